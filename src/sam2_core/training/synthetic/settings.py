@@ -1,0 +1,173 @@
+"""What a synthetic movie should look like: one frozen value, and a function that draws widely varying ones.
+
+Lengths are image pixels and times are frames. It does not draw anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+Style = Literal["fluorescence", "phase", "dic"]
+Kind = Literal["nucleus", "yeast", "spread", "amoeboid", "rod"]
+
+STYLES: tuple[Style, ...] = ("fluorescence", "phase", "dic")
+KINDS: tuple[Kind, ...] = ("nucleus", "yeast", "spread", "amoeboid", "rod")
+_KINDS_OF_STYLE: dict[Style, tuple[tuple[Kind, ...], tuple[float, ...]]] = {
+    "fluorescence": (("nucleus", "amoeboid", "spread", "rod", "yeast"), (0.6, 0.15, 0.1, 0.08, 0.07)),
+    "phase": (("yeast", "spread", "amoeboid", "rod", "nucleus"), (0.28, 0.38, 0.18, 0.1, 0.06)),
+    "dic": (("amoeboid", "yeast", "spread", "nucleus", "rod"), (0.3, 0.25, 0.25, 0.1, 0.1)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MovieSettings:
+    """Everything that decides a movie, apart from the seed.
+
+    Probabilities and strengths are in 0..1 unless said otherwise; the darkest possible background is 0 and a bright
+    cell about 1 before the camera.
+    """
+
+    frames: int = 30
+    height: int = 256
+    width: int = 256
+    style: Style = "fluorescence"
+    kind: Kind = "nucleus"
+    # cells: shape
+    cells: int = 10
+    diameter_px: float = 35.0
+    diameter_spread: float = 0.15
+    elongation: float = 1.3
+    irregularity: float = 0.05
+    deformation: float = 0.1
+    # cells: life
+    speed_px: float = 1.0
+    growth: float = 0.004
+    crowding: float = 0.0
+    divide_probability: float = 0.15
+    leave_probability: float = 0.1
+    enter_probability: float = 0.1
+    drift_px: float = 0.0
+    # appearance of the cells
+    brightness: float = 0.6
+    brightness_spread: float = 0.25
+    texture: float = 0.25
+    texture_scale_px: float = 2.5
+    outline: float = 0.0
+    halo: float = 0.6
+    inverted: bool = False
+    # microscope and camera
+    blur_px: float = 1.0
+    haze: float = 0.1
+    background: float = 0.05
+    uneven: float = 0.1
+    vignette: float = 0.1
+    debris: float = 0.2
+    bleaching: float = 0.005
+    photons: float = 400.0
+    read_noise: float = 0.01
+    bits: Literal[8, 16] = 16
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn.
+
+        Raises
+        ------
+        ValueError
+            If a size or count is not positive, or the style or kind is unknown.
+        """
+        for name in ("frames", "height", "width", "cells"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"MovieSettings.{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("diameter_px", "elongation", "photons", "texture_scale_px"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"MovieSettings.{name} is {getattr(self, name)}; it must be above 0")
+        if self.style not in STYLES:
+            raise ValueError(f"unknown style {self.style!r}; choose one of {', '.join(STYLES)}")
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown kind {self.kind!r}; choose one of {', '.join(KINDS)}")
+
+
+def random_settings(
+    rng: np.random.Generator, frames: int = 6, height: int = 192, width: int = 192, style: Style | None = None
+) -> MovieSettings:
+    """Return settings drawn widely over styles, kinds, sizes, densities, brightness and faults of the microscope.
+
+    Parameters
+    ----------
+    rng
+        Decides everything; the same state gives the same settings.
+    frames, height, width
+        Size of the movie.
+    style
+        One style, or all of them (fluorescence 45 %, phase 40 %, dic 15 %).
+    """
+    style = style or STYLES[rng.choice(3, p=(0.45, 0.4, 0.15))]
+    kinds, weights = _KINDS_OF_STYLE[style]
+    kind = kinds[rng.choice(len(kinds), p=weights)]
+    side = min(height, width)
+    diameter = float(np.exp(rng.uniform(np.log(15.0), np.log(min(120.0, max(20.0, 0.6 * side))))))
+    settings = MovieSettings(frames=frames, height=height, width=width, style=style, kind=kind, diameter_px=diameter)
+    settings = _with_population(rng, settings)
+    return _with_microscope(rng, _with_appearance(rng, settings))
+
+
+def _with_population(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
+    """Return the settings with shapes, density and behaviour drawn."""
+    low, high = {"nucleus": (1.05, 1.8), "yeast": (1.0, 1.35), "spread": (1.3, 5.0), "amoeboid": (1.0, 2.0)}.get(
+        settings.kind, (2.0, 5.0)
+    )
+    rough = {"nucleus": 0.07, "yeast": 0.03, "spread": 0.3, "amoeboid": 0.2, "rod": 0.03}[settings.kind]
+    area = settings.height * settings.width / (np.pi * (settings.diameter_px / 2) ** 2)
+    density = rng.choice([rng.uniform(0.03, 0.3), rng.uniform(0.3, 0.6), rng.uniform(0.6, 1.0)], p=(0.45, 0.35, 0.2))
+    still = settings.kind in ("yeast", "rod")
+    return replace(
+        settings,
+        cells=int(np.clip(round(area * density), 1, 60)),
+        diameter_spread=rng.uniform(0.05, 0.3),
+        elongation=rng.uniform(low, high),
+        irregularity=rough * rng.uniform(0.3, 1.5),
+        deformation=rng.uniform(0.03, 0.3) * (0.3 if still else 1.0),
+        speed_px=settings.diameter_px * (rng.uniform(0.0, 0.03) if still else rng.uniform(0.0, 0.2)),
+        growth=rng.uniform(0.0, 0.02),
+        crowding=float(rng.random() < 0.4) * rng.uniform(0.3, 1.0),
+        divide_probability=rng.choice([0.0, 0.1, 0.3]),
+        leave_probability=rng.choice([0.0, 0.1, 0.25]),
+        enter_probability=rng.choice([0.0, 0.1, 0.25]),
+        drift_px=float(rng.random() < 0.3) * rng.uniform(0.2, 0.08 * settings.diameter_px + 0.3),
+    )
+
+
+def _with_appearance(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
+    """Return the settings with brightness, texture, outline and halo drawn."""
+    fluorescent = settings.style == "fluorescence"
+    return replace(
+        settings,
+        brightness=float(np.exp(rng.uniform(np.log(0.12), 0.0))) if fluorescent else rng.uniform(0.15, 1.0),
+        brightness_spread=rng.uniform(0.05, 0.5),
+        texture=rng.uniform(0.05, 0.6),
+        texture_scale_px=float(np.clip(settings.diameter_px * rng.uniform(0.02, 0.09), 0.8, 6.0)),
+        outline=rng.uniform(-1.0, 1.0) if rng.random() < 0.45 else 0.0,
+        halo=rng.uniform(0.2, 1.0),
+        inverted=bool(rng.random() < (0.06 if fluorescent else 0.15)),
+    )
+
+
+def _with_microscope(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
+    """Return the settings with blur, light, dirt and noise drawn."""
+    blur = float(np.exp(rng.uniform(np.log(0.5), np.log(0.6 + 0.045 * settings.diameter_px))))
+    return replace(
+        settings,
+        blur_px=blur,
+        haze=rng.uniform(0.0, 0.35),
+        background=rng.uniform(0.0, 0.2),
+        uneven=rng.uniform(0.0, 0.35),
+        vignette=float(rng.random() < 0.5) * rng.uniform(0.0, 0.4),
+        debris=float(rng.random() < 0.6) * rng.uniform(0.0, 1.0),
+        bleaching=float(rng.random() < 0.5) * rng.uniform(0.0, 0.04),
+        photons=float(np.exp(rng.uniform(np.log(40.0), np.log(3000.0)))),
+        read_noise=rng.uniform(0.002, 0.03),
+        bits=8 if rng.random() < 0.3 else 16,
+    )
