@@ -1,0 +1,217 @@
+"""What a model is made of: frozen dataclasses, read from ``configs/<family>/<name>.yaml`` and checked.
+
+A configuration file names only what differs from the defaults below, which are those that all official models share. The room knows
+sizes and names, never tensors: nothing here imports torch.
+
+Sources: the eight official configurations (facebookresearch/sam2, commit 2b90b9f, ``sam2/configs``); the four switches that turn 2.0
+into 2.1 are the fields of `PointerConfig` and `ModelConfig.no_obj_embed_spatial`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+CONFIG_ROOT = Path(__file__).parent / "configs"
+
+
+@dataclass(frozen=True, slots=True)
+class HieraConfig:
+    """The trunk of the image encoder (Hiera): four stages of transformer blocks, each at half the resolution of the last."""
+
+    embed_dim: int = 96
+    num_heads: int = 1
+    stages: tuple[int, ...] = (1, 2, 7, 2)
+    global_att_blocks: tuple[int, ...] = (5, 7, 9)
+    window_spec: tuple[int, ...] = (8, 4, 14, 7)
+    window_pos_embed_bkg_spatial_size: tuple[int, int] = (7, 7)
+
+    def __post_init__(self) -> None:
+        if len(self.stages) != 4 or len(self.window_spec) != 4:
+            raise ValueError(f"a trunk has four stages and four windows, not {self.stages} and {self.window_spec}")
+        if self.embed_dim % self.num_heads:
+            raise ValueError(f"embed_dim {self.embed_dim} is not a multiple of num_heads {self.num_heads}")
+
+    @property
+    def stage_dims(self) -> tuple[int, ...]:
+        """Channels of each stage, finest first."""
+        return tuple(self.embed_dim * 2**stage for stage in range(len(self.stages)))
+
+    @property
+    def stage_ends(self) -> tuple[int, ...]:
+        """Index of the last block of each stage."""
+        return tuple(sum(self.stages[: stage + 1]) - 1 for stage in range(len(self.stages)))
+
+
+@dataclass(frozen=True, slots=True)
+class PromptEncoderConfig:
+    """How prompts become embeddings; ``click_map`` also renders clicks and boxes as maps (our own models only)."""
+
+    mask_in_chans: int = 16
+    click_map: bool = False
+    click_map_sigma: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class MaskDecoderConfig:
+    """The two-way transformer and its heads."""
+
+    depth: int = 2
+    num_heads: int = 8
+    mlp_dim: int = 2048
+    num_multimask_outputs: int = 3
+    head_depth: int = 3
+    dynamic_multimask: bool = True
+    stability_delta: float = 0.05
+    stability_threshold: float = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAttentionConfig:
+    """The stack that looks from a frame into an object's memory."""
+
+    num_layers: int = 4
+    feedforward_dim: int = 2048
+    rope_theta: float = 10000.0
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEncoderConfig:
+    """How a frame and its mask become a memory."""
+
+    fuser_layers: int = 2
+    sigmoid_scale: float = 20.0
+    sigmoid_bias: float = -10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PointerConfig:
+    """Object pointers in the memory; ``temporal_encoding`` is what 2.1 has and 2.0 has not."""
+
+    max_in_memory: int = 16
+    temporal_encoding: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Everything that `sam2_core.build.build_model` needs to know.
+
+    Attributes
+    ----------
+    name
+        The official file name without its ending, e.g. ``sam2.1_hiera_t``.
+    image_size
+        Side of the square model input in pixels, a multiple of 32.
+    d_model, mem_dim
+        Channels of image features and of memory features; ``mem_dim`` divides ``d_model``.
+    num_maskmem
+        Spatial memories of one object: the conditioning ones count as one, and the newest ``num_maskmem - 1`` tracked frames.
+    no_obj_embed_spatial
+        Whether an absent object marks its memory (2.1).
+    """
+
+    name: str
+    image_size: int = 1024
+    d_model: int = 256
+    mem_dim: int = 64
+    num_maskmem: int = 7
+    no_obj_embed_spatial: bool = True
+    trunk: HieraConfig = field(default_factory=HieraConfig)
+    prompt_encoder: PromptEncoderConfig = field(default_factory=PromptEncoderConfig)
+    mask_decoder: MaskDecoderConfig = field(default_factory=MaskDecoderConfig)
+    memory_attention: MemoryAttentionConfig = field(default_factory=MemoryAttentionConfig)
+    memory_encoder: MemoryEncoderConfig = field(default_factory=MemoryEncoderConfig)
+    pointers: PointerConfig = field(default_factory=PointerConfig)
+
+    def __post_init__(self) -> None:
+        if self.image_size % 32 or self.image_size < 64:
+            raise ValueError(
+                f"image_size must be a multiple of 32 and at least 64, is {self.image_size}; try 256, 512 or 1024"
+            )
+        if self.d_model % self.mem_dim or self.d_model % 8 or self.mem_dim % 4:
+            raise ValueError(
+                f"d_model {self.d_model} must be a multiple of 8 and of mem_dim {self.mem_dim}, and that of 4"
+            )
+
+    @property
+    def grid_size(self) -> int:
+        """Side of the stride-16 feature grid."""
+        return self.image_size // 16
+
+    @property
+    def low_res_size(self) -> int:
+        """Side of the low-resolution masks (stride 4)."""
+        return self.image_size // 4
+
+    def replace(self, **changes: Any) -> ModelConfig:
+        """Return a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+
+def config_names() -> tuple[str, ...]:
+    """Return every shipped configuration in the official spelling, e.g. ``configs/sam2.1/sam2.1_hiera_t.yaml``."""
+    return tuple(f"configs/{path.relative_to(CONFIG_ROOT).as_posix()}" for path in sorted(CONFIG_ROOT.glob("*/*.yaml")))
+
+
+def load_config(name: str | Path, image_size: int | None = None) -> ModelConfig:
+    """Return the checked configuration of that name.
+
+    Parameters
+    ----------
+    name
+        An official spelling (``configs/sam2.1/sam2.1_hiera_t.yaml``), the bare name (``sam2.1_hiera_t``, ``cells-nano``), or a path.
+    image_size
+        Side of the model input, where it should differ from the file's.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such configuration; the message lists those that ship.
+    ValueError
+        An unknown field or a value that cannot be.
+    """
+    path = find_config(name)
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds no mapping of fields")
+    config = _fill(ModelConfig, {"name": path.stem, **values}, str(path))
+    return config if image_size is None else config.replace(image_size=image_size)
+
+
+def find_config(name: str | Path) -> Path:
+    """Return the file of a configuration, by its official spelling, its bare name or its path."""
+    text = str(name)
+    bare = Path(text).name.removesuffix(".yaml")
+    if Path(text).suffix == ".yaml" and Path(text).is_file():
+        return Path(text)
+    for path in CONFIG_ROOT.glob("*/*.yaml"):
+        if path.stem in (bare, bare.replace("-", "_")):
+            return path
+    raise FileNotFoundError(
+        f"no configuration named {text!r}; there are {', '.join(config_names())}, or give the path of a file"
+    )
+
+
+Section = TypeVar("Section")
+
+
+def _fill(section: type[Section], values: dict[str, Any], where: str) -> Section:
+    """Return the dataclass filled from a mapping, lists as tuples, nested sections likewise."""
+    fields = {entry.name: entry for entry in dataclasses.fields(section)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise ValueError(f"{where}: unknown fields {unknown} in {section.__name__}; known are {sorted(fields)}")
+    filled = {key: _convert(fields[key], value, where) for key, value in values.items()}
+    return section(**filled)
+
+
+def _convert(entry: dataclasses.Field[Any], value: Any, where: str) -> Any:
+    factory = entry.default_factory
+    if isinstance(value, dict) and isinstance(factory, type):
+        return _fill(factory, value, f"{where}: {entry.name}")
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,15 @@
+"""The errors that a user can meet; each says what was wrong, the value seen and what to do."""
+
+from __future__ import annotations
+
+
+class CheckpointError(RuntimeError):
+    """Weights could not be found, fetched, read or fitted to a model."""
+
+
+class PromptError(ValueError):
+    """A point, box or mask cannot be used as it was given."""
+
+
+class StackError(ValueError):
+    """Frames or images cannot be read or are not of a usable shape."""

@@ -1,0 +1,75 @@
+"""Attention with projections: the plain one of the mask decoder, and the one with rotary positions of the memory attention.
+
+Both keep their inputs as (B, N, C) sequences. Windows and pooling belong to `hiera`.
+Source: ``sam2/modeling/sam/transformer.py`` (facebookresearch/sam2, 2b90b9f).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sam2_core.modeling.position import rotate
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose inner width may be smaller than its outer one, and whose keys may have another width."""
+
+    def __init__(
+        self, dim: int, num_heads: int, downsample_rate: int = 1, kv_dim: int | None = None, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        inner = dim // downsample_rate
+        if inner % num_heads:
+            raise ValueError(f"inner width {inner} is not a multiple of {num_heads} heads")
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.q_proj = nn.Linear(dim, inner)
+        self.k_proj = nn.Linear(kv_dim or dim, inner)
+        self.v_proj = nn.Linear(kv_dim or dim, inner)
+        self.out_proj = nn.Linear(inner, dim)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Return (B, Nq, dim) for queries (B, Nq, dim), keys and values (B, Nk, kv_dim)."""
+        return self.attend(self.split(self.q_proj(q)), self.split(self.k_proj(k)), self.split(self.v_proj(v)))
+
+    def split(self, x: Tensor) -> Tensor:
+        """Return (B, heads, N, dim / heads)."""
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Return the projected sum of values for projected, split queries, keys and values."""
+        out = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout if self.training else 0.0)
+        return self.out_proj(out.transpose(1, 2).flatten(-2))  # type: ignore[no-any-return]
+
+
+class RotaryAttention(Attention):
+    """Attention whose queries and keys are turned by their place on the grid."""
+
+    def forward(
+        self, q: Tensor, k: Tensor, v: Tensor, rotation: Tensor | None = None, num_unrotated_keys: int = 0
+    ) -> Tensor:
+        """Return (B, Nq, dim).
+
+        Parameters
+        ----------
+        q, k, v
+            (B, Nq, dim), (B, Nk, kv_dim), (B, Nk, kv_dim); Nk less the unrotated keys is a multiple of the table's rows.
+        rotation
+            Table of `sam2_core.modeling.position.axial_rotation` for the grid of the queries.
+        num_unrotated_keys
+            Keys at the end that have no place on the grid (object pointers).
+        """
+        queries, keys, values = self.split(self.q_proj(q)), self.split(self.k_proj(k)), self.split(self.v_proj(v))
+        if rotation is not None:
+            placed = keys.shape[-2] - num_unrotated_keys
+            queries = rotate(queries, rotation)
+            keys = _rotate_first(keys, placed, rotation)
+        return self.attend(queries, keys, values)
+
+
+def _rotate_first(keys: Tensor, placed: int, rotation: Tensor) -> Tensor:
+    if placed == keys.shape[-2]:
+        return rotate(keys, rotation)
+    return torch.cat([rotate(keys[..., :placed, :], rotation), keys[..., placed:, :]], dim=-2)

@@ -1,0 +1,80 @@
+"""Images in, feature maps out: the Hiera trunk and a neck that brings its stages to one width.
+
+The neck makes no position maps: whoever needs one computes the one stride-16 map (`sam2_core.modeling.position`).
+Source: ``sam2/modeling/backbones/image_encoder.py`` (facebookresearch/sam2, 2b90b9f).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sam2_core.config import ModelConfig
+from sam2_core.modeling.hiera import Hiera
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFeatures:
+    """What the encoder knows about B images; the finer maps are already narrowed for the mask decoder.
+
+    Attributes
+    ----------
+    stride16, stride8, stride4
+        (B, C, h, w), (B, C/4, 2h, 2w) and (B, C/8, 4h, 4w).
+    """
+
+    stride16: Tensor
+    stride8: Tensor
+    stride4: Tensor
+
+    def select(self, index: Tensor) -> ImageFeatures:
+        """Return the features of images ``index`` (O,), batch O."""
+        return ImageFeatures(self.stride16[index], self.stride8[index], self.stride4[index])
+
+    def expand(self, count: int) -> ImageFeatures:
+        """Return one image's features seen ``count`` times, without a copy."""
+        maps = (self.stride16, self.stride8, self.stride4)
+        return ImageFeatures(*(level.expand(count, *level.shape[1:]) for level in maps))
+
+
+class NeckConvolution(nn.Module):
+    """A 1 x 1 convolution under the key ``conv``."""
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_dim, out_dim, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, out_dim, H, W)."""
+        return self.conv(x)  # type: ignore[no-any-return]
+
+
+class FpnNeck(nn.Module):
+    """One lateral convolution a stage, deepest first; stride 16 also receives the stretched stride-32 map."""
+
+    def __init__(self, stage_dims: tuple[int, ...], d_model: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(NeckConvolution(dim, d_model) for dim in reversed(stage_dims))
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        """Return maps (B, d_model, ...) at strides 4, 8 and 16 for the trunk's four, finest first."""
+        deepest, stride16, stride8, stride4 = (
+            conv(level) for conv, level in zip(self.convs, reversed(maps), strict=True)
+        )
+        from_deepest = F.interpolate(deepest.float(), scale_factor=2.0, mode="nearest")
+        return [stride4, stride8, stride16 + from_deepest]
+
+
+class ImageEncoder(nn.Module):
+    """Trunk and neck."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.trunk = Hiera(config.trunk)
+        self.neck = FpnNeck(config.trunk.stage_dims, config.d_model)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return maps (B, d_model, ...) at strides 4, 8 and 16 for (B, 3, S, S), S a multiple of 32."""
+        return self.neck(self.trunk(images))  # type: ignore[no-any-return]

@@ -1,0 +1,95 @@
+"""Where things are: sine maps, sine of time, random Fourier features of points, and rotary tables.
+
+Pure functions of sizes, and one module that owns the random Fourier matrix. Nothing is cached here.
+Source: ``sam2/modeling/position_encoding.py`` (facebookresearch/sam2, 2b90b9f).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+def sine_position_map(channels: int, height: int, width: int, device: torch.device) -> Tensor:
+    """Return the sine position of every cell of a grid, y in the first half of the channels, x in the second.
+
+    Coordinates run from ``1 / size`` to 1 and are scaled to 2 pi; frequencies fall from 1 to 1e-4.
+
+    Returns
+    -------
+    Tensor
+        (1, channels, height, width) float32.
+    """
+    per_axis = channels // 2
+    y = torch.arange(1, height + 1, device=device, dtype=torch.float32) / (height + 1e-6) * (2 * math.pi)
+    x = torch.arange(1, width + 1, device=device, dtype=torch.float32) / (width + 1e-6) * (2 * math.pi)
+    along_y = _interleaved_sine(y, per_axis)[:, None, :].expand(height, width, per_axis)
+    along_x = _interleaved_sine(x, per_axis)[None, :, :].expand(height, width, per_axis)
+    return torch.cat([along_y, along_x], dim=-1).permute(2, 0, 1)[None]  # (1, C, H, W)
+
+
+def _interleaved_sine(positions: Tensor, channels: int) -> Tensor:
+    """Return (N, channels): sine at even, cosine at odd channels."""
+    index = torch.arange(channels, device=positions.device, dtype=torch.float32)
+    frequencies = 10000.0 ** (2 * torch.div(index, 2, rounding_mode="floor") / channels)
+    angles = positions[:, None] / frequencies
+    return torch.stack([angles[:, 0::2].sin(), angles[:, 1::2].cos()], dim=2).flatten(1)
+
+
+def sine_of_time(distances: Tensor, channels: int) -> Tensor:
+    """Return (N, channels) for N distances in time: sines in the first half, cosines in the second."""
+    half = channels // 2
+    index = torch.arange(half, device=distances.device, dtype=torch.float32)
+    frequencies = 10000.0 ** (2 * torch.div(index, 2, rounding_mode="floor") / half)
+    angles = distances[:, None] / frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+class RandomFourierPosition(nn.Module):
+    """Position of a point as sines and cosines of random projections of its coordinates."""
+
+    positional_encoding_gaussian_matrix: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("positional_encoding_gaussian_matrix", torch.randn(2, channels // 2))
+
+    def forward(self, unit_xy: Tensor) -> Tensor:
+        """Return (..., channels) for (..., 2) coordinates in [0, 1], x first."""
+        projected = (2 * unit_xy - 1) @ self.positional_encoding_gaussian_matrix * (2 * math.pi)
+        return torch.cat([projected.sin(), projected.cos()], dim=-1)
+
+    def grid(self, height: int, width: int) -> Tensor:
+        """Return (1, channels, height, width): the position of every cell centre of a grid."""
+        device = self.positional_encoding_gaussian_matrix.device
+        y = (torch.arange(height, device=device, dtype=torch.float32) + 0.5) / height
+        x = (torch.arange(width, device=device, dtype=torch.float32) + 0.5) / width
+        grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
+        return self(torch.stack([grid_x, grid_y], dim=-1)).permute(2, 0, 1)[None]  # (1, C, H, W)
+
+
+def axial_rotation(dim: int, height: int, width: int, theta: float, device: torch.device) -> Tensor:
+    """Return the rotary table of a grid: unit complex numbers, x in the first half of the pairs, y in the second.
+
+    Returns
+    -------
+    Tensor
+        (height * width, dim / 2) complex64, cells in row order.
+    """
+    frequencies = 1.0 / theta ** (torch.arange(0, dim, 4, device=device)[: dim // 4].float() / dim)
+    cell = torch.arange(height * width, device=device, dtype=torch.float32)
+    x, y = cell % width, torch.div(cell, width, rounding_mode="floor")
+    angles = torch.cat([torch.outer(x, frequencies), torch.outer(y, frequencies)], dim=-1)  # (h*w, dim/2)
+    return torch.polar(torch.ones_like(angles), angles)
+
+
+def rotate(x: Tensor, table: Tensor) -> Tensor:
+    """Return x with its channel pairs turned by the table, in float32, in the dtype of x.
+
+    x is (..., R * N, D) for a table of N rows: R whole grids after one another use the same table.
+    """
+    *lead, length, dim = x.shape
+    pairs = torch.view_as_complex(x.float().reshape(*lead, length // table.shape[0], table.shape[0], dim // 2, 2))
+    return torch.view_as_real(pairs * table).flatten(-2).reshape(x.shape).type_as(x)
