@@ -1,0 +1,208 @@
+"""Weights from a file into a model: find the file, read its tensors, fit them strictly.
+
+Order: `resolve_checkpoint` turns a name or a path into a file, `read_state_dict` reads its tensors into main memory,
+`load_checkpoint` compares them with the model and copies them in. Formats are told by content, not by file name.
+
+Nothing is ever unpickled but tensors and plain containers. No key is renamed and none is ignored: a file either
+fits, or the error says what does not and which shipped configuration would have fitted.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from sam2_core.checkpoints.formats import sniff_format
+from sam2_core.checkpoints.signature import infer_config
+from sam2_core.errors import CheckpointError
+
+logger = logging.getLogger(__name__)
+
+_SUFFIXES = (".pt", ".pth", ".safetensors", ".ckpt", ".bin")
+_NAMED = 3  # how many keys of each kind an error spells out
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDifference:
+    """How the tensors of a file differ from those that a model has.
+
+    missing: keys that the model has and the file lacks; left_over: the other way round;
+    misshapen: ``key: file shape, model shape`` of those with another shape.
+    """
+
+    missing: tuple[str, ...]
+    left_over: tuple[str, ...]
+    misshapen: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.left_over or self.misshapen)
+
+    def __str__(self) -> str:
+        kinds = {"missing": self.missing, "left over": self.left_over, "of another shape": self.misshapen}
+        return "; ".join(f"{len(keys)} {kind} ({_first(keys)})" for kind, keys in kinds.items() if keys)
+
+
+def resolve_checkpoint(name_or_path: str | Path, *, download: bool = True) -> Path:
+    """The checkpoint file that a registered name or a path stands for.
+
+    An existing file, or anything that is written like a path, never touches the network. A registered name gives the
+    file that ships with the package, that was registered by the user or that was fetched before; an official model
+    that is not here yet is fetched if `download` is set.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such file or model, or if it cannot be fetched or verified.
+    """
+    from sam2_core.checkpoints.download import fetch, local_file
+    from sam2_core.checkpoints.registry import find_model, models
+
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path
+    if isinstance(name_or_path, Path) or _looks_like_path(name_or_path):
+        official = next((entry.name for entry in models() if entry.filename == path.name), None)
+        hint = (
+            f"{official!r} instead of a path fetches it" if official else "give the path of a .pt or .safetensors file"
+        )
+        raise CheckpointError(f"there is no checkpoint file {path}; {hint}")
+    entry = find_model(name_or_path)
+    return fetch(entry) if download else local_file(entry)
+
+
+def load_checkpoint(model: nn.Module, path: str | Path) -> None:
+    """Copy the weights in `path` into `model`: every key, every shape, nothing else.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read, or if keys are missing, left over or of another shape. The model is then unchanged.
+    """
+    state_dict = read_state_dict(path)
+    difference = compare_keys(model.state_dict(), state_dict)
+    if difference:
+        raise CheckpointError(f"{path} does not fit this model: {difference}. {_advice(state_dict)}")
+    model.load_state_dict(state_dict, strict=True)
+    logger.info("loaded %d tensors from %s", len(state_dict), path)
+
+
+def compare_keys(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> KeyDifference:
+    """What is missing, left over and of another shape in `found`, each in the order of its own mapping."""
+    misshapen = (
+        f"{key}: {tuple(found[key].shape)} in the file, {tuple(tensor.shape)} in the model"
+        for key, tensor in expected.items()
+        if key in found and found[key].shape != tensor.shape
+    )
+    return KeyDifference(
+        missing=tuple(key for key in expected if key not in found),
+        left_over=tuple(key for key in found if key not in expected),
+        misshapen=tuple(misshapen),
+    )
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """The tensors in a checkpoint file by their keys, in main memory, half precision raised to float32.
+
+    Reads what ``torch.save`` wrote (``{"model": tensors}`` as the official files, or the tensors themselves) and
+    safetensors.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, corrupt, cut short, a web page, holds code, or holds no tensors.
+    """
+    path = Path(path).expanduser()
+    content = _read_safetensors(path) if sniff_format(path) == "safetensors" else _tensors_of(_unpickle(path), path)
+    return {key: _full_precision(tensor) for key, tensor in content.items()}
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The text fields stored beside the tensors: name -> text, empty where there are none.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read.
+    """
+    path = Path(path).expanduser()
+    if sniff_format(path) == "safetensors":
+        try:
+            with safe_open(path, framework="pt") as file:
+                return dict(file.metadata() or {})
+        except (SafetensorError, OSError) as error:
+            raise _corrupt(path, error) from error
+    content = _unpickle(path)
+    stored = content.get("metadata") if isinstance(content, Mapping) else None
+    return {str(key): str(value) for key, value in stored.items()} if isinstance(stored, Mapping) else {}
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path, device="cpu")
+    except (SafetensorError, OSError) as error:
+        raise _corrupt(path, error) from error
+
+
+def _unpickle(path: Path) -> object:
+    try:
+        content: object = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} holds something else than tensors, or is corrupt, and was not opened ({_first_line(error)}); "
+            "save it again as tensors alone, for example as safetensors"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AssertionError) as error:
+        raise _corrupt(path, error) from error
+    return content
+
+
+def _tensors_of(content: object, path: Path) -> dict[str, Tensor]:
+    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
+        content = content["model"]
+    if not isinstance(content, Mapping) or not content:
+        raise CheckpointError(f"{path} holds a {type(content).__name__} where a mapping of tensors was expected")
+    wrong = [str(key) for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
+    if wrong:
+        raise CheckpointError(
+            f"{path} is no checkpoint of a model: {len(wrong)} entries are no tensors ({_first(tuple(wrong))}); "
+            'expected {"model": tensors} or the tensors themselves'
+        )
+    return dict(content)
+
+
+def _full_precision(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() and tensor.dtype != torch.float32 else tensor
+
+
+def _looks_like_path(text: str) -> bool:
+    is_hub_id = text.count("/") == 1 and not text.startswith((".", "/", "~")) and not text.endswith(_SUFFIXES)
+    return text.endswith(_SUFFIXES) or "\\" in text or ("/" in text and not is_hub_id)
+
+
+def _advice(state_dict: Mapping[str, Tensor]) -> str:
+    fitting = infer_config(state_dict)
+    if fitting is None:
+        return "Its tensors fit none of the shipped configurations; give the configuration that it was trained with"
+    return f"Its tensors look like {fitting}: build the model with that configuration"
+
+
+def _corrupt(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"{path} is corrupt or incomplete ({_first_line(error)}); delete it and fetch or copy it again"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _first(keys: tuple[str, ...]) -> str:
+    return ", ".join(keys[:_NAMED]) + (", ..." if len(keys) > _NAMED else "")
