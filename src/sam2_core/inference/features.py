@@ -1,0 +1,75 @@
+"""Where the image features of frames wait to be used again.
+
+Features cost one pass of the encoder and can be thrown away at any time: the predictor asks a store, and encodes the frame when
+the store has nothing. Here live the protocol and a small store in memory; a store on disk, or one shared by windows, is written
+elsewhere to the same protocol. A store never encodes and never moves features to another device.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from sam2_core.modeling.sam2 import ImageFeatures
+
+
+class FeatureStore(Protocol):
+    """Keeps image features by frame index; may forget any of them at any time."""
+
+    def get(self, frame: int) -> ImageFeatures | None:
+        """Return the features of the frame, or None when they are not here."""
+        ...
+
+    def put(self, frame: int, features: ImageFeatures) -> None:
+        """Keep the features of the frame, possibly forgetting others."""
+        ...
+
+    def clear(self) -> None:
+        """Forget everything: another model, another image or another contrast."""
+        ...
+
+
+class LruFeatures:
+    """Keeps the features of the few frames that were used last, in memory.
+
+    Which frame goes is decided by when it was last used, not by its index, so tracking backward works as well as forward.
+
+    Parameters
+    ----------
+    max_frames
+        How many frames are kept, at least 1. One frame of a model at 1024 px takes about 21 MB in float32.
+
+    Raises
+    ------
+    ValueError
+        `max_frames` below 1.
+    """
+
+    def __init__(self, max_frames: int = 4) -> None:
+        if max_frames < 1:
+            raise ValueError(f"max_frames is {max_frames}; keep at least 1 frame")
+        self.max_frames = max_frames
+        self._features: OrderedDict[int, ImageFeatures] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Return how many frames are kept now."""
+        return len(self._features)
+
+    def get(self, frame: int) -> ImageFeatures | None:
+        """Return the features of the frame and count it as used now, or None."""
+        features = self._features.get(frame)
+        if features is not None:
+            self._features.move_to_end(frame)
+        return features
+
+    def put(self, frame: int, features: ImageFeatures) -> None:
+        """Keep the features of the frame, and forget the frame that was not used for longest when there are too many."""
+        self._features[frame] = features
+        self._features.move_to_end(frame)
+        while len(self._features) > self.max_frames:
+            self._features.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all frames."""
+        self._features.clear()
