@@ -34,8 +34,7 @@ class Population:
     """The cells of one movie as growing arrays; the state of the simulation."""
 
     def __init__(self, settings: MovieSettings, rng: np.random.Generator) -> None:
-        self.settings = settings
-        self.rng = rng
+        self.settings, self.rng, self.frame = settings, rng, 0
         n = settings.cells
         self.parent = np.full(n, -1)
         self.alive = np.ones(n, bool)
@@ -78,7 +77,10 @@ class Population:
         """Advance the cells by one frame: divide, move, grow, push, stay inside."""
         self.age += 1
         for i in np.flatnonzero(self.alive & (self.division == frame)):
-            self._bud(i) if self.settings.kind == "yeast" else self._divide(i)
+            if self.settings.kind == "yeast":
+                self._bud(i)
+            else:
+                self._divide(i)
         self._start_leaving(frame)
         self._walk()
         self._grow()
@@ -88,9 +90,9 @@ class Population:
 
     def _divide(self, i: np.intp) -> None:
         """Replace a cell by two daughters, side by side on its long axis."""
-        long, short = self._semi_axes()[i]
+        long = self._semi_axes()[i, 0]
         along = np.array([np.sin(self.angle[i]), np.cos(self.angle[i])])
-        radius = self.radius[i] / np.sqrt(2) * np.array([1.0, 1.0]) * self.rng.uniform(0.94, 1.04, 2)
+        radius = self.radius[i] / np.sqrt(2) * self.rng.uniform(0.94, 1.04, 2)
         shift = max(0.55 * long, 0.95 * radius.mean())
         self.alive[i] = False
         turn = np.pi / 2 if self.settings.kind == "nucleus" else 0.0
@@ -161,7 +163,8 @@ class Population:
         mitosis = self._mitosis_before() if len(self.alive) else np.zeros(0)
         round_up = 1.0 + (self.elongation - 1.0) * np.where(self.age < 6, self.age / 6, 1.0)
         ratio = np.sqrt(np.where(mitosis > 0, 1.0 + (round_up - 1.0) * (1 - mitosis) + 0.75 * mitosis, round_up))
-        return np.stack([self.radius * ratio, self.radius / ratio], 1)
+        radius = self.radius * (1 - 0.2 * mitosis) if self.settings.kind == "nucleus" else self.radius
+        return np.stack([radius * ratio, radius / ratio], 1)
 
     def _mitosis_before(self) -> Floats:
         """Return 0..1: how close each cell is to its division."""
@@ -169,8 +172,6 @@ class Population:
             return np.zeros(len(self.alive))
         left = self.division - self.frame
         return np.where((self.division > 0) & (left > 0), np.clip(1 - left / _MITOSIS_FRAMES, 0, 1), 0.0)
-
-    frame: int = 0
 
     def push(self, rounds: int) -> None:
         """Push overlapping cells apart, each round by half of what overlaps."""
@@ -180,7 +181,7 @@ class Population:
         offsets = (axes[:, 0] - axes[:, 1])[:, None, None] * _DISCS[None, :, None] * direction[:, None, :]  # (N, 3, 2)
         radius = np.repeat(axes[:, 1], 3)
         owner = np.repeat(np.arange(len(living)), 3)
-        reach = (radius[:, None] + radius[None]) * 0.96
+        reach = (radius[:, None] + radius[None]) * (1 - self.settings.overlap)
         reach[owner[:, None] == owner[None]] = 0.0
         for _ in range(rounds):
             discs = (self.centre[living][:, None] + offsets).reshape(-1, 2)

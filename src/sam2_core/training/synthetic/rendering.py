@@ -57,7 +57,7 @@ def make_look(settings: MovieSettings, rng: np.random.Generator, cells: int) -> 
         float(rng.uniform(-0.6, 0.6)),
         float(rng.uniform(0.05, 0.9)),
         float(rng.uniform(0, 2 * np.pi)),
-        _smooth_field(rng, size, int(rng.integers(2, 6))),
+        _smooth_field(rng, size, int(rng.integers(2, 5))),
         light.astype(np.float32),
         _dirt(settings, rng),
     )
@@ -106,11 +106,12 @@ def _phase(fields: Fields, snapshot: Snapshot, look: Look, settings: MovieSettin
     """Return grey background, dark cell bodies, bright halos that shade inwards."""
     thick = _thickness(fields, snapshot, look, settings)
     sharp = ndimage.gaussian_filter(thick, settings.blur_px, truncate=3.0)
-    wide = _wide_blur(thick, 0.07 * settings.diameter_px + 2)
+    wide = 0.6 * _wide_blur(thick, 0.08 * settings.diameter_px + 1.5) + 0.4 * _wide_blur(thick, 2.5 + settings.blur_px)
     grain = ndimage.gaussian_filter(_grain(fields, settings), 0.6 * settings.blur_px, truncate=3.0)
-    contrast = 1.5 * settings.halo * wide - (0.75 + 0.5 * settings.halo) * sharp
-    image = 0.45 + 0.35 * contrast + grain + 0.12 * settings.uneven * look.background + 0.15 * look.dirt
-    return np.maximum(image, 0.01)
+    contrast = 3.0 * settings.halo * (wide - sharp) - 1.8 * settings.body * sharp
+    surround = settings.background * (1 + 0.4 * settings.uneven * look.background + 0.5 * look.dirt)
+    image: Image = np.maximum(surround, 0.02) * np.exp(np.clip(contrast + 3.0 * grain, -3.0, 2.2))
+    return image
 
 
 def _dic(fields: Fields, snapshot: Snapshot, look: Look, settings: MovieSettings) -> Image:
@@ -184,8 +185,8 @@ def _stretch(small: Image, size: tuple[int, ...]) -> Image:
 
 def _smooth_field(rng: np.random.Generator, size: tuple[int, int], grid: int) -> Image:
     """Return a smooth random field of about unit size."""
-    small = rng.standard_normal((grid + 2, grid + 2)).astype(np.float32)
-    return _stretch(ndimage.zoom(small, 4, order=3), size)
+    small = rng.standard_normal((grid, grid)).astype(np.float32)
+    return _stretch(ndimage.zoom(small, 8, order=3, mode="nearest", grid_mode=True), size)
 
 
 def _dirt(settings: MovieSettings, rng: np.random.Generator) -> Image:

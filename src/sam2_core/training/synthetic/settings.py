@@ -46,6 +46,7 @@ class MovieSettings:
     speed_px: float = 1.0
     growth: float = 0.004
     crowding: float = 0.0
+    overlap: float = 0.04  # how far neighbours are pressed into each other, as part of their distance
     divide_probability: float = 0.15
     leave_probability: float = 0.1
     enter_probability: float = 0.1
@@ -57,6 +58,7 @@ class MovieSettings:
     texture_scale_px: float = 2.5
     outline: float = 0.0
     halo: float = 0.6
+    body: float = 0.5  # phase only: how much darker (below 0: brighter) the inside is than the background
     inverted: bool = False
     # microscope and camera
     blur_px: float = 1.0
@@ -108,29 +110,30 @@ def random_settings(
     kinds, weights = _KINDS_OF_STYLE[style]
     kind = kinds[rng.choice(len(kinds), p=weights)]
     side = min(height, width)
-    diameter = float(np.exp(rng.uniform(np.log(15.0), np.log(min(120.0, max(20.0, 0.6 * side))))))
+    diameter = float(np.exp(rng.uniform(np.log(15.0), np.log(min(120.0, max(20.0, 0.5 * side))))))
     settings = MovieSettings(frames=frames, height=height, width=width, style=style, kind=kind, diameter_px=diameter)
-    settings = _with_population(rng, settings)
-    return _with_microscope(rng, _with_appearance(rng, settings))
+    settings = _with_microscope(rng, _with_appearance(rng, _with_population(rng, settings)))
+    return _as_tissue(rng, settings) if rng.random() < 0.1 else settings
 
 
 def _with_population(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
     """Return the settings with shapes, density and behaviour drawn."""
-    low, high = {"nucleus": (1.05, 1.8), "yeast": (1.0, 1.35), "spread": (1.3, 5.0), "amoeboid": (1.0, 2.0)}.get(
+    low, high = {"nucleus": (1.05, 1.8), "yeast": (1.0, 1.35), "spread": (1.1, 3.0), "amoeboid": (1.0, 2.0)}.get(
         settings.kind, (2.0, 5.0)
     )
-    rough = {"nucleus": 0.07, "yeast": 0.03, "spread": 0.3, "amoeboid": 0.2, "rod": 0.03}[settings.kind]
+    rough = {"nucleus": 0.06, "yeast": 0.03, "spread": 0.2, "amoeboid": 0.2, "rod": 0.03}[settings.kind]
     area = settings.height * settings.width / (np.pi * (settings.diameter_px / 2) ** 2)
     density = rng.choice([rng.uniform(0.03, 0.3), rng.uniform(0.3, 0.6), rng.uniform(0.6, 1.0)], p=(0.45, 0.35, 0.2))
     still = settings.kind in ("yeast", "rod")
     return replace(
         settings,
-        cells=int(np.clip(round(area * density), 1, 60)),
+        cells=int(np.clip(round(area * density), 3, 60)),
         diameter_spread=rng.uniform(0.05, 0.3),
         elongation=rng.uniform(low, high),
         irregularity=rough * rng.uniform(0.3, 1.5),
         deformation=rng.uniform(0.03, 0.3) * (0.3 if still else 1.0),
-        speed_px=settings.diameter_px * (rng.uniform(0.0, 0.03) if still else rng.uniform(0.0, 0.2)),
+        speed_px=settings.diameter_px
+        * (rng.uniform(0.0, 0.03) if still else rng.choice([0.03, 0.08, 0.16]) * rng.random()),
         growth=rng.uniform(0.0, 0.02),
         crowding=float(rng.random() < 0.4) * rng.uniform(0.3, 1.0),
         divide_probability=rng.choice([0.0, 0.1, 0.3]),
@@ -143,14 +146,19 @@ def _with_population(rng: np.random.Generator, settings: MovieSettings) -> Movie
 def _with_appearance(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
     """Return the settings with brightness, texture, outline and halo drawn."""
     fluorescent = settings.style == "fluorescence"
+    halo, outline = rng.uniform(0.0, 1.0), float(rng.random() < 0.45) * rng.uniform(-1.0, 1.0)
+    body = {"yeast": rng.uniform(0.2, 1.0), "spread": rng.uniform(-0.1, 0.4)}.get(settings.kind, rng.uniform(-0.3, 0.7))
+    if halo < 0.3 and abs(outline) < 0.4 and abs(body) < 0.3:
+        halo += 0.4  # otherwise nothing would be seen
     return replace(
         settings,
-        brightness=float(np.exp(rng.uniform(np.log(0.12), 0.0))) if fluorescent else rng.uniform(0.15, 1.0),
+        brightness=float(np.exp(rng.uniform(np.log(0.12), 0.0))) if fluorescent else rng.uniform(0.35, 1.0),
         brightness_spread=rng.uniform(0.05, 0.5),
         texture=rng.uniform(0.05, 0.6),
         texture_scale_px=float(np.clip(settings.diameter_px * rng.uniform(0.02, 0.09), 0.8, 6.0)),
-        outline=rng.uniform(-1.0, 1.0) if rng.random() < 0.45 else 0.0,
-        halo=rng.uniform(0.2, 1.0),
+        outline=outline,
+        halo=halo,
+        body=body,
         inverted=bool(rng.random() < (0.06 if fluorescent else 0.15)),
     )
 
@@ -158,16 +166,36 @@ def _with_appearance(rng: np.random.Generator, settings: MovieSettings) -> Movie
 def _with_microscope(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
     """Return the settings with blur, light, dirt and noise drawn."""
     blur = float(np.exp(rng.uniform(np.log(0.5), np.log(0.6 + 0.045 * settings.diameter_px))))
+    fluorescent = settings.style == "fluorescence"
+    light = (60.0, 4000.0) if fluorescent else (400.0, 20000.0)
     return replace(
         settings,
         blur_px=blur,
         haze=rng.uniform(0.0, 0.35),
-        background=rng.uniform(0.0, 0.2),
+        background=settings.brightness * rng.uniform(0.0, 0.5) if fluorescent else rng.uniform(0.15, 0.6),
         uneven=rng.uniform(0.0, 0.35),
         vignette=float(rng.random() < 0.5) * rng.uniform(0.0, 0.4),
         debris=float(rng.random() < 0.6) * rng.uniform(0.0, 1.0),
         bleaching=float(rng.random() < 0.5) * rng.uniform(0.0, 0.04),
-        photons=float(np.exp(rng.uniform(np.log(40.0), np.log(3000.0)))),
-        read_noise=rng.uniform(0.002, 0.03),
+        photons=float(np.exp(rng.uniform(*np.log(light)))),
+        read_noise=rng.uniform(0.001, 0.02) * (1.0 if fluorescent else 0.5),
         bits=8 if rng.random() < 0.3 else 16,
+    )
+
+
+def _as_tissue(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
+    """Return the settings turned into a packed sheet whose cells show their membranes."""
+    diameter = min(settings.diameter_px, 40.0)
+    area = settings.height * settings.width / (np.pi * (diameter / 2) ** 2)
+    return replace(
+        settings,
+        kind="amoeboid",
+        diameter_px=diameter,
+        cells=int(np.clip(1.3 * area, 3, 90)),
+        overlap=rng.uniform(0.15, 0.3),
+        elongation=rng.uniform(1.0, 1.4),
+        irregularity=0.05,
+        speed_px=0.01 * diameter,
+        crowding=0.0,
+        outline=rng.uniform(0.5, 1.0),
     )

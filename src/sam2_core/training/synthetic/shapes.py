@@ -14,11 +14,11 @@ from .settings import Kind, MovieSettings
 Floats = NDArray[np.float64]
 ANGLES = 128
 _THETA = np.arange(ANGLES) * (2 * np.pi / ANGLES)
-_ORDERS = np.arange(2, 9)
+_ORDERS = np.arange(2, 8)
 _EXPONENT: dict[Kind, tuple[float, float]] = {
     "nucleus": (1.9, 2.3),
     "yeast": (1.95, 2.15),
-    "spread": (0.85, 1.7),
+    "spread": (1.2, 2.0),
     "amoeboid": (1.5, 2.3),
     "rod": (2.6, 4.0),
 }
@@ -27,14 +27,14 @@ _EXPONENT: dict[Kind, tuple[float, float]] = {
 def outlines(settings: MovieSettings, rng: np.random.Generator, cells: int) -> Floats:
     """Return outline tables (T, N, ANGLES): relative radius of each cell at each angle and frame, mean about 1."""
     series = _wandering(settings, rng, (cells, len(_ORDERS), 2))  # (T, N, orders, 2)
-    weight = settings.irregularity * 2.2 / _ORDERS
+    weight = settings.irregularity * (2.0 / _ORDERS) ** 1.6
     waves = np.stack([np.cos(np.outer(_ORDERS, _THETA)), np.sin(np.outer(_ORDERS, _THETA))], 1)  # (orders, 2, ANGLES)
     wobble = np.einsum("tnkc,kca->tna", series * weight[:, None], waves, optimize=True)
     base = _super_ellipse(rng.uniform(*_EXPONENT[settings.kind], cells))
     radius = base[None] * np.exp(np.clip(wobble, -0.7, 0.7))
     if settings.kind == "spread":
         radius = radius * (1 + _processes(settings, rng, cells))
-    return np.clip(radius / np.sqrt((radius**2).mean(-1, keepdims=True)), 0.3, 2.4)
+    return np.clip(radius / np.sqrt((radius**2).mean(-1, keepdims=True)), 0.25, 3.0)
 
 
 def bends(settings: MovieSettings, rng: np.random.Generator, cells: int) -> Floats:
@@ -63,11 +63,12 @@ def _super_ellipse(exponent: Floats) -> Floats:
 
 
 def _processes(settings: MovieSettings, rng: np.random.Generator, cells: int) -> Floats:
-    """Return what thin processes add to the relative radius (T, N, ANGLES): up to four per cell, coming and going."""
-    place = rng.uniform(0, 2 * np.pi, (cells, 4, 1))
-    width = rng.uniform(0.12, 0.35, (cells, 4, 1))
-    gap = np.angle(np.exp(1j * (_THETA - place)))
-    bump = np.exp(-((gap / width) ** 2))  # (N, 4, ANGLES)
-    height = np.maximum(0.0, _wandering(settings, rng, (cells, 4)) - 0.2) * 2.0 * settings.irregularity
+    """Return what tips add to the relative radius (T, N, ANGLES): one at each end, two more that come and go."""
+    place = rng.normal(0, 0.35, (cells, 4, 1)) + np.array([0.0, np.pi, 0.5 * np.pi, 1.5 * np.pi])[:, None]
+    width = rng.uniform(0.2, 0.5, (cells, 4, 1))
+    gap = np.sqrt(np.angle(np.exp(1j * (_THETA - place))) ** 2 + 0.003)
+    bump = np.exp(-gap / width)  # (N, 4, ANGLES), cusps: the sides between tips are hollow
+    often = np.array([1.0, 1.0, -0.3, -0.3])
+    height = np.clip(0.7 * _wandering(settings, rng, (cells, 4)) + often, 0.0, 2.5) * 5.0 * settings.irregularity
     added: Floats = np.einsum("tnp,npa->tna", height, bump)
     return added
