@@ -1,0 +1,68 @@
+# Each command sets up what it needs in .venv, from constraints.txt, and is quick the second time.
+#
+#   make demo     run the main job on a synthetic movie with the model that ships, and show what came out
+#   make test     all tests (installs missing Qt system libraries where it may)
+#   make check    ruff, mypy, import contracts, plugin manifest, wheel and sdist
+#   make bench    benchmarks; one of them: make bench NAME=bench_video.py
+#   make clean    remove .venv and everything that was made
+#
+# Variables: PYTHON=python3.12 picks the interpreter. On Linux without an NVIDIA card a much smaller torch comes from
+# TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+NAME ?=
+PYTEST_ARGS ?=
+EXTRA_INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt $(EXTRA_INDEX)
+SETTINGS := pyproject.toml constraints.txt
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/.plain
+	$(BIN)/napari-sam2 demo --out demo
+
+test: $(VENV)/.test
+	@bash scripts/qt_libraries.sh $(BIN)/python
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/npe2 validate --imports napari-sam2
+	@bash scripts/check_distributions.sh $(BIN)/python
+
+bench: $(VENV)/.test
+	@bash scripts/qt_libraries.sh $(BIN)/python
+	$(BIN)/python -m pytest -s -o "python_files=bench_*.py" tests/benchmark/$(NAME)
+
+clean:
+	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis src/*.egg-info
+
+# --- set-up: a stamp says that this much of constraints.txt and pyproject.toml is installed -------------------------
+
+$(VENV)/.base: scripts/create_venv.sh
+	@PYTHON="$(PYTHON)" bash scripts/create_venv.sh $(VENV)
+	$(INSTALL) --quiet "pip>=25.1"
+	@touch $@
+
+$(VENV)/.plain: $(VENV)/.base $(SETTINGS)
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.base $(SETTINGS)
+	$(INSTALL) --editable ".[all,video]" --group test
+	@touch $@ $(VENV)/.plain
+
+$(VENV)/.check: $(VENV)/.base $(SETTINGS)
+	$(INSTALL) --editable . --group lint
+	@touch $@ $(VENV)/.plain

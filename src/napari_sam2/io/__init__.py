@@ -1,0 +1,1 @@
+"""Files in and out: prompts, labels, sessions. Headless; no napari, no Qt."""

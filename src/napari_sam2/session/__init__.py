@@ -1,0 +1,1 @@
+"""State and work of one piece of tracking: prompts, objects, masks, jobs. Headless, scriptable; no napari, no Qt."""
