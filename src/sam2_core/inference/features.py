@@ -1,8 +1,8 @@
 """Where the image features of frames wait to be used again.
 
-Features cost one pass of the encoder and can be thrown away at any time: the predictor asks a store, and encodes the frame when
-the store has nothing. Here live the protocol and a small store in memory; a store on disk, or one shared by windows, is written
-elsewhere to the same protocol. A store never encodes and never moves features to another device.
+Features cost one pass of the encoder and can be thrown away at any time: the predictor asks a store, and encodes the
+frame when the store has nothing. Here live the protocol and a small store in memory; a store on disk, or one shared by
+windows, is written elsewhere to the same protocol. A store never encodes and never moves features to another device.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from sam2_core.modeling.sam2 import ImageFeatures
+    from sam2_core.modeling.image_encoder import ImageFeatures
 
 
 class FeatureStore(Protocol):
@@ -33,7 +33,8 @@ class FeatureStore(Protocol):
 class LruFeatures:
     """Keeps the features of the few frames that were used last, in memory.
 
-    Which frame goes is decided by when it was last used, not by its index, so tracking backward works as well as forward.
+    Which frame goes is decided by when it was last used, not by its index, so tracking backward works as well as
+    forward.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ class LruFeatures:
         return features
 
     def put(self, frame: int, features: ImageFeatures) -> None:
-        """Keep the features of the frame, and forget the frame that was not used for longest when there are too many."""
+        """Keep the features of the frame; of too many, forget the frame that was not used for longest."""
         self._features[frame] = features
         self._features.move_to_end(frame)
         while len(self._features) > self.max_frames:

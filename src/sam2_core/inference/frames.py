@@ -1,32 +1,35 @@
-"""Frames in, whatever holds them: a folder, a video or TIFF file, an array, a list, or anything with a length and an index.
+"""Frames in, whatever holds them: a folder, a video or TIFF file, an array, a list, anything with length and index.
 
-`open_frames` finds out what it was given and returns an `OpenedFrames`: a frame source that reads one frame when it is asked for
-it, checks it (shape, type, finite values, the size of the first frame), and keeps none. It also knows the contrast limits of the
-whole stack: given, or estimated once, on first use, from at most 16 evenly spaced frames. `read_rgb` gives a frame the way the
-model wants it, with three channels in a fixed range.
+`open_frames` finds out what it was given and returns an `OpenedFrames`: a frame source that reads one frame when it is
+asked for it, checks it (shape, type, finite values, the size of the first frame), and keeps none. It also knows the
+contrast limits of the whole stack: given, or estimated once, on first use, from at most 16 evenly spaced frames.
+`read_rgb` gives a frame the way the model wants it, with three channels in a fixed range.
 
 Not here: axes beyond (T, H, W, C) are chosen by the caller; resizing lives in `transforms`.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import re
-import struct
 import threading
-import weakref
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import tifffile
 from PIL import Image
 from torch import Tensor, bfloat16
 
 from sam2_core.errors import StackError
+from sam2_core.inference.image_files import (
+    JPEG_SUFFIXES,
+    OTHER_IMAGE_SUFFIXES,
+    TIFF_SUFFIXES,
+    TiffFrames,
+    from_pillow,
+    image_paths,
+    read_image_file,
+)
 from sam2_core.inference.intensity import (
     MAX_CHANNELS,
     ContrastLimits,
@@ -43,27 +46,7 @@ from sam2_core.inference.video_file import VideoFrames
 
 __all__ = ["FrameSource", "OpenedFrames", "frame_to_rgb", "open_frames", "read_image_file", "read_rgb"]
 
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-JPEG_SUFFIXES = (".jpg", ".jpeg")
-TIFF_SUFFIXES = (".tif", ".tiff", ".ome.tif", ".btf", ".tf8", ".lsm", ".stk")
-OTHER_IMAGE_SUFFIXES = (".png", ".bmp")
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".gif")
-
-# What damaged image files make Pillow, tifffile and the codecs behind them raise.
-READ_ERRORS = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    TypeError,
-    LookupError,
-    SyntaxError,
-    EOFError,
-    struct.error,
-    zlib.error,
-)
 
 
 @runtime_checkable
@@ -119,7 +102,7 @@ class OpenedFrames:
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Frame:
-        """Return one frame as it is stored, (H, W) or (H, W, C) with C from 2 to 4; negative indices count from the end.
+        """Return one frame as it is stored, (H, W) or (H, W, C), C from 2 to 4; a negative index counts from the end.
 
         Raises
         ------
@@ -175,44 +158,33 @@ def open_frames(source: object, *, contrast_limits: object = None) -> OpenedFram
     Parameters
     ----------
     source
-        A folder of JPEG, PNG or TIFF images (sorted by number when all names are numbers, else naturally); a video file (or its
-        bytes; needs the `video` extra); a TIFF file of many pages; a list or tuple of arrays, tensors, Pillow images or paths; an
-        array (T, H, W) or (T, H, W, C), C from 1 to 4, of numpy, torch, dask, zarr or anything else with `shape` and `[i]`; any
-        object with `len` and `[i]`.
+        A folder of JPEG, PNG or TIFF images (sorted by number when all names are numbers, else naturally); a video file
+        (or its bytes; needs the `video` extra); a TIFF file of many pages; a list or tuple of arrays, tensors, Pillow
+        images or paths; an array (T, H, W) or (T, H, W, C), C from 1 to 4, of numpy, torch, dask, zarr or anything else
+        with `shape` and `[i]`; any object with `len` and `[i]`.
     contrast_limits
-        (low, high), or one pair per channel, for all frames. None: uint8 is shown as it is, other types by the 0.1 and 99.9
-        percentiles of up to 16 frames.
+        (low, high), or one pair per channel, for all frames. None: uint8 is shown as it is, other types by the 0.1 and
+        99.9 percentiles of up to 16 frames; a source that has an attribute of this name is believed.
 
     Raises
     ------
     StackError
         Nothing there, nothing in it, axes or channels that cannot be interpreted, or an unreadable file.
     """
-    if isinstance(source, OpenedFrames):
-        return source if contrast_limits is None else OpenedFrames(source._reader, contrast_limits)
-    if isinstance(source, str | os.PathLike):
-        return OpenedFrames(_open_path(Path(source)), contrast_limits)
-    if isinstance(source, bytes):
-        return OpenedFrames(VideoFrames(source), contrast_limits)
-    if isinstance(source, Image.Image):
-        raise StackError("a single image is not a stack; pass a list of images")
-    if hasattr(source, "shape") and hasattr(source, "__getitem__"):
-        return OpenedFrames(_ArrayFrames(source), contrast_limits)
-    if hasattr(source, "__len__") and hasattr(source, "__getitem__") and not isinstance(source, dict):
-        return OpenedFrames(source, contrast_limits)
-    raise StackError(
-        f"{type(source).__name__} cannot be read as frames; pass a folder, a video or TIFF file, an array (T, H, W[, C]), a list of "
-        "images, or an object with len() and [i]"
-    )
+    if contrast_limits is None:
+        if isinstance(source, OpenedFrames):
+            return source
+        contrast_limits = getattr(source, "contrast_limits", None)
+    return OpenedFrames(_reader(source), contrast_limits)
 
 
 def read_rgb(frames: FrameSource, index: int) -> Rgb:
-    """Return one frame of any source as (H, W, 3), uint8 or float32 in [0, 1], by the source's contrast limits if it has any."""
+    """Return one frame of any source as (H, W, 3), uint8 or float32 in [0, 1], by the contrast limits that it knows."""
     return frame_to_rgb(frames[index], getattr(frames, "contrast_limits", None))
 
 
 def as_array(item: Any) -> Frame:
-    """Return one frame as a numpy array, from an array, tensor, Pillow image, path, or anything numpy can turn into one.
+    """Return one frame as a numpy array, from an array, tensor, Pillow image, path, or anything numpy understands.
 
     Raises
     ------
@@ -225,29 +197,11 @@ def as_array(item: Any) -> Frame:
         item = item.detach().cpu()
         return np.asarray(item.float() if item.dtype == bfloat16 else item)
     if isinstance(item, Image.Image):
-        return _from_pillow(item)
+        return from_pillow(item)
     try:
         return np.asarray(item)
     except (TypeError, ValueError) as error:
         raise StackError(f"a frame of type {type(item).__name__} cannot be read as an array: {error}") from error
-
-
-def read_image_file(path: Path) -> Frame:
-    """Return the single image in a file as (H, W) or (H, W, C); RGBA loses its alpha, palettes become RGB.
-
-    Raises
-    ------
-    StackError
-        The file is missing, damaged, or a TIFF with more than one image.
-    """
-    if not path.is_file():
-        raise StackError(f"{path} does not exist or is not a file")
-    if not path.name.lower().endswith(TIFF_SUFFIXES):
-        return _reading(path, lambda: _pillow_file(path))
-    pages = _TiffFrames(path)
-    if len(pages) != 1:
-        raise StackError(f"{path} holds {len(pages)} images; pass the file itself to read it as a stack")
-    return pages[0]
 
 
 class _ArrayFrames:
@@ -280,79 +234,14 @@ class _ArrayFrames:
         return self._array[index]
 
 
-class _TiffFrames:
-    """Frames of a TIFF file, one at a time: mapped where the pixels lie in one piece, else page by page."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = _reading(path, lambda: tifffile.TiffFile(path))
-        weakref.finalize(self, self._file.close)
-        planes, axes, lengths = _reading(path, self._find_planes)
-        self._planes: Any = planes
-        self._samples_first = axes.startswith("S")
-        if sorted(axes) not in (["X", "Y"], ["S", "X", "Y"]):
-            raise StackError(
-                f"{path}: planes with the axes {axes} cannot be read; convert the file to a plain multi-page TIFF"
-            )
-        self._table = _plane_table(lengths, path)
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    def __getitem__(self, index: int) -> Frame:
-        return _reading(self._path, lambda: self._read(index), f" at frame {index}")
-
-    def _read(self, index: int) -> Frame:
-        planes = [self._plane(number) for number in self._table[index]]
-        return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
-
-    def _plane(self, number: int) -> Frame:
-        page = self._planes[number]
-        plane = np.array(page) if isinstance(page, np.ndarray) else page.asarray()
-        return np.moveaxis(plane, 0, -1) if self._samples_first else plane
-
-    def _find_planes(self) -> tuple[Any, str, list[tuple[str, int]]]:
-        """Return the planes by number, the axes of one, and the name and length of each axis that counts them."""
-        series = self._file.series
-        if not series:
-            raise StackError(f"{self._path} holds no images")
-        first, page = series[0], series[0].keyframe
-        if len(series) > 1 and all(other.shape == first.shape and other.ndim == page.ndim for other in series):
-            return [other.keyframe for other in series], page.axes, [("T", len(series))]
-        lengths = list(zip(first.axes, first.shape, strict=True))[: first.ndim - page.ndim]
-        expected = int(np.prod([length for _, length in lengths], dtype=int))
-        if first.dataoffset is not None:
-            mapped = tifffile.memmap(self._path, mode="r")
-            return mapped.reshape(expected, *page.shape), page.axes, lengths
-        if len(first.pages) != expected:
-            raise StackError(
-                f"{self._path} names {expected} images but holds {len(first.pages)}; the file is incomplete"
-            )
-        return first.pages, page.axes, lengths
-
-
-def _plane_table(lengths: list[tuple[str, int]], path: Path) -> np.ndarray[Any, np.dtype[np.intp]]:
-    """Return plane numbers as (frames, channels), from the axes that count the planes in the file."""
-    numbers = np.arange(int(np.prod([length for _, length in lengths], dtype=int)))
-    counted = [(axis, length) for axis, length in lengths if length > 1]
-    numbers = numbers.reshape([length for _, length in counted])
-    channel_axes = [position for position, (axis, _) in enumerate(counted) if axis == "C"]
-    if len(counted) - len(channel_axes) > 1:
-        text = ", ".join(f"{axis}: {length}" for axis, length in counted)
-        raise StackError(f"{path} has several axes besides y and x ({text}); choose a plane of all but one first")
-    numbers = np.moveaxis(numbers, channel_axes, [numbers.ndim - 1] * len(channel_axes))
-    channels = counted[channel_axes[0]][1] if channel_axes else 1
-    return numbers.reshape(-1, channels)
-
-
 def _open_path(path: Path) -> _Reader:
     name = path.name.lower()
     if path.is_dir():
-        return _folder(path)
+        return image_paths(path)
     if not path.exists():
         raise StackError(f"{path} does not exist")
     if name.endswith(TIFF_SUFFIXES):
-        return _TiffFrames(path)
+        return TiffFrames(path)
     if name.endswith(VIDEO_SUFFIXES):
         return VideoFrames(path)
     if name.endswith(JPEG_SUFFIXES + OTHER_IMAGE_SUFFIXES):
@@ -361,51 +250,20 @@ def _open_path(path: Path) -> _Reader:
     raise StackError(f"{path} is of no known kind; pass a folder of images, one of {known}, or an array")
 
 
-def _folder(folder: Path) -> list[Path]:
-    if folder.suffix == ".zarr" or (folder / ".zarray").exists() or (folder / "zarr.json").exists():
-        raise StackError(f"{folder} is a zarr store; open it with zarr.open and pass the array")
-    files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    kinds: Iterable[tuple[str, ...]] = (JPEG_SUFFIXES, OTHER_IMAGE_SUFFIXES, TIFF_SUFFIXES)
-    found = [images for kind in kinds if (images := [path for path in files if path.name.lower().endswith(kind)])]
-    if not found:
-        raise StackError(f"{folder} holds no JPEG, PNG or TIFF images ({len(files)} other files)")
-    if len(found) > 1:
-        logger.warning(
-            "%s mixes kinds of images; only its %d %s files are used", folder, len(found[0]), found[0][0].suffix
-        )
-    return _sorted_by_name(found[0])
-
-
-def _sorted_by_name(paths: list[Path]) -> list[Path]:
-    if all(path.stem.isdecimal() for path in paths):
-        return sorted(paths, key=lambda path: (int(path.stem), path.name))
-    return sorted(paths, key=_natural_key)
-
-
-def _natural_key(path: Path) -> list[tuple[int, str]]:
-    """Return the name as text and numbers by turns, so that t2 comes before t10."""
-    parts = re.split(r"(\d+)", path.name.lower())
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
-
-
-def _pillow_file(path: Path) -> Frame:
-    with Image.open(path) as image:
-        return _from_pillow(image)
-
-
-def _from_pillow(image: Image.Image) -> Frame:
-    """Return a Pillow image as (H, W) or (H, W, 3); what is neither gray nor a plain number type becomes RGB."""
-    if image.mode == "LA":
-        image = image.convert("L")
-    elif not (image.mode in ("1", "L", "I", "F", "RGB") or image.mode.startswith("I;16")):
-        image = image.convert("RGB")
-    return np.array(image)
-
-
-def _reading(path: Path, read: Callable[[], T], where: str = "") -> T:
-    try:
-        return read()
-    except StackError:
-        raise
-    except READ_ERRORS as error:
-        raise StackError(f"{path} cannot be read{where}; it is damaged or not what its name says: {error}") from error
+def _reader(source: Any) -> _Reader:
+    if isinstance(source, OpenedFrames):
+        return source._reader
+    if isinstance(source, str | os.PathLike):
+        return _open_path(Path(source))
+    if isinstance(source, bytes):
+        return VideoFrames(source)
+    if isinstance(source, Image.Image):
+        raise StackError("a single image is not a stack; pass a list of images")
+    if hasattr(source, "shape") and hasattr(source, "__getitem__"):
+        return _ArrayFrames(source)
+    if hasattr(source, "__len__") and hasattr(source, "__getitem__") and not isinstance(source, dict):
+        return source  # type: ignore[no-any-return]
+    raise StackError(
+        f"{type(source).__name__} cannot be read as frames; pass a folder, a video or TIFF file, an array (T, H, W) or "
+        "(T, H, W, C), a list of images, or an object with len() and [i]"
+    )

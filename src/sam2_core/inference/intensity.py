@@ -1,8 +1,8 @@
 """From stored values to the three channels in a fixed range that a model sees.
 
-A stack gets its contrast limits once, so that brightness does not flicker from frame to frame: given by the caller, or estimated
-from a few evenly spaced frames. Frames of type uint8 without given limits are passed on as they are; everything else becomes
-float32 in [0, 1]. This room reads no files and knows no model.
+A stack gets its contrast limits once, so that brightness does not flicker from frame to frame: given by the caller, or
+estimated from a few evenly spaced frames. Frames of type uint8 without given limits are passed on as they are;
+everything else becomes float32 in [0, 1]. This room reads no files and knows no model.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ SAMPLED_PIXELS_PER_FRAME = 2**18
 def frame_to_rgb(frame: Frame, contrast_limits: object = None) -> npt.NDArray[np.uint8] | npt.NDArray[np.float32]:
     """Return the frame with three channels, (H, W, 3): uint8 as stored, or float32 in [0, 1].
 
-    Gray is repeated; of two channels the first becomes red, the second green, and blue is zero; of four uint8 channels (RGBA) the
-    alpha channel is dropped. Without limits a uint8 frame keeps its values and any other frame is stretched by its own
-    percentiles: right for a single image, flickering for a movie, which should pass the limits of the whole stack.
+    Gray is repeated; of two channels the first becomes red, the second green, and blue is zero; of four uint8 channels
+    (RGBA) the alpha channel is dropped. Without limits a uint8 frame keeps its values and any other frame is stretched
+    by its own percentiles: right for a single image, flickering for a movie, which should pass the limits of the whole
+    stack.
 
     Parameters
     ----------
@@ -115,8 +116,8 @@ def parse_limits(contrast_limits: object) -> ContrastLimits | None:
 def estimate_limits(frames: Iterable[Frame]) -> ContrastLimits:
     """Return one (low, high) per channel: the 0.1 and 99.9 percentiles over all given frames.
 
-    Where these coincide (a nearly empty channel) the extremes are taken, and where even these coincide, (value, value + 1).
-    Boolean frames give (0, 1). Frames are looked at one by one; at most 2**18 pixels of each are kept.
+    Where these coincide (a nearly empty channel) the extremes are taken, and where even these coincide, (value, value +
+    1). Boolean frames give (0, 1). Frames are looked at one by one; at most 2**18 pixels of each are kept.
     """
     samples: list[list[Frame]] = []
     for frame in frames:

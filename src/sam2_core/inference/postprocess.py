@@ -1,8 +1,8 @@
 """Small repairs of mask logits: holes, specks, and pixels that several objects claim.
 
-One code for every device: connected components are counted on the CPU by scipy, so a mask is the same whatever computed it.
-Only the boolean picture travels; the logits stay where they are. Components are joined over edges and corners (8 neighbours),
-never from one object to another. This room decides nothing about where in the tracking a repair is made.
+One code for every device: connected components are counted on the CPU by scipy, so a mask is the same whatever computed
+it. Only the boolean picture travels; the logits stay where they are. Components are joined over edges and corners (8
+neighbours), never from one object to another. This room decides nothing about where in the tracking a repair is made.
 
 Sources: facebookresearch/sam2 at 2b90b9f, `sam2/utils/misc.py` and `sam2/utils/transforms.py` (areas and fill values),
 `sam2/modeling/sam2_base.py` (overlaps).
@@ -60,8 +60,8 @@ def remove_specks(logits: Tensor, max_area: float, *, value: float = SPECK_VALUE
 def clean_image_masks(logits: Tensor, max_hole_area: float, max_speck_area: float, threshold: float = 0.0) -> Tensor:
     """Return the logits of a single image with holes 10 above and specks 10 below the threshold, (..., h, w).
 
-    Holes and specks are both found in the logits as they came in, as the reference does, so a speck that lies in a filled hole
-    is still removed.
+    Holes and specks are both found in the logits as they came in, as the reference does, so a speck that lies in a
+    filled hole is still removed.
     """
     cleaned = logits
     if max_hole_area > 0:

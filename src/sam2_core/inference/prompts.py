@@ -1,9 +1,10 @@
 """What a person says about one object on one frame, checked at the door.
 
-Lists, arrays, tensors or None come in; a `PointPrompt` (points with labels, a box, or both) or a `MaskPrompt` comes out, or a
-`PromptError` that names the value seen. Points given later can be joined to earlier ones (`merge`), and `to_model_points` writes
-a prompt down as the labelled points that the model reads: a box is two corners with the labels 2 and 3, before all points.
-Everything here is x before y. Nothing here knows frames, objects or what a predictor does with a prompt.
+Lists, arrays, tensors or None come in; a `PointPrompt` (points with labels, a box, or both) or a `MaskPrompt` comes
+out, or a `PromptError` that names the value seen. Points given later can be joined to earlier ones (`merge`), and
+`to_model_points` writes a prompt down as the labelled points that the model reads: a box is two corners with the labels
+2 and 3, before all points. Everything here is x before y. Nothing here knows frames, objects or what a predictor does
+with a prompt.
 
 Source: facebookresearch/sam2 at 2b90b9f, `sam2/sam2_video_predictor.py`, `add_new_points_or_box` and `add_new_mask`.
 """
@@ -80,8 +81,8 @@ def point_prompt(
     Raises
     ------
     PromptError
-        Nothing given, points without labels or the reverse, another shape, an unknown label, NaN, an empty or inverted box, or
-        (when strict) something outside the image.
+        Nothing given, points without labels or the reverse, another shape, an unknown label, NaN, an empty or inverted
+        box, or (when strict) something outside the image.
     """
     if points is None and labels is None and box is None:
         raise PromptError("the prompt is empty; give at least one point with its label, or a box")
@@ -127,8 +128,8 @@ def merge(old: PointPrompt | None, new: PointPrompt) -> PointPrompt:
     Raises
     ------
     PromptError
-        The new prompt has a box: a box must be the first prompt of its object on that frame; or one prompt is in pixels and the
-        other in fractions of the image.
+        The new prompt has a box: a box must be the first prompt of its object on that frame; or one prompt is in pixels
+        and the other in fractions of the image.
     """
     if new.box_xyxy is not None:
         raise PromptError("a box must be the first prompt of an object on a frame; add it with clear_old_points=True")
@@ -211,8 +212,8 @@ def checked_boxes(boxes: object, limits: tuple[float, float] | None = None) -> n
     boxes
         A list, array or tensor.
     limits
-        The largest x and y that are still in the image; a box may reach over the edge but must touch the image. None leaves that
-        unchecked.
+        The largest x and y that are still in the image; a box may reach over the edge but must touch the image. None
+        leaves that unchecked.
 
     Raises
     ------

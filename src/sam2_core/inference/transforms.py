@@ -1,9 +1,9 @@
 """Between image space and model space: pixels in, prompts in, masks out.
 
-The model sees squares of S x S pixels, so images are stretched without padding and x and y are scaled apart. Videos and single
-images are resized in two different ways, because the published numbers were made so: a video frame by Pillow's bicubic filter,
-on uint8 values; a single image by antialiased bilinear interpolation, on floats. This room holds no state, checks no user input
-(`prompts` and `frames` do) and moves nothing to another device.
+The model sees squares of S x S pixels, so images are stretched without padding and x and y are scaled apart. Videos and
+single images are resized in two different ways, because the published numbers were made so: a video frame by Pillow's
+bicubic filter, on uint8 values; a single image by antialiased bilinear interpolation, on floats. This room holds no
+state, checks no user input (`prompts` and `frames` do) and moves nothing to another device.
 
 Sources: facebookresearch/sam2 at 2b90b9f, `sam2/utils/misc.py` (video), `sam2/utils/transforms.py` (image),
 `sam2/sam2_video_predictor.py` (points, masks). Tests hold all of them bit by bit against plain formulas.
@@ -29,9 +29,9 @@ Size = tuple[int, int]
 def prepare_video_frame(frame_rgb: Rgb, image_size: int) -> Tensor:
     """Return a video frame as the model sees it: (3, S, S) float32, ImageNet-normalised, on the CPU.
 
-    A uint8 frame goes the way of the reference's JPEG folder: Pillow's bicubic filter with values rounded to uint8, a division by
-    255 in float64, then float32. A float frame in [0, 1] is resized by the same filter without rounding, and cut to [0, 1] as
-    uint8 would be.
+    A uint8 frame goes the way of the reference's JPEG folder: Pillow's bicubic filter with values rounded to uint8, a
+    division by 255 in float64, then float32. A float frame in [0, 1] is resized by the same filter without rounding,
+    and cut to [0, 1] as uint8 would be.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def points_to_model_px(
 
 
 def box_to_points(box_xyxy: npt.ArrayLike | Tensor) -> Tensor:
-    """Return the two corners of each box, (..., 4) -> (..., 2, 2) float32: top-left (x, y), then bottom-right (x, y)."""
+    """Return the corners of each box, (..., 4) -> (..., 2, 2) float32: top-left (x, y), then bottom-right."""
     box = torch.as_tensor(box_xyxy).to(torch.float32)
     return box.reshape(*box.shape[:-1], 2, 2)
 

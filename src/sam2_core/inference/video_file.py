@@ -1,9 +1,9 @@
 """Frames of a video file, read in any order without holding the file in memory.
 
-On opening, the packets are listed without being decoded: this gives the exact number of frames, when each is shown, and where
-decoding may start (key frames). A wanted frame is then decoded from the key frame before it, or from where the last reading
-stopped if that is nearer, so reading forward decodes each frame once. The last frames decoded are kept in a bounded buffer, which
-makes reading backward bearable. Needs PyAV, the `video` extra.
+On opening, the packets are listed without being decoded: this gives the exact number of frames, when each is shown, and
+where decoding may start (key frames). A wanted frame is then decoded from the key frame before it, or from where the
+last reading stopped if that is nearer, so reading forward decodes each frame once. The last frames decoded are kept in
+a bounded buffer, which makes reading backward bearable. Needs PyAV, the `video` extra.
 """
 
 from __future__ import annotations
