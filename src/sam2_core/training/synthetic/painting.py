@@ -60,12 +60,13 @@ def paint(
     """Return the painted frame; `radii` (N, ANGLES) and `bend` (N,) are those of the cells in the snapshot."""
     fields = Fields(np.zeros(size, np.int32), *(np.zeros(size, np.float32) for _ in range(4)))
     first, second = np.ones(size, np.float32), np.ones(size, np.float32)
-    cut: list[tuple[Patch, int]] = []
+    drawn: list[tuple[Patch, int]] = []
     for i in range(len(snapshot.cell)):
         patch = _patch(snapshot, i, radii[i], float(bend[i]), size)
-        if patch is not None and _claim(fields, first, second, patch, int(snapshot.cell[i]), skin):
-            cut.append((patch, int(snapshot.cell[i]) + 1))
-    for patch, value in cut:
+        if patch is not None:
+            _claim(fields, first, second, patch, int(snapshot.cell[i]), skin)
+            drawn.append((patch, int(snapshot.cell[i]) + 1))
+    for patch, value in drawn:  # neighbours, thin tips and rounding can cut a piece off
         _keep_largest(fields.owner[patch.rows, patch.columns], value)
     inside = fields.owner > 0
     np.multiply(np.clip(second - first, 0, 1), inside, out=fields.depth)
@@ -103,12 +104,11 @@ _COS = np.cos(np.arange(ANGLES) * (2 * np.pi / ANGLES))
 _SIN = np.sin(np.arange(ANGLES) * (2 * np.pi / ANGLES))
 
 
-def _claim(fields: Fields, first: Image, second: Image, patch: Patch, cell: int, skin: Skin) -> bool:
-    """Give the cell the pixels in which it is deeper than the owners so far; return whether any were contested."""
+def _claim(fields: Fields, first: Image, second: Image, patch: Patch, cell: int, skin: Skin) -> None:
+    """Give the cell the pixels in which it is deeper than the owners so far."""
     box = (patch.rows, patch.columns)
     best, level = first[box], patch.level
     wins = level < best
-    contested = bool((np.maximum(best, level) < 1).any())
     second[box] = np.where(wins, np.minimum(best, second[box]), np.minimum(second[box], level))
     best[wins] = level[wins]
     fields.owner[box][wins] = cell + 1
@@ -119,7 +119,6 @@ def _claim(fields: Fields, first: Image, second: Image, patch: Patch, cell: int,
     ny, nx = skin.nucleus_yx[cell]
     away = np.hypot(patch.across[wins] / patch.short - ny, patch.along[wins] / patch.long - nx)
     fields.nucleus[box][wins] = np.clip((skin.nucleus_radius[cell] - away) * 8 + 0.5, 0, 1)
-    return contested
 
 
 def _keep_largest(owner: NDArray[np.int32], value: int) -> None:

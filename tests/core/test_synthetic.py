@@ -1,0 +1,174 @@
+"""The synthetic movie generator: exact labels, stable ids, lineage that agrees with the labels, determinism."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from sam2_core.training.synthetic import LineageRow, MovieSettings, SyntheticMovie, make_movie, random_settings
+from sam2_core.training.synthetic.settings import KINDS, STYLES
+
+SMALL = MovieSettings(frames=5, height=96, width=112, cells=6, diameter_px=22.0)
+
+
+def _random_movies(count: int) -> list[SyntheticMovie]:
+    settings = [random_settings(np.random.default_rng(seed), frames=5, height=128, width=144) for seed in range(count)]
+    return [make_movie(one, seed) for seed, one in enumerate(settings)]
+
+
+@pytest.fixture(scope="module")
+def movies() -> list[SyntheticMovie]:
+    """Twenty-four movies over all styles and kinds."""
+    return _random_movies(24)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_style_and_kind_gives_images_and_labels_of_the_asked_shape(style: str, kind: str) -> None:
+    movie = make_movie(replace(SMALL, style=style, kind=kind), 3)
+    assert movie.images.shape == movie.labels.shape == (5, 96, 112)
+    assert movie.images.dtype == np.uint16
+    assert movie.labels.dtype == np.uint16
+    assert movie.labels[0].max() >= 3
+    assert movie.images.std() > 0
+
+
+def test_eight_bits_when_asked() -> None:
+    assert make_movie(replace(SMALL, bits=8), 0).images.dtype == np.uint8
+
+
+def test_the_same_seed_gives_the_same_movie_and_another_seed_another() -> None:
+    first, again, other = (make_movie(SMALL, seed) for seed in (5, 5, 6))
+    np.testing.assert_array_equal(first.images, again.images)
+    np.testing.assert_array_equal(first.labels, again.labels)
+    assert first.lineage == again.lineage
+    assert not np.array_equal(first.labels, other.labels)
+
+
+def test_lineage_says_exactly_when_each_label_is_seen(movies: list[SyntheticMovie]) -> None:
+    for movie in movies:
+        for row in movie.lineage:
+            frames = np.flatnonzero((movie.labels == row.object_id).any((1, 2)))
+            assert (frames[0], frames[-1]) == (row.first_frame, row.last_frame), f"seed {movie.seed}, {row}"
+
+
+def test_ids_are_consecutive_from_one_in_order_of_appearance(movies: list[SyntheticMovie]) -> None:
+    for movie in movies:
+        ids = [row.object_id for row in movie.lineage]
+        assert ids == list(range(1, len(ids) + 1)), f"seed {movie.seed}"
+        assert set(np.unique(movie.labels)) - {0} == set(ids), f"seed {movie.seed}"
+        first = [row.first_frame for row in movie.lineage]
+        assert first == sorted(first), f"seed {movie.seed}"
+
+
+def test_every_object_is_one_connected_piece(movies: list[SyntheticMovie]) -> None:
+    for movie in movies:
+        for frame in (0, len(movie.labels) - 1):
+            for value in np.unique(movie.labels[frame])[1:]:
+                pieces = ndimage.label(movie.labels[frame] == value)[1]
+                assert pieces == 1, f"seed {movie.seed}, frame {frame}, object {value}"
+
+
+def test_an_object_stays_where_it_was_from_frame_to_frame() -> None:
+    movie = make_movie(replace(SMALL, divide_probability=0.0, leave_probability=0.0, enter_probability=0.0), 11)
+    for value in np.unique(movie.labels[0])[1:]:
+        before, after = movie.labels[0] == value, movie.labels[1] == value
+        assert (before & after).sum() > 0.5 * before.sum(), f"object {value}"
+
+
+def _divisions(movie: SyntheticMovie) -> dict[int, list[LineageRow]]:
+    children: dict[int, list[LineageRow]] = {}
+    for row in movie.lineage:
+        if row.parent:
+            children.setdefault(row.parent, []).append(row)
+    return children
+
+
+def test_a_dividing_cell_ends_and_two_new_ids_begin_beside_it() -> None:
+    settings = replace(SMALL, frames=12, divide_probability=1.0, leave_probability=0.0, enter_probability=0.0)
+    movie = make_movie(settings, 2)
+    children = _divisions(movie)
+    assert len(children) >= 3
+    rows = {row.object_id: row for row in movie.lineage}
+    pairs = {parent: both for parent, both in children.items() if len(both) == 2}
+    assert pairs
+    for parent, both in pairs.items():
+        end = rows[parent].last_frame
+        assert [row.first_frame for row in both] == [end + 1, end + 1]
+        mother = ndimage.binary_dilation(movie.labels[end] == parent, iterations=6)
+        for row in both:
+            there = movie.labels[end + 1] == row.object_id
+            assert (there & mother).sum() > 0.4 * there.sum(), f"daughter {row}"
+
+
+def test_a_budding_mother_lives_on_and_its_bud_grows() -> None:
+    settings = replace(SMALL, kind="yeast", style="phase", frames=12, divide_probability=1.0, leave_probability=0.0)
+    movie = make_movie(replace(settings, enter_probability=0.0, cells=3), 4)
+    rows = {row.object_id: row for row in movie.lineage}
+    buds = [row for row in movie.lineage if row.parent and row.last_frame - row.first_frame >= 5]
+    assert buds
+    for bud in buds:
+        assert rows[bud.parent].last_frame >= bud.first_frame
+    areas = (movie.labels == buds[0].object_id).sum((1, 2))
+    assert areas[buds[0].last_frame] > 1.5 * areas[buds[0].first_frame]
+
+
+def test_cells_leave_and_enter_only_when_asked() -> None:
+    still = replace(SMALL, frames=16, divide_probability=0.0, leave_probability=0.0, enter_probability=0.0)
+    stays = make_movie(still, 7)
+    assert all((row.first_frame, row.last_frame) == (0, 15) for row in stays.lineage)
+    leaves = make_movie(replace(still, leave_probability=1.0), 7)
+    assert any(row.last_frame < 15 for row in leaves.lineage)
+    enters = make_movie(replace(still, enter_probability=1.0), 7)
+    assert any(row.first_frame > 0 for row in enters.lineage)
+
+
+def test_fluorescent_cells_are_brighter_than_the_background_and_inversion_turns_it_round() -> None:
+    for inverted in (False, True):
+        movie = make_movie(replace(SMALL, inverted=inverted), 1)
+        inside, outside = movie.images[movie.labels > 0].mean(), movie.images[movie.labels == 0].mean()
+        assert (inside > outside) != inverted
+
+
+def test_bleaching_darkens_later_frames() -> None:
+    movie = make_movie(replace(SMALL, bleaching=0.2, divide_probability=0.0, leave_probability=0.0), 1)
+    assert movie.images[-1][movie.labels[-1] > 0].mean() < 0.7 * movie.images[0][movie.labels[0] > 0].mean()
+
+
+def test_pressed_cells_touch_without_a_gap() -> None:
+    movie = make_movie(replace(SMALL, cells=48, overlap=0.3, kind="amoeboid"), 0)
+    grown = ndimage.grey_dilation(movie.labels[0], size=3)
+    touching = (movie.labels[0] > 0) & (grown != movie.labels[0])
+    assert touching.sum() > 200
+    assert (movie.labels[0] > 0).mean() > 0.8
+
+
+def test_random_settings_vary_and_follow_the_generator() -> None:
+    drawn = [random_settings(np.random.default_rng(seed)) for seed in range(200)]
+    assert drawn[17] == random_settings(np.random.default_rng(17))
+    assert {one.style for one in drawn} == set(STYLES)
+    assert {one.kind for one in drawn} == set(KINDS)
+    assert min(one.diameter_px for one in drawn) < 20
+    assert max(one.diameter_px for one in drawn) > 80
+    assert any(one.inverted for one in drawn)
+
+
+def test_a_fixed_style_is_kept() -> None:
+    assert {random_settings(np.random.default_rng(seed), style="dic").style for seed in range(10)} == {"dic"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"frames": 0}, "frames is 0"),
+        ({"diameter_px": -3.0}, "diameter_px is -3.0"),
+        ({"style": "xray"}, "unknown style 'xray'"),
+        ({"kind": "plant"}, "unknown kind 'plant'"),
+    ],
+)
+def test_settings_that_cannot_be_drawn_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(SMALL, **change)
