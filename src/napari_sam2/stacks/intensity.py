@@ -1,0 +1,130 @@
+"""From stored intensities to what the model sees: contrast limits that are fixed for the whole stack, then 8 bit.
+
+`estimate_contrast` looks at a few evenly spaced frames once; `normalise` maps a frame through the limits;
+`ModelMovie` does that for every frame of a movie when it is read. Limits never change from frame to frame, so a cell
+that fades stays a cell that fades. This module does not know any model.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_sam2.stacks.stack import Movie
+from sam2_core.errors import StackError
+
+PERCENTILES = (0.1, 99.9)
+SAMPLED_FRAMES = 16
+SAMPLED_PIXELS = 250_000
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastLimits:
+    """Stored intensity shown as black and as white, per channel; a single pair serves every channel."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.low) != len(self.high) or not self.low:
+            raise StackError(f"Contrast limits need one low and one high per channel, got {self.low} and {self.high}.")
+        for low, high in zip(self.low, self.high, strict=True):
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise StackError(f"Contrast limits {low} to {high} cannot be used; the first must be below the second.")
+
+
+def estimate_contrast(movie: Movie, frames: int = SAMPLED_FRAMES) -> ContrastLimits:
+    """Return the 0.1 and 99.9 percentile of each channel over evenly spaced frames; 8-bit colour is left as it is.
+
+    Parameters
+    ----------
+    movie
+        Movie as stored.
+    frames
+        How many frames to look at, > 0; they include the first and the last.
+    """
+    if movie.is_colour and movie.dtype == np.uint8:
+        return ContrastLimits((0.0,), (255.0,))
+    count = min(frames, len(movie))
+    chosen = sorted({int(index) for index in np.linspace(0, len(movie) - 1, count).round()})
+    pixels = np.concatenate([_sampled_pixels(movie[index], SAMPLED_PIXELS) for index in chosen])  # (pixels, channels)
+    if movie.is_colour:
+        pixels = pixels.reshape(-1, 1)
+    low, high = np.percentile(pixels, PERCENTILES, axis=0)
+    return ContrastLimits(*_opened(low, high))
+
+
+def normalise(frame: np.ndarray, limits: ContrastLimits) -> np.ndarray:
+    """Return a frame (H, W) or (H, W, C) as uint8 (H, W) for one channel, or (H, W, 3) for two or three.
+
+    Two channels become red and green, with their mean as blue.
+    """
+    low = np.asarray(limits.low, dtype=np.float32)
+    span = np.asarray(limits.high, dtype=np.float32) - low
+    planes = frame.astype(np.float32)
+    if planes.ndim == 2:
+        planes = planes[..., None]  # (H, W, 1)
+    if len(low) not in (1, planes.shape[-1]):
+        raise StackError(f"There are contrast limits for {len(low)} channels, but a frame has {planes.shape[-1]}.")
+    planes = np.clip((planes - low) / span, 0, 1)
+    if planes.shape[-1] == 2:
+        planes = np.concatenate([planes, planes.mean(axis=-1, keepdims=True)], axis=-1)  # (H, W, 3)
+    mapped = (planes * 255 + 0.5).astype(np.uint8)
+    return mapped[..., 0] if mapped.shape[-1] == 1 else mapped
+
+
+class ModelMovie:
+    """The frames of a movie as the model sees them: `len` and `[i]` -> uint8 (H, W) or (H, W, 3)."""
+
+    def __init__(self, movie: Movie, limits: ContrastLimits | None = None) -> None:
+        self.movie = movie
+        self._limits = limits
+
+    @property
+    def limits(self) -> ContrastLimits:
+        """Limits of the whole stack, estimated when they are first needed unless they were given."""
+        if self._limits is None:
+            self._limits = estimate_contrast(self.movie)
+        return self._limits
+
+    @property
+    def height(self) -> int:
+        """Rows of a frame."""
+        return self.movie.height
+
+    @property
+    def width(self) -> int:
+        """Columns of a frame."""
+        return self.movie.width
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(T, H, W) or (T, H, W, 3)."""
+        tail = (3,) if self.movie.channel_count > 1 else ()
+        return (len(self), self.height, self.width, *tail)
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8]:
+        """Always uint8."""
+        return np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.movie)
+
+    def __getitem__(self, frame_index: int) -> np.ndarray:
+        return normalise(self.movie[frame_index], self.limits)
+
+
+def _sampled_pixels(frame: np.ndarray, most: int) -> np.ndarray:
+    """Return at most about `most` pixels of a frame on an even grid, (pixels, channels)."""
+    step = max(1, math.isqrt(frame.shape[0] * frame.shape[1] // most))
+    grid = frame[::step, ::step]
+    return grid.reshape(-1, grid.shape[2] if grid.ndim == 3 else 1).astype(np.float32)
+
+
+def _opened(low: np.ndarray, high: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return limits of which the second is always above the first, also in a stack of one grey value."""
+    high = np.where(high > low, high, low + 1)
+    return tuple(float(value) for value in low), tuple(float(value) for value in high)

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import dask.array
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from PIL import Image
+
+from napari_sam2.stacks import open_stack
+from sam2_core.errors import StackError
+
+
+@pytest.fixture
+def values():
+    return np.arange(6 * 8 * 9, dtype=np.uint16).reshape(6, 8, 9)
+
+
+def test_array_frames_are_those_of_the_array(values):
+    movie = open_stack(values).movie()
+    assert movie.shape == (6, 8, 9)
+    assert len(list(movie)) == 6
+    np.testing.assert_array_equal(movie[4], values[4])
+    np.testing.assert_array_equal(movie[-1], values[5])
+    with pytest.raises(IndexError):
+        movie[6]
+
+
+@pytest.mark.parametrize("kind", ["plain", "ome", "imagej"])
+def test_tiff_frames_are_read_with_axes_from_the_file(tmp_path, values, kind):
+    path = tmp_path / "movie.tif"
+    stack4 = np.stack([values, values + 1000], axis=1)  # (T, C, Y, X)
+    tifffile.imwrite(path, stack4, metadata={"axes": "TCYX"}, ome=kind == "ome", imagej=kind == "imagej")
+    stack = open_stack(path)
+    assert (stack.axes, stack.shape, stack.name) == ("TCYX", (6, 2, 8, 9), "movie")
+    np.testing.assert_array_equal(stack.movie(channel=1)[3], values[3] + 1000)
+    assert stack.movie()[3].shape == (8, 9, 2)
+
+
+def test_ome_tiff_gives_pixel_size_units_and_channel_names(tmp_path, values):
+    path = tmp_path / "movie.ome.tif"
+    about = {"axes": "CYX", "PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "µm", "Channel": {"Name": list("abcdef")}}
+    tifffile.imwrite(path, values, metadata=about | {"PhysicalSizeY": 500.0, "PhysicalSizeYUnit": "nm"})
+    stack = open_stack(path)
+    assert stack.name == "movie"
+    assert stack.calibration.scale == {"X": 0.25, "Y": 500.0}
+    assert stack.calibration.units == {"X": "µm", "Y": "nm"}
+    np.testing.assert_array_equal(stack.movie(channel="c")[0], values[2])
+
+
+def test_imagej_tiff_gives_pixel_size_and_frame_interval(tmp_path, values):
+    path = tmp_path / "movie.tif"
+    about = {"axes": "TYX", "unit": "um", "finterval": 30.0}
+    tifffile.imwrite(path, values, imagej=True, resolution=(4, 2), metadata=about)
+    calibration = open_stack(path).calibration
+    assert calibration.scale == {"X": 0.25, "Y": 0.5, "T": 30.0}
+    assert calibration.units["X"] == "µm"
+
+
+def test_zarr_array_with_named_dimensions(tmp_path, values):
+    path = tmp_path / "movie.zarr"
+    array = zarr.create_array(path, shape=values.shape, dtype="u2", chunks=(1, 8, 9), dimension_names=["z", "y", "x"])
+    array[...] = values
+    stack = open_stack(path)
+    assert stack.axes == "ZYX"
+    np.testing.assert_array_equal(stack.movie()[2], values[2])
+    np.testing.assert_array_equal(open_stack(array).movie()[2], values[2])
+
+
+def test_ome_zarr_uses_the_first_level_with_its_axes_and_scale(tmp_path, values):
+    path = tmp_path / "movie.zarr"
+    group = zarr.open_group(path, mode="w")
+    for level, data in enumerate([values[:, None], values[:, None, ::2, ::2]]):
+        group.create_array(str(level), data=data)
+    axes = [{"name": "t", "type": "time"}, {"name": "c", "type": "channel"}]
+    axes += [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
+    scale = {"type": "scale", "scale": [1.0, 1.0, 0.3, 0.2]}
+    datasets = [
+        {"path": "0", "coordinateTransformations": [scale]},
+        {"path": "1", "coordinateTransformations": [scale]},
+    ]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
+    stack = open_stack(path)
+    assert (stack.axes, stack.shape) == ("TCYX", (6, 1, 8, 9))
+    assert stack.calibration.scale == {"Y": 0.3, "X": 0.2}
+    assert stack.calibration.units == {"Y": "µm", "X": "µm"}
+    np.testing.assert_array_equal(stack.movie()[5], values[5])
+
+
+def test_zarr_group_of_several_plain_arrays_is_refused_by_name(tmp_path, values):
+    group = zarr.open_group(tmp_path / "two.zarr", mode="w")
+    group.create_array("left", data=values)
+    group.create_array("right", data=values)
+    with pytest.raises(StackError, match="left, right"):
+        open_stack(tmp_path / "two.zarr")
+
+
+def test_dask_frames_are_computed_only_when_asked_for():
+    computed = []
+
+    def plane(block_info=None):
+        computed.append(block_info[None]["chunk-location"][0])
+        return np.full((1, 4, 5), computed[-1], dtype=np.uint8)
+
+    lazy = dask.array.map_blocks(
+        plane, chunks=((1,) * 7, (4,), (5,)), dtype=np.uint8, meta=np.empty((0, 0, 0), np.uint8)
+    )
+    movie = open_stack(lazy).movie()
+    assert computed == []
+    assert movie[3].tolist() == np.full((4, 5), 3).tolist()
+    assert computed == [3]
+
+
+def test_tiff_planes_are_decoded_on_demand(tmp_path, values):
+    path = tmp_path / "movie.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for plane in values:
+            writer.write(plane, contiguous=False, compression="zlib")
+    with tifffile.TiffFile(path) as tif:
+        offset, count = tif.pages[5].dataoffsets[0], tif.pages[5].databytecounts[0]
+    content = bytearray(path.read_bytes())
+    content[offset : offset + count] = b"\xff" * count
+    path.write_bytes(content)
+    movie = open_stack(path, axes="TYX").movie()
+    np.testing.assert_array_equal(movie[0], values[0])
+    with pytest.raises(StackError, match="Frame 5 of movie cannot be read"):
+        movie[5]
+
+
+def test_folder_is_sorted_as_people_count(tmp_path, values):
+    for index in range(6):
+        Image.fromarray(values[index].astype(np.uint8)).save(tmp_path / f"frame{index + 7}.png")
+    stack = open_stack(tmp_path)
+    assert (stack.axes, stack.shape) == ("TYX", (6, 8, 9))
+    for index, frame in enumerate(stack.movie()):
+        np.testing.assert_array_equal(frame, values[index].astype(np.uint8))
+
+
+def test_folder_of_unequal_images_names_the_file(tmp_path, values):
+    tifffile.imwrite(tmp_path / "a1.tif", values[0])
+    tifffile.imwrite(tmp_path / "a2.tif", values[0][:5])
+    movie = open_stack(tmp_path).movie()
+    np.testing.assert_array_equal(movie[0], values[0])
+    with pytest.raises(StackError, match=r"a2.tif has shape \(5, 9\)"):
+        movie[1]
+
+
+def test_folder_of_mixed_kinds_or_none_is_refused(tmp_path, values):
+    with pytest.raises(StackError, match="holds no TIFF"):
+        open_stack(tmp_path)
+    tifffile.imwrite(tmp_path / "a1.tif", values[0])
+    Image.fromarray(values[0].astype(np.uint8)).save(tmp_path / "a2.png")
+    with pytest.raises(StackError, match="mixes kinds"):
+        open_stack(tmp_path)
+
+
+def test_colour_stack_keeps_its_samples_and_drops_alpha(tmp_path):
+    seed = 3
+    rgba = np.random.default_rng(seed).integers(0, 255, (2, 8, 9, 4), dtype=np.uint8)
+    movie = open_stack(rgba, axes="TYXS").movie()
+    assert movie.shape == (2, 8, 9, 3), f"seed {seed}"
+    np.testing.assert_array_equal(movie[1], rgba[1, ..., :3])
+    planar = open_stack(np.moveaxis(rgba, -1, 1), axes="TSYX").movie()
+    np.testing.assert_array_equal(planar[1], rgba[1, ..., :3])
+
+
+def test_axes_in_any_order_give_the_same_planes(values):
+    five = np.stack([values, values * 2])[None]  # (1, C, Z, Y, X)
+    stack = open_stack(np.moveaxis(five, (3, 4), (0, 1)), axes="YXTCZ")
+    assert len(stack.movie()) == 6
+    np.testing.assert_array_equal(stack.movie(channel=1)[2], values[2] * 2)
+    np.testing.assert_array_equal(stack.movie(track_axis="T", channel=0, fixed={"Z": 4})[0], values[4])
+
+
+def test_still_is_a_movie_of_one_frame(values):
+    movie = open_stack(values[0]).movie()
+    assert (len(movie), movie.track_axis) == (1, None)
+    np.testing.assert_array_equal(movie[0], values[0])
+
+
+@pytest.mark.parametrize(
+    ("channel", "words"), [(2, "0 to 1"), ("GFP", "no channel 'GFP'"), ([0, 1, 0, 1], "choose 1 to 3")]
+)
+def test_channels_that_are_not_there_are_refused(channel, words):
+    stack = open_stack(np.zeros((3, 2, 8, 8), np.uint8), axes="TCYX")
+    with pytest.raises(StackError, match=words):
+        stack.movie(channel=channel)
+
+
+def test_channel_of_a_stack_without_channels_is_refused(values):
+    with pytest.raises(StackError, match="no channel axis"):
+        open_stack(values).movie(channel=1)
+
+
+def test_many_channels_hint_at_a_mislabelled_time_axis():
+    with pytest.raises(StackError, match="--axes TYX"):
+        open_stack(np.zeros((40, 8, 8), np.uint8), axes="CYX").movie()
+
+
+def test_scene_is_chosen_by_number_or_name(tmp_path, values):
+    path = tmp_path / "two.ome.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(values, metadata={"axes": "TYX", "Name": "first"})
+        writer.write(values + 500, metadata={"axes": "ZYX", "Name": "second"})
+    assert open_stack(path).axes == "TYX"
+    np.testing.assert_array_equal(open_stack(path, scene=1).movie()[0], values[0] + 500)
+    assert open_stack(path, scene="second").axes == "ZYX"
+    with pytest.raises(StackError, match="first, second"):
+        open_stack(path, scene="third")
+
+
+def test_five_dimensions_without_axes_are_refused():
+    with pytest.raises(StackError, match=r"\(2, 3, 4, 8, 8\).*--axes TZCYX"):
+        open_stack(np.zeros((2, 3, 4, 8, 8), np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 8), (3, 0, 8), (8,)])
+def test_empty_stacks_are_refused(shape):
+    with pytest.raises(StackError, match="empty or not an image"):
+        open_stack(np.zeros(shape, np.uint8))
+
+
+def test_nan_is_reported_with_its_frame():
+    data = np.zeros((3, 8, 8), np.float32)
+    data[1, 2, 3] = np.nan
+    movie = open_stack(data).movie()
+    assert movie[0].max() == 0
+    with pytest.raises(StackError, match="Frame 1 of array holds 1 pixels that are NaN"):
+        movie[1]
+
+
+def test_other_pixel_types_are_refused():
+    with pytest.raises(StackError, match="complex64"):
+        open_stack(np.zeros((3, 8, 8), np.complex64))
+
+
+@pytest.mark.parametrize("content", [b"", b"II*\x00", b"not a tiff at all", b"II*\x00\x08\x00\x00\x00\xff\xff"])
+def test_corrupt_tiff_is_reported_as_such(tmp_path, content):
+    path = tmp_path / "broken.tif"
+    path.write_bytes(content)
+    with pytest.raises(StackError, match=r"broken\.tif"):
+        open_stack(path)
+
+
+def test_missing_and_unknown_files_are_reported(tmp_path):
+    with pytest.raises(StackError, match="no file or folder"):
+        open_stack(tmp_path / "nothing.tif")
+    (tmp_path / "movie.xyz").write_bytes(b"1")
+    with pytest.raises(StackError, match="use TIFF"):
+        open_stack(tmp_path / "movie.xyz")
+    with pytest.raises(StackError, match="dict is not a stack"):
+        open_stack({})
+
+
+def test_npy_is_mapped_not_loaded(tmp_path, values):
+    np.save(tmp_path / "movie.npy", values)
+    stack = open_stack(tmp_path / "movie.npy")
+    assert isinstance(stack.data, np.memmap)
+    np.testing.assert_array_equal(stack.movie()[1], values[1])
