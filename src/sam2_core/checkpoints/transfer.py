@@ -205,6 +205,8 @@ class ResumingDownloader:
         self._notes.unlink(missing_ok=True)
 
     def _describe(self, error: requests.RequestException) -> str:
+        if isinstance(error, requests.ConnectTimeout):
+            return f"no connection within {self.settings.connect_timeout_s:g} s"
         if isinstance(error, requests.Timeout) or "timed out" in str(error).lower():
             return f"no answer for {self.settings.stall_timeout_s:g} s after {self._arrived()} bytes"
         return f"{type(error).__name__} after {self._arrived()} bytes: {error}"

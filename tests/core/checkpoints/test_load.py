@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from sam2_core.build import build_model
+from sam2_core.checkpoints.load import load_checkpoint, read_metadata, read_state_dict, resolve_checkpoint
+from sam2_core.checkpoints.save import save_checkpoint
+from sam2_core.config import load_config
+from sam2_core.errors import CheckpointError
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+
+
+@pytest.fixture
+def weights(model):
+    return {key: torch.randn_like(tensor) for key, tensor in model.state_dict().items()}
+
+
+def assert_same(found, expected):
+    assert found.keys() == expected.keys()
+    for key in expected:
+        assert torch.equal(found[key], expected[key]), key
+
+
+@pytest.mark.parametrize("layout", ["official", "plain", "with more beside", "before zip files"])
+def test_what_torch_saved_is_read(tmp_path, weights, layout):
+    content = {
+        "official": {"model": weights},
+        "plain": weights,
+        "with more beside": {"model": weights, "model_type": "hvit_t", "epoch": 3},
+        "before zip files": {"model": weights},
+    }[layout]
+    path = tmp_path / "weights.anything"
+    torch.save(content, path, _use_new_zipfile_serialization=layout != "before zip files")
+    assert_same(read_state_dict(path), weights)
+
+
+def test_safetensors_are_read_whatever_the_name(tmp_path, weights):
+    save_file(weights, tmp_path / "weights.pt")
+    assert_same(read_state_dict(tmp_path / "weights.pt"), weights)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("ending", ["pt", "safetensors"])
+def test_half_precision_is_raised_and_integers_stay(tmp_path, dtype, ending):
+    stored = {"a": torch.tensor([1.5, -0.25], dtype=dtype), "steps": torch.tensor([7])}
+    path = tmp_path / f"half.{ending}"
+    torch.save(stored, path) if ending == "pt" else save_file(stored, path)
+    assert_same(read_state_dict(path), {"a": torch.tensor([1.5, -0.25]), "steps": torch.tensor([7])})
+
+
+class Payload:
+    def __reduce__(self):
+        return (open, ("never_made", "w"))
+
+
+@pytest.mark.parametrize("kind", ["zip", "pickle 2", "pickle 4"])
+def test_code_in_a_file_is_not_run(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "evil.pt"
+    if kind == "zip":
+        torch.save({"model": Payload()}, path)
+    else:
+        path.write_bytes(pickle.dumps({"model": Payload()}, protocol=int(kind[-1])))
+    with pytest.raises(CheckpointError, match=r"evil\.pt (holds something else than tensors|is a pickle)"):
+        read_state_dict(path)
+    assert not (tmp_path / "never_made").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\n<!DOCTYPE html><html>log in</html>", "is a web page"),
+        (b"just some text, no weights", "neither a torch nor a safetensors"),
+        (b"\x40\x00\x00\x00\x00\x00\x00\x00{not json", "broken safetensors header"),
+        (b"\x80\x02garbage", "corrupt"),
+    ],
+)
+def test_what_is_no_checkpoint_is_named(tmp_path, content, message):
+    path = tmp_path / "x.pt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=message):
+        read_state_dict(path)
+
+
+@pytest.mark.parametrize("ending", ["pt", "safetensors"])
+def test_a_file_that_is_cut_short_is_named(tmp_path, weights, ending):
+    path = save_checkpoint(tmp_path / f"x.{ending}", weights)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(CheckpointError, match=r"x\.\w+ (is cut short|has \d+ bytes where its header says)"):
+        read_state_dict(path)
+
+
+def test_damage_inside_a_zip_is_named(tmp_path, weights):
+    path = save_checkpoint(tmp_path / "x.pt", weights)
+    content = path.read_bytes()
+    start = content.index(b"data.pkl") + 70
+    path.write_bytes(content[:start] + bytes(60) + content[start + 60 :])
+    with pytest.raises(CheckpointError, match="corrupt"):
+        read_state_dict(path)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {}, {"model": {}}, {"model": {"a": 3}}, {"state": {"b": torch.zeros(1)}}])
+def test_a_file_without_tensors_is_named(tmp_path, content):
+    torch.save(content, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match=r"mapping of tensors was expected|entries are no tensors"):
+        read_state_dict(tmp_path / "x.pt")
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path):
+    for path in (tmp_path / "nowhere.pt", tmp_path):
+        with pytest.raises(CheckpointError, match="cannot open the checkpoint"):
+            read_state_dict(path)
+
+
+@pytest.mark.parametrize("ending", ["pt", "safetensors"])
+def test_weights_go_into_a_model(tmp_path, model, weights, ending):
+    load_checkpoint(model, save_checkpoint(tmp_path / f"w.{ending}", weights))
+    assert_same(model.state_dict(), weights)
+
+
+def test_a_misfit_names_keys_and_counts_and_changes_nothing(tmp_path, model, weights):
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    changed = {key: tensor for key, tensor in weights.items() if not key.startswith("1.")}
+    changed |= {"0.weight": torch.zeros(4, 5)} | {f"extra.{number}": torch.zeros(1) for number in range(5)}
+    path = save_checkpoint(tmp_path / "other.pt", changed)
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(model, path)
+    message = str(caught.value)
+    assert "2 missing (1.weight, 1.bias)" in message
+    assert "5 left over (extra.0, extra.1, extra.2, ...)" in message
+    assert "1 of another shape (0.weight: (4, 5) in the file, (4, 3) in the model)" in message
+    assert "none of the shipped configurations" in message
+    assert_same(model.state_dict(), before)
+
+
+def test_a_misfit_names_the_configuration_that_fits(tmp_path):
+    with torch.device("meta"):
+        small, tiny = (build_model(load_config(name)) for name in ("cells-nano", "sam2.1_hiera_t"))
+    zeros = {key: torch.zeros(tensor.shape, dtype=torch.float16) for key, tensor in small.state_dict().items()}
+    path = save_checkpoint(tmp_path / "cells.safetensors", zeros)
+    with pytest.raises(CheckpointError, match=r"look like configs/cells/cells_nano\.yaml"):
+        load_checkpoint(tiny, path)
+
+
+def test_metadata_comes_back(tmp_path, weights):
+    fields = {"config": "configs/cells/cells_nano.yaml", "steps": "400"}
+    for ending in ("pt", "safetensors"):
+        path = save_checkpoint(tmp_path / f"w.{ending}", weights, fields)
+        assert fields.items() <= read_metadata(path).items()
+    assert read_metadata(save_checkpoint(tmp_path / "bare.pt", weights)) == {}
+
+
+def test_a_path_that_is_not_there_is_told_from_a_name(tmp_path, sockets_refused):
+    with pytest.raises(CheckpointError, match=r"no checkpoint file .*'sam2\.1_hiera_t' instead of a path fetches it"):
+        resolve_checkpoint("checkpoints/sam2.1_hiera_tiny.pt")
+    with pytest.raises(CheckpointError, match="no model is named 'nobody'"):
+        resolve_checkpoint("nobody")
+    with pytest.raises(CheckpointError, match="has not been downloaded yet"):
+        resolve_checkpoint("sam2.1_hiera_t", download=False)
+
+
+def test_names_lead_to_files(tmp_path, weights, home, sockets_refused):
+    from sam2_core.checkpoints.registry import add_model
+
+    mine = save_checkpoint(tmp_path / "mine.pt", weights)
+    add_model("mine", mine, "cells-nano")
+    assert resolve_checkpoint("mine") == mine
+    official = save_checkpoint(home / "checkpoints" / "sam2.1_hiera_tiny.pt", weights)
+    assert resolve_checkpoint("facebook/sam2.1-hiera-tiny") == official

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sam2_core.checkpoints.registry import (
+    BUNDLED_NAME,
+    add_model,
+    checkpoints_folder,
+    data_folder,
+    find_model,
+    models,
+    remove_model,
+)
+from sam2_core.config import config_names, load_config
+from sam2_core.errors import CheckpointError
+
+
+@pytest.fixture
+def weights(tmp_path):
+    path = tmp_path / "mine.pt"
+    path.write_bytes(b"weights")
+    return path
+
+
+def test_the_bundled_and_the_eight_official_models_are_known():
+    entries = models()
+    assert entries[0].name == BUNDLED_NAME
+    assert len(entries) == 9
+    assert len({entry.filename for entry in entries}) == 9
+    assert {entry.licence for entry in entries} == {"Apache-2.0"}
+
+
+@pytest.mark.parametrize("entry", models()[1:], ids=lambda entry: entry.name)
+def test_an_official_entry_is_consistent(entry):
+    assert entry.config in config_names()
+    assert load_config(entry.name).name == entry.name
+    release = "092824" if entry.name.startswith("sam2.1") else "072824"
+    assert entry.url == f"https://dl.fbaipublicfiles.com/segment_anything_2/{release}/{entry.filename}"
+    assert not entry.is_local
+    assert entry.size_bytes == pytest.approx(entry.parameters_m * 4e6)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sam2.1_hiera_b+",
+        "SAM2.1-hiera-B+",
+        "sam2.1-hiera-base-plus",
+        "sam2.1_hiera_base_plus",
+        "facebook/sam2.1-hiera-base-plus",
+    ],
+)
+def test_a_model_answers_to_all_its_names(name):
+    assert find_model(name).filename == "sam2.1_hiera_base_plus.pt"
+
+
+def test_no_two_models_share_a_name():
+    answers = [answer.lower() for entry in models() for answer in {entry.name, entry.hf_id, *entry.aliases} if answer]
+    assert len(answers) == len(set(answers))
+
+
+def test_an_unknown_name_gets_near_ones():
+    with pytest.raises(CheckpointError, match=r"no model is named 'sam2.1_hiera_tinny'; did you mean sam2\.1_hiera_t"):
+        find_model("sam2.1_hiera_tinny")
+    with pytest.raises(CheckpointError, match="there are cells-nano, sam2"):
+        find_model("zzz")
+
+
+def test_a_registered_model_is_found_until_it_is_removed(weights):
+    added = add_model("My-Cells", weights, "configs/cells/cells_nano.yaml")
+    assert find_model("my_cells") == added == models()[-1]
+    assert (added.path, added.is_local, added.size_bytes) == (weights, True, 7)
+    remove_model("my-cells")
+    assert len(models()) == 9
+    assert weights.exists()
+    with pytest.raises(CheckpointError, match=r"no model named 'my-cells' was registered.*registered: none"):
+        remove_model("my-cells")
+
+
+def test_registering_again_replaces(weights, tmp_path):
+    other = tmp_path / "other.pt"
+    other.write_bytes(b"other weights")
+    add_model("mine", weights, "cells-nano")
+    add_model("second", weights, "cells-nano")
+    add_model("Mine", other, "sam2.1_hiera_t")
+    assert find_model("mine").path == other
+    assert len(models()) == 11
+
+
+def test_a_configuration_of_the_users_own_is_remembered_by_its_full_path(weights, tmp_path, monkeypatch):
+    (tmp_path / "own.yaml").write_text("image_size: 512\n")
+    monkeypatch.chdir(tmp_path)
+    add_model("mine", weights, "own.yaml")
+    monkeypatch.chdir("/")
+    assert load_config(find_model("mine").config).image_size == 512
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "message"),
+    [
+        ("sam2.1-hiera-tiny", "cells-nano", "is a model that ships"),
+        (" ", "cells-nano", "cannot be a model name"),
+        ("a/b", "cells-nano", "cannot be a model name"),
+        ("mine", "no_such_config", "is no usable configuration"),
+    ],
+)
+def test_what_cannot_be_registered_is_refused(weights, name, config, message, home):
+    with pytest.raises(CheckpointError, match=message):
+        add_model(name, weights, config)
+    assert not home.exists()
+
+
+def test_a_file_that_is_not_there_cannot_be_registered(tmp_path):
+    with pytest.raises(CheckpointError, match="there is no checkpoint file"):
+        add_model("mine", tmp_path / "nowhere.pt", "cells-nano")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"models": [{"name": "x"}]}', '{"models": 3}'])
+def test_a_broken_list_is_named_and_kept(home, content, weights):
+    home.mkdir()
+    (home / "models.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"models\.json cannot be read"):
+        models()
+    with pytest.raises(CheckpointError, match=r"models\.json cannot be read"):
+        add_model("mine", weights, "cells-nano")
+    assert (home / "models.json").read_text() == content
+
+
+def test_the_list_is_plain_json_in_the_home_folder(home, weights):
+    add_model("mine", weights, "cells-nano")
+    assert json.loads((home / "models.json").read_text()) == {
+        "version": 1,
+        "models": [{"name": "mine", "path": str(weights), "config": "cells-nano"}],
+    }
+    assert [path.name for path in home.iterdir()] == ["models.json"]
+
+
+def test_a_home_that_cannot_be_written_is_named(home, weights):
+    home.write_text("a file where the folder should be")
+    with pytest.raises(CheckpointError, match=r"NAPARI_SAM2_HOME|cannot be read"):
+        add_model("mine", weights, "cells-nano")
+
+
+def test_the_variable_moves_the_folder(home, monkeypatch):
+    assert data_folder() == home
+    assert checkpoints_folder() == home / "checkpoints"
+    monkeypatch.delenv("NAPARI_SAM2_HOME")
+    assert data_folder().name == "napari-sam2"
