@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from npe2 import PluginManifest
+from npe2.manifest.utils import import_python_name
 
 import napari_sam2
 import sam2_core
@@ -35,8 +36,9 @@ def test_every_python_name_of_the_manifest_resolves(manifest: PluginManifest) ->
 def test_sample_data_give_layers(manifest: PluginManifest) -> None:
     samples = manifest.contributions.sample_data or []
     assert samples, "the manifest offers no sample data"
+    commands = {command.id: command for command in manifest.contributions.commands or []}
     for sample in samples:
-        layers = sample.open()
+        layers = import_python_name(commands[sample.command].python_name)()
         assert layers, f"sample {sample.key} is empty"
         for data, kwargs, kind in layers:
             assert kind in {"image", "labels", "points"}
