@@ -21,7 +21,7 @@ _NEXT_SEED = 1009
 
 _SETTINGS: dict[Style, MovieSettings] = {
     "fluorescence": MovieSettings(style="fluorescence", kind="nucleus"),
-    "phase": MovieSettings(style="phase", kind="amoeboid", background=0.3, body=0.3, irregularity=0.12, photons=3000.0),
+    "phase": MovieSettings(style="phase", kind="amoeboid", background=0.3, body=0.1, irregularity=0.12, photons=3000.0),
     "dic": MovieSettings(style="dic", kind="amoeboid", irregularity=0.1, photons=3000.0),
 }
 

@@ -185,11 +185,10 @@ class Population:
         reach[owner[:, None] == owner[None]] = 0.0
         for _ in range(rounds):
             discs = (self.centre[living][:, None] + offsets).reshape(-1, 2)
-            apart = discs[:, None] - discs[None]  # (3N, 3N, 2)
-            distance = np.sqrt((apart**2).sum(-1)) + 1e-6
-            overlap = np.maximum(reach - distance, 0.0)
-            force = (apart * (overlap / distance)[..., None]).sum(1).reshape(-1, 3, 2)
-            self.centre[living] += np.clip(0.3 * force.sum(1), -4.0, 4.0)
+            distance = np.hypot(*(np.subtract.outer(part, part) for part in discs.T)) + 1e-6  # (3N, 3N)
+            weight = np.maximum(reach / distance - 1.0, 0.0)
+            force = weight.sum(1, keepdims=True) * discs - weight @ discs  # the sum of weight * (disc - other)
+            self.centre[living] += np.clip(0.3 * force.reshape(-1, 3, 2).sum(1), -4.0, 4.0)
 
     def _hold_buds(self) -> None:
         """Keep every attached bud on the outline of its mother."""
@@ -239,17 +238,17 @@ def simulate(settings: MovieSettings, rng: np.random.Generator) -> tuple[list[Sn
 
 
 def _places(settings: MovieSettings, rng: np.random.Generator) -> Floats:
-    """Return starting centres (N, 2): the best of several random places for each, drawn together by crowding."""
+    """Return starting centres (N, 2): random places with room, near each other if crowded."""
     size = np.array([settings.height, settings.width], float)
     middle = size * rng.uniform(0.25, 0.75, 2)
-    tight = np.sqrt(settings.cells) * settings.diameter_px * 0.45
+    tight = np.sqrt(settings.cells) * settings.diameter_px * 0.3
     places = np.empty((settings.cells, 2))
     for i in range(settings.cells):
         tries = rng.uniform(0, 1, (8, 2)) * size
         near = middle + rng.normal(0, tight, (8, 2))
         tries = np.clip(np.where(rng.random((8, 1)) < settings.crowding, near, tries), 0, size)
         gap = ((tries[:, None] - places[None, :i]) ** 2).sum(-1).min(1) if i else np.zeros(8)
-        places[i] = tries[np.argmax(gap)]
+        places[i] = tries[np.argmax(np.minimum(gap, (0.9 * settings.diameter_px) ** 2))]
     return places
 
 

@@ -78,8 +78,8 @@ def paint(
 def _patch(snapshot: Snapshot, i: int, radii: NDArray[np.float64], bend: float, size: tuple[int, int]) -> Patch | None:
     """Return the body coordinates of cell i in its bounding box, or None if it lies outside the image."""
     (cy, cx), (long, short) = snapshot.centre_yx[i], snapshot.semi_axes[i]
-    pinch = 1 - 0.75 * snapshot.pinch[i] * np.abs(_SIN) ** 6
-    table = (radii * pinch).astype(np.float32)
+    pinch = 1 - 0.5 * snapshot.pinch[i] * np.abs(_SIN) ** 4
+    table = (radii ** (1 - snapshot.mitosis[i]) * pinch).astype(np.float32)  # dividing cells round up
     cos, sin = float(np.cos(snapshot.angle[i])), float(np.sin(snapshot.angle[i]))
     u, v = table * _COS, table * _SIN
     across = short * (v + bend * u * u)

@@ -55,7 +55,7 @@ def make_look(settings: MovieSettings, rng: np.random.Generator, cells: int) -> 
     return Look(
         (settings.brightness * spread).astype(np.float32),
         float(rng.uniform(-0.6, 0.6)),
-        float(rng.uniform(0.05, 0.9)),
+        float(rng.uniform(0.15, 0.9)),
         float(rng.uniform(0, 2 * np.pi)),
         _smooth_field(rng, size, int(rng.integers(2, 5))),
         light.astype(np.float32),
@@ -106,9 +106,9 @@ def _phase(fields: Fields, snapshot: Snapshot, look: Look, settings: MovieSettin
     """Return grey background, dark cell bodies, bright halos that shade inwards."""
     thick = _thickness(fields, snapshot, look, settings)
     sharp = ndimage.gaussian_filter(thick, settings.blur_px, truncate=3.0)
-    wide = 0.6 * _wide_blur(thick, 0.08 * settings.diameter_px + 1.5) + 0.4 * _wide_blur(thick, 2.5 + settings.blur_px)
+    wide = 0.7 * np.tanh(2 * _wide_blur(thick, settings.halo_width * settings.diameter_px + 1.0 + settings.blur_px))
     grain = ndimage.gaussian_filter(_grain(fields, settings), 0.6 * settings.blur_px, truncate=3.0)
-    contrast = 3.0 * settings.halo * (wide - sharp) - 1.8 * settings.body * sharp
+    contrast = 3.3 * settings.halo * (wide - 0.7 * np.tanh(2 * sharp)) - 1.8 * settings.body * np.tanh(1.5 * sharp)
     surround = settings.background * (1 + 0.4 * settings.uneven * look.background + 0.5 * look.dirt)
     image: Image = np.maximum(surround, 0.02) * np.exp(np.clip(contrast + 3.0 * grain, -3.0, 2.2))
     return image
@@ -134,8 +134,9 @@ def _thickness(fields: Fields, snapshot: Snapshot, look: Look, settings: MovieSe
 
 def _grain(fields: Fields, settings: MovieSettings) -> Image:
     """Return granules inside the cells, dark and bright, stronger around the nucleus."""
-    spots = fields.fine * (np.abs(fields.fine) > 0.8) + 0.4 * fields.coarse
-    return 0.12 * settings.texture * spots * (0.4 + fields.depth)
+    spots = fields.fine * (np.abs(fields.fine) > 1.2) * (fields.coarse > 0) + 0.25 * fields.fine + 0.4 * fields.coarse
+    envelope = 4 * fields.nucleus * (1 - fields.nucleus)
+    return settings.texture * (0.16 * spots * (0.15 + fields.depth) - 0.08 * envelope)
 
 
 def _per_cell(strength: Image, snapshot: Snapshot, factor: NDArray[np.float64]) -> Image:

@@ -58,6 +58,7 @@ class MovieSettings:
     texture_scale_px: float = 2.5
     outline: float = 0.0
     halo: float = 0.6
+    halo_width: float = 0.1  # of the diameter
     body: float = 0.5  # phase only: how much darker (below 0: brighter) the inside is than the background
     inverted: bool = False
     # microscope and camera
@@ -118,7 +119,7 @@ def random_settings(
 
 def _with_population(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
     """Return the settings with shapes, density and behaviour drawn."""
-    low, high = {"nucleus": (1.05, 1.8), "yeast": (1.0, 1.35), "spread": (1.1, 3.0), "amoeboid": (1.0, 2.0)}.get(
+    low, high = {"nucleus": (1.05, 1.8), "yeast": (1.0, 1.35), "spread": (1.05, 2.6), "amoeboid": (1.0, 2.0)}.get(
         settings.kind, (2.0, 5.0)
     )
     rough = {"nucleus": 0.06, "yeast": 0.03, "spread": 0.2, "amoeboid": 0.2, "rod": 0.03}[settings.kind]
@@ -147,7 +148,9 @@ def _with_appearance(rng: np.random.Generator, settings: MovieSettings) -> Movie
     """Return the settings with brightness, texture, outline and halo drawn."""
     fluorescent = settings.style == "fluorescence"
     halo, outline = rng.uniform(0.0, 1.0), float(rng.random() < 0.45) * rng.uniform(-1.0, 1.0)
-    body = {"yeast": rng.uniform(0.2, 1.0), "spread": rng.uniform(-0.1, 0.4)}.get(settings.kind, rng.uniform(-0.3, 0.7))
+    body = {"yeast": rng.uniform(0.1, 0.8), "spread": rng.uniform(-0.25, 0.3)}.get(
+        settings.kind, rng.uniform(-0.3, 0.7)
+    )
     if halo < 0.3 and abs(outline) < 0.4 and abs(body) < 0.3:
         halo += 0.4  # otherwise nothing would be seen
     return replace(
@@ -158,6 +161,7 @@ def _with_appearance(rng: np.random.Generator, settings: MovieSettings) -> Movie
         texture_scale_px=float(np.clip(settings.diameter_px * rng.uniform(0.02, 0.09), 0.8, 6.0)),
         outline=outline,
         halo=halo,
+        halo_width=rng.uniform(0.03, 0.09) if settings.kind == "spread" else rng.uniform(0.04, 0.2),
         body=body,
         inverted=bool(rng.random() < (0.06 if fluorescent else 0.15)),
     )

@@ -34,12 +34,12 @@ def outlines(settings: MovieSettings, rng: np.random.Generator, cells: int) -> F
     radius = base[None] * np.exp(np.clip(wobble, -0.7, 0.7))
     if settings.kind == "spread":
         radius = radius * (1 + _processes(settings, rng, cells))
-    return np.clip(radius / np.sqrt((radius**2).mean(-1, keepdims=True)), 0.25, 3.0)
+    return np.clip(radius / np.sqrt((radius**2).mean(-1, keepdims=True)), 0.25, 3.5)
 
 
 def bends(settings: MovieSettings, rng: np.random.Generator, cells: int) -> Floats:
     """Return the curvature of each cell's long axis (T, N), in short axes per squared long axis."""
-    size = {"spread": 0.5, "rod": 0.4, "amoeboid": 0.2}.get(settings.kind, 0.05)
+    size = {"spread": 0.35, "rod": 0.4, "amoeboid": 0.2}.get(settings.kind, 0.05)
     return _wandering(settings, rng, (cells,)) * size
 
 
@@ -65,10 +65,10 @@ def _super_ellipse(exponent: Floats) -> Floats:
 def _processes(settings: MovieSettings, rng: np.random.Generator, cells: int) -> Floats:
     """Return what tips add to the relative radius (T, N, ANGLES): one at each end, two more that come and go."""
     place = rng.normal(0, 0.35, (cells, 4, 1)) + np.array([0.0, np.pi, 0.5 * np.pi, 1.5 * np.pi])[:, None]
-    width = rng.uniform(0.2, 0.5, (cells, 4, 1))
+    width = rng.uniform(0.15, 0.45, (cells, 4, 1))
     gap = np.sqrt(np.angle(np.exp(1j * (_THETA - place))) ** 2 + 0.003)
     bump = np.exp(-gap / width)  # (N, 4, ANGLES), cusps: the sides between tips are hollow
     often = np.array([1.0, 1.0, -0.3, -0.3])
-    height = np.clip(0.7 * _wandering(settings, rng, (cells, 4)) + often, 0.0, 2.5) * 5.0 * settings.irregularity
+    height = np.clip(0.7 * _wandering(settings, rng, (cells, 4)) + often, 0.0, 2.5) * 8.0 * settings.irregularity
     added: Floats = np.einsum("tnp,npa->tna", height, bump)
     return added
