@@ -262,7 +262,7 @@ def _reader(source: Any) -> _Reader:
     if hasattr(source, "shape") and hasattr(source, "__getitem__"):
         return _ArrayFrames(source)
     if hasattr(source, "__len__") and hasattr(source, "__getitem__") and not isinstance(source, dict):
-        return source  # type: ignore[no-any-return]
+        return source
     raise StackError(
         f"{type(source).__name__} cannot be read as frames; pass a folder, a video or TIFF file, an array (T, H, W) or "
         "(T, H, W, C), a list of images, or an object with len() and [i]"

@@ -137,6 +137,7 @@ class TiffFrames:
         series = self._file.series
         if not series:
             raise StackError(f"{self._path} holds no images")
+        self._check_chain()
         first, page = series[0], series[0].keyframe
         if len(series) > 1 and all(other.shape == first.shape and other.ndim == page.ndim for other in series):
             return [other.keyframe for other in series], page.axes, [("T", len(series))]
@@ -150,6 +151,15 @@ class TiffFrames:
                 f"{self._path} names {expected} images but holds {len(first.pages)}; the file is incomplete"
             )
         return first.pages, page.axes, lengths
+
+    def _check_chain(self) -> None:
+        """Raise where the chain of images breaks off: each names the place of the next one, the last one names 0."""
+        pages, layout = self._file.pages, self._file.tiff
+        count = len(pages)  # follows the chain to its end
+        self._file.filehandle.seek(pages.next_page_offset or 0)
+        link = self._file.filehandle.read(layout.offsetsize)
+        if len(link) < layout.offsetsize or struct.unpack(layout.offsetformat, link)[0] != 0:
+            raise StackError(f"{self._path} breaks off after {count} images; the file is damaged or was cut short")
 
 
 def _plane_table(lengths: list[tuple[str, int]], path: Path) -> npt.NDArray[np.intp]:

@@ -64,10 +64,10 @@ def check_frame(frame: Frame, name: str) -> Frame:
     """
     if frame.ndim == 3 and frame.shape[2] == 1:
         frame = frame[:, :, 0]
-    if frame.ndim not in (2, 3) or frame.size == 0:
-        raise StackError(f"{name} has the shape {frame.shape}; expected (H, W) or (H, W, C) with at least one pixel")
     if frame.dtype.kind not in "buif":
         raise StackError(f"{name} has the type {frame.dtype}; expected whole or real numbers")
+    if frame.ndim not in (2, 3) or frame.size == 0:
+        raise StackError(f"{name} has the shape {frame.shape}; expected (H, W) or (H, W, C) with at least one pixel")
     if frame.ndim == 3 and frame.shape[2] > MAX_CHANNELS:
         hint = "; move the channels to the end, (H, W, C)" if frame.shape[0] <= MAX_CHANNELS else ""
         raise StackError(f"{name} has {frame.shape[2]} channels (shape {frame.shape}); choose up to three{hint}")

@@ -56,6 +56,7 @@ class VideoFrames:
             raise StackError(f"{self.name} holds no video frames")
         self._decoder: Iterator[Any] | None = None
         self._next = 0  # index of the frame that the decoder gives next
+        self._first_whole = 0  # index of the key frame where decoding began
         self._buffer: OrderedDict[int, npt.NDArray[np.uint8]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -72,14 +73,19 @@ class VideoFrames:
         """
         if index in self._buffer:
             return self._buffer[index]
-        try:
-            self._go_to(index)
-            return self._decode_until(index)
-        except self._errors as error:
+        # Some containers (AVI) only know when a frame is decoded, not when it is shown: the key frame that seems to lie
+        # before the wanted one may be shown after it, and the one before that is needed.
+        for start in reversed(self._key_frames[: max(bisect_right(self._key_frames, index), 1)]):
+            try:
+                self._go_to(index, start)
+                self._decode_until(index)
+            except self._errors as error:
+                self._decoder = None
+                raise StackError(f"frame {index} of {self.name} cannot be decoded: {error}") from error
+            if index in self._buffer:
+                return self._buffer[index]
             self._decoder = None
-            if isinstance(error, StackError):
-                raise
-            raise StackError(f"frame {index} of {self.name} cannot be decoded: {error}") from error
+        raise StackError(f"frame {index} of {self.name} cannot be decoded; the file is damaged or incomplete there")
 
     def _index(self) -> tuple[list[int], list[int]]:
         """Return the display time of each frame in order, and the indices of the frames where decoding can start."""
@@ -87,25 +93,22 @@ class VideoFrames:
         timed = sorted({_time(packet): packet.is_keyframe for packet in packets}.items())
         return [time for time, _ in timed], [index for index, (_, is_key) in enumerate(timed) if is_key] or [0]
 
-    def _go_to(self, index: int) -> None:
-        """Place the decoder at or before the frame: go on if that is nearest, else seek to the key frame before it."""
-        key_frame = self._key_frames[max(bisect_right(self._key_frames, index) - 1, 0)]
+    def _go_to(self, index: int, key_frame: int) -> None:
+        """Place the decoder at or before the frame: go on if that is nearest, else seek to the key frame."""
         if self._decoder is None or not key_frame <= self._next <= index:
+            self._first_whole = key_frame
             self._container.seek(self._times[key_frame], stream=self._stream, backward=True)
             self._decoder = self._container.decode(self._stream)
 
-    def _decode_until(self, index: int) -> npt.NDArray[np.uint8]:
-        assert self._decoder is not None
-        for picture in self._decoder:
+    def _decode_until(self, index: int) -> None:
+        """Decode up to the frame, and keep it and those before it; frames shown before the key frame may lack parts."""
+        for picture in self._decoder or ():
             decoded = min(bisect_left(self._times, _time(picture)), len(self) - 1)
             self._next = decoded + 1
-            if decoded > index - BUFFERED_FRAMES:
+            if decoded > index - BUFFERED_FRAMES and decoded >= self._first_whole:
                 self._keep(decoded, picture.to_ndarray(format="rgb24"))
             if decoded >= index:
                 break
-        if index not in self._buffer:
-            raise StackError(f"frame {index} of {self.name} cannot be decoded; the file is damaged or incomplete there")
-        return self._buffer[index]
 
     def _keep(self, index: int, frame: npt.NDArray[np.uint8]) -> None:
         self._buffer[index] = frame
