@@ -1,6 +1,7 @@
 """SAM 2 and 2.1, written afresh: the official checkpoints, numbers and public names.
 
-Names are imported when first used, so ``import sam2_core`` is instant and its light rooms (`sam2_core.training.synthetic`) need no torch.
+Names are imported when first used, so ``import sam2_core`` is instant and its light rooms
+(`sam2_core.training.synthetic`) need no torch.
 """
 
 from __future__ import annotations

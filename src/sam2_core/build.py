@@ -1,7 +1,8 @@
 """Models and predictors from a configuration's name and a checkpoint: the official builders.
 
 Nothing happens at import, no global state is touched, and a path to a checkpoint never reaches for the network.
-Source of names and defaults: ``sam2/build_sam.py`` (facebookresearch/sam2, 2b90b9f); there ``device`` defaults to ``"cuda"``.
+Source of names and defaults: ``sam2/build_sam.py`` (facebookresearch/sam2, 2b90b9f); there ``device`` defaults to
+``"cuda"``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sam2_core.checkpoints.download import fetch
 from sam2_core.checkpoints.load import load_checkpoint, resolve_checkpoint
 from sam2_core.checkpoints.registry import find_model
 from sam2_core.config import ModelConfig, load_config
-from sam2_core.inference.video_predictor import SAM2VideoPredictor, TrackingOptions
+from sam2_core.inference.video_predictor import SAM2VideoPredictor
 from sam2_core.modeling.sam2 import Sam2Model
 
 
@@ -27,7 +28,7 @@ def build_model(config: ModelConfig) -> Sam2Model:
     return Sam2Model(config).eval()
 
 
-def build_sam2(
+def build_sam2(  # noqa: PLR0913 - the official signature
     config_file: str | Path,
     ckpt_path: str | Path | None = None,
     device: str | torch.device = "auto",
@@ -72,7 +73,7 @@ def build_sam2(
     return model.to(pick_device(device)).train(mode == "train")
 
 
-def build_sam2_video_predictor(
+def build_sam2_video_predictor(  # noqa: PLR0913 - the official signature
     config_file: str | Path,
     ckpt_path: str | Path | None = None,
     device: str | torch.device = "auto",
@@ -90,8 +91,8 @@ def build_sam2_video_predictor(
     apply_postprocessing
         Also: remember thresholded masks of prompted frames, and fill holes of up to 8 low-resolution pixels.
     **options
-        Fields of `sam2_core.inference.video_predictor.TrackingOptions`: ``semantics="official" | "interactive"``, ``fill_hole_area``,
-        ``non_overlap_masks``, ``precision``, ...
+        Fields of `sam2_core.inference.tracker.TrackingOptions`: ``semantics="official" | "interactive"``,
+        ``fill_hole_area``, ``non_overlap_masks``, ``precision``, ...
 
     Raises
     ------
@@ -107,7 +108,7 @@ def build_sam2_video_predictor(
 
 
 def build_sam2_hf(model_id: str, **kwargs: Any) -> Sam2Model:
-    """Return the model of a Hugging Face id such as ``facebook/sam2.1-hiera-tiny`` or of any registered name, fetched if need be."""
+    """Return the model of a Hugging Face id (``facebook/sam2.1-hiera-tiny``) or a registered name, fetched first."""
     entry = find_model(model_id)
     return build_sam2(entry.config, fetch(entry), **kwargs)
 

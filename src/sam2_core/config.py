@@ -1,10 +1,10 @@
 """What a model is made of: frozen dataclasses, read from ``configs/<family>/<name>.yaml`` and checked.
 
-A configuration file names only what differs from the defaults below, which are those that all official models share. The room knows
-sizes and names, never tensors: nothing here imports torch.
+A configuration file names only what differs from the defaults below, which are those that all official models share.
+The room knows sizes and names, never tensors: nothing here imports torch.
 
-Sources: the eight official configurations (facebookresearch/sam2, commit 2b90b9f, ``sam2/configs``); the four switches that turn 2.0
-into 2.1 are the fields of `PointerConfig` and `ModelConfig.no_obj_embed_spatial`.
+Sources: the eight official configurations (facebookresearch/sam2, commit 2b90b9f, ``sam2/configs``); the four
+switches that turn 2.0 into 2.1 are the fields of `PointerConfig` and `ModelConfig.no_obj_embed_spatial`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CONFIG_ROOT = Path(__file__).parent / "configs"
 
 @dataclass(frozen=True, slots=True)
 class HieraConfig:
-    """The trunk of the image encoder (Hiera): four stages of transformer blocks, each at half the resolution of the last."""
+    """The trunk of the image encoder (Hiera): four stages of blocks, each at half the resolution of the last."""
 
     embed_dim: int = 96
     num_heads: int = 1
@@ -110,7 +110,8 @@ class ModelConfig:
     d_model, mem_dim
         Channels of image features and of memory features; ``mem_dim`` divides ``d_model``.
     num_maskmem
-        Spatial memories of one object: the conditioning ones count as one, and the newest ``num_maskmem - 1`` tracked frames.
+        Spatial memories of one object: the conditioning ones count as one, and the newest ``num_maskmem - 1`` tracked
+        frames.
     no_obj_embed_spatial
         Whether an absent object marks its memory (2.1).
     """
@@ -164,7 +165,8 @@ def load_config(name: str | Path, image_size: int | None = None) -> ModelConfig:
     Parameters
     ----------
     name
-        An official spelling (``configs/sam2.1/sam2.1_hiera_t.yaml``), the bare name (``sam2.1_hiera_t``, ``cells-nano``), or a path.
+        An official spelling (``configs/sam2.1/sam2.1_hiera_t.yaml``), the bare name (``sam2.1_hiera_t``,
+        ``cells-nano``), or a path.
     image_size
         Side of the model input, where it should differ from the file's.
 

@@ -1,4 +1,5 @@
-"""Attention with projections: the plain one of the mask decoder, and the one with rotary positions of the memory attention.
+"""Attention with projections: the plain one of the mask decoder, and the one with rotary positions of the memory
+attention.
 
 Both keep their inputs as (B, N, C) sequences. Windows and pooling belong to `hiera`.
 Source: ``sam2/modeling/sam/transformer.py`` (facebookresearch/sam2, 2b90b9f).
@@ -14,7 +15,7 @@ from sam2_core.modeling.position import rotate
 
 
 class Attention(nn.Module):
-    """Multi-head attention whose inner width may be smaller than its outer one, and whose keys may have another width."""
+    """Multi-head attention whose inner width may be smaller than its outer one, keys of any width."""
 
     def __init__(
         self, dim: int, num_heads: int, downsample_rate: int = 1, kv_dim: int | None = None, dropout: float = 0.0
@@ -41,7 +42,7 @@ class Attention(nn.Module):
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Return the projected sum of values for projected, split queries, keys and values."""
         out = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout if self.training else 0.0)
-        return self.out_proj(out.transpose(1, 2).flatten(-2))  # type: ignore[no-any-return]
+        return self.out_proj(out.transpose(1, 2).flatten(-2))
 
 
 class RotaryAttention(Attention):
@@ -55,7 +56,8 @@ class RotaryAttention(Attention):
         Parameters
         ----------
         q, k, v
-            (B, Nq, dim), (B, Nk, kv_dim), (B, Nk, kv_dim); Nk less the unrotated keys is a multiple of the table's rows.
+            (B, Nq, dim), (B, Nk, kv_dim), (B, Nk, kv_dim); Nk less the unrotated keys is a multiple of the table's
+            rows.
         rotation
             Table of `sam2_core.modeling.position.axial_rotation` for the grid of the queries.
         num_unrotated_keys

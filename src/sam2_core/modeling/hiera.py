@@ -1,6 +1,8 @@
-"""Hiera, the trunk of the image encoder: attention within windows, four stages, each at half the resolution of the last.
+"""Hiera, the trunk of the image encoder: attention within windows, four stages, each at half the resolution of the
+last.
 
-Maps are channels-last (B, H, W, C) inside. Source: ``sam2/modeling/backbones/hieradet.py`` (facebookresearch/sam2, 2b90b9f).
+Maps are channels-last (B, H, W, C) inside. Source: ``sam2/modeling/backbones/hieradet.py`` (facebookresearch/sam2,
+2b90b9f).
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ class PatchEmbed(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (B, H/4, W/4, C) for (B, 3, H, W)."""
-        return self.proj(images).permute(0, 2, 3, 1)  # type: ignore[no-any-return]
+        return self.proj(images).permute(0, 2, 3, 1)
 
 
 class MultiScaleAttention(nn.Module):
@@ -44,7 +46,7 @@ class MultiScaleAttention(nn.Module):
             height, width = q.shape[1:3]
         q, k, v = (part.flatten(1, 2).unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for part in (q, k, v))
         out = F.scaled_dot_product_attention(q, k, v)  # (B, heads, H'*W', dim_out/heads)
-        return self.proj(out.transpose(1, 2).reshape(batch, height, width, -1))  # type: ignore[no-any-return]
+        return self.proj(out.transpose(1, 2).reshape(batch, height, width, -1))
 
 
 class MultiScaleBlock(nn.Module):
@@ -75,7 +77,7 @@ class MultiScaleBlock(nn.Module):
             )
             attended = whole[:, :height, :width]
         x = shortcut + attended
-        return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
+        return x + self.mlp(self.norm2(x))
 
     def _shortcut(self, x: Tensor, normed: Tensor) -> Tensor:
         if self.proj is None:

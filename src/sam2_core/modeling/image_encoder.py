@@ -48,7 +48,7 @@ class NeckConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, out_dim, H, W)."""
-        return self.conv(x)  # type: ignore[no-any-return]
+        return self.conv(x)
 
 
 class FpnNeck(nn.Module):
@@ -77,4 +77,4 @@ class ImageEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return maps (B, d_model, ...) at strides 4, 8 and 16 for (B, 3, S, S), S a multiple of 32."""
-        return self.neck(self.trunk(images))  # type: ignore[no-any-return]
+        return self.neck(self.trunk(images))

@@ -1,8 +1,8 @@
 """Image features and prompt tokens in; candidate masks, their predicted IoUs, and an object score out.
 
-Token 0 of the four mask tokens is the single mask, tokens 1 to 3 the candidates for an ambiguous prompt. Choosing among them is a
-matter of the two ``choose_*`` functions. Source: ``sam2/modeling/sam/mask_decoder.py``, ``sam2/modeling/sam/transformer.py``
-(facebookresearch/sam2, 2b90b9f).
+Token 0 of the four mask tokens is the single mask, tokens 1 to 3 the candidates for an ambiguous prompt. Choosing
+among them is a matter of the two ``choose_*`` functions. Source: ``sam2/modeling/sam/mask_decoder.py``,
+``sam2/modeling/sam/transformer.py`` (facebookresearch/sam2, 2b90b9f).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class TwoWayTransformer(nn.Module):
         self.norm_final_attn = nn.LayerNorm(dim)
 
     def forward(self, image: Tensor, image_position: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return tokens (O, N, C) and image (O, h*w, C) for a map (O, C, h, w), its positions (1, C, h, w) and tokens."""
+        """Return tokens (O, N, C) and image (O, h*w, C) for a map (O, C, h, w), its positions and tokens."""
         image = image.flatten(2).transpose(1, 2)  # (O, h*w, C)
         image_position = image_position.flatten(2).transpose(1, 2)
         token_position = tokens
@@ -153,7 +153,7 @@ class MaskDecoder(nn.Module):
     def _upscale(self, image: Tensor, fine: ImageFeatures) -> Tensor:
         to_stride8, norm, activation, to_stride4, last_activation = self.output_upscaling
         upscaled = activation(norm(to_stride8(image) + fine.stride8))
-        return last_activation(to_stride4(upscaled) + fine.stride4)  # type: ignore[no-any-return]
+        return last_activation(to_stride4(upscaled) + fine.stride4)
 
 
 def choose_by_iou(decoded: DecodedMasks) -> Tensor:

@@ -1,9 +1,9 @@
 """A frame looks into an object's memory.
 
-Each layer: the frame attends to itself, then to the memory (spatial memories with their place and age, then object pointers), then a
-feed-forward. The first self-attention does not depend on the object, so one frame's features may come in with batch 1 and meet the
-memories of O objects: the batch grows where the first memory is read.
-Source: ``sam2/modeling/memory_attention.py`` (facebookresearch/sam2, 2b90b9f).
+Each layer: the frame attends to itself, then to the memory (spatial memories with their place and age, then object
+pointers), then a feed-forward. The first self-attention does not depend on the object, so one frame's features may
+come in with batch 1 and meet the memories of O objects: the batch grows where the first memory is read. Source:
+``sam2/modeling/memory_attention.py`` (facebookresearch/sam2, 2b90b9f).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class MemoryAttentionLayer(nn.Module):
         read = self.cross_attn_image(self.norm2(x), keys, memory.tokens, rotation, memory.num_pointer_tokens)
         x = x + self.dropout(read)
         hidden = self.dropout(F.relu(self.linear1(self.norm3(x))))
-        return x + self.dropout(self.linear2(hidden))  # type: ignore[no-any-return]
+        return x + self.dropout(self.linear2(hidden))
 
 
 class MemoryAttention(nn.Module):
@@ -77,4 +77,4 @@ class MemoryAttention(nn.Module):
         x = (features + 0.1 * position).flatten(2).transpose(1, 2)  # (O, h*w, C)
         for layer in self.layers:
             x = layer(x, memory, rotation)
-        return self.norm(x).transpose(1, 2).unflatten(-1, (height, width))  # type: ignore[no-any-return]
+        return self.norm(x).transpose(1, 2).unflatten(-1, (height, width))

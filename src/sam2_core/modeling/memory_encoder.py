@@ -5,6 +5,8 @@ Source: ``sam2/modeling/memory_encoder.py`` (facebookresearch/sam2, 2b90b9f).
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,13 +22,13 @@ class MaskDownSampler(nn.Module):
         super().__init__()
         widths = (1, 4, 16, 64, 256)
         layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, kernel_size=3, stride=2, padding=1), LayerNorm2d(after), nn.GELU()]
         self.encoder = nn.Sequential(*layers, nn.Conv2d(widths[-1], out_dim, kernel_size=1))
 
     def forward(self, mask: Tensor) -> Tensor:
         """Return (O, C, S/16, S/16) for (O, 1, S, S)."""
-        return self.encoder(mask)  # type: ignore[no-any-return]
+        return self.encoder(mask)
 
 
 class ConvNextBlock(nn.Module):
@@ -44,7 +46,7 @@ class ConvNextBlock(nn.Module):
         """Return (O, C, h, w)."""
         mixed = self.norm(self.dwconv(x)).permute(0, 2, 3, 1)  # (O, h, w, C)
         mixed = self.gamma * self.pwconv2(F.gelu(self.pwconv1(mixed)))
-        return x + mixed.permute(0, 3, 1, 2)  # type: ignore[no-any-return]
+        return x + mixed.permute(0, 3, 1, 2)
 
 
 class Fuser(nn.Module):
@@ -74,4 +76,4 @@ class MemoryEncoder(nn.Module):
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """Return (O, mem_dim, h, w) for features (O or 1, C, h, w) and scaled masks (O, 1, 16h, 16w)."""
         fused = self.fuser(self.pix_feat_proj(features) + self.mask_downsampler(mask))
-        return self.out_proj(fused)  # type: ignore[no-any-return]
+        return self.out_proj(fused)

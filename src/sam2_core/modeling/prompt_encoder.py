@@ -1,8 +1,9 @@
 """Prompts in, tokens and a map out.
 
-Points and box corners become sparse tokens, a rough mask becomes a dense map. Our own models add a rendering of the clicks and boxes
-to the dense map (`ClickMapPromptEncoder`): a small network learns to follow a blob on a map far sooner than two tokens.
-Source of the official part: ``sam2/modeling/sam/prompt_encoder.py`` (facebookresearch/sam2, 2b90b9f).
+Points and box corners become sparse tokens, a rough mask becomes a dense map. Our own models add a rendering of the
+clicks and boxes to the dense map (`ClickMapPromptEncoder`): a small network learns to follow a blob on a map far
+sooner than two tokens. Source of the official part: ``sam2/modeling/sam/prompt_encoder.py`` (facebookresearch/sam2,
+2b90b9f).
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class PromptBatch:
     Attributes
     ----------
     points_xy_model_px
-        (O, N, 2) float, x first, pixels of the model input; a pixel's centre is at its index plus 0.5, which the encoder adds.
+        (O, N, 2) float, x first, pixels of the model input; a pixel's centre is at its index plus 0.5, which the
+        encoder adds.
     point_labels
         (O, N) integers: -1 padding, 0 outside, 1 inside, 2 and 3 the top left and bottom right corner of a box.
     mask_logits
@@ -42,6 +44,12 @@ class PromptBatch:
         """Return what an unprompted frame uses: one padding point for each of ``count`` objects."""
         points = torch.zeros(count, 1, 2, device=device)
         return cls(points, torch.full((count, 1), PADDING, dtype=torch.int32, device=device))
+
+    @classmethod
+    def without_points(cls, count: int, device: torch.device | str = "cpu") -> PromptBatch:
+        """Return prompts of no points at all, for ``count`` objects."""
+        empty = cls.empty(count, device)
+        return cls(empty.points_xy_model_px[:, :0], empty.point_labels[:, :0])
 
     def with_mask(self, mask_logits: Tensor | None) -> PromptBatch:
         """Return the same points with a rough mask."""
@@ -77,7 +85,7 @@ class PromptEncoder(nn.Module):
         points, labels = prompts.points_xy_model_px + 0.5, prompts.point_labels
         points = torch.cat([points, points.new_zeros(points.shape[0], 1, 2)], dim=1)
         labels = torch.cat([labels, labels.new_full((labels.shape[0], 1), PADDING)], dim=1)
-        kinds = torch.cat([embedding.weight for embedding in self.point_embeddings])  # (4, C)
+        kinds = torch.cat([kind(labels.new_zeros(1)) for kind in self.point_embeddings])  # (4, C)
         placed = self.pe_layer(points / size) + kinds[labels.clamp(min=0).long()]
         return torch.where((labels == PADDING)[..., None], self.not_a_point_embed.weight, placed)
 
@@ -85,7 +93,7 @@ class PromptEncoder(nn.Module):
         """Return the rough masks as (O, C, h, w), or (1, C, 1, 1) where there are none."""
         if prompts.mask_logits is None:
             return self.no_mask_embed.weight[:, :, None, None]
-        return self.mask_downscaling(prompts.mask_logits)  # type: ignore[no-any-return]
+        return self.mask_downscaling(prompts.mask_logits)
 
     def dense_position(self, grid: tuple[int, int]) -> Tensor:
         """Return (1, C, h, w): the position of every cell of the grid, as the decoder wants it."""
@@ -107,7 +115,8 @@ class ClickMapPromptEncoder(PromptEncoder):
 
 
 def draw_prompts(prompts: PromptBatch, size: tuple[int, int], sigma: float) -> Tensor:
-    """Return (O, 3, 4h, 4w) in [0, 1]: inside clicks, outside clicks as Gaussian blobs, and filled boxes with soft edges.
+    """Return (O, 3, 4h, 4w) in [0, 1]: inside clicks, outside clicks as Gaussian blobs, and filled boxes with soft
+    edges.
 
     ``sigma`` is in stride-4 pixels.
     """

@@ -1,12 +1,13 @@
 """SAM 2: the boxes put together, as verbs in the order in which a frame passes through them.
 
 1. ``encode_image``: images to features, once a frame.
-2. ``condition_without_memory`` or ``memory_tokens`` and ``condition_on_memory``: what the objects remember enters the features.
+2. ``condition_without_memory`` or ``memory_tokens`` and ``condition_on_memory``: what the objects remember enters the
+   features.
 3. ``predict_masks`` (or ``predict_from_mask`` where a person gave the mask): masks, scores and object pointers.
 4. ``encode_memory``: the frame and its mask become a memory.
 
-The model keeps no state between calls: memories are inputs. It neither resizes images, nor picks what to remember (`inference`).
-Source: ``sam2/modeling/sam2_base.py`` (facebookresearch/sam2, 2b90b9f).
+The model keeps no state between calls: memories are inputs. It neither resizes images, nor picks what to remember
+(`inference`). Source: ``sam2/modeling/sam2_base.py`` (facebookresearch/sam2, 2b90b9f).
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from sam2_core.modeling.memory_attention import MemoryAttention, MemoryTokens
 from sam2_core.modeling.memory_encoder import MemoryEncoder
 from sam2_core.modeling.position import sine_of_time, sine_position_map
 from sam2_core.modeling.prompt_encoder import PromptBatch, build_prompt_encoder
+
+Distance = float | Tensor
+"""Frames between a memory and the frame that looks at it."""
 
 NO_OBJECT_LOGIT = -1024.0
 """The logit of every pixel of an absent object's mask."""
@@ -99,17 +103,18 @@ class Sam2Model(nn.Module):
         return features.stride16 + self.no_mem_embed.reshape(1, -1, 1, 1)
 
     def memory_tokens(
-        self, spatial: Sequence[tuple[Tensor, int]], pointers: Sequence[tuple[Tensor, float]], pointer_span: int
+        self, spatial: Sequence[tuple[Tensor, int]], pointers: Sequence[tuple[Tensor, Distance]], pointer_span: int
     ) -> MemoryTokens:
         """Return memories as one sequence.
 
         Parameters
         ----------
         spatial
-            Memory features (O, mem_dim, h, w), each with its row of ``maskmem_tpos_enc``: the last for a conditioning frame, 0 for the
-            newest tracked frame, 5 for the oldest of six.
+            Memory features (O, mem_dim, h, w), each with its row of ``maskmem_tpos_enc``: the last for a conditioning
+            frame, 0 for the newest tracked frame, 5 for the oldest of six.
         pointers
-            Object pointers (O, C), each with its signed distance in frames, positive in the past as the tracking sees it.
+            Object pointers (O, C), each with its signed distance in frames, positive in the past as the tracking sees
+            it; one number for all objects, or (O,) of them.
         pointer_span
             What the distances are divided by.
         """
@@ -122,23 +127,27 @@ class Sam2Model(nn.Module):
         pointer_tokens, pointer_positions = self._pointer_tokens(pointers, pointer_span)
         return MemoryTokens(
             torch.cat([*tokens, pointer_tokens], dim=1).float(),
-            torch.cat([*positions, pointer_positions], dim=1),
+            torch.cat([*(part.expand(len(pointer_tokens), -1, -1) for part in positions), pointer_positions], dim=1),
             pointer_tokens.shape[1],
         )
 
-    def _pointer_tokens(self, pointers: Sequence[tuple[Tensor, float]], span: int) -> tuple[Tensor, Tensor]:
-        """Return (O, P, mem_dim) tokens and (1, P, mem_dim) positions."""
+    def _pointer_tokens(self, pointers: Sequence[tuple[Tensor, Distance]], span: int) -> tuple[Tensor, Tensor]:
+        """Return (O, P, mem_dim) tokens and positions."""
         mem_dim, pieces = self.config.mem_dim, self.config.d_model // self.config.mem_dim
         tokens = torch.cat([pointer.unflatten(-1, (pieces, mem_dim)) for pointer, _ in pointers], dim=1)
-        distances = torch.tensor([distance for _, distance in pointers], device=self.device, dtype=torch.float32)
         if self.obj_ptr_tpos_proj is None:
-            return tokens, tokens.new_zeros(1, tokens.shape[1], mem_dim)
-        encoded = self.obj_ptr_tpos_proj(sine_of_time(distances / span, self.config.d_model))
-        return tokens, encoded.repeat_interleave(pieces, dim=0)[None]
+            return tokens, torch.zeros_like(tokens)
+        count = tokens.shape[0]
+        columns = [
+            torch.as_tensor(distance, dtype=torch.float32, device=self.device).expand(count) for _, distance in pointers
+        ]
+        times = sine_of_time(torch.stack(columns, dim=1).flatten() / span, self.config.d_model)  # (O * P, C)
+        encoded = self.obj_ptr_tpos_proj(times).unflatten(0, (count, -1))
+        return tokens, encoded.repeat_interleave(pieces, dim=1)
 
     def condition_on_memory(self, features: ImageFeatures, memory: MemoryTokens) -> Tensor:
         """Return (O, C, h, w): what a frame (batch O or 1) looks like to O objects that remember."""
-        return self.memory_attention(features.stride16, memory)  # type: ignore[no-any-return]
+        return self.memory_attention(features.stride16, memory)
 
     def predict_masks(
         self, conditioned: Tensor, features: ImageFeatures, prompts: PromptBatch, multimask: bool, gate: bool = True
@@ -154,7 +163,8 @@ class Sam2Model(nn.Module):
         prompts
             Of O objects; `PromptBatch.empty` where there are none.
         multimask
-            Three candidates, the best by predicted IoU; else one, which steps aside for the best candidate where it is unstable.
+            Three candidates, the best by predicted IoU; else one, which steps aside for the best candidate where it
+            is unstable.
         gate
             Set the masks of absent objects to -1024; training learns from ungated logits.
         """
@@ -164,7 +174,7 @@ class Sam2Model(nn.Module):
         return self._choose(self.sam_mask_decoder(conditioned, position, encoded, features), multimask, gate)
 
     def predict_from_mask(self, features: ImageFeatures, masks: Tensor) -> MaskPrediction:
-        """Return a person's masks (O, 1, S, S), 0 or 1, as if they had been predicted: logits -10 or +10, and a pointer."""
+        """Return a person's masks (O, 1, S, S), 0 or 1, as if predicted: logits -10 or +10, and a pointer."""
         logits = masks * 20.0 - 10.0
         size = (logits.shape[-2] // 4, logits.shape[-1] // 4)
         low_res = F.interpolate(logits, size=size, mode="bilinear", align_corners=False, antialias=True)
@@ -202,7 +212,7 @@ class Sam2Model(nn.Module):
         if self.no_obj_embed_spatial is not None:
             absent = 1.0 - (object_score_logits > 0).float()
             memory = memory + (absent @ self.no_obj_embed_spatial)[..., None, None]
-        return memory  # type: ignore[no-any-return]
+        return memory
 
     def _choose(self, decoded: DecodedMasks, multimask: bool, gate: bool) -> MaskPrediction:
         logits = decoded.logits.float()

@@ -1,0 +1,266 @@
+"""The image predictor: the official calls for one image, or a batch of them.
+
+``set_image`` encodes an image once; ``predict`` answers prompts on it, as often as wanted. The predictor *has* a
+model and holds the features of the images that were set; it neither tracks nor remembers.
+
+Source of signatures and return values: ``sam2/sam2_image_predictor.py`` and ``sam2/utils/transforms.py``
+(facebookresearch/sam2, 2b90b9f). There the feature sizes of a 1024 px input are written into the code; here any input
+size works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sam2_core.errors import PromptError
+from sam2_core.inference.frames import as_array
+from sam2_core.inference.intensity import frame_to_rgb
+from sam2_core.inference.postprocess import clean_image_masks
+from sam2_core.inference.precision import pick_precision, running
+from sam2_core.inference.prompts import BOX_LABELS, checked_boxes, checked_points
+from sam2_core.inference.transforms import Size, box_to_points, masks_to_video, points_to_model_px, prepare_image
+from sam2_core.modeling.image_encoder import ImageFeatures
+from sam2_core.modeling.prompt_encoder import PromptBatch
+from sam2_core.modeling.sam2 import Sam2Model
+
+if TYPE_CHECKING:
+    from typing import Self
+
+LOW_RES_LIMIT = 32.0
+"""Low-resolution logits are returned cut to this size, ready to be fed back."""
+
+Masks = tuple[npt.NDArray[Any], npt.NDArray[np.float32], npt.NDArray[np.float32]]
+"""Masks, predicted IoUs, and low-resolution logits."""
+
+
+class SAM2ImagePredictor:
+    """Segments what is pointed at in an image.
+
+    Parameters
+    ----------
+    sam_model
+        The network; it is not changed.
+    mask_threshold
+        Logits above are inside.
+    max_hole_area, max_sprinkle_area
+        Holes and specks of up to so many pixels of the low-resolution mask are removed; 0 for none.
+    precision
+        ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+
+    Examples
+    --------
+    >>> predictor.set_image(image)
+    >>> masks, ious, low_res_logits = predictor.predict(point_coords=[[210, 350]], point_labels=[1])
+    """
+
+    def __init__(
+        self,
+        sam_model: Sam2Model,
+        mask_threshold: float = 0.0,
+        max_hole_area: float = 0.0,
+        max_sprinkle_area: float = 0.0,
+        *,
+        precision: str = "auto",
+    ) -> None:
+        self.model = sam_model
+        self.mask_threshold = mask_threshold
+        self.max_hole_area = max_hole_area
+        self.max_sprinkle_area = max_sprinkle_area
+        self._dtype = pick_precision(precision, sam_model.device)
+        self._features: list[ImageFeatures] = []
+        self._sizes: list[Size] = []
+
+    @classmethod
+    def from_pretrained(cls, model_id: str, **kwargs: Any) -> Self:
+        """Return a predictor for a Hugging Face id or a registered name; keywords go to `build_sam2`."""
+        from sam2_core.build import build_sam2_hf
+
+        return cls(build_sam2_hf(model_id, **kwargs))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.device
+
+    def set_image(self, image: Any, contrast_limits: object = None) -> None:
+        """Encode an image, so that it can be prompted.
+
+        Parameters
+        ----------
+        image
+            (H, W), or (H, W, C) of up to three channels, or RGBA; any real type; or a PIL image. uint8 is taken as it
+            is, other types are stretched to ``contrast_limits``.
+        contrast_limits
+            (low, high), or one pair a channel; percentiles of the image where None.
+
+        Raises
+        ------
+        StackError
+            The image is of no usable shape or type, or holds NaN.
+        """
+        self.set_image_batch([image], contrast_limits)
+
+    def set_image_batch(self, image_list: Sequence[Any], contrast_limits: object = None) -> None:
+        """Encode several images, which may differ in size; see `set_image` and `predict_batch`."""
+        self.reset_predictor()
+        images = [frame_to_rgb(as_array(image), contrast_limits) for image in image_list]
+        with running(self.device, self._dtype):
+            features = [self._encode(image) for image in images]
+        self._features = features
+        self._sizes = [(image.shape[0], image.shape[1]) for image in images]
+
+    def predict(  # noqa: PLR0913 - the official signature
+        self,
+        point_coords: Any = None,
+        point_labels: Any = None,
+        box: Any = None,
+        mask_input: Any = None,
+        multimask_output: bool = True,
+        return_logits: bool = False,
+        normalize_coords: bool = True,
+    ) -> Masks:
+        """Return the masks of a prompt on the image.
+
+        Parameters
+        ----------
+        point_coords, point_labels
+            (N, 2) x, y and (N,) labels, 1 inside and 0 outside; or (B, N, 2) and (B, N) for B objects.
+        box
+            (x0, y0, x1, y1), or (B, 4) for B objects.
+        mask_input
+            Low-resolution logits of an earlier answer, (1, S/4, S/4) or (B, 1, S/4, S/4).
+        multimask_output
+            Three masks for an ambiguous prompt; else one.
+        return_logits
+            Logits instead of thresholded masks.
+        normalize_coords
+            Coordinates are pixels; else fractions of the image's width and height.
+
+        Returns
+        -------
+        tuple
+            Masks (M, H, W) float32, 0 and 1; their predicted IoUs (M,); and low-resolution logits (M, S/4, S/4)
+            within +-32. With B > 1 objects each has a leading axis B.
+
+        Raises
+        ------
+        PromptError
+            The prompt cannot be used, or no image was set.
+        """
+        return self._predict_on(
+            0, (point_coords, point_labels, box, mask_input), (multimask_output, return_logits, normalize_coords)
+        )
+
+    def predict_batch(  # noqa: PLR0913 - the official signature
+        self,
+        point_coords_batch: Sequence[Any] | None = None,
+        point_labels_batch: Sequence[Any] | None = None,
+        box_batch: Sequence[Any] | None = None,
+        mask_input_batch: Sequence[Any] | None = None,
+        multimask_output: bool = True,
+        return_logits: bool = False,
+        normalize_coords: bool = True,
+    ) -> tuple[list[npt.NDArray[Any]], list[npt.NDArray[np.float32]], list[npt.NDArray[np.float32]]]:
+        """Return masks, IoUs and low-resolution logits image by image; see `predict` and `set_image_batch`."""
+        columns = (point_coords_batch, point_labels_batch, box_batch, mask_input_batch)
+        count = len(self._features)
+        for column in columns:
+            if column is not None and len(column) != count:
+                raise PromptError(
+                    f"{len(column)} prompts for {count} images; give one entry an image, None where there is none"
+                )
+        settings = (multimask_output, return_logits, normalize_coords)
+        answers = [
+            self._predict_on(i, tuple(None if column is None else column[i] for column in columns), settings)
+            for i in range(count)
+        ]
+        return [a[0] for a in answers], [a[1] for a in answers], [a[2] for a in answers]
+
+    def get_image_embedding(self) -> Tensor:
+        """Return (1, C, S/16, S/16), the stride-16 features of the image.
+
+        Raises
+        ------
+        PromptError
+            No image was set.
+        """
+        with running(self.device, self._dtype):
+            return self.model.condition_without_memory(self._features_of(0))
+
+    def reset_predictor(self) -> None:
+        """Forget the images."""
+        self._features, self._sizes = [], []
+
+    def _encode(self, image: Any) -> ImageFeatures:
+        return self.model.encode_image(prepare_image(image, self.model.image_size)[None].to(self.device))
+
+    def _features_of(self, index: int) -> ImageFeatures:
+        if index >= len(self._features):
+            raise PromptError("no image is set; call set_image(image) first")
+        return self._features[index]
+
+    def _predict_on(self, index: int, prompt: tuple[Any, ...], settings: tuple[bool, bool, bool]) -> Masks:
+        multimask, return_logits, in_pixels = settings
+        features = self._features_of(index)
+        size = self._sizes[index]
+        with running(self.device, self._dtype):
+            batch = self._prompts(prompt, size, in_pixels)
+            conditioned = self.model.condition_without_memory(features)
+            prediction = self.model.predict_masks(conditioned, features, batch, multimask, gate=False)
+            low_res = clean_image_masks(
+                prediction.low_res_multimasks, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold
+            )
+            masks = masks_to_video(low_res, size)
+            masks = masks if return_logits else (masks > self.mask_threshold).float()
+        answer = (masks, prediction.ious, prediction.low_res_multimasks.clamp(-LOW_RES_LIMIT, LOW_RES_LIMIT))
+        return _to_numpy(answer)
+
+    def _prompts(self, prompt: tuple[Any, ...], size: Size, in_pixels: bool) -> PromptBatch:
+        """Return the checked prompts of B objects in model space, boxes as two leading points."""
+        coords, labels, box, mask_input = prompt
+        limits = (float(size[1]), float(size[0])) if in_pixels else (1.0, 1.0)
+        points, point_labels = (torch.from_numpy(part) for part in checked_points(coords, labels, limits))
+        if points.ndim == 2:
+            points, point_labels = points[None], point_labels[None]
+        if box is not None:
+            corners = box_to_points(checked_boxes(box, limits))  # (B, 2, 2)
+            corner_labels = torch.tensor(BOX_LABELS, dtype=torch.int32).expand(len(corners), 2)
+            points, point_labels = _join(corners, points), _join(corner_labels, point_labels)
+        mask_logits = self._rough_mask(mask_input)
+        count = max(len(points), 1 if mask_logits is None else len(mask_logits))
+        if points.shape[1] == 0:
+            return PromptBatch.without_points(count, self.device).with_mask(mask_logits)
+        points = points_to_model_px(points, size, self.model.image_size, normalize=in_pixels)
+        return PromptBatch(points.to(self.device), point_labels.to(self.device), mask_logits)
+
+    def _rough_mask(self, mask_input: Any) -> Tensor | None:
+        if mask_input is None:
+            return None
+        logits = torch.as_tensor(np.asarray(mask_input), dtype=torch.float32)
+        logits = logits[None] if logits.ndim == 3 else logits
+        side = self.model.config.low_res_size
+        if logits.ndim != 4 or logits.shape[1:] != (1, side, side):
+            raise PromptError(
+                f"mask_input has the shape {tuple(logits.shape)}; expected (1, {side}, {side}): "
+                "the low-resolution logits of an earlier answer"
+            )
+        return logits.to(self.device)
+
+
+def _join(corners: Tensor, points: Tensor) -> Tensor:
+    """Return corners (B, 2, ...) followed by the points (B or 1, N, ...) of each object."""
+    if points.shape[1] and len(points) not in (1, len(corners)):
+        raise PromptError(f"{len(corners)} boxes but points for {len(points)} objects; give one row of points a box")
+    points = points if len(points) == len(corners) else points.expand(len(corners), *points.shape[1:])
+    return torch.cat([corners, points], dim=1)
+
+
+def _to_numpy(answer: tuple[Tensor, Tensor, Tensor]) -> Masks:
+    masks, ious, low_res = (part[0] if len(part) == 1 else part for part in answer)
+    return masks.float().cpu().numpy(), ious.float().cpu().numpy(), low_res.float().cpu().numpy()

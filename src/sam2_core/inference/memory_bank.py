@@ -1,0 +1,212 @@
+"""What one object remembers, and which of it a frame looks at.
+
+A `MemoryBank` holds entries of two kinds: conditioning frames, which a person prompted, and tracked frames.
+`select_memories` decides by frame numbers alone which entries a frame attends to; it knows no tensors. Entries of
+tracked frames that lie far back are packed: they keep one bit a pixel and the object pointer, and can be made whole
+again by encoding the frame once more (`frame_step`).
+
+Source of the selection: ``_prepare_memory_conditioned_features`` in ``sam2/modeling/sam2_base.py`` and
+``select_closest_cond_frames`` in ``sam2/modeling/sam2_utils.py`` (facebookresearch/sam2, 2b90b9f).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+PACKED_LOGIT = 10.0
+"""The size of a logit that was packed to one bit."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedMask:
+    """A mask of one bit a pixel."""
+
+    bits: bytes
+    size: tuple[int, int]
+
+    @classmethod
+    def pack(cls, logits: Tensor) -> PackedMask:
+        """Return the packed sign of (1, h, w) logits."""
+        inside = (logits[0] > 0).cpu().numpy()
+        return cls(np.packbits(inside).tobytes(), (inside.shape[0], inside.shape[1]))
+
+    def logits(self) -> Tensor:
+        """Return (1, h, w) float32: ``PACKED_LOGIT`` inside, its negative outside."""
+        count = self.size[0] * self.size[1]
+        inside = np.unpackbits(np.frombuffer(self.bits, dtype=np.uint8), count=count).reshape(1, *self.size)
+        return torch.from_numpy(inside.astype(np.float32) * (2 * PACKED_LOGIT) - PACKED_LOGIT)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEntry:
+    """One object on one frame.
+
+    Attributes
+    ----------
+    mask
+        (1, S/4, S/4) float32 logits, or their packed sign.
+    object_pointer
+        (C,).
+    object_score_logits
+        (1,), above 0 where the object is there.
+    memory_features
+        (mem_dim, S/16, S/16), or None as long as nothing needs them.
+    """
+
+    mask: Tensor | PackedMask
+    object_pointer: Tensor
+    object_score_logits: Tensor
+    memory_features: Tensor | None = None
+
+    @property
+    def low_res_logits(self) -> Tensor:
+        """(1, S/4, S/4) float32."""
+        return self.mask.logits() if isinstance(self.mask, PackedMask) else self.mask
+
+    def packed(self) -> MemoryEntry:
+        """Return the entry without what can be computed again."""
+        if isinstance(self.mask, PackedMask):
+            return self
+        return dataclasses.replace(self, mask=PackedMask.pack(self.mask), memory_features=None)
+
+    def with_memory(self, memory_features: Tensor) -> MemoryEntry:
+        """Return the entry with its memory."""
+        return dataclasses.replace(self, memory_features=memory_features)
+
+
+class MemoryBank:
+    """The entries of one object.
+
+    Attributes
+    ----------
+    conditioning, tracked
+        Entries by frame index, in the order in which they were made.
+    direction
+        For every frame that a propagation passed: whether it went backward.
+    """
+
+    def __init__(self, keep_tracked_frames: int | None = None) -> None:
+        self.conditioning: dict[int, MemoryEntry] = {}
+        self.tracked: dict[int, MemoryEntry] = {}
+        self.direction: dict[int, bool] = {}
+        self._keep = keep_tracked_frames
+        self._recent: deque[int] = deque()
+
+    def entry(self, frame: int) -> MemoryEntry | None:
+        """Return what is known of a frame, the conditioning entry first."""
+        return self.conditioning.get(frame) or self.tracked.get(frame)
+
+    def condition(self, frame: int, entry: MemoryEntry) -> None:
+        """Make a frame a conditioning frame."""
+        self.conditioning[frame] = entry
+        self.tracked.pop(frame, None)
+
+    def track(self, frame: int, entry: MemoryEntry) -> None:
+        """Record a tracked frame, and pack the one that was recorded longest ago when there are too many in full."""
+        self.tracked[frame] = entry
+        if self._keep is None:
+            return
+        self._recent.append(frame)
+        while len(self._recent) > self._keep:
+            oldest = self._recent.popleft()
+            if oldest in self.tracked and oldest not in self._recent:
+                self.tracked[oldest] = self.tracked[oldest].packed()
+
+    def forget(self, frame: int) -> None:
+        """Drop everything about a frame."""
+        self.conditioning.pop(frame, None)
+        self.tracked.pop(frame, None)
+        self.direction.pop(frame, None)
+
+    def reaches(self, frame: int, reverse: bool) -> bool:
+        """Return whether a propagation in that direction has met a prompt of the object by this frame."""
+        return any(known >= frame if reverse else known <= frame for known in self.conditioning)
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRule:
+    """How much of the past is looked at.
+
+    Attributes
+    ----------
+    num_maskmem
+        1 for the conditioning frames, and the number of tracked frames.
+    max_pointers
+        Frames that object pointers may span, this one included.
+    max_conditioning_frames, keeps_first
+        See `sam2_core.inference.semantics.Semantics`.
+    """
+
+    num_maskmem: int = 7
+    max_pointers: int = 16
+    max_conditioning_frames: int | None = None
+    keeps_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a frame attends to.
+
+    Attributes
+    ----------
+    spatial
+        (frame, slot) of each spatial memory; the slot is a row of ``maskmem_tpos_enc``: the last for a conditioning
+        frame, 0 for the newest tracked one.
+    pointers
+        (frame, distance) of each object pointer, positive in the past as the tracking sees it.
+    """
+
+    spatial: tuple[tuple[int, int], ...]
+    pointers: tuple[tuple[int, int], ...]
+
+
+def select_memories(
+    conditioning: Collection[int], tracked: Collection[int], frame: int, reverse: bool, rule: SelectionRule
+) -> Selection:
+    """Return which frames' memories a frame attends to, oldest tracked frame first.
+
+    Parameters
+    ----------
+    conditioning, tracked
+        Frames that the object remembers.
+    frame
+        The frame that looks.
+    reverse
+        Whether the tracking goes backward: then the past lies ahead.
+    rule
+        How much is looked at.
+    """
+    chosen = select_conditioning(conditioning, frame, rule)
+    rest = {*tracked, *conditioning} - set(chosen)
+    step = 1 if reverse else -1
+    last = rule.num_maskmem - 1
+    spatial = [(known, last) for known in chosen]
+    spatial += [(frame + step * age, age - 1) for age in range(last, 0, -1) if frame + step * age in rest]
+    past = [known for known in chosen if (known >= frame if reverse else known <= frame)]
+    pointers = [(known, (frame - known) * -step) for known in past]
+    pointers += [(frame + step * age, age) for age in range(1, rule.max_pointers) if frame + step * age in rest]
+    return Selection(tuple(spatial), tuple(pointers))
+
+
+def select_conditioning(conditioning: Collection[int], frame: int, rule: SelectionRule) -> list[int]:
+    """Return the conditioning frames that are looked at, in the order in which they were made where all are.
+
+    When there are too many: the nearest before and the nearest after (official), or the first (interactive), then the
+    nearest.
+    """
+    limit = rule.max_conditioning_frames
+    known = list(conditioning)
+    if limit is None or len(known) <= limit:
+        return known
+    before = max((other for other in known if other < frame), default=None)
+    after = min((other for other in known if other >= frame), default=None)
+    chosen = [min(known)] if rule.keeps_first else [other for other in (before, after) if other is not None]
+    remaining = sorted((other for other in known if other not in chosen), key=lambda other: abs(other - frame))
+    return chosen + remaining[: limit - len(chosen)]

@@ -1,0 +1,224 @@
+"""What happens to a state, in order: a prompt is answered, pending answers are taken up, a frame is visited, masks
+are read out.
+
+A `Tracker` joins a model, a reading of the calls (`semantics`) and the options; the state is handed to each of its
+verbs. The numbers come from `frame_step`, what is remembered from `memory_bank`; the official interface on top is
+`video_predictor`.
+
+Source of the order of events: ``sam2/sam2_video_predictor.py`` (facebookresearch/sam2, 2b90b9f).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sam2_core.errors import PromptError
+from sam2_core.inference.frame_step import FrameStep, Moment, StepRules
+from sam2_core.inference.frames import read_rgb
+from sam2_core.inference.inference_state import InferenceState, PendingEntry, TrackedObject
+from sam2_core.inference.memory_bank import MemoryBank, MemoryEntry, SelectionRule
+from sam2_core.inference.postprocess import resolve_overlaps
+from sam2_core.inference.prompts import MaskPrompt, PointPrompt, to_model_points
+from sam2_core.inference.semantics import SemanticsName, find_semantics
+from sam2_core.inference.transforms import mask_to_model, masks_to_video, prepare_video_frame
+from sam2_core.modeling.image_encoder import ImageFeatures
+from sam2_core.modeling.prompt_encoder import PromptBatch
+from sam2_core.modeling.sam2 import NO_OBJECT_LOGIT, Sam2Model
+
+PREVIOUS_LOGIT_LIMIT = 32.0
+"""Logits that are fed back as a rough mask are cut to this size."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingOptions:
+    """How a video predictor reads its calls and spends its memory.
+
+    Attributes
+    ----------
+    semantics
+        ``interactive`` or ``official``; see `sam2_core.inference.semantics`.
+    fill_hole_area
+        Holes of up to so many pixels of the low-resolution mask (a quarter of the model input) are filled; 0 for none.
+    binarize_prompted_masks
+        Remember thresholded masks of prompted frames.
+    non_overlap_masks
+        Give each pixel to one object in what is returned.
+    precision
+        ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+    memory_dtype
+        Precision in which memories are kept.
+    cached_frames
+        Frames whose image features are kept.
+    objects_per_batch
+        Objects that go through the network at once.
+    corrections_condition, max_conditioning_frames
+        Override the reading in that point; None leaves it.
+    """
+
+    semantics: SemanticsName = "interactive"
+    fill_hole_area: int = 0
+    binarize_prompted_masks: bool = False
+    non_overlap_masks: bool = False
+    precision: str = "auto"
+    memory_dtype: torch.dtype = torch.bfloat16
+    cached_frames: int = 4
+    objects_per_batch: int = 16
+    corrections_condition: bool | None = None
+    max_conditioning_frames: int | None = None
+
+
+class Tracker:
+    """The model, the reading and the options of a video predictor, applied to its states."""
+
+    def __init__(self, model: Sam2Model, options: TrackingOptions) -> None:
+        self.model = model
+        self.options = options
+        self.semantics = find_semantics(options.semantics)
+
+    def new_object(self) -> TrackedObject:
+        """Return an object that nobody has prompted yet; the state does not know it."""
+        return TrackedObject(MemoryBank(self.semantics.keep_tracked_frames))
+
+    def predict_prompt(
+        self, state: InferenceState, frame: int, tracked: TrackedObject, prompt: PointPrompt | MaskPrompt
+    ) -> PendingEntry:
+        """Return the answer to one object's prompt on a frame; the state stays as it is."""
+        corrects = frame in tracked.bank.direction
+        keeps = self._option("corrections_condition")
+        conditions = keeps or not corrects
+        step = self._step(state)
+        moment = self._moment(state, frame, tracked.bank.direction.get(frame, False))
+        if isinstance(prompt, MaskPrompt):
+            mask = mask_to_model(prompt.mask, self.model.image_size).to(self.model.device)
+            return PendingEntry(step.prompt_mask(moment, mask), conditions)
+        points, labels = to_model_points(prompt, state.size, self.model.image_size)
+        previous = tracked.seen(frame, None if self.semantics.corrections_condition else conditions)
+        batch = PromptBatch(points.to(self.model.device), labels.to(self.model.device), self._previous_logits(previous))
+        entry = step.prompt(moment, batch, tracked.bank if corrects else None, without=frame if keeps else None)
+        return PendingEntry(entry, conditions)
+
+    def settle(self, state: InferenceState) -> None:
+        """Encode the memories of pending answers and hand them to the banks."""
+        step = self._step(state)
+        for object_id, tracked in state.objects.items():
+            for frame, pending in tracked.pending.items():
+                moment = self._moment(state, frame, reverse=False)
+                entry = step.remember(moment, pending.entry, prompted=True)
+                if pending.conditions:
+                    tracked.bank.condition(frame, entry)
+                elif (
+                    frame not in tracked.bank.conditioning
+                ):  # official: a refined conditioning frame keeps its old memory
+                    tracked.bank.track(frame, entry)
+            tracked.pending.clear()
+            if not tracked.bank.conditioning and self.semantics.predicts_before_first_prompt:
+                raise PromptError(
+                    f"object {object_id} has no prompt; add one with add_new_points_or_box, or remove the object"
+                )
+        if not any(tracked.bank.conditioning for tracked in state.objects.values()):
+            raise PromptError(
+                "there is nothing to propagate; add a prompt with add_new_points_or_box or add_new_mask first"
+            )
+
+    def frames_to_visit(
+        self, state: InferenceState, start: int | None, count: int | None, reverse: bool
+    ) -> Iterable[int]:
+        """Return the frames of a propagation in order; see `SAM2VideoPredictor.propagate_in_video`."""
+        if start is None:
+            start = min(frame for tracked in state.objects.values() for frame in tracked.bank.conditioning)
+        start = state.check_frame(start)
+        count = state.num_frames if count is None else count - (1 if self.semantics.counts_start_frame else 0)
+        if reverse:
+            return range(start, max(start - count, 0) - 1, -1) if start > 0 else ()
+        return range(start, min(start + count, state.num_frames - 1) + 1)
+
+    def visit(self, state: InferenceState, frame: int, reverse: bool) -> None:
+        """Track on a frame every object that is not prompted there and that the propagation has met."""
+        banks = []
+        for tracked in state.objects.values():
+            met = self.semantics.predicts_before_first_prompt or tracked.bank.reaches(frame, reverse)
+            if met and frame not in tracked.bank.conditioning:
+                banks.append(tracked.bank)
+            if met:
+                tracked.bank.direction[frame] = reverse
+        entries = self._step(state).track(self._moment(state, frame, reverse), banks) if banks else []
+        for bank, entry in zip(banks, entries, strict=True):
+            bank.track(frame, entry)
+
+    def clear_prompts(self, tracked: TrackedObject, frame: int) -> None:
+        """Take back an object's prompts on a frame, and what they conditioned."""
+        tracked.prompts.pop(frame, None)
+        tracked.pending.pop(frame, None)
+        entry = tracked.bank.conditioning.get(frame)
+        if entry is None:
+            return
+        tracked.bank.forget(frame)
+        if self.semantics.keeps_cleared_masks:
+            tracked.bank.track(frame, entry)
+
+    def read_with_pending(self, state: InferenceState, frame: int, conditions: bool | None = None) -> Tensor:
+        """Return a frame's logits, pending answers included; the official reading sees only those of the same kind."""
+        if conditions is None:
+            waiting = (tracked.pending.get(frame) for tracked in state.objects.values())
+            conditions = any(pending.conditions for pending in waiting if pending is not None)
+        kind = None if self.semantics.corrections_condition else conditions
+        return self.read(state, [tracked.seen(frame, kind) for tracked in state.objects.values()])
+
+    def read(self, state: InferenceState, entries: list[MemoryEntry | None]) -> Tensor:
+        """Return logits at the stack's resolution (O, 1, H, W), -1024 where an object has no entry."""
+        size = self.model.config.low_res_size
+        absent = torch.full((1, size, size), NO_OBJECT_LOGIT)
+        logits = [(absent if entry is None else entry.low_res_logits).to(self.model.device) for entry in entries]
+        masks = masks_to_video(torch.stack(logits), state.size)
+        return resolve_overlaps(masks) if self.options.non_overlap_masks else masks
+
+    def _previous_logits(self, entry: MemoryEntry | None) -> Tensor | None:
+        """Return (1, 1, S/4, S/4): what the object's mask on the frame was, to be refined."""
+        if entry is None:
+            return None
+        logits = entry.low_res_logits[None].to(self.model.device)
+        return logits.clamp(-PREVIOUS_LOGIT_LIMIT, PREVIOUS_LOGIT_LIMIT)
+
+    def _moment(self, state: InferenceState, frame: int, reverse: bool) -> Moment:
+        return Moment(frame, reverse, lambda index: self._features(state, index))
+
+    def _features(self, state: InferenceState, frame: int) -> ImageFeatures:
+        features = state.features.get(frame)
+        if features is None:
+            image = prepare_video_frame(read_rgb(state.frames, frame), self.model.image_size)
+            features = self.model.encode_image(image[None].to(self.model.device))
+            state.features.put(frame, features)
+        return features
+
+    def _step(self, state: InferenceState) -> FrameStep:
+        config, semantics = self.model.config, self.semantics
+        selection = SelectionRule(
+            config.num_maskmem,
+            config.pointers.max_in_memory
+            if semantics.fixed_pointer_span
+            else min(state.num_frames, config.pointers.max_in_memory),
+            self._option("max_conditioning_frames"),
+            semantics.keeps_first_conditioning_frame,
+        )
+        return FrameStep(
+            self.model,
+            StepRules(
+                selection=selection,
+                pointer_span=semantics.pointer_span(state.num_frames, config.pointers.max_in_memory),
+                fill_hole_area=self.options.fill_hole_area,
+                binarize_prompted=self.options.binarize_prompted_masks,
+                memory_dtype=self.options.memory_dtype,
+                storage_device=state.storage_device,
+                objects_per_batch=self.options.objects_per_batch,
+            ),
+        )
+
+    def _option(self, name: str) -> Any:
+        """Return an option where it was given, else what the reading says."""
+        given = getattr(self.options, name)
+        return getattr(self.semantics, name) if given is None else given

@@ -1,0 +1,282 @@
+"""The video predictor: the official calls over a state, on any kind of stack.
+
+``init_state`` opens a stack; prompts are added with ``add_new_points_or_box`` and ``add_new_mask``;
+``propagate_in_video`` is a generator that carries them through the frames. Each call enters inference mode and its
+precision for itself, and leaves them before it returns or yields. The predictor *has* a model; what happens inside is
+the business of `tracker`.
+
+Source of signatures and return values: ``sam2/sam2_video_predictor.py`` (facebookresearch/sam2, 2b90b9f); the parity
+tests hold the official reading to the recorded answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from sam2_core.inference.features import LruFeatures
+from sam2_core.inference.frames import open_frames
+from sam2_core.inference.inference_state import InferenceState, TrackedObject
+from sam2_core.inference.precision import pick_precision, running
+from sam2_core.inference.prompts import MaskPrompt, PointPrompt, mask_prompt, merge, point_prompt
+from sam2_core.inference.tracker import Tracker, TrackingOptions
+from sam2_core.modeling.sam2 import Sam2Model
+
+if TYPE_CHECKING:
+    from typing import Self
+
+Answer = tuple[int, list[int], Tensor]
+"""Frame index, object ids, and their logits at the stack's resolution (O, 1, H, W)."""
+
+
+class SAM2VideoPredictor:
+    """Tracks objects through a stack from prompts.
+
+    Parameters
+    ----------
+    model
+        The network; it is not changed.
+    **options
+        Fields of `TrackingOptions`.
+
+    Examples
+    --------
+    >>> state = predictor.init_state("movie_folder")
+    >>> predictor.add_new_points_or_box(state, frame_idx=0, obj_id=1, points=[[210, 350]], labels=[1])
+    >>> for frame_idx, obj_ids, logits in predictor.propagate_in_video(state):
+    ...     masks = logits > 0  # (O, 1, H, W)
+    """
+
+    def __init__(self, model: Sam2Model, **options: Any) -> None:
+        self.model = model
+        self.options = TrackingOptions(**options)
+        self._tracker = Tracker(model, self.options)
+        self._dtype = pick_precision(self.options.precision, model.device)
+
+    @classmethod
+    def from_pretrained(cls, model_id: str, **kwargs: Any) -> Self:
+        """Return a predictor for a Hugging Face id or a registered name; see `build_sam2_video_predictor_hf`."""
+        from sam2_core.build import build_sam2_video_predictor_hf
+
+        return build_sam2_video_predictor_hf(model_id, **kwargs)  # type: ignore[return-value]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.device
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square model input in pixels."""
+        return self.model.image_size
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the model; states made before stay where they are."""
+        self.model.to(device)
+        self._dtype = pick_precision(self.options.precision, self.model.device)
+        return self
+
+    def init_state(
+        self,
+        video_path: Any,
+        offload_video_to_cpu: bool = False,
+        offload_state_to_cpu: bool = False,
+        async_loading_frames: bool = False,
+        contrast_limits: object = None,
+    ) -> InferenceState:
+        """Return a fresh state over a stack; nothing is computed yet.
+
+        Parameters
+        ----------
+        video_path
+            A folder of JPEG, PNG or TIFF images, a video or TIFF file, a list of images, an array (T, H, W) or (T, H,
+            W, C) of numpy, torch, dask or zarr, or any object with ``len`` and ``[i]``; see
+            `sam2_core.inference.frames.open_frames`.
+        offload_video_to_cpu, async_loading_frames
+            Accepted for official scripts; frames are always read when needed, and never all held.
+        offload_state_to_cpu
+            Keep memories and masks on the CPU.
+        contrast_limits
+            (low, high), or one pair a channel, for stacks that are not uint8; else percentiles of a few frames.
+
+        Raises
+        ------
+        StackError
+            The stack is empty, unreadable, or not of a usable shape.
+        """
+        storage = torch.device("cpu") if offload_state_to_cpu else self.device
+        frames = open_frames(video_path, contrast_limits=contrast_limits)
+        return InferenceState(frames, LruFeatures(self.options.cached_frames), storage)
+
+    def add_new_points_or_box(  # noqa: PLR0913 - the official signature
+        self,
+        inference_state: InferenceState,
+        frame_idx: int,
+        obj_id: int,
+        points: Any = None,
+        labels: Any = None,
+        clear_old_points: bool = True,
+        normalize_coords: bool = True,
+        box: Any = None,
+    ) -> Answer:
+        """Return the frame's masks after points or a box for one object; the object is made if it is new.
+
+        Parameters
+        ----------
+        inference_state
+            Of this predictor.
+        frame_idx
+            0-based frame.
+        obj_id
+            The object.
+        points, labels
+            (N, 2) x, y and (N,) labels: 1 inside, 0 outside.
+        clear_old_points
+            Replace the points that the object has on this frame, or add to them. The mask that it has there is
+            refined either way.
+        normalize_coords
+            Coordinates are pixels of the stack; else fractions of its width and height.
+        box
+            (x0, y0, x1, y1), only together with ``clear_old_points``.
+
+        Returns
+        -------
+        tuple
+            ``frame_idx``, all object ids, and their logits (O, 1, H, W): -1024 where an object has no mask on the
+            frame.
+
+        Raises
+        ------
+        PromptError
+            The prompt cannot be used as it was given.
+        """
+        state, frame = inference_state, inference_state.check_frame(frame_idx)
+        strict = self.options.semantics != "official"
+        prompt = point_prompt(points, labels, box, state.size, normalized=not normalize_coords, strict=strict)
+        tracked = state.objects.get(obj_id) or self._tracker.new_object()
+        if not clear_old_points:
+            old = tracked.prompts.get(frame)
+            prompt = merge(old if isinstance(old, PointPrompt) else None, prompt)
+        return self._take_prompt(state, frame, obj_id, tracked, prompt)
+
+    def add_new_points(self, *args: Any, **kwargs: Any) -> Answer:
+        """Return the frame's masks after points; the official older name of `add_new_points_or_box`."""
+        return self.add_new_points_or_box(*args, **kwargs)
+
+    def add_new_mask(self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: Any) -> Answer:
+        """Return the frame's masks after a person drew one object's mask (H, W), which replaces its other prompts
+        there.
+
+        Raises
+        ------
+        PromptError
+            The mask has another shape than the frames.
+        """
+        state, frame = inference_state, inference_state.check_frame(frame_idx)
+        tracked = state.objects.get(obj_id) or self._tracker.new_object()
+        return self._take_prompt(state, frame, obj_id, tracked, mask_prompt(mask, state.size))
+
+    def propagate_in_video(
+        self,
+        inference_state: InferenceState,
+        start_frame_idx: int | None = None,
+        max_frame_num_to_track: int | None = None,
+        reverse: bool = False,
+    ) -> Iterator[Answer]:
+        """Yield frame by frame the masks of all objects; it may be closed between any two frames and started again.
+
+        Parameters
+        ----------
+        inference_state
+            With at least one prompt.
+        start_frame_idx
+            Where to start; the earliest conditioning frame where None.
+        max_frame_num_to_track
+            How many frames; all that there are where None. (The official reading yields one more.)
+        reverse
+            Towards frame 0.
+
+        Raises
+        ------
+        PromptError
+            No object has a prompt (in the official reading: some object has none).
+        """
+        state = inference_state
+        with running(self.device, self._dtype):
+            self._tracker.settle(state)
+        for frame in self._tracker.frames_to_visit(state, start_frame_idx, max_frame_num_to_track, reverse):
+            with running(self.device, self._dtype):
+                self._tracker.visit(state, frame, reverse)
+                logits = self._tracker.read(state, [tracked.bank.entry(frame) for tracked in state.objects.values()])
+            yield frame, state.obj_ids, logits
+
+    def clear_all_prompts_in_frame(
+        self, inference_state: InferenceState, frame_idx: int, obj_id: int, need_output: bool = True
+    ) -> Answer | None:
+        """Take back all prompts of an object on a frame, and return the frame's masks if they are needed.
+
+        Raises
+        ------
+        PromptError
+            No such frame or object.
+        """
+        state, frame = inference_state, inference_state.check_frame(frame_idx)
+        self._tracker.clear_prompts(state.find_object(obj_id), frame)
+        if not need_output:
+            return None
+        with running(self.device, self._dtype):
+            return frame, state.obj_ids, self._tracker.read_with_pending(state, frame)
+
+    def remove_object(
+        self, inference_state: InferenceState, obj_id: int, strict: bool = False, need_output: bool = True
+    ) -> tuple[list[int], list[tuple[int, Tensor]]]:
+        """Remove an object with its prompts and memory.
+
+        Parameters
+        ----------
+        inference_state
+            Of this predictor.
+        obj_id
+            The object; an unknown one is an error only when ``strict``.
+        strict
+            See ``obj_id``.
+        need_output
+            Also return the masks of the frames on which it had prompts.
+
+        Returns
+        -------
+        tuple
+            The ids that are left, and (frame, logits (O, 1, H, W)) of those frames.
+
+        Raises
+        ------
+        PromptError
+            ``strict`` and no such object.
+        """
+        state = inference_state
+        if obj_id not in state.objects and not strict:
+            return state.obj_ids, []
+        prompted = sorted(state.find_object(obj_id).prompts)
+        del state.objects[obj_id]
+        if not need_output or not state.objects:
+            return state.obj_ids, []
+        with running(self.device, self._dtype):
+            return state.obj_ids, [(frame, self._tracker.read_with_pending(state, frame)) for frame in prompted]
+
+    def reset_state(self, inference_state: InferenceState) -> None:
+        """Remove all objects and prompts; the stack and its image features stay."""
+        inference_state.clear()
+
+    def _take_prompt(
+        self, state: InferenceState, frame: int, obj_id: int, tracked: TrackedObject, prompt: PointPrompt | MaskPrompt
+    ) -> Answer:
+        """Answer a prompt, and only then record it: an error on the way leaves the state as it was."""
+        with running(self.device, self._dtype):
+            pending = self._tracker.predict_prompt(state, frame, tracked, prompt)
+            state.objects.setdefault(obj_id, tracked)
+            tracked.prompts[frame] = prompt
+            tracked.pending[frame] = pending
+            return frame, state.obj_ids, self._tracker.read_with_pending(state, frame, pending.conditions)
