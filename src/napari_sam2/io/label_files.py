@@ -1,0 +1,160 @@
+"""Label stacks to disk, one frame at a time: a compressed OME-TIFF or an OME-Zarr, with the axes and pixel size of the
+input.
+
+A file is written under a temporary name beside its own and put in place when it is whole, so a label stack that
+exists is complete. Where frames come from is the caller's business (see `journal`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_sam2.stacks import Movie
+from sam2_core.errors import StackError
+
+LABEL_SUFFIXES = (".tif", ".tiff", ".zarr")
+_BIGTIFF_BYTES = 2**32 - 2**25
+_ZARR_UNITS = {"µm": "micrometer", "nm": "nanometer", "mm": "millimeter", "s": "second", "min": "minute", "h": "hour"}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSpec:
+    """What a label stack looks like.
+
+    Attributes
+    ----------
+    shape
+        (frames, height, width).
+    dtype
+        uint16 or uint32.
+    track_axis
+        "T" or "Z": what the first axis is.
+    scale, units
+        Axis letter -> size of one step and its unit, for the axes that are known.
+    name
+        Name of the stack, for the metadata.
+    """
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    track_axis: str = "T"
+    scale: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    name: str = "labels"
+
+    @classmethod
+    def like(cls, movie: Movie, dtype: np.dtype[Any]) -> LabelSpec:
+        """Return the labels that belong to a movie: as many frames, the same axes and pixel size."""
+        about = movie.stack.calibration
+        axis = movie.track_axis or "T"
+        scale = {letter: size for letter, size in about.scale.items() if letter in f"{axis}YX"}
+        units = {letter: unit for letter, unit in about.units.items() if letter in scale}
+        return cls((len(movie), movie.height, movie.width), dtype, axis, scale, units, f"{movie.stack.name} labels")
+
+
+def check_label_path(path: Path) -> None:
+    """Return nothing if a label stack can be written there.
+
+    Raises
+    ------
+    StackError
+        If the suffix is not known or the folder does not exist.
+    """
+    if path.suffix.lower() not in LABEL_SUFFIXES:
+        raise StackError(f"Labels cannot be written to {path.name}; choose a name that ends in .tif or .zarr.")
+    if not path.parent.is_dir():
+        raise StackError(f"There is no folder {path.parent} for {path.name}; create it first.")
+
+
+def write_labels(path: str | Path, frames: Iterable[np.ndarray[Any, Any]], spec: LabelSpec) -> None:
+    """Write a label stack from its frames (H, W) in order; an existing one is replaced when the new one is whole.
+
+    Raises
+    ------
+    StackError
+        If the suffix is not known or the folder does not exist.
+    """
+    path = Path(path)
+    check_label_path(path)
+    part = path.with_name(f".{path.name}.part")
+    _remove(part)
+    try:
+        if path.suffix.lower() == ".zarr":
+            _write_zarr(part, frames, spec)
+        else:
+            _write_tiff(part, frames, spec)
+        _put_in_place(part, path)
+    finally:
+        _remove(part)
+
+
+def _write_tiff(path: Path, frames: Iterable[np.ndarray[Any, Any]], spec: LabelSpec) -> None:
+    import tifffile
+
+    metadata: dict[str, Any] = {"axes": f"{spec.track_axis}YX", "Name": spec.name}
+    keys = {"X": "PhysicalSizeX", "Y": "PhysicalSizeY", "Z": "PhysicalSizeZ", "T": "TimeIncrement"}
+    for letter, size in spec.scale.items():
+        metadata[keys[letter]] = size
+        if letter in spec.units:
+            metadata[f"{keys[letter]}Unit"] = spec.units[letter]
+    size_bytes = int(np.prod(spec.shape)) * spec.dtype.itemsize
+    with tifffile.TiffWriter(path, ome=True, bigtiff=size_bytes > _BIGTIFF_BYTES) as writer:
+        writer.write(
+            iter(_typed(frames, spec)),
+            shape=spec.shape,
+            dtype=spec.dtype,
+            photometric="minisblack",
+            compression="zlib",
+            metadata=metadata,
+        )
+
+
+def _write_zarr(path: Path, frames: Iterable[np.ndarray[Any, Any]], spec: LabelSpec) -> None:
+    import zarr
+
+    letters = f"{spec.track_axis}YX"
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    names = [letter.lower() for letter in letters]
+    array = group.create_array(
+        "0", shape=spec.shape, chunks=(1, *spec.shape[1:]), dtype=spec.dtype, dimension_names=names
+    )
+    scale = {"type": "scale", "scale": [float(spec.scale.get(letter, 1.0)) for letter in letters]}
+    level: Any = {"path": "0", "coordinateTransformations": [scale]}
+    multiscale = {"name": spec.name, "axes": [_zarr_axis(letter, spec) for letter in letters], "datasets": [level]}
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [multiscale], "image-label": {"version": "0.5"}}
+    for index, labels in enumerate(_typed(frames, spec)):
+        array[index] = labels
+
+
+def _zarr_axis(letter: str, spec: LabelSpec) -> dict[str, str]:
+    axis = {"name": letter.lower(), "type": "time" if letter == "T" else "space"}
+    unit = spec.units.get(letter)
+    return axis | ({"unit": _ZARR_UNITS.get(unit, unit)} if unit else {})
+
+
+def _typed(frames: Iterable[np.ndarray[Any, Any]], spec: LabelSpec) -> Iterable[np.ndarray[Any, Any]]:
+    return (labels.astype(spec.dtype, copy=False) for labels in frames)
+
+
+def _put_in_place(part: Path, path: Path) -> None:
+    """Give a finished file or folder its name; a folder cannot be replaced in one step, so the old one steps aside."""
+    aside = path.with_name(f".{path.name}.old")
+    if path.is_dir():
+        _remove(aside)
+        path.rename(aside)
+    os.replace(part, path)
+    _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,125 @@
+"""Prompts from and to files: JSON (version 1) or CSV, by the suffix of the name.
+
+`read_prompts` parses, joins what belongs to one object on one frame, and loads masks that the file points to. Whether
+the prompts fit a stack is checked where the stack is known (`session.check_prompts`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_sam2.io.prompt_csv import format_csv, parse_csv
+from napari_sam2.io.prompt_schema import PromptDocument, PromptEntry, parse_document
+from napari_sam2.session import Prompt, gathered, label_dtype
+from napari_sam2.stacks import open_stack
+from sam2_core.errors import PromptError
+
+
+def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
+    """Return the prompts of a file, one per object and frame, in order of frame and object.
+
+    Raises
+    ------
+    PromptError
+        If the file is missing, empty, of another kind or version, or an entry cannot be used.
+    StackError
+        If a mask file that it names cannot be read.
+    """
+    path = Path(path).expanduser()
+    text = _text(path)
+    if path.suffix.lower() == ".csv":
+        entries = parse_csv(text, path.name)
+    else:
+        document = parse_document(_parsed_json(text, path), path.name)
+        entries = [(entry, f"{path.name}, entry {index + 1}") for index, entry in enumerate(document.prompts)]
+    if not entries:
+        raise PromptError(f"{path.name} holds no prompts; give at least one point, box or mask.")
+    return gathered(_prompt(entry, origin, path.parent) for entry, origin in entries)
+
+
+def write_prompts(path: str | Path, prompts: Sequence[Prompt]) -> None:
+    """Write prompts as JSON, or as CSV where the name ends in .csv; each mask goes into a label TIFF beside it.
+
+    Raises
+    ------
+    PromptError
+        If a mask is to be written as CSV.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".csv":
+        text = format_csv(prompts)
+    else:
+        entries = [_entry(prompt, path) for prompt in prompts]
+        _write_masks(prompts, path)
+        text = json.dumps(PromptDocument(prompts=entries).model_dump(exclude_defaults=False), indent=2) + "\n"
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def _text(path: Path) -> str:
+    if path.suffix.lower() not in (".json", ".csv"):
+        raise PromptError(f"{path.name}: prompts are read from .json or .csv files.")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise PromptError(f"There is no prompt file {path}; check the path.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(f"{path} cannot be read as text ({error}).") from error
+
+
+def _parsed_json(text: str, path: Path) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise PromptError(f"{path.name}, line {error.lineno}: this is not valid JSON ({error.msg}).") from error
+
+
+def _prompt(entry: PromptEntry, origin: str, folder: Path) -> Prompt:
+    mask = None if entry.mask is None else _mask(folder / entry.mask, entry, origin)
+    points = tuple((float(y), float(x)) for y, x in entry.points_yx)
+    return Prompt(entry.object_id, entry.frame, points, tuple(entry.labels), entry.box_yx, mask, origin)
+
+
+def _mask(path: Path, entry: PromptEntry, origin: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return where a label image holds the object's id; of a stack, the plane of the prompt's frame is taken."""
+    labels = open_stack(path).movie()
+    if len(labels) > 1 and entry.frame >= len(labels):
+        raise PromptError(
+            f"{origin}: mask {path.name} has {len(labels)} frames, so there is none for frame {entry.frame}."
+        )
+    mask: np.ndarray[Any, np.dtype[np.bool_]] = labels[entry.frame if len(labels) > 1 else 0] == entry.object_id
+    if not mask.any():
+        raise PromptError(f"{origin}: mask {path.name} holds no pixel of value {entry.object_id}, the object id.")
+    return mask
+
+
+def _entry(prompt: Prompt, path: Path) -> PromptEntry:
+    return PromptEntry(
+        object_id=prompt.object_id,
+        frame=prompt.frame,
+        points_yx=list(prompt.points_yx),
+        labels=[1 if label else 0 for label in prompt.labels],
+        box_yx=prompt.box_yx,
+        mask=None if prompt.mask is None else _mask_name(path, prompt),
+    )
+
+
+def _mask_name(path: Path, prompt: Prompt) -> str:
+    return f"{path.stem}_object{prompt.object_id}_frame{prompt.frame}.tif"
+
+
+def _write_masks(prompts: Sequence[Prompt], path: Path) -> None:
+    import tifffile
+
+    for prompt in prompts:
+        if prompt.mask is not None:
+            labels = prompt.mask.astype(label_dtype([prompt.object_id])) * prompt.object_id
+            name = path.with_name(_mask_name(path, prompt))
+            tifffile.imwrite(name, labels, compression="zlib", metadata={"axes": "YX"})

@@ -1,0 +1,58 @@
+"""What was found, object by object: counted frame by frame, so that no stack of labels is ever held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSummary:
+    """Where one object was found.
+
+    Attributes
+    ----------
+    object_id
+        Label value.
+    first_frame, last_frame
+        First and last frame with a mask, None if there is none.
+    frames
+        Number of frames with a mask.
+    mean_area_px
+        Mean number of pixels over those frames, 0 if there is none.
+    """
+
+    object_id: int
+    first_frame: int | None
+    last_frame: int | None
+    frames: int
+    mean_area_px: float
+
+
+class LabelCounts:
+    """Areas per object, added up over frames; every object that was asked for has a row, also if it was never found."""
+
+    def __init__(self, object_ids: Iterable[int]) -> None:
+        self._found: dict[int, list[tuple[int, int]]] = {object_id: [] for object_id in sorted(set(object_ids))}
+
+    def add(self, frame_index: int, labels: np.ndarray[Any, Any]) -> None:
+        """Count one frame of labels (H, W)."""
+        values, areas = np.unique(labels, return_counts=True)
+        for value, area in zip(values.tolist(), areas.tolist(), strict=True):
+            if value:
+                self._found.setdefault(value, []).append((frame_index, area))
+
+    def rows(self) -> tuple[ObjectSummary, ...]:
+        """Return one row per object, by id."""
+        return tuple(_row(object_id, self._found[object_id]) for object_id in sorted(self._found))
+
+
+def _row(object_id: int, found: list[tuple[int, int]]) -> ObjectSummary:
+    if not found:
+        return ObjectSummary(object_id, None, None, 0, 0.0)
+    frames = [frame for frame, _ in found]
+    areas = [area for _, area in found]
+    return ObjectSummary(object_id, min(frames), max(frames), len(frames), sum(areas) / len(areas))
