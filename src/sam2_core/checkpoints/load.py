@@ -183,7 +183,7 @@ def _full_precision(tensor: Tensor) -> Tensor:
 
 
 def _looks_like_path(text: str) -> bool:
-    is_hub_id = text.count("/") == 1 and not text.startswith((".", "/", "~")) and not text.endswith(_SUFFIXES)
+    is_hub_id = text.count("/") == 1 and not text.startswith((".", "/", "~"))
     return text.endswith(_SUFFIXES) or "\\" in text or ("/" in text and not is_hub_id)
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import socket
 import threading
 from collections import namedtuple
 
+import pooch
 import pytest
+import requests
 
 from sam2_core.checkpoints.download import fetch, local_file
 from sam2_core.checkpoints.load import read_state_dict, resolve_checkpoint
@@ -87,6 +90,19 @@ def test_a_server_that_never_answers_is_given_up(server, entry, home):
     with pytest.raises(CheckpointError, match=r"no answer for 0\.15 s after 0 bytes"):
         fetch(entry, settings=FAST)
     assert files_in(home) == set()
+
+
+def test_the_patience_asked_for_is_the_one_kept(server, behave, body, entry, monkeypatch):
+    asked, get = [], requests.get
+
+    def noting(url, **options):
+        asked.append(options["timeout"])
+        return get(url, **options)
+
+    monkeypatch.setattr(requests, "get", noting)
+    server.answers = [behave.whole(body)]
+    fetch(entry, settings=TransferSettings(connect_timeout_s=7.0, stall_timeout_s=11.0))
+    assert asked == [(7.0, 11.0)]
 
 
 def test_a_server_that_ignores_the_range_is_read_from_the_start(server, behave, body, entry):
@@ -298,11 +314,9 @@ def test_a_local_path_never_touches_the_network(tmp_path, body, sockets_refused)
             resolve_checkpoint(absent)
 
 
-def test_pooch_keeps_its_own_log_level(server, behave, body, entry, capsys):
-    import pooch
-
-    level = pooch.get_logger().level
+def test_pooch_keeps_its_own_log_level(server, behave, body, entry, capsys, monkeypatch):
+    monkeypatch.setattr(pooch.get_logger(), "level", logging.INFO)
     server.answers = [behave.whole(body)]
     fetch(entry, settings=PATIENT)
-    assert pooch.get_logger().level == level
+    assert pooch.get_logger().level == logging.INFO
     assert capsys.readouterr() == ("", "")

