@@ -1,0 +1,110 @@
+"""Which memories a frame looks at, as plain lists, and what a bank keeps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sam2_core.inference.memory_bank import (
+    PACKED_LOGIT,
+    MemoryBank,
+    MemoryEntry,
+    PackedMask,
+    SelectionRule,
+    select_conditioning,
+    select_memories,
+)
+
+ALL = SelectionRule()
+FOUR = SelectionRule(max_conditioning_frames=4, keeps_first=True)
+
+
+def test_a_young_object_looks_at_its_prompt_and_the_frames_since() -> None:
+    selection = select_memories([0], [1, 2], 3, False, ALL)
+    assert selection.spatial == ((0, 6), (1, 1), (2, 0))
+    assert selection.pointers == ((0, 3), (2, 1), (1, 2))
+
+
+def test_an_old_object_looks_at_six_frames_and_fifteen_pointers() -> None:
+    selection = select_memories([0], range(1, 40), 40, False, ALL)
+    assert selection.spatial == ((0, 6), (34, 5), (35, 4), (36, 3), (37, 2), (38, 1), (39, 0))
+    assert selection.pointers == ((0, 40), *((40 - age, age) for age in range(1, 16)))
+
+
+def test_backward_the_past_lies_ahead() -> None:
+    selection = select_memories([20], range(10, 20), 9, True, ALL)
+    assert selection.spatial == ((20, 6), (15, 5), (14, 4), (13, 3), (12, 2), (11, 1), (10, 0))
+    assert selection.pointers[:3] == ((20, 11), (10, 1), (11, 2))
+
+
+def test_missing_frames_leave_their_slot_empty() -> None:
+    assert select_memories([0], [1, 3], 5, False, ALL).spatial == ((0, 6), (1, 3), (3, 1))
+
+
+def test_a_prompt_ahead_is_seen_but_does_not_point() -> None:
+    selection = select_memories([0, 9], [1, 2], 3, False, ALL)
+    assert [frame for frame, _ in selection.spatial] == [0, 9, 1, 2]
+    assert [frame for frame, _ in selection.pointers] == [0, 2, 1]
+
+
+def test_conditioning_frames_keep_the_order_in_which_they_were_made() -> None:
+    assert select_conditioning([7, 2, 5], 6, ALL) == [7, 2, 5]
+
+
+def test_too_many_conditioning_frames_official() -> None:
+    rule = SelectionRule(max_conditioning_frames=3)
+    assert select_conditioning([0, 10, 20, 30, 40], 22, rule) == [20, 30, 10]
+    assert select_conditioning([0, 10, 20, 30, 40], 50, rule) == [40, 30, 20]
+
+
+def test_too_many_conditioning_frames_interactive_keeps_the_first() -> None:
+    assert select_conditioning([0, 10, 20, 30, 40], 36, FOUR) == [0, 40, 30, 20]
+
+
+def test_a_conditioning_frame_left_out_counts_as_a_tracked_one() -> None:
+    rule = SelectionRule(max_conditioning_frames=1, keeps_first=True)
+    selection = select_memories([0, 9], range(1, 9), 10, False, rule)
+    assert selection.spatial[-1] == (9, 0)
+
+
+def entry(score: float = 1.0) -> MemoryEntry:
+    logits = torch.linspace(-3, 3, 64).reshape(1, 8, 8)
+    return MemoryEntry(logits, torch.ones(4), torch.tensor([score]), torch.ones(2, 2, 2))
+
+
+def test_packing_keeps_the_mask_and_the_pointer() -> None:
+    packed = entry().packed()
+    assert packed.memory_features is None
+    assert isinstance(packed.mask, PackedMask)
+    assert len(packed.mask.bits) == 8
+    assert torch.equal(packed.low_res_logits > 0, entry().low_res_logits > 0)
+    assert packed.low_res_logits.abs().unique().tolist() == [PACKED_LOGIT]
+    assert torch.equal(packed.object_pointer, entry().object_pointer)
+    assert packed.packed() is packed
+
+
+@pytest.mark.parametrize(("keep", "whole"), [(3, [7, 8, 9]), (None, list(range(10)))])
+def test_a_bank_keeps_the_newest_frames_whole(keep: int | None, whole: list[int]) -> None:
+    bank = MemoryBank(keep)
+    for frame in range(10):
+        bank.track(frame, entry())
+    assert [frame for frame, known in bank.tracked.items() if known.memory_features is not None] == whole
+    assert sorted(bank.tracked) == list(range(10))
+
+
+def test_a_frame_tracked_again_is_new() -> None:
+    bank = MemoryBank(2)
+    for frame in (0, 1, 0, 1, 0):
+        bank.track(frame, entry())
+    assert all(known.memory_features is not None for known in bank.tracked.values())
+
+
+def test_conditioning_takes_the_place_of_tracking_and_is_never_packed() -> None:
+    bank = MemoryBank(1)
+    bank.track(3, entry())
+    bank.condition(3, entry())
+    bank.track(4, entry())
+    bank.track(5, entry())
+    assert 3 not in bank.tracked
+    assert bank.conditioning[3].memory_features is not None
+    assert (bank.reaches(3, False), bank.reaches(2, False), bank.reaches(2, True)) == (True, False, True)
