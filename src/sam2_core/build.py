@@ -15,7 +15,6 @@ from typing import Any
 import torch
 import yaml
 
-from sam2_core.checkpoints.download import fetch
 from sam2_core.checkpoints.load import load_checkpoint, resolve_checkpoint
 from sam2_core.checkpoints.registry import find_model
 from sam2_core.config import ModelConfig, load_config
@@ -109,14 +108,12 @@ def build_sam2_video_predictor(  # noqa: PLR0913 - the official signature
 
 def build_sam2_hf(model_id: str, **kwargs: Any) -> Sam2Model:
     """Return the model of a Hugging Face id (``facebook/sam2.1-hiera-tiny``) or a registered name, fetched first."""
-    entry = find_model(model_id)
-    return build_sam2(entry.config, fetch(entry), **kwargs)
+    return build_sam2(find_model(model_id).config, model_id, **kwargs)
 
 
 def build_sam2_video_predictor_hf(model_id: str, **kwargs: Any) -> SAM2VideoPredictor:
     """Return a video predictor for a Hugging Face id or any registered name; see `build_sam2_hf`."""
-    entry = find_model(model_id)
-    return build_sam2_video_predictor(entry.config, fetch(entry), **kwargs)
+    return build_sam2_video_predictor(find_model(model_id).config, model_id, **kwargs)
 
 
 def pick_device(device: str | torch.device = "auto") -> torch.device:
