@@ -24,7 +24,7 @@ class DiscPredictor:
         self.on_frame = on_frame or (lambda frame: None)
 
     def init_state(self, video_path):
-        self.calls.append(("init_state",))
+        self.calls.append(("init_state", video_path))
         return DiscState(video_path)
 
     def add_new_points_or_box(self, inference_state, frame_idx, obj_id, points=None, labels=None, box=None):

@@ -146,6 +146,11 @@ class Journal:
         if self.folder.exists():
             shutil.rmtree(self.folder)
 
+    def discard_if_empty(self) -> None:
+        """Remove the journal if it holds no finished frame."""
+        if self.count() == 0:
+            self.discard()
+
     def _path(self, leg: str, frame: int) -> Path:
         return self.folder / leg / f"frame_{frame:06d}.tif"
 

@@ -24,7 +24,16 @@ class VideoPredictor(Protocol):
     def init_state(self, video_path: Any) -> Any:
         """Return the state of a new run over frames."""
 
-    def add_new_points_or_box(self, inference_state: Any, frame_idx: int, obj_id: int, **prompt: Any) -> Any:
+    def add_new_points_or_box(
+        self,
+        inference_state: Any,
+        frame_idx: int,
+        obj_id: int,
+        points: Any = None,
+        labels: Any = None,
+        *,
+        box: Any = None,
+    ) -> Any:
         """Prompt one object on one frame with points (x, y) or a box."""
 
     def add_new_mask(self, inference_state: Any, frame_idx: int, obj_id: int, mask: Any) -> Any:

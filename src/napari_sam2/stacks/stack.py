@@ -8,7 +8,7 @@ Intensities stay as they are in the file (see `intensity` for what the model get
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -183,6 +183,9 @@ class Movie:
         if frame.dtype.kind == "f":
             self._check_finite(frame, position)
         return frame
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[index] for index in range(len(self)))
 
     def _read(self, position: int, channel: int | None) -> np.ndarray:
         """Return one plane (H, W), or (H, W, samples) of a colour image."""

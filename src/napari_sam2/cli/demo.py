@@ -1,0 +1,146 @@
+"""`napari-sam2 demo`: the main job on a synthetic movie with the model that ships, and what came out.
+
+Makes a movie of which the truth is known, clicks once on every cell of frame 0, tracks, and shows how well the masks
+fit: a table, a picture, and the files.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from napari_sam2.cli.console import errors, output, table
+from napari_sam2.cli.contact_sheet import outlined, write_contact_sheet
+from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
+from napari_sam2.cli.terminal_run import run_in_terminal
+from napari_sam2.cli.tracking_run import TrackingRequest
+from napari_sam2.io import write_prompts
+from napari_sam2.session import Prompt
+from napari_sam2.session.summary import ObjectSummary
+from napari_sam2.stacks import ModelMovie, Stack, open_stack
+
+STOPPED = 130
+_PANELS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class DemoFiles:
+    """Where the demo leaves what it makes."""
+
+    folder: Path
+
+    @property
+    def images(self) -> Path:
+        """The movie."""
+        return self.folder / "images.tif"
+
+    @property
+    def truth(self) -> Path:
+        """Its true labels."""
+        return self.folder / "truth.tif"
+
+    @property
+    def prompts(self) -> Path:
+        """One click per cell."""
+        return self.folder / "prompts.json"
+
+    @property
+    def labels(self) -> Path:
+        """The masks that were tracked."""
+        return self.folder / "labels.tif"
+
+    @property
+    def picture(self) -> Path:
+        """A few frames with outlines."""
+        return self.folder / "demo.png"
+
+
+def demo_command(
+    out: Annotated[Path, typer.Option(help="Folder for what the demo makes.")] = Path("demo"),
+    model: Annotated[str, typer.Option(help="Name or path of a model.")] = DEFAULT_MODEL,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+) -> int:
+    """Make a synthetic movie, track its cells from one click each, and show the result."""
+    files = DemoFiles(out)
+    prompts = make_input(files)
+    movie = ModelMovie(open_stack(files.images).movie())
+    request = TrackingRequest(
+        movie=movie,
+        prompts=prompts,
+        out=files.labels,
+        frames=range(len(movie)),
+        direction="forward",
+        model=model,
+        overwrite=True,
+    )
+    outcome = run_in_terminal(request, lambda: load_predictor(model, device))
+    if outcome.objects is None:
+        errors().print(f"Stopped after {outcome.finished} of {outcome.total} frames.")
+        return STOPPED
+    make_picture(files, movie)
+    _report(files, outcome.objects)
+    return 0
+
+
+def make_input(files: DemoFiles) -> tuple[Prompt, ...]:
+    """Return one click per cell of frame 0, after writing the movie, its truth and the prompts."""
+    from napari_sam2.samples import first_clicks, sample_movie, write_sample
+
+    movie = sample_movie()
+    _, labels = write_sample(files.folder, movie)
+    os.replace(labels, files.truth)
+    prompts = tuple(
+        Prompt(click.object_id, click.frame, ((float(click.y), float(click.x)),), (1,)) for click in first_clicks(movie)
+    )
+    write_prompts(files.prompts, prompts)
+    return prompts
+
+
+def make_picture(files: DemoFiles, movie: ModelMovie) -> None:
+    """Write a contact sheet of evenly spaced frames with the outlines of the tracked objects."""
+    labels = open_stack(files.labels).movie()
+    chosen = np.linspace(0, len(movie) - 1, _PANELS).round().astype(int).tolist()
+    panels = [(f"frame {index}", outlined(movie[index], labels[index])) for index in chosen]
+    write_contact_sheet(files.picture, panels)
+
+
+def object_ious(truth: Stack, found: Stack) -> dict[int, float]:
+    """Return object id -> mean IoU over the frames on which the object truly is, behind frame 0, where it was clicked.
+
+    A frame on which it was not found counts 0.
+    """
+    sums: dict[int, list[float]] = {}
+    frames = zip(truth.movie(), found.movie(), strict=True)
+    clicked: set[int] = set()
+    for index, (true, tracked) in enumerate(frames):
+        present = set(np.unique(true).tolist()) - {0}
+        if index == 0:
+            clicked = present
+            continue
+        for object_id in sorted(present & clicked):
+            sums.setdefault(object_id, []).append(_iou(true == object_id, tracked == object_id))
+    return {object_id: sum(values) / len(values) for object_id, values in sums.items()}
+
+
+def _iou(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> float:
+    return int(np.count_nonzero(first & second)) / max(1, int(np.count_nonzero(first | second)))
+
+
+def _report(files: DemoFiles, objects: tuple[ObjectSummary, ...]) -> None:
+    ious = object_ious(open_stack(files.truth), open_stack(files.labels))
+    columns = ["object", "frames with a mask", "mean area (px)", "mean IoU with the truth"]
+    rows = [
+        [str(entry.object_id), str(entry.frames), f"{entry.mean_area_px:.0f}", f"{ious.get(entry.object_id, 0.0):.2f}"]
+        for entry in objects
+    ]
+    output().print(table("What the demo found, from one click per cell on frame 0", columns, rows, right=columns))
+    if ious:
+        output().print(f"Mean IoU over all objects: {sum(ious.values()) / len(ious):.2f}")
+    output().print(
+        f"Picture: {files.picture}\nLabels:  {files.labels}\nMovie:   {files.images}\nPrompts: {files.prompts}"
+    )

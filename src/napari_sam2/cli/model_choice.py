@@ -1,0 +1,80 @@
+"""From the name of a model, or the path of a checkpoint, to a predictor that is ready to track.
+
+A name is looked up in the registry and its weights fetched if they are not here; of a path, the configuration is told
+from the tensors. torch is imported inside the functions only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_sam2.cli.console import errors
+from sam2_core.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from napari_sam2.session import VideoPredictor
+    from sam2_core.checkpoints.registry import ModelEntry
+
+DEFAULT_MODEL = "cells-nano"
+
+
+def load_predictor(model: str, device: str = "auto", image_size: int | None = None) -> VideoPredictor:
+    """Return a video predictor with weights, on a device.
+
+    Parameters
+    ----------
+    model
+        Name of a model (see `napari-sam2 models`), or path of a .pt or .safetensors file.
+    device
+        "auto", or what torch accepts: "cpu", "cuda", "cuda:1", "mps".
+    image_size
+        Side of the square model input in pixels, a multiple of 32; that of the configuration if None.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such model, its weights cannot be had, or the device is not there.
+    """
+    from sam2_core.build import build_sam2_video_predictor
+
+    config, weights = _config_and_weights(model)
+    try:
+        return build_sam2_video_predictor(config, weights, device=device, image_size=image_size)
+    except CheckpointError:
+        raise
+    except (AssertionError, RuntimeError) as error:  # torch's ways of saying that a device is not there
+        raise CheckpointError(f"{model} cannot be used on device {device!r}: {error}") from error
+
+
+def fetch_with_progress(entry: ModelEntry) -> Path:
+    """Return the weights file of a model, downloaded with a progress bar if it is not here."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    from sam2_core.checkpoints.download import fetch, local_file
+    from sam2_core.checkpoints.registry import checkpoints_folder
+
+    if entry.is_local or (checkpoints_folder() / entry.filename).is_file():
+        return local_file(entry)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=errors()) as bar:
+        task = bar.add_task(f"Downloading {entry.name}", total=entry.size_bytes)
+        return fetch(entry, lambda done, total: bar.update(task, completed=done, total=total or entry.size_bytes))
+
+
+def _config_and_weights(model: str) -> tuple[str, Path]:
+    from sam2_core.checkpoints.load import read_state_dict, resolve_checkpoint
+    from sam2_core.checkpoints.registry import find_model
+    from sam2_core.checkpoints.signature import infer_config
+
+    if not model.lower().endswith((".pt", ".pth", ".safetensors")) and not Path(model).is_file():
+        entry = find_model(model)
+        return entry.config, fetch_with_progress(entry)
+    path = resolve_checkpoint(Path(model), download=False)
+    config = infer_config(read_state_dict(path))
+    if config is None:
+        raise CheckpointError(
+            f"{path.name} fits none of the configurations that ship; register it with its own configuration "
+            "(sam2_core.checkpoints.registry.add_model), then give its name."
+        )
+    return config, path

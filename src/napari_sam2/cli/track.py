@@ -1,0 +1,114 @@
+"""`napari-sam2 track`: a stack and prompts in, a label stack out."""
+
+from __future__ import annotations
+
+import shlex
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_sam2.cli.console import errors, output
+from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
+from napari_sam2.cli.terminal_run import run_in_terminal, summary_table
+from napari_sam2.cli.tracking_run import TrackingOutcome, TrackingRequest
+from napari_sam2.io import journal_folder, read_prompts
+from napari_sam2.session import checked_range
+from napari_sam2.stacks import ContrastLimits, ModelMovie, open_stack
+from sam2_core.errors import StackError
+
+STOPPED = 130
+
+
+class DirectionChoice(StrEnum):
+    """Where to go from the prompts."""
+
+    forward = "forward"
+    backward = "backward"
+    both = "both"
+
+
+def track_command(  # noqa: PLR0913 - one parameter per option of the command
+    context: typer.Context,
+    stack: Annotated[str, typer.Argument(help="TIFF, OME-TIFF, zarr, OME-Zarr, .npy, or a folder of images.")],
+    prompts: Annotated[Path, typer.Option(help="Prompts as .json or .csv; see docs/prompt-files.md.")],
+    out: Annotated[Path, typer.Option(help="Label stack to write, .tif or .zarr; object id = label value.")],
+    model: Annotated[str, typer.Option(help="Name (see: napari-sam2 models) or path of a checkpoint.")] = DEFAULT_MODEL,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    axes: Annotated[
+        str | None, typer.Option(help="One letter of TZCYXS per dimension, e.g. TCYX; wins over the file.")
+    ] = None,
+    scene: Annotated[str | None, typer.Option(help="Image of a file that holds several: number or name.")] = None,
+    track_axis: Annotated[str | None, typer.Option(help="T or Z; T by default, Z where there is no time.")] = None,
+    channel: Annotated[list[str] | None, typer.Option(help="Number or name; give it up to three times to mix.")] = None,
+    fixed: Annotated[list[str] | None, typer.Option(help="Index of another axis, e.g. Z=3; may be repeated.")] = None,
+    start: Annotated[int | None, typer.Option(help="First frame to track.")] = None,
+    stop: Annotated[int | None, typer.Option(help="Frame before which to stop.")] = None,
+    direction: Annotated[DirectionChoice, typer.Option(help="Where to go from the prompts.")] = DirectionChoice.forward,
+    image_size: Annotated[int | None, typer.Option(help="Side of the model input in pixels, a multiple of 32.")] = None,
+    contrast: Annotated[
+        tuple[float, float] | None, typer.Option(help="LOW HIGH: stored values shown as black and white.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there and start again.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on behind the last finished frame of a stopped run.")
+    ] = False,
+) -> int:
+    """Follow the objects that PROMPTS point at through STACK and write their masks as labels.
+
+    Ctrl-C stops after the frame in work and keeps what is done; the same command with --resume goes on from there, from
+    the masks of the last finished frame and the original prompts.
+    """
+    source = open_stack(stack, axes, scene)
+    movie = source.movie(track_axis, channel or None, _fixed(fixed or []))
+    limits = None if contrast is None else ContrastLimits((contrast[0],), (contrast[1],))
+    settings = (
+        f"{model}, input {image_size or 'default'}, channels {movie.channels}, fixed {movie.held}, contrast {contrast}"
+    )
+    request = TrackingRequest(
+        movie=ModelMovie(movie, limits),
+        prompts=read_prompts(prompts),
+        out=out,
+        frames=checked_range(len(movie), start, stop),
+        direction=direction.value,
+        model=settings,
+        resume=resume,
+        overwrite=overwrite,
+    )
+    outcome = run_in_terminal(request, lambda: load_predictor(model, device, image_size))
+    if outcome.objects is None:
+        _say_how_to_resume(context.obj or [], request, outcome)
+        return STOPPED
+    output().print(summary_table(outcome.objects, request.movie))
+    output().print(f"Labels: {out}")
+    return 0
+
+
+def _fixed(entries: list[str]) -> dict[str, int]:
+    """Return axis -> index from words like Z=3.
+
+    Raises
+    ------
+    StackError
+        If a word is of another form.
+    """
+    fixed = {}
+    for entry in entries:
+        axis, _, index = entry.partition("=")
+        if len(axis) != 1 or not index.isdigit():
+            raise StackError(f"--fixed {entry} is not understood; write an axis and an index, for example --fixed Z=3.")
+        fixed[axis.upper()] = int(index)
+    return fixed
+
+
+def _say_how_to_resume(arguments: list[str], request: TrackingRequest, outcome: TrackingOutcome) -> None:
+    if outcome.finished == 0:
+        errors().print("Stopped before the first frame was finished; nothing was written.")
+        return
+    words = [word for word in arguments if word not in ("--overwrite", "--resume")]
+    command = shlex.join(["napari-sam2", *words, "--resume"])
+    errors().print(
+        f"Stopped after {outcome.finished} of {outcome.total} frames; they are kept in {journal_folder(request.out)}, "
+        f"one TIFF per frame. Go on with:\n  {command}"
+    )
