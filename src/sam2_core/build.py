@@ -8,6 +8,7 @@ Source of names and defaults: ``sam2/build_sam.py`` (facebookresearch/sam2, 2b90
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from sam2_core.checkpoints.registry import find_model
 from sam2_core.config import ModelConfig, load_config
 from sam2_core.inference.video_predictor import SAM2VideoPredictor
 from sam2_core.modeling.sam2 import Sam2Model
+
+logger = logging.getLogger(__name__)
 
 
 def build_model(config: ModelConfig) -> Sam2Model:
@@ -79,6 +82,7 @@ def build_sam2_video_predictor(  # noqa: PLR0913 - the official signature
     mode: str = "eval",
     hydra_overrides_extra: Sequence[str] = (),
     apply_postprocessing: bool = True,
+    vos_optimized: bool = False,
     *,
     image_size: int | None = None,
     **options: Any,
@@ -89,6 +93,8 @@ def build_sam2_video_predictor(  # noqa: PLR0913 - the official signature
     ----------
     apply_postprocessing
         Also: remember thresholded masks of prompted frames, and fill holes of up to 8 low-resolution pixels.
+    vos_optimized
+        Accepted for official scripts; nothing is compiled, the numbers are the same, and a warning is logged.
     **options
         Fields of `sam2_core.inference.tracker.TrackingOptions`: ``semantics="official" | "interactive"``,
         ``fill_hole_area``, ``non_overlap_masks``, ``precision``, ...
@@ -98,6 +104,10 @@ def build_sam2_video_predictor(  # noqa: PLR0913 - the official signature
     TypeError
         An unknown option; the message lists those there are.
     """
+    if vos_optimized:
+        logger.warning(
+            "vos_optimized is accepted but compiles nothing; the predictor gives the same numbers without it"
+        )
     model = build_sam2(
         config_file, ckpt_path, device, mode, hydra_overrides_extra, apply_postprocessing, image_size=image_size
     )

@@ -53,6 +53,12 @@ def test_official_overrides_have_their_counterparts() -> None:
         parse_overrides(["++model.compile=1"])
 
 
+def test_official_scripts_may_ask_for_the_compiled_predictor(caplog) -> None:
+    predictor = build_sam2_video_predictor(TINY, device="cpu", vos_optimized=True)
+    assert isinstance(predictor, SAM2VideoPredictor)
+    assert "compiles nothing" in caplog.text
+
+
 def test_an_unknown_option_is_an_error() -> None:
     with pytest.raises(TypeError, match="fill_holes"):
         build_sam2_video_predictor(TINY, device="cpu", fill_holes=3)

@@ -71,18 +71,18 @@ class RandomFourierPosition(nn.Module):
 
 
 def axial_rotation(dim: int, height: int, width: int, theta: float, device: torch.device) -> Tensor:
-    """Return the rotary table of a grid: unit complex numbers, x in the first half of the pairs, y in the second.
+    """Return the rotary table of a grid: cosine and sine of each pair's angle, x in the first half of the pairs, then y.
 
     Returns
     -------
     Tensor
-        (height * width, dim / 2) complex64, cells in row order.
+        (height * width, dim / 2, 2) float32, cells in row order.
     """
     frequencies = 1.0 / theta ** (torch.arange(0, dim, 4, device=device)[: dim // 4].float() / dim)
     cell = torch.arange(height * width, device=device, dtype=torch.float32)
     x, y = cell % width, torch.div(cell, width, rounding_mode="floor")
     angles = torch.cat([torch.outer(x, frequencies), torch.outer(y, frequencies)], dim=-1)  # (h*w, dim/2)
-    return torch.polar(torch.ones_like(angles), angles)
+    return torch.stack([angles.cos(), angles.sin()], dim=-1)
 
 
 def rotate(x: Tensor, table: Tensor) -> Tensor:
@@ -91,5 +91,8 @@ def rotate(x: Tensor, table: Tensor) -> Tensor:
     x is (..., R * N, D) for a table of N rows: R whole grids after one another use the same table.
     """
     *lead, length, dim = x.shape
-    pairs = torch.view_as_complex(x.float().reshape(*lead, length // table.shape[0], table.shape[0], dim // 2, 2))
-    return torch.view_as_real(pairs * table).flatten(-2).reshape(x.shape).type_as(x)
+    rows = table.shape[0]
+    first, second = x.float().reshape(*lead, length // rows, rows, dim // 2, 2).unbind(-1)
+    cos, sin = table.unbind(-1)
+    turned = torch.stack([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    return turned.reshape(x.shape).type_as(x)
