@@ -1,12 +1,24 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from napari_sam2 import samples
 from napari_sam2.cli.contact_sheet import object_colour, outlined
 from napari_sam2.cli.demo import object_ious
 from napari_sam2.io import read_prompts
 from napari_sam2.stacks import open_stack
+
+
+@pytest.fixture(scope="module")
+def movie():
+    return samples.sample_movie()
+
+
+@pytest.fixture(autouse=True)
+def made_once(monkeypatch, movie):
+    monkeypatch.setattr(samples, "sample_movie", lambda: movie)
 
 
 def test_demo_leaves_a_movie_prompts_labels_and_a_picture(work, predictor, run):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
@@ -22,3 +23,8 @@ def test_help_names_every_verb_and_imports_neither_torch_nor_napari():
 def test_every_verb_has_help(run, verb):
     code, out, _ = run(f"{verb} --help")
     assert (code, "Usage" in out) == (0, True)
+
+
+def test_version_is_that_of_the_package(run):
+    code, out, _ = run("--version")
+    assert (code, out.strip()) == (0, f"napari-sam2 {metadata.version('napari-sam2')}")

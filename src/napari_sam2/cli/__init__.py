@@ -13,12 +13,13 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import metadata
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from napari_sam2.cli.console import errors
+from napari_sam2.cli.console import errors, output
 from napari_sam2.cli.demo import demo_command
 from napari_sam2.cli.doctor import doctor_command
 from napari_sam2.cli.models import models_app
@@ -39,8 +40,17 @@ app.command("doctor")(doctor_command)
 app.command("demo")(demo_command)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        output().print(f"napari-sam2 {metadata.version('napari-sam2')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")] = False,
 ) -> None:
     """Track cells and other objects through time-lapse and volume stacks with SAM 2, from a few clicks."""

@@ -147,13 +147,15 @@ def run_tracking(
     try:
         legs = request.legs()
         total = sum(len(leg.frames) for leg in legs)
-        on_progress(journal.count(), total)
+        done = journal.count()
+        on_progress(done, total)
         for leg in legs:
             for result in track(predictor, request.movie, request.prompts, leg, journal.last(leg), is_cancelled):
                 journal.add(result)
-                on_progress(journal.count(), total)
-        if journal.count() < total:
-            return TrackingOutcome(None, journal.count(), total)
+                done += 1
+                on_progress(done, total)
+        if done < total:
+            return TrackingOutcome(None, done, total)
         return TrackingOutcome(_write_labels(request, journal), total, total)
     finally:
         journal.discard_if_empty()
