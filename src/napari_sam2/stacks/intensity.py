@@ -2,7 +2,8 @@
 
 `estimate_contrast` looks at a few evenly spaced frames once; `normalise` maps a frame through the limits;
 `ModelMovie` does that for every frame of a movie when it is read. Limits never change from frame to frame, so a cell
-that fades stays a cell that fades. This module does not know any model.
+that fades stays a cell that fades. How limits are
+estimated is the business of `sam2_core.inference.intensity`, which needs no torch; no model is known here.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ import numpy as np
 
 from napari_sam2.stacks.stack import Movie
 from sam2_core.errors import StackError
+from sam2_core.inference.intensity import estimate_limits, sampled_indices
 
-PERCENTILES = (0.1, 99.9)
 SAMPLED_FRAMES = 16
-SAMPLED_PIXELS = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,11 @@ def estimate_contrast(movie: Movie, frames: int = SAMPLED_FRAMES) -> ContrastLim
     """
     if movie.is_colour and movie.dtype == np.uint8:
         return ContrastLimits((0.0,), (255.0,))
-    count = min(frames, len(movie))
-    chosen = sorted({int(index) for index in np.linspace(0, len(movie) - 1, count).round()})
-    pixels = np.concatenate([_sampled_pixels(movie[index], SAMPLED_PIXELS) for index in chosen])  # (pixels, channels)
+    chosen = (movie[index] for index in sampled_indices(len(movie), frames))
     if movie.is_colour:
-        pixels = pixels.reshape(-1, 1)
-    low, high = np.percentile(pixels, PERCENTILES, axis=0)
-    return ContrastLimits(*_opened(low, high))
+        chosen = (frame.reshape(frame.shape[0], -1) for frame in chosen)  # one pair for all colours
+    low, high = zip(*estimate_limits(chosen), strict=True)
+    return ContrastLimits(low, high)
 
 
 def normalise(frame: np.ndarray, limits: ContrastLimits) -> np.ndarray:
@@ -115,16 +113,3 @@ class ModelMovie:
 
     def __getitem__(self, frame_index: int) -> np.ndarray:
         return normalise(self.movie[frame_index], self.limits)
-
-
-def _sampled_pixels(frame: np.ndarray, most: int) -> np.ndarray:
-    """Return at most about `most` pixels of a frame on an even grid, (pixels, channels)."""
-    step = max(1, math.isqrt(frame.shape[0] * frame.shape[1] // most))
-    grid = frame[::step, ::step]
-    return grid.reshape(-1, grid.shape[2] if grid.ndim == 3 else 1).astype(np.float32)
-
-
-def _opened(low: np.ndarray, high: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return limits of which the second is always above the first, also in a stack of one grey value."""
-    high = np.where(high > low, high, low + 1)
-    return tuple(float(value) for value in low), tuple(float(value) for value in high)

@@ -28,7 +28,7 @@ SAMPLED_PIXELS_PER_FRAME = 2**18
 def frame_to_rgb(frame: Frame, contrast_limits: object = None) -> npt.NDArray[np.uint8] | npt.NDArray[np.float32]:
     """Return the frame with three channels, (H, W, 3): uint8 as stored, or float32 in [0, 1].
 
-    Gray is repeated; of two channels the first becomes red, the second green, and blue is zero; of four uint8 channels
+    Gray is repeated; of two channels the first becomes red, the second green, their mean blue; of four uint8 channels
     (RGBA) the alpha channel is dropped. Without limits a uint8 frame keeps its values and any other frame is stretched
     by its own percentiles: right for a single image, flickering for a movie, which should pass the limits of the whole
     stack.
@@ -172,5 +172,5 @@ def _three_channels(frame: npt.NDArray[T]) -> npt.NDArray[T]:
     if frame.ndim == 2:
         return np.repeat(frame[:, :, None], 3, axis=2)
     if frame.shape[2] == 2:
-        return np.concatenate([frame, np.zeros_like(frame[:, :, :1])], axis=2)
+        return np.concatenate([frame, frame.mean(axis=2, keepdims=True).astype(frame.dtype)], axis=2)
     return np.ascontiguousarray(frame)
