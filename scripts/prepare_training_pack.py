@@ -1,0 +1,72 @@
+"""Packs training images into compact files: `python scripts/prepare_training_pack.py DATA_FOLDER OUT_FOLDER`.
+
+DATA_FOLDER holds `stills_nuclei_dsb2018/{images,masks}` (every 8th image, sorted by name from the first, is left out
+for validation) and `stills_phase_cells_usiigaci/{train,val}/{images,masks}`. Writes `nuclei.npz` and `phase.npz`, and
+the images left out as `nuclei_validation.npz` and `phase_validation.npz`; with `--synthetic N` also
+`synthetic_SEED.npz` of N generated movies.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from sam2_core.training.pack import Record, pack_record, read_image_pairs, save_pack
+from sam2_core.training.synthetic import make_movie, random_settings
+
+VALIDATION_EVERY = 8
+FRAMES, SIDE_PX = 8, 224  # of each synthetic movie
+
+
+def still_records(group: str, folder: Path, kept: str) -> list[Record]:
+    """Records of the images in a folder: `all`, or only those for `training` or `validation`."""
+    images, labels = sorted((folder / "images").iterdir()), sorted((folder / "masks").iterdir())
+    chosen = [index for index in range(len(images)) if _is_kept(index, kept)]
+    pairs = read_image_pairs([images[index] for index in chosen], [labels[index] for index in chosen])
+    return _without_empty(pack_record(group, name, image, label) for name, image, label in pairs)
+
+
+def _is_kept(index: int, kept: str) -> bool:
+    return kept == "all" or (index % VALIDATION_EVERY == 0) == (kept == "validation")
+
+
+def _without_empty(records: Iterable[Record | None]) -> list[Record]:
+    return [record for record in records if record is not None]
+
+
+def synthetic_records(count: int, first_seed: int) -> list[Record]:
+    """Generated movies with divisions, one per seed."""
+    records = []
+    for seed in range(first_seed, first_seed + count):
+        settings = random_settings(np.random.default_rng(seed), frames=FRAMES, height=SIDE_PX, width=SIDE_PX)
+        movie = make_movie(settings, seed)
+        records.append(pack_record(f"synthetic {settings.style}", f"seed{seed}", movie.images, movie.labels))
+    return _without_empty(records)
+
+
+def main() -> None:
+    """Reads the command line and does it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--synthetic", type=int, default=0, help="how many movies to generate")
+    parser.add_argument("--first-seed", type=int, default=1000)
+    parser.add_argument("--no-stills", action="store_true")
+    chosen = parser.parse_args()
+    if not chosen.no_stills:
+        nuclei, phase = chosen.data / "stills_nuclei_dsb2018", chosen.data / "stills_phase_cells_usiigaci"
+        save_pack(still_records("nuclei", nuclei, "training"), chosen.out / "nuclei.npz")
+        save_pack(still_records("nuclei", nuclei, "validation"), chosen.out / "nuclei_validation.npz")
+        save_pack(still_records("phase", phase / "train", "all"), chosen.out / "phase.npz")
+        save_pack(still_records("phase", phase / "val", "all"), chosen.out / "phase_validation.npz")
+    if chosen.synthetic:
+        save_pack(
+            synthetic_records(chosen.synthetic, chosen.first_seed), chosen.out / f"synthetic_{chosen.first_seed}.npz"
+        )
+
+
+if __name__ == "__main__":
+    main()

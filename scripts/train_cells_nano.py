@@ -1,0 +1,48 @@
+"""Trains cells-nano: `python scripts/train_cells_nano.py PACK_FOLDER RUN_FOLDER`; run again to resume.
+
+PACK_FOLDER is what `scripts/prepare_training_pack.py` wrote. The run's folder gets `log.jsonl`, `checkpoint.pt`, and
+after each save the averaged weights as `cells_nano.safetensors`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import torch
+
+from sam2_core.config import load_config
+from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core.training.export import export_weights
+from sam2_core.training.pack import load_pack
+from sam2_core.training.recipes import cells_nano_recipe
+from sam2_core.training.trainer import Trainer
+
+DATA = "BBBC038 / DSB2018 stage 1 nuclei (CC0); Usiigaci phase contrast (MIT); synthetic movies (generated)"
+
+
+def main() -> None:
+    """Reads the command line and does it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the steps of the later phases")
+    parser.add_argument("--until", type=int, default=None, help="stop at this step")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"])
+    chosen = parser.parse_args()
+    logging.basicConfig(level=logging.INFO)
+    torch.set_num_threads(chosen.threads)
+    packs = sorted(path for path in chosen.pack.glob("*.npz") if "validation" not in path.name)
+    torch.manual_seed(0)
+    model = Sam2Model(load_config("cells_nano")).to(chosen.device)
+    recipe = cells_nano_recipe(chosen.scale, chosen.precision)
+    trainer = Trainer(model, load_pack(*packs), recipe, chosen.run)
+    trainer.resume()
+    trainer.run(chosen.until, lambda done: export_weights(done, chosen.run / "cells_nano.safetensors", DATA))
+
+
+if __name__ == "__main__":
+    main()

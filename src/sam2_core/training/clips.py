@@ -1,0 +1,161 @@
+"""Batches of clips: images over time and the masks of a few objects, from stills set in motion or from movies.
+
+A still becomes a clip by looking at it through a window that drifts, turns and breathes while a smooth displacement
+field bends it: image and labels move together. A movie record is looked at through a calm window. Objects are chosen
+on the first frame; they may leave later. Everything follows from the generator that is passed in: the same seed gives
+the same batch.
+
+Order: choose records -> cut windows of each frame -> choose objects -> `ClipBatch` -> `augment` the images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sam2_core.training.augment import augment
+from sam2_core.training.pack import Record, TrainingPack
+from sam2_core.training.windows import View, WindowSettings, cut_window, random_view
+
+MIN_WINDOW_AREA = 0.004  # of the window: smaller remains of objects are not asked for
+PRESENT_AREA = 0.0008  # of the window: an object with less than this is absent
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSettings:
+    """What a batch holds.
+
+    clips: number of windows. frames: T. objects: at most so many per window. weights: share of each group of the pack.
+    motion: size of the movements from frame to frame, 1 is usual. augmentation: strength of the intensity changes.
+    """
+
+    window: WindowSettings = field(default_factory=WindowSettings)
+    clips: int = 8
+    frames: int = 1
+    objects: int = 6
+    weights: Mapping[str, float] = field(default_factory=dict)
+    motion: float = 1.0
+    augmentation: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClipBatch:
+    """Clips of one size and length.
+
+    images: (T, B, S, S) float in [0, 1]. labels: (T, B, S, S) int64. masks: (T, O, 1, S, S) float 0/1. image_index:
+    (O,).
+    """
+
+    images: Tensor
+    labels: Tensor
+    masks: Tensor
+    image_index: Tensor
+
+    def to(self, device: torch.device) -> ClipBatch:
+        """The same batch on a device."""
+        return ClipBatch(*(part.to(device) for part in (self.images, self.labels, self.masks, self.image_index)))
+
+    @property
+    def present(self) -> Tensor:
+        """Whether each object is there on each frame, (T, O) bool."""
+        area: Tensor = self.masks.mean(dim=(2, 3, 4))
+        return area > PRESENT_AREA
+
+
+def draw_batch(pack: TrainingPack, settings: ClipSettings, rng: np.random.Generator) -> ClipBatch:
+    """A batch of clips with at least one object each."""
+    views: list[tuple[Tensor, Tensor]] = []
+    chosen: list[Tensor] = []
+    while len(views) < settings.clips:
+        images, labels = draw_clip(pick_record(pack, settings, rng), settings, rng)
+        ids = choose_objects(labels[0], settings.objects, rng)
+        if ids.numel():
+            views.append((images, labels))
+            chosen.append(ids)
+    images = torch.stack([view[0] for view in views], dim=1)  # (T, B, S, S)
+    labels = torch.stack([view[1] for view in views], dim=1)  # (T, B, S, S)
+    index = torch.repeat_interleave(torch.arange(len(chosen)), torch.tensor([ids.numel() for ids in chosen]))
+    masks = (labels[:, index] == torch.cat(chosen).view(1, -1, 1, 1)).float()[:, :, None]  # (T, O, 1, S, S)
+    return ClipBatch(augment(images, rng, settings.augmentation), labels, masks, index)
+
+
+def pick_record(pack: TrainingPack, settings: ClipSettings, rng: np.random.Generator) -> Record:
+    """A random record of a group drawn by weight; rare image shapes count more than their share."""
+    groups = [group for group in pack.groups if settings.weights.get(group, 1.0) > 0]
+    weights = np.array([settings.weights.get(group, 1.0) for group in groups])
+    records = pack.of_group(groups[rng.choice(len(groups), p=weights / weights.sum())])
+    shapes = [record.info.shape for record in records]
+    counts = {shape: shapes.count(shape) for shape in set(shapes)}
+    odds = np.array([counts[shape] ** -0.4 for shape in shapes])
+    return records[rng.choice(len(records), p=odds / odds.sum())]
+
+
+def choose_objects(labels: Tensor, most: int, rng: np.random.Generator) -> Tensor:
+    """Ids of up to `most` objects that fill at least `MIN_WINDOW_AREA` of a window's labels (S, S), in random order."""
+    areas = torch.bincount(labels.flatten())
+    areas[0] = 0
+    ids = torch.nonzero(areas >= MIN_WINDOW_AREA * labels.numel()).flatten()
+    return ids[torch.from_numpy(rng.permutation(ids.numel()))[:most]]
+
+
+def draw_clip(record: Record, settings: ClipSettings, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Images (T, S, S) and labels (T, S, S) of one clip from a record."""
+    if record.info.shape[0] > 1:
+        return _movie_clip(record, settings, rng)
+    view = random_view(record, 0, settings.window, rng)
+    shifts = moving_shifts(settings, rng)
+    padding = str(rng.choice(["border", "zeros"]))
+    cuts = [
+        cut_window(record, 0, drifted, settings.window.size, shift, padding)
+        for drifted, shift in zip(_drifting_views(view, settings, rng, 1.0), shifts, strict=True)
+    ]
+    return torch.stack([cut[0] for cut in cuts]), torch.stack([cut[1] for cut in cuts])
+
+
+def _movie_clip(record: Record, settings: ClipSettings, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    length = record.info.shape[0]
+    stride = int(rng.choice([1, 2])) if length > 2 * settings.frames else 1
+    span = min(length, (settings.frames - 1) * stride + 1)
+    first = int(rng.integers(length - span + 1))
+    order = np.minimum(first + stride * np.arange(settings.frames), length - 1)
+    if rng.random() < 0.3:
+        order = order[::-1]
+    view = random_view(record, int(order[0]), settings.window, rng)
+    views = _drifting_views(view, settings, rng, 0.15)
+    cuts = [cut_window(record, int(t), at, settings.window.size) for t, at in zip(order, views, strict=True)]
+    return torch.stack([cut[0] for cut in cuts]), torch.stack([cut[1] for cut in cuts])
+
+
+def _drifting_views(view: View, settings: ClipSettings, rng: np.random.Generator, amount: float) -> list[View]:
+    amount *= settings.motion
+    pace = rng.normal(0.0, 0.05 * amount, 2) * view.side_px
+    turning, growing = rng.normal(0.0, 0.06 * amount), rng.normal(0.0, 0.02 * amount)
+    views, centre, matrix = [], view.centre_xy, view.matrix
+    for _ in range(settings.frames):
+        views.append(View(centre, matrix))
+        jump = rng.normal(0.0, 0.03 * amount, 2) * view.side_px
+        centre = centre + pace + jump
+        angle = turning + rng.normal(0.0, 0.03 * amount)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        matrix = np.exp(growing) * turn @ matrix
+    return views
+
+
+def moving_shifts(settings: ClipSettings, rng: np.random.Generator) -> Tensor:
+    """Displacements (T, S, S, 2) in window coordinates that bend a still a little more on each frame."""
+    frames, size = settings.frames, settings.window.size
+    knots = int(rng.integers(3, 7))
+    start = rng.normal(0.0, 0.035, (1, 2, knots, knots))
+    pace = rng.normal(0.0, 0.05 * settings.motion * rng.random(), (1, 2, knots, knots))
+    unsteady = rng.normal(0.0, 0.025 * settings.motion, (frames, 2, knots, knots))
+    unsteady[0] = 0.0
+    path = start + pace * np.arange(frames).reshape(-1, 1, 1, 1) + np.cumsum(unsteady, axis=0)
+    smooth = functional.interpolate(
+        torch.from_numpy(path.astype(np.float32)), size=(size, size), mode="bicubic", align_corners=True
+    )
+    return smooth.permute(0, 2, 3, 1)  # (T, S, S, 2)

@@ -1,0 +1,121 @@
+"""Losses for masks, predicted IoUs, object scores and the dense warm-up.
+
+All take ungated logits. Each returns one value per object (and candidate), so that the caller can choose candidates
+and leave out absent objects; `segmentation_loss` does both: the best of the candidates (least mask loss) is trained,
+the others a little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sam2_core.modeling.sam2 import MaskPrediction
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """Factors of the parts; `others` is the share of all candidates' mean mask loss added to the best one's."""
+
+    cross_entropy: float = 2.0
+    dice: float = 1.0
+    iou: float = 1.0
+    score: float = 0.5
+    others: float = 0.25
+
+
+def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """Mean binary cross-entropy over pixels, (O, M), of logits (O, M, h, w) against soft masks (O, 1, h, w)."""
+    target = truth.expand_as(logits)
+    per_pixel = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return per_pixel.mean(dim=(2, 3))
+
+
+def dice(logits: Tensor, truth: Tensor) -> Tensor:
+    """1 - (2 overlap + 1) / (sum + 1) over pixels, (O, M)."""
+    inside = logits.sigmoid()
+    overlap = (inside * truth).sum(dim=(2, 3))
+    total = inside.sum(dim=(2, 3)) + truth.sum(dim=(2, 3))
+    return 1.0 - (2.0 * overlap + 1.0) / (total + 1.0)
+
+
+def true_iou(logits: Tensor, truth: Tensor) -> Tensor:
+    """IoU of the thresholded logits (O, M, h, w) with masks (O, 1, h, w), (O, M); 1 where both are empty."""
+    predicted, target = logits > 0, truth > 0.5
+    overlap = (predicted & target).sum(dim=(2, 3))
+    union = (predicted | target).sum(dim=(2, 3))
+    return torch.where(union > 0, overlap / union.clamp(min=1), torch.ones_like(union, dtype=logits.dtype))
+
+
+def resize_to_loss(logits: Tensor, masks: Tensor, upsampling: int = 2) -> tuple[Tensor, Tensor]:
+    """Logits (O, M, h, w) enlarged and masks (O, 1, S, S) averaged to the grid on which masks are compared."""
+    size = logits.shape[-1] * upsampling
+    enlarged = functional.interpolate(logits.float(), size=(size, size), mode="bilinear", align_corners=False)
+    return enlarged, functional.adaptive_avg_pool2d(masks, (size, size))
+
+
+def segmentation_loss(
+    prediction: MaskPrediction, masks: Tensor, present: Tensor, weights: LossWeights
+) -> dict[str, Tensor]:
+    """Parts and `total` of the loss of one decoding, and what the best and the picked candidate reach.
+
+    prediction: ungated. masks (O, 1, S, S), present (O,) bool. Masks and IoUs count where the object is present, the
+    score everywhere.
+    """
+    logits, truth = resize_to_loss(prediction.low_res_multimasks, masks)
+    mask_loss = weights.cross_entropy * cross_entropy(logits, truth) + weights.dice * dice(logits, truth)  # (O, M)
+    reached = true_iou(logits, truth).detach()  # (O, M)
+    here = present.float()
+    count = here.sum().clamp(min=1.0)
+    best = mask_loss.amin(dim=1) + weights.others * mask_loss.mean(dim=1)
+    iou_loss = (prediction.ious.float() - reached).abs().mean(dim=1)
+    score_loss = functional.binary_cross_entropy_with_logits(prediction.object_score_logits.float().flatten(), here)
+    parts = {"mask": (best * here).sum() / count, "iou": (iou_loss * here).sum() / count, "score": score_loss}
+    picked = reached.gather(1, prediction.ious.argmax(dim=1, keepdim=True)).flatten()
+    return parts | {
+        "total": parts["mask"] + weights.iou * parts["iou"] + weights.score * parts["score"],
+        "best_iou": (reached.amax(dim=1) * here).sum() / count,
+        "picked_iou": (picked * here).sum() / count,
+    }
+
+
+def dense_targets(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Foreground, boundary and offsets to the object's centre of labels (B, S, S), at a quarter of their size.
+
+    Foreground and boundary (B, h, w) are 0/1 floats; offsets (B, 2, h, w) are x, y in units of 32 window px, 0 outside.
+    """
+    small = labels[:, 2::4, 2::4]  # (B, h, w)
+    ids = labels.float()[:, None]
+    differs = functional.max_pool2d(ids, 7, stride=1, padding=3) != -functional.max_pool2d(-ids, 7, stride=1, padding=3)
+    boundary = (differs[:, 0] & (labels > 0))[:, 2::4, 2::4]
+    return (small > 0).float(), boundary.float(), _centre_offsets(small)
+
+
+def _centre_offsets(labels: Tensor) -> Tensor:
+    batch, height, width = labels.shape
+    most = int(labels.max()) + 1
+    keys = (labels + most * torch.arange(batch, device=labels.device).view(-1, 1, 1)).flatten()
+    counts = torch.bincount(keys, minlength=batch * most).clamp(min=1)
+    offsets = []
+    for axis, length in ((2, width), (1, height)):
+        places = torch.arange(length, device=labels.device, dtype=torch.float32)
+        places = places.view(1, 1, -1) if axis == 2 else places.view(1, -1, 1)
+        places = places.expand(batch, height, width)
+        centres = torch.bincount(keys, weights=places.flatten(), minlength=batch * most).float() / counts
+        offsets.append((centres[keys].view_as(places) - places) / 8.0)
+    return torch.stack(offsets, dim=1) * (labels > 0)[:, None]
+
+
+def dense_loss(maps: Tensor, labels: Tensor) -> Tensor:
+    """Warm-up loss of maps (B, 4, h, w): foreground and boundary logits, x and y offset to the object's centre."""
+    foreground, boundary, offsets = dense_targets(labels)
+    flat = functional.binary_cross_entropy_with_logits(maps[:, 0], foreground)
+    edge = functional.binary_cross_entropy_with_logits(maps[:, 1], boundary)
+    inside = foreground[:, None]
+    pull = (functional.smooth_l1_loss(maps[:, 2:], offsets, reduction="none") * inside).sum() / inside.sum().clamp(
+        min=1
+    )
+    return flat + edge + 0.5 * pull

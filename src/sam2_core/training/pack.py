@@ -1,0 +1,158 @@
+"""Training images and labels in one compact file.
+
+A pack holds stills and short movies as uint8 images with integer labels, brought to a common scale ahead of time:
+objects larger than `MAX_DIAMETER_PX` are shrunk to it, smaller ones keep their resolution. Contrast is stretched once
+per record (0.1 to 99.9 percentile), as the stacks are when they are tracked.
+
+Order: `read_image_pairs` or any other source yields (name, images, labels) -> `pack_record` -> `save_pack` ->
+`TrainingPack`.
+
+It does not augment, cut windows or decide what is validation: see `windows`, `clips` and the command line entry.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from sam2_core.errors import StackError
+
+MAX_DIAMETER_PX = 48.0
+MIN_AREA_PX = 40
+_GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordInfo:
+    """What a record is: its group, name, shape (T, H, W) and the median object diameter in px."""
+
+    group: str
+    name: str
+    shape: tuple[int, int, int]
+    diameter_px: float
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One still (T = 1) or movie: images (T, H, W) uint8, labels (T, H, W) uint16 with 0 as background."""
+
+    info: RecordInfo
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint16]
+
+
+class TrainingPack:
+    """Records in memory, found by group."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        if not records:
+            raise StackError("a training pack needs at least one record, got none; build it from images with labels")
+        self.records = tuple(records)
+        self.groups = tuple(sorted({record.info.group for record in records}))
+
+    def of_group(self, group: str) -> tuple[Record, ...]:
+        """Records of one group, in the order in which they were packed."""
+        return tuple(record for record in self.records if record.info.group == group)
+
+
+def median_diameter(labels: NDArray[np.integer], min_area_px: int = MIN_AREA_PX) -> float:
+    """Median diameter in px of the objects' equal-area discs; 0 when no object is large enough.
+
+    labels: (T, H, W) or (H, W); each object of each frame counts once.
+    """
+    frames = labels if labels.ndim == 3 else labels[None]
+    areas = np.concatenate([np.bincount(frame.ravel())[1:] for frame in frames])
+    areas = areas[areas >= min_area_px]
+    return float(np.median(np.sqrt(4.0 * areas / np.pi))) if areas.size else 0.0
+
+
+def to_gray_u8(images: NDArray[np.generic], low: float = 0.1, high: float = 99.9) -> NDArray[np.uint8]:
+    """Gray images (..., H, W) uint8, contrast stretched once between two percentiles of all pixels.
+
+    images: (..., H, W) or (..., H, W, 3 or 4) colour, recognised by a last axis of 3 or 4.
+    """
+    values = np.asarray(images, dtype=np.float32)
+    if values.shape[-1] in (3, 4):
+        values = values[..., :3] @ _GRAY_WEIGHTS  # (..., H, W)
+    bottom, top = np.percentile(values, [low, high])
+    scaled = (values - bottom) / max(float(top - bottom), 1e-6)
+    stretched: NDArray[np.uint8] = np.round(np.clip(scaled, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return stretched
+
+
+def pack_record(group: str, name: str, images: NDArray[np.generic], labels: NDArray[np.integer]) -> Record | None:
+    """A record at the common scale, or None when it holds no object of at least `MIN_AREA_PX`.
+
+    images: (H, W), (T, H, W) or with a colour axis; labels: (H, W) or (T, H, W).
+    """
+    stacked = labels if labels.ndim == 3 else labels[None]
+    gray = to_gray_u8(images).reshape(stacked.shape)
+    diameter = median_diameter(stacked)
+    if diameter == 0.0:
+        return None
+    factor = min(1.0, MAX_DIAMETER_PX / diameter)
+    shrunk = np.stack([_resized(frame, factor, order=1) for frame in gray])
+    relabelled = np.stack([_resized(frame, factor, order=0) for frame in stacked]).astype(np.uint16)
+    shape = (shrunk.shape[0], shrunk.shape[1], shrunk.shape[2])
+    return Record(RecordInfo(group, name, shape, diameter * factor), shrunk, relabelled)
+
+
+def _resized(plane: NDArray[np.generic], factor: float, order: int) -> NDArray[np.generic]:
+    if factor == 1.0:
+        return plane
+    smooth = ndimage.gaussian_filter(plane, 0.4 / factor) if order else plane
+    resized: NDArray[np.generic] = ndimage.zoom(smooth, factor, order=order, grid_mode=True, mode="nearest")
+    return resized
+
+
+def read_image_pairs(
+    images: Sequence[Path], labels: Sequence[Path]
+) -> Iterable[tuple[str, NDArray[np.generic], NDArray[np.integer]]]:
+    """Name, image and labels of each pair of image files.
+
+    Raises
+    ------
+    StackError
+        The names of an image and its labels differ.
+    """
+    for image_path, label_path in zip(images, labels, strict=True):
+        if image_path.stem != label_path.stem:
+            raise StackError(f"labels of image {image_path.name} expected, got {label_path.name}; use equal names")
+        yield image_path.stem, np.array(Image.open(image_path)), np.array(Image.open(label_path))
+
+
+def save_pack(records: Sequence[Record], path: Path) -> None:
+    """Writes records as one compressed npz: flat images, flat labels and an index."""
+    index = json.dumps([asdict(record.info) for record in records])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        path,
+        images=np.concatenate([record.images.ravel() for record in records]),
+        labels=np.concatenate([record.labels.ravel() for record in records]),
+        index=np.array(index),
+    )
+
+
+def load_pack(*paths: Path) -> TrainingPack:
+    """The records of one or more pack files together, all in memory."""
+    return TrainingPack([record for path in paths for record in _read_records(path)])
+
+
+def _read_records(path: Path) -> list[Record]:
+    with np.load(path) as stored:
+        images, labels, index = stored["images"], stored["labels"], json.loads(str(stored["index"]))
+    records, start = [], 0
+    for entry in index:
+        shape = (entry["shape"][0], entry["shape"][1], entry["shape"][2])
+        stop = start + int(np.prod(shape))
+        info = RecordInfo(entry["group"], entry["name"], shape, entry["diameter_px"])
+        records.append(Record(info, images[start:stop].reshape(shape), labels[start:stop].reshape(shape)))
+        start = stop
+    return records

@@ -1,0 +1,77 @@
+"""Prompts as a person would give them: a click inside, a box a little off, a correction where the mask is wrong.
+
+Masks come as (O, 1, S, S) floats 0/1 at model size; points leave as (O, N, 2) x, y in model pixels with labels (O, N)
+as `PromptBatch` takes them. Depth inside a region is the distance to its outline, measured on every second pixel of
+all objects at once; the exact rule of the evaluation protocol lives in `validation`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+CENTRE_SHARE = 0.5  # of the clicks lie at the deepest place, the others are drawn with the depth as odds
+
+
+def depth_of(regions: Tensor) -> Tensor:
+    """Distance of each pixel to the outline of its region in px, (O, 1, S, S), from every second pixel; 0 outside."""
+    coarse = regions[:, 0, ::2, ::2].cpu().numpy() > 0
+    framed = np.pad(coarse, ((0, 0), (1, 1), (1, 1)))  # the border of the window is an outline
+    column = ndimage.distance_transform_edt(framed.reshape(-1, framed.shape[-1]))  # all objects below each other
+    depth = column.reshape(framed.shape)[:, 1:-1, 1:-1]
+    fine = torch.from_numpy(depth.astype(np.float32)).to(regions.device).repeat_interleave(2, dim=1)
+    return (2.0 * fine.repeat_interleave(2, dim=2)[:, None] + 0.5) * regions
+
+
+def click_inside(regions: Tensor, rng: np.random.Generator, power: float = 2.0) -> Tensor:
+    """One click per object, (O, 1, 2) x, y in model px, inside its region; an empty region gives the first pixel."""
+    objects, _, height, width = regions.shape
+    weights = (depth_of(regions) ** power).flatten(1)  # (O, S*S)
+    deepest = weights.argmax(dim=1)
+    source = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    spread = (weights.cumsum(dim=1).cpu()).contiguous()
+    aims = torch.rand(objects, 1, generator=source) * spread[:, -1:]
+    drawn = torch.searchsorted(spread, aims).flatten().clamp(max=height * width - 1).to(regions.device)
+    at_centre = torch.from_numpy(rng.random(objects) < CENTRE_SHARE).to(regions.device)
+    inside = regions.flatten(1).gather(1, drawn[:, None]).flatten() > 0
+    place = torch.where(at_centre | ~inside, deepest, drawn)
+    return torch.stack([place % width, place // width], dim=1).float()[:, None]  # (O, 1, 2)
+
+
+def corrective_click(predicted: Tensor, truth: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """A click in the error region of each object and its label: (O, 1, 2) and (O, 1), 1 in a miss, 0 in an excess.
+
+    predicted, truth: (O, 1, S, S) bool or 0/1. Where nothing is wrong the click falls inside the object.
+    """
+    wrong = (predicted > 0) != (truth > 0)
+    perfect = ~wrong.flatten(1).any(dim=1)
+    region = torch.where(perfect.view(-1, 1, 1, 1), truth > 0, wrong).float()
+    points = click_inside(region, rng, power=3.0)
+    column, row = points[:, 0, 0].long(), points[:, 0, 1].long()
+    inside = truth[torch.arange(truth.shape[0], device=truth.device), 0, row, column] > 0
+    return points, inside.long()[:, None]
+
+
+def noisy_box(regions: Tensor, rng: np.random.Generator, noise: float = 0.1) -> tuple[Tensor, Tensor]:
+    """The box of each region with jittered corners, as two points (O, 2, 2) with labels 2, 3 (O, 2).
+
+    noise: standard deviation of each corner, as a share of the side; never more than 20 px off.
+    """
+    filled = regions[:, 0] > 0  # (O, S, S)
+    x0, x1 = _extent(filled.any(dim=1))
+    y0, y1 = _extent(filled.any(dim=2))
+    corners = torch.stack([torch.stack([x0, y0], dim=1), torch.stack([x1, y1], dim=1)], dim=1)  # (O, 2, 2)
+    sides = (corners[:, 1] - corners[:, 0])[:, None]  # (O, 1, 2)
+    jitter = torch.from_numpy(rng.normal(0.0, noise, tuple(corners.shape)).astype(np.float32)).to(regions.device)
+    moved = corners + (jitter * sides).clamp(-20.0, 20.0)
+    labels = torch.tensor([2, 3], device=regions.device).expand(regions.shape[0], 2)
+    return moved.clamp(0.0, float(regions.shape[-1] - 1)), labels
+
+
+def _extent(profile: Tensor) -> tuple[Tensor, Tensor]:
+    places = torch.arange(profile.shape[1], device=profile.device).expand_as(profile)
+    first = torch.where(profile, places, profile.shape[1] - 1).amin(dim=1)
+    last = torch.where(profile, places, 0).amax(dim=1)
+    return torch.minimum(first, last).float(), last.float()

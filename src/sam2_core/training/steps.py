@@ -1,0 +1,150 @@
+"""One training step's losses: dense warm-up, stills with prompts and corrections, clips through memory.
+
+`dense_losses` trains the encoder alone through a head that is thrown away. `clip_losses` plays a `ClipBatch` as a
+person would: a first prompt (click, box or mask), perhaps corrective clicks with the previous logits fed back, then
+frames from memory, some of them corrected and from then on conditioning. A still is a clip of one frame. Nothing here
+knows optimisers or schedules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sam2_core.modeling.image_encoder import ImageFeatures
+from sam2_core.modeling.prompt_encoder import PromptBatch
+from sam2_core.modeling.sam2 import MaskPrediction, Sam2Model
+from sam2_core.training.augment import normalise
+from sam2_core.training.clips import ClipBatch
+from sam2_core.training.losses import LossWeights, dense_loss, segmentation_loss
+from sam2_core.training.rollout import FrameMemory, condition, memorise
+from sam2_core.training.simulated_prompts import click_inside, corrective_click, noisy_box
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSettings:
+    """How a simulated person works.
+
+    first: odds of the first prompt on frame 0. corrections: most corrective clicks after it. corrected_frame: share of
+    the clips in which a later frame is corrected once.
+    """
+
+    first: Mapping[str, float] = field(default_factory=lambda: {"click": 0.7, "box": 0.3})
+    corrections: int = 2
+    corrected_frame: float = 0.3
+    loss: LossWeights = field(default_factory=LossWeights)
+
+
+class DenseHead(nn.Module):
+    """The warm-up's head: four maps (B, 4, h, w) at stride 4 from all three feature maps."""
+
+    def __init__(self, d_model: int, width: int = 32) -> None:
+        super().__init__()
+        channels = (d_model // 8, d_model // 4, d_model)
+        self.inputs = nn.ModuleList(nn.Conv2d(count, width, 1) for count in channels)
+        self.output = nn.Conv2d(width, 4, 3, padding=1)
+
+    def forward(self, features: ImageFeatures) -> Tensor:
+        """Foreground and boundary logits, x and y offset to the centre."""
+        maps = (features.stride4, features.stride8, features.stride16)
+        size = features.stride4.shape[-2:]
+        mixed = [
+            functional.interpolate(layer(part), size=size, mode="bilinear", align_corners=False)
+            for layer, part in zip(self.inputs, maps, strict=True)
+        ]
+        output: Tensor = self.output(functional.gelu(torch.stack(mixed).sum(dim=0)))
+        return output
+
+
+def dense_losses(model: Sam2Model, head: DenseHead, batch: ClipBatch) -> dict[str, Tensor]:
+    """Losses of the dense warm-up on the first frame of a batch."""
+    maps = head(model.encode_image(normalise(batch.images[0])))
+    return {"total": dense_loss(maps.float(), batch.labels[0])}
+
+
+def clip_losses(
+    model: Sam2Model, batch: ClipBatch, settings: PromptSettings, rng: np.random.Generator
+) -> dict[str, Tensor]:
+    """Losses of all frames of a batch: `total`, parts, and what the masks reach (see `segmentation_loss`)."""
+    frames, clips = batch.images.shape[:2]
+    every = model.encode_image(normalise(batch.images.flatten(0, 1)))
+    corrected = int(rng.integers(1, frames)) if frames > 1 and rng.random() < settings.corrected_frame else 0
+    memories: list[FrameMemory] = []
+    found: list[dict[str, Tensor]] = []
+    for frame in range(frames):
+        features = every.select(batch.image_index + frame * clips)
+        player = _FramePlayer(model, features, batch.masks[frame], batch.present[frame], settings, rng)
+        conditioned = condition(model, features, memories, frame)
+        prediction = player.first(conditioned) if frame == 0 else player.tracked(conditioned)
+        if frame == corrected:
+            prediction = player.correct(conditioned, prediction)
+        found += player.losses
+        if frame + 1 < frames:
+            memories.append(memorise(model, features, prediction, frame, conditioning=frame in (0, corrected)))
+    return _mean(found)
+
+
+def _mean(found: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([losses[name] for losses in found]).mean() for name in found[0]} if found else {}
+
+
+class _FramePlayer:
+    """Prompts of O objects on one frame, one after another, and the losses of each answer."""
+
+    def __init__(
+        self,
+        model: Sam2Model,
+        features: ImageFeatures,
+        masks: Tensor,
+        present: Tensor,
+        settings: PromptSettings,
+        rng: np.random.Generator,
+    ) -> None:
+        self.model, self.features, self.masks, self.present = model, features, masks, present
+        self.settings, self.rng = settings, rng
+        self.points = torch.zeros(masks.shape[0], 0, 2, device=masks.device)
+        self.labels = torch.zeros(masks.shape[0], 0, dtype=torch.long, device=masks.device)
+        self.losses: list[dict[str, Tensor]] = []
+
+    def first(self, conditioned: Tensor) -> MaskPrediction:
+        kinds = list(self.settings.first)
+        odds = np.array([self.settings.first[kind] for kind in kinds])
+        kind = kinds[self.rng.choice(len(kinds), p=odds / odds.sum())]
+        if kind == "mask":
+            return self.model.predict_from_mask(self.features, self.masks)
+        if kind == "box":
+            self.points, self.labels = noisy_box(self.masks, self.rng)
+        else:
+            self._add(click_inside(self.masks, self.rng), torch.ones_like(self.present, dtype=torch.long)[:, None])
+        return self._decode(conditioned, None)
+
+    def tracked(self, conditioned: Tensor) -> MaskPrediction:
+        prompts = PromptBatch.empty(self.masks.shape[0], self.masks.device)
+        return self._judged(self.model.predict_masks(conditioned, self.features, prompts, multimask=True, gate=False))
+
+    def correct(self, conditioned: Tensor, prediction: MaskPrediction) -> MaskPrediction:
+        for _ in range(int(self.rng.integers(self.settings.corrections + 1))):
+            logits = prediction.low_res_masks.detach()
+            size = (self.masks.shape[-2], self.masks.shape[-1])
+            enlarged = functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+            self._add(*corrective_click(enlarged > 0, self.masks, self.rng))
+            prediction = self._decode(conditioned, logits.clamp(-32.0, 32.0))
+        return prediction
+
+    def _add(self, points: Tensor, labels: Tensor) -> None:
+        self.points = torch.cat([self.points, points], dim=1)
+        self.labels = torch.cat([self.labels, labels], dim=1)
+
+    def _decode(self, conditioned: Tensor, logits: Tensor | None) -> MaskPrediction:
+        prompts = PromptBatch(self.points, self.labels, logits)
+        multimask = self.points.shape[1] <= 1
+        return self._judged(self.model.predict_masks(conditioned, self.features, prompts, multimask, gate=False))
+
+    def _judged(self, prediction: MaskPrediction) -> MaskPrediction:
+        self.losses.append(segmentation_loss(prediction, self.masks, self.present, self.settings.loss))
+        return prediction

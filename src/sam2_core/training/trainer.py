@@ -1,0 +1,222 @@
+"""The trainer: phases of steps, AdamW, a cosine schedule, averaged weights, checkpoints, a log, resuming.
+
+A `Recipe` lists `Phase`s; each step of a phase draws one kind of task (`dense`, `still` or `clip`) by its odds, a
+batch and prompts from a generator seeded by (seed, step), so that a resumed run goes on as if it had never stopped.
+Order of a step: draw -> losses -> clipped gradients -> AdamW -> moving average -> log. `checkpoint.pt` in the run's
+folder holds everything needed to go on, and is replaced atomically.
+
+It does not validate (a callback may) and does not know where images come from.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core.training.clips import ClipSettings, draw_batch
+from sam2_core.training.pack import TrainingPack
+from sam2_core.training.steps import DenseHead, PromptSettings, clip_losses, dense_losses
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One kind of step: `dense` or `prompts`, its batches, its simulated person, and how often it is drawn."""
+
+    kind: str
+    clips: ClipSettings
+    prompts: PromptSettings = field(default_factory=PromptSettings)
+    odds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """So many steps of a mixture of tasks."""
+
+    name: str
+    steps: int
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A whole training: phases and optimisation.
+
+    learning_rate: peak, reached after `warm_up` steps and falling as a cosine to `final_share` of it at the last step.
+    averaging: decay of the moving average of the weights. save_seconds: time between checkpoints. precision: `float32`
+    or `bfloat16` autocast.
+    """
+
+    phases: tuple[Phase, ...]
+    learning_rate: float = 6e-4
+    final_share: float = 0.02
+    warm_up: int = 100
+    weight_decay: float = 0.05
+    averaging: float = 0.998
+    clip_norm: float = 1.0
+    seed: int = 0
+    precision: str = "bfloat16"
+    save_seconds: float = 120.0
+
+    @property
+    def steps(self) -> int:
+        """Steps of all phases together."""
+        return sum(phase.steps for phase in self.phases)
+
+    def phase_at(self, step: int) -> Phase:
+        """The phase that a step (from 0) belongs to."""
+        for phase in self.phases:
+            if step < phase.steps:
+                return phase
+            step -= phase.steps
+        return self.phases[-1]
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of a step (from 0)."""
+        rising = min(1.0, (step + 1) / self.warm_up)
+        falling = 0.5 * (1.0 + math.cos(math.pi * min(step / self.steps, 1.0)))
+        return self.learning_rate * rising * (self.final_share + (1.0 - self.final_share) * falling)
+
+
+class Trainer:
+    """Owns the model, the warm-up head, the optimiser and the averaged weights of one run in one folder."""
+
+    def __init__(self, model: Sam2Model, pack: TrainingPack, recipe: Recipe, folder: Path) -> None:
+        torch.manual_seed(recipe.seed)
+        self.model, self.pack, self.recipe, self.folder = model, pack, recipe, folder
+        self.head = DenseHead(model.config.d_model).to(model.device)
+        self.optimizer = torch.optim.AdamW(_parameter_groups([model, self.head], recipe.weight_decay), lr=0.0)
+        self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        self.step = 0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where the run's state is kept."""
+        return self.folder / "checkpoint.pt"
+
+    def run(self, until: int | None = None, on_save: Callable[[Trainer], None] | None = None) -> None:
+        """Trains up to a step (by default the recipe's last); `on_save` is called after each checkpoint."""
+        last = self.recipe.steps if until is None else min(until, self.recipe.steps)
+        saved = time.monotonic()
+        while self.step < last:
+            self.train_step()
+            if time.monotonic() - saved > self.recipe.save_seconds or self.step == last:
+                self.save()
+                if on_save is not None:
+                    on_save(self)
+                saved = time.monotonic()
+
+    def train_step(self) -> dict[str, float]:
+        """One step; gives the losses that it logged."""
+        began = time.monotonic()
+        rng = np.random.default_rng([self.recipe.seed, self.step])
+        torch.manual_seed(int(rng.integers(2**31)))
+        task = _draw_task(self.recipe.phase_at(self.step), rng)
+        losses = self._losses(task, rng)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate_at(self.step)
+        norm = self._descend(losses["total"])
+        self._update_average()
+        self.step += 1
+        values = {name: round(float(value.detach()), 4) for name, value in losses.items()} | {"norm": round(norm, 3)}
+        self._log(task, values, time.monotonic() - began)
+        return values
+
+    def _losses(self, task: Task, rng: np.random.Generator) -> dict[str, Tensor]:
+        batch = draw_batch(self.pack, task.clips, rng).to(self.model.device)
+        self.model.train()
+        lowered = self.recipe.precision == "bfloat16"
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=lowered):
+            if task.kind == "dense":
+                return dense_losses(self.model, self.head, batch)
+            return clip_losses(self.model, batch, task.prompts, rng)
+
+    def _descend(self, loss: Tensor) -> float:
+        loss.backward()
+        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm))
+        if math.isfinite(norm):
+            self.optimizer.step()
+        else:
+            logger.warning("step %d skipped: gradient norm is %s", self.step, norm)
+        self.optimizer.zero_grad(set_to_none=True)
+        return norm
+
+    def _update_average(self) -> None:
+        decay = min(self.recipe.averaging, (1.0 + self.step) / (10.0 + self.step))
+        with torch.no_grad():
+            for name, value in self.model.state_dict().items():
+                self.average[name].lerp_(value, 1.0 - decay)
+
+    def _log(self, task: Task, values: Mapping[str, float], seconds: float) -> None:
+        entry = {
+            "step": self.step,
+            "phase": self.recipe.phase_at(self.step - 1).name,
+            "task": f"{task.kind}{task.clips.frames}@{task.clips.window.size}",
+            "seconds": round(seconds, 3),
+            "time": time.strftime("%H:%M:%S", time.gmtime()),
+        }
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**entry, **values}) + "\n")
+
+    def averaged_state(self) -> dict[str, Tensor]:
+        """The averaged weights, by state-dict name."""
+        return {name: value.clone() for name, value in self.average.items()}
+
+    def save(self) -> None:
+        """Replaces the run's checkpoint."""
+        state = {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "head": self.head.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average,
+        }
+        partial = self.checkpoint_path.with_suffix(".partial")
+        torch.save(state, partial)
+        os.replace(partial, self.checkpoint_path)
+
+    def resume(self) -> bool:
+        """Goes on from the run's checkpoint; False where there is none."""
+        if not self.checkpoint_path.exists():
+            return False
+        state: dict[str, Any] = torch.load(self.checkpoint_path, map_location=self.model.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.head.load_state_dict(state["head"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average, self.step = state["average"], state["step"]
+        return True
+
+
+def _draw_task(phase: Phase, rng: np.random.Generator) -> Task:
+    odds = np.array([task.odds for task in phase.tasks])
+    return phase.tasks[rng.choice(len(phase.tasks), p=odds / odds.sum())]
+
+
+def _parameter_groups(modules: list[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
+    named = [(name, value) for module in modules for name, value in module.named_parameters()]
+    return [
+        {"params": list(_chosen(named, decayed=True)), "weight_decay": weight_decay},
+        {"params": list(_chosen(named, decayed=False)), "weight_decay": 0.0},
+    ]
+
+
+def _chosen(named: list[tuple[str, nn.Parameter]], decayed: bool) -> Iterator[nn.Parameter]:
+    """Matrices and kernels are decayed; biases, norms, tables of embeddings and positions are not."""
+    for name, value in named:
+        table = any(word in name for word in ("embed", "token", "tpos", "no_obj", "no_mem", "gamma"))
+        if (value.ndim >= 2 and not table) == decayed:
+            yield value

@@ -1,0 +1,104 @@
+"""Clips: the same seed gives the same batch, image and masks move together, movies keep their objects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sam2_core.errors import StackError
+from sam2_core.training.augment import augment, normalise
+from sam2_core.training.clips import ClipBatch, ClipSettings, draw_batch
+from sam2_core.training.pack import TrainingPack, load_pack, pack_record, save_pack, to_gray_u8
+from sam2_core.training.windows import WindowSettings
+
+
+def batch_of(pack: TrainingPack, seed: int, frames: int = 3, augmentation: float = 1.0) -> ClipBatch:
+    settings = ClipSettings(WindowSettings(64), clips=2, frames=frames, objects=3, augmentation=augmentation)
+    return draw_batch(pack, settings, np.random.default_rng(seed))
+
+
+def test_the_same_seed_gives_the_same_clips_and_another_seed_others(disc_pack):
+    first, again, other = batch_of(disc_pack, 1), batch_of(disc_pack, 1), batch_of(disc_pack, 2)
+    assert torch.equal(first.images, again.images)
+    assert torch.equal(first.masks, again.masks)
+    assert torch.equal(first.image_index, again.image_index)
+    assert first.images.shape == (3, 2, 64, 64)
+    assert not torch.equal(first.images, other.images)
+
+
+def test_masks_are_the_objects_of_their_own_window(disc_pack):
+    batch = batch_of(disc_pack, 3)
+    assert batch.masks.shape[0] == 3
+    assert batch.masks.shape[1] == batch.image_index.numel()
+    for index, window in enumerate(batch.image_index):
+        ids = batch.labels[0, window][batch.masks[0, index, 0] > 0].unique()
+        assert ids.numel() == 1
+        assert ids[0] > 0
+
+
+def test_image_and_masks_move_together(disc_pack):
+    batch = batch_of(disc_pack, 5, frames=4, augmentation=0.0)
+    for frame in range(4):
+        inside = batch.images[frame][batch.labels[frame] > 0].mean()
+        outside = batch.images[frame][batch.labels[frame] == 0].mean()
+        assert inside > outside + 0.3, f"seed 5, frame {frame}: inside {inside}, outside {outside}"
+    assert not torch.equal(batch.labels[0], batch.labels[3])
+
+
+def test_presence_follows_the_mask_area(disc_pack):
+    batch = batch_of(disc_pack, 1)
+    emptied = ClipBatch(batch.images, batch.labels, batch.masks.clone(), batch.image_index)
+    emptied.masks[2, 0] = 0
+    assert batch.present[0].all()
+    assert not emptied.present[2, 0]
+
+
+def test_augmentation_stays_in_range_and_strength_zero_changes_nothing(disc_pack):
+    images = batch_of(disc_pack, 1, augmentation=0.0).images
+    changed = augment(images, np.random.default_rng(0))
+    assert changed.shape == images.shape
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+    assert not torch.allclose(changed, images)
+    assert torch.equal(augment(images, np.random.default_rng(0), strength=0.0), images)
+
+
+def test_normalise_repeats_gray_with_imagenet_numbers():
+    image = torch.full((1, 2, 2), 0.5)
+    expected = torch.tensor([(0.5 - 0.485) / 0.229, (0.5 - 0.456) / 0.224, (0.5 - 0.406) / 0.225])
+    assert torch.allclose(normalise(image)[0, :, 0, 0], expected)
+
+
+def test_a_pack_survives_its_file(disc_pack, tmp_path):
+    save_pack(disc_pack.records, tmp_path / "pack.npz")
+    loaded = load_pack(tmp_path / "pack.npz")
+    assert loaded.groups == ("discs", "movies")
+    for before, after in zip(disc_pack.records, loaded.records, strict=True):
+        assert before.info == after.info
+        assert np.array_equal(before.images, after.images)
+        assert np.array_equal(before.labels, after.labels)
+
+
+def test_large_objects_are_brought_to_the_common_scale():
+    labels = np.zeros((300, 300), dtype=np.uint16)
+    labels[50:250, 50:250] = 7
+    record = pack_record("large", "square", labels * 20, labels)
+    assert record is not None
+    assert record.info.diameter_px == pytest.approx(48.0)
+    assert record.images.shape[1] < 70
+
+
+def test_a_record_without_objects_is_left_out_and_an_empty_pack_refused():
+    assert pack_record("none", "empty", np.zeros((32, 32)), np.zeros((32, 32), dtype=np.uint16)) is None
+    with pytest.raises(StackError, match="at least one record"):
+        TrainingPack([])
+
+
+def test_colour_becomes_gray_stretched_over_the_whole_range():
+    colour = np.zeros((8, 8, 3), dtype=np.uint8)
+    colour[:4] = 100
+    gray = to_gray_u8(colour)
+    assert gray.shape == (8, 8)
+    assert gray.min() == 0
+    assert gray.max() == 255

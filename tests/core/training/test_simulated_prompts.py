@@ -1,0 +1,62 @@
+"""Simulated prompts: clicks fall where a person would click."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from sam2_core.training.simulated_prompts import click_inside, corrective_click, noisy_box
+
+
+def discs() -> torch.Tensor:
+    rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    centres = ((20, 30, 12), (40, 25, 6), (32, 32, 20), (60, 60, 3))
+    return torch.stack([(torch.hypot(rows - y, columns - x) < r).float() for y, x, r in centres])[:, None]
+
+
+def at(masks: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    column, row = points[:, 0, 0].long(), points[:, 0, 1].long()
+    return masks[torch.arange(len(masks)), 0, row, column]
+
+
+def test_clicks_fall_inside_and_tend_to_the_middle():
+    masks = discs()
+    clicks = torch.stack([click_inside(masks, np.random.default_rng(seed)) for seed in range(40)])
+    for seed, points in enumerate(clicks):
+        assert (at(masks, points) > 0).all(), f"seed {seed}"
+    from_centre = (clicks[:, 2, 0] - 32.0).norm(dim=1)
+    assert from_centre.median() < 6
+    assert from_centre.max() > 1
+
+
+def test_a_corrective_click_falls_in_the_error_region_with_its_label():
+    truth = discs()
+    missed = truth.clone()
+    missed[:, :, :, :30] = 0
+    spilled = torch.maximum(truth, torch.roll(truth, 8, dims=3))
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        for predicted in (missed, spilled):
+            points, labels = corrective_click(predicted, truth, rng)
+            wrong = predicted != truth
+            has_error = wrong.flatten(1).any(dim=1)
+            assert at(wrong.float(), points)[has_error].all(), f"seed {seed}"
+            assert torch.equal(labels[:, 0], at(truth, points).long()), f"seed {seed}"
+    assert corrective_click(spilled, truth, np.random.default_rng(0))[1].min() == 0
+
+
+def test_a_perfect_mask_is_clicked_inside():
+    points, labels = corrective_click(discs(), discs(), np.random.default_rng(0))
+    assert (labels == 1).all()
+    assert at(discs(), points).all()
+
+
+def test_boxes_are_exact_without_noise_and_stay_near_with_it():
+    points, labels = noisy_box(discs(), np.random.default_rng(0), noise=0.0)
+    assert points[2].tolist() == [[13.0, 13.0], [51.0, 51.0]]
+    assert labels[0].tolist() == [2, 3]
+    noisy, _ = noisy_box(discs(), np.random.default_rng(0))
+    assert not torch.equal(noisy, points)
+    assert (noisy - points).abs().max() < 20
+    assert noisy.min() >= 0
+    assert noisy.max() <= 63

@@ -1,0 +1,118 @@
+"""The trainer: it learns, resumes where it stopped, exports weights that load, and follows its schedule."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sam2_core.training.clips import ClipSettings, draw_batch
+from sam2_core.training.export import export_weights
+from sam2_core.training.recipes import cells_nano_recipe
+from sam2_core.training.steps import PromptSettings, clip_losses
+from sam2_core.training.trainer import Phase, Recipe, Task, Trainer
+from sam2_core.training.windows import WindowSettings
+
+
+def recipe_of(steps: int, **changes: object) -> Recipe:
+    still = ClipSettings(WindowSettings(64), clips=2, objects=2)
+    clip = replace(still, clips=1, frames=3)
+    person = PromptSettings({"click": 0.4, "box": 0.3, "mask": 0.3}, corrections=1, corrected_frame=0.5)
+    tasks = (Task("dense", still), Task("prompts", still, person), Task("prompts", clip, person))
+    return replace(Recipe((Phase("all", steps, tasks),), warm_up=2, precision="float32"), **changes)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_a_tiny_model_overfits_one_crop(tiny_model, disc_pack):
+    model = tiny_model().train()
+    settings = ClipSettings(WindowSettings(64, span=(0.3, 0.35)), clips=1, objects=3, augmentation=0.0)
+    batch = draw_batch(disc_pack, settings, np.random.default_rng(1))
+    person = PromptSettings({"click": 1.0}, corrections=0)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    reached = []
+    for _ in range(30):
+        losses = clip_losses(model, batch, person, np.random.default_rng(0))
+        optimizer.zero_grad()
+        losses["total"].backward()
+        optimizer.step()
+        reached.append(float(losses["mask"].detach()))
+    assert np.mean(reached[-5:]) < 0.6 * reached[0], f"seed 1: mask loss went from {reached[0]} to {reached[-5:]}"
+
+
+def test_every_parameter_that_tracking_uses_gets_a_gradient(tiny_model, disc_pack):
+    model = tiny_model().train()
+    settings = ClipSettings(WindowSettings(64), clips=2, frames=3, objects=2)
+    total = torch.zeros(())
+    for kind in ("click", "box", "mask"):
+        batch = draw_batch(disc_pack, settings, np.random.default_rng(4))
+        person = PromptSettings({kind: 1.0}, corrections=2, corrected_frame=1.0)
+        total = total + clip_losses(model, batch, person, np.random.default_rng(7))["total"]
+    total.backward()
+    without = {name for name, value in model.named_parameters() if value.grad is None}
+    assert without <= {"no_mem_pos_enc", "mask_downsample.weight", "mask_downsample.bias"}, without
+
+
+def test_a_resumed_run_is_the_run_that_never_stopped(tiny_model, disc_pack, tmp_path):
+    recipe = recipe_of(6)
+    whole = Trainer(tiny_model(), disc_pack, recipe, tmp_path / "whole")
+    whole.run()
+    Trainer(tiny_model(), disc_pack, recipe, tmp_path / "parts").run(until=3)
+    resumed = Trainer(tiny_model(), disc_pack, recipe, tmp_path / "parts")
+    assert resumed.resume()
+    assert resumed.step == 3
+    resumed.run()
+    assert resumed.step == whole.step == 6
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+        assert torch.equal(whole.average[name], resumed.average[name]), name
+    steps = [json.loads(line)["step"] for line in (tmp_path / "parts" / "log.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_new_run_has_nothing_to_resume(tiny_model, disc_pack, tmp_path):
+    assert not Trainer(tiny_model(), disc_pack, recipe_of(1), tmp_path).resume()
+
+
+def test_the_average_lags_behind_the_weights(tiny_model, disc_pack, tmp_path):
+    trainer = Trainer(tiny_model(), disc_pack, recipe_of(5), tmp_path)
+    before = {name: value.clone() for name, value in trainer.average.items()}
+    trainer.run()
+    name = "sam_mask_decoder.mask_tokens.weight"
+    moved = (trainer.model.state_dict()[name] - before[name]).norm()
+    followed = (trainer.average[name] - before[name]).norm()
+    assert 0 < followed < moved
+
+
+def test_exported_weights_load_in_half_precision_with_their_story(tiny_model, disc_pack, tmp_path):
+    trainer = Trainer(tiny_model(), disc_pack, recipe_of(2), tmp_path)
+    trainer.run()
+    export_weights(trainer, tmp_path / "tiny.safetensors", data="drawn discs")
+    tensors = load_file(tmp_path / "tiny.safetensors")
+    assert {value.dtype for value in tensors.values()} == {torch.float16}
+    tiny_model().load_state_dict({name: value.float() for name, value in tensors.items()}, strict=True)
+
+
+def test_the_rate_rises_then_falls_and_phases_follow_each_other():
+    recipe = Recipe((Phase("a", 100, ()), Phase("b", 300, ())), learning_rate=1.0, warm_up=10, final_share=0.1)
+    assert recipe.rate_at(0) == pytest.approx(0.1, abs=0.01)
+    assert recipe.rate_at(200) == pytest.approx(0.55, abs=0.01)
+    assert recipe.rate_at(400) == pytest.approx(0.1)
+    assert [recipe.phase_at(step).name for step in (0, 99, 100, 399, 900)] == ["a", "a", "b", "b", "b"]
+
+
+def test_the_shipped_recipe_covers_every_kind_of_step():
+    tasks = [task for phase in cells_nano_recipe().phases for task in phase.tasks]
+    assert {task.kind for task in tasks} == {"dense", "prompts"}
+    assert {task.clips.window.size for task in tasks} >= {128, 256}
+    assert any(task.clips.frames > 1 and "mask" in task.prompts.first for task in tasks)
