@@ -60,7 +60,7 @@ OFFICIAL = Semantics(
     predicts_before_first_prompt=True,
     fixed_pointer_span=False,
     keeps_cleared_masks=True,
-    keep_tracked_frames=None,
+    keep_tracked_frames=128,
 )
 INTERACTIVE = Semantics(
     corrections_condition=True,
