@@ -1,4 +1,4 @@
-"""A cell divides, the mask follows the wrong way: a positive and a negative click on a later frame, and a second run.
+"""A cell divides: a positive and a negative click on a later frame say which daughter is meant, and a second run.
 
 Run it with ``python examples/video_later_correction.py [FOLDER]``.
 """
