@@ -9,14 +9,18 @@ from __future__ import annotations
 from napari_sam2.stacks.intensity import ContrastLimits, ModelMovie, estimate_contrast, normalise
 from napari_sam2.stacks.metadata import Calibration
 from napari_sam2.stacks.stack import Movie, Stack, open_stack
+from napari_sam2.stacks.windows import FollowingWindow, Window, window_side
 
 __all__ = [
     "Calibration",
     "ContrastLimits",
+    "FollowingWindow",
     "ModelMovie",
     "Movie",
     "Stack",
+    "Window",
     "estimate_contrast",
     "normalise",
     "open_stack",
+    "window_side",
 ]
