@@ -19,6 +19,8 @@ class DiscState:
 
 
 class DiscPredictor:
+    image_size = 256
+
     def __init__(self, on_frame=None):
         self.calls = []
         self.on_frame = on_frame or (lambda frame: None)
@@ -33,12 +35,12 @@ class DiscPredictor:
             x, y = np.asarray(points)[np.asarray(labels) == 1].mean(axis=0)
         else:
             x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        inference_state.anchors.setdefault(obj_id, {})[frame_idx] = (float(y), float(x))
+        return self._anchor(inference_state, frame_idx, obj_id, y, x)
 
     def add_new_mask(self, inference_state, frame_idx, obj_id, mask):
         self.calls.append(("mask", frame_idx, obj_id, mask))
         y, x = np.argwhere(mask).mean(axis=0)
-        inference_state.anchors.setdefault(obj_id, {})[frame_idx] = (float(y), float(x))
+        return self._anchor(inference_state, frame_idx, obj_id, y, x)
 
     def propagate_in_video(self, inference_state, start_frame_idx, max_frame_num_to_track, reverse=False):
         self.calls.append(("propagate", start_frame_idx, max_frame_num_to_track, reverse))
@@ -46,8 +48,15 @@ class DiscPredictor:
         last = start_frame_idx + step * max_frame_num_to_track
         for frame in range(start_frame_idx, max(last, -1) if reverse else min(last, len(inference_state.movie)), step):
             self.on_frame(frame)
-            logits = [self._disc(inference_state, object_id, frame) for object_id in inference_state.anchors]
-            yield frame, list(inference_state.anchors), np.stack(logits)[:, None]  # (O, 1, H, W)
+            yield self._answer(inference_state, frame)
+
+    def _anchor(self, state, frame, object_id, y, x):
+        state.anchors.setdefault(object_id, {})[frame] = (float(y), float(x))
+        return self._answer(state, frame)
+
+    def _answer(self, state, frame):
+        logits = [self._disc(state, object_id, frame) for object_id in state.anchors]
+        return frame, list(state.anchors), np.stack(logits)[:, None]  # (O, 1, H, W)
 
     @staticmethod
     def _disc(state, object_id, frame):

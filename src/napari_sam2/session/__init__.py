@@ -6,9 +6,11 @@ by frame. Files are read and written in `io`.
 
 from __future__ import annotations
 
+from napari_sam2.session.patches import WindowedLogits, labels_from_logits
 from napari_sam2.session.plan import Direction, Leg, checked_range, plan_legs
-from napari_sam2.session.prompts import Prompt, check_prompts, gathered
-from napari_sam2.session.tracking import FrameResult, Resume, VideoPredictor, label_dtype, labels_from_logits, track
+from napari_sam2.session.prompts import Prompt, check_prompts, gathered, typical_diameter
+from napari_sam2.session.tracking import FrameResult, Resume, VideoPredictor, label_dtype, track
+from napari_sam2.session.windows import WindowedPredictor
 
 __all__ = [
     "Direction",
@@ -17,6 +19,8 @@ __all__ = [
     "Prompt",
     "Resume",
     "VideoPredictor",
+    "WindowedLogits",
+    "WindowedPredictor",
     "check_prompts",
     "checked_range",
     "gathered",
@@ -24,4 +28,5 @@ __all__ = [
     "labels_from_logits",
     "plan_legs",
     "track",
+    "typical_diameter",
 ]

@@ -1,11 +1,13 @@
 """What a person pointed at: points, a box or a mask for one object on one frame, checked against the movie.
 
 Prompts are values and speak (y, x) in pixels of the image. `gathered` joins what was given in pieces, `check_prompts`
-says what does not fit the movie. Files are read in `io`; the model's (x, y) is made in `tracking`, and nowhere else.
+says what does not fit the movie, `typical_diameter` how large the objects are. Files are read in `io`; the model's
+(x, y) is made in `tracking`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -106,6 +108,28 @@ def check_prompts(prompts: Sequence[Prompt], shape: Sequence[int]) -> None:
             _check_box(prompt, prompt.box_yx, height, width)
         if prompt.mask is not None:
             _check_mask(prompt, prompt.mask, height, width)
+
+
+def typical_diameter(prompts: Iterable[Prompt]) -> float | None:
+    """Return the median diameter in pixels of the objects whose first prompt has a mask or a box; None without any.
+
+    Of a mask it is that of the disc of equal area; of a box, that of the disc with the area of the ellipse in it.
+    """
+    first: dict[int, Prompt] = {}
+    for prompt in prompts:
+        if prompt.object_id not in first or prompt.frame < first[prompt.object_id].frame:
+            first[prompt.object_id] = prompt
+    known = [diameter for prompt in first.values() if (diameter := _diameter(prompt)) is not None]
+    return float(np.median(known)) if known else None
+
+
+def _diameter(prompt: Prompt) -> float | None:
+    if prompt.mask is not None:
+        return math.sqrt(4 * np.count_nonzero(prompt.mask) / math.pi)
+    if prompt.box_yx is not None:
+        y0, x0, y1, x1 = prompt.box_yx
+        return math.sqrt((y1 - y0) * (x1 - x0))
+    return None
 
 
 def _check_box(prompt: Prompt, box_yx: tuple[float, float, float, float], height: int, width: int) -> None:

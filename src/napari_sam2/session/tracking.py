@@ -14,12 +14,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from napari_sam2.session.patches import labels_from_logits
 from napari_sam2.session.plan import Leg
 from napari_sam2.session.prompts import Prompt
 
 
 class VideoPredictor(Protocol):
     """What a job needs of `sam2_core.inference.SAM2VideoPredictor`."""
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square model input in pixels."""
 
     def init_state(self, video_path: Any) -> Any:
         """Return the state of a new run over frames."""
@@ -42,7 +47,7 @@ class VideoPredictor(Protocol):
     def propagate_in_video(
         self, inference_state: Any, start_frame_idx: int, max_frame_num_to_track: int, reverse: bool
     ) -> Iterator[tuple[int, Sequence[int], Any]]:
-        """Yield frame, object ids and logits (O, 1, H, W)."""
+        """Yield frame, object ids and logits (O, 1, H, W), dense or windowed (see `patches`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,31 +138,6 @@ def add_prompt(predictor: VideoPredictor, state: Any, prompt: Prompt) -> None:
     predictor.add_new_points_or_box(state, frame_idx=prompt.frame, obj_id=prompt.object_id, **clicks)
 
 
-def labels_from_logits(logits: Any, values: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Return labels (H, W): at each pixel the value of the object with the highest logit above 0, else 0.
-
-    Parameters
-    ----------
-    logits
-        (O, 1, H, W) tensor or array.
-    values
-        Label value per object; 0 leaves the object out.
-    dtype
-        Type of the labels.
-    """
-    height, width = logits.shape[-2:]
-    labels = np.zeros((height, width), dtype=dtype)
-    highest = np.zeros((height, width), dtype=np.float32)
-    for value, object_logits in zip(values, logits, strict=True):
-        if value == 0:
-            continue
-        plane = _as_numpy(object_logits).reshape(height, width)
-        wins = plane > highest
-        labels[wins] = value
-        highest[wins] = plane[wins]
-    return labels
-
-
 def label_dtype(object_ids: Iterable[int]) -> np.dtype[Any]:
     """Return uint16, or uint32 where an id does not fit into it."""
     return np.dtype(np.uint16 if max(object_ids, default=0) < 2**16 else np.uint32)
@@ -187,10 +167,3 @@ def _add_label_masks(
         mask = resume.labels == object_id
         if (object_id, resume.frame_index) not in prompted and mask.any():
             predictor.add_new_mask(state, frame_idx=resume.frame_index, obj_id=object_id, mask=mask)
-
-
-def _as_numpy(values: Any) -> np.ndarray[Any, Any]:
-    """Return a tensor of any device, or an array, as float32 numpy."""
-    if hasattr(values, "detach"):
-        values = values.detach().float().cpu().numpy()
-    return np.asarray(values, dtype=np.float32)
