@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from enum import StrEnum
 from pathlib import Path
@@ -13,12 +14,14 @@ from napari_sam2.cli.console import errors, output
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.terminal_run import run_in_terminal, summary_table
 from napari_sam2.cli.tracking_run import TrackingOutcome, TrackingRequest
+from napari_sam2.cli.view_choice import ViewChoice, choose_view, view_request
 from napari_sam2.io import journal_folder, read_prompts
-from napari_sam2.session import checked_range
+from napari_sam2.session import VideoPredictor, checked_range
 from napari_sam2.stacks import ContrastLimits, ModelMovie, open_stack
 from sam2_core.errors import StackError
 
 STOPPED = 130
+_log = logging.getLogger(__name__)
 
 
 class DirectionChoice(StrEnum):
@@ -47,6 +50,12 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     stop: Annotated[int | None, typer.Option(help="Frame before which to stop.")] = None,
     direction: Annotated[DirectionChoice, typer.Option(help="Where to go from the prompts.")] = DirectionChoice.forward,
     image_size: Annotated[int | None, typer.Option(help="Side of the model input in pixels, a multiple of 32.")] = None,
+    object_diameter: Annotated[
+        float | None, typer.Option(help="Diameter of a typical object in pixels; small ones are looked at in windows.")
+    ] = None,
+    view: Annotated[
+        ViewChoice, typer.Option(help="Whole frames, or windows that follow the objects; auto goes by their size.")
+    ] = ViewChoice.auto,
     contrast: Annotated[
         tuple[float, float] | None, typer.Option(help="LOW HIGH: stored values shown as black and white.")
     ] = None,
@@ -63,12 +72,15 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     source = open_stack(stack, axes, scene)
     movie = source.movie(track_axis, channel or None, _fixed(fixed or []))
     limits = None if contrast is None else ContrastLimits((contrast[0],), (contrast[1],))
+    entries = read_prompts(prompts)
+    look = view_request(view, object_diameter, entries)
     settings = (
-        f"{model}, input {image_size or 'default'}, channels {movie.channels}, fixed {movie.held}, contrast {contrast}"
+        f"{model}, input {image_size or 'default'}, {look.settings}, channels {movie.channels}, fixed {movie.held}, "
+        f"contrast {contrast}"
     )
     request = TrackingRequest(
         movie=ModelMovie(movie, limits),
-        prompts=read_prompts(prompts),
+        prompts=entries,
         out=out,
         frames=checked_range(len(movie), start, stop),
         direction=direction.value,
@@ -76,12 +88,20 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         resume=resume,
         overwrite=overwrite,
     )
-    outcome = run_in_terminal(request, lambda: load_predictor(model, device, image_size))
+    sentences: list[str] = []
+
+    def load() -> VideoPredictor:
+        chosen = choose_view(look, load_predictor(model, device, image_size), (movie.height, movie.width))
+        _log.info(chosen.sentence)
+        sentences.append(chosen.sentence)
+        return chosen.predictor
+
+    outcome = run_in_terminal(request, load)
     if outcome.objects is None:
         _say_how_to_resume(context.obj or [], request, outcome)
         return STOPPED
     output().print(summary_table(outcome.objects, request.movie))
-    output().print(f"Labels: {out}")
+    output().print(*sentences, f"Labels: {out}", sep="\n")
     return 0
 
 
