@@ -1,0 +1,108 @@
+"""How good a model is on a labelled stack's held-out frames: IoU after one click, and IoU of objects followed.
+
+The click is judged as in `validation.evaluate_stills` (a window around each object), the tracking as in
+`validation.evaluate_movie` (whole frames; one click on the first held-out frame, followed through the next ones).
+Both look at few, evenly picked objects and frames, so that a training can afford it every few steps; which ones
+depends on the labels alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sam2_core.errors import StackError
+from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core.training.labelled_stack import LabelledStack
+from sam2_core.training.pack import Record
+from sam2_core.training.validation import (
+    MovieTask,
+    Still,
+    StillSettings,
+    evaluate_movie,
+    evaluate_stills,
+    judged_objects,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSettings:
+    """How much is judged: clicked objects and the frames they lie on, followed objects and frames."""
+
+    clicked_objects: int = 24
+    clicked_frames: int = 6
+    followed_objects: int = 8
+    followed_frames: int = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Mean IoU after one click, and of the frames after it when objects are followed (None for stills)."""
+
+    click: float
+    tracked: float | None = None
+
+    @property
+    def mean(self) -> float:
+        """What decides which weights are the best."""
+        return self.click if self.tracked is None else (self.click + self.tracked) / 2
+
+
+class HeldOutFrames:
+    """The objects that are judged, picked once; `scores` judges a model on them.
+
+    Raises
+    ------
+    StackError
+        No object on the held-out frames can be judged.
+    """
+
+    def __init__(self, data: LabelledStack, size: int, settings: ScoreSettings | None = None) -> None:
+        chosen = settings or ScoreSettings()
+        self.stills = _stills(data.held_out, chosen)
+        per_image = max(-(-chosen.clicked_objects // max(len(self.stills), 1)), 1)
+        self.settings = StillSettings(size=size, most_objects=per_image)
+        self.movie = _movie(data.held_out, size, chosen) if data.is_movie else None
+        if not self.stills:
+            raise StackError(
+                "no object on the held-out frames can be judged: all are smaller than 40 px at the scale of training "
+                "or touch the border; label more frames"
+            )
+
+    def scores(self, model: Sam2Model) -> Scores:
+        """How good a model is; it is left in evaluation mode, on its device."""
+        device = model.device
+        model.to("cpu")  # `validation` prepares its windows in main memory
+        try:
+            click = float(evaluate_stills(model, self.stills, self.settings).mean())
+            tracked = None if self.movie is None else evaluate_movie(model, self.movie, only_first_frame=True).j
+        finally:
+            model.to(device)
+        return Scores(round(click, 4), None if tracked is None else round(tracked, 4))
+
+
+def _stills(held_out: Record, settings: ScoreSettings) -> list[Still]:
+    pairs = zip(held_out.images, held_out.labels, strict=True)
+    judged = [Still(image, labels) for image, labels in pairs if judged_objects(labels)]
+    picks = np.linspace(0, len(judged) - 1, min(len(judged), settings.clicked_frames)).round().astype(int)
+    return [judged[pick] for pick in picks]
+
+
+def _movie(held_out: Record, size: int, settings: ScoreSettings) -> MovieTask | None:
+    """The first held-out frames with a few objects; None where none of them is there on a second frame."""
+    images, labels = held_out.images[: settings.followed_frames], held_out.labels[: settings.followed_frames]
+    later = np.unique(labels[1:])
+    ids = np.array([identity for identity in judged_objects(labels[0]) if identity in later])
+    if ids.size == 0:
+        return None
+    picks = np.linspace(0, ids.size - 1, min(ids.size, settings.followed_objects)).round().astype(int)
+    kept: NDArray[np.uint16] = np.where(np.isin(labels, ids[picks]), labels, 0).astype(np.uint16)
+    return MovieTask(images, kept, size)
+
+
+def is_better(scores: Scores, best: Scores) -> bool:
+    """Whether weights with these scores replace the best so far."""
+    return bool(torch.isfinite(torch.tensor(scores.mean))) and scores.mean > best.mean
