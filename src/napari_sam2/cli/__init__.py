@@ -1,4 +1,4 @@
-"""The command line: `napari-sam2 track | models | doctor | demo`.
+"""The command line: `napari-sam2 track | evaluate | finetune | models | doctor | demo`.
 
 `main` is the entry point: it runs a verb, turns every error that a user can meet into one red paragraph, and gives
 the exit code. One file per verb; what needs torch is imported inside the functions that use it, so that `--help` is
@@ -22,6 +22,8 @@ from rich.text import Text
 from napari_sam2.cli.console import errors, output
 from napari_sam2.cli.demo import demo_command
 from napari_sam2.cli.doctor import doctor_command
+from napari_sam2.cli.evaluate import evaluate_command
+from napari_sam2.cli.finetune import finetune_command
 from napari_sam2.cli.models import models_app
 from napari_sam2.cli.track import track_command
 from sam2_core.errors import CheckpointError, PromptError, StackError
@@ -35,6 +37,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("track")(track_command)
+app.command("evaluate")(evaluate_command)
+app.command("finetune")(finetune_command)
 app.add_typer(models_app, name="models")
 app.command("doctor")(doctor_command)
 app.command("demo")(demo_command)

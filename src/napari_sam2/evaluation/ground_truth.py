@@ -1,0 +1,192 @@
+"""What is judged: objects of a ground truth, where a person would click on them, and how long they are followed.
+
+`still_targets` and `movie_targets` choose objects by the protocol: at least 40 px on the frame where they are prompted
+and not touching the border of the image there. `farthest_pixel` is the click, `bounding_box` the box,
+`typical_diameter` the one number about the stack that a predictor may be told. Labels are read one frame at a time and
+never changed; no predictor is known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from sam2_core.errors import StackError
+
+LEAST_AREA_PX = 40
+MOST_OBJECTS = 40
+MOST_FRAMES = 40
+
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+Labels = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One object that is prompted and judged.
+
+    Attributes
+    ----------
+    object_id
+        Its label value.
+    first_frame, last_frame
+        The frame on which it is prompted, and the last one on which it is judged.
+    click_yx
+        Pixel farthest from its outline on the first frame.
+    box_yx
+        (y0, x0, y1, x1): its outermost pixels on the first frame.
+    gone
+        Frames behind the first on which it is truly not in the image: those of a gap, and those after it left.
+    """
+
+    object_id: int
+    first_frame: int
+    last_frame: int
+    click_yx: tuple[int, int]
+    box_yx: tuple[int, int, int, int]
+    gone: tuple[int, ...] = ()
+
+    @property
+    def stop(self) -> int:
+        """One behind the last frame that has to be looked at."""
+        return max((self.last_frame, *self.gone)) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """How much of a movie is judged: ids per movie; frames per id, the prompted one included; only ids of frame 0."""
+
+    objects: int = MOST_OBJECTS
+    frames: int = MOST_FRAMES
+    first_frame_only: bool = False
+
+
+def still_targets(labels: Labels, most: int | None = None) -> tuple[Target, ...]:
+    """Return the objects of one still (H, W), by id; at most so many, evenly picked from the sorted ids."""
+    chosen = evenly(judged_ids(labels), most)
+    return tuple(_target(object_id, 0, 0, labels == object_id) for object_id in chosen)
+
+
+def movie_targets(truth: Sequence[Labels], selection: Selection | None = None) -> tuple[Target, ...]:
+    """Return the objects of a movie, by id, each to be prompted on the first frame on which it exists.
+
+    An object has left where its mask touched the border of the image on the last frame that shows it; one that ends
+    inside (a mother that divides, an annotation that stops) has not, and the frames behind are not judged.
+
+    Parameters
+    ----------
+    truth
+        Frames of labels (H, W): `len` and `[i]`.
+    selection
+        How much of it is judged; the protocol's 40 ids and 40 frames by default.
+
+    Raises
+    ------
+    StackError
+        If no object can be judged.
+    """
+    chosen = selection or Selection()
+    lives = _lives(truth, chosen.first_frame_only)
+    picked = evenly(sorted(lives), chosen.objects)
+    if not picked:
+        raise StackError(
+            f"The ground truth has no object of at least {LEAST_AREA_PX} px that lies inside the image on its first "
+            "frame; is it a label stack, with one value per object?"
+        )
+    return tuple(_movie_target(object_id, lives[object_id], truth, chosen.frames) for object_id in picked)
+
+
+def judged_ids(labels: Labels) -> list[int]:
+    """Return the ids of objects of at least 40 px that do not touch the border of the image (H, W), sorted."""
+    values, areas = np.unique(labels, return_counts=True)
+    large = values[(areas >= LEAST_AREA_PX) & (values != 0)]
+    return [int(value) for value in np.setdiff1d(large, border_ids(labels))]
+
+
+def border_ids(labels: Labels) -> Labels:
+    """Return the values on the border of an image (H, W), sorted."""
+    return np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+
+
+def evenly(entries: Sequence[int], most: int | None) -> list[int]:
+    """Return at most so many entries, evenly picked, the first and the last among them; all where None."""
+    if most is None or len(entries) <= most:
+        return list(entries)
+    return [entries[index] for index in np.linspace(0, len(entries) - 1, most).round().astype(int).tolist()]
+
+
+def farthest_pixel(mask: Mask) -> tuple[int, int]:
+    """Return the pixel (y, x) of a mask (H, W) that is farthest from its outline, the first in row order on a tie.
+
+    The border of the image counts as outline. Objects that do not touch it are not concerned; error regions are.
+    """
+    y0, x0, y1, x1 = bounding_box(mask)
+    crop = np.pad(mask[y0 : y1 + 1, x0 : x1 + 1], 1)
+    depth = ndimage.distance_transform_edt(crop)[1:-1, 1:-1]
+    y, x = np.unravel_index(int(np.argmax(depth)), depth.shape)
+    return y0 + int(y), x0 + int(x)
+
+
+def bounding_box(mask: Mask) -> tuple[int, int, int, int]:
+    """Return (y0, x0, y1, x1), the outermost rows and columns of a mask (H, W) that is not empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]), int(columns[-1])
+
+
+def typical_diameter(truth: Iterable[Labels]) -> float:
+    """Return the median diameter in px of discs as large as the objects of at least 40 px; each frame of each counts.
+
+    Raises
+    ------
+    StackError
+        If there is no such object.
+    """
+    counted = [np.unique(labels[labels != 0], return_counts=True)[1] for labels in truth]
+    areas = np.array([area for frame in counted for area in frame if area >= LEAST_AREA_PX], dtype=np.float64)
+    if not areas.size:
+        raise StackError(f"The ground truth has no object of at least {LEAST_AREA_PX} px to take a diameter from.")
+    return float(np.median(np.sqrt(4.0 * areas / np.pi)))
+
+
+@dataclass(slots=True)
+class _Life:
+    """Frames on which an id exists, and whether it touched the border on the last of them."""
+
+    frames: list[int] = field(default_factory=list)
+    at_border: bool = False
+
+
+def _lives(truth: Sequence[Labels], first_frame_only: bool) -> dict[int, _Life]:
+    """Return id -> life of the ids that may be judged; every frame is read once."""
+    lives: dict[int, _Life] = {}
+    refused: set[int] = set()
+    for index in range(len(truth)):
+        labels = truth[index]
+        present = [int(value) for value in np.unique(labels) if value]
+        fresh = set(present) - lives.keys() - refused
+        welcome = fresh & set(judged_ids(labels)) if index == 0 or not first_frame_only else set()
+        refused |= fresh - welcome
+        edge = set(border_ids(labels).tolist())
+        for object_id in present:
+            if object_id not in refused:
+                life = lives.setdefault(object_id, _Life())
+                life.frames.append(index)
+                life.at_border = object_id in edge
+    return lives
+
+
+def _movie_target(object_id: int, life: _Life, truth: Sequence[Labels], most_frames: int) -> Target:
+    first, last = life.frames[0], life.frames[-1]
+    stop = min(first + most_frames, len(truth))
+    end = stop if life.at_border else min(last + 1, stop)
+    shown = set(life.frames)
+    gone = tuple(index for index in range(first, end) if index not in shown)
+    return _target(object_id, first, min(last, stop - 1), truth[first] == object_id, gone)
+
+
+def _target(object_id: int, first: int, last: int, mask: Mask, gone: tuple[int, ...] = ()) -> Target:
+    return Target(object_id, first, last, farthest_pixel(mask), bounding_box(mask), gone)

@@ -1,0 +1,159 @@
+"""The table of an evaluation, as Markdown for people and docs and as JSON for programs.
+
+A `Row` is one run on one stack; `About` says what it was made with. nan is written as a dash and as null. Nothing is
+computed here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_sam2.evaluation.metrics import movie_metrics, object_means, still_metrics
+from napari_sam2.evaluation.movies import MovieRun
+
+Kind = Literal["movie", "stills"]
+
+_COLUMNS: dict[Kind, dict[str, str]] = {
+    "stills": {"objects": "objects", "mean_iou": "mean IoU", "recall": "IoU >= 0.5"},
+    "movie": {
+        "objects": "objects",
+        "object_frames": "object-frames",
+        "j": "J",
+        "recall": "recall at 0.5",
+        "j10": "J@10",
+        "mean_iou_all": "with prompted frame",
+        "shown_with_mask": "there: mask",
+        "gone_without_mask": "gone: none",
+        "gone_frames": "frames gone",
+    },
+}
+_TITLES: dict[Kind, str] = {"stills": "Stills", "movie": "Movies"}
+_SECONDS: dict[Kind, str] = {"stills": "s/object", "movie": "s/object-frame"}
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the numbers were made with: model, device, precision, settings, seeds."""
+
+    model: str
+    device: str
+    precision: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    seeds: str = "none: the protocol draws no random numbers"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One run on one stack.
+
+    Attributes
+    ----------
+    stack, kind, run
+        Which stack, "movie" or "stills", and which prompts or "baseline".
+    values
+        Name of a metric -> value.
+    seconds
+        Per object-frame (movies) or object (stills).
+    diameter_px
+        Typical object diameter that the predictor was told; nan where each still has its own.
+    by_object
+        Object -> mean IoU.
+    """
+
+    stack: str
+    kind: Kind
+    run: str
+    values: Mapping[str, float]
+    seconds: float
+    diameter_px: float = math.nan
+    by_object: Mapping[str, float] = field(default_factory=dict)
+
+
+def movie_row(stack: str, run: MovieRun, diameter_px: float) -> Row:
+    """Return the row of one run on a movie."""
+    scores = list(run.scores.values())
+    means = {str(object_id): value for object_id, value in object_means(scores).items()}
+    seconds = run.watch.seconds / max(1, len(scores))
+    return Row(stack, "movie", run.name, asdict(movie_metrics(scores)), seconds, diameter_px, means)
+
+
+def stills_row(stack: str, run: str, ious: Mapping[str, float], seconds: float, diameter_px: float = math.nan) -> Row:
+    """Return the row of one prompt on stills, from object -> IoU and the seconds of all."""
+    values = asdict(still_metrics(list(ious.values())))
+    return Row(stack, "stills", run, values, seconds / max(1, len(ious)), diameter_px, ious)
+
+
+def as_markdown(about: About, rows: Sequence[Row]) -> str:
+    """Return what was used and one table per kind."""
+    settings = "; ".join(f"{name} {value}" for name, value in about.settings.items()) or "defaults"
+    lines = [
+        f"Model {about.model}, device {about.device}, precision {about.precision}. Settings: {settings}. "
+        f"Seeds: {about.seeds}.",
+    ]
+    for kind in ("stills", "movie"):
+        chosen = [row for row in rows if row.kind == kind]
+        if chosen:
+            lines += ["", f"### {_TITLES[kind]}", "", *_markdown_table(*table_of(chosen))]
+    return "\n".join(lines) + "\n"
+
+
+def table_of(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the text cells of rows of one kind."""
+    kind = rows[0].kind
+    names = _COLUMNS[kind]
+    header = ["stack", "diameter (px)", "prompt", *names.values(), _SECONDS[kind]]
+    return header, [
+        [
+            row.stack,
+            _number(row.diameter_px, 1),
+            row.run,
+            *(_number(row.values[name], 3) for name in names),
+            _number(row.seconds, 4),
+        ]
+        for row in rows
+    ]
+
+
+def as_json(about: About, rows: Sequence[Row]) -> str:
+    """Return everything, object by object, as a JSON document."""
+    document = {
+        "format": "napari-sam2-evaluation",
+        "version": 1,
+        "about": asdict(about),
+        "rows": [asdict(row) for row in rows],
+    }
+    return json.dumps(_without_nan(document), indent=1)
+
+
+def write_report(folder: Path, about: About, rows: Sequence[Row]) -> tuple[Path, Path]:
+    """Return the paths of evaluation.md and evaluation.json, written to a folder that is made if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table, data = folder / "evaluation.md", folder / "evaluation.json"
+    table.write_text(as_markdown(about, rows), encoding="utf-8")
+    data.write_text(as_json(about, rows), encoding="utf-8")
+    return table, data
+
+
+def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    rule = ["---", "---:", "---", *["---:"] * (len(header) - 3)]
+    return ["| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)]
+
+
+def _number(value: float, digits: int) -> str:
+    if isinstance(value, int):
+        return str(value)
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _without_nan(value: Any) -> Any:
+    """Return a document in which nan is None: JSON has no nan."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else value
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    return [_without_nan(entry) for entry in value] if isinstance(value, list) else value

@@ -1,0 +1,172 @@
+"""Stacks and stills with their ground truth, opened and checked against each other.
+
+Images become what the model sees (uint8, one contrast for a stack, one for each still); labels stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_sam2.evaluation.ground_truth import Selection, movie_targets, typical_diameter
+from napari_sam2.evaluation.movies import MovieTask
+from napari_sam2.evaluation.stills import Still
+from napari_sam2.stacks import ModelMovie, Movie, open_stack
+from sam2_core.errors import StackError
+
+_IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
+
+
+@dataclass(frozen=True, slots=True)
+class StackChoice:
+    """How the image stack is read: axes, tracked axis, channels; see `stacks.open_stack`."""
+
+    axes: str | None = None
+    track_axis: str | None = None
+    channels: Sequence[int | str] | None = None
+    fixed: Mapping[str, int] | None = None
+
+    def open(self, path: str | Path) -> Movie:
+        """Return the movie in a stack."""
+        return open_stack(path, self.axes).movie(self.track_axis, self.channels, self.fixed)
+
+
+class LabelFrames:
+    """Frames of labels (H, W): `len` and `[i]`; the frame read last is kept.
+
+    Raises
+    ------
+    StackError
+        If the stack does not hold whole numbers in one channel.
+    """
+
+    def __init__(self, movie: Movie) -> None:
+        if movie.dtype.kind not in "biu" or movie.channel_count > 1:
+            raise StackError(
+                f"{movie.stack.name} has pixels of type {movie.dtype} in {movie.channel_count} channel(s); ground "
+                "truth is a stack of whole numbers, one value per object and 0 for background."
+            )
+        self.movie = movie
+        self._last: tuple[int, np.ndarray[Any, Any]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.movie)
+
+    def __getitem__(self, index: int) -> np.ndarray[Any, Any]:
+        if self._last is None or self._last[0] != index:
+            self._last = (index, self.movie[index])
+        return self._last[1]
+
+    def __iter__(self) -> Iterator[np.ndarray[Any, Any]]:
+        return (self[index] for index in range(len(self)))
+
+
+def open_task(
+    stack: str | Path,
+    truth: str | Path,
+    choice: StackChoice | None = None,
+    selection: Selection | None = None,
+    diameter_px: float | None = None,
+) -> MovieTask:
+    """Return a movie with its truth and the objects that are judged.
+
+    Parameters
+    ----------
+    stack, truth
+        Image stack and label stack, as many frames of the same size.
+    choice
+        How the image stack is read.
+    selection
+        How much of it is judged.
+    diameter_px
+        Typical object diameter; the median over the truth where None.
+
+    Raises
+    ------
+    StackError
+        If one cannot be read, they do not fit each other, or no object can be judged.
+    """
+    movie, labels = (choice or StackChoice()).open(stack), LabelFrames(open_stack(truth).movie())
+    check_fit(movie, labels.movie)
+    diameter = typical_diameter(labels) if diameter_px is None else diameter_px
+    frames: Any = ModelMovie(movie)
+    known: Any = labels
+    return MovieTask(frames, known, movie_targets(known, selection), diameter)
+
+
+def open_stills(
+    images: str | Path, masks: str | Path, every: int = 1, diameter_px: float | None = None
+) -> Iterator[Still]:
+    """Yield stills one after another: files of two folders that share a name, or the frames of two stacks.
+
+    Parameters
+    ----------
+    images, masks
+        Two folders, or two stacks.
+    every
+        Only every so many images, sorted by name, from the first.
+    diameter_px
+        Typical object diameter; each still's own median where None.
+
+    Raises
+    ------
+    StackError
+        If no file has a partner, or an image and its labels differ in size.
+    """
+    if Path(images).is_dir() and Path(masks).is_dir():
+        for image, labels in matched_files(Path(images), Path(masks))[::every]:
+            yield from _stills_of(image, labels, 1, diameter_px)
+    else:
+        yield from _stills_of(Path(images), Path(masks), every, diameter_px)
+
+
+def count_stills(images: str | Path, masks: str | Path, every: int = 1) -> int:
+    """Return how many stills `open_stills` will yield."""
+    if Path(images).is_dir() and Path(masks).is_dir():
+        return len(matched_files(Path(images), Path(masks))[::every])
+    return len(range(0, len(open_stack(images).movie()), every))
+
+
+def matched_files(images: Path, masks: Path) -> list[tuple[Path, Path]]:
+    """Return (image, labels) of two folders that share a name, sorted by it.
+
+    Raises
+    ------
+    StackError
+        If there is none.
+    """
+    partners = {path.stem: path for path in masks.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES}
+    found = [path for path in sorted(images.iterdir()) if path.suffix.lower() in _IMAGE_SUFFIXES]
+    pairs = [(path, partners[path.stem]) for path in found if path.stem in partners]
+    if not pairs:
+        raise StackError(f"No image in {images} has labels of the same name in {masks}; name both alike.")
+    return pairs
+
+
+def check_fit(movie: Movie, truth: Movie) -> None:
+    """Return nothing if a truth has as many frames as its movie, of the same size.
+
+    Raises
+    ------
+    StackError
+        If not.
+    """
+    have, wanted = truth.shape[:3], movie.shape[:3]
+    if have != wanted:
+        raise StackError(
+            f"{truth.stack.name} has (frames, height, width) {have}, but {movie.stack.name} has {wanted}; the ground "
+            "truth must cover the same frames. Choose the axis with --track-axis or --axes if it was taken wrongly."
+        )
+
+
+def _stills_of(image: Path, labels: Path, every: int, diameter_px: float | None) -> Iterator[Still]:
+    movie, truth = open_stack(image).movie(), LabelFrames(open_stack(labels).movie())
+    check_fit(movie, truth.movie)
+    frames = ModelMovie(movie)
+    for index in range(0, len(movie), every):
+        name = image.stem if len(movie) == 1 else f"{image.stem} [{index}]"
+        yield Still(name, frames[index], truth[index], diameter_px)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from truth_predictors import TruthImagePredictor, TruthPredictor, coordinates
+
+from napari_sam2.cli import main
+from napari_sam2.cli.evaluate import checked_prompts, stack_name
+from napari_sam2.evaluation.report import About
+from sam2_core.errors import StackError
+from sam2_core.training.synthetic import MovieSettings, make_movie
+
+ABOUT = About("stand-in", "cpu", "float32")
+
+
+@pytest.fixture
+def movie(tmp_path, monkeypatch):
+    """A synthetic movie in two files, and a predictor that knows its truth."""
+    made = make_movie(MovieSettings(frames=6, height=96, width=128), seed=3)
+    tifffile.imwrite(tmp_path / "images.tif", made.images, imagej=True, metadata={"axes": "TYX"})
+    tifffile.imwrite(tmp_path / "labels.tif", made.labels, imagej=True, metadata={"axes": "TYX"})
+    loaded = (TruthPredictor(made.labels), ABOUT)
+    monkeypatch.setattr("napari_sam2.cli.evaluate.load_for_movies", lambda *args: loaded)
+    return tmp_path
+
+
+def test_a_movie_gives_a_table_the_data_and_a_picture(movie, capsys):
+    line = f"evaluate {movie}/images.tif --truth {movie}/labels.tif --out {movie}/out --view full --frames 4"
+    assert main(line.split()) == 0
+    document = json.loads((movie / "out" / "evaluation.json").read_text())
+    rows = {row["run"]: row for row in document["rows"]}
+    assert list(rows) == ["click", "box", "corrections", "baseline"]
+    for run in ("click", "box", "corrections"):
+        assert rows[run]["values"]["j"] == 1.0
+    assert 0.0 <= rows["baseline"]["values"]["j"] < 1.0
+    assert "| J |" in (movie / "out" / "evaluation.md").read_text()
+    assert (movie / "out" / f"{movie.name}.png").stat().st_size > 1000
+    assert "recall" in capsys.readouterr().out
+
+
+def test_runs_objects_and_baseline_can_be_chosen(movie):
+    line = f"evaluate {movie}/images.tif --truth {movie}/labels.tif --out {movie}/out --view full"
+    assert main(f"{line} --prompt box --objects 2 --no-baseline --first-frame-only".split()) == 0
+    (row,) = json.loads((movie / "out" / "evaluation.json").read_text())["rows"]
+    assert row["run"] == "box"
+    assert row["values"]["objects"] == 2
+
+
+def test_an_unknown_prompt_is_named(movie, capsys):
+    line = f"evaluate {movie}/images.tif --truth {movie}/labels.tif --out {movie}/out --prompt clicks3"
+    assert main(line.split()) == 1
+    assert "corrections" in capsys.readouterr().err
+    with pytest.raises(StackError, match="clicks3"):
+        checked_prompts(["corrections"], "stills")
+
+
+def test_folders_of_stills_are_evaluated(tmp_path, monkeypatch):
+    labels = np.zeros((80, 100), np.uint8)
+    labels[20:32, 20:32], labels[50:62, 60:72] = 1, 2
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    for k in range(2):
+        Image.fromarray(coordinates(80, 100)).save(tmp_path / "images" / f"{k}.png")
+        Image.fromarray(labels).save(tmp_path / "masks" / f"{k}.png")
+    loaded = (TruthImagePredictor(labels), ABOUT)
+    monkeypatch.setattr("napari_sam2.cli.evaluate.load_for_stills", lambda *args: loaded)
+    line = f"evaluate {tmp_path}/images --truth {tmp_path}/masks --out {tmp_path}/out"
+    assert main(line.split()) == 0
+    rows = json.loads((tmp_path / "out" / "evaluation.json").read_text())["rows"]
+    assert [row["run"] for row in rows] == ["click", "box", "clicks3", "baseline"]
+    assert [row["values"]["mean_iou"] for row in rows[:3]] == [1.0, 1.0, 1.0]
+    assert rows[0]["values"]["objects"] == 4
+    assert (tmp_path / "out" / f"{tmp_path.name}.png").is_file()
+
+
+def test_a_stack_is_named_by_its_folder_where_its_own_name_says_nothing(tmp_path):
+    assert stack_name(tmp_path / "yeast" / "images.tif") == "yeast"
+    assert stack_name(tmp_path / "phase" / "val" / "images") == "phase_val"
+    assert stack_name(tmp_path / "a" / "16cell_image.tif") == "16cell_image"
