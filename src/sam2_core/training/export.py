@@ -28,4 +28,5 @@ def export_weights(trainer: Trainer, path: Path, data: str, licence: str = "Apac
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata=metadata)
+    partial.chmod(0o644)
     os.replace(partial, path)

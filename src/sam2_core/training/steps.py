@@ -74,19 +74,31 @@ def clip_losses(
     frames, clips = batch.images.shape[:2]
     every = model.encode_image(normalise(batch.images.flatten(0, 1)))
     corrected = int(rng.integers(1, frames)) if frames > 1 and rng.random() < settings.corrected_frame else 0
+    times = frame_times(frames, rng)
     memories: list[FrameMemory] = []
     found: list[dict[str, Tensor]] = []
     for frame in range(frames):
         features = every.select(batch.image_index + frame * clips)
         player = _FramePlayer(model, features, batch.masks[frame], batch.present[frame], settings, rng)
-        conditioned = condition(model, features, memories, frame)
+        conditioned = condition(model, features, memories, times[frame])
         prediction = player.first(conditioned) if frame == 0 else player.tracked(conditioned)
         if frame == corrected:
             prediction = player.correct(conditioned, prediction)
         found += player.losses
         if frame + 1 < frames:
-            memories.append(memorise(model, features, prediction, frame, conditioning=frame in (0, corrected)))
+            memories.append(memorise(model, features, prediction, times[frame], frame in (0, corrected)))
     return _mean(found)
+
+
+def frame_times(frames: int, rng: np.random.Generator) -> list[int]:
+    """Frame numbers of a clip: half of the clips skip frames, and some were prompted long ago.
+
+    So a short clip teaches all rows of the time table and the distances of pointers that a long movie will need.
+    """
+    steps = rng.integers(1, 4, frames) if rng.random() < 0.5 else np.ones(frames, dtype=np.int64)
+    times = np.cumsum(steps)
+    times[0] -= int(rng.integers(60)) if rng.random() < 0.3 else 0
+    return [int(time) for time in times]
 
 
 def _mean(found: list[dict[str, Tensor]]) -> dict[str, Tensor]:

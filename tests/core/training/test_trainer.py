@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from safetensors.torch import load_file
 from sam2_core.training.clips import ClipSettings, draw_batch
 from sam2_core.training.export import export_weights
 from sam2_core.training.recipes import cells_nano_recipe
-from sam2_core.training.steps import PromptSettings, clip_losses
+from sam2_core.training.steps import PromptSettings, clip_losses, frame_times
 from sam2_core.training.trainer import Phase, Recipe, Task, Trainer
 from sam2_core.training.windows import WindowSettings
 
@@ -101,6 +102,15 @@ def test_exported_weights_load_in_half_precision_with_their_story(tiny_model, di
     tensors = load_file(tmp_path / "tiny.safetensors")
     assert {value.dtype for value in tensors.values()} == {torch.float16}
     tiny_model().load_state_dict({name: value.float() for name, value in tensors.items()}, strict=True)
+
+
+def test_clips_teach_every_distance_that_a_long_movie_needs():
+    drawn = [frame_times(5, np.random.default_rng(seed)) for seed in range(200)]
+    assert all(times == sorted(set(times)) for times in drawn)
+    strides = {later - earlier for times in drawn for earlier, later in pairwise(times[1:])}
+    assert strides == {1, 2, 3}
+    assert max(times[1] - times[0] for times in drawn) > 30
+    assert sum(times[0] == 1 and times[4] == 5 for times in drawn) > 40
 
 
 def test_the_rate_rises_then_falls_and_phases_follow_each_other():
