@@ -38,7 +38,7 @@ def load_predictor(model: str, device: str = "auto", image_size: int | None = No
     """
     from sam2_core.build import build_sam2_video_predictor
 
-    config, weights = _config_and_weights(model)
+    config, weights = config_and_weights(model)
     try:
         return build_sam2_video_predictor(config, weights, device=device, image_size=image_size)
     except CheckpointError:
@@ -62,7 +62,14 @@ def fetch_with_progress(entry: ModelEntry) -> Path:
         return fetch(entry, lambda done, total: bar.update(task, completed=done, total=total or entry.size_bytes))
 
 
-def _config_and_weights(model: str) -> tuple[str, Path]:
+def config_and_weights(model: str) -> tuple[str, Path]:
+    """Return the configuration and the weights file of a model's name or a checkpoint's path, fetched if need be.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such model, or its weights cannot be had.
+    """
     from sam2_core.checkpoints.load import read_state_dict, resolve_checkpoint
     from sam2_core.checkpoints.registry import find_model
     from sam2_core.checkpoints.signature import infer_config

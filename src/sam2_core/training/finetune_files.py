@@ -7,6 +7,7 @@ model is: base, data, settings, scores before and after, seed, versions. The cur
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +17,9 @@ from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont
 
-from sam2_core.checkpoints.registry import ModelEntry, add_model
+from sam2_core.checkpoints.registry import ModelEntry, add_model, models
 from sam2_core.checkpoints.save import save_checkpoint
+from sam2_core.errors import CheckpointError
 from sam2_core.training.finetune import LEARNING_RATES, Finetuning, Look
 from sam2_core.training.held_out_scores import Scores
 
@@ -51,6 +53,24 @@ class FinetuneFiles:
     card: Path
     curve: Path
     entry: ModelEntry
+
+
+def check_new_name(name: str, folder: Path) -> None:
+    """Returns nothing if a model of that name may be made in a folder.
+
+    Raises
+    ------
+    CheckpointError
+        If the name cannot be one, ships, or is that of another model of the user.
+    """
+    if not re.fullmatch(r"[\w.-]+", name) or name.endswith((".pt", ".pth", ".safetensors")):
+        raise CheckpointError(f"{name!r} cannot be the name of a model; use letters, digits, '-' and '_'")
+    plain = name.lower().replace("-", "_")
+    for entry in models():
+        if plain not in {answer.lower().replace("-", "_") for answer in (entry.name, *entry.aliases)}:
+            continue
+        if entry.path is None or entry.path.parent != folder.expanduser().resolve():
+            raise CheckpointError(f"there is a model named {entry.name} already; choose another name than {name!r}")
 
 
 def write_files(run: Finetuning, story: ModelStory, kind: FileKind = "safetensors") -> FinetuneFiles:

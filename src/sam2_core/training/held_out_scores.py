@@ -1,7 +1,8 @@
 """How good a model is on a labelled stack's held-out frames: IoU after one click, and IoU of objects followed.
 
 The click is judged as in `validation.evaluate_stills` (a window around each object), the tracking as in
-`validation.evaluate_movie` (whole frames; one click on the first held-out frame, followed through the next ones).
+`validation.evaluate_movie` (one click on the first held-out frame, followed through the next ones; on whole frames, or
+on a close-up of them where objects are small, as they are tracked in windows then).
 Both look at few, evenly picked objects and frames, so that a training can afford it every few steps; which ones
 depends on the labels alone.
 """
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from sam2_core.errors import StackError
 from sam2_core.modeling.sam2 import Sam2Model
@@ -26,6 +28,9 @@ from sam2_core.training.validation import (
     evaluate_stills,
     judged_objects,
 )
+
+SMALL_SHARE = 0.12  # of the frame's longer side: objects below it are tracked in windows
+CLOSE_UP_SHARE = 0.2  # of the side of a close-up
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,9 @@ def _stills(held_out: Record, settings: ScoreSettings) -> list[Still]:
 
 def _movie(held_out: Record, size: int, settings: ScoreSettings) -> MovieTask | None:
     """The first held-out frames with a few objects; None where none of them is there on a second frame."""
-    images, labels = held_out.images[: settings.followed_frames], held_out.labels[: settings.followed_frames]
+    rows, columns = _close_up(held_out)
+    images = held_out.images[: settings.followed_frames, rows, columns]
+    labels = held_out.labels[: settings.followed_frames, rows, columns]
     later = np.unique(labels[1:])
     ids = np.array([identity for identity in judged_objects(labels[0]) if identity in later])
     if ids.size == 0:
@@ -101,6 +108,23 @@ def _movie(held_out: Record, size: int, settings: ScoreSettings) -> MovieTask | 
     picks = np.linspace(0, ids.size - 1, min(ids.size, settings.followed_objects)).round().astype(int)
     kept: NDArray[np.uint16] = np.where(np.isin(labels, ids[picks]), labels, 0).astype(np.uint16)
     return MovieTask(images, kept, size)
+
+
+def _close_up(held_out: Record) -> tuple[slice, slice]:
+    """Rows and columns that are looked at: all, or around the object nearest to the middle where objects are small."""
+    height, width = held_out.info.shape[1:]
+    ids = judged_objects(held_out.labels[0])
+    if held_out.info.diameter_px >= SMALL_SHARE * max(height, width) or not ids:
+        return slice(None), slice(None)
+    side = round(held_out.info.diameter_px / CLOSE_UP_SHARE)
+    centres = np.array(ndimage.center_of_mass(held_out.labels[0] > 0, held_out.labels[0], ids))  # (objects, 2)
+    y, x = centres[np.hypot(centres[:, 0] - height / 2, centres[:, 1] - width / 2).argmin()]
+    return _around(y, side, height), _around(x, side, width)
+
+
+def _around(centre: float, side: int, length: int) -> slice:
+    start = min(max(round(centre - side / 2), 0), max(length - side, 0))
+    return slice(start, start + side)
 
 
 def is_better(scores: Scores, best: Scores) -> bool:
