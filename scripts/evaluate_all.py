@@ -26,6 +26,7 @@ from napari_sam2.evaluation.benchmark import Plan
 from napari_sam2.evaluation.ground_truth import Selection
 from napari_sam2.evaluation.report import write_report
 from napari_sam2.evaluation.sources import StackChoice
+from napari_sam2.stacks.windows import SPAN
 
 DEFAULT_FOLDER = Path("../shared/data")
 PAIRS = (("images.tif", "masks.tif"), ("images.tif", "masks_linked_pseudo.tif"), ("image.tif", "masks.tif"))
@@ -88,11 +89,14 @@ def evaluate_pairs(pairs: list[Pair], chosen: argparse.Namespace, begin: Any) ->
         still_prompts=tuple(name for name in ("click", "box", "clicks3") if name in prompts),
         baseline=not chosen.no_baseline,
         still_objects=chosen.still_objects,
+        still_span=chosen.span,
     )
     image_predictor, about = load_for_stills(chosen.model, chosen.device, chosen.image_size)
     video_predictor, _ = load_for_movies(chosen.model, chosen.device, chosen.image_size)
     selection = Selection(chosen.objects, chosen.frames, chosen.first_frame_only)
     for pair in pairs:
+        if not (plan.movie_runs if pair.every is None else plan.still_prompts):
+            continue
         if pair.every is not None:
             source = (pair.images, pair.truth, pair.every, None)
             rows += evaluate_stills(pair.name, source, image_predictor, plan, (chosen.out, begin))
@@ -118,6 +122,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--objects", type=int, default=40, help="ids per movie")
     parser.add_argument("--frames", type=int, default=40, help="frames per id")
     parser.add_argument("--still-objects", type=int, help="objects per still, evenly picked; all by default")
+    parser.add_argument("--span", type=float, default=SPAN, help="stills: share of the window a typical object takes")
     parser.add_argument("--first-frame-only", action="store_true", help="movies: only the objects of frame 0")
     parser.add_argument("--no-samples", action="store_true", help="leave the synthetic movies out")
     parser.add_argument("--no-baseline", action="store_true")

@@ -9,7 +9,7 @@ from PIL import Image
 from truth_predictors import TruthImagePredictor, TruthPredictor, coordinates
 
 from napari_sam2.cli import main
-from napari_sam2.cli.evaluate import checked_prompts, stack_name
+from napari_sam2.cli.evaluate import about_model, checked_prompts, stack_name
 from napari_sam2.evaluation.report import About
 from sam2_core.errors import StackError
 from sam2_core.training.synthetic import MovieSettings, make_movie
@@ -81,3 +81,10 @@ def test_a_stack_is_named_by_its_folder_where_its_own_name_says_nothing(tmp_path
     assert stack_name(tmp_path / "yeast" / "images.tif") == "yeast"
     assert stack_name(tmp_path / "phase" / "val" / "images") == "phase_val"
     assert stack_name(tmp_path / "a" / "16cell_image.tif") == "16cell_image"
+
+
+def test_the_table_says_which_model_ran_where_and_how_precisely():
+    predictor = TruthPredictor(np.zeros((1, 5, 5), int))
+    about = about_model("a model", predictor)
+    assert (about.model, about.precision, about.settings["model input"]) == ("a model", "float32", "256 px")
+    assert about.device.startswith("cpu")

@@ -17,6 +17,7 @@ import typer
 from napari_sam2.cli.console import frame_progress, output, table
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.view_choice import ViewChoice, choose_view, view_request
+from napari_sam2.stacks.windows import SPAN
 from sam2_core.errors import StackError
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     prompt: Annotated[
         list[str] | None, typer.Option(help="click, box, corrections (movie) or clicks3 (stills); all by default.")
     ] = None,
+    span: Annotated[
+        float, typer.Option(min=0.02, max=1.0, help="Stills: share of the window's side that a typical object takes.")
+    ] = SPAN,
     first_frame_only: Annotated[
         bool, typer.Option("--first-frame-only", help="Movies: only the objects of frame 0.")
     ] = False,
@@ -79,7 +83,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     judged = resolved_kind(kind, stack, truth)
     prompts = checked_prompts(prompt, judged)
     if judged == "stills":
-        plan = Plan(still_prompts=prompts, baseline=baseline, still_objects=objects)
+        plan = Plan(still_prompts=prompts, baseline=baseline, still_objects=objects, still_span=span)
         with shown_progress() as begin:
             image_predictor, about = load_for_stills(model, device, image_size)
             source = (stack, truth, every, object_diameter)
@@ -188,7 +192,7 @@ def about_model(model: str, predictor: Any) -> About:
     from sam2_core.inference.precision import pick_precision
 
     device = getattr(predictor, "device", torch.device("cpu"))
-    precision = str(pick_precision("auto", device)).removeprefix("torch.")
+    precision = str(pick_precision("auto", device) or torch.float32).removeprefix("torch.")
     words = f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else torch.cuda.get_device_name()
     return About(model, words, precision, {"model input": f"{predictor.image_size} px"})
 

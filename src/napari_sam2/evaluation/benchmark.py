@@ -13,6 +13,7 @@ from napari_sam2.evaluation.movies import BASELINE, RUNS, MovieRun, MovieTask, T
 from napari_sam2.evaluation.report import Row, movie_row, stills_row
 from napari_sam2.evaluation.stills import PROMPTS, ImagePredictor, Still, StillResult, baseline_still, evaluate_still
 from napari_sam2.session import VideoPredictor
+from napari_sam2.stacks.windows import SPAN
 
 Begin = Callable[[str, int], Tick]
 
@@ -36,12 +37,15 @@ class Plan:
         Also the classical baseline.
     still_objects
         At most so many objects of each still, evenly picked; all where None.
+    still_span
+        Share of a still's window that a typical object takes.
     """
 
     movie_runs: tuple[str, ...] = RUNS
     still_prompts: tuple[str, ...] = PROMPTS
     baseline: bool = True
     still_objects: int | None = None
+    still_span: float = SPAN
 
 
 def benchmark_movie(
@@ -61,7 +65,7 @@ def benchmark_stills(
     results: list[StillResult] = []
     classical: dict[str, float] = {}
     for still in stills:
-        found = list(evaluate_still(predictor, still, plan.still_prompts, plan.still_objects))
+        found = list(evaluate_still(predictor, still, plan.still_prompts, plan.still_objects, plan.still_span))
         if plan.baseline:
             ious = baseline_still(still, plan.still_objects)
             classical |= {_name(result): value for result, value in zip(found, ious, strict=True)}

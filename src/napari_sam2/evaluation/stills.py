@@ -21,7 +21,7 @@ from napari_sam2.evaluation.found_mask import FoundMask
 from napari_sam2.evaluation.ground_truth import Target, still_targets, typical_diameter
 from napari_sam2.evaluation.metrics import iou
 from napari_sam2.evaluation.timing import Stopwatch
-from napari_sam2.stacks.windows import Window, cut, paste, window_at, window_side
+from napari_sam2.stacks.windows import SPAN, Window, cut, paste, window_at, window_side
 
 CLICKS = 3
 PROMPTS = ("click", "box", "clicks3")
@@ -79,7 +79,11 @@ class StillResult:
 
 
 def evaluate_still(
-    predictor: ImagePredictor, still: Still, prompts: Sequence[str] = PROMPTS, most: int | None = None
+    predictor: ImagePredictor,
+    still: Still,
+    prompts: Sequence[str] = PROMPTS,
+    most: int | None = None,
+    span: float = SPAN,
 ) -> Iterator[StillResult]:
     """Yield the result of every judged object of a still; the baseline is not among the prompts.
 
@@ -93,9 +97,11 @@ def evaluate_still(
         Which of "click", "box", "clicks3".
     most
         At most so many objects, evenly picked; all where None.
+    span
+        Share of the window's side that a typical object takes.
     """
     targets = still_targets(still.labels, most)
-    side = window_side(still.diameter_px or typical_diameter([still.labels])) if targets else 0
+    side = window_side(still.diameter_px or typical_diameter([still.labels]), span) if targets else 0
     for target in targets:
         truth = still.labels == target.object_id
         window = window_at(target.click_yx, (side, side), (truth.shape[0], truth.shape[1]))
