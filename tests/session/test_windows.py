@@ -222,6 +222,25 @@ def test_backward_and_absent_on_the_other_side_of_the_prompt(windowed):
         np.testing.assert_array_equal(forward[frame][1], movie[frame] == 1)
 
 
+def test_the_window_has_no_place_where_the_object_is_not_met(windowed):
+    state = windowed.init_state(Movie(straight((40, 30), (2, 7), 12)))
+    click(windowed, state, 8, 1, 56, 86)
+    masks(windowed.propagate_in_video(state, start_frame_idx=2))
+    assert [state.views[1].source.is_placed(frame) for frame in range(12)] == [False] * 8 + [True] * 4
+
+
+def test_on_a_prompted_frame_the_window_stays_where_the_prompt_was_answered(windowed):
+    movie = Movie(straight((100, 40), (0, 2), 10))
+    movie.frames[5:] = np.roll(movie.frames[5:], 40, axis=2)
+    state = windowed.init_state(movie)
+    click(windowed, state, 0, 1, 100, 40)
+    click(windowed, state, 5, 1, 100, 90)
+    answered = state.views[1].source.window(5)
+    found = masks(windowed.propagate_in_video(state))
+    assert state.views[1].source.window(5) == answered
+    np.testing.assert_array_equal(found[9][1], movie[9] == 1)
+
+
 def test_a_correction_on_an_earlier_frame_is_seen_in_the_window_of_that_frame(windowed, bright):
     movie = Movie(straight((40, 30), (3, 6), 12))
     state = windowed.init_state(movie)
