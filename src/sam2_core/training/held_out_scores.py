@@ -78,14 +78,9 @@ class HeldOutFrames:
             )
 
     def scores(self, model: Sam2Model) -> Scores:
-        """How good a model is; it is left in evaluation mode, on its device."""
-        device = model.device
-        model.to("cpu")  # `validation` prepares its windows in main memory
-        try:
-            click = float(evaluate_stills(model, self.stills, self.settings).mean())
-            tracked = None if self.movie is None else evaluate_movie(model, self.movie, only_first_frame=True).j
-        finally:
-            model.to(device)
+        """How good a model is; it is left in evaluation mode."""
+        click = float(evaluate_stills(model, self.stills, self.settings).mean())
+        tracked = None if self.movie is None else evaluate_movie(model, self.movie, only_first_frame=True).j
         return Scores(round(click, 4), None if tracked is None else round(tracked, 4))
 
 

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
-from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core.modeling.sam2 import MaskPrediction, Sam2Model
 from sam2_core.training.augment import normalise
 from sam2_core.training.pack import MIN_AREA_PX, median_diameter
 from sam2_core.training.rollout import FrameMemory, first_prediction, memorise, tracked_prediction
@@ -134,13 +134,21 @@ def _cut(plane: NDArray[np.uint8], left: int, top: int, side: int, mode: str) ->
 
 
 def _still_ious(model: Sam2Model, tasks: Sequence[StillTask], prompt: str) -> list[float]:
-    features = model.encode_image(normalise(torch.stack([task.window for task in tasks])))
+    features = model.encode_image(normalise(torch.stack([task.window for task in tasks]).to(model.device)))
     prompts = _prompts(tasks, prompt)
-    logits = first_prediction(model, features, prompts).low_res_masks
+    logits = _prompted(model, features, prompts).low_res_masks.cpu()
     for _ in range(2 if prompt == "clicks3" else 0):
         prompts = _corrected(prompts, tasks, logits)
-        logits = first_prediction(model, features, prompts).low_res_masks
+        logits = _prompted(model, features, prompts).low_res_masks.cpu()
     return [_iou(_in_window(logits[index], task), task) for index, task in enumerate(tasks)]
+
+
+def _prompted(model: Sam2Model, features: ImageFeatures, prompts: PromptBatch) -> MaskPrediction:
+    """The first prediction from prompts in main memory, on the model's device."""
+    device, logits = model.device, prompts.mask_logits
+    logits = None if logits is None else logits.to(device)
+    moved = PromptBatch(prompts.points_xy_model_px.to(device), prompts.point_labels.to(device), logits)
+    return first_prediction(model, features, moved)
 
 
 def _prompts(tasks: Sequence[StillTask], prompt: str) -> PromptBatch:
@@ -262,19 +270,20 @@ def _follow(model: Sam2Model, task: MovieTask, group: Sequence[_Life]) -> list[t
         features = _frame_features(model, task, frame, len(group))
         if frame == start:
             masks = [task.labels[frame] == life.identity for life in group]
-            prediction = first_prediction(model, features, _movie_prompts(masks, task.size, task.prompt))
+            prediction = _prompted(model, features, _movie_prompts(masks, task.size, task.prompt))
         else:
             prediction = tracked_prediction(model, features, memories, frame)
         memories.append(memorise(model, features, prediction, frame, conditioning=frame == start))
         memories = [memory for memory in memories if memory.conditioning or frame - memory.frame < 16]
         found += [
-            (iou, frame - start) for iou in _frame_ious(prediction.low_res_masks, task.labels[frame], group, frame)
+            (iou, frame - start)
+            for iou in _frame_ious(prediction.low_res_masks.cpu(), task.labels[frame], group, frame)
         ]
     return found
 
 
 def _frame_features(model: Sam2Model, task: MovieTask, frame: int, objects: int) -> ImageFeatures:
-    plane = torch.from_numpy(task.images[frame].astype(np.float32) / 255.0)[None, None]
+    plane = torch.from_numpy(task.images[frame].astype(np.float32) / 255.0)[None, None].to(model.device)
     size = (task.size, task.size)
     resized = functional.interpolate(plane, size=size, mode="bilinear", antialias=True, align_corners=False)
     return model.encode_image(normalise(resized[:, 0])).expand(objects)

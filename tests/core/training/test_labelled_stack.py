@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sam2_core.errors import StackError
+from sam2_core.training.held_out_scores import HeldOutFrames
 from sam2_core.training.labelled_stack import SplitSettings, split_stack
 
 
@@ -134,3 +135,14 @@ def specks(images, labels):
 def test_what_cannot_be_learned_from_is_said(spoil, words):
     with pytest.raises(StackError, match=words):
         split_stack(*spoil(*movie_of(10)))
+
+
+def test_small_objects_are_followed_on_a_close_up():
+    images, labels = movie_of(6, side=300)
+    labels[:, 250:262, 250:262] = 3
+    close = HeldOutFrames(split_stack(images, labels), size=64).movie
+    assert close is not None
+    assert close.images.shape[1:] == close.labels.shape[1:]
+    assert max(close.images.shape[1:]) < 100
+    assert 2 in close.labels
+    assert 3 not in close.labels
