@@ -20,6 +20,7 @@ from napari_sam2.cli.evaluate import (
     load_for_stills,
     shown_progress,
     stack_name,
+    with_settings,
 )
 from napari_sam2.cli.view_choice import ViewChoice
 from napari_sam2.evaluation.benchmark import Plan
@@ -92,6 +93,13 @@ def evaluate_pairs(pairs: list[Pair], chosen: argparse.Namespace, begin: Any) ->
         still_span=chosen.span,
     )
     image_predictor, about = load_for_stills(chosen.model, chosen.device, chosen.image_size)
+    about = with_settings(
+        about,
+        span=chosen.span,
+        objects_per_still=chosen.still_objects or "all",
+        ids_per_movie=chosen.objects,
+        frames_per_id=chosen.frames,
+    )
     video_predictor, _ = load_for_movies(chosen.model, chosen.device, chosen.image_size)
     selection = Selection(chosen.objects, chosen.frames, chosen.first_frame_only)
     for pair in pairs:

@@ -34,6 +34,7 @@ def test_a_movie_gives_a_table_the_data_and_a_picture(movie, capsys):
     document = json.loads((movie / "out" / "evaluation.json").read_text())
     rows = {row["run"]: row for row in document["rows"]}
     assert list(rows) == ["click", "box", "corrections", "baseline"]
+    assert document["about"]["settings"] == {"ids per movie": "40", "frames per id": "4"}
     for run in ("click", "box", "corrections"):
         assert rows[run]["values"]["j"] == 1.0
     assert 0.0 <= rows["baseline"]["values"]["j"] < 1.0

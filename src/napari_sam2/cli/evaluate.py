@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -96,6 +97,10 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
             video_predictor, about = load_for_movies(model, device, image_size)
             movie = (stack, truth, choice, selection, object_diameter)
             rows = evaluate_movie(stack_name(stack), movie, (video_predictor, view), plan, (out, begin))
+    if judged == "stills":
+        about = with_settings(about, span=span, every=every, objects_per_still=objects or "all")
+    else:
+        about = with_settings(about, ids_per_movie=objects or MOST_OBJECTS, frames_per_id=frames)
     finish(out, about, rows)
     return 0
 
@@ -195,6 +200,12 @@ def about_model(model: str, predictor: Any) -> About:
     precision = str(pick_precision("auto", device) or torch.float32).removeprefix("torch.")
     words = f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else torch.cuda.get_device_name()
     return About(model, words, precision, {"model input": f"{predictor.image_size} px"})
+
+
+def with_settings(about: About, **settings: object) -> About:
+    """Return what the table says, with more settings: underscores of the names become spaces."""
+    words = {name.replace("_", " "): str(value) for name, value in settings.items()}
+    return replace(about, settings={**about.settings, **words})
 
 
 def finish(out: Path, about: About, rows: list[Row]) -> None:
