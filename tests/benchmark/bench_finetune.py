@@ -19,7 +19,6 @@ import pytest
 
 from sam2_core.build import build_sam2
 from sam2_core.training.finetune import FinetuneSettings, Finetuning
-from sam2_core.training.finetune_files import draw_curve
 from sam2_core.training.held_out_scores import ScoreSettings
 from sam2_core.training.labelled_stack import split_stack
 from sam2_core.training.pack import to_gray_u8
@@ -63,10 +62,9 @@ def test_fine_tuning_on_the_first_frames_raises_j_on_the_later_ones(tmp_path):
     model = build_sam2("cells-nano", None, device="cpu")
     model.load_state_dict(run.best_state_dict())
     after = later_frames(model, movie.images, movie.labels)
-    draw_curve(run.looks).save(tmp_path / "curve.png")
     print(
-        f"seed {seed}, {movie.style} movie of {FRAMES} frames with {len(movie.lineage)} objects; {asked.train} trained on "
-        f"frames 0 to {run.data.training_frames[-1]}, {run.step} steps in {minutes:.1f} min ({run.reason}), best after "
-        f"step {run.best.step}: J of frames {LABELLED} to {FRAMES - 1} from one click {before:.3f} -> {after:.3f}"
+        f"seed {seed}, {movie.style} movie of {FRAMES} frames with {len(movie.lineage)} objects; {asked.train} trained "
+        f"on frames 0 to {run.data.training_frames[-1]}, {run.step} steps in {minutes:.1f} min ({run.reason}), best "
+        f"after step {run.best.step}: J of frames {LABELLED} to {FRAMES - 1} from one click {before:.3f} -> {after:.3f}"
     )
     assert after > before

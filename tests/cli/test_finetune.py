@@ -117,6 +117,14 @@ def test_a_run_is_neither_overwritten_nor_resumed_by_accident(work, run):
     assert (code, "exclude each other" in err) == (1, True)
 
 
+def test_a_moved_run_is_put_on_the_list_again(work, run):
+    assert run(f"{FINETUNE} --steps 1")[0] == 0
+    (work / "run").rename(work / "moved")
+    code, _, err = run(f"{FINETUNE.replace('run', 'moved')} --steps 1 --resume")
+    assert code == 0, err
+    assert str(work / "moved" / "tiny-movie.safetensors") in run("models")[1]
+
+
 def other_shape(work):
     write(work / "labels.tif", disc_movie()[1][:, :50])
     return FINETUNE

@@ -17,7 +17,7 @@ from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont
 
-from sam2_core.checkpoints.registry import ModelEntry, add_model, models
+from sam2_core.checkpoints.registry import BUNDLED_NAME, ModelEntry, add_model, models
 from sam2_core.checkpoints.save import save_checkpoint
 from sam2_core.errors import CheckpointError
 from sam2_core.training.finetune import LEARNING_RATES, Finetuning, Look
@@ -69,7 +69,8 @@ def check_new_name(name: str, folder: Path) -> None:
     for entry in models():
         if plain not in {answer.lower().replace("-", "_") for answer in (entry.name, *entry.aliases)}:
             continue
-        if entry.path is None or entry.path.parent != folder.expanduser().resolve():
+        elsewhere = entry.path is None or entry.path.parent != folder.expanduser().resolve()
+        if elsewhere and (entry.path is None or entry.path.is_file() or entry.name == BUNDLED_NAME):
             raise CheckpointError(f"there is a model named {entry.name} already; choose another name than {name!r}")
 
 
