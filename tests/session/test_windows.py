@@ -126,7 +126,7 @@ def bright():
 
 @pytest.fixture
 def windowed(bright):
-    return WindowedPredictor(bright, object_diameter_px=2 * RADIUS)
+    return WindowedPredictor(bright, object_diameter_px=2 * RADIUS, span=0.28)
 
 
 def test_a_disc_that_crosses_the_field_is_followed(windowed, bright):
