@@ -221,4 +221,7 @@ def _legend(draw: ImageDraw.ImageDraw, left: int, last: int, scores: Scores) -> 
     shown = [name for name in names if name != "tracked" or scores.tracked is not None]
     for index, name in enumerate(shown):
         draw.text((left + 180 * index, 14), names[name], fill=_COLOURS[name])
-    draw.text((left, _SIZE[1] - 30), f"steps 0 to {last}", fill="black")
+    for quarter in range(5):
+        x = left + (_SIZE[0] - left - _MARGIN[2]) * quarter / 4
+        draw.text((x - 6, _SIZE[1] - _MARGIN[3] + 8), f"{last * quarter / 4:g}", fill="black")
+    draw.text((left, _SIZE[1] - 24), "step", fill="black")
