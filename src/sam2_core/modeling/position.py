@@ -71,7 +71,7 @@ class RandomFourierPosition(nn.Module):
 
 
 def axial_rotation(dim: int, height: int, width: int, theta: float, device: torch.device) -> Tensor:
-    """Return the rotary table of a grid: cosine and sine of each pair's angle, x in the first half of the pairs, then y.
+    """Return a grid's rotary table: cosine and sine of each pair's angle, x in the first half of the pairs, then y.
 
     Returns
     -------
