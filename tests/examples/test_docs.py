@@ -1,0 +1,98 @@
+"""What the documentation says can be typed, typed: its Python blocks and its `napari-sam2` commands, in order.
+
+A block behind the comment ``<!-- not run: reason -->`` is left out. A csv block is saved as the file that the text
+before it names. Each page runs in a folder of its own that holds the small files that it speaks of.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_sam2 import samples
+from napari_sam2.cli import main
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "docs/tutorial.md", "docs/how-to.md", "docs/numerics.md", "docs/concepts.md")
+FENCE = re.compile(r"(?P<skip><!-- not run: .+? -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)\n```", re.DOTALL)
+CSV_NAME = re.compile(r"`([\w/]+\.csv)`")
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
+
+
+class Block(NamedTuple):
+    line: int
+    kind: str
+    text: str
+    before: str
+
+
+def blocks(page: str) -> list[Block]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = [match for match in FENCE.finditer(text) if not match["skip"]]
+    return [Block(text.count("\n", 0, m.start("text")) + 1, m["kind"], m["text"], text[: m.start()]) for m in found]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A folder with the files of which the pages speak: a corner of four frames of the sample, in several shapes."""
+    sample = samples.sample_movie()
+    movie = sample.images[:4, 40:168, 50:178]  # (4, 128, 128)
+    shapes = {
+        "movie": ("TYX", movie),
+        "two_channels": ("TCYX", np.stack([movie, movie[::-1]], axis=1)),
+        "zstack": ("ZYX", movie),
+        "movie_of_stacks": ("TZYX", np.stack([movie, movie], axis=1)),
+        "first_frame_labels": ("YX", sample.labels[0, 40:168, 50:178]),
+    }
+    for name, (axes, data) in shapes.items():
+        tifffile.imwrite(tmp_path / f"{name}.tif", data, photometric="minisblack", metadata={"axes": axes})
+    click = samples.first_clicks(sample)[0]
+    line = f"{click.y - 40},{click.x - 50}"
+    (tmp_path / "clicks.csv").write_text(f"object_id,frame,y,x\n1,0,{line}\n")
+    (tmp_path / "middle_click.csv").write_text(f"object_id,frame,y,x\n1,2,{line}\n")
+    config = (ROOT / "configs/cells/cells_nano.yaml").read_text(encoding="utf-8")
+    (tmp_path / "my_model.yaml").write_text(
+        config.replace("d_model: 160", "d_model: 80").replace("mem_dim: 40", "mem_dim: 20")
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NAPARI_SAM2_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_runs_as_it_stands(page, folder) -> None:
+    names: dict[str, Any] = {"__name__": "page"}
+    for block in blocks(page):
+        if block.kind == "python":
+            exec(compile(block.text, f"{page}:{block.line}", "exec"), names)
+        elif block.kind == "csv":
+            Path(CSV_NAME.findall(block.before)[-1]).write_text(block.text + "\n", encoding="utf-8")
+        elif block.kind == "sh":
+            run_commands(page, block)
+
+
+def run_commands(page: str, block: Block) -> None:
+    for line in block.text.splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["napari-sam2"]:
+            assert main(words[1:]) == 0, f"{page}:{block.line}: {line}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, "docs/architecture.md"])
+def test_links_lead_somewhere(page) -> None:
+    for target, anchor in LINK.findall((ROOT / page).read_text(encoding="utf-8")):
+        path = (ROOT / page).parent / target if target else ROOT / page
+        assert path.exists(), f"{page}: {target}"
+        assert not anchor or anchor in anchors(path), f"{page}: {target}#{anchor}"
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors that the headings of a page get."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
