@@ -94,10 +94,10 @@ def image_answers(scenario: dict[str, Any]) -> list[tuple[np.ndarray, np.ndarray
     rest = [
         predictor.predict(*two, multimask_output=False, return_logits=True),
         predictor.predict(box=box, multimask_output=False, return_logits=True),
-        predictor.predict(*one, box=box, multimask_output=False, return_logits=True),
+        predictor.predict(*one, box=box, return_logits=True),
         predictor.predict(box=boxes, multimask_output=False, return_logits=True),
         predictor.predict(return_logits=True),
-        predictor.predict(*two, mask_input=best, return_logits=True),
+        predictor.predict(*two, mask_input=best, multimask_output=False, return_logits=True),
     ]
     return [(ious, low[..., ::4, ::4], full[..., ::4, ::4]) for full, ious, low in [first, *rest]]
 

@@ -80,7 +80,12 @@ class PromptEncoder(nn.Module):
         return self.sparse(prompts, grid), self.dense(prompts, grid)
 
     def sparse(self, prompts: PromptBatch, grid: tuple[int, int]) -> Tensor:
-        """Return (O, N + 1, C): a token a point, and a padding token."""
+        """Return (O, N + 1, C): a token a point, and a padding token; (O, 0, C) where there are no points at all.
+
+        Source: ``PromptEncoder.forward``, which pads points and makes no token where none are given.
+        """
+        if prompts.point_labels.shape[1] == 0:
+            return self.not_a_point_embed.weight.expand(len(prompts.point_labels), 1, -1)[:, :0]
         size = torch.tensor([grid[1] * 16, grid[0] * 16], device=prompts.point_labels.device)
         points, labels = prompts.points_xy_model_px + 0.5, prompts.point_labels
         points = torch.cat([points, points.new_zeros(points.shape[0], 1, 2)], dim=1)
@@ -122,6 +127,8 @@ def draw_prompts(prompts: PromptBatch, size: tuple[int, int], sigma: float) -> T
     """
     points = (prompts.points_xy_model_px + 0.5) / 4 - 0.5  # centres in stride-4 pixels
     labels = prompts.point_labels
+    if labels.shape[1] == 0:
+        return points.new_zeros(len(labels), 3, *size)
     y = torch.arange(size[0], device=points.device, dtype=points.dtype)
     x = torch.arange(size[1], device=points.device, dtype=points.dtype)
     along_x = torch.exp(-((x - points[..., 0:1]) ** 2) / (2 * sigma**2))  # (O, N, W)

@@ -15,7 +15,7 @@ from sam2_core.modeling.hiera import join_windows, split_windows
 from sam2_core.modeling.layers import LayerNorm2d
 from sam2_core.modeling.mask_decoder import DecodedMasks, choose_by_iou, choose_by_stability
 from sam2_core.modeling.position import axial_rotation, rotate, sine_of_time, sine_position_map
-from sam2_core.modeling.prompt_encoder import PromptBatch, draw_prompts
+from sam2_core.modeling.prompt_encoder import PromptBatch, build_prompt_encoder, draw_prompts
 from sam2_core.modeling.sam2 import NO_OBJECT_LOGIT, Sam2Model
 
 TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
@@ -169,6 +169,16 @@ def test_prompts_are_drawn_where_they_are() -> None:
     filled = drawn[1, 2] > 0.5
     rows, columns = filled.any(dim=1).nonzero().flatten(), filled.any(dim=0).nonzero().flatten()
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (3, 11, 2, 10)  # both corners are inside
+
+
+def test_a_model_with_and_without_click_map_takes_prompts_without_points() -> None:
+    for name in ("cells_nano", "sam2.1_hiera_t"):
+        config = load_config(name, image_size=64)
+        encoder = build_prompt_encoder(config)
+        sparse, dense = encoder(PromptBatch.without_points(2), (4, 4))
+        assert sparse.shape == (2, 0, config.d_model)
+        assert dense.shape[1] == config.d_model
+    assert not draw_prompts(PromptBatch.without_points(2), (16, 16), sigma=1.0).any()
 
 
 def test_the_single_mask_steps_aside_where_it_is_unstable() -> None:
