@@ -48,7 +48,8 @@ class FrameSource(Protocol):
 class SplitSettings:
     """How frames are held out.
 
-    kind: `movie`, `stills`, or `auto` to tell from the labels. share: of a movie's labelled frames, the last ones.
+    kind: `movie`, `stills`, or `auto` to tell from the labels. share: of a movie's labelled frames, the last ones (of a
+    short movie up to a third).
     every: of stills, each n-th from the last one backward.
     """
 
@@ -181,9 +182,9 @@ def _keeps_ids(planes: Sequence[NDArray[np.uint16]]) -> bool:
 
 
 def _held_out(count: int, is_movie: bool, settings: SplitSettings) -> list[int]:
-    """Positions among the labelled frames; of a movie at least two where that leaves as many for training."""
+    """Positions among the labelled frames; of a short movie more than the share, so that objects can be followed."""
     if is_movie:
-        wanted = max(round(count * settings.share), 2 if count >= 4 else 1)
+        wanted = max(round(count * settings.share), min(count // 3, 4), 2 if count >= 4 else 1)
         return list(range(max(count - wanted, 1), count))
     return sorted(range(count - 1, 0, -settings.every))
 
