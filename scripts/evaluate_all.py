@@ -27,7 +27,6 @@ from napari_sam2.evaluation.benchmark import Plan
 from napari_sam2.evaluation.ground_truth import Selection
 from napari_sam2.evaluation.report import write_report
 from napari_sam2.evaluation.sources import StackChoice
-from napari_sam2.stacks.windows import SPAN
 
 DEFAULT_FOLDER = Path("../shared/data")
 PAIRS = (("images.tif", "masks.tif"), ("images.tif", "masks_linked_pseudo.tif"), ("image.tif", "masks.tif"))
@@ -95,7 +94,7 @@ def evaluate_pairs(pairs: list[Pair], chosen: argparse.Namespace, begin: Any) ->
     image_predictor, about = load_for_stills(chosen.model, chosen.device, chosen.image_size)
     about = with_settings(
         about,
-        span=chosen.span,
+        span=chosen.span or "usual",
         objects_per_still=chosen.still_objects or "all",
         ids_per_movie=chosen.objects,
         frames_per_id=chosen.frames,
@@ -130,7 +129,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--objects", type=int, default=40, help="ids per movie")
     parser.add_argument("--frames", type=int, default=40, help="frames per id")
     parser.add_argument("--still-objects", type=int, help="objects per still, evenly picked; all by default")
-    parser.add_argument("--span", type=float, default=SPAN, help="stills: share of the window a typical object takes")
+    parser.add_argument("--span", type=float, help="stills: share of the window that a typical object takes")
     parser.add_argument("--first-frame-only", action="store_true", help="movies: only the objects of frame 0")
     parser.add_argument("--no-samples", action="store_true", help="leave the synthetic movies out")
     parser.add_argument("--no-baseline", action="store_true")

@@ -74,6 +74,8 @@ class TruthPredictor:
 class TruthImagePredictor:
     """Finds the window it is shown in an image whose grey values say where a pixel comes from: see `coordinates`."""
 
+    image_size = 240
+
     def __init__(self, labels, draw=lambda truth, asked: truth):
         self.labels = labels
         self.draw = draw

@@ -6,7 +6,7 @@ from truth_predictors import TruthImagePredictor, coordinates
 
 from napari_sam2.evaluation.metrics import iou
 from napari_sam2.evaluation.stills import Still, evaluate_still
-from napari_sam2.stacks.windows import SPAN
+from napari_sam2.stacks.windows import usual_span
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_an_empty_predictor_reaches_zero(still):
 def test_truth_outside_the_window_counts_as_missed(still):
     large = next(r for r in evaluate_still(TruthImagePredictor(still.labels), still, ("click",)) if r.object_id == 3)
     assert large.ious["click"] == 1.0  # 41 px fit: 13.9 px are at most 0.3 of the window
-    narrow = Still(still.name, still.image, still.labels, diameter_px=20 * SPAN)  # a window of 20 px
+    narrow = Still(still.name, still.image, still.labels, diameter_px=20 * usual_span(240))  # a window of 20 px
     large = next(r for r in evaluate_still(TruthImagePredictor(still.labels), narrow, ("click",)) if r.object_id == 3)
     assert large.ious["click"] == pytest.approx(400 / np.count_nonzero(still.labels == 3))
 
@@ -55,7 +55,7 @@ def test_one_click_asks_for_three_masks_and_more_for_one(still):
 
 def test_corrections_fall_on_the_error_also_where_the_window_leaves_the_image(still):
     """The window of a large diameter reaches over the image; clicks must hit the truth that is still missing."""
-    wide = Still(still.name, still.image, still.labels, diameter_px=250 * SPAN)  # larger than the image
+    wide = Still(still.name, still.image, still.labels, diameter_px=250 * usual_span(240))  # larger than the image
 
     def half(truth, asked):
         columns = np.nonzero(truth)[1]

@@ -3,7 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam2.stacks.windows import SPAN, FollowingWindow, RecentFrames, Window, cut, paste, window_at, window_side
+from napari_sam2.stacks.windows import (
+    FollowingWindow,
+    RecentFrames,
+    Window,
+    cut,
+    paste,
+    usual_span,
+    window_at,
+    window_side,
+)
 
 PLANE = np.arange(20 * 30).reshape(20, 30)
 
@@ -24,8 +33,14 @@ class Frames:
 
 def test_an_object_takes_its_share_of_the_side():
     assert window_side(60, 0.25) == 240
-    assert window_side(60) == window_side(60, SPAN) > 120
-    assert window_side(1) == 16
+    assert window_side(1, 0.25) == 16
+
+
+def test_an_object_is_seen_at_the_same_size_by_every_model_input():
+    sides = [window_side(60, usual_span(image_size)) for image_size in (128, 192, 256)]
+    seen = [60 * image_size / side for image_size, side in zip((128, 192, 256), sides, strict=True)]
+    assert seen == pytest.approx([48, 48, 48], rel=0.07)
+    assert usual_span(1024) == usual_span(2048)
 
 
 @pytest.mark.parametrize(("diameter", "span"), [(0, 0.3), (-4, 0.3), (float("nan"), 0.3), (20, 0), (20, 1.5)])

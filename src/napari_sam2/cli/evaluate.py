@@ -18,7 +18,6 @@ import typer
 from napari_sam2.cli.console import frame_progress, output, table
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.view_choice import ViewChoice, choose_view, view_request
-from napari_sam2.stacks.windows import SPAN
 from sam2_core.errors import StackError
 
 if TYPE_CHECKING:
@@ -62,8 +61,8 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
         list[str] | None, typer.Option(help="click, box, corrections (movie) or clicks3 (stills); all by default.")
     ] = None,
     span: Annotated[
-        float, typer.Option(min=0.02, max=1.0, help="Stills: share of the window's side that a typical object takes.")
-    ] = SPAN,
+        float | None, typer.Option(min=0.02, max=1.0, help="Stills: share of the window's side a typical object takes.")
+    ] = None,
     first_frame_only: Annotated[
         bool, typer.Option("--first-frame-only", help="Movies: only the objects of frame 0.")
     ] = False,
@@ -98,7 +97,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
             movie = (stack, truth, choice, selection, object_diameter)
             rows = evaluate_movie(stack_name(stack), movie, (video_predictor, view), plan, (out, begin))
     if judged == "stills":
-        about = with_settings(about, span=span, every=every, objects_per_still=objects or "all")
+        about = with_settings(about, span=span or "usual", every=every, objects_per_still=objects or "all")
     else:
         about = with_settings(about, ids_per_movie=objects or MOST_OBJECTS, frames_per_id=frames)
     finish(out, about, rows)

@@ -13,7 +13,6 @@ from napari_sam2.evaluation.movies import BASELINE, RUNS, MovieRun, MovieTask, T
 from napari_sam2.evaluation.report import Row, movie_row, stills_row
 from napari_sam2.evaluation.stills import PROMPTS, ImagePredictor, Still, StillResult, baseline_still, evaluate_still
 from napari_sam2.session import VideoPredictor
-from napari_sam2.stacks.windows import SPAN
 
 Begin = Callable[[str, int], Tick]
 
@@ -38,14 +37,14 @@ class Plan:
     still_objects
         At most so many objects of each still, evenly picked; all where None.
     still_span
-        Share of a still's window that a typical object takes.
+        Share of a still's window that a typical object takes; by the size of the model's input where None.
     """
 
     movie_runs: tuple[str, ...] = RUNS
     still_prompts: tuple[str, ...] = PROMPTS
     baseline: bool = True
     still_objects: int | None = None
-    still_span: float = SPAN
+    still_span: float | None = None
 
 
 def benchmark_movie(

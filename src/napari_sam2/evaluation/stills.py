@@ -21,7 +21,7 @@ from napari_sam2.evaluation.found_mask import FoundMask
 from napari_sam2.evaluation.ground_truth import Target, still_targets, typical_diameter
 from napari_sam2.evaluation.metrics import iou
 from napari_sam2.evaluation.timing import Stopwatch
-from napari_sam2.stacks.windows import SPAN, Window, cut, paste, window_at, window_side
+from napari_sam2.stacks.windows import Window, cut, paste, usual_span, window_at, window_side
 
 CLICKS = 3
 PROMPTS = ("click", "box", "clicks3")
@@ -32,6 +32,10 @@ Array = np.ndarray[Any, Any]
 
 class ImagePredictor(Protocol):
     """What is needed of `sam2_core.inference.SAM2ImagePredictor`."""
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square model input in pixels."""
 
     def set_image(self, image: Any) -> None:
         """Take an image (H, W) or (H, W, 3) uint8."""
@@ -83,7 +87,7 @@ def evaluate_still(
     still: Still,
     prompts: Sequence[str] = PROMPTS,
     most: int | None = None,
-    span: float = SPAN,
+    span: float | None = None,
 ) -> Iterator[StillResult]:
     """Yield the result of every judged object of a still; the baseline is not among the prompts.
 
@@ -98,8 +102,9 @@ def evaluate_still(
     most
         At most so many objects, evenly picked; all where None.
     span
-        Share of the window's side that a typical object takes.
+        Share of the window's side that a typical object takes; by the size of the model's input where None.
     """
+    span = span or usual_span(predictor.image_size)
     targets = still_targets(still.labels, most)
     side = window_side(still.diameter_px or typical_diameter([still.labels]), span) if targets else 0
     for target in targets:

@@ -22,7 +22,7 @@ import numpy as np
 
 from napari_sam2.session.patches import Patch, WindowedLogits, as_numpy
 from napari_sam2.session.prompt_calls import BoxYX, PromptCall, point_call, united
-from napari_sam2.stacks.windows import SPAN, FollowingWindow, PointYX, RecentFrames, Window, window_side
+from napari_sam2.stacks.windows import FollowingWindow, PointYX, RecentFrames, Window, usual_span, window_side
 from sam2_core.errors import PromptError
 
 ROOM = 1.6
@@ -120,12 +120,12 @@ class WindowedPredictor:
     object_diameter_px
         Diameter of a typical object of the stack in pixels.
     span
-        Share of the window's side that such an object takes.
+        Share of the window's side that such an object takes; by the size of the model's input where None.
     """
 
-    def __init__(self, predictor: Any, object_diameter_px: float, span: float = SPAN) -> None:
+    def __init__(self, predictor: Any, object_diameter_px: float, span: float | None = None) -> None:
         self.predictor = predictor
-        self.side = window_side(object_diameter_px, span)
+        self.side = window_side(object_diameter_px, span or usual_span(self.image_size))
 
     @property
     def image_size(self) -> int:

@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
-SPAN = 0.2
-"""Share of a window's side that an object of typical size takes: about 50 of 256 model pixels, where the bundled model
-measured best; a model input of 128 pixels wants 0.3."""
+SEEN_PX = 48
+"""Diameter in pixels of the model's input at which a window shows an object of typical size: where the bundled model
+measured best, at every input size."""
+NARROWEST, WIDEST = 0.15, 0.4
+"""Shares of a window's side between which an object stays, whatever the input size."""
 SMALLEST_SIDE = 16
 KEPT_FRAMES = 4
 
@@ -58,7 +60,12 @@ class Window:
         )
 
 
-def window_side(object_diameter_px: float, span: float = SPAN) -> int:
+def usual_span(image_size: int) -> float:
+    """Return the share of a window's side that a typical object takes for a model input of `image_size` pixels."""
+    return min(max(SEEN_PX / image_size, NARROWEST), WIDEST)
+
+
+def window_side(object_diameter_px: float, span: float) -> int:
     """Return the side in pixels of a window in which an object of that diameter takes the share `span` of the side.
 
     Parameters

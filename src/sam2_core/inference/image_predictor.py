@@ -88,6 +88,11 @@ class SAM2ImagePredictor:
         """Where the model is."""
         return self.model.device
 
+    @property
+    def image_size(self) -> int:
+        """Side of the square model input in pixels."""
+        return self.model.image_size
+
     def set_image(self, image: Any, contrast_limits: object = None) -> None:
         """Encode an image, so that it can be prompted.
 
