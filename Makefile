@@ -4,6 +4,7 @@
 #   make test     all tests (installs missing Qt system libraries where it may)
 #   make check    ruff, mypy, import contracts, plugin manifest, wheel and sdist
 #   make bench    benchmarks; one of them: make bench NAME=bench_video.py
+#   make bench-quality DATA=folder   masks of cells-nano against ground truth, by the protocol of docs/evaluation.md
 #   make clean    remove .venv and everything that was made
 #
 # Variables: PYTHON=python3.12 picks the interpreter. On Linux without an NVIDIA card a much smaller torch comes from
@@ -13,11 +14,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench bench-quality clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 NAME ?=
+DATA ?=
 PYTEST_ARGS ?=
 EXTRA_INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt $(EXTRA_INDEX)
@@ -44,6 +46,9 @@ check: $(VENV)/.check
 bench: $(VENV)/.test
 	@bash scripts/qt_libraries.sh $(BIN)/python
 	$(BIN)/python -m pytest -s -o "python_files=bench_*.py" tests/benchmark/$(NAME)
+
+bench-quality: $(VENV)/.plain
+	$(BIN)/python scripts/evaluate_all.py $(DATA) --out runs/quality
 
 clean:
 	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis src/*.egg-info
