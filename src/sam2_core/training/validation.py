@@ -207,17 +207,22 @@ class MovieScores:
     @property
     def mean_all(self) -> float:
         """Mean IoU over all object-frames, the prompted ones included."""
-        return float(self.ious.mean())
+        return _mean(self.ious)
 
     @property
     def j(self) -> float:
         """Mean IoU over the object-frames after the prompted one."""
-        return float(self.ious[self.distances > 0].mean())
+        return _mean(self.ious[self.distances > 0])
 
     @property
     def j_at_10(self) -> float:
         """The same over the first ten frames after the prompt."""
-        return float(self.ious[(self.distances > 0) & (self.distances <= 10)].mean())
+        return _mean(self.ious[(self.distances > 0) & (self.distances <= 10)])
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """The mean, nan of nothing."""
+    return float(values.mean()) if values.size else float("nan")
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,13 @@ def test_a_movie_is_followed_from_the_first_to_the_last_frame_of_each_object(tin
     assert first.distances.tolist() == [0, 1, 2]
 
 
+def test_a_movie_without_objects_has_no_score(tiny_model):
+    labels = np.zeros((2, 64, 64), dtype=np.int64)
+    scores = evaluate_movie(tiny_model(), MovieTask(labels.astype(np.uint8), labels, size=64))
+    assert scores.ious.size == 0
+    assert np.isnan(scores.j)
+
+
 def test_memory_is_picked_as_the_predictors_do(tiny_model):
     model = tiny_model()
     seen: dict[str, list[tuple[int, float]]] = {}
