@@ -8,6 +8,7 @@ import pytest
 from napari_sam2.cli.view_choice import ViewChoice, choose_view, view_request
 from napari_sam2.session import Prompt, WindowedPredictor, typical_diameter
 from napari_sam2.stacks import open_stack, window_side
+from napari_sam2.stacks.windows import usual_span
 from sam2_core.errors import StackError
 
 TRACK = "track movie.tif --prompts prompts.json --out labels.tif"
@@ -27,7 +28,8 @@ def chosen(predictor, view, diameter, size=(1024, 1024), prompts=(CLICK,)):
 def test_small_objects_in_a_large_field_are_looked_at_in_windows(predictor):
     choice = chosen(predictor, "auto", 60)
     assert isinstance(choice.predictor, WindowedPredictor)
-    assert f"windows of {window_side(60)} x {window_side(60)} px" in choice.sentence
+    side = window_side(60, usual_span(256))
+    assert f"windows of {side} x {side} px" in choice.sentence
     assert "an object of 60 px (as given) takes 15 of the model's 256 pixels" in choice.sentence
 
 
