@@ -111,9 +111,7 @@ class Tracker:
                 entry = step.remember(moment, pending.entry, prompted=True)
                 if pending.conditions:
                     tracked.bank.condition(frame, entry)
-                elif (
-                    frame not in tracked.bank.conditioning
-                ):  # official: a refined conditioning frame keeps its old memory
+                elif frame not in tracked.bank.conditioning:  # official: a refined one keeps its old memory
                     tracked.bank.track(frame, entry)
             tracked.pending.clear()
             if not tracked.bank.conditioning and self.semantics.predicts_before_first_prompt:
@@ -139,16 +137,14 @@ class Tracker:
 
     def visit(self, state: InferenceState, frame: int, reverse: bool) -> None:
         """Track on a frame every object that is not prompted there and that the propagation has met."""
-        banks = []
-        for tracked in state.objects.values():
-            met = self.semantics.predicts_before_first_prompt or tracked.bank.reaches(frame, reverse)
-            if met and frame not in tracked.bank.conditioning:
-                banks.append(tracked.bank)
-            if met:
-                tracked.bank.direction[frame] = reverse
+        every = [tracked.bank for tracked in state.objects.values()]
+        met = [bank for bank in every if self.semantics.predicts_before_first_prompt or bank.reaches(frame, reverse)]
+        banks = [bank for bank in met if frame not in bank.conditioning]
         entries = self._step(state).track(self._moment(state, frame, reverse), banks) if banks else []
         for bank, entry in zip(banks, entries, strict=True):
             bank.track(frame, entry)
+        for bank in met:  # only now: a frame that cannot be read was not passed
+            bank.direction[frame] = reverse
 
     def clear_prompts(self, tracked: TrackedObject, frame: int) -> None:
         """Take back an object's prompts on a frame, and what they conditioned."""
@@ -197,11 +193,10 @@ class Tracker:
 
     def _step(self, state: InferenceState) -> FrameStep:
         config, semantics = self.model.config, self.semantics
+        pointer_span = semantics.pointer_span(state.num_frames, config.pointers.max_in_memory)
         selection = SelectionRule(
             config.num_maskmem,
-            config.pointers.max_in_memory
-            if semantics.fixed_pointer_span
-            else min(state.num_frames, config.pointers.max_in_memory),
+            pointer_span + 1,
             self._option("max_conditioning_frames"),
             semantics.keeps_first_conditioning_frame,
         )
@@ -209,7 +204,7 @@ class Tracker:
             self.model,
             StepRules(
                 selection=selection,
-                pointer_span=semantics.pointer_span(state.num_frames, config.pointers.max_in_memory),
+                pointer_span=pointer_span,
                 fill_hole_area=self.options.fill_hole_area,
                 binarize_prompted=self.options.binarize_prompted_masks,
                 memory_dtype=self.options.memory_dtype,

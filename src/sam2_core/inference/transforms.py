@@ -18,6 +18,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from sam2_core.modeling.mask_decoder import upscale_masks
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -101,7 +103,7 @@ def masks_to_video(logits: Tensor, size: Size) -> Tensor:
     """Return mask logits at the size of the video, (O, 1, h, w) -> (O, 1, H, W), bilinear between pixel centres."""
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits
-    return interpolate(logits, size=size, mode="bilinear", align_corners=False)
+    return upscale_masks(logits, size)
 
 
 def mask_to_model(mask: npt.NDArray[np.bool_] | Tensor, image_size: int) -> Tensor:

@@ -361,6 +361,7 @@ def test_a_frame_that_cannot_be_read_stops_the_run_and_loses_nothing(predictor) 
         seen.extend(frame for frame, _, _ in predictor.propagate_in_video(state))
     assert seen == [0, 1, 2]
     assert sorted(state.objects[1].bank.tracked) == [1, 2]
+    assert sorted(state.objects[1].bank.direction) == [0, 1, 2]
 
 
 def test_precision_is_entered_for_the_call_only(model, frames) -> None:
