@@ -11,6 +11,7 @@ import logging
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from sam2_core.config import load_config
 from sam2_core.modeling.sam2 import Sam2Model
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the steps of the later phases")
     parser.add_argument("--until", type=int, default=None, help="stop at this step")
+    parser.add_argument("--from-weights", type=Path, default=None, help="begin at phase `all` with these weights")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"])
@@ -40,7 +42,8 @@ def main() -> None:
     model = Sam2Model(load_config("cells_nano")).to(chosen.device)
     recipe = cells_nano_recipe(chosen.scale, chosen.precision)
     trainer = Trainer(model, load_pack(*packs), recipe, chosen.run)
-    trainer.resume()
+    if not trainer.resume() and chosen.from_weights is not None:
+        trainer.start_from(load_file(chosen.from_weights), "all")
     trainer.run(chosen.until, lambda done: export_weights(done, chosen.run / "cells_nano.safetensors", DATA))
 
 

@@ -15,15 +15,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from sam2_core.errors import StackError
 from sam2_core.training.augment import augment
 from sam2_core.training.pack import Record, TrainingPack
 from sam2_core.training.windows import View, WindowSettings, cut_window, random_view
 
 MIN_WINDOW_AREA = 0.004  # of the window: smaller remains of objects are not asked for
 PRESENT_AREA = 0.0008  # of the window: an object with less than this is absent
+_TRIES_PER_CLIP = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,9 @@ class ClipSettings:
     """What a batch holds.
 
     clips: number of windows. frames: T. objects: at most so many per window. weights: share of each group of the pack.
-    motion: size of the movements from frame to frame, 1 is usual. augmentation: strength of the intensity changes.
+    motion: size of the movements from frame to frame, 1 is usual. leaving: share of the clips of stills in which the
+    window travels so far that objects leave it, and in half of those come back. augmentation: strength of the intensity
+    changes.
     """
 
     window: WindowSettings = field(default_factory=WindowSettings)
@@ -40,6 +45,7 @@ class ClipSettings:
     objects: int = 6
     weights: Mapping[str, float] = field(default_factory=dict)
     motion: float = 1.0
+    leaving: float = 0.35
     augmentation: float = 1.0
 
 
@@ -68,15 +74,28 @@ class ClipBatch:
 
 
 def draw_batch(pack: TrainingPack, settings: ClipSettings, rng: np.random.Generator) -> ClipBatch:
-    """A batch of clips with at least one object each."""
+    """A batch of clips with at least one object each.
+
+    Raises
+    ------
+    StackError
+        No object is large enough in windows like these.
+    """
     views: list[tuple[Tensor, Tensor]] = []
     chosen: list[Tensor] = []
-    while len(views) < settings.clips:
+    for _ in range(_TRIES_PER_CLIP * settings.clips):
+        if len(views) == settings.clips:
+            break
         images, labels = draw_clip(pick_record(pack, settings, rng), settings, rng)
         ids = choose_objects(labels[0], settings.objects, rng)
         if ids.numel():
             views.append((images, labels))
             chosen.append(ids)
+    if len(views) < settings.clips:
+        raise StackError(
+            f"windows in which an object fills {MIN_WINDOW_AREA:.1%} of the area expected, found {len(views)} in "
+            f"{_TRIES_PER_CLIP * settings.clips} tries; give labels of larger objects or a larger span"
+        )
     images = torch.stack([view[0] for view in views], dim=1)  # (T, B, S, S)
     labels = torch.stack([view[1] for view in views], dim=1)  # (T, B, S, S)
     index = torch.repeat_interleave(torch.arange(len(chosen)), torch.tensor([ids.numel() for ids in chosen]))
@@ -132,18 +151,31 @@ def _movie_clip(record: Record, settings: ClipSettings, rng: np.random.Generator
 
 
 def _drifting_views(view: View, settings: ClipSettings, rng: np.random.Generator, amount: float) -> list[View]:
+    leaves = amount == 1.0 and rng.random() < settings.leaving
     amount *= settings.motion
-    pace = rng.normal(0.0, 0.05 * amount, 2) * view.side_px
+    pace = _paces(settings.frames, leaves, amount, rng) * view.side_px  # (T, 2)
     turning, growing = rng.normal(0.0, 0.06 * amount), rng.normal(0.0, 0.02 * amount)
     views, centre, matrix = [], view.centre_xy, view.matrix
-    for _ in range(settings.frames):
+    for frame in range(settings.frames):
         views.append(View(centre, matrix))
         jump = rng.normal(0.0, 0.03 * amount, 2) * view.side_px
-        centre = centre + pace + jump
+        centre = centre + pace[frame] + jump
         angle = turning + rng.normal(0.0, 0.03 * amount)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         matrix = np.exp(growing) * turn @ matrix
     return views
+
+
+def _paces(frames: int, leaves: bool, amount: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Steps of a window from frame to frame, (T, 2), as shares of its side."""
+    if not leaves:
+        return np.tile(rng.normal(0.0, 0.05 * amount, 2), (frames, 1))
+    angle, way = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(0.4, 1.2)
+    steps = np.tile(way * np.array([np.cos(angle), np.sin(angle)]) / max(frames - 1, 1), (frames, 1))
+    if rng.random() < 0.5:
+        steps *= 2.0
+        steps[frames // 2 :] *= -1.0
+    return steps
 
 
 def moving_shifts(settings: ClipSettings, rng: np.random.Generator) -> Tensor:

@@ -2,7 +2,8 @@
 
 `dense_losses` trains the encoder alone through a head that is thrown away. `clip_losses` plays a `ClipBatch` as a
 person would: a first prompt (click, box or mask), perhaps corrective clicks with the previous logits fed back, then
-frames from memory, some of them corrected and from then on conditioning. A still is a clip of one frame. Nothing here
+frames from memory, some of them corrected and from then on conditioning. A still is a clip of one frame. With a head,
+the encoder goes on hearing about every object of every frame, not only about those that were prompted. Nothing here
 knows optimisers or schedules.
 """
 
@@ -25,18 +26,21 @@ from sam2_core.training.losses import LossWeights, dense_loss, segmentation_loss
 from sam2_core.training.rollout import FrameMemory, condition, memorise
 from sam2_core.training.simulated_prompts import click_inside, corrective_click, noisy_box
 
+BOX_NOISE = (0.02, 0.1)  # deviation of a corner, as a share of the side: a careful and a hasty person
+
 
 @dataclass(frozen=True, slots=True)
 class PromptSettings:
     """How a simulated person works.
 
     first: odds of the first prompt on frame 0. corrections: most corrective clicks after it. corrected_frame: share of
-    the clips in which a later frame is corrected once.
+    the clips in which a later frame is corrected once. dense: factor of the dense loss, where there is a head.
     """
 
     first: Mapping[str, float] = field(default_factory=lambda: {"click": 0.7, "box": 0.3})
     corrections: int = 2
     corrected_frame: float = 0.3
+    dense: float = 0.5
     loss: LossWeights = field(default_factory=LossWeights)
 
 
@@ -68,11 +72,26 @@ def dense_losses(model: Sam2Model, head: DenseHead, batch: ClipBatch) -> dict[st
 
 
 def clip_losses(
-    model: Sam2Model, batch: ClipBatch, settings: PromptSettings, rng: np.random.Generator
+    model: Sam2Model,
+    batch: ClipBatch,
+    settings: PromptSettings,
+    rng: np.random.Generator,
+    head: DenseHead | None = None,
 ) -> dict[str, Tensor]:
     """Losses of all frames of a batch: `total`, parts, and what the masks reach (see `segmentation_loss`)."""
-    frames, clips = batch.images.shape[:2]
     every = model.encode_image(normalise(batch.images.flatten(0, 1)))
+    losses = _prompted_losses(model, every, batch, settings, rng)
+    if head is None:
+        return losses
+    dense = dense_loss(head(every).float(), batch.labels.flatten(0, 1))
+    return losses | {"dense": dense, "total": losses["total"] + settings.dense * dense}
+
+
+def _prompted_losses(
+    model: Sam2Model, every: ImageFeatures, batch: ClipBatch, settings: PromptSettings, rng: np.random.Generator
+) -> dict[str, Tensor]:
+    """Losses of the prompted objects on all frames, from the features of all frames of all clips."""
+    frames, clips = batch.images.shape[:2]
     corrected = int(rng.integers(1, frames)) if frames > 1 and rng.random() < settings.corrected_frame else 0
     times = frame_times(frames, rng)
     memories: list[FrameMemory] = []
@@ -130,7 +149,7 @@ class _FramePlayer:
         if kind == "mask":
             return self.model.predict_from_mask(self.features, self.masks)
         if kind == "box":
-            self.points, self.labels = noisy_box(self.masks, self.rng)
+            self.points, self.labels = noisy_box(self.masks, self.rng, float(self.rng.choice(BOX_NOISE)))
         else:
             self._add(click_inside(self.masks, self.rng), torch.ones_like(self.present, dtype=torch.long)[:, None])
         return self._decode(conditioned, None)

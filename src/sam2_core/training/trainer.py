@@ -55,7 +55,8 @@ class Phase:
 class Recipe:
     """A whole training: phases and optimisation.
 
-    learning_rate: peak, reached after `warm_up` steps and falling as a cosine to `final_share` of it at the last step.
+    learning_rate: peak, reached after `warm_up` steps, kept until the last phase and falling there as a cosine to
+    `final_share` of it. So the last phase can be branched off, and the phase before it made longer, at any time.
     averaging: decay of the moving average of the weights. save_seconds: time between checkpoints. precision: `float32`
     or `bfloat16` autocast.
     """
@@ -87,7 +88,9 @@ class Recipe:
     def rate_at(self, step: int) -> float:
         """Learning rate of a step (from 0)."""
         rising = min(1.0, (step + 1) / self.warm_up)
-        falling = 0.5 * (1.0 + math.cos(math.pi * min(step / self.steps, 1.0)))
+        last = self.phases[-1].steps
+        done = min(max(step - (self.steps - last), 0) / last, 1.0)
+        falling = 0.5 * (1.0 + math.cos(math.pi * done))
         return self.learning_rate * rising * (self.final_share + (1.0 - self.final_share) * falling)
 
 
@@ -143,7 +146,7 @@ class Trainer:
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=lowered):
             if task.kind == "dense":
                 return dense_losses(self.model, self.head, batch)
-            return clip_losses(self.model, batch, task.prompts, rng)
+            return clip_losses(self.model, batch, task.prompts, rng, self.head)
 
     def _descend(self, loss: Tensor) -> float:
         loss.backward()
@@ -188,6 +191,13 @@ class Trainer:
         partial = self.checkpoint_path.with_suffix(".partial")
         torch.save(state, partial)
         os.replace(partial, self.checkpoint_path)
+
+    def start_from(self, weights: Mapping[str, Tensor], phase: str) -> None:
+        """Begins with given weights at the first step of a phase, as if the phases before had been trained."""
+        names = [entry.name for entry in self.recipe.phases]
+        self.model.load_state_dict({name: value.float() for name, value in weights.items()})
+        self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.step = sum(entry.steps for entry in self.recipe.phases[: names.index(phase)])
 
     def resume(self) -> bool:
         """Goes on from the run's checkpoint; False where there is none."""

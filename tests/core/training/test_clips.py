@@ -54,6 +54,24 @@ def test_presence_follows_the_mask_area(disc_pack):
     assert not emptied.present[2, 0]
 
 
+def test_in_clips_that_leave_objects_go_and_some_come_back(disc_pack):
+    present = []
+    for seed in range(12):
+        settings = ClipSettings(WindowSettings(64), clips=4, frames=6, objects=3, leaving=1.0, augmentation=0.0)
+        present.append(draw_batch(disc_pack, settings, np.random.default_rng(seed)).present)
+    there = torch.cat(present, dim=1)  # (T, O)
+    gone = ~there[1:].all(dim=0)
+    back = gone & there[-1]
+    assert gone.float().mean() > 0.3
+    assert back.any(), "seeds 0 to 11"
+
+
+def test_windows_without_a_single_object_are_an_error(disc_pack):
+    tiny = ClipSettings(WindowSettings(64, span=(0.005, 0.006), off_centre=0.0, max_side_ratio=50.0), clips=1)
+    with pytest.raises(StackError, match="larger span"):
+        draw_batch(disc_pack, tiny, np.random.default_rng(0))
+
+
 def test_augmentation_stays_in_range_and_strength_zero_changes_nothing(disc_pack):
     images = batch_of(disc_pack, 1, augmentation=0.0).images
     changed = augment(images, np.random.default_rng(0))

@@ -54,7 +54,7 @@ def test_the_best_candidate_is_trained_and_the_iou_of_all():
     assert parts["iou"] == pytest.approx(float((ious - true_iou(large, small)).abs().mean()), rel=1e-5)
     score = np.log1p(np.exp(np.array([-2.0, 1.0]))).mean()
     assert parts["score"] == pytest.approx(score, rel=1e-5)
-    assert parts["total"] == pytest.approx(float(parts["mask"] + parts["iou"] + 0.5 * parts["score"]), rel=1e-5)
+    assert parts["total"] == pytest.approx(float(parts["mask"] + parts["iou"] + parts["score"]), rel=1e-5)
 
 
 def test_absent_objects_train_the_score_alone():

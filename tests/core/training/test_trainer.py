@@ -85,6 +85,18 @@ def test_a_new_run_has_nothing_to_resume(tiny_model, disc_pack, tmp_path):
     assert not Trainer(tiny_model(), disc_pack, recipe_of(1), tmp_path).resume()
 
 
+def test_a_run_begins_a_phase_with_given_weights(tiny_model, disc_pack, tmp_path):
+    first = Trainer(tiny_model(), disc_pack, recipe_of(4), tmp_path / "first")
+    first.run()
+    phases = (*recipe_of(5).phases, Phase("late", 2, recipe_of(1).phases[0].tasks))
+    second = Trainer(tiny_model(), disc_pack, Recipe(phases, warm_up=2), tmp_path / "second")
+    second.start_from(first.averaged_state(), "late")
+    assert second.step == 5
+    assert all(torch.equal(second.average[name], value) for name, value in first.average.items())
+    second.run()
+    assert second.step == 7
+
+
 def test_the_average_lags_behind_the_weights(tiny_model, disc_pack, tmp_path):
     trainer = Trainer(tiny_model(), disc_pack, recipe_of(5), tmp_path)
     before = {name: value.clone() for name, value in trainer.average.items()}
@@ -113,10 +125,11 @@ def test_clips_teach_every_distance_that_a_long_movie_needs():
     assert sum(times[0] == 1 and times[4] == 5 for times in drawn) > 40
 
 
-def test_the_rate_rises_then_falls_and_phases_follow_each_other():
+def test_the_rate_rises_stays_and_falls_in_the_last_phase():
     recipe = Recipe((Phase("a", 100, ()), Phase("b", 300, ())), learning_rate=1.0, warm_up=10, final_share=0.1)
     assert recipe.rate_at(0) == pytest.approx(0.1, abs=0.01)
-    assert recipe.rate_at(200) == pytest.approx(0.55, abs=0.01)
+    assert recipe.rate_at(60) == recipe.rate_at(100) == 1.0
+    assert recipe.rate_at(250) == pytest.approx(0.55, abs=0.01)
     assert recipe.rate_at(400) == pytest.approx(0.1)
     assert [recipe.phase_at(step).name for step in (0, 99, 100, 399, 900)] == ["a", "a", "b", "b", "b"]
 

@@ -8,6 +8,15 @@ puts it together. It needs numpy and scipy only, and it does not read files, cro
 from __future__ import annotations
 
 from .movie import LineageRow, SyntheticMovie, make_movie
-from .settings import Kind, MovieSettings, Style, random_settings
+from .settings import Kind, MovieSettings, Style, everyday_settings, random_settings
 
-__all__ = ["Kind", "LineageRow", "MovieSettings", "Style", "SyntheticMovie", "make_movie", "random_settings"]
+__all__ = [
+    "Kind",
+    "LineageRow",
+    "MovieSettings",
+    "Style",
+    "SyntheticMovie",
+    "everyday_settings",
+    "make_movie",
+    "random_settings",
+]

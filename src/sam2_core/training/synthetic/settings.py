@@ -117,6 +117,37 @@ def random_settings(
     return _as_tissue(rng, settings) if rng.random() < 0.1 else settings
 
 
+def everyday_settings(
+    rng: np.random.Generator, frames: int = 12, height: int = 224, width: int = 224, style: Style | None = None
+) -> MovieSettings:
+    """Return settings of an ordinary good recording, with many cells that leave: like the sample movies, but varied.
+
+    The styles are equally likely. Parameters are those of `random_settings`.
+    """
+    style = style or STYLES[rng.choice(3)]
+    kinds, weights = _KINDS_OF_STYLE[style]
+    kind = kinds[rng.choice(len(kinds), p=weights)]
+    diameter = rng.uniform(25.0, 50.0)
+    settings = MovieSettings(frames=frames, height=height, width=width, style=style, kind=kind, diameter_px=diameter)
+    settings = _with_population(rng, settings)
+    fluorescent = style == "fluorescence"
+    return replace(
+        settings,
+        cells=int(min(settings.cells, 14)),
+        speed_px=rng.uniform(0.3, 3.0),
+        leave_probability=rng.choice([0.2, 0.5]),
+        enter_probability=0.15,
+        brightness=rng.uniform(0.4, 0.9),
+        texture=rng.uniform(0.1, 0.4),
+        background=rng.uniform(0.02, 0.15) if fluorescent else rng.uniform(0.2, 0.5),
+        body=rng.uniform(0.0, 0.6),
+        halo=rng.uniform(0.4, 0.9),
+        photons=float(np.exp(rng.uniform(np.log(300.0), np.log(5000.0)))),
+        blur_px=rng.uniform(0.7, 1.6),
+        debris=rng.uniform(0.0, 0.4),
+    )
+
+
 def _with_population(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
     """Return the settings with shapes, density and behaviour drawn."""
     low, high = {"nucleus": (1.05, 1.8), "yeast": (1.0, 1.35), "spread": (1.05, 2.6), "amoeboid": (1.0, 2.0)}.get(
