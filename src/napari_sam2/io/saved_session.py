@@ -1,0 +1,159 @@
+"""What a session folder holds, as values: the document, the masks, where the images are, and a run that was interrupted.
+
+`session_files` reads and writes it, `autosave` adds to it while a session is open. Masks are given as they are stored
+in memory, so nothing is decoded on the way. History is not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from napari_sam2.session.document import Document
+from napari_sam2.session.mask_store import StoredMask
+from napari_sam2.stacks import Stack
+from sam2_core.errors import StackError
+
+MaskKey = tuple[int, int]
+"""(object_id, frame)"""
+
+
+class SnapshotLike(Protocol):
+    """The predictor's memory at one moment, as `predictor.snapshot` gives it and `predictor.restore` takes it."""
+
+    @property
+    def tensors(self) -> Mapping[str, Any]:
+        """Name -> array or tensor."""
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """All the rest, as JSON can hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedSnapshot:
+    """A snapshot as it comes back from a session folder; torch is needed only when its tensors are asked for.
+
+    Attributes
+    ----------
+    data
+        The tensors, in the safetensors format.
+    meta
+        All the rest, as JSON can hold it.
+    leg, frame
+        Behind which frame of which leg of the run it was taken.
+    """
+
+    data: bytes = field(repr=False)
+    meta: Mapping[str, Any]
+    leg: str
+    frame: int
+
+    @property
+    def tensors(self) -> dict[str, Any]:
+        """Name -> torch tensor on the CPU, as it was written."""
+        from safetensors.torch import load
+
+        return dict(load(self.data))
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run that was begun and not ended.
+
+    Attributes
+    ----------
+    request
+        The fields of the PropagateRequest, as JSON can hold them.
+    finished
+        Leg ("forward" or "backward") -> the frames that are saved, in the order in which they came.
+    """
+
+    request: Mapping[str, Any]
+    finished: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def frames_done(self) -> int:
+        """Return how many frames are finished, over both legs."""
+        return sum(len(frames) for frames in self.finished.values())
+
+
+@dataclass(frozen=True, slots=True)
+class StackRecord:
+    """What tells whether a stack is the one that a session was made on.
+
+    Attributes
+    ----------
+    shape, dtype
+        As stored, before axes are chosen.
+    fingerprint
+        Changes with the pixels of the first and of the last plane.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    fingerprint: str
+
+    @classmethod
+    def of(cls, stack: Stack) -> StackRecord:
+        """Return the record of a stack; two of its planes are read."""
+        digest = hashlib.sha256()
+        for plane in _outer_planes(stack):
+            digest.update(np.ascontiguousarray(plane).tobytes())
+        return cls(tuple(int(size) for size in stack.shape), str(stack.dtype), digest.hexdigest()[:16])
+
+    def check(self, stack: Stack) -> None:
+        """Return nothing if a stack is this one.
+
+        Raises
+        ------
+        StackError
+            If it has another shape, type or content.
+        """
+        now = StackRecord.of(stack)
+        for what in ("shape", "dtype", "fingerprint"):
+            if getattr(now, what) != getattr(self, what):
+                raise StackError(
+                    f"{stack.name} is not the stack that the session was made on: its {what} is {getattr(now, what)}, "
+                    f"and the session's {getattr(self, what)}. Put the right file in its place, or make a new session."
+                )
+
+
+@dataclass(frozen=True)
+class SavedSession:
+    """All that is kept of a session.
+
+    Attributes
+    ----------
+    document
+        Prompts and objects.
+    masks
+        ((object_id, frame), mask) in any order.
+    settings
+        As JSON can hold them (the dump of SessionSettings).
+    source
+        Path of the stack, None if it was an array in memory.
+    axes
+        One letter per dimension of the stack, None if they were not given.
+    run
+        The interrupted run; only read, begun and ended through the Autosaver.
+    snapshot
+        The predictor's memory from which that run can go on; only read.
+    stack
+        What tells that a stack is the same, None to not check it.
+    notes
+        What could not be read, one sentence each; empty when all is well.
+    """
+
+    document: Document
+    masks: Iterable[tuple[MaskKey, StoredMask]] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    source: str | None = None
+    axes: str | None = None
+    run: RunRecord | None = None
+    snapshot: SnapshotLike | None = None
+    stack: StackRecord | None = None
+    notes: tuple[str, ...] = ()
