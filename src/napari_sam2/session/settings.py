@@ -1,0 +1,88 @@
+"""What a person sets for a session, declared once: the fields become panel, saved file and documentation.
+
+Settings are values and replaced whole. `invalidated` says by comparison whether the masks still hold.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from napari_sam2.session.overlaps import Overlaps
+from napari_sam2.session.view import ViewChoice
+
+SHOWN_ONLY = frozenset({"overlaps"})
+"""Fields that change what is shown, and no mask."""
+OF_THE_MOVIE = frozenset({"track_axis", "fixed"})
+"""Fields that make another movie; they are settled before the first prompt."""
+
+
+class SessionSettings(BaseModel):
+    """Settings of one session."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(
+        "cells-nano", title="Model", description="Name of a model, or path of a checkpoint (.pt or .safetensors)."
+    )
+    device: str = Field("auto", title="Device", description="auto, or what torch accepts: cpu, cuda, cuda:1, mps.")
+    track_axis: str | None = Field(
+        None, title="Tracked axis", description="T or Z; T by default, Z where there is no time.", pattern="^[TZ]$"
+    )
+    fixed: dict[str, int] = Field(
+        default_factory=dict, title="Other axes", description="Index at which every other axis is held."
+    )
+    channels: tuple[int | str, ...] | None = Field(
+        None,
+        title="Channels",
+        description="Up to three channels, by number or name, that the model sees; all by default.",
+        min_length=1,
+        max_length=3,
+    )
+    contrast_limits: tuple[tuple[float, float], ...] | None = Field(
+        None,
+        title="Contrast",
+        description="Stored values shown as black and white, one pair or one a channel; percentiles by default.",
+        min_length=1,
+    )
+    even_out: bool = Field(
+        False,
+        title="Even out brightness",
+        description="Scale every frame to the median of the stack, against bleaching and flicker.",
+    )
+    view: ViewChoice = Field(
+        ViewChoice.auto,
+        title="View",
+        description="The model looks at whole frames, or at windows that follow the objects; auto goes by their size.",
+    )
+    object_diameter_px: float | None = Field(
+        None,
+        title="Object diameter",
+        description="Diameter of a typical object in pixels of the image; estimated from the prompts by default.",
+        ge=1,
+    )
+    overlaps: Overlaps = Field(
+        Overlaps.logits,
+        title="Overlaps",
+        description="Where masks overlap: the higher logit wins, the earlier mask keeps its pixels, or both stay.",
+    )
+
+    @field_validator("contrast_limits")
+    @classmethod
+    def _ordered(cls, value: tuple[tuple[float, float], ...] | None) -> tuple[tuple[float, float], ...] | None:
+        for low, high in value or ():
+            if not low < high:
+                raise ValueError(f"contrast limits {low:g} to {high:g}: the first must be below the second")
+        return value
+
+
+def changed_fields(old: SessionSettings, new: SessionSettings) -> frozenset[str]:
+    """Return the names of the fields in which two settings differ."""
+    before: dict[str, Any] = old.model_dump()
+    return frozenset(name for name, value in new.model_dump().items() if value != before[name])
+
+
+def invalidated(old: SessionSettings, new: SessionSettings) -> bool:
+    """Return whether masks made with the old settings say nothing about the new ones."""
+    return bool(changed_fields(old, new) - SHOWN_ONLY)
