@@ -7,6 +7,7 @@ and computes nothing. Prompts are the truth in it; everything else can be made a
 
 from __future__ import annotations
 
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from sam2_core.inference.features import LruFeatures
 from sam2_core.inference.frames import OpenedFrames
 from sam2_core.inference.memory_bank import MemoryBank, MemoryEntry
 from sam2_core.inference.prompts import MaskPrompt, PointPrompt
+from sam2_core.inference.selection import Selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,17 @@ class InferenceState:
         self.frames = frames
         self.features = features
         self.storage_device = storage_device
-        self.objects: dict[int, TrackedObject] = {}
+        self.objects: MutableMapping[int, TrackedObject] = {}
+
+    def select(self, object_ids: Iterable[int]) -> InferenceState:
+        """Return a state that sees only these objects: the same ones, over the same frames and image features.
+
+        Prompts and propagations on it touch and return only them. An object that is new is also new in this state; one
+        that is removed there is removed here. Ids that have no object yet are allowed.
+        """
+        part = InferenceState(self.frames, self.features, self.storage_device)
+        part.objects = Selected(self.objects, object_ids)
+        return part
 
     @property
     def num_frames(self) -> int:
