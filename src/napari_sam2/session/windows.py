@@ -18,96 +18,16 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from typing import Any
 
-import numpy as np
-
 from napari_sam2.session.patches import Patch, WindowedLogits, as_numpy
-from napari_sam2.session.prompt_calls import BoxYX, PromptCall, point_call, united
-from napari_sam2.stacks.windows import FollowingWindow, PointYX, RecentFrames, Window, usual_span, window_side
+from napari_sam2.session.prompt_calls import PromptCall, point_call, united
+from napari_sam2.session.windowed_state import View, WindowedState, followed_centre, needed_side
+from napari_sam2.stacks.windows import RecentFrames, usual_span, window_side
 from sam2_core.errors import PromptError
 
-ROOM = 1.6
-"""A window is at least so many times as large as a box, a mask or the distance between clicks."""
 WHOLE_FRAME_SHARE = 0.85
 """From this share of the longer side of the frame on, the whole frame is looked at."""
-LONGEST_STEP = 0.35
-"""A window moves by at most this share of its side from one frame to the next."""
-
 Answer = tuple[int, list[int], WindowedLogits]
 """Frame index, object ids, and their logits (O, 1, H, W)."""
-
-
-class View:
-    """One state of a predictor over what one window shows; the window is `source`."""
-
-    def __init__(self, predictor: Any, movie: RecentFrames, side: int | None, options: dict[str, Any]) -> None:
-        self.source = FollowingWindow(movie, side)
-        self.state = predictor.init_state(self.source, **options)
-
-    def takes(self, call: PromptCall) -> bool:
-        """Return whether the window can show what a prompt says, where it was placed on the frame if it was."""
-        extent = call.extent_yx
-        if self.source.shows_all or extent is None:
-            return True
-        if needed_side(extent) > self.source.height:
-            return False
-        return not self.source.is_placed(call.frame) or self.source.window(call.frame).holds(extent)
-
-    def prepare(self, frame: int, extent_yx: BoxYX | None) -> None:
-        """Place the window on a frame, if it is not yet, around what was prompted there."""
-        if self.source.is_placed(frame):
-            return
-        if extent_yx is None:
-            self.source.place(frame, self.source.window(frame).centre_yx)
-        else:
-            self.source.place(frame, ((extent_yx[0] + extent_yx[2]) / 2, (extent_yx[1] + extent_yx[3]) / 2))
-
-    def place(self, frame: int, centre_yx: PointYX) -> None:
-        """Place the window on a frame, and forget image features of what it showed there before."""
-        moved = self.source.place(frame, centre_yx)
-        features = getattr(self.state, "features", None)
-        if moved and features is not None:
-            features.clear()
-
-    def patches(self, frame: int, object_ids: Sequence[int], logits: Any) -> dict[int, Patch]:
-        """Return the logits (O, 1, h, w) of a frame as patches by object id."""
-        window, size = self.source.window(frame), self.source.frame_size
-        planes = as_numpy(logits)[:, 0]  # (O, h, w)
-        return {
-            object_id: Patch.of_window(window, plane, size) for object_id, plane in zip(object_ids, planes, strict=True)
-        }
-
-
-class WindowedState:
-    """A movie, and for each object its view and the prompts that were made, in the order in which objects came."""
-
-    def __init__(self, movie: RecentFrames, options: dict[str, Any]) -> None:
-        self.movie = movie
-        self.options = options
-        self.views: dict[int, View] = {}
-        self.calls: dict[int, list[PromptCall]] = {}
-
-    @property
-    def num_frames(self) -> int:
-        """Length of the movie."""
-        return len(self.movie)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of a frame."""
-        return self.movie.height, self.movie.width
-
-    @property
-    def obj_ids(self) -> list[int]:
-        """Object ids in the order in which they were added; a new list each time."""
-        return list(self.views)
-
-    def prompted_views(self) -> list[tuple[View, set[int]]]:
-        """Return each view that has prompts, and the frames on which it has them."""
-        frames: dict[int, set[int]] = {}
-        by_key = {id(view): view for view in self.views.values()}
-        for object_id, view in self.views.items():
-            frames.setdefault(id(view), set()).update(call.frame for call in self.calls[object_id])
-        return [(by_key[key], prompted) for key, prompted in frames.items() if prompted]
 
 
 class WindowedPredictor:
@@ -230,10 +150,11 @@ class WindowedPredictor:
         PromptError
             No such frame or object.
         """
-        state, view = inference_state, self._view_of(inference_state, obj_id)
+        state = inference_state
+        view = state.narrowed(state.existing_view(obj_id))
         answer = self.predictor.clear_all_prompts_in_frame(view.state, frame_idx, obj_id, need_output)
         state.calls[obj_id] = [call for call in state.calls[obj_id] if call.frame != frame_idx]
-        return None if answer is None else self._placed_back(state, view, answer)
+        return None if answer is None else _placed_back(state, view, answer)
 
     def remove_object(
         self, inference_state: WindowedState, obj_id: int, strict: bool = False, need_output: bool = True
@@ -248,54 +169,64 @@ class WindowedPredictor:
             `strict` and no such object.
         """
         if obj_id in inference_state.views or strict:
-            view = self._view_of(inference_state, obj_id)
+            view = inference_state.existing_view(obj_id)
             self.predictor.remove_object(view.state, obj_id, need_output=False)
             del inference_state.views[obj_id], inference_state.calls[obj_id]
         return inference_state.obj_ids, []
 
     def reset_state(self, inference_state: WindowedState) -> None:
         """Remove all objects and prompts; the movie stays."""
-        inference_state.views.clear()
-        inference_state.calls.clear()
+        for object_id in inference_state.obj_ids:
+            self.remove_object(inference_state, object_id)
 
     def _take(self, state: WindowedState, call: PromptCall) -> Answer:
         """Answer a prompt, and only then record it."""
-        view = state.views.get(call.object_id)
+        view = state.view_for(call.object_id)
         calls = [*state.calls.get(call.object_id, []), call]
         if view is not None and view.takes(call):
-            view.prepare(call.frame, call.extent_yx or call.clicked_yx)
-            answer = call.make(self.predictor, view.state, view.source.window(call.frame))
+            seen = state.narrowed(view)
+            seen.prepare(call.frame, call.extent_yx or call.clicked_yx)
+            answer = call.make(self.predictor, seen.state, seen.source.window(call.frame))
         else:
-            view, answer = self._handed_over(state, calls)
+            view = self._roomy_view(state, calls)
+            seen = state.narrowed(view, call.object_id)
+            answer = self._made_again(seen, calls)
         state.views[call.object_id] = view
         state.calls[call.object_id] = calls
-        return self._placed_back(state, view, answer)
+        return _placed_back(state, seen, answer)
 
-    def _handed_over(self, state: WindowedState, calls: Sequence[PromptCall]) -> tuple[View, Any]:
-        """Return a view that shows all prompts of an object, and the answer to the last of them."""
+    def _roomy_view(self, state: WindowedState, calls: Sequence[PromptCall]) -> View:
+        """Return a view, placed on their frames, that shows all prompts of an object: the one of whole frames where a
+        window would hardly be smaller, else a new one.
+        """
         extents = {call.frame: united(one.extent_yx for one in calls if one.frame == call.frame) for call in calls}
         largest = max((needed_side(extent) for extent in extents.values() if extent is not None), default=0)
-        view = self._view(state, max(self.side, largest))
+        side = max(self.side, largest)
+        shows_whole = side >= WHOLE_FRAME_SHARE * max(state.size)
+        known = state.whole_frames() if shows_whole else None
+        view = known or View.open(self.predictor, state.movie, None if shows_whole else side, state.options)
         for frame, extent in extents.items():
             if extent is not None:
                 view.prepare(frame, extent)
+        return view
+
+    def _made_again(self, view: View, calls: Sequence[PromptCall]) -> Any:
+        """Return the answer to the last of an object's prompts, all of them made in that view."""
         answer = None
         for call in calls:
             view.prepare(call.frame, call.clicked_yx)
             answer = call.make(self.predictor, view.state, view.source.window(call.frame))
-        return view, answer
-
-    def _view(self, state: WindowedState, side: int) -> View:
-        """Return a new view of that side, or the one of whole frames where a window would hardly be smaller."""
-        if side < WHOLE_FRAME_SHARE * max(state.size):
-            return View(self.predictor, state.movie, side, state.options)
-        whole = (view for view in state.views.values() if view.source.shows_all)
-        return next(whole, None) or View(self.predictor, state.movie, None, state.options)
+        return answer
 
     def _followed(
         self, view: View, prompted: set[int], start: int, count: int | None, reverse: bool
     ) -> Generator[tuple[int, dict[int, Patch]], None, None]:
-        """Yield frame and patches of one view, and place its window before each frame is looked at."""
+        """Yield frame and patches of one view, its window placed before each frame is looked at.
+
+        The window of the following frame is placed before a frame is yielded, so a run that is stopped there goes on as
+        if it had not been.
+        """
+        step = -1 if reverse else 1
 
         def is_met(frame: int) -> bool:
             return frame <= max(prompted) if reverse else frame >= min(prompted)
@@ -306,47 +237,15 @@ class WindowedPredictor:
             view.state, start_frame_idx=start, max_frame_num_to_track=count, reverse=reverse
         ):
             patches = view.patches(frame, object_ids, logits)
-            yield frame, patches
-            following = frame + (-1 if reverse else 1)
-            if is_met(following) and following not in prompted and not view.source.shows_all:
+            following = frame + step
+            is_free = is_met(following) and following not in prompted and not view.source.shows_all
+            if is_free and 0 <= following < len(view.source):
                 view.place(following, followed_centre(view.source.window(frame), as_numpy(logits)))
-
-    def _placed_back(self, state: WindowedState, view: View, answer: Any) -> Answer:
-        """Return the answer of a view's state in terms of the frame."""
-        frame, object_ids, logits = answer
-        patches = view.patches(frame, object_ids, logits)
-        return frame, list(object_ids), WindowedLogits(list(patches.values()), state.size)
-
-    def _view_of(self, state: WindowedState, object_id: int) -> View:
-        if object_id not in state.views:
-            raise PromptError(
-                f"object {object_id} does not exist; there are {state.obj_ids or 'none yet'}: add a prompt for it first"
-            )
-        return state.views[object_id]
+            yield frame, patches
 
 
-def needed_side(extent_yx: BoxYX) -> int:
-    """Return the smallest side of a window that shows (y0, x0, y1, x1) with room around it."""
-    y0, x0, y1, x1 = extent_yx
-    return round(ROOM * max(y1 - y0, x1 - x0))
-
-
-def followed_centre(window: Window, logits: np.ndarray[Any, Any]) -> PointYX:
-    """Return where the window goes next: to the middle of the mask, not too far; it stays where there is no mask.
-
-    The middle is the median of rows and columns, which stray specks do not move.
-
-    Parameters
-    ----------
-    window
-        Where it is now.
-    logits
-        (O, 1, h, w), > 0 in the mask.
-    """
-    _, _, rows, columns = np.nonzero(logits > 0)
-    if rows.size == 0:
-        return window.centre_yx
-    step = np.array([np.median(rows) - (window.height - 1) / 2, np.median(columns) - (window.width - 1) / 2])
-    longest = LONGEST_STEP * max(window.height, window.width)
-    y, x = np.asarray(window.centre_yx) + step.clip(-longest, longest)
-    return float(y), float(x)
+def _placed_back(state: WindowedState, view: View, answer: Any) -> Answer:
+    """Return the answer of a view's state in terms of the frame."""
+    frame, object_ids, logits = answer
+    patches = view.patches(frame, object_ids, logits)
+    return frame, list(object_ids), WindowedLogits(list(patches.values()), state.size)
