@@ -83,7 +83,7 @@ def parse_document(content: Any, name: str) -> PromptDocument:
         raise PromptError(first_fault(error, name)) from error
 
 
-def first_fault(error: ValidationError, name: str) -> str:
+def first_fault(error: ValidationError, name: str, manual: str = "docs/prompt-files.md") -> str:
     """Return the first fault that pydantic found as a sentence with file, entry, field and value."""
     fault = error.errors(include_url=False)[0]
     where = name
@@ -95,4 +95,4 @@ def first_fault(error: ValidationError, name: str) -> str:
     message = str(fault["msg"]).removeprefix("Value error, ")
     value = "" if fault["type"] in ("value_error", "missing") else f" (found {fault['input']!r})"
     more = f" {error.error_count() - 1} more such faults follow." if error.error_count() > 1 else ""
-    return f"{where}: {f'{field}: ' if field else ''}{message}{value}. See docs/prompt-files.md.{more}"
+    return f"{where}: {f'{field}: ' if field else ''}{message}{value}. See {manual}.{more}"

@@ -1,4 +1,4 @@
-"""What a session folder holds, as values: the document, the masks, where the images are, and a run that was interrupted.
+"""What a session folder holds, as values: document, masks, where the images are, and a run that was interrupted.
 
 `session_files` reads and writes it, `autosave` adds to it while a session is open. Masks are given as they are stored
 in memory, so nothing is decoded on the way. History is not kept.
@@ -14,12 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from napari_sam2.session.document import Document
-from napari_sam2.session.mask_store import StoredMask
+from napari_sam2.session.stored_masks import MaskKey, StoredMask
 from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
-
-MaskKey = tuple[int, int]
-"""(object_id, frame)"""
 
 
 class SnapshotLike(Protocol):
@@ -157,3 +154,10 @@ class SavedSession:
     snapshot: SnapshotLike | None = None
     stack: StackRecord | None = None
     notes: tuple[str, ...] = ()
+
+
+def _outer_planes(stack: Stack) -> tuple[np.ndarray[Any, Any], ...]:
+    """Return the first and the last plane of a stack."""
+    first = tuple(slice(None) if axis in "YXS" else 0 for axis in stack.axes)
+    last = tuple(slice(None) if axis in "YXS" else size - 1 for axis, size in zip(stack.axes, stack.shape, strict=True))
+    return np.asarray(stack.data[first]), np.asarray(stack.data[last])

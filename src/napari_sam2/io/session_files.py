@@ -1,0 +1,303 @@
+"""A session as a folder `NAME.sam2/`, described for people in `docs/sessions.md`.
+
+- `session.json`: source, settings, objects, prompts (`session_schema`); `session.previous.json`: the one before
+- `prompts/`: masks that are prompts (`session_masks`)
+- `masks-000001.log`: masks of every object and frame, and the run in work (`mask_log`)
+- `snapshot-000001.safetensors`: the predictor's memory, while a run is in work (`snapshot_files`)
+- `.lock`: held by the process that has the session open
+
+`save_session` writes all of it, `load_session` reads it, needing no lock. Every file is put in place whole, and one
+that is named by session.json is there before session.json is. What stays open and is added to is in `autosave`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from importlib import metadata
+from pathlib import Path
+
+from napari_sam2.io.atomic import sync_folder, write_atomically
+from napari_sam2.io.journal import prompts_fingerprint
+from napari_sam2.io.mask_log import LogContent, MaskLog, read_log
+from napari_sam2.io.prompt_schema import PromptEntry
+from napari_sam2.io.saved_session import SavedSession, StackRecord
+from napari_sam2.io.session_masks import read_prompt_mask, remove_unused_masks, write_prompt_mask
+from napari_sam2.io.session_schema import ObjectEntry, SessionDocument, SourceEntry, StackEntry, parse_session
+from napari_sam2.io.snapshot_files import read_snapshot, remove_snapshots
+from napari_sam2.session.document import Document
+from napari_sam2.session.objects import ObjectInfo
+from napari_sam2.session.prompts import Prompt
+from napari_sam2.session.stored_masks import MaskKey, StoredMask
+from sam2_core.errors import PromptError, StackError
+
+SESSION_SUFFIX = ".sam2"
+SESSION_FILE = "session.json"
+PREVIOUS_FILE = "session.previous.json"
+LOCK_FILE = ".lock"
+
+
+def is_session_folder(path: str | Path) -> bool:
+    """Return whether a path is a folder that holds a session."""
+    return (Path(path) / SESSION_FILE).is_file()
+
+
+def save_session(folder: str | Path, saved: SavedSession) -> None:
+    """Write a session as a folder; one that is there is replaced file by file, each in one step.
+
+    Raises
+    ------
+    StackError
+        If the folder cannot be made or written to, holds something else, or is open in another process.
+    """
+    folder = made_folder(folder)
+    with locked(folder):
+        write_session(folder, saved)
+
+
+def load_session(folder: str | Path) -> SavedSession:
+    """Return what a session folder holds; what is damaged is left out and named in `notes`.
+
+    Raises
+    ------
+    StackError
+        If it is no session folder, of a later version, or nothing in it can be read.
+    """
+    folder = Path(folder).expanduser()
+    document, notes = read_document(folder)
+    if not (folder / document.masks).exists():  # compacted by the process that has it open, between two lines
+        document, notes = read_document(folder)
+    content = read_masks(folder / document.masks, notes)
+    saved = _session(folder, document, notes)
+    run = content.run
+    if run is not None and content.prompts != document_fingerprint(saved.document):
+        run = None  # prompts were changed since: what the run would go on with is no longer what is asked for
+    snapshot = None if run is None else read_snapshot(folder, content.run_id, run.finished)
+    return replace(saved, masks=content.masks, run=run, snapshot=snapshot, notes=tuple(notes))
+
+
+def document_fingerprint(document: Document) -> str:
+    """Return a short text that changes with any prompt."""
+    return prompts_fingerprint([document.prompts[key] for key in sorted(document.prompts)])
+
+
+def made_folder(folder: str | Path) -> Path:
+    """Return a folder in which a session can be written, made if it is not there.
+
+    Raises
+    ------
+    StackError
+        If it cannot be made, or holds something else.
+    """
+    folder = Path(folder).expanduser()
+    if folder.is_dir() and not is_session_folder(folder) and any(not _is_ours(path) for path in folder.iterdir()):
+        raise StackError(
+            f"{folder} holds other files; choose a new folder for the session, e.g. movie{SESSION_SUFFIX}."
+        )
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StackError(f"the session folder {folder} cannot be made ({error}); choose another place.") from error
+    return folder
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the right to write in a session folder.
+
+    Raises
+    ------
+    StackError
+        If another session has it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK_FILE, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise StackError(
+            f"The session {folder} is open elsewhere (another window or process); close it there, or save under "
+            "another name."
+        ) from error
+    except OSError as error:
+        raise StackError(f"{folder} cannot be written to ({error}); save the session in another folder.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write_session(folder: Path, saved: SavedSession, run: LogContent | None = None) -> Path:
+    """Return the log that the masks were written to, with session.json naming it and all older logs gone.
+
+    A run in work is given with what was read or kept of it. The folder's lock is the caller's.
+    """
+    log = next_log(folder)
+    try:
+        write_log(log, saved.masks, run)
+        write_document(folder, saved, log.name)
+    except BaseException:
+        log.unlink(missing_ok=True)
+        raise
+    for old in set(folder.glob("masks-*.log")) - {log}:
+        old.unlink()
+    if run is None or run.run is None:
+        remove_snapshots(folder)
+    return log
+
+
+def next_log(folder: Path) -> Path:
+    """Return the path of a log that is not there yet."""
+    numbers = [int(path.stem.rsplit("-", 1)[1]) for path in folder.glob("masks-*.log")]
+    return folder / f"masks-{max(numbers, default=0) + 1:06d}.log"
+
+
+def write_log(path: Path, masks: Iterable[tuple[MaskKey, StoredMask]], run: LogContent | None = None) -> None:
+    """Write a log with one record per frame, in which masks stay in their order, and bring it to the disk."""
+    by_frame: dict[int, list[tuple[MaskKey, StoredMask]]] = defaultdict(list)
+    for key, mask in masks:
+        by_frame[key[1]].append((key, mask))
+    with MaskLog(path) as log:
+        for frame in sorted(by_frame):
+            log.put(by_frame[frame])
+        if run is not None and run.run is not None:
+            log.begin_run(run.run, run.run_id, run.prompts)
+        log.sync()
+    sync_folder(path.parent)
+
+
+def write_document(folder: Path, saved: SavedSession, log_name: str) -> None:
+    """Write session.json and the masks of prompts that it names; the one before stays as session.previous.json."""
+    prompts = [saved.document.prompts[key] for key in sorted(saved.document.prompts)]
+    entries = [_prompt_entry(prompt, write_prompt_mask(folder, prompt)) for prompt in prompts]
+    objects = [ObjectEntry(**asdict(info)) for info in saved.document.objects.values()]
+    record = saved.stack
+    stack = StackEntry(**asdict(record) | {"shape": list(record.shape)}) if record is not None else None
+    content = SessionDocument(
+        written_by=f"napari-sam2 {metadata.version('napari-sam2')}",
+        source=_source_entry(folder, saved).model_copy(update={"stack": stack}),
+        settings=dict(saved.settings),
+        objects=objects,
+        prompts=entries,
+        masks=log_name,
+    )
+    text = json.dumps(content.model_dump(), indent=2) + "\n"
+    path = folder / SESSION_FILE
+    before = _previous_masks(folder)
+    if path.exists():
+        shutil.copyfile(path, folder / PREVIOUS_FILE)
+    write_atomically(path, text.encode())
+    remove_unused_masks(folder, before | {entry.mask for entry in entries})
+
+
+def read_document(folder: Path) -> tuple[SessionDocument, list[str]]:
+    """Return the content of session.json and what had to be noted; of the one before where it is damaged.
+
+    Raises
+    ------
+    StackError
+        If neither can be used.
+    """
+    path = folder / SESSION_FILE
+    try:
+        return _parsed(path), []
+    except FileNotFoundError:
+        raise StackError(f"{folder} is not a session folder: it holds no {SESSION_FILE}; check the path.") from None
+    except ValueError as error:
+        previous = folder / PREVIOUS_FILE
+        if not previous.exists():
+            logs = ", ".join(sorted(log.name for log in folder.glob("masks-*.log"))) or "none"
+            raise StackError(f"{path} is damaged ({error}). Masks that were saved beside it: {logs}.") from error
+        return _parsed(previous), [f"{SESSION_FILE} is damaged ({error}); {PREVIOUS_FILE} was read instead."]
+
+
+def read_masks(path: Path, notes: list[str]) -> LogContent:
+    """Return what the log holds; if it is not there, another one is read. What is missing is added to the notes."""
+    if not path.exists():
+        others = sorted(path.parent.glob("masks-*.log"))
+        what = f"{others[-1].name} was read instead" if others else "there are no masks; track again"
+        notes.append(f"{path.name} is missing; {what}.")
+        if not others:
+            return LogContent()
+        path = others[-1]
+    content = read_log(path)
+    if content.skipped:
+        notes.append(f"{path.name} is damaged in {content.skipped} place(s); {len(content.masks)} masks were read.")
+    return content
+
+
+def _parsed(path: Path) -> SessionDocument:
+    return parse_session(json.loads(path.read_text(encoding="utf-8")), str(path))
+
+
+def _session(folder: Path, document: SessionDocument, notes: list[str]) -> SavedSession:
+    prompts: dict[MaskKey, Prompt] = {}
+    for number, entry in enumerate(document.prompts):
+        try:
+            prompts[entry.object_id, entry.frame] = _prompt(folder, entry, f"{SESSION_FILE}, entry {number + 1}")
+        except PromptError as error:
+            notes.append(f"object {entry.object_id}, frame {entry.frame}: {error} The prompt is left out.")
+    objects = {entry.object_id: ObjectInfo(**entry.model_dump()) for entry in document.objects}
+    objects |= {object_id: ObjectInfo(object_id) for object_id, _ in prompts if object_id not in objects}
+    stack = document.source.stack
+    return SavedSession(
+        document=Document(prompts=prompts, objects=objects),
+        settings=document.settings,
+        source=_found_source(folder, document.source),
+        axes=document.source.axes,
+        stack=None if stack is None else StackRecord(tuple(stack.shape), stack.dtype, stack.fingerprint),
+    )
+
+
+def _prompt(folder: Path, entry: PromptEntry, origin: str) -> Prompt:
+    mask = None if entry.mask is None else read_prompt_mask(folder / entry.mask, entry.object_id)
+    points = tuple((float(y), float(x)) for y, x in entry.points_yx)
+    return Prompt(entry.object_id, entry.frame, points, tuple(entry.labels), entry.box_yx, mask, origin)
+
+
+def _prompt_entry(prompt: Prompt, mask: str | None) -> PromptEntry:
+    return PromptEntry(
+        object_id=prompt.object_id,
+        frame=prompt.frame,
+        points_yx=list(prompt.points_yx),
+        labels=[1 if label else 0 for label in prompt.labels],
+        box_yx=prompt.box_yx,
+        mask=mask,
+    )
+
+
+def _previous_masks(folder: Path) -> set[str | None]:
+    """Return the mask files that the session.json that is there names: it becomes the previous one and needs them."""
+    try:
+        return {entry.mask for entry in _parsed(folder / SESSION_FILE).prompts}
+    except (OSError, ValueError, StackError):
+        return set()
+
+
+def _source_entry(folder: Path, saved: SavedSession) -> SourceEntry:
+    if saved.source is None:
+        return SourceEntry(axes=saved.axes)
+    absolute = Path(saved.source).expanduser().absolute()
+    try:
+        path = Path(os.path.relpath(absolute, folder.absolute())).as_posix()
+    except ValueError:  # on another drive
+        path = str(absolute)
+    return SourceEntry(path=path, absolute=str(absolute), axes=saved.axes)
+
+
+def _found_source(folder: Path, entry: SourceEntry) -> str | None:
+    """Return where the images are: seen from the folder, else where they were; the latter if they are in neither."""
+    beside = None if entry.path is None else Path(os.path.normpath(folder.absolute() / entry.path))
+    if beside is not None and (beside.exists() or entry.absolute is None):
+        return str(beside)
+    return entry.absolute
+
+
+def _is_ours(path: Path) -> bool:
+    return path.name == LOCK_FILE or path.name.startswith(("masks-", ".masks-", ".session", "snapshot-", "prompts"))

@@ -1,0 +1,89 @@
+"""`session.json`, version 1, as a schema: what may stand in it and how it becomes a document and back.
+
+`docs/sessions.md` describes it for people. Prompts stand in it as they stand in a prompt file. Anything unknown is an
+error. Reading and writing files is in `session_files`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_sam2.io.prompt_schema import PromptEntry, first_fault
+from napari_sam2.session.prompts import LARGEST_ID
+from sam2_core.errors import StackError
+
+FORMAT = "napari-sam2-session"
+VERSION = 1
+ObjectId = Annotated[int, Field(ge=1, le=LARGEST_ID, strict=True)]
+
+
+class StackEntry(BaseModel):
+    """What tells whether a stack is the one that the session was made on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shape: list[int]
+    dtype: str
+    fingerprint: str
+
+
+class SourceEntry(BaseModel):
+    """Where the images are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Annotated[str | None, Field(description="relative to the session folder where it can be")] = None
+    absolute: Annotated[str | None, Field(description="where it was when it was saved")] = None
+    axes: Annotated[str | None, Field(description="one letter of TZCYXS per dimension")] = None
+    stack: StackEntry | None = None
+
+
+class ObjectEntry(BaseModel):
+    """One object."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    object_id: ObjectId
+    name: str = ""
+    visible: bool = True
+    locked: bool = False
+    parent: ObjectId | None = None
+
+
+class SessionDocument(BaseModel):
+    """A whole session.json."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["napari-sam2-session"] = "napari-sam2-session"
+    version: Literal[1] = 1
+    written_by: str = ""
+    source: SourceEntry = SourceEntry()
+    settings: dict[str, Any] = {}
+    objects: list[ObjectEntry] = []
+    prompts: list[PromptEntry] = []
+    masks: Annotated[str, Field(pattern=r"^masks-\d+\.log$", description="file that holds the masks")]
+
+
+def parse_session(content: Any, name: str) -> SessionDocument:
+    """Return the checked content of a session.json.
+
+    Raises
+    ------
+    StackError
+        If it is no session, of another version, or has an entry that cannot be used; the message names it.
+    """
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise StackError(f'{name} is not a session: it needs "format": "{FORMAT}" at the top and has {found!r}.')
+    if content.get("version") != VERSION:
+        raise StackError(
+            f"{name} has version {content.get('version')!r}, and this program reads version {VERSION}; "
+            "update napari-sam2 to open it. Nothing was changed."
+        )
+    try:
+        return SessionDocument.model_validate(content)
+    except ValidationError as error:
+        raise StackError(first_fault(error, name, "docs/sessions.md")) from error

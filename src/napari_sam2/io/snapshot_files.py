@@ -1,0 +1,96 @@
+"""Snapshots of the predictor's memory in a session folder: safetensors, with the rest as JSON in the file's header.
+
+The two newest are kept: masks reach the disk a moment behind the memory that made them, so the newest snapshot of a
+process that was killed may be ahead of the frames that are saved, and the one before it is not.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_sam2.io.atomic import write_atomically
+from napari_sam2.io.mask_log import FrameDone
+from napari_sam2.io.saved_session import SavedSnapshot, SnapshotLike
+
+_KEPT = 2
+_VERSION = "1"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPlace:
+    """To which run a snapshot belongs, and behind which of its frames it was taken."""
+
+    run_id: str
+    done: FrameDone
+
+
+def write_snapshot(folder: Path, snapshot: SnapshotLike, place: SnapshotPlace) -> Path:
+    """Return the file that a snapshot was written to; all but the two newest are removed."""
+    from safetensors.torch import save
+
+    about = {
+        "version": _VERSION,
+        "meta": json.dumps(dict(snapshot.meta)),
+        "run": place.run_id,
+        "leg": place.done.leg,
+        "frame": str(place.done.frame),
+    }
+    files = _files(folder)
+    number = int(files[-1].stem.rsplit("-", 1)[1]) + 1 if files else 1
+    path = folder / f"snapshot-{number:06d}.safetensors"
+    write_atomically(path, save({name: _plain(tensor) for name, tensor in snapshot.tensors.items()}, about))
+    for old in _files(folder)[:-_KEPT]:
+        old.unlink()
+    return path
+
+
+def read_snapshot(folder: Path, run_id: str, finished: Mapping[str, tuple[int, ...]]) -> SavedSnapshot | None:
+    """Return the newest snapshot of a run that lies behind a frame that is finished, or None."""
+    for path in reversed(_files(folder)):
+        data = path.read_bytes()
+        about = _header(data)
+        if about is None or about.get("version") != _VERSION:
+            _log.info("%s cannot be used; an earlier one is taken, or the run begins again.", path.name)
+            continue
+        leg, frame = about["leg"], int(about["frame"])
+        if about["run"] == run_id and frame in finished.get(leg, ()):
+            return SavedSnapshot(data, json.loads(about["meta"]), leg, frame)
+    return None
+
+
+def remove_snapshots(folder: Path) -> None:
+    """Remove all snapshots of a session folder."""
+    for path in _files(folder):
+        path.unlink()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("snapshot-*.safetensors"))
+
+
+def _header(data: bytes) -> dict[str, str] | None:
+    """Return the text that goes with the tensors, None if the file is not whole."""
+    try:
+        (length,) = struct.unpack_from("<Q", data)
+        header = json.loads(data[8 : 8 + length])
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    except (struct.error, ValueError):
+        return None
+    return header.get("__metadata__") if len(data) == 8 + length + max(ends, default=0) else None
+
+
+def _plain(tensor: Any) -> Any:
+    """Return a tensor of its own on the CPU, as safetensors wants it."""
+    import torch
+
+    own = tensor.detach() if isinstance(tensor, torch.Tensor) else torch.from_numpy(np.array(tensor))
+    return own.to("cpu").clone(memory_format=torch.contiguous_format)

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from napari_sam2.io import Autosaver, FrameDone, load_session, save_session
+from napari_sam2.session.document import difference
+from napari_sam2.session.mask_store import MaskStatus, StoredMask
+from sam2_core.errors import StackError
+
+REQUEST = {"direction": "both", "frames": [0, 9]}
+
+
+def stored(object_id, frame):
+    logits = np.random.default_rng((object_id, frame)).normal(4, 4, (7, 6)).astype(np.float32)
+    return StoredMask.of_logits(frame, object_id, logits, leg="backward")
+
+
+@dataclass
+class Memory:
+    tensors: dict = field(default_factory=lambda: {"bank": torch.arange(6, dtype=torch.bfloat16).reshape(2, 3).T})
+    meta: dict = field(default_factory=lambda: {"objects": [1, 2], "next": 4})
+
+
+@pytest.fixture
+def saver(tmp_path, saved):
+    with Autosaver.create(tmp_path / "a.sam2", saved) as opened:
+        yield opened
+
+
+def test_masks_are_on_disk_as_soon_as_they_are_put(saver, saved):
+    saver.put([((9, 5), stored(9, 5)), ((1, 0), None)])
+    saver.put([((2, 0), stored(2, 0).with_status(MaskStatus.stale))])
+    masks = dict(load_session(saver.folder).masks)
+    assert masks[9, 5] == stored(9, 5)
+    assert masks[2, 0].status is MaskStatus.stale
+    assert (1, 0) not in masks
+    assert len(masks) == len(saved.masks)
+
+
+def test_a_mask_that_is_removed_and_comes_back_keeps_its_place(saver, saved):
+    key, mask = saved.masks[0]
+    saver.put([(key, None)])
+    saver.put([(key, mask)])
+    assert load_session(saver.folder).masks[0] == (key, mask)
+
+
+def test_a_document_is_saved_alone(saver, saved):
+    changed = saved.document.without_object(2)
+    saver.save_document(changed)
+    saver.save_document(changed, {"model": "other"})
+    back = load_session(saver.folder)
+    assert difference(changed, back.document).is_empty
+    assert back.settings == {"model": "other"}
+    assert len(back.masks) == len(saved.masks)
+
+
+def test_an_interrupted_run_is_known_with_what_it_finished(saver, saved):
+    saver.begin_run(REQUEST, saved.document)
+    saver.put([((1, 5), stored(1, 5))], FrameDone("forward", 5))
+    saver.put([], FrameDone("forward", 6))
+    saver.put([((1, 3), stored(1, 3))], FrameDone("backward", 3))
+    run = load_session(saver.folder).run
+    assert run.request == REQUEST
+    assert run.finished == {"forward": (5, 6), "backward": (3,)}
+    assert run == saver.run
+    saver.end_run()
+    assert load_session(saver.folder).run is None
+
+
+def test_a_run_goes_on_after_it_was_opened_again_and_saved(tmp_path, saved):
+    with Autosaver.create(tmp_path / "a.sam2", saved) as first:
+        first.begin_run(REQUEST, saved.document)
+        first.put([((1, 5), stored(1, 5))], FrameDone("forward", 5))
+        first.snapshot(Memory(), FrameDone("forward", 5))
+    second, back = Autosaver.open(tmp_path / "a.sam2")
+    with second:
+        assert back.run.finished == {"forward": (5,)}
+        second.put([((1, 6), stored(1, 6))], FrameDone("forward", 6))
+        second.save(replace(back, masks=load_session(second.folder).masks))
+        second.put([((1, 7), stored(1, 7))], FrameDone("forward", 7))
+    again = load_session(tmp_path / "a.sam2")
+    assert again.run.finished == {"forward": (5, 6, 7)}
+    assert again.snapshot.frame == 5
+    assert dict(again.masks)[1, 7] == stored(1, 7)
+    assert sorted(path.name for path in second.folder.glob("masks-*")) == ["masks-000002.log"]
+
+
+def test_a_run_whose_prompts_were_changed_since_is_over(tmp_path, saved):
+    with Autosaver.create(tmp_path / "a.sam2", saved) as saver:
+        saver.begin_run(REQUEST, saved.document)
+        saver.put([], FrameDone("forward", 0))
+        saver.snapshot(Memory(), FrameDone("forward", 0))
+        saver.save_document(saved.document.without_prompt((1, 0)))
+    assert load_session(tmp_path / "a.sam2").run is None
+    saver, back = Autosaver.open(tmp_path / "a.sam2")
+    with saver:
+        assert back.run is None
+        assert saver.run is None
+        assert not list(saver.folder.glob("snapshot-*"))
+
+
+def test_a_snapshot_comes_back_to_the_bit(saver, saved):
+    saver.snapshot(Memory(), FrameDone("forward", 1))
+    assert load_session(saver.folder).snapshot is None
+    saver.begin_run(REQUEST, saved.document)
+    saver.put([], FrameDone("forward", 4))
+    saver.snapshot(Memory({"a": Memory().tensors["bank"], "b": np.float32([[1.5]])}), FrameDone("forward", 4))
+    snapshot = load_session(saver.folder).snapshot
+    assert snapshot.meta == Memory().meta
+    assert (snapshot.leg, snapshot.frame) == ("forward", 4)
+    assert torch.equal(snapshot.tensors["a"], Memory().tensors["bank"])
+    assert snapshot.tensors["a"].dtype == torch.bfloat16
+    assert snapshot.tensors["b"].item() == 1.5
+
+
+def test_a_snapshot_that_is_ahead_of_the_masks_is_passed_over(saver, saved):
+    saver.begin_run(REQUEST, saved.document)
+    for frame in (2, 4, 6):
+        saver.put([], FrameDone("forward", frame))
+        saver.snapshot(Memory(), FrameDone("forward", frame + 1 if frame == 6 else frame))
+    assert len(list(saver.folder.glob("snapshot-*"))) == 2
+    assert load_session(saver.folder).snapshot.frame == 4
+    saver.put([], FrameDone("forward", 7))
+    assert load_session(saver.folder).snapshot.frame == 7
+
+
+def test_a_cut_snapshot_is_passed_over(saver, saved):
+    saver.begin_run(REQUEST, saved.document)
+    for frame in (2, 4):
+        saver.put([], FrameDone("forward", frame))
+        saver.snapshot(Memory(), FrameDone("forward", frame))
+    newest = sorted(saver.folder.glob("snapshot-*"))[-1]
+    newest.write_bytes(newest.read_bytes()[:-1])
+    assert load_session(saver.folder).snapshot.frame == 2
+
+
+@pytest.mark.parametrize("lost", [1, 7, 12, 40])
+def test_a_record_that_was_cut_is_dropped_and_writing_goes_on_behind_it(tmp_path, saved, lost):
+    with Autosaver.create(tmp_path / "a.sam2", saved) as first:
+        first.put([((9, 1), stored(9, 1))])
+        log = first.folder / "masks-000001.log"
+        whole = log.stat().st_size
+        first.put([((9, 2), stored(9, 2)), ((9, 3), stored(9, 3))])
+    os.truncate(log, log.stat().st_size - lost)
+    assert log.stat().st_size > whole
+    second, back = Autosaver.open(tmp_path / "a.sam2")
+    with second:
+        assert back.notes == ()
+        assert {key for key, _ in back.masks if key[0] == 9} == {(9, 1)}
+        second.put([((9, 4), stored(9, 4))])
+    again = load_session(tmp_path / "a.sam2")
+    assert {key for key, _ in again.masks if key[0] == 9} == {(9, 1), (9, 4)}
+    assert again.notes == ()
+
+
+def test_the_folder_has_one_writer(saver, saved):
+    for attempt in (
+        lambda: Autosaver.open(saver.folder),
+        lambda: save_session(saver.folder, saved),
+        lambda: Autosaver.create(saver.folder, saved),
+    ):
+        with pytest.raises(StackError, match=r"is open elsewhere \(another window or process\); close it there"):
+            attempt()
+    saver.put([((9, 5), stored(9, 5))])
+    saver.close()
+    with Autosaver.open(saver.folder)[0]:
+        assert (9, 5) in dict(load_session(saver.folder).masks)
+
+
+def test_another_process_cannot_write(saver):
+    code = f"from napari_sam2.io import Autosaver; Autosaver.open({str(saver.folder)!r})"
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "is open elsewhere" in outcome.stderr
+
+
+def test_a_killed_process_loses_at_most_the_frame_in_work(tmp_path, saved):
+    """A process says which frame it has put, and is killed in the middle of its work: all these are there."""
+    save_session(tmp_path / "a.sam2", saved)
+    writer = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("endless_writer.py")), str(tmp_path / "a.sam2")],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    said = []
+    with writer:
+        for line in writer.stdout:
+            said.append(int(line))
+            if len(said) == 60:
+                os.kill(writer.pid, signal.SIGKILL)
+                said += [int(rest) for rest in writer.stdout if rest.endswith("\n")]
+                break
+    assert writer.returncode == -signal.SIGKILL
+    saver, back = Autosaver.open(tmp_path / "a.sam2")
+    saver.close()
+    finished = back.run.finished["backward"]
+    assert list(finished) == list(range(len(finished)))
+    assert set(said) <= set(finished)
+    assert len(finished) <= len(said) + 1
+    masks = dict(back.masks)
+    assert all(masks[object_id, frame] == stored(object_id, frame) for frame in finished for object_id in (11, 12))
+    assert back.snapshot.frame in finished
+    assert back.snapshot.meta["next"] == back.snapshot.frame
+    assert back.notes == ()

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_sam2.io import SavedSession, StackRecord, is_session_folder, load_session, save_session
+from napari_sam2.session.document import Document, difference
+from napari_sam2.session.mask_store import MaskStatus, MaskStore, Overlaps, StoredMask
+from napari_sam2.session.prompts import Prompt
+from napari_sam2.stacks import open_stack
+from sam2_core.errors import StackError
+
+
+def edit(folder, **changes):
+    path = folder / "session.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_what_is_saved_comes_back_to_the_bit(tmp_path, saved):
+    save_session(tmp_path / "movie.sam2", saved)
+    back = load_session(tmp_path / "movie.sam2")
+    assert difference(saved.document, back.document).is_empty
+    assert list(back.document.objects) == list(saved.document.objects)
+    assert list(back.masks) == sorted(saved.masks, key=lambda item: item[0][1])
+    assert (back.settings, back.axes, back.source) == (saved.settings, "TYX", None)
+    assert (back.run, back.snapshot, back.notes) == (None, None, ())
+
+
+def test_an_emptied_mask_and_an_absent_one_survive(tmp_path):
+    document = Document.of([Prompt(1, 0, mask=np.zeros((6, 7), bool))])
+    masks = [((1, 0), StoredMask.of_mask(np.zeros((6, 7), bool))), ((1, 1), StoredMask.empty())]
+    save_session(tmp_path / "a.sam2", SavedSession(document, masks))
+    back = load_session(tmp_path / "a.sam2")
+    assert difference(document, back.document).is_empty
+    assert [mask.status for _, mask in back.masks] == [MaskStatus.edited, MaskStatus.absent]
+
+
+def test_masks_keep_the_age_by_which_overlaps_are_kept(tmp_path, saved):
+    full = np.ones((4, 4), np.float32)
+    masks = [((5, 0), StoredMask.of_logits(0, 0, full)), ((2, 0), StoredMask.of_logits(0, 0, full * 9))]
+    save_session(tmp_path / "a.sam2", replace(saved, masks=masks))
+    store = MaskStore((4, 4), 1)
+    for key, mask in load_session(tmp_path / "a.sam2").masks:
+        store.put(key, mask)
+    assert np.unique(store.labels(0, overlaps=Overlaps.keep)).tolist() == [5]
+
+
+def test_the_source_is_found_when_folder_and_images_move_together(tmp_path, saved):
+    (tmp_path / "old").mkdir()
+    tifffile.imwrite(tmp_path / "old" / "movie.tif", np.zeros((5, 8, 8), np.uint8), photometric="minisblack")
+    save_session(tmp_path / "old" / "movie.sam2", replace(saved, source=str(tmp_path / "old" / "movie.tif")))
+    content = json.loads((tmp_path / "old" / "movie.sam2" / "session.json").read_text())
+    assert content["source"]["path"] == "../movie.tif"
+    shutil.move(tmp_path / "old", tmp_path / "new")
+    assert load_session(tmp_path / "new" / "movie.sam2").source == str(tmp_path / "new" / "movie.tif")
+    (tmp_path / "new" / "movie.tif").unlink()
+    assert load_session(tmp_path / "new" / "movie.sam2").source == str(tmp_path / "old" / "movie.tif")
+
+
+def test_another_stack_in_the_place_of_the_first_is_noticed(tmp_path, saved, rng):
+    frames = rng.integers(0, 255, (3, 8, 8), np.uint8)
+    record = StackRecord.of(open_stack(frames, "TYX"))
+    save_session(tmp_path / "a.sam2", replace(saved, stack=record))
+    back = load_session(tmp_path / "a.sam2").stack
+    back.check(open_stack(frames.copy(), "TYX"))
+    changed = frames.copy()
+    changed[-1, 2, 3] ^= 1
+    with pytest.raises(StackError, match=r"not the stack that the session was made on: its fingerprint is"):
+        back.check(open_stack(changed, "TYX"))
+    with pytest.raises(StackError, match=r"its shape is \(2, 8, 8\), and the session's \(3, 8, 8\)"):
+        back.check(open_stack(frames[:2], "TYX"))
+
+
+def test_saving_again_leaves_no_old_files(tmp_path, saved, document):
+    folder = tmp_path / "a.sam2"
+    save_session(folder, saved)
+    save_session(folder, replace(saved, document=document.without_prompt((3, 2))))
+    save_session(folder, replace(saved, document=document.without_prompt((3, 2)), masks=saved.masks[:2]))
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    assert names == [".lock", "masks-000003.log", "session.json", "session.previous.json"]
+    assert len(load_session(folder).masks) == 2
+
+
+def test_a_later_version_is_refused_and_left_alone(tmp_path, saved):
+    folder = tmp_path / "a.sam2"
+    save_session(folder, saved)
+    edit(folder, version=2)
+    before = (folder / "session.json").read_bytes()
+    with pytest.raises(StackError, match=r"session.json has version 2, and this program reads version 1; update"):
+        load_session(folder)
+    assert (folder / "session.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": "something"}, r'is not a session: it needs "format": "napari-sam2-session"'),
+        ({"colour": "red"}, r"colour: Extra inputs are not permitted"),
+        (
+            {"prompts": [{"object_id": 0, "frame": 0}]},
+            r"entry 1: object_id: Input should be greater",
+        ),
+        ({"masks": "../other.log"}, r"masks: String should match"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path, saved, changes, message):
+    save_session(tmp_path / "a.sam2", saved)
+    edit(tmp_path / "a.sam2", **changes)
+    with pytest.raises(StackError, match=message):
+        load_session(tmp_path / "a.sam2")
+
+
+def test_a_damaged_session_file_falls_back_on_the_one_before(tmp_path, saved):
+    folder = tmp_path / "a.sam2"
+    save_session(folder, saved)
+    (folder / "session.json").write_text("{ cut")
+    with pytest.raises(StackError, match=r"session.json is damaged .* saved beside it: masks-000001.log"):
+        load_session(folder)
+    shutil.rmtree(folder)
+    save_session(folder, saved)
+    save_session(folder, saved)
+    (folder / "session.json").write_text("{ cut")
+    back = load_session(folder)
+    assert difference(saved.document, back.document).is_empty
+    assert len(back.masks) == len(saved.masks)
+    assert "session.previous.json was read instead" in back.notes[0]
+    assert "masks-000001.log is missing; masks-000002.log was read instead" in back.notes[1]
+
+
+def test_a_damaged_mask_of_a_prompt_costs_that_prompt_only(tmp_path, saved):
+    save_session(tmp_path / "a.sam2", saved)
+    (path,) = (tmp_path / "a.sam2" / "prompts").iterdir()
+    path.write_bytes(path.read_bytes()[:50])
+    back = load_session(tmp_path / "a.sam2")
+    assert back.document.prompts.keys() == saved.document.prompts.keys() - {(3, 2)}
+    assert 3 in back.document.objects
+    (note,) = back.notes
+    assert "object 3, frame 2" in note
+    assert path.name in note
+
+
+def test_a_damaged_place_in_the_masks_costs_its_frame_only(tmp_path, saved, masks):
+    save_session(tmp_path / "a.sam2", saved)
+    log = tmp_path / "a.sam2" / "masks-000001.log"
+    data = bytearray(log.read_bytes())
+    second = [place for place in range(len(data)) if data[place : place + 4] == b"SM2R"][2]
+    data[second + 60] ^= 0xFF
+    log.write_bytes(data)
+    back = load_session(tmp_path / "a.sam2")
+    assert [key for key, _ in back.masks] == [key for key, _ in masks if key[1] != 1]
+    assert back.notes == ("masks-000001.log is damaged in 1 place(s); 9 masks were read.",)
+
+
+def test_missing_masks_are_reported_and_the_prompts_are_there(tmp_path, saved):
+    save_session(tmp_path / "a.sam2", saved)
+    (tmp_path / "a.sam2" / "masks-000001.log").unlink()
+    back = load_session(tmp_path / "a.sam2")
+    assert len(back.document.prompts) == 4
+    assert back.notes == ("masks-000001.log is missing; there are no masks; track again.",)
+
+
+def test_other_folders_are_not_touched(tmp_path, saved):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(StackError, match=r"holds other files; choose a new folder"):
+        save_session(tmp_path, saved)
+    with pytest.raises(StackError, match=r"is not a session folder: it holds no session.json"):
+        load_session(tmp_path)
+    with pytest.raises(StackError, match=r"the session folder .* cannot be made"):
+        save_session(tmp_path / "no" / "such.sam2", saved)
+    assert not is_session_folder(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt"]
