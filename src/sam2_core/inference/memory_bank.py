@@ -90,6 +90,8 @@ class MemoryBank:
         Entries by frame index, in the order in which they were made.
     direction
         For every frame that a propagation passed: whether it went backward.
+    recent
+        Tracked frames that are kept in full, in the order in which they were recorded; one may be there twice.
     """
 
     def __init__(self, keep_tracked_frames: int | None = None) -> None:
@@ -97,7 +99,7 @@ class MemoryBank:
         self.tracked: dict[int, MemoryEntry] = {}
         self.direction: dict[int, bool] = {}
         self._keep = keep_tracked_frames
-        self._recent: deque[int] = deque()
+        self.recent: deque[int] = deque()
 
     def entry(self, frame: int) -> MemoryEntry | None:
         """Return what is known of a frame, the conditioning entry first."""
@@ -113,11 +115,16 @@ class MemoryBank:
         self.tracked[frame] = entry
         if self._keep is None:
             return
-        self._recent.append(frame)
-        while len(self._recent) > self._keep:
-            oldest = self._recent.popleft()
-            if oldest in self.tracked and oldest not in self._recent:
+        self.recent.append(frame)
+        while len(self.recent) > self._keep:
+            oldest = self.recent.popleft()
+            if oldest in self.tracked and oldest not in self.recent:
                 self.tracked[oldest] = self.tracked[oldest].packed()
+
+    def packed_but(self, count: int) -> dict[int, MemoryEntry]:
+        """Return the tracked entries, all packed but those of the frames recorded last, `count` of them."""
+        newest = list(dict.fromkeys(reversed(self.recent)))[:count]
+        return {frame: entry if frame in newest else entry.packed() for frame, entry in self.tracked.items()}
 
     def forget(self, frame: int) -> None:
         """Drop everything about a frame."""

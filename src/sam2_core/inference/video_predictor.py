@@ -22,6 +22,7 @@ from sam2_core.inference.frames import open_frames
 from sam2_core.inference.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.precision import pick_precision, running
 from sam2_core.inference.prompts import MaskPrompt, PointPrompt, mask_prompt, merge, point_prompt
+from sam2_core.inference.snapshots import Snapshot, restore_snapshot, take_snapshot
 from sam2_core.inference.tracker import Tracker, TrackingOptions
 from sam2_core.modeling.sam2 import Sam2Model
 
@@ -269,6 +270,41 @@ class SAM2VideoPredictor:
     def reset_state(self, inference_state: InferenceState) -> None:
         """Remove all objects and prompts; the stack and its image features stay."""
         inference_state.clear()
+
+    def snapshot(self, inference_state: InferenceState, whole_frames: int | None = None) -> Snapshot:
+        """Return what a state knows as arrays and a few words, for `restore` on this or another machine.
+
+        Parameters
+        ----------
+        inference_state
+            Of this predictor.
+        whole_frames
+            How many tracked frames of each object are kept in full, the newest; the others are packed. None keeps in
+            full what the state does, and whatever is done next is the same to the last bit; with at least
+            ``num_maskmem`` (7 in all official models) this holds for a run that goes on where it stopped.
+        """
+        return take_snapshot(self.model, self.options.semantics, inference_state, whole_frames)
+
+    def restore(self, video_path: Any, snapshot: Snapshot, **options: Any) -> InferenceState:
+        """Return a state over the same stack that knows what a snapshot says.
+
+        Parameters
+        ----------
+        video_path, **options
+            As for `init_state`, when the state was made that the snapshot was taken of.
+        snapshot
+            Of a predictor with the same model and reading of the calls.
+
+        Raises
+        ------
+        CheckpointError
+            It was taken with another model or another reading, or is incomplete.
+        StackError
+            It was taken of frames of another number or size, or the stack cannot be read.
+        """
+        state = self.init_state(video_path, **options)
+        restore_snapshot(self.model, self.options.semantics, state, snapshot, self._tracker.new_object)
+        return state
 
     def _take_prompt(
         self, state: InferenceState, frame: int, obj_id: int, tracked: TrackedObject, prompt: PointPrompt | MaskPrompt
