@@ -15,9 +15,10 @@ from safetensors.torch import load_file
 
 from sam2_core.config import load_config
 from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core.training.cells_recipes import cells_nano_recipe
 from sam2_core.training.export import export_weights
 from sam2_core.training.pack import load_pack
-from sam2_core.training.recipes import cells_nano_recipe
+from sam2_core.training.recipes import with_larger_batches
 from sam2_core.training.trainer import Trainer
 
 DATA = "BBBC038 / DSB2018 stage 1 nuclei (CC0); Usiigaci phase contrast (MIT); synthetic movies (generated)"
@@ -32,6 +33,8 @@ def main() -> None:
     parser.add_argument("--until", type=int, default=None, help="stop at this step")
     parser.add_argument("--from-weights", type=Path, default=None, help="begin at phase `all` with these weights")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw batches ahead; for a GPU")
+    parser.add_argument("--batch", type=int, default=1, help="multiplies the clips of a batch; for a GPU")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"])
     chosen = parser.parse_args()
@@ -40,11 +43,13 @@ def main() -> None:
     packs = sorted(path for path in chosen.pack.glob("*.npz") if "validation" not in path.name)
     torch.manual_seed(0)
     model = Sam2Model(load_config("cells_nano")).to(chosen.device)
-    recipe = cells_nano_recipe(chosen.scale, chosen.precision)
+    recipe = with_larger_batches(cells_nano_recipe(chosen.scale, chosen.precision), chosen.batch)
     trainer = Trainer(model, load_pack(*packs), recipe, chosen.run)
     if not trainer.resume() and chosen.from_weights is not None:
         trainer.start_from(load_file(chosen.from_weights), "all")
-    trainer.run(chosen.until, lambda done: export_weights(done, chosen.run / "cells_nano.safetensors", DATA))
+    trainer.run(
+        chosen.until, lambda done: export_weights(done, chosen.run / "cells_nano.safetensors", DATA), chosen.workers
+    )
 
 
 if __name__ == "__main__":

@@ -51,26 +51,31 @@ class ClipSettings:
 
 @dataclass(frozen=True, slots=True)
 class ClipBatch:
-    """Clips of one size and length.
+    """Clips of one size and length, and the objects that are asked for.
 
-    images: (T, B, S, S) float in [0, 1]. labels: (T, B, S, S) int64. masks: (T, O, 1, S, S) float 0/1. image_index:
-    (O,).
+    images: (T, B, S, S) float in [0, 1], in steps of 1/255 as the predictors see them. labels: (T, B, S, S) int64. ids:
+    (O,) label of each object. image_index: (O,) the clip it is in.
     """
 
     images: Tensor
     labels: Tensor
-    masks: Tensor
+    ids: Tensor
     image_index: Tensor
 
     def to(self, device: torch.device) -> ClipBatch:
         """The same batch on a device."""
-        return ClipBatch(*(part.to(device) for part in (self.images, self.labels, self.masks, self.image_index)))
+        return ClipBatch(*(part.to(device) for part in (self.images, self.labels, self.ids, self.image_index)))
 
     @property
-    def present(self) -> Tensor:
-        """Whether each object is there on each frame, (T, O) bool."""
-        area: Tensor = self.masks.mean(dim=(2, 3, 4))
-        return area > PRESENT_AREA
+    def masks(self) -> Tensor:
+        """Masks of the objects, (T, O, 1, S, S) float 0/1; made anew each time."""
+        return (self.labels[:, self.image_index] == self.ids.view(1, -1, 1, 1)).float()[:, :, None]
+
+
+def presence(masks: Tensor) -> Tensor:
+    """Whether each object is there on each frame, (T, O) bool, of masks (T, O, 1, S, S)."""
+    area: Tensor = masks.mean(dim=(2, 3, 4))
+    return area > PRESENT_AREA
 
 
 def draw_batch(pack: TrainingPack, settings: ClipSettings, rng: np.random.Generator) -> ClipBatch:
@@ -99,8 +104,8 @@ def draw_batch(pack: TrainingPack, settings: ClipSettings, rng: np.random.Genera
     images = torch.stack([view[0] for view in views], dim=1)  # (T, B, S, S)
     labels = torch.stack([view[1] for view in views], dim=1)  # (T, B, S, S)
     index = torch.repeat_interleave(torch.arange(len(chosen)), torch.tensor([ids.numel() for ids in chosen]))
-    masks = (labels[:, index] == torch.cat(chosen).view(1, -1, 1, 1)).float()[:, :, None]  # (T, O, 1, S, S)
-    return ClipBatch(augment(images, rng, settings.augmentation), labels, masks, index)
+    seen = (augment(images, rng, settings.augmentation) * 255.0).round() / 255.0
+    return ClipBatch(seen, labels, torch.cat(chosen), index)
 
 
 def pick_record(pack: TrainingPack, settings: ClipSettings, rng: np.random.Generator) -> Record:
@@ -170,10 +175,9 @@ def _paces(frames: int, leaves: bool, amount: float, rng: np.random.Generator) -
     """Steps of a window from frame to frame, (T, 2), as shares of its side."""
     if not leaves:
         return np.tile(rng.normal(0.0, 0.05 * amount, 2), (frames, 1))
-    angle, way = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(0.4, 1.2)
-    steps = np.tile(way * np.array([np.cos(angle), np.sin(angle)]) / max(frames - 1, 1), (frames, 1))
+    angle, pace = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(0.06, 0.25)
+    steps = np.tile(pace * np.array([np.cos(angle), np.sin(angle)]), (frames, 1))
     if rng.random() < 0.5:
-        steps *= 2.0
         steps[frames // 2 :] *= -1.0
     return steps
 

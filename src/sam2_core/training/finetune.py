@@ -28,11 +28,12 @@ from torch import Tensor, nn
 from sam2_core.errors import CheckpointError
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.training.adapters import Part, choose_parts, plain_state_dict, training_mode
-from sam2_core.training.clips import ClipSettings, draw_batch
+from sam2_core.training.batches import draw_step
+from sam2_core.training.clips import ClipSettings
 from sam2_core.training.held_out_scores import HeldOutFrames, Scores, ScoreSettings, is_better
 from sam2_core.training.labelled_stack import LabelledStack
+from sam2_core.training.recipes import Phase, Recipe, Task
 from sam2_core.training.steps import PromptSettings, clip_losses
-from sam2_core.training.trainer import Phase, Recipe, Task
 from sam2_core.training.windows import WindowSettings
 
 logger = logging.getLogger(__name__)
@@ -179,16 +180,13 @@ class Finetuning:
         return Progress(self.step, self.settings.steps, loss, scores, improved, time.monotonic() - began)
 
     def _train_step(self) -> float:
-        rng = np.random.default_rng([self.settings.seed, self.step])
+        rng = np.random.default_rng([self.settings.seed, self.step, 1])
         torch.manual_seed(int(rng.integers(2**31)))
-        tasks = self.recipe.phase_at(self.step).tasks
-        odds = np.array([task.odds for task in tasks])
-        task = tasks[rng.choice(len(tasks), p=odds / odds.sum())]
-        batch = draw_batch(self.data.training, task.clips, rng).to(self.model.device)
+        task, batch = draw_step(self.data.training, self.recipe, self.step)
         training_mode(self.model)
         lowered = self.recipe.precision == "bfloat16"
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=lowered):
-            loss = clip_losses(self.model, batch, task.prompts, rng)["total"]
+            loss = clip_losses(self.model, batch.to(self.model.device), task.prompts, rng)["total"]
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(self.step)
         self._descend(loss)

@@ -21,7 +21,7 @@ from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import MaskPrediction, Sam2Model
 from sam2_core.training.augment import normalise
-from sam2_core.training.clips import ClipBatch
+from sam2_core.training.clips import ClipBatch, presence
 from sam2_core.training.losses import LossWeights, dense_loss, segmentation_loss
 from sam2_core.training.rollout import FrameMemory, condition, memorise
 from sam2_core.training.simulated_prompts import click_inside, corrective_click, noisy_box
@@ -92,13 +92,15 @@ def _prompted_losses(
 ) -> dict[str, Tensor]:
     """Losses of the prompted objects on all frames, from the features of all frames of all clips."""
     frames, clips = batch.images.shape[:2]
+    masks = batch.masks  # (T, O, 1, S, S)
+    present = presence(masks)  # (T, O)
     corrected = int(rng.integers(1, frames)) if frames > 1 and rng.random() < settings.corrected_frame else 0
     times = frame_times(frames, rng)
     memories: list[FrameMemory] = []
     found: list[dict[str, Tensor]] = []
     for frame in range(frames):
         features = every.select(batch.image_index + frame * clips)
-        player = _FramePlayer(model, features, batch.masks[frame], batch.present[frame], settings, rng)
+        player = _FramePlayer(model, features, masks[frame], present[frame], settings, rng)
         conditioned = condition(model, features, memories, times[frame])
         prediction = player.first(conditioned) if frame == 0 else player.tracked(conditioned)
         if frame == corrected:

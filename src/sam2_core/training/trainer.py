@@ -1,9 +1,8 @@
 """The trainer: phases of steps, AdamW, a cosine schedule, averaged weights, checkpoints, a log, resuming.
 
-A `Recipe` lists `Phase`s; each step of a phase draws one kind of task (`dense`, `still` or `clip`) by its odds, a
-batch and prompts from a generator seeded by (seed, step), so that a resumed run goes on as if it had never stopped.
-Order of a step: draw -> losses -> clipped gradients -> AdamW -> moving average -> log. `checkpoint.pt` in the run's
-folder holds everything needed to go on, and is replaced atomically.
+What a step does follows from the recipe and the number of the step (see `batches`), so that a resumed run goes on as if
+it had never stopped. Order of a step: losses -> clipped gradients -> AdamW -> moving average -> log. `checkpoint.pt` in
+the run's folder holds everything needed to go on, and is replaced atomically.
 
 It does not validate (a callback may) and does not know where images come from.
 """
@@ -16,7 +15,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,73 +23,13 @@ import torch
 from torch import Tensor, nn
 
 from sam2_core.modeling.sam2 import Sam2Model
-from sam2_core.training.clips import ClipSettings, draw_batch
+from sam2_core.training.batches import batches
+from sam2_core.training.clips import ClipBatch
 from sam2_core.training.pack import TrainingPack
-from sam2_core.training.steps import DenseHead, PromptSettings, clip_losses, dense_losses
+from sam2_core.training.recipes import Recipe, Task
+from sam2_core.training.steps import DenseHead, clip_losses, dense_losses
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One kind of step: `dense` or `prompts`, its batches, its simulated person, and how often it is drawn."""
-
-    kind: str
-    clips: ClipSettings
-    prompts: PromptSettings = field(default_factory=PromptSettings)
-    odds: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """So many steps of a mixture of tasks."""
-
-    name: str
-    steps: int
-    tasks: tuple[Task, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """A whole training: phases and optimisation.
-
-    learning_rate: peak, reached after `warm_up` steps, kept until the last phase and falling there as a cosine to
-    `final_share` of it. So the last phase can be branched off, and the phase before it made longer, at any time.
-    averaging: decay of the moving average of the weights. save_seconds: time between checkpoints. precision: `float32`
-    or `bfloat16` autocast.
-    """
-
-    phases: tuple[Phase, ...]
-    learning_rate: float = 6e-4
-    final_share: float = 0.02
-    warm_up: int = 100
-    weight_decay: float = 0.05
-    averaging: float = 0.998
-    clip_norm: float = 1.0
-    seed: int = 0
-    precision: str = "bfloat16"
-    save_seconds: float = 120.0
-
-    @property
-    def steps(self) -> int:
-        """Steps of all phases together."""
-        return sum(phase.steps for phase in self.phases)
-
-    def phase_at(self, step: int) -> Phase:
-        """The phase that a step (from 0) belongs to."""
-        for phase in self.phases:
-            if step < phase.steps:
-                return phase
-            step -= phase.steps
-        return self.phases[-1]
-
-    def rate_at(self, step: int) -> float:
-        """Learning rate of a step (from 0)."""
-        rising = min(1.0, (step + 1) / self.warm_up)
-        last = self.phases[-1].steps
-        done = min(max(step - (self.steps - last), 0) / last, 1.0)
-        falling = 0.5 * (1.0 + math.cos(math.pi * done))
-        return self.learning_rate * rising * (self.final_share + (1.0 - self.final_share) * falling)
 
 
 class Trainer:
@@ -111,25 +49,27 @@ class Trainer:
         """Where the run's state is kept."""
         return self.folder / "checkpoint.pt"
 
-    def run(self, until: int | None = None, on_save: Callable[[Trainer], None] | None = None) -> None:
-        """Trains up to a step (by default the recipe's last); `on_save` is called after each checkpoint."""
+    def run(self, until: int | None = None, on_save: Callable[[Trainer], None] | None = None, workers: int = 0) -> None:
+        """Trains up to a step (by default the recipe's last), on batches that `workers` processes draw ahead.
+
+        `on_save` is called after each checkpoint.
+        """
         last = self.recipe.steps if until is None else min(until, self.recipe.steps)
         saved = time.monotonic()
-        while self.step < last:
-            self.train_step()
+        for task, batch in batches(self.pack, self.recipe, range(self.step, last), workers):
+            self.train_step(task, batch)
             if time.monotonic() - saved > self.recipe.save_seconds or self.step == last:
                 self.save()
                 if on_save is not None:
                     on_save(self)
                 saved = time.monotonic()
 
-    def train_step(self) -> dict[str, float]:
+    def train_step(self, task: Task, batch: ClipBatch) -> dict[str, float]:
         """One step; gives the losses that it logged."""
         began = time.monotonic()
-        rng = np.random.default_rng([self.recipe.seed, self.step])
+        rng = np.random.default_rng([self.recipe.seed, self.step, 1])
         torch.manual_seed(int(rng.integers(2**31)))
-        task = _draw_task(self.recipe.phase_at(self.step), rng)
-        losses = self._losses(task, rng)
+        losses = self._losses(task, batch.to(self.model.device), rng)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(self.step)
         norm = self._descend(losses["total"])
@@ -139,8 +79,7 @@ class Trainer:
         self._log(task, values, time.monotonic() - began)
         return values
 
-    def _losses(self, task: Task, rng: np.random.Generator) -> dict[str, Tensor]:
-        batch = draw_batch(self.pack, task.clips, rng).to(self.model.device)
+    def _losses(self, task: Task, batch: ClipBatch, rng: np.random.Generator) -> dict[str, Tensor]:
         self.model.train()
         lowered = self.recipe.precision == "bfloat16"
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=lowered):
@@ -209,11 +148,6 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.average, self.step = state["average"], state["step"]
         return True
-
-
-def _draw_task(phase: Phase, rng: np.random.Generator) -> Task:
-    odds = np.array([task.odds for task in phase.tasks])
-    return phase.tasks[rng.choice(len(phase.tasks), p=odds / odds.sum())]
 
 
 def _parameter_groups(modules: list[nn.Module], weight_decay: float) -> list[dict[str, Any]]:

@@ -80,14 +80,14 @@ def test_held_out_frames_are_never_trained_on(tiny_model, disc_movie, tmp_path, 
     run = run_of(tiny_model(), (images, labels), tmp_path, steps=6, validate_every=100)
     assert run.data.held_out_frames == (4, 5)
     drawn = set()
-    draw = finetune_module.draw_batch
+    draw = finetune_module.draw_step
 
-    def watched(pack, settings, rng):
-        batch = draw(pack, settings, rng)
+    def watched(pack, recipe, step):
+        task, batch = draw(pack, recipe, step)
         drawn.update(batch.labels.unique().tolist())
-        return batch
+        return task, batch
 
-    monkeypatch.setattr(finetune_module, "draw_batch", watched)
+    monkeypatch.setattr(finetune_module, "draw_step", watched)
     list(run.run())
     assert drawn == {0, 1, 2}
     assert sorted(np.unique(run.data.held_out.labels)) == [0, 1, 9]

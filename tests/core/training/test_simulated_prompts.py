@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from sam2_core.training.simulated_prompts import click_inside, corrective_click, noisy_box
+from sam2_core.training.simulated_prompts import (
+    click_inside,
+    corrective_click,
+    measured_depth,
+    noisy_box,
+    peeled_depth,
+)
 
 
 def discs() -> torch.Tensor:
@@ -60,3 +66,19 @@ def test_boxes_are_exact_without_noise_and_stay_near_with_it():
     assert (noisy - points).abs().max() < 20
     assert noisy.min() >= 0
     assert noisy.max() <= 63
+
+
+def test_depth_on_a_gpu_is_close_to_the_distance():
+    rows, columns = np.mgrid[:64, :64]
+    shapes = [
+        np.hypot(rows - 30, columns - 34) < 20,
+        (abs(rows - 20) < 9) & (abs(columns - 40) < 24),
+        rows + columns < 50,
+    ]
+    inside = torch.from_numpy(np.stack(shapes))[:, None]
+    exact, peeled = measured_depth(inside), peeled_depth(inside)
+    assert ((peeled > 0) == inside).all()
+    assert (peeled - exact).abs().max() <= 0.2 * exact.max()
+    for index in range(3):
+        deepest = peeled[index].flatten().argmax()
+        assert exact[index].flatten()[deepest] >= 0.85 * exact[index].max()

@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from sam2_core.training.cells_recipes import cells_nano_recipe
 from sam2_core.training.clips import ClipSettings, draw_batch
 from sam2_core.training.export import export_weights
-from sam2_core.training.recipes import cells_nano_recipe
+from sam2_core.training.recipes import Phase, Recipe, Task
 from sam2_core.training.steps import PromptSettings, clip_losses, frame_times
-from sam2_core.training.trainer import Phase, Recipe, Task, Trainer
+from sam2_core.training.trainer import Trainer
 from sam2_core.training.windows import WindowSettings
 
 
