@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from types import MappingProxyType
 
 from napari_sam2.session.joined_prompts import joined, same_prompt
 from napari_sam2.session.objects import ObjectInfo
 from napari_sam2.session.polygons import mask_of_polygon
+from napari_sam2.session.prompt_map import PromptKey, PromptMap
 from napari_sam2.session.prompts import Prompt, gathered
 from sam2_core.errors import PromptError
 
 __all__ = ["Document", "DocumentDiff", "PromptKey", "difference", "joined", "mask_of_polygon", "same_prompt"]
-
-PromptKey = tuple[int, int]
-"""(object_id, frame)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,20 +28,22 @@ class Document:
     Attributes
     ----------
     prompts
-        (object_id, frame) -> all that was said about the object there.
+        (object_id, frame) -> all that was said about the object there, ascending; any mapping is taken.
     objects
-        Object id -> what is known about it besides, in the order in which they were made.
+        Object id -> what is known about it besides, in the order in which they were made; any mapping is taken.
     """
 
     prompts: Mapping[PromptKey, Prompt] = field(default_factory=dict)
     objects: Mapping[int, ObjectInfo] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        unknown = sorted({object_id for object_id, _ in self.prompts} - self.objects.keys())
+        object.__setattr__(self, "prompts", PromptMap.of(self.prompts))
+        object.__setattr__(self, "objects", MappingProxyType(dict(self.objects)))
+        unknown = [object_id for object_id in self._map.object_ids if object_id not in self.objects]
         if unknown:
             raise PromptError(f"prompts name objects {unknown}, which the document does not have; add them to objects.")
-        object.__setattr__(self, "prompts", MappingProxyType(dict(self.prompts)))
-        object.__setattr__(self, "objects", MappingProxyType(dict(self.objects)))
+        for object_id in self.objects:
+            self.ancestors(object_id)
 
     @classmethod
     def of(cls, prompts: Iterable[Prompt], objects: Iterable[ObjectInfo] = ()) -> Document:
@@ -70,15 +69,9 @@ class Document:
         PromptError
             If a prompt stands under another key than its own.
         """
-        prompts, objects = dict(self.prompts), dict(self.objects)
-        for key, prompt in changes.items():
-            if prompt is None:
-                prompts.pop(key, None)
-                continue
-            if key != (prompt.object_id, prompt.frame):
-                raise PromptError(f"{prompt.place}: the prompt is given for {key} (object, frame); use its own key.")
-            prompts[key] = prompt
-            objects.setdefault(prompt.object_id, ObjectInfo(prompt.object_id))
+        prompts, objects = self._map.changed(changes), dict(self.objects)
+        for object_id in prompts.object_ids:
+            objects.setdefault(object_id, ObjectInfo(object_id))
         return Document(prompts, objects)
 
     def without_prompt(self, key: PromptKey) -> Document:
@@ -105,7 +98,6 @@ class Document:
         PromptError
             If its parent does not exist or descends from it.
         """
-        self._check_parent(info)
         return Document(self.prompts, {**self.objects, info.object_id: info})
 
     def without_object(self, object_id: int) -> Document:
@@ -117,8 +109,7 @@ class Document:
             If there is no such object.
         """
         self.check_object(object_id)
-        prompts = {key: prompt for key, prompt in self.prompts.items() if key[0] != object_id}
-        return Document(prompts, _without(self.objects, object_id, heir=None))
+        return Document(self._map.with_objects({object_id: {}}), _without(self.objects, object_id, heir=None))
 
     def merged(self, into: int, other: int) -> Document:
         """Return the document in which `other` is part of `into`: prompts joined per frame, children handed over.
@@ -129,15 +120,14 @@ class Document:
             If one of them does not exist or they are the same.
         """
         self._check_pair(into, other)
-        prompts = {key: prompt for key, prompt in self.prompts.items() if key[0] != other}
-        for frame, prompt in self.prompts_of(other).items():
+        prompts = self.prompts_of(into)
+        for frame, prompt in self._map.of_object(other).items():
             moved = replace(prompt, object_id=into)
-            own = prompts.get((into, frame))
-            prompts[into, frame] = moved if own is None else joined(own, moved)
+            prompts[frame] = joined(prompts[frame], moved) if frame in prompts else moved
         kept = self.objects[into]
-        parent = self.objects[other].parent if kept.parent in (None, other) else kept.parent
-        about = replace(kept, name=kept.name or self.objects[other].name, parent=None if parent == into else parent)
-        return Document(prompts, _without({**self.objects, into: about}, other, heir=into))
+        about = replace(kept, name=kept.name or self.objects[other].name, parent=self._merged_parent(into, other))
+        objects = _without({**self.objects, into: about}, other, heir=into)
+        return Document(self._map.with_objects({into: prompts, other: {}}), objects)
 
     def swapped(self, a: int, b: int, from_frame: int) -> Document:
         """Return the document in which the two exchange their prompts on `from_frame` and all later frames.
@@ -148,13 +138,12 @@ class Document:
             If one of them does not exist or they are the same.
         """
         self._check_pair(a, b)
-        other = {a: b, b: a}
-        prompts = {}
-        for (object_id, frame), prompt in self.prompts.items():
-            if object_id in other and frame >= from_frame:
-                prompt = replace(prompt, object_id=other[object_id])
-            prompts[prompt.object_id, frame] = prompt
-        return Document(prompts, self.objects)
+        exchanged: dict[int, dict[int, Prompt]] = {a: {}, b: {}}
+        for object_id, other in ((a, b), (b, a)):
+            for frame, prompt in self._map.of_object(object_id).items():
+                owner = other if frame >= from_frame else object_id
+                exchanged[owner][frame] = replace(prompt, object_id=owner)
+        return Document(self._map.with_objects(exchanged), self.objects)
 
     def next_object_id(self) -> int:
         """Return the id of the next new object: one more than the highest."""
@@ -162,7 +151,30 @@ class Document:
 
     def prompts_of(self, object_id: int) -> dict[int, Prompt]:
         """Return the prompts of an object by frame, ascending; empty without any."""
-        return dict(self._by_object.get(object_id, {}))
+        return dict(self._map.of_object(object_id))
+
+    def ancestors(self, object_id: int) -> list[int]:
+        """Return the object's parent, its parent and so on; empty without a parent.
+
+        Raises
+        ------
+        PromptError
+            If one of them does not exist or comes from itself.
+        """
+        found: list[int] = []
+        parent = self.objects[object_id].parent
+        while parent is not None:
+            if parent not in self.objects:
+                raise PromptError(
+                    f"object {parent}, the parent of {[object_id, *found][-1]}, does not exist; use None."
+                )
+            if parent == object_id or parent in found:
+                raise PromptError(
+                    f"object {object_id} comes from {[*found, parent]}, a circle; give one another parent."
+                )
+            found.append(parent)
+            parent = self.objects[parent].parent
+        return found
 
     @property
     def locked(self) -> frozenset[int]:
@@ -183,12 +195,9 @@ class Document:
                 "these or add a prompt for it."
             )
 
-    @cached_property
-    def _by_object(self) -> dict[int, dict[int, Prompt]]:
-        frames: dict[int, dict[int, Prompt]] = {}
-        for object_id, frame in sorted(self.prompts):
-            frames.setdefault(object_id, {})[frame] = self.prompts[object_id, frame]
-        return frames
+    @property
+    def _map(self) -> PromptMap:
+        return PromptMap.of(self.prompts)
 
     def _check_pair(self, first: int, second: int) -> None:
         self.check_object(first)
@@ -196,16 +205,11 @@ class Document:
         if first == second:
             raise PromptError(f"object {first} was given twice; choose two different ones.")
 
-    def _check_parent(self, info: ObjectInfo) -> None:
-        ancestor = info.parent
-        while ancestor is not None:
-            self.check_object(ancestor)
-            if ancestor == info.object_id:
-                raise PromptError(
-                    f"object {info.parent} descends from object {info.object_id} and cannot be its parent; choose "
-                    "another one."
-                )
-            ancestor = self.objects[ancestor].parent
+    def _merged_parent(self, into: int, other: int) -> int | None:
+        own = self.objects[into].parent
+        if own is not None and other not in self.ancestors(into):
+            return own
+        return None if into in self.ancestors(other) else self.objects[other].parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +246,10 @@ class DocumentDiff:
 
 def difference(old: Document, new: Document) -> DocumentDiff:
     """Return what to do to come from one document to the other."""
-    before, after = old.prompts, new.prompts
+    before, after = PromptMap.of(old.prompts), PromptMap.of(new.prompts)
     return DocumentDiff(
-        changed=tuple(sorted(key for key in after if not same_prompt(before.get(key), after[key]))),
-        removed=tuple(sorted(before.keys() - after.keys())),
+        changed=tuple(after.differing(before)),
+        removed=tuple(key for key in before.differing(after) if key not in after),
         objects=tuple(sorted(key for key, info in new.objects.items() if old.objects.get(key) != info)),
         removed_objects=tuple(sorted(old.objects.keys() - new.objects.keys())),
     )

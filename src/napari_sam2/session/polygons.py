@@ -38,7 +38,7 @@ def mask_of_polygon(
             f"a polygon of shape {vertices.shape} cannot be drawn; give three or more vertices (y, x), all finite."
         )
     mask = np.zeros(size, dtype=bool)
-    mask[polygon(vertices[:, 0], vertices[:, 1], size)] = True
+    mask[polygon(vertices[:, 0], vertices[:, 1], size)] = True  # type: ignore[no-untyped-call]
     if not mask.any():
         low, high = vertices.min(axis=0).round(1).tolist(), vertices.max(axis=0).round(1).tolist()
         raise PromptError(
