@@ -1,6 +1,4 @@
-"""Files in and out: prompts (JSON, CSV), label stacks (TIFF, zarr), session folders, exports, and the finished frames of
-a run under way.
-"""
+"""Files in and out: prompts (JSON, CSV), label stacks (TIFF, zarr), session folders, exports, frames of a run."""
 
 from __future__ import annotations
 
