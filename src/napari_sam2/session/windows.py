@@ -20,9 +20,11 @@ from typing import Any
 
 from napari_sam2.session.patches import Patch, WindowedLogits, as_numpy
 from napari_sam2.session.prompt_calls import PromptCall, point_call, united
+from napari_sam2.session.windowed_snapshots import restore_snapshot, take_snapshot
 from napari_sam2.session.windowed_state import View, WindowedState, followed_centre, needed_side
 from napari_sam2.stacks.windows import RecentFrames, usual_span, window_side
 from sam2_core.errors import PromptError
+from sam2_core.inference.snapshots import Snapshot
 
 WHOLE_FRAME_SHARE = 0.85
 """From this share of the longer side of the frame on, the whole frame is looked at."""
@@ -66,12 +68,7 @@ class WindowedPredictor:
         **options
             Passed on to the predictor for every window.
         """
-        movie = video_path
-        if not (hasattr(movie, "height") and hasattr(movie, "width")):
-            from sam2_core.inference.frames import open_frames
-
-            movie = open_frames(movie, contrast_limits=options.pop("contrast_limits", None))
-        return WindowedState(RecentFrames(movie), options)
+        return WindowedState(*_opened(video_path, options))
 
     def add_new_points_or_box(  # noqa: PLR0913 - the official signature
         self,
@@ -179,6 +176,23 @@ class WindowedPredictor:
         for object_id in inference_state.obj_ids:
             self.remove_object(inference_state, object_id)
 
+    def snapshot(self, inference_state: WindowedState, whole_frames: int | None = None) -> Snapshot:
+        """Return what a state knows as arrays and a few words; `SAM2VideoPredictor.snapshot` says how much."""
+        return take_snapshot(self.predictor, inference_state, whole_frames)
+
+    def restore(self, video_path: Any, snapshot: Snapshot, **options: Any) -> WindowedState:
+        """Return a state over the same frames that knows what a snapshot says; what follows is the same bit by bit.
+
+        Raises
+        ------
+        CheckpointError
+            It was taken without windows or with another model, or is incomplete.
+        StackError
+            It was taken of frames of another number or size.
+        """
+        movie, options = _opened(video_path, options)
+        return restore_snapshot(self.predictor, movie, snapshot, options)
+
     def _take(self, state: WindowedState, call: PromptCall) -> Answer:
         """Answer a prompt, and only then record it."""
         view = state.view_for(call.object_id)
@@ -242,6 +256,15 @@ class WindowedPredictor:
             if is_free and 0 <= following < len(view.source):
                 view.place(following, followed_centre(view.source.window(frame), as_numpy(logits)))
             yield frame, patches
+
+
+def _opened(movie: Any, options: dict[str, Any]) -> tuple[RecentFrames, dict[str, Any]]:
+    """Return frames that know their size, and what is left of the options when they are opened."""
+    if not (hasattr(movie, "height") and hasattr(movie, "width")):
+        from sam2_core.inference.frames import open_frames
+
+        movie = open_frames(movie, contrast_limits=options.pop("contrast_limits", None))
+    return RecentFrames(movie), options
 
 
 def _placed_back(state: WindowedState, view: View, answer: Any) -> Answer:

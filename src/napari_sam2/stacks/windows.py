@@ -183,6 +183,11 @@ class FollowingWindow:
         """Whether the window is the whole frame."""
         return (self.height, self.width) == self.frame_size
 
+    @property
+    def places(self) -> tuple[tuple[int, Window], ...]:
+        """Frames on which the place was set, in the order in which they were, and the window there."""
+        return tuple(self._places.items())
+
     def is_placed(self, frame_index: int) -> bool:
         """Return whether the place on a frame was set."""
         return frame_index in self._places

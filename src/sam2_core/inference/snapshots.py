@@ -1,33 +1,25 @@
-"""A state as plain arrays, and back: tracking goes on from a snapshot as if it had never stopped.
+"""What tracking knew at some moment, as plain arrays and a few words; the value alone.
 
-A `Snapshot` holds of every object its prompts, the answers that no propagation has taken up, and its memory; not the
-frames and not their image features, which are read and computed again. Entries that the memory keeps in full stay in
-full, packed ones stay packed. How arrays and meta get into a file is decided elsewhere; how an entry becomes arrays is
-the business of `snapshot_arrays`.
+`state_snapshots` makes one of an inference state and the other way round; who tracks in another way (through windows,
+say) composes one of several. How it gets into a file is decided elsewhere: `tensors` suits safetensors, `meta` JSON.
+Nothing here needs torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sam2_core.errors import CheckpointError, StackError
-from sam2_core.inference.inference_state import InferenceState, PendingEntry, TrackedObject
-from sam2_core.inference.memory_bank import PackedMask
-from sam2_core.inference.snapshot_arrays import (
-    Arrays,
-    Homes,
-    entries_from_arrays,
-    entries_to_arrays,
-    prompt_from_plain,
-    prompt_to_plain,
-)
-from sam2_core.modeling.sam2 import Sam2Model
 
 VERSION = 1
+
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,47 +37,14 @@ class Snapshot:
     tensors: Arrays
     meta: dict[str, Any]
 
-
-def take_snapshot(model: Sam2Model, semantics: str, state: InferenceState, whole_frames: int | None = None) -> Snapshot:
-    """Return what a state knows; see `SAM2VideoPredictor.snapshot`."""
-    snapshot = Snapshot({}, {**_must_fit(model, semantics, state), "objects": []})
-    for index, (object_id, tracked) in enumerate(state.objects.items()):
-        arrays, prompts = _written(tracked, whole_frames)
-        snapshot.tensors.update(with_prefix(f"{index}/", arrays))
-        snapshot.meta["objects"].append({"id": object_id, "prompts": prompts})
-    return snapshot
+    @classmethod
+    def begun(cls, must_fit: Mapping[str, Any]) -> Snapshot:
+        """Return one without objects, and with what `check_fits` will ask for."""
+        return cls({}, {"version": VERSION, **must_fit, "objects": []})
 
 
-def restore_snapshot(
-    model: Sam2Model,
-    semantics: str,
-    state: InferenceState,
-    snapshot: Snapshot,
-    new_object: Callable[[], TrackedObject],
-) -> None:
-    """Give a fresh state the objects of a snapshot.
-
-    Raises
-    ------
-    CheckpointError
-        It was taken with another model or another reading of the calls, or is incomplete.
-    StackError
-        It was taken of frames of another number or size.
-    """
-    check_fits(snapshot.meta, _must_fit(model, semantics, state))
-    side = model.config.low_res_size
-    homes = Homes(model.device, state.storage_device, (side, side))
-    try:
-        for index, meta in enumerate(snapshot.meta["objects"]):
-            tracked = new_object()
-            _read_into(tracked, below(f"{index}/", snapshot.tensors), meta["prompts"], homes)
-            state.objects[int(meta["id"])] = tracked
-    except KeyError as error:
-        raise CheckpointError(f"the snapshot is incomplete, it has no {error}; start again from the prompts") from error
-
-
-def check_fits(meta: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Pass for a snapshot in whose meta everything is as expected.
+def check_fits(meta: Mapping[str, Any], must_fit: Mapping[str, Any]) -> None:
+    """Pass for a snapshot in whose meta everything is as it must be.
 
     Raises
     ------
@@ -94,7 +53,7 @@ def check_fits(meta: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     StackError
         Frames of another number or size.
     """
-    for key, wanted in expected.items():
+    for key, wanted in {"version": VERSION, **must_fit}.items():
         found = meta.get(key)
         if found == wanted:
             continue
@@ -109,6 +68,21 @@ def check_fits(meta: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
         )
 
 
+@contextmanager
+def nothing_missing() -> Iterator[None]:
+    """Read a snapshot in the body.
+
+    Raises
+    ------
+    CheckpointError
+        An array or a word that is looked up is not there.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise CheckpointError(f"the snapshot is incomplete, it has no {error}; start again from the prompts") from error
+
+
 def with_prefix(prefix: str, arrays: Arrays) -> Arrays:
     """Return the arrays under longer names."""
     return {prefix + name: array for name, array in arrays.items()}
@@ -119,50 +93,11 @@ def below(prefix: str, arrays: Arrays) -> Arrays:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _must_fit(model: Sam2Model, semantics: str, state: InferenceState) -> dict[str, Any]:
-    """Return what must be the same where a snapshot is taken and where it is restored."""
-    config = model.config
-    shape = {"image_size": config.image_size, "d_model": config.d_model, "mem_dim": config.mem_dim}
-    frames = {"num_frames": state.num_frames, "size": list(state.size)}
-    return {"version": VERSION, "model": config.name, **shape, "semantics": semantics, **frames}
+def packed_bits(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """Return a mask (H, W) as 8 pixels a byte."""
+    return np.packbits(mask)
 
 
-def _written(tracked: TrackedObject, whole_frames: int | None) -> tuple[Arrays, list[dict[str, Any]]]:
-    """Return the arrays and the prompts of an object."""
-    bank = tracked.bank
-    entries = bank.tracked if whole_frames is None else bank.packed_but(whole_frames)
-    packed = {frame: entry for frame, entry in entries.items() if isinstance(entry.mask, PackedMask)}
-    kinds = {
-        "conditioning": bank.conditioning,
-        "whole": {frame: entry for frame, entry in entries.items() if frame not in packed},
-        "packed": packed,
-        "pending": {frame: answer.entry for frame, answer in tracked.pending.items()},
-    }
-    arrays: Arrays = {
-        "recent": np.array(bank.recent, np.int64),
-        "passed": np.array(list(bank.direction.items()), np.int64).reshape(-1, 2),  # frame, whether backward
-        "conditions": np.array([answer.conditions for answer in tracked.pending.values()], np.bool_),
-    }
-    for kind, some in kinds.items():
-        arrays |= with_prefix(f"{kind}/", entries_to_arrays(some))
-    prompts = []
-    for frame, prompt in tracked.prompts.items():
-        plain, mask = prompt_to_plain(prompt)
-        prompts.append({"frame": frame, **plain})
-        arrays |= {} if mask is None else {f"prompt/{frame}": mask}
-    return arrays, prompts
-
-
-def _read_into(tracked: TrackedObject, arrays: Arrays, prompts: list[dict[str, Any]], homes: Homes) -> None:
-    """Fill a new object with what `_written` wrote."""
-    bank = tracked.bank
-    bank.conditioning.update(entries_from_arrays(below("conditioning/", arrays), homes))
-    bank.tracked.update(entries_from_arrays(below("packed/", arrays), homes))
-    bank.tracked.update(entries_from_arrays(below("whole/", arrays), homes))
-    bank.direction.update((int(frame), bool(backward)) for frame, backward in arrays["passed"])
-    bank.recent.extend(int(frame) for frame in arrays["recent"])
-    pending = entries_from_arrays(below("pending/", arrays), homes)
-    for (frame, entry), conditions in zip(pending.items(), arrays["conditions"], strict=True):
-        tracked.pending[frame] = PendingEntry(entry, bool(conditions))
-    for plain in prompts:
-        tracked.prompts[plain["frame"]] = prompt_from_plain(plain, arrays.get(f"prompt/{plain['frame']}"))
+def unpacked_bits(bits: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Return the mask (H, W) of that size that was packed."""
+    return np.unpackbits(bits, count=size[0] * size[1]).reshape(size).astype(np.bool_)

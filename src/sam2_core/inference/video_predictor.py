@@ -22,7 +22,8 @@ from sam2_core.inference.frames import open_frames
 from sam2_core.inference.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.precision import pick_precision, running
 from sam2_core.inference.prompts import MaskPrompt, PointPrompt, mask_prompt, merge, point_prompt
-from sam2_core.inference.snapshots import Snapshot, restore_snapshot, take_snapshot
+from sam2_core.inference.snapshots import Snapshot
+from sam2_core.inference.state_snapshots import restore_snapshot, take_snapshot
 from sam2_core.inference.tracker import Tracker, TrackingOptions
 from sam2_core.modeling.sam2 import Sam2Model
 

@@ -1,0 +1,152 @@
+"""Windowed tracking that went through a file goes on as if it had never stopped, bit by bit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from stand_ins import fill_with_stand_ins, movie
+
+from napari_sam2.session import WindowedPredictor
+from sam2_core.config import load_config
+from sam2_core.errors import CheckpointError, StackError
+from sam2_core.inference.snapshots import Snapshot
+from sam2_core.inference.video_predictor import SAM2VideoPredictor
+from sam2_core.modeling.sam2 import Sam2Model
+
+TINY = Path(__file__).parents[1] / "data" / "tiny.yaml"
+DIAMETERS = {"windows": 24.0, "whole frames": 90.0}
+
+
+@pytest.fixture(scope="module")
+def real():
+    model = Sam2Model(load_config(TINY)).eval()
+    fill_with_stand_ins(model)
+    return SAM2VideoPredictor(model)
+
+
+@pytest.fixture(params=DIAMETERS)
+def windowed(real, request):
+    return WindowedPredictor(real, DIAMETERS[request.param])
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return movie(9, seed=11)
+
+
+@pytest.fixture
+def through_file(windowed, frames, tmp_path):
+    """Return the state that comes out of a file."""
+
+    def go(state):
+        snapshot = windowed.snapshot(state)
+        save_file(snapshot.tensors, tmp_path / "state.safetensors")
+        (tmp_path / "state.json").write_text(json.dumps(snapshot.meta))
+        meta = json.loads((tmp_path / "state.json").read_text())
+        return windowed.restore(frames, Snapshot(load_file(tmp_path / "state.safetensors"), meta))
+
+    return go
+
+
+def left(state):
+    return state
+
+
+def click(predictor, state, frame, object_id, x, y, label=1, **options):
+    return predictor.add_new_points_or_box(state, frame, object_id, points=[[x, y]], labels=[label], **options)
+
+
+def forward(predictor, frames, pause):
+    """Two objects, four frames, a correction, four more; a pause before the second run."""
+    state = predictor.init_state(frames)
+    click(predictor, state, 0, 7, 60, 50)
+    predictor.add_new_points_or_box(state, 0, 3, box=[130, 60, 160, 90], points=[[150, 80]], labels=[1])
+    list(predictor.propagate_in_video(state, 0, 4))
+    click(predictor, state, 3, 7, 70, 60, label=0)
+    state = pause(state)
+    return state, list(predictor.propagate_in_video(state, 4, 4))
+
+
+def backward(predictor, frames, pause):
+    state = predictor.init_state(frames)
+    mask = np.zeros(frames.shape[1:3], bool)
+    mask[60:90, 40:70] = True
+    predictor.add_new_mask(state, 8, 2, mask)
+    click(predictor, state, 8, 1, 150, 80)
+    list(predictor.propagate_in_video(state, 8, 4, reverse=True))
+    state = pause(state)
+    click(predictor, state, 5, 1, 155, 85, label=0)
+    state = pause(state)
+    return state, list(predictor.propagate_in_video(state, 4, 4, reverse=True))
+
+
+def assert_same(one, other):
+    assert [answer[:2] for answer in one] == [answer[:2] for answer in other]
+    for (_, _, logits), (_, _, expected) in zip(one, other, strict=True):
+        np.testing.assert_array_equal(np.array(logits), np.array(expected))
+
+
+@pytest.mark.parametrize("story", [forward, backward])
+def test_a_run_goes_on_as_if_it_had_never_stopped(windowed, frames, through_file, story):
+    _, expected = story(windowed, frames, left)
+    state, found = story(windowed, frames, through_file)
+    assert len(found) == 4
+    assert_same(found, expected)
+    assert len(set(state.views.values())) == (1 if windowed.shows_whole(frames.shape[1:3]) else 2)
+
+
+def test_without_a_correction_the_restored_half_is_that_of_one_long_run(windowed, frames, through_file):
+    def start():
+        state = windowed.init_state(frames)
+        click(windowed, state, 0, 1, 60, 50)
+        click(windowed, state, 0, 2, 150, 80)
+        return state
+
+    whole = list(windowed.propagate_in_video(start(), 0, 8))
+    state = start()
+    run = windowed.propagate_in_video(state)
+    assert [next(run)[0] for _ in range(4)] == [0, 1, 2, 3]
+    run.close()
+    assert_same(list(windowed.propagate_in_video(through_file(state), 4, 4)), whole[4:])
+
+
+def test_what_is_done_after_a_run_is_the_same_too(windowed, frames, through_file):
+    def events(pause):
+        state, _ = forward(windowed, frames, left)
+        state = pause(state)
+        answers = [click(windowed, state, 2, 3, 150, 90, clear_old_points=False)]
+        answers += windowed.propagate_in_video(state, 6, reverse=True)
+        answers.append(click(windowed, state, 5, 7, 200, 140))  # hands the object over
+        answers.append(windowed.clear_all_prompts_in_frame(state, 3, 7))
+        return answers + list(windowed.propagate_in_video(state))
+
+    assert_same(events(through_file), events(left))
+
+
+def test_a_snapshot_of_a_selection_holds_only_that(windowed, frames):
+    state, _ = forward(windowed, frames, left)
+    part = windowed.restore(frames, windowed.snapshot(state.select([3]), whole_frames=7))
+    assert part.obj_ids == [3]
+    expected = list(windowed.propagate_in_video(state.select([3]), 8))
+    assert_same(list(windowed.propagate_in_video(part, 8)), expected)
+
+
+def test_a_snapshot_that_does_not_fit_is_refused(windowed, real, frames):
+    state, _ = forward(windowed, frames, left)
+    snapshot = windowed.snapshot(state)
+    with pytest.raises(StackError, match="num_frames is 9, here it is 8"):
+        windowed.restore(frames[:8], snapshot)
+    with pytest.raises(CheckpointError, match="its kind is windows, here it is state"):
+        real.restore(frames, snapshot)
+    with pytest.raises(CheckpointError, match="its kind is state, here it is windows"):
+        windowed.restore(frames, real.snapshot(real.init_state(frames)))
+    snapshot.meta["views"][0]["state"]["mem_dim"] = 64
+    with pytest.raises(CheckpointError, match="its mem_dim is 64, here it is 8"):
+        windowed.restore(frames, snapshot)
+    del snapshot.tensors["places/0"]
+    with pytest.raises(CheckpointError, match="incomplete, it has no 'places/0'"):
+        windowed.restore(frames, snapshot)
