@@ -56,7 +56,7 @@ def test_presence_follows_the_mask_area(disc_pack):
 def test_in_clips_that_leave_objects_go_and_some_come_back(disc_pack):
     clips = []
     for seed in range(12):
-        settings = ClipSettings(WindowSettings(64), clips=4, frames=6, objects=3, leaving=1.0, augmentation=0.0)
+        settings = ClipSettings(WindowSettings(64), clips=4, frames=8, objects=3, leaving=1.0, augmentation=0.0)
         clips.append(draw_batch(disc_pack, settings, np.random.default_rng(seed)).masks)
     there = presence(torch.cat(clips, dim=1))  # (T, O)
     gone = ~there[1:].all(dim=0)
