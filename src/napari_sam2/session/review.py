@@ -1,0 +1,217 @@
+"""Where to look first: masks that a run made and that are unlike what came before, the worst first.
+
+Judged from the masks alone, without image or model. Along the direction in which it was tracked, a mask is compared
+with the ones before it, and with two of them where one would do, so that a mask that goes wrong for one frame is named
+and its recovery is not. What a person prompted or painted is never named. Masks do not change, so a `Review` may be
+made on any thread from `MaskStore.frames`; it looks again only at objects whose masks changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from napari_sam2.session.stored_masks import MaskKey, MaskStatus, StoredMask
+
+LOOK_BACK = 5
+"""Frames over which area and score are taken as typical."""
+SCORE_RANGE = 8.0
+"""A fall of the object score logit that is as suspicious as can be; well tracked objects have about 6 to 8."""
+PIECE_WEIGHT = 4.0
+"""A quarter of the area apart from the largest piece is as suspicious as can be."""
+GONE = 0.5
+"""Degree of a mask that vanishes or comes back: cells do leave the picture."""
+LEAST = 0.3
+CLEARLY = 0.15
+MADE_BY_RUNS = (MaskStatus.tracked, MaskStatus.stale, MaskStatus.absent)
+
+Masks = Mapping[int, StoredMask]
+Reason = tuple[float, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A mask that a person should look at.
+
+    Attributes
+    ----------
+    object_id, frame
+        Which one.
+    degree
+        0 to 1.
+    reasons
+        What is unlike before, for people, the strongest first.
+    """
+
+    object_id: int
+    frame: int
+    degree: float
+    reasons: tuple[str, ...]
+
+    @property
+    def key(self) -> MaskKey:
+        """(object_id, frame)."""
+        return self.object_id, self.frame
+
+
+class Review:
+    """Suspicious masks of a session; keeps what it found about objects whose masks are still the same."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, tuple[dict[int, StoredMask], tuple[Suspicion, ...]]] = {}
+
+    def ranked(self, masks: Mapping[int, Masks], least: float = LEAST) -> tuple[Suspicion, ...]:
+        """Return what is suspicious, the worst first, one mask per run of neighbouring frames of an object.
+
+        Parameters
+        ----------
+        masks
+            Object id -> frame -> mask, for example of `MaskStore.frames`.
+        least
+            Lowest degree that is named.
+        """
+        known, self._found = self._found, {}
+        named: list[Suspicion] = []
+        for object_id, frames in masks.items():
+            before = known.get(object_id)
+            same = before is not None and before[0] == frames
+            found = before[1] if before is not None and same else suspicions(object_id, frames)
+            self._found[object_id] = dict(frames), found
+            named += _worst_of_runs([one for one in found if one.degree >= least])
+        return tuple(sorted(named, key=lambda one: (-one.degree, one.frame, one.object_id)))
+
+
+def next_suspicious(ranked: Sequence[Suspicion], seen: Container[MaskKey] = ()) -> Suspicion | None:
+    """Return the worst that was not seen yet; None when all were."""
+    return next((one for one in ranked if one.key not in seen), None)
+
+
+def suspicions(object_id: int, frames: Masks) -> tuple[Suspicion, ...]:
+    """Return how suspicious each mask of an object is that a run made, by frame; degree 0 for most."""
+    views = {frame: _View.of(frames, frame) for frame in sorted(frames)}
+    overlaps = {frame: best for frame in views if (best := _best_overlap(frame, views)) is not None}
+    usual = median(overlaps.values()) if overlaps else 0.0
+    found = []
+    for frame, view in views.items():
+        if view.mask.status not in MADE_BY_RUNS:
+            continue
+        before = _before(frame, views)
+        reasons = [_fallen_score(view, before), *_changed_shape(view, before), _low_overlap(overlaps.get(frame), usual)]
+        found.append(_joined(object_id, frame, [reason for reason in reasons if reason is not None]))
+    return tuple(found)
+
+
+class _View(NamedTuple):
+    """A mask with what is measured of it: its pixels in the box, their number, and the share apart from the largest
+    piece.
+    """
+
+    mask: StoredMask
+    inside: np.ndarray[Any, Any]
+    area: int
+    apart: float
+
+    @classmethod
+    def of(cls, frames: Masks, frame: int) -> _View:
+        mask = frames[frame]
+        if mask.is_empty:
+            return cls(mask, mask.mask(), 0, 0.0)
+        inside = mask.mask()
+        pieces, _ = ndimage.label(inside, structure=np.ones((3, 3)))
+        areas = np.bincount(pieces.ravel())[1:]
+        area = int(areas.sum())
+        return cls(mask, inside, area, 1 - float(areas.max()) / area)
+
+
+Views = Mapping[int, _View]
+
+
+def _before(frame: int, views: Views) -> list[_View]:
+    """Return the masks of the frames before, in the direction of tracking, the nearest first; up to the first gap."""
+    step = 1 if views[frame].mask.leg == "backward" else -1
+    found: list[_View] = []
+    for distance in range(1, LOOK_BACK + 1):
+        view = views.get(frame + step * distance)
+        if view is None:
+            break
+        found.append(view)
+    return found
+
+
+def _best_overlap(frame: int, views: Views) -> float | None:
+    """Return the IoU with the mask before or the one before that, whichever is higher; None where there is none."""
+    present = [view for view in _before(frame, views)[:2] if view.area]
+    if not views[frame].area or not present:
+        return None
+    return max(_iou(views[frame], other) for other in present)
+
+
+def _iou(first: _View, second: _View) -> float:
+    y0, x0 = max(first.mask.y0, second.mask.y0), max(first.mask.x0, second.mask.x0)
+    y1 = min(first.mask.rows.stop, second.mask.rows.stop)
+    x1 = min(first.mask.columns.stop, second.mask.columns.stop)
+    if y0 >= y1 or x0 >= x1:
+        return 0.0
+    cuts = [
+        view.inside[y0 - view.mask.y0 : y1 - view.mask.y0, x0 - view.mask.x0 : x1 - view.mask.x0]
+        for view in (first, second)
+    ]
+    common = int(np.count_nonzero(cuts[0] & cuts[1]))
+    return common / (first.area + second.area - common)
+
+
+def _fallen_score(view: _View, before: Sequence[_View]) -> Reason | None:
+    scores = [other.mask.score for other in before if other.area]
+    if not view.area or not scores:
+        return None
+    fall = median(scores) - view.mask.score
+    return fall / SCORE_RANGE, f"the model is less sure, by {fall:.1f}"
+
+
+def _changed_shape(view: _View, before: Sequence[_View]) -> list[Reason]:
+    if not before:
+        return [_in_pieces(view)]
+    if bool(view.area) != bool(before[0].area):
+        return [(GONE, "there again" if view.area else "no longer there"), _in_pieces(view)]
+    areas = [other.area for other in before if other.area]
+    if not view.area or not areas:
+        return []
+    factors = (view.area / areas[0], view.area / median(areas))
+    factor = min(factors, key=lambda value: abs(np.log2(value)))
+    return [(float(abs(np.log2(factor))), f"{factor:.1f} times as large as before"), _in_pieces(view)]
+
+
+def _in_pieces(view: _View) -> Reason:
+    return PIECE_WEIGHT * view.apart, f"{view.apart:.0%} lies apart from the rest"
+
+
+def _low_overlap(overlap: float | None, usual: float) -> Reason | None:
+    if overlap is None or not usual:
+        return None
+    return (usual - overlap) / usual, f"{overlap:.0%} overlap with before, usually {usual:.0%}"
+
+
+def _joined(object_id: int, frame: int, reasons: Sequence[Reason]) -> Suspicion:
+    """Return the suspicion that several reasons make, as if each were a chance of its own."""
+    degrees = [min(max(degree, 0.0), 1.0) for degree, _ in reasons]
+    strongest = sorted(zip(degrees, (text for _, text in reasons), strict=True), reverse=True)
+    told = tuple(text for degree, text in strongest if degree >= LEAST / 2)
+    return Suspicion(object_id, frame, 1 - float(np.prod([1 - degree for degree in degrees])), told)
+
+
+def _worst_of_runs(found: Sequence[Suspicion]) -> list[Suspicion]:
+    """Return of each run of neighbouring frames the first, or a later one that is clearly worse."""
+    worst: list[Suspicion] = []
+    last: int | None = None
+    for one in found:
+        if last is None or one.frame != last + 1:
+            worst.append(one)
+        elif one.degree > worst[-1].degree + CLEARLY:
+            worst[-1] = one
+        last = one.frame
+    return worst
