@@ -1,0 +1,27 @@
+"""A session as napari layers, without Qt: works on a ViewerModel with or without a window.
+
+`image_source` turns Image layers into the stack and settings of a session; `bind` shows a session in a viewer and
+brings what a person does to its layers back into the session. `KEYS` is what is bound on those layers.
+"""
+
+from __future__ import annotations
+
+from napari_sam2.viewer.binding import SessionBinding, bind
+from napari_sam2.viewer.current import Current
+from napari_sam2.viewer.image_source import ImageSource, axes_of, image_source
+from napari_sam2.viewer.jobs import InlineRunner, Runner, Work
+from napari_sam2.viewer.keys import KEYS, Key
+
+__all__ = [
+    "KEYS",
+    "Current",
+    "ImageSource",
+    "InlineRunner",
+    "Key",
+    "Runner",
+    "SessionBinding",
+    "Work",
+    "axes_of",
+    "bind",
+    "image_source",
+]

@@ -1,0 +1,400 @@
+"""A session shown in a viewer: what a person does to layers reaches the session, what the session does reaches layers.
+
+    layers edited -> document -> preview -> masks -> the frame in view, at most 20 times a second
+
+`bind` makes the layers (or adopts prompt layers that are given), `unbind` lets go of everything. Layers may be renamed,
+moved and deleted at any time: prompts and masks live in the session, and `make_layers` makes missing layers again. Any
+ViewerModel will do, and several bindings in one viewer. Where jobs run is the runner's business, what they do is the
+session's; a panel calls the methods here and shows `current`, `work` and what `notify` is told.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer, Points, Shapes
+
+from napari_sam2.session.document import DocumentDiff
+from napari_sam2.session.jobs import PropagateRequest
+from napari_sam2.session.plan import Direction
+from napari_sam2.session.session import Session
+from napari_sam2.viewer import prompt_tables
+from napari_sam2.viewer.coordinates import AFFINE_NAMES, shown_frame, slider_of_frame
+from napari_sam2.viewer.current import Current
+from napari_sam2.viewer.image_source import grid_of
+from napari_sam2.viewer.jobs import Notify, Runner, Work
+from napari_sam2.viewer.keys import bind_keys, unbind_keys
+from napari_sam2.viewer.label_layers import LabelLayers
+from napari_sam2.viewer.prompt_layers import PromptLayers
+from sam2_core.errors import PromptError, StackError
+
+SHORTEST_REFRESH_S = 0.05
+_PLACED = tuple(name for name in AFFINE_NAMES if name != "axis_labels")
+
+
+def bind(
+    viewer: ViewerModel,
+    session: Session,
+    image_layer: Image,
+    runner: Runner,
+    *,
+    notify: Notify | None = None,
+    adopt: tuple[Points | Shapes, ...] = (),
+) -> SessionBinding:
+    """Return the binding of a session to a viewer, its layers made; keep it, for it lives as long as it is held.
+
+    Parameters
+    ----------
+    viewer
+        With or without a window.
+    session
+        Opened on the image, for example with the stack of `image_source`.
+    image_layer
+        Where the layers are to lie.
+    runner
+        Runs the jobs.
+    notify
+        Told, in whole sentences, what a person should know; dropped by default.
+    adopt
+        A Points and a Shapes layer with the features `object_id` and `polarity`, to be used instead of new ones.
+
+    Raises
+    ------
+    PromptError
+        If a layer cannot be adopted.
+    StackError
+        If the image does not fit the session.
+    """
+    return SessionBinding(viewer, session, image_layer, runner, notify or _nowhere, adopt)
+
+
+class SessionBinding:
+    """See `bind`.
+
+    Attributes
+    ----------
+    current
+        Object and sign of the next prompt.
+    work
+        What runs, and how far it is.
+    prompts, labels
+        The layers.
+    clock
+        Seconds, for the rate of refreshing.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        session: Session,
+        image: Image,
+        runner: Runner,
+        notify: Notify,
+        adopt: tuple[Points | Shapes, ...] = (),
+    ) -> None:
+        self.viewer = viewer
+        self.session = session
+        self.image = image
+        self.grid = grid_of(image, session.stack, session.settings)
+        self.current = Current(min(session.document.objects, default=1))
+        self.notify = notify
+        self.work = Work(session, runner, self.notify)
+        self.labels = LabelLayers(session, image, self.grid, self.current)
+        self.prompts = PromptLayers(image, self.grid, self.current, self.notify, self.labels.color)
+        self.clock = time.monotonic
+        self._due = False
+        self._last_refresh = -np.inf
+        self._dropped: set[int] = set()
+        self._bound = False
+        for layer in adopt:
+            prompt_tables.check_adoptable(image, layer)
+        self._connect()
+        self.make_layers(adopt)
+        self._take_adopted()
+
+    # layers
+
+    def make_layers(self, adopt: tuple[Points | Shapes, ...] = ()) -> None:
+        """Make the layers that are not there, or take given ones for them; afterwards they show the whole session."""
+        self._dropped.clear()
+        self._sync_label_layers()
+        for kind, make in ((Shapes, self._new_shapes), (Points, self._new_points)):
+            if not any(isinstance(layer, kind) for layer in self.prompts.layers()):
+                given = next((layer for layer in adopt if isinstance(layer, kind)), None)
+                layer = make() if given is None else given
+                self.prompts.attach(layer)
+                self._add(layer)
+        if not adopt:
+            self.prompts.show(self.session.document)
+
+    def layers(self) -> list[Layer]:
+        """Return our layers, adopted ones among them."""
+        return [*self.labels.layers.values(), *self.prompts.layers()]
+
+    def unbind(self) -> None:
+        """Stop what runs, let go of the layers, the image, the session and the viewer; all of them stay as they are."""
+        if not self._bound:
+            return
+        self._bound = False
+        self.work.close()
+        for layer in self.layers():
+            unbind_keys(layer)
+        self.prompts.close()
+        self.labels.close()
+        for emitter, callback in self._connections():
+            emitter.disconnect(callback)
+
+    # what a person sees
+
+    @property
+    def frame(self) -> int:
+        """The frame in view."""
+        return shown_frame(self.grid, self.image, self.viewer.dims.point)
+
+    def show_frame(self, frame: int) -> None:
+        """Move the slider to a frame."""
+        slider = slider_of_frame(self.grid, self.image, self.viewer.dims.point, frame)
+        if slider is not None:
+            self.viewer.dims.set_point(*slider)
+
+    def refresh_if_due(self, now: float | None = None) -> bool:
+        """Show the frame in view anew if it has changed and the last time was long enough ago; whether it did."""
+        now = self.clock() if now is None else now
+        if not self._due or now - self._last_refresh < SHORTEST_REFRESH_S:
+            return False
+        if self.labels.refresh():
+            self._due = False
+            self._last_refresh = now
+        return not self._due
+
+    def flush(self) -> None:
+        """Show the frame in view anew if it has changed, at once."""
+        if self._due and self.labels.refresh():
+            self._due = False
+            self._last_refresh = self.clock()
+
+    def poll(self) -> None:
+        """Do what napari tells nobody of: rows typed into the features table, a refresh that is due. For a timer."""
+        self.labels.poll()
+        self.prompts.poll()
+        self.refresh_if_due()
+
+    # what a person does
+
+    def next_object(self) -> None:
+        """Make the next existing object current, after the last one the first."""
+        self._step_object(1)
+
+    def previous_object(self) -> None:
+        """Make the previous existing object current."""
+        self._step_object(-1)
+
+    def new_object(self) -> None:
+        """Make a new object current; it exists from its first prompt."""
+        self.current.choose(self.session.document.next_object_id(), "in")
+
+    def flip_polarity(self) -> None:
+        """Let the next clicks be outside the object instead of in it, or the other way round."""
+        self.current.flip()
+
+    def propagate_forward(self) -> None:
+        """Propagate all objects to later frames."""
+        self.propagate("forward")
+
+    def propagate_both(self) -> None:
+        """Propagate all objects both ways."""
+        self.propagate("both")
+
+    def propagate(self, direction: Direction = "both", **request: Any) -> None:
+        """Propagate as a `PropagateRequest` says."""
+        self.work.propagate(PropagateRequest(direction, **request))
+
+    def stop(self) -> None:
+        """Stop what runs before its next frame."""
+        self.work.stop()
+
+    def next_prompted_frame(self) -> None:
+        """Go to the next frame on which the current object, or any if it has none, was prompted."""
+        self._step_frame(1)
+
+    def previous_prompted_frame(self) -> None:
+        """Go to the previous such frame."""
+        self._step_frame(-1)
+
+    def undo(self) -> None:
+        """Take the last edit back, whatever layer it was made in."""
+        if not self.session.undo():
+            self.notify("There is nothing to undo.")
+
+    def redo(self) -> None:
+        """Make the edit again that was taken back last."""
+        if not self.session.redo():
+            self.notify("There is nothing to redo.")
+
+    # what happens
+
+    def _connections(self) -> list[tuple[Any, Callable[..., None]]]:
+        events = self.session.events
+        placed = [(getattr(self.image.events, name), self._on_image_moved) for name in _PLACED]
+        return [
+            (events.document_changed, self._on_document),
+            (events.masks_changed, self._on_masks),
+            (events.settings_changed, self._on_settings),
+            (events.history_changed, self.work.preview),
+            (self.prompts.edited, self._on_rows_edited),
+            (self.labels.painted, self._on_painted),
+            (self.labels.recoloured, self.prompts.recolour),
+            (self.work.ended, self._on_ended),
+            (self.viewer.layers.events.removed, self._on_layer_removed),
+            (self.image.events.data, self._on_image_data),
+            *placed,
+        ]
+
+    def _connect(self) -> None:
+        self._bound = True
+        for emitter, callback in self._connections():
+            emitter.connect(callback)
+
+    def _on_rows_edited(self) -> None:
+        """Bring what the prompt layers say into the document, in one step, and show what it means."""
+        changes = self.prompts.changes(self.session.document)
+        if changes:
+            text = "edit prompts"
+            if len(changes) == 1:
+                object_id, frame = next(iter(changes))
+                text = f"prompt of object {object_id} on frame {frame}"
+            self._edit(lambda: self.session.set_prompts(changes, text))
+            self.prompts.remember(self.session.document)
+        self.prompts.tell_problems()
+        self.prompts.recolour()
+
+    def _on_painted(self, frame: int, masks: dict[int, Any]) -> None:
+        if masks:
+            self._edit(lambda: self.session.edit_masks(frame, masks))
+        else:
+            held = ", ".join(f"{letter}={index}" for letter, index in self.grid.held.items())
+            self.notify(f"What was painted away from {held} is not kept: the session works there only.")
+        self.labels.forget()
+        self._show_soon()
+
+    def _edit(self, edit: Callable[[], None]) -> None:
+        try:
+            edit()
+        except (PromptError, StackError) as error:
+            self.notify(str(error))
+
+    def _on_document(self, diff: DocumentDiff) -> None:
+        self.prompts.show(self.session.document, (*diff.changed, *diff.removed))
+        if diff.objects or diff.removed_objects:
+            self.labels.forget()
+            self._sync_label_layers()
+            self._show_soon()
+
+    def _on_masks(self, frame: int, object_ids: tuple[int, ...]) -> None:
+        self.labels.forget(frame)
+        if frame == self.frame:
+            self._show_soon()
+
+    def _on_settings(self, *settings: Any) -> None:
+        self.labels.forget()
+        self._sync_label_layers()
+        self._show_soon()
+
+    def _on_ended(self, text: str) -> None:
+        self.flush()
+        self.notify(text)
+
+    def _on_image_moved(self, event: Any) -> None:
+        for layer in self.layers():
+            setattr(layer, event.type, getattr(self.image, event.type))
+        self.prompts.moved()
+
+    def _on_image_data(self, event: Any) -> None:
+        self.notify(
+            f"The data of {self.image.name} were replaced; the session goes on with the data that it was opened with. "
+            "Start a new session to work on the new ones."
+        )
+
+    def _on_layer_removed(self, event: Any) -> None:
+        layer = event.value
+        if layer is self.image:
+            self.work.stop()
+            self.notify(
+                f"The image {layer.name} was removed, and what ran was stopped; the session keeps prompts and masks."
+            )
+        elif isinstance(layer, Labels) and layer in self.labels.layers.values():
+            unbind_keys(layer)
+            self._dropped |= {key for key, kept in self.labels.layers.items() if kept is layer}
+            self.labels.detach(layer)
+            self.notify(f"The layer {layer.name} was removed; its masks are kept, and the layer can be made again.")
+        elif isinstance(layer, Points | Shapes) and layer in self.prompts.layers():
+            unbind_keys(layer)
+            self.prompts.detach(layer)
+            self.notify(f"The layer {layer.name} was removed; its prompts are kept, and the layer can be made again.")
+
+    def _show_soon(self) -> None:
+        self._due = True
+        self.refresh_if_due()
+
+    def _sync_label_layers(self) -> None:
+        """Have one Labels layer, or one per object, as the settings and the objects are."""
+        wanted = self.labels.wanted()
+        for key, layer in tuple(self.labels.layers.items()):
+            if key not in wanted:
+                unbind_keys(layer)
+                self.labels.detach(layer)
+                if layer in self.viewer.layers:
+                    self.viewer.layers.remove(layer)
+        for key in wanted:
+            if key not in self.labels.layers and key not in self._dropped:
+                self._add(self.labels.make(key))
+
+    def _take_adopted(self) -> None:
+        """Bring rows of adopted layers into the document, next to what it says already."""
+        missing = self.prompts.changes(self.session.document)
+        added = {key: prompt for key, prompt in missing.items() if prompt is not None}
+        if added:
+            self._edit(lambda: self.session.set_prompts(added, "adopt prompts"))
+        self.prompts.show(self.session.document)
+        self.prompts.tell_problems()
+        self.work.preview()
+
+    def _add(self, layer: Layer) -> None:
+        bind_keys(layer, self._act)
+        if layer not in self.viewer.layers:
+            self.viewer.add_layer(layer)
+
+    def _act(self, action: str) -> None:
+        getattr(self, action)()
+
+    def _new_points(self) -> Points:
+        return prompt_tables.new_points(self.image, self.grid.size, self.current)
+
+    def _new_shapes(self) -> Shapes:
+        return prompt_tables.new_shapes(self.image, self.current)
+
+    def _step_object(self, step: int) -> None:
+        ids = sorted(self.session.document.objects)
+        if not ids:
+            self.notify("There is no object yet; click on one.")
+            return
+        later = [one for one in ids if (one - self.current.object_id) * step > 0]
+        ring = ids if step > 0 else ids[::-1]
+        self.current.choose((later if step > 0 else later[::-1] or ring)[0] if later else ring[0])
+
+    def _step_frame(self, step: int) -> None:
+        document = self.session.document
+        frames = list(document.prompts_of(self.current.object_id)) or [frame for _, frame in document.prompts]
+        further = sorted((frame for frame in set(frames) if (frame - self.frame) * step > 0), reverse=step < 0)
+        if further:
+            self.show_frame(further[0])
+        else:
+            self.notify(f"There is no {'later' if step > 0 else 'earlier'} prompted frame.")
+
+
+def _nowhere(text: str) -> None:
+    """Drop a message."""

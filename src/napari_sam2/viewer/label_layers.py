@@ -1,0 +1,217 @@
+"""Labels layers that show the masks of a session, and painting in them as edits of masks.
+
+One layer whose values are object ids; or, where masks may overlap, one layer per object. Their arrays are computed per
+frame from the session (`label_frames`), so handing them over and refreshing costs one frame. A finished stroke is told
+as `painted`, by what it changed: pixels that another object covers, or that are hidden, stay in their object's mask.
+When layers are refreshed is the binding's business, adding them to a viewer too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from napari.utils.colormaps import label_colormap
+from psygnal import Signal
+
+from napari_sam2.session.mask_store import MaskStore
+from napari_sam2.session.session import Session
+from napari_sam2.session.tracking import label_dtype
+from napari_sam2.viewer.coordinates import Grid, placement
+from napari_sam2.viewer.current import Current
+from napari_sam2.viewer.label_frames import LabelFrames, Stroke
+
+Array = np.ndarray[Any, Any]
+ALL_OBJECTS = 0
+"""Key of the layer that shows every object; object ids begin at 1."""
+_COLORS = 49
+
+
+class LabelLayers:
+    """The Labels layers of one session.
+
+    `painted` is emitted with a frame and the new masks by object id, after a stroke is finished. `recoloured` when a
+    person changed the colours.
+
+    Parameters
+    ----------
+    session
+        Whose masks are shown.
+    image
+        Where they lie.
+    grid
+        What its axes are.
+    current
+        The object that is painted; follows the layer's selected label, and the layer follows it.
+    """
+
+    painted = Signal(int, dict)
+    recoloured = Signal()
+
+    def __init__(self, session: Session, image: Image, grid: Grid, current: Current) -> None:
+        self.session = session
+        self.image = image
+        self.grid = grid
+        self.current = current
+        self.layers: dict[int, Labels] = {}
+        self._colormap = label_colormap(_COLORS, 0.5, background_value=0)
+        self._early: set[int] = set()
+        current.changed.connect(self.show_current)
+
+    def wanted(self) -> tuple[int, ...]:
+        """Return the keys of the layers that there should be: all in one, or one per object where masks overlap."""
+        if self.session.settings.overlaps != "allowed":
+            return (ALL_OBJECTS,)
+        return tuple(sorted(self.session.document.objects))
+
+    def make(self, key: int) -> Labels:
+        """Return a new layer for all objects or one, and follow what is painted in it."""
+        what = "masks" if key == ALL_OBJECTS else f"mask of object {key}"
+        layer = Labels(
+            self._array(key),
+            name=f"{self.image.name}: {what}",
+            colormap=self._colormap,
+            opacity=0.5,
+            **placement(self.image),
+        )
+        self.layers[key] = layer
+        for emitter, callback in self._connections(layer):
+            emitter.connect(callback)
+        self.show_current()
+        return layer
+
+    def detach(self, layer: Labels) -> None:
+        """Follow a layer no longer."""
+        for emitter, callback in self._connections(layer):
+            emitter.disconnect(callback)
+        self.layers = {key: kept for key, kept in self.layers.items() if kept is not layer}
+
+    def close(self) -> None:
+        """Let go of all layers and of the current object."""
+        for layer in tuple(self.layers.values()):
+            self.detach(layer)
+        self.current.changed.disconnect(self.show_current)
+
+    def color(self, object_id: int) -> Array:
+        """Return the RGBA colour of an object, as its label is shown."""
+        return np.asarray(self._colormap.map(object_id), dtype=float).reshape(4)
+
+    def forget(self, frame: int | None = None) -> None:
+        """Read a frame, or all of them, anew from the session when it is next shown."""
+        for key, layer in self.layers.items():
+            layer.data.forget(frame)
+            if frame is None:
+                self._widen(key, layer)
+
+    def refresh(self) -> bool:
+        """Show the frame in view as it is now; False if that must wait for a stroke to be finished."""
+        if any(layer.data.is_painted for layer in self.layers.values()):
+            return False
+        for layer in self.layers.values():
+            layer.refresh(extent=False, thumbnail=False, highlight=False)
+        return True
+
+    def show_current(self) -> None:
+        """Let the next stroke be of the current object."""
+        for key, layer in self.layers.items():
+            self._widen(key, layer)
+            if layer.selected_label != 0:  # 0 is the eraser's choice
+                layer.selected_label = self.current.object_id if key == ALL_OBJECTS else key
+
+    def poll(self) -> None:
+        """Take strokes that napari told of before it made them."""
+        for layer in tuple(self.layers.values()):
+            if id(layer) in self._early:
+                self._take(layer)
+
+    def _array(self, key: int) -> LabelFrames:
+        chosen = None if key == ALL_OBJECTS else key
+
+        def read(frame: int) -> Array:
+            return self.session.labels(frame, chosen)
+
+        return LabelFrames(self.grid, self._dtype(), read)
+
+    def _dtype(self) -> np.dtype[Any]:
+        return label_dtype([*self.session.document.objects, *self.session.masks.object_ids(), self.current.object_id])
+
+    def _widen(self, key: int, layer: Labels) -> None:
+        """Give a layer an array for larger ids where one has come up; napari shows small ones much faster."""
+        if layer.data.dtype.itemsize < self._dtype().itemsize:
+            layer.data = self._array(key)
+
+    def _connections(self, layer: Labels) -> list[tuple[Any, Callable[..., None]]]:
+        events = layer.events
+        return [
+            (events.paint, self._on_paint),
+            (events.labels_update, self._on_drawn),
+            (events.set_data, self._on_looked),
+            (events.selected_label, self._on_selected),
+            (events.colormap, self._on_colors),
+        ]
+
+    def _on_paint(self, event: Any) -> None:
+        """Take a stroke of the mouse; one that a script makes is told of before it is made."""
+        layer = event.source
+        if layer.data.is_painted:
+            self._take(layer)
+        else:
+            self._early.add(id(layer))
+
+    def _on_drawn(self, event: Any) -> None:
+        if id(event.source) in self._early:
+            self._take(event.source)
+
+    def _on_looked(self, event: Any) -> None:
+        """Take what napari's own undo of a stroke wrote, of which nothing else tells."""
+        if event.source.data.is_painted:
+            self._take(event.source)
+
+    def _on_selected(self, event: Any) -> None:
+        layer = self.layers.get(ALL_OBJECTS)
+        if layer is not None and event.source is layer and layer.selected_label >= 1:
+            self.current.choose(int(layer.selected_label))
+
+    def _on_colors(self, event: Any) -> None:
+        layer = self.layers.get(ALL_OBJECTS)
+        if layer is not None and event.source is layer:
+            self._colormap = layer.colormap
+            self.recoloured.emit()
+
+    def _take(self, layer: Labels) -> None:
+        self._early.discard(id(layer))
+        missed = layer.data.missed
+        key = next(key for key, kept in self.layers.items() if kept is layer)
+        strokes = layer.data.strokes()
+        for stroke in strokes:
+            self.painted.emit(stroke.frame, edited_masks(stroke, self.session.masks, key))
+        if missed and not strokes:
+            self.painted.emit(-1, {})
+
+
+def edited_masks(stroke: Stroke, masks: MaskStore, key: int = ALL_OBJECTS) -> dict[int, Array]:
+    """Return the masks that a stroke changes, by object id, (H, W) bool each.
+
+    Parameters
+    ----------
+    stroke
+        Labels before and after.
+    masks
+        What the masks were, covered pixels included.
+    key
+        The object that the layer is for, if it is for one.
+    """
+    changed = stroke.before != stroke.after
+    if key != ALL_OBJECTS:
+        return {key: stroke.after != 0}
+    touched = np.union1d(stroke.before[changed], stroke.after[changed])
+    edited = {}
+    for object_id in touched[touched > 0].tolist():
+        known = masks.mask(object_id, stroke.frame)
+        mask = np.zeros(changed.shape, dtype=bool) if known is None else known
+        mask[changed & (stroke.before == object_id)] = False
+        mask[changed & (stroke.after == object_id)] = True
+        edited[object_id] = mask
+    return edited

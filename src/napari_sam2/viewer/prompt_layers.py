@@ -1,0 +1,351 @@
+"""One Points and one Shapes layer that show the document's prompts, and through which a person edits them.
+
+Both ways by difference: `changes` says what the rows mean that the document does not say yet, `show` changes the rows
+of those prompts only that mean something else than the document. A row that cannot be a prompt stays in its layer and
+is told of once. A layer that is not there says nothing, so deleting one deletes no prompt. The binding calls both;
+nothing here changes a document.
+
+An outline is a mask in the document. The rows that it was drawn with are kept by the mask, so that an undo brings them
+back; a mask that was painted or imported has no rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Points, Shapes
+from napari.layers.base import ActionType
+from psygnal import Signal
+
+from napari_sam2.session.document import Document, PromptKey
+from napari_sam2.session.prompts import Prompt
+from napari_sam2.viewer import prompt_tables as tables
+from napari_sam2.viewer.coordinates import Grid
+from napari_sam2.viewer.current import POLARITIES, Current
+from napari_sam2.viewer.prompt_rows import Parts, Reading, Row, RowReader, box_row, checked_id, point_rows
+from sam2_core.errors import PromptError
+
+Array = np.ndarray[Any, Any]
+Notify = Callable[[str], None]
+SMALLEST_MOVE_PX = 0.005
+"""Smaller differences of coordinates are rounding: Shapes keep 32 bits."""
+_DONE = (ActionType.ADDED, ActionType.REMOVED, ActionType.CHANGED)
+
+
+class PromptLayers:
+    """The prompt layers of one image.
+
+    `edited` is emitted after a person or a script has changed rows.
+
+    Parameters
+    ----------
+    image
+        Where they lie.
+    grid
+        What its axes are.
+    current
+        Object and polarity of the next row; follows a selection, and the layers follow it.
+    notify
+        Told of rows that cannot be used.
+    color_of
+        Object id -> RGBA.
+    """
+
+    edited = Signal()
+
+    def __init__(self, image: Image, grid: Grid, current: Current, notify: Notify, color_of: tables.ColorOf) -> None:
+        self.image = image
+        self.grid = grid
+        self.current = current
+        self.points: Points | None = None
+        self.shapes: Shapes | None = None
+        self._notify = notify
+        self._color_of = color_of
+        self._readers = {"points": RowReader(grid), "shapes": RowReader(grid)}
+        self._writing = False
+        self._seen: dict[int, tuple[Any, ...]] = {}
+        self._looks: dict[int, tuple[list[Row], Reading]] = {}
+        self._told: set[str] = set()
+        self._outlined: set[PromptKey] = set()
+        self._outlines: dict[bytes, list[Row]] = {}
+        current.changed.connect(self.show_current)
+
+    def layers(self) -> list[Points | Shapes]:
+        """Return the layers that are there."""
+        return [layer for layer in (self.points, self.shapes) if layer is not None]
+
+    def attach(self, layer: Points | Shapes) -> None:
+        """Take a layer in use, made by us or brought along, and follow what a person does in it.
+
+        Raises
+        ------
+        PromptError
+            If it lacks the features or has other dimensions than the image.
+        """
+        tables.check_adoptable(self.image, layer)
+        if isinstance(layer, Points):
+            self.points = layer
+        else:
+            self.shapes = layer
+        self.moved()
+        self._seen[id(layer)] = tables.fingerprint(layer)
+        for emitter, callback in self._connections(layer):
+            emitter.connect(callback)
+
+    def detach(self, layer: Points | Shapes) -> None:
+        """Follow a layer no longer, and count its rows for nothing from now on."""
+        for emitter, callback in self._connections(layer):
+            emitter.disconnect(callback)
+        self._seen.pop(id(layer), None)
+        self._looks.pop(id(layer), None)
+        if layer is self.points:
+            self.points = None
+        elif layer is self.shapes:
+            self.shapes = None
+            self._outlined.clear()
+
+    def moved(self) -> None:
+        """Look at all rows anew: the image or a layer lies elsewhere in the world."""
+        self._looks.clear()
+
+    def close(self) -> None:
+        """Let go of all layers and of the current object."""
+        for layer in self.layers():
+            self.detach(layer)
+        self.current.changed.disconnect(self.show_current)
+
+    def changes(self, document: Document) -> dict[PromptKey, Prompt | None]:
+        """Return what the rows say otherwise than the document; None for a prompt that is gone from them."""
+        points, shapes = self._read()
+        wanted = {key: None for reading in (points, shapes) if reading for key in reading.parts}
+        changes: dict[PromptKey, Prompt | None] = {}
+        for key in [*document.prompts, *(key for key in wanted if key not in document.prompts)]:
+            old = document.prompts.get(key)
+            new = self._prompt(key, old, points, shapes)
+            if not _alike(old, new):
+                changes[key] = new
+        return changes
+
+    def remember(self, document: Document) -> None:
+        """Note which masks of the document are drawn by the rows, after the document has taken their changes."""
+        if self.shapes is None:
+            return
+        rows, reading = self._look(self.shapes)
+        self._outlined.clear()
+        for key, parts in reading.parts.items():
+            prompt = document.prompts.get(key)
+            if parts.mask is not None and prompt is not None and _same_mask(parts.mask, prompt.mask):
+                self._outlined.add(key)
+                self._outlines[_digest(parts.mask)] = _outline_rows(rows, reading, key)
+
+    def show(self, document: Document, keys: Iterable[PromptKey] | None = None) -> None:
+        """Make the rows of some prompts, or of all, mean what the document says; rows that do already stay."""
+        chosen = set(document.prompts) | set(self._shown_keys()) if keys is None else set(keys)
+        if self.points is not None:
+            self._show_points(self.points, document, chosen)
+        if self.shapes is not None:
+            self._show_shapes(self.shapes, document, chosen)
+        self.remember(document)
+        self.recolour()
+
+    def recolour(self) -> None:
+        """Colour all rows by their object and mark them by their polarity."""
+        for layer, reading in zip((self.points, self.shapes), self._read(), strict=True):
+            if layer is None or reading is None:
+                continue
+            signs = layer.features["polarity"].tolist()
+            about = [(key[0], sign) if key else (0, "") for key, sign in zip(reading.keys, signs, strict=True)]
+            with self._quietly():
+                tables.colour_rows(layer, about, self._color_of)
+        self.show_current()
+
+    def show_current(self) -> None:
+        """Let the next row of each layer be for the current object and polarity."""
+        for layer in self.layers():
+            with self._quietly():
+                tables.colour_next(layer, self.current, self._color_of)
+
+    def poll(self) -> None:
+        """Look whether rows were pasted or typed into the features table: napari emits nothing for these."""
+        if self._writing:
+            return
+        for layer in self.layers():
+            if len(layer.features) != len(layer.data) or (layer is self.shapes and self._is_drawing(layer)):
+                continue
+            if tables.fingerprint(layer) != self._seen[id(layer)]:
+                self._person_edited()
+                return
+
+    def tell_problems(self) -> None:
+        """Tell of rows that cannot be used, of each once."""
+        problems = {
+            f"{layer.name}, row {index}: {problem}."
+            for layer, reading in zip((self.points, self.shapes), self._read(), strict=True)
+            if layer is not None and reading is not None
+            for index, problem in enumerate(reading.problems)
+            if problem
+        }
+        for text in sorted(problems - self._told):
+            self._notify(text)
+        self._told = problems
+
+    def _connections(self, layer: Points | Shapes) -> list[tuple[Any, Callable[..., None]]]:
+        events = layer.events
+        return [
+            (events.data, self._on_data),
+            (events.features, self._person_edited),
+            (events.feature_defaults, self._on_defaults),
+            (events.set_data, self._on_look),
+            (events.highlight, self._on_look),
+        ]
+
+    def _on_data(self, event: Any) -> None:
+        if event.action in _DONE:
+            self._person_edited()
+
+    def _on_look(self, event: Any = None) -> None:
+        self.poll()
+
+    def _person_edited(self, event: Any = None) -> None:
+        if self._writing:
+            return
+        self._looks.clear()
+        for layer in self.layers():
+            if len(layer.features) != len(layer.data):
+                return
+            self._seen[id(layer)] = tables.fingerprint(layer)
+        self.edited.emit()
+
+    def _on_defaults(self, event: Any) -> None:
+        """Follow a selection: napari makes the features of selected rows those of the next one."""
+        if self._writing:
+            return
+        features = event.source.feature_defaults
+        try:
+            object_id = checked_id(features["object_id"].iloc[0])
+        except PromptError as error:
+            self._notify(f"{event.source.name}: {error}.")
+            return
+        sign = features["polarity"].iloc[0]
+        self.current.choose(object_id, sign if sign in POLARITIES else None)
+
+    def _is_drawing(self, layer: Points | Shapes) -> bool:
+        """Return whether a shape is being drawn; it counts when it is finished."""
+        return len(layer.data) != self._seen[id(layer)][0] and str(layer.mode).startswith("add")
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Take what happens to the layers meanwhile for our own doing."""
+        before, self._writing = self._writing, True
+        try:
+            yield
+        finally:
+            self._writing = before
+            self._looks.clear()
+            self._seen = {id(layer): tables.fingerprint(layer) for layer in self.layers()}
+
+    def _look(self, layer: Points | Shapes) -> tuple[list[Row], Reading]:
+        """Return the rows of a layer and what they mean; looked at once until something happens to a layer."""
+        if id(layer) not in self._looks:
+            rows = tables.rows_of(self.image, layer)
+            reader = self._readers["points" if layer is self.points else "shapes"]
+            self._looks[id(layer)] = rows, reader.read(rows)
+        return self._looks[id(layer)]
+
+    def _read(self) -> tuple[Reading | None, Reading | None]:
+        points = None if self.points is None else self._look(self.points)[1]
+        shapes = None if self.shapes is None else self._look(self.shapes)[1]
+        return points, shapes
+
+    def _shown_keys(self) -> list[PromptKey]:
+        return [key for reading in self._read() if reading is not None for key in reading.parts]
+
+    def _prompt(
+        self, key: PromptKey, old: Prompt | None, points: Reading | None, shapes: Reading | None
+    ) -> Prompt | None:
+        """Return what the layers say about an object on a frame, and the document where a layer is not there."""
+        said = Parts() if old is None else Parts(list(old.points_yx), list(old.labels), old.box_yx, old.mask)
+        if points is not None:
+            rows = points.parts.get(key, Parts())
+            said.points_yx, said.labels = rows.points_yx, rows.labels
+        if shapes is not None:
+            rows = shapes.parts.get(key, Parts())
+            said.box_yx = rows.box_yx
+            said.mask = rows.mask if rows.mask is not None or key in self._outlined else said.mask
+        if not said.points_yx and said.box_yx is None and said.mask is None:
+            return None
+        return Prompt(*key, tuple(said.points_yx), tuple(said.labels), said.box_yx, said.mask)
+
+    def _show_points(self, layer: Points, document: Document, keys: set[PromptKey]) -> None:
+        reading = self._look(layer)[1]
+        unlike = {key for key in keys if not _same_points(reading.parts.get(key), document.prompts.get(key))}
+        new = [
+            row
+            for key in sorted(unlike & document.prompts.keys())
+            for row in point_rows(document.prompts[key], self.grid)
+        ]
+        self._replace(layer, reading, unlike, new)
+
+    def _show_shapes(self, layer: Shapes, document: Document, keys: set[PromptKey]) -> None:
+        reading = self._look(layer)[1]
+        unlike = {key for key in keys if not self._same_shapes(key, reading.parts.get(key), document.prompts.get(key))}
+        new: list[Row] = []
+        for key in sorted(unlike & document.prompts.keys()):
+            prompt = document.prompts[key]
+            new += box_row(prompt, self.grid)
+            if prompt.mask is not None:
+                new += self._outlines.get(_digest(prompt.mask), [])
+        self._replace(layer, reading, unlike, new)
+
+    def _replace(self, layer: Points | Shapes, reading: Reading, unlike: set[PromptKey], new: list[Row]) -> None:
+        gone = [index for index, key in enumerate(reading.keys) if key in unlike]
+        if gone or new:
+            with self._quietly():
+                tables.replace_rows(self.image, layer, gone, new)
+
+    def _same_shapes(self, key: PromptKey, parts: Parts | None, prompt: Prompt | None) -> bool:
+        """Return whether the shapes of a key say what the prompt says; a mask that no row can draw needs none."""
+        parts = parts or Parts()
+        box, mask = (None, None) if prompt is None else (prompt.box_yx, prompt.mask)
+        if not _close(parts.box_yx, box):
+            return False
+        if parts.mask is None:
+            return mask is None or _digest(mask) not in self._outlines
+        return _same_mask(parts.mask, mask)
+
+
+def _outline_rows(rows: list[Row], reading: Reading, key: PromptKey) -> list[Row]:
+    return [row for row, own in zip(rows, reading.keys, strict=True) if own == key and row.kind != "rectangle"]
+
+
+def _alike(old: Prompt | None, new: Prompt | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    parts = Parts(list(new.points_yx), list(new.labels), new.box_yx, new.mask)
+    return _same_points(parts, old) and _close(old.box_yx, new.box_yx) and _same_mask(old.mask, new.mask)
+
+
+def _same_points(parts: Parts | None, prompt: Prompt | None) -> bool:
+    points, labels = ([], []) if parts is None else (parts.points_yx, parts.labels)
+    wanted, signs = ((), ()) if prompt is None else (prompt.points_yx, prompt.labels)
+    return list(labels) == list(signs) and _close(tuple(points), wanted)
+
+
+def _close(first: Any, second: Any) -> bool:
+    if first is None or second is None:
+        return first is second
+    return len(first) == len(second) and np.allclose(first, second, rtol=0, atol=SMALLEST_MOVE_PX)
+
+
+def _same_mask(first: Array | None, second: Array | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return first is second or np.array_equal(first, second)
+
+
+def _digest(mask: Array) -> bytes:
+    return hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).digest()

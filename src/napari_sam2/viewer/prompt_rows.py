@@ -1,0 +1,244 @@
+"""What the rows of prompt layers mean: points, boxes and outlines with their features, as parts of prompts, and back.
+
+A row is one point or one shape in data coordinates of the image. Reading never fails: a row that cannot be a prompt
+(id 0, outside the image, another frame axis position) gets a sentence that says why and what to do, and counts for
+nothing. Pure values; the layers themselves are in `prompt_tables`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from napari_sam2.session.document import PromptKey
+from napari_sam2.session.polygons import mask_of_polygon
+from napari_sam2.session.prompts import LARGEST_ID, Prompt
+from napari_sam2.viewer.coordinates import Grid, Located
+from napari_sam2.viewer.current import POLARITIES
+from sam2_core.errors import PromptError
+
+Array = np.ndarray[Any, Any]
+BoxYX = tuple[float, float, float, float]
+_ELLIPSE_STEPS = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One point or shape of a layer.
+
+    Attributes
+    ----------
+    kind
+        "point", or the shape type that napari gives it.
+    vertices
+        (V, ndim) data coordinates of the image layer; one for a point, four corners for rectangle and ellipse.
+    object_id, polarity
+        As they stand in the features table; anything at all may have been typed there.
+    """
+
+    kind: str
+    vertices: Array
+    object_id: Any
+    polarity: Any
+
+
+@dataclass(slots=True)
+class Parts:
+    """What rows say about one object on one frame."""
+
+    points_yx: list[tuple[float, float]] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    box_yx: BoxYX | None = None
+    mask: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What all rows of a layer say.
+
+    Attributes
+    ----------
+    parts
+        (object_id, frame) -> points, box and mask.
+    keys
+        One per row: whose part it is, None where it counts for nothing.
+    problems
+        One per row: why it counts for nothing, or "".
+    """
+
+    parts: dict[PromptKey, Parts]
+    keys: tuple[PromptKey | None, ...]
+    problems: tuple[str, ...]
+
+
+class RowReader:
+    """Reads rows; keeps the mask of every outline that it has seen in the last reading, because drawing one takes time.
+
+    Parameters
+    ----------
+    grid
+        What the axes of the image are.
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self._drawn: dict[bytes, Array] = {}
+
+    def read(self, rows: Sequence[Row]) -> Reading:
+        """Return what the rows say, in their order; of several boxes for one object on one frame the last counts."""
+        parts: dict[PromptKey, Parts] = {}
+        keys: list[PromptKey | None] = []
+        problems: list[str] = []
+        drawn: dict[bytes, Array] = {}
+        boxes: dict[PromptKey, int] = {}
+        for index, (row, spot) in enumerate(zip(rows, self._spots(rows), strict=True)):
+            try:
+                key = _key(row, spot)
+                self._add(parts, key, (row, spot.places_yx), drawn)
+            except PromptError as error:
+                keys.append(None)
+                problems.append(str(error))
+                continue
+            if row.kind == "rectangle":
+                older = boxes.get(key)
+                if older is not None:
+                    keys[older] = None
+                    problems[older] = f"object {key[0]} has a later box on frame {key[1]}, which counts; delete one"
+                boxes[key] = index
+            keys.append(key)
+            problems.append("")
+        self._drawn = drawn
+        return _without_empty(rows, Reading(parts, tuple(keys), tuple(problems)))
+
+    def _spots(self, rows: Sequence[Row]) -> list[Located]:
+        """Return where each row is, all located at once."""
+        if not rows:
+            return []
+        where = self.grid.locate(np.concatenate([row.vertices for row in rows]))
+        ends = list(accumulate(len(row.vertices) for row in rows))
+        return [
+            Located(where.frames[start:end], where.places_yx[start:end], where.problems[start:end])
+            for start, end in zip([0, *ends], ends, strict=False)
+        ]
+
+    def _add(
+        self, parts: dict[PromptKey, Parts], key: PromptKey, placed: tuple[Row, Array], drawn: dict[bytes, Array]
+    ) -> None:
+        """Add one row to the parts of its key; leaves them as they were if it cannot be used."""
+        row, places = placed
+        inside = row.polarity == "in"
+        if row.kind == "point":
+            place = self._pixel(places[0])
+            found = parts.setdefault(key, Parts())
+            found.points_yx.append(place)
+            found.labels.append(int(inside))
+        elif row.kind == "rectangle":
+            if not inside:
+                raise PromptError("a box says where an object is, so its polarity is 'in'; draw an outline for 'out'")
+            box = self._box(places)
+            parts.setdefault(key, Parts()).box_yx = box
+        else:
+            mask = self._outline(row.kind, places, drawn)
+            found = parts.setdefault(key, Parts())
+            before = np.zeros(self.grid.size, dtype=bool) if found.mask is None else found.mask
+            found.mask = before | mask if inside else before & ~mask
+
+    def _pixel(self, place: Array) -> tuple[float, float]:
+        """Return a click within the centres of the outermost pixels; the half pixel around them counts to them."""
+        height, width = self.grid.size
+        y, x = float(place[0]), float(place[1])
+        if not (-0.5 <= y <= height - 0.5 and -0.5 <= x <= width - 0.5):
+            raise PromptError(
+                f"y={y:.4g}, x={x:.4g} lies outside the image, which is {height} high and {width} wide; move it inside"
+            )
+        return min(max(y, 0.0), height - 1.0), min(max(x, 0.0), width - 1.0)
+
+    def _box(self, places: Array) -> BoxYX:
+        height, width = self.grid.size
+        y0, x0 = np.clip(places.min(axis=0), 0, (height, width)).tolist()
+        y1, x1 = np.clip(places.max(axis=0), 0, (height, width)).tolist()
+        if not (y0 < y1 and x0 < x1):
+            raise PromptError(f"the box holds nothing of the image, which is {height} high and {width} wide; move it")
+        return y0, x0, y1, x1
+
+    def _outline(self, kind: str, places: Array, drawn: dict[bytes, Array]) -> Array:
+        if kind == "ellipse":
+            places = _ellipse(places)
+        name = np.ascontiguousarray(places).tobytes()
+        known = self._drawn.get(name)
+        drawn[name] = mask_of_polygon(places, self.grid.size) if known is None else known
+        return drawn[name]
+
+
+def _key(row: Row, spot: Located) -> PromptKey:
+    object_id = checked_id(row.object_id)
+    if row.polarity not in POLARITIES:
+        raise PromptError(f"polarity {row.polarity!r} is unknown; write 'in' or 'out' in the features table")
+    problem = next((one for one in spot.problems if one), "")
+    if problem:
+        raise PromptError(problem)
+    frames = set(spot.frames)
+    if len(frames) != 1:
+        raise PromptError(f"reaches over frames {min(frames)} to {max(frames)}; draw it on one frame")
+    return object_id, frames.pop()
+
+
+def checked_id(value: Any) -> int:
+    """Return the object id that stands in a features table.
+
+    Raises
+    ------
+    PromptError
+        If it is not a whole number that can be a label.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not (number.is_integer() and 1 <= number <= LARGEST_ID):
+        raise PromptError(f"object id {value!s} cannot be a label; write a whole number from 1 in the features table")
+    return int(number)
+
+
+def point_rows(prompt: Prompt, grid: Grid) -> list[Row]:
+    """Return the rows of the points of a prompt."""
+    coordinates = grid.place(prompt.frame, prompt.points_yx)
+    signs = [POLARITIES[0] if label else POLARITIES[1] for label in prompt.labels]
+    return [Row("point", point[None], prompt.object_id, sign) for point, sign in zip(coordinates, signs, strict=True)]
+
+
+def box_row(prompt: Prompt, grid: Grid) -> list[Row]:
+    """Return the row of the box of a prompt; none without a box."""
+    if prompt.box_yx is None:
+        return []
+    y0, x0, y1, x1 = prompt.box_yx
+    corners = grid.place(prompt.frame, [(y0, x0), (y0, x1), (y1, x1), (y1, x0)])
+    return [Row("rectangle", corners, prompt.object_id, POLARITIES[0])]
+
+
+def _ellipse(corners: Array) -> Array:
+    """Return the outline of the ellipse in four corners, which may be turned."""
+    turn = np.linspace(0, 2 * np.pi, _ELLIPSE_STEPS, endpoint=False)[:, None]
+    first, second = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
+    return corners.mean(axis=0) + np.cos(turn) * first + np.sin(turn) * second
+
+
+def _without_empty(rows: Sequence[Row], reading: Reading) -> Reading:
+    """Return the reading with masks from which nothing is left turned into problems of their rows."""
+    empty = {key for key, parts in reading.parts.items() if parts.mask is not None and not parts.mask.any()}
+    if not empty:
+        return reading
+    keys, problems = list(reading.keys), list(reading.problems)
+    for key in empty:
+        reading.parts[key].mask = None
+        if not reading.parts[key].points_yx and reading.parts[key].box_yx is None:
+            del reading.parts[key]
+    for index, (row, own) in enumerate(zip(rows, reading.keys, strict=True)):
+        if own in empty and row.kind not in ("point", "rectangle"):
+            keys[index] = None
+            problems[index] = "nothing is left of what was outlined here; draw an outline with polarity 'in' first"
+    return Reading(reading.parts, tuple(keys), tuple(problems))

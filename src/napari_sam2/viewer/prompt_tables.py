@@ -1,0 +1,154 @@
+"""Points and Shapes layers as tables of rows: made or checked, read, changed row by row, and coloured.
+
+The features `object_id` and `polarity` ("in" or "out") say whom a row is for. Other features of a layer that a person
+or a script brings are left as they are. What the rows mean is in `prompt_rows`, when they are read in `prompt_layers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Layer, Points, Shapes
+
+from napari_sam2.viewer.coordinates import from_image, in_image, placement
+from napari_sam2.viewer.current import Current
+from napari_sam2.viewer.prompt_rows import Row
+from sam2_core.errors import PromptError
+
+Array = np.ndarray[Any, Any]
+ColorOf = Callable[[int], Array]
+FEATURES = ("object_id", "polarity")
+SYMBOLS = {"in": "disc", "out": "x", "": "triangle_up"}
+BORDERS = {"in": "white", "out": "red", "": "yellow"}
+"""By polarity; "" for a row that counts for nothing."""
+UNUSED_COLOR = np.array([0.6, 0.6, 0.6, 1.0])
+_FACE_OPACITY = 0.15
+
+
+def new_points(image: Image, size: tuple[int, int], current: Current) -> Points:
+    """Return an empty Points layer for prompts on frames of `size` (height, width), lying as the image does."""
+    return Points(
+        np.empty((0, image.ndim)),
+        ndim=image.ndim,
+        name=f"{image.name}: points",
+        features=_empty_features(),
+        feature_defaults=defaults(current),
+        size=max(3, round(max(size) / 60)),
+        canvas_size_limits=(8, 24),
+        border_width=0.15,
+        **placement(image),
+    )
+
+
+def new_shapes(image: Image, current: Current) -> Shapes:
+    """Return an empty Shapes layer for boxes and outlines, lying as the image does."""
+    return Shapes(
+        ndim=image.ndim,
+        name=f"{image.name}: boxes and outlines",
+        features=_empty_features(),
+        feature_defaults=defaults(current),
+        **placement(image),
+    )
+
+
+def defaults(current: Current) -> dict[str, Any]:
+    """Return the features that the next row gets."""
+    return {"object_id": current.object_id, "polarity": current.polarity}
+
+
+def check_adoptable(image: Image, layer: Layer) -> None:
+    """Return nothing if a layer that was brought along can hold prompts for the image.
+
+    Raises
+    ------
+    PromptError
+        If it lacks the features or has another number of dimensions.
+    """
+    missing = [name for name in FEATURES if name not in layer.features]
+    if missing:
+        raise PromptError(
+            f"{layer.name} has no feature {' and '.join(missing)}; give it object_id (1 or more) and polarity ('in' or "
+            "'out') per row."
+        )
+    if layer.ndim != image.ndim:
+        raise PromptError(
+            f"{layer.name} has {layer.ndim} dimensions, but {image.name} has {image.ndim}; make it with one coordinate "
+            "per dimension of the image."
+        )
+
+
+def rows_of(image: Image, layer: Points | Shapes) -> list[Row]:
+    """Return all rows of a layer, in its order, in data coordinates of the image."""
+    features = layer.features
+    ids, signs = features["object_id"].tolist(), features["polarity"].tolist()
+    if isinstance(layer, Points):
+        coordinates = in_image(image, layer, layer.data)
+        return [Row("point", point[None], *about) for point, *about in zip(coordinates, ids, signs, strict=True)]
+    shapes = zip(layer.shape_type, layer.data, ids, signs, strict=True)
+    return [Row(str(kind), in_image(image, layer, data), *about) for kind, data, *about in shapes]
+
+
+def fingerprint(layer: Points | Shapes) -> tuple[Any, ...]:
+    """Return what shows, cheaply, that rows were pasted or edited in the features table, which napari does not tell."""
+    return (len(layer.data), tuple(layer.features["object_id"]), tuple(layer.features["polarity"]))
+
+
+def replace_rows(image: Image, layer: Points | Shapes, gone: Sequence[int], new: Sequence[Row]) -> None:
+    """Take rows away and append others; the caller keeps the layer's events from being taken for a person's edits."""
+    layer.selected_data = set()
+    if gone:
+        layer.remove(list(gone))
+    if not new:
+        return
+    kept = len(layer.data)
+    if isinstance(layer, Points):
+        added = from_image(image, layer, np.concatenate([row.vertices for row in new]))
+        layer.data = np.concatenate([layer.data, added])
+    else:
+        vertices = [from_image(image, layer, row.vertices) for row in new]
+        layer.add(vertices, shape_type=[row.kind for row in new])
+    table = layer.features.copy()
+    ids, signs = table["object_id"].tolist(), table["polarity"].tolist()
+    table["object_id"] = ids[:kept] + [row.object_id for row in new]
+    table["polarity"] = signs[:kept] + [row.polarity for row in new]
+    layer.features = table
+
+
+def colour_rows(layer: Points | Shapes, about: Sequence[tuple[int, str]], color_of: ColorOf) -> None:
+    """Colour rows by object and mark them by polarity; (0, "") for a row that counts for nothing."""
+    if not about:
+        return
+    colors = np.array([_color(object_id, color_of) for object_id, _ in about])  # (N, 4)
+    if isinstance(layer, Points):
+        layer.face_color = colors
+        layer.border_color = [BORDERS[sign] for _, sign in about]
+        layer.symbol = [SYMBOLS[sign] for _, sign in about]
+        return
+    layer.edge_color = colors
+    faces = colors.copy()
+    faces[:, 3] = _FACE_OPACITY
+    layer.face_color = faces
+
+
+def colour_next(layer: Points | Shapes, current: Current, color_of: ColorOf) -> None:
+    """Let the next row have the current object, polarity and colour; rows that are selected stay as they are."""
+    layer.feature_defaults = defaults(current)
+    color = _color(current.object_id, color_of)
+    with layer.block_update_properties():
+        if isinstance(layer, Points):
+            layer.current_face_color = color
+            layer.current_border_color = BORDERS[current.polarity]
+            layer.current_symbol = SYMBOLS[current.polarity]
+        else:
+            layer.current_edge_color = color
+            layer.current_face_color = [*color[:3], _FACE_OPACITY]
+
+
+def _color(object_id: int, color_of: ColorOf) -> Array:
+    return color_of(object_id) if object_id else UNUSED_COLOR
+
+
+def _empty_features() -> dict[str, Array]:
+    return {"object_id": np.zeros(0, dtype=np.int64), "polarity": np.zeros(0, dtype=object)}
