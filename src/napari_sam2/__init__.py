@@ -2,16 +2,26 @@
 
 Importing this package imports neither torch nor Qt nor napari: a command-line start, napari's plugin scan and a
 cluster node pay only for what they use. The rooms are imported by name: ``napari_sam2.stacks`` (images in),
-``napari_sam2.session`` (the work), ``napari_sam2.io`` (files), ``napari_sam2.cli`` (commands).
+``napari_sam2.session`` (the work), ``napari_sam2.io`` (files), ``napari_sam2.cli`` (commands). ``Session`` is here too,
+fetched on first use.
 """
 
 from __future__ import annotations
 
-__all__ = ["__version__"]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_sam2.session.session import Session
+
+__all__ = ["Session", "__version__"]
 
 
-def __getattr__(name: str) -> str:
-    """Version of the installed distribution, looked up on first use."""
+def __getattr__(name: str) -> Any:
+    """Return `Session`, or the version of the installed distribution, on first use."""
+    if name == "Session":
+        from napari_sam2.session.session import Session
+
+        return Session
     if name == "__version__":
         from importlib.metadata import version
 

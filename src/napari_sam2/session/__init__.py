@@ -1,23 +1,50 @@
-"""State and work without a viewer: prompts as values, the plan of a tracking job, and the job itself.
+"""State and work without a viewer: a session on a stack, and the headless tracking job of the command line.
 
-Headless and scriptable: `plan_legs` says what to run, `track` runs one leg on any predictor and yields labels frame
-by frame. Files are read and written in `io`.
+- `Session`: edits, runs, masks, undo, files. It stands on `editing` (prompts and objects, one undo step each), `working`
+  (jobs, results) and `session` (files)
+- `document`, `objects`, `prompts`: what a person said, as immutable values; `history`: undo and redo
+- `mask_store`, `stored_masks`, `overlaps`, `stale`: the masks, and what a changed prompt does to them
+- `jobs`, `updates`: what goes to the lane and what comes back; `lane`: the thread; `engine`: the model at work there
+- `plan_legs`, `track`: one job from prompts to labels, frame by frame; `WindowedPredictor`: windows that follow objects
+
+Headless and scriptable: neither napari nor Qt is known here, and torch is imported on the lane, at the first job.
 """
 
 from __future__ import annotations
 
+from napari_sam2.session.document import Document, DocumentDiff, PromptKey
+from napari_sam2.session.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
+from napari_sam2.session.objects import ObjectInfo
 from napari_sam2.session.patches import WindowedLogits, labels_from_logits
 from napari_sam2.session.plan import Direction, Leg, checked_range, plan_legs
 from napari_sam2.session.prompts import Prompt, check_prompts, gathered, typical_diameter
+from napari_sam2.session.session import Session
+from napari_sam2.session.settings import SessionSettings
+from napari_sam2.session.stored_masks import MaskStatus, StoredMask
 from napari_sam2.session.tracking import FrameResult, Resume, VideoPredictor, label_dtype, track
+from napari_sam2.session.updates import FrameUpdate
 from napari_sam2.session.windows import WindowedPredictor
 
 __all__ = [
+    "CancelToken",
     "Direction",
+    "Document",
+    "DocumentDiff",
     "FrameResult",
+    "FrameUpdate",
+    "Job",
     "Leg",
+    "MaskStatus",
+    "ObjectInfo",
+    "PreviewJob",
     "Prompt",
+    "PromptKey",
+    "PropagateJob",
+    "PropagateRequest",
     "Resume",
+    "Session",
+    "SessionSettings",
+    "StoredMask",
     "VideoPredictor",
     "WindowedLogits",
     "WindowedPredictor",

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from napari_sam2.session.document import Document
+from napari_sam2.session.document import Document, PromptKey
 from napari_sam2.session.plan import Direction
+from napari_sam2.session.stored_masks import StoredMask
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,19 @@ class Span:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreviewJob:
-    """Bring the masks of all prompts to what the document says; `total` of its updates counts changed prompts."""
+    """Bring the masks of all prompts to what the document says; `total` of its updates counts changed prompts.
+
+    Attributes
+    ----------
+    document, revision
+        What it starts with.
+    known
+        Masks of prompts that only take away, for an engine that does not know what they take away from.
+    """
 
     document: Document
     revision: int
+    known: Mapping[PromptKey, StoredMask] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,15 +102,18 @@ class PropagateJob:
         What was asked for.
     spans
         What that comes to, given which masks there are.
-    finished
-        Leg -> frames that an interrupted run has finished already; they are not computed for the viewer again.
+    resumes
+        Whether it goes on with a run that was interrupted, instead of beginning one.
+    known
+        See `PreviewJob`.
     """
 
     document: Document
     revision: int
     request: PropagateRequest
     spans: tuple[Span, ...] = ()
-    finished: Mapping[str, tuple[int, ...]] | None = None
+    resumes: bool = False
+    known: Mapping[PromptKey, StoredMask] = field(default_factory=dict)
 
 
 Job = PreviewJob | PropagateJob

@@ -1,47 +1,68 @@
-"""One piece of work on one stack, for scripts and for the viewer alike: edits, runs, masks, undo, files.
+"""A session on one stack, from opening to saving: what scripts and the viewer hold in their hands.
 
-Everything but `run` belongs to the main thread. Edits change the document and start nothing; a job is made from the
-document as it is (`preview_job`, `propagate_job`), `run` iterates it on any thread while the lane computes, and
-`accept` writes what came into the masks unless it became void. `preview` and `propagate` do all of that in a script.
+Everything but `run` belongs to the main thread. Edits (`editing`) change the document and start nothing; the work
+(`working`) is done in jobs: `preview_job` or `propagate_job` makes one, `run` iterates it on any thread, `accept` takes
+each update. `preview` and `propagate` do all of that in a script. Here is what has to do with files: a session that
+was saved once is saved as it goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from psygnal import Signal, SignalGroup
-
-from napari_sam2.session.document import Document, DocumentDiff, PromptKey
-from napari_sam2.session.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
-from napari_sam2.session.plan import Direction
-from napari_sam2.session.prompts import Prompt
+from napari_sam2.session.autosaving import AutosaveQueue
+from napari_sam2.session.document import Document
+from napari_sam2.session.editing import SessionEvents
+from napari_sam2.session.engine import EngineSnapshot, Restored
+from napari_sam2.session.jobs import PropagateJob
+from napari_sam2.session.mask_store import MaskStore
 from napari_sam2.session.settings import SessionSettings
+from napari_sam2.session.stale import is_drawn
+from napari_sam2.session.stored_masks import MaskChange
+from napari_sam2.session.tracking import label_dtype
 from napari_sam2.session.updates import FrameUpdate
+from napari_sam2.session.work import RunInWork
+from napari_sam2.session.working import Working
+from napari_sam2.stacks import Stack, open_stack
+from sam2_core.errors import StackError
 
-Objects = Sequence[int] | Literal["stale"] | None
+if TYPE_CHECKING:
+    from napari_sam2.io.saved_session import SavedSession
 
-
-class SessionEvents(SignalGroup):
-    """What a session tells; emitted on the main thread after the change."""
-
-    document_changed = Signal(DocumentDiff)
-    masks_changed = Signal(int, tuple)  # frame, object ids
-    history_changed = Signal()
-    settings_changed = Signal(SessionSettings, SessionSettings)  # old, new
+__all__ = ["Session", "SessionEvents"]
 
 
-class Session:
-    """State and work on one stack.
+class Session(Working):
+    """State and work on one stack; made by `Session.open`.
 
-    Attributes (main thread): stack, movie, settings, document, revision, masks, events, folder, frame_count, size.
+    Attributes
+    ----------
+    notes
+        What could not be read from a session folder, one sentence each.
+
+    Examples
+    --------
+    >>> session = Session.open("movie.tif", axes="TYX")
+    >>> session.add_points(object_id=1, frame=0, points_yx=[(120, 88)])
+    >>> for update in session.propagate(direction="both"):
+    ...     print(update.frame_index, update.object_score_logits)
+    >>> session.save("movie.sam2")
+    >>> session.export_labels("masks.tif")
     """
 
-    events: SessionEvents
+    def __init__(
+        self, stack: Stack, settings: SessionSettings, predictor: Any = None, document: Document | None = None
+    ) -> None:
+        super().__init__(stack, settings, predictor, document)
+        self.notes: tuple[str, ...] = ()
+        self._source: tuple[str | None, str | None] = (None, None)  # path, axes as given
+        self._autosave: AutosaveQueue | None = None
+        self._saved = True
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - one keyword per thing that a script may want to say
         cls,
         source: Any,
         *,
@@ -50,71 +71,210 @@ class Session:
         device: str | None = None,
         settings: SessionSettings | None = None,
         predictor: Any = None,
+        images: Any = None,
     ) -> Session:
-        """Return a session on a path, an array, a Stack, or a saved session folder (a folder with session.json).
+        """Return a session on a stack, or the one that a session folder holds.
 
-        `predictor`: an instance or a function without arguments that makes one, instead of loading `model`.
+        Parameters
+        ----------
+        source
+            Path of a stack, array, `Stack`, or a saved session folder.
+        axes
+            One letter of TZCYXS per dimension; of a session folder, those that it was saved with.
+        model, device
+            Instead of what `settings` say; see `SessionSettings`.
+        settings
+            The defaults, or what the session folder says, where None.
+        predictor
+            A video predictor, or a function that makes one, instead of loading the model.
+        images
+            Path, array or `Stack` for a session folder whose images are not where they were.
+
+        Raises
+        ------
+        StackError
+            If the stack or the folder cannot be read, or an axis is left open.
         """
-        raise NotImplementedError
+        from napari_sam2.io.session_files import is_session_folder
 
-    # edits: one undo step each
-    def new_object(self, name: str = "") -> int: ...
-    def add_points(self, object_id: int, frame: int, points_yx: Any, labels: Sequence[int] | None = None) -> None: ...
-    def add_box(self, object_id: int, frame: int, box_yx: Sequence[float]) -> None: ...
-    def add_polygon(self, object_id: int, frame: int, vertices_yx: Any) -> None: ...
-    def add_mask(self, object_id: int, frame: int, mask: Any) -> None: ...
-    def add_labels(self, frame: int, labels: Any, object_ids: Sequence[int] | None = None) -> tuple[int, ...]: ...
-    def set_prompts(self, changes: Mapping[PromptKey, Prompt | None], text: str = "edit prompts") -> None: ...
-    def edit_mask(self, object_id: int, frame: int, mask: Any) -> None: ...
-    def edit_masks(self, frame: int, masks: Mapping[int, Any]) -> None: ...  # several objects, one step
-    def rename_object(self, object_id: int, name: str) -> None: ...
-    def set_visible(self, object_id: int, visible: bool) -> None: ...
-    def set_locked(self, object_id: int, locked: bool) -> None: ...
-    def remove_object(self, object_id: int) -> None: ...
-    def merge_objects(self, into: int, other: int) -> None: ...
-    def swap_objects(self, a: int, b: int, from_frame: int) -> None: ...
-    def undo(self) -> bool: ...
-    def redo(self) -> bool: ...
+        chosen = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
+        if isinstance(source, str | Path) and is_session_folder(source):
+            return cls._reopened(Path(source), images, settings, chosen, predictor)
+        stack = source if isinstance(source, Stack) else open_stack(source, axes)
+        session = cls(stack, (settings or SessionSettings()).model_copy(update=chosen), predictor)
+        session._source = (str(source) if isinstance(source, str | Path) else None, axes)
+        return session
 
-    # can_undo, can_redo, undo_text, redo_text: properties
+    @classmethod
+    def _reopened(
+        cls, folder: Path, images: Any, settings: SessionSettings | None, chosen: dict[str, Any], predictor: Any
+    ) -> Session:
+        from napari_sam2.io.autosave import Autosaver
 
-    def change_settings(self, **changes: Any) -> None:
-        """Replace settings; emits settings_changed; a new model/contrast/... makes masks stale and keeps prompts."""
-
-    # work in a script
-    def preview(self) -> Iterator[FrameUpdate]: ...
-    def propagate(
-        self,
-        direction: Direction = "both",
-        frames: range | None = None,
-        objects: Objects = None,
-        until_next_prompt: bool = False,
-    ) -> Iterator[FrameUpdate]: ...
-
-    # work elsewhere
-    def preview_job(self) -> PreviewJob: ...
-    def propagate_job(self, request: PropagateRequest | None = None) -> PropagateJob: ...
-    def run(self, job: Job, token: CancelToken | None = None) -> Iterator[FrameUpdate]:
-        """Yield updates on the thread that calls; the lane computes at most two ahead. Load errors are raised here."""
-
-    def accept(self, update: FrameUpdate) -> bool:
-        """Main thread: write an update into the masks, emit masks_changed; False if all of it was void."""
-
-    def cancel(self) -> None:
-        """Ask every run of this session to stop before its next frame."""
+        saver, saved = Autosaver.open(folder)
+        try:
+            stack = _stack_of(saved, images, folder)
+            kept = settings or SessionSettings.model_validate(dict(saved.settings))
+            session = cls(stack, kept.model_copy(update=chosen), predictor, saved.document)
+        except BaseException:
+            saver.close()
+            raise
+        session._source = (saved.source, saved.axes)
+        session._take_over(saved)
+        session._autosave = AutosaveQueue(saver)
+        session._on_snapshot = session._keep_snapshot
+        return session
 
     @property
-    def is_dirty(self) -> bool: ...  # not saved since the last change
+    def folder(self) -> Path | None:
+        """Where the session is saved as it goes on, None before the first `save`."""
+        return None if self._autosave is None else Path(self._autosave.folder)
+
     @property
-    def needs_preview(self) -> bool: ...  # some prompt's mask is not shown yet
-    @property
-    def interrupted_run(self) -> PropagateRequest | None: ...
-    def resume_job(self) -> PropagateJob: ...
-    def resume(self) -> Iterator[FrameUpdate]: ...
-    def status(self, object_id: int) -> Any: ...  # (T,) uint8, codes of MaskStatus
-    def labels(
-        self, frame: int, object_id: int | None = None
-    ) -> Any: ...  # (H, W): visible objects by settings.overlaps, or one object
-    def save(self, folder: Path | str | None = None) -> Path: ...
-    def export_labels(self, path: Path | str) -> None: ...
-    def close(self) -> None: ...
+    def is_dirty(self) -> bool:
+        """Whether something would be lost if the session were closed."""
+        return self._autosave is None and not self._saved
+
+    def save(self, folder: Path | str | None = None, wait: bool = True) -> Path:
+        """Return the folder in which the session was saved; from then on it is saved there as it goes on.
+
+        Parameters
+        ----------
+        folder
+            A new one or one that holds a session; where the session is saved already, if None.
+        wait
+            Until it is written; else what fails is raised by a later `accept` or `save`.
+
+        Raises
+        ------
+        StackError
+            If the folder cannot be written to, or there is none yet.
+        """
+        if self._autosave is None or (folder is not None and Path(folder) != self.folder):
+            self._save_in_new(folder)
+        else:
+            self._autosave.put("save", self._saved_session())
+        if wait and self._autosave is not None:
+            self._autosave.flush()
+        self._saved = True
+        return self.folder or Path()
+
+    def export_labels(self, path: Path | str) -> None:
+        """Write the labels of all frames and objects as .tif or .zarr; the value is the object id.
+
+        Raises
+        ------
+        StackError
+            If it cannot be written there.
+        """
+        self.label_exporter(path)()
+
+    def label_exporter(self, path: Path | str) -> Callable[[], None]:
+        """Return a function that writes the labels as they are now; it may be called on any thread.
+
+        Raises
+        ------
+        StackError
+            If nothing can be written there.
+        """
+        from napari_sam2.io.label_files import LabelSpec, check_label_path, write_labels
+
+        check_label_path(Path(path))
+        frozen, overlaps, locked = _copy(self.masks), self.settings.overlaps, self.document.locked
+        spec = LabelSpec.like(self.movie.movie, label_dtype(frozen.object_ids()))
+        frames = (frozen.labels(frame, None, overlaps, locked) for frame in range(self.frame_count))
+        return lambda: write_labels(path, frames, spec)
+
+    def close(self) -> None:
+        """Stop what runs, write what waits, and let go of the model and the folder."""
+        self.cancel()
+        self._lane.close()
+        self._engine = None
+        autosave, self._autosave = self._autosave, None
+        if autosave is not None:
+            autosave.close()
+
+    def _take_over(self, saved: SavedSession) -> None:
+        """Have the masks of a session folder, and the run that was interrupted there."""
+        for key, mask in saved.masks:
+            self.masks.put(key, mask)
+        prompts = saved.document.prompts
+        self._unshown = {key for key, one in prompts.items() if key not in self.masks and not is_drawn(one)}
+        self.notes = saved.notes
+        if saved.run is not None:
+            self._work = RunInWork.from_record(saved.run.request, saved.run.finished, self.revision)
+            if saved.snapshot is not None:
+                self._restored = Restored(saved.snapshot, saved.document)
+
+    def _save_in_new(self, folder: Path | str | None) -> None:
+        from napari_sam2.io.autosave import Autosaver
+
+        if folder is None:
+            raise StackError("The session was not saved before; say where, for example session.save('movie.sam2').")
+        saver = Autosaver.create(folder, self._saved_session())
+        before, self._autosave = self._autosave, AutosaveQueue(saver)
+        self._on_snapshot = self._keep_snapshot
+        if before is not None:
+            before.close()
+
+    def _saved_session(self) -> SavedSession:
+        from napari_sam2.io.saved_session import SavedSession, StackRecord
+
+        source, axes = self._source
+        settings = self.settings.model_dump(mode="json")
+        masks = tuple(self.masks.items())
+        return SavedSession(self.document, masks, settings, source, axes, stack=StackRecord.of(self.stack))
+
+    def _keep_snapshot(self, snapshot: EngineSnapshot, leg: str, frame: int) -> None:
+        """Have a snapshot written; called on the lane."""
+        from napari_sam2.io.mask_log import FrameDone
+
+        if self._autosave is not None:
+            self._autosave.put("snapshot", snapshot, FrameDone(leg, frame))
+
+    def _run_began(self, job: PropagateJob) -> None:
+        if self._autosave is not None and self._work is not None and not job.resumes:
+            self._autosave.put("begin_run", self._work.record(), job.document)
+
+    def _edited(self, changes: Sequence[MaskChange]) -> None:
+        self._saved = False
+        if self._autosave is not None:
+            self._autosave.save_document(self.document, self.settings.model_dump(mode="json"))
+            if changes:
+                self._autosave.put("put", _as_they_are(changes, self.masks))
+
+    def _came(self, update: FrameUpdate, changes: Sequence[MaskChange]) -> None:
+        from napari_sam2.io.mask_log import FrameDone
+
+        self._saved = self._saved and not changes
+        if self._autosave is None:
+            return
+        done = None if update.leg == "prompt" else FrameDone(update.leg, update.frame_index)
+        if changes or done is not None:
+            self._autosave.put("put", _as_they_are(changes, self.masks), done)
+        if done is not None and update.done >= update.total:
+            self._autosave.put("end_run")
+        self._autosave.check()
+
+
+def _stack_of(saved: SavedSession, images: Any, folder: Path) -> Stack:
+    """Return the images of a saved session, checked to be the ones that it was made on."""
+    source = saved.source if images is None else images
+    if source is None:
+        raise StackError(f"{folder} was made on an array; give it again, Session.open({str(folder)!r}, images=array).")
+    stack = source if isinstance(source, Stack) else open_stack(source, saved.axes)
+    if saved.stack is not None:
+        saved.stack.check(stack)
+    return stack
+
+
+def _copy(masks: MaskStore) -> MaskStore:
+    copied = MaskStore(masks.size, masks.frame_count)
+    for key, mask in masks.items():
+        copied.put(key, mask)
+    return copied
+
+
+def _as_they_are(changes: Sequence[MaskChange], masks: MaskStore) -> list[Any]:
+    """Return each key that changed once, with the mask that it has now, or None."""
+    return [(key, masks.get(key)) for key in dict.fromkeys(change.key for change in changes)]

@@ -2,8 +2,9 @@
 
 `estimate_contrast` looks at a few evenly spaced frames once; `normalise` maps a frame through the limits;
 `ModelMovie` does that for every frame of a movie when it is read. Limits never change from frame to frame, so a cell
-that fades stays a cell that fades. How limits are
-estimated is the business of `sam2_core.inference.intensity`, which needs no torch; no model is known here.
+that fades stays a cell that fades; where bleaching or flicker of the whole image is in the way, a movie can be evened
+out on request, which brings every frame to the brightness of the stack. How limits are estimated is the business of
+`sam2_core.inference.intensity`, which needs no torch; no model is known here.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from sam2_core.errors import StackError
 from sam2_core.inference.intensity import estimate_limits, sampled_indices
 
 SAMPLED_FRAMES = 16
+LARGEST_GAIN = 8.0
+"""A frame is made brighter or darker by at most this factor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +76,55 @@ def normalise(frame: np.ndarray, limits: ContrastLimits) -> np.ndarray:
     return mapped[..., 0] if mapped.shape[-1] == 1 else mapped
 
 
-class ModelMovie:
-    """The frames of a movie as the model sees them: `len` and `[i]` -> uint8 (H, W) or (H, W, 3)."""
+def brightness(frame: np.ndarray, limits: ContrastLimits) -> np.ndarray:
+    """Return the mean of a frame (H, W) or (H, W, C) above black, (C,) float64, at least a thousandth of the span."""
+    low, high = np.asarray(limits.low), np.asarray(limits.high)
+    planes = frame.reshape(*frame.shape[:2], -1)  # (H, W, C)
+    return np.maximum(np.clip(planes - low, 0, None).mean(axis=(0, 1)), 1e-3 * (high - low))
 
-    def __init__(self, movie: Movie, limits: ContrastLimits | None = None) -> None:
+
+def reference_brightness(movie: Movie, limits: ContrastLimits, frames: int = SAMPLED_FRAMES) -> np.ndarray:
+    """Return the median brightness of evenly spaced frames, (C,)."""
+    sampled = [brightness(movie[index], limits) for index in sampled_indices(len(movie), frames)]
+    return np.median(sampled, axis=0)
+
+
+def evened(frame: np.ndarray, limits: ContrastLimits, reference: np.ndarray) -> ContrastLimits:
+    """Return the limits that show a frame as bright as the reference (C,): black stays, white moves.
+
+    Parameters
+    ----------
+    frame
+        (H, W) or (H, W, C), as stored.
+    limits
+        Of the whole stack.
+    reference
+        See `reference_brightness`.
+    """
+    gain = np.clip(reference / brightness(frame, limits), 1 / LARGEST_GAIN, LARGEST_GAIN)
+    low = np.broadcast_to(limits.low, gain.shape)
+    high = low + (np.asarray(limits.high) - low) / gain
+    return ContrastLimits(tuple(low.tolist()), tuple(high.tolist()))
+
+
+class ModelMovie:
+    """The frames of a movie as the model sees them: `len` and `[i]` -> uint8 (H, W) or (H, W, 3).
+
+    Parameters
+    ----------
+    movie
+        As stored.
+    limits
+        Estimated when they are first needed, if None.
+    even_out
+        Bring every frame to the brightness of the stack, against bleaching and flicker.
+    """
+
+    def __init__(self, movie: Movie, limits: ContrastLimits | None = None, even_out: bool = False) -> None:
         self.movie = movie
+        self.even_out = even_out
         self._limits = limits
+        self._reference: np.ndarray | None = None
 
     @property
     def limits(self) -> ContrastLimits:
@@ -112,4 +158,9 @@ class ModelMovie:
         return len(self.movie)
 
     def __getitem__(self, frame_index: int) -> np.ndarray:
-        return normalise(self.movie[frame_index], self.limits)
+        frame = self.movie[frame_index]
+        if not self.even_out:
+            return normalise(frame, self.limits)
+        if self._reference is None:
+            self._reference = reference_brightness(self.movie, self.limits)
+        return normalise(frame, evened(frame, self.limits, self._reference))

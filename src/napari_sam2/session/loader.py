@@ -1,0 +1,94 @@
+"""From settings to what a session works with: the movie, the predictor, and what the predictor looks at.
+
+A `Loader` keeps the model that was loaded last, so that another contrast or view does not load it again. It loads on
+the thread that asks, which in a session is the lane.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from napari_sam2.session.document import Document
+from napari_sam2.session.mask_store import MaskStore
+from napari_sam2.session.model_loading import OnDownload, load_predictor
+from napari_sam2.session.prompts import typical_diameter
+from napari_sam2.session.settings import SessionSettings
+from napari_sam2.session.stored_masks import MaskStatus
+from napari_sam2.session.view import ViewRequest
+from napari_sam2.stacks import ContrastLimits, ModelMovie, Stack
+
+
+class Loader:
+    """Makes predictors for settings.
+
+    Parameters
+    ----------
+    predictor
+        Instead of a model: a video predictor, or a function that makes one.
+    """
+
+    def __init__(self, predictor: Any = None) -> None:
+        self.on_download: OnDownload | None = None
+        self._given = predictor
+        self._made: tuple[tuple[str, str], Any] | None = None
+
+    def asked(self, settings: SessionSettings) -> Callable[[], Any]:
+        """Return a function that makes the predictor of these settings, or returns the one made before."""
+        wanted = (settings.model, settings.device)
+        return lambda: self._predictor(wanted)
+
+    def _predictor(self, wanted: tuple[str, str]) -> Any:
+        if self._made is None or self._made[0] != wanted:
+            self._made = None  # two models need not fit beside each other
+            self._made = (wanted, self._load(*wanted))
+        return self._made[1]
+
+    def _load(self, model: str, device: str) -> Any:
+        if self._given is not None:
+            return self._given if hasattr(self._given, "init_state") else self._given()
+        return load_predictor(model, device, on_download=self._told)
+
+    def _told(self, name: str, done: int, total: int) -> None:
+        if self.on_download is not None:
+            self.on_download(name, done, total)
+
+
+def movie_of(stack: Stack, settings: SessionSettings) -> ModelMovie:
+    """Return the frames of a stack as the model sees them.
+
+    Raises
+    ------
+    StackError
+        If the settings name an axis, an index or a channel that is not there.
+    """
+    limits = None
+    if settings.contrast_limits is not None:
+        low, high = zip(*settings.contrast_limits, strict=True)
+        limits = ContrastLimits(low, high)
+    movie = stack.movie(settings.track_axis, settings.channels, settings.fixed)
+    return ModelMovie(movie, limits, even_out=settings.even_out)
+
+
+def look_of(settings: SessionSettings, document: Document, masks: MaskStore) -> ViewRequest:
+    """Return what the model is to look at, and how large an object is as far as settings, prompts or masks tell."""
+    if settings.object_diameter_px is not None:
+        return ViewRequest(settings.view, settings.object_diameter_px, "as given")
+    diameter = typical_diameter(document.prompts.values())
+    if diameter is not None:
+        return ViewRequest(settings.view, diameter, "estimated from boxes and masks")
+    return ViewRequest(settings.view, _prompted_diameter(document, masks), "estimated from prompted masks")
+
+
+def _prompted_diameter(document: Document, masks: MaskStore) -> float | None:
+    """Return the median diameter of the masks that prompts have, None if there is none yet."""
+    found = [masks.get(key) for key in document.prompts]
+    areas = [
+        int(np.count_nonzero(mask.codes()))
+        for mask in found
+        if mask is not None and mask.status is MaskStatus.prompted and not mask.is_empty
+    ]
+    return math.sqrt(4 * float(np.median(areas)) / math.pi) if areas else None
