@@ -79,6 +79,11 @@ def test_what_a_person_said_is_never_named(status):
     assert named(track(f12=disc(12, shift=30.0, status=status))) == []
 
 
+def test_a_score_is_compared_with_those_of_its_own_leg_only():
+    """On prompted frames the model answers on another level: measured with cells-nano, about 10 higher."""
+    assert named(track(f0=disc(0, score=18.0, status=MaskStatus.prompted, leg="prompt"))) == []
+
+
 def test_stale_masks_are_named_too():
     ((frame, _),) = named(track(f12=disc(12, shift=30.0, status=MaskStatus.stale)))
     assert frame == 12
