@@ -114,6 +114,8 @@ class ModelConfig:
         frames.
     no_obj_embed_spatial
         Whether an absent object marks its memory (2.1).
+    detail_widths
+        Channels of the convolutional branch at strides 2, 4, 8, 16 and 32; empty for none (our own models only).
     """
 
     name: str
@@ -122,6 +124,7 @@ class ModelConfig:
     mem_dim: int = 64
     num_maskmem: int = 7
     no_obj_embed_spatial: bool = True
+    detail_widths: tuple[int, ...] = ()
     trunk: HieraConfig = field(default_factory=HieraConfig)
     prompt_encoder: PromptEncoderConfig = field(default_factory=PromptEncoderConfig)
     mask_decoder: MaskDecoderConfig = field(default_factory=MaskDecoderConfig)
@@ -138,6 +141,8 @@ class ModelConfig:
             raise ValueError(
                 f"d_model {self.d_model} must be a multiple of 8 and of mem_dim {self.mem_dim}, and that of 4"
             )
+        if len(self.detail_widths) not in (0, 5):
+            raise ValueError(f"detail_widths takes five numbers or none, is {list(self.detail_widths)}")
 
     @property
     def grid_size(self) -> int:

@@ -35,7 +35,7 @@ class Signature:
     """The sizes of a model that its tensors show.
 
     stages: blocks of each trunk stage; background: height and width of the trunk's background position table;
-    temporal_pointers and absent_memory: the two groups of tensors that 2.1 has and 2.0 has not.
+    temporal_pointers and absent_memory: the two groups of tensors that 2.1 has and 2.0 has not; detail_branch: our own.
     """
 
     embed_dim: int
@@ -50,6 +50,7 @@ class Signature:
     decoder_mlp: int
     temporal_pointers: bool
     absent_memory: bool
+    detail_branch: bool
 
 
 def infer_config(state_dict: Mapping[str, Shaped]) -> str | None:
@@ -78,6 +79,7 @@ def signature_of_config(config: ModelConfig) -> Signature:
         decoder_mlp=config.mask_decoder.mlp_dim,
         temporal_pointers=config.pointers.temporal_encoding,
         absent_memory=config.no_obj_embed_spatial,
+        detail_branch=bool(config.detail_widths),
     )
 
 
@@ -105,6 +107,7 @@ def _signature_of_tensors(state_dict: Mapping[str, Shaped]) -> Signature:
         decoder_mlp=state_dict["sam_mask_decoder.transformer.layers.0.mlp.layers.0.weight"].shape[0],
         temporal_pointers="obj_ptr_tpos_proj.weight" in state_dict,
         absent_memory="no_obj_embed_spatial" in state_dict,
+        detail_branch=any(key.startswith("detail_branch.") for key in state_dict),
     )
 
 

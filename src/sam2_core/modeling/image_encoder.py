@@ -33,6 +33,10 @@ class ImageFeatures:
         """Return the features of images ``index`` (O,), batch O."""
         return ImageFeatures(self.stride16[index], self.stride8[index], self.stride4[index])
 
+    def plus(self, other: ImageFeatures) -> ImageFeatures:
+        """Return the sum of two, map by map."""
+        return ImageFeatures(self.stride16 + other.stride16, self.stride8 + other.stride8, self.stride4 + other.stride4)
+
     def expand(self, count: int) -> ImageFeatures:
         """Return one image's features seen ``count`` times, without a copy."""
         maps = (self.stride16, self.stride8, self.stride4)

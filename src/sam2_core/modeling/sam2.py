@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sam2_core.config import ModelConfig
+from sam2_core.modeling.detail_branch import DetailBranch
 from sam2_core.modeling.image_encoder import ImageEncoder, ImageFeatures
 from sam2_core.modeling.layers import MLP
 from sam2_core.modeling.mask_decoder import DecodedMasks, MaskDecoder, choose_by_iou, choose_by_stability
@@ -71,6 +72,7 @@ class Sam2Model(nn.Module):
         self.config = config
         dim, mem_dim = config.d_model, config.mem_dim
         self.image_encoder = ImageEncoder(config)
+        self.detail_branch = DetailBranch(config.detail_widths, config.d_model) if config.detail_widths else None
         self.mask_downsample = nn.Conv2d(1, 1, kernel_size=4, stride=4)
         self.memory_attention = MemoryAttention(config)
         self.memory_encoder = MemoryEncoder(config)
@@ -96,7 +98,8 @@ class Sam2Model(nn.Module):
 
     def encode_image(self, images: Tensor) -> ImageFeatures:
         """Return the features of (B, 3, S, S) images, float, ImageNet-normalised."""
-        return self.sam_mask_decoder.narrow(self.image_encoder(images))
+        features = self.sam_mask_decoder.narrow(self.image_encoder(images))
+        return features if self.detail_branch is None else features.plus(self.detail_branch(images))
 
     def condition_without_memory(self, features: ImageFeatures) -> Tensor:
         """Return (B, C, h, w): what a frame looks like to an object that remembers nothing."""
