@@ -1,7 +1,8 @@
 """`napari-sam2 finetune`: images and their labels in, a model of one's own out.
 
-Checks everything that can be checked before the model is loaded, trains with `sam2_core.training.finetune`, shows
-loss and scores as they come, and writes what `sam2_core.training.finetune_files` writes. Ctrl-C keeps the best so far.
+Labels are a stack, or the masks of a session that still hold. Checks everything that can be checked before the model is
+loaded, trains with `sam2_core.training.finetune`, shows loss and scores as they come, and writes what
+`sam2_core.training.finetune_files` writes. Ctrl-C keeps the best so far.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from napari_sam2.cli.console import errors, output, table
 from napari_sam2.cli.finetune_screen import FinetuneScreen, score
 from napari_sam2.cli.interrupt import StopOnCtrlC
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, config_and_weights
+from napari_sam2.io.label_array import ResultLabels
+from napari_sam2.io.results import open_results
+from napari_sam2.session.mask_store import MaskStatus
 from napari_sam2.stacks import Movie, open_stack
 from sam2_core.errors import CheckpointError, StackError
 
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from sam2_core.training.labelled_stack import LabelledStack
 
 STOPPED = 130
+_TRUSTED = frozenset({MaskStatus.prompted, MaskStatus.edited, MaskStatus.tracked})
 
 
 class PartChoice(StrEnum):
@@ -66,9 +71,12 @@ class _Base:
 
 def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     context: typer.Context,
-    images: Annotated[str, typer.Option(help="Stack or folder of images, as `track` reads it.")],
-    labels: Annotated[str, typer.Option(help="Label stack of the same shape; unlabelled frames stay 0.")],
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint, the model card and the curve.")],
+    images: Annotated[str | None, typer.Option(help="Stack or folder of images, as `track` reads it.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Label stack of the same shape; unlabelled frames stay 0.")] = None,
+    session: Annotated[
+        Path | None, typer.Option(help="Session folder whose corrected masks are the labels, instead of these two.")
+    ] = None,
     model: Annotated[str, typer.Option(help="Base: name (see: napari-sam2 models) or checkpoint.")] = DEFAULT_MODEL,
     name: Annotated[str | None, typer.Option(help="Name of the new model; BASE-IMAGES by default.")] = None,
     train: Annotated[PartChoice, typer.Option(help="Which weights may change.")] = PartChoice.decoder,
@@ -99,9 +107,16 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     from sam2_core.training.finetune import FinetuneSettings, Finetuning
     from sam2_core.training.finetune_files import ModelStory, check_new_name, write_files
 
-    pictures = open_stack(images, axes).movie(track_axis, channel or None)
-    truth = open_stack(labels, labels_axes).movie(track_axis)
-    new_name = _default_name(model, images) if name is None else name
+    if session is not None:
+        if images is not None or labels is not None:
+            raise typer.BadParameter("--session brings its images and labels; leave out --images and --labels.")
+        pictures, truth = session_movies(session)
+    elif images is not None and labels is not None:
+        pictures = open_stack(images, axes).movie(track_axis, channel or None)
+        truth = open_stack(labels, labels_axes).movie(track_axis)
+    else:
+        raise typer.BadParameter("give --images and --labels, or --session with a session folder.")
+    new_name = _default_name(model, str(session or images)) if name is None else name
     check_new_name(new_name, out)
     _check_folder(out, resume, overwrite)
     data = _split(pictures, truth, kind)
@@ -125,6 +140,21 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     story = ModelStory(new_name, base.name, base.config, _described(pictures), _described(truth))
     files = write_files(run, story, file_format.value)
     return _report(run, files, context.obj or [])
+
+
+def session_movies(folder: Path) -> tuple[Movie, Movie]:
+    """Return the images of a session and its masks that still hold, as labels; stale ones are left out.
+
+    Raises
+    ------
+    StackError
+        If the session cannot be read or holds no such mask.
+    """
+    results = open_results(folder)
+    truth = open_stack(ResultLabels(results, _TRUSTED), "TYX").movie("T")
+    if not any(labels.any() for labels in truth):
+        raise StackError(f"{folder} holds no mask that still holds; track or correct its objects first.")
+    return results.movie, truth
 
 
 def _default_name(model: str, images: str) -> str:

@@ -1,4 +1,4 @@
-"""`napari-sam2 track`: a stack and prompts in, a label stack out."""
+"""`napari-sam2 track`: a stack and prompts in, a label stack out; or a session folder (see `track_session`)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ import typer
 from napari_sam2.cli.console import errors, output
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.terminal_run import run_in_terminal, summary_table
+from napari_sam2.cli.track_session import SessionTracking, track_session
 from napari_sam2.cli.tracking_run import TrackingOutcome, TrackingRequest
 from napari_sam2.cli.view_choice import ViewChoice, choose_view, view_request
 from napari_sam2.io import journal_folder, read_prompts
-from napari_sam2.session import VideoPredictor, checked_range
+from napari_sam2.session import Direction, VideoPredictor, checked_range
 from napari_sam2.stacks import ContrastLimits, ModelMovie, open_stack
 from sam2_core.errors import StackError
 
 STOPPED = 130
+_SETTLED = (
+    *("prompts", "model", "axes", "scene", "track_axis", "channel", "fixed"),
+    *("image_size", "object_diameter", "view", "contrast", "resume"),
+)
 _log = logging.getLogger(__name__)
 
 
@@ -34,9 +39,16 @@ class DirectionChoice(StrEnum):
 
 def track_command(  # noqa: PLR0913 - one parameter per option of the command
     context: typer.Context,
-    stack: Annotated[str, typer.Argument(help="TIFF, OME-TIFF, zarr, OME-Zarr, .npy, or a folder of images.")],
-    prompts: Annotated[Path, typer.Option(help="Prompts as .json or .csv; see docs/prompt-files.md.")],
-    out: Annotated[Path, typer.Option(help="Label stack to write, .tif or .zarr; object id = label value.")],
+    stack: Annotated[
+        str | None, typer.Argument(help="TIFF, OME-TIFF, zarr, OME-Zarr, .npy, or a folder of images.")
+    ] = None,
+    prompts: Annotated[Path | None, typer.Option(help="Prompts as .json or .csv; see docs/prompt-files.md.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Label stack to write, .tif or .zarr; object id = label value.")
+    ] = None,
+    session: Annotated[
+        Path | None, typer.Option(help="Session folder to track or go on with, instead of a stack and prompts.")
+    ] = None,
     model: Annotated[str, typer.Option(help="Name (see: napari-sam2 models) or path of a checkpoint.")] = DEFAULT_MODEL,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     axes: Annotated[
@@ -48,7 +60,10 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     fixed: Annotated[list[str] | None, typer.Option(help="Index of another axis, e.g. Z=3; may be repeated.")] = None,
     start: Annotated[int | None, typer.Option(help="First frame to track.")] = None,
     stop: Annotated[int | None, typer.Option(help="Frame before which to stop.")] = None,
-    direction: Annotated[DirectionChoice, typer.Option(help="Where to go from the prompts.")] = DirectionChoice.forward,
+    direction: Annotated[
+        DirectionChoice | None,
+        typer.Option(help="Where to go from the prompts; forward by default, both in a session."),
+    ] = None,
     image_size: Annotated[int | None, typer.Option(help="Side of the model input in pixels, a multiple of 32.")] = None,
     object_diameter: Annotated[
         float | None, typer.Option(help="Diameter of a typical object in pixels; small ones are looked at in windows.")
@@ -67,8 +82,16 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     """Follow the objects that PROMPTS point at through STACK and write their masks as labels.
 
     Ctrl-C stops after the frame in work and keeps what is done; the same command with --resume goes on from there, from
-    the masks of the last finished frame and the original prompts.
+    the masks of the last finished frame and the original prompts. In a session (--session) every finished frame is
+    kept, and the same command goes on.
     """
+    if session is not None:
+        _check_session_options(context)
+        where: Direction | None = None if direction is None else direction.value
+        chosen_device = None if _is_default(context, "device") else device
+        return track_session(SessionTracking(session, out, stack, where, start, stop, chosen_device, overwrite))
+    if stack is None or prompts is None or out is None:
+        raise typer.BadParameter("give STACK, --prompts and --out, or --session with a session folder.")
     source = open_stack(stack, axes, scene)
     movie = source.movie(track_axis, channel or None, _fixed(fixed or []))
     limits = None if contrast is None else ContrastLimits((contrast[0],), (contrast[1],))
@@ -83,7 +106,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         prompts=entries,
         out=out,
         frames=checked_range(len(movie), start, stop),
-        direction=direction.value,
+        direction=(direction or DirectionChoice.forward).value,
         model=settings,
         resume=resume,
         overwrite=overwrite,
@@ -103,6 +126,21 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     output().print(summary_table(outcome.objects, request.movie))
     output().print(*sentences, f"Labels: {out}", sep="\n")
     return 0
+
+
+def _is_default(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is None or source.name.startswith("DEFAULT")
+
+
+def _check_session_options(context: typer.Context) -> None:
+    """Say no to options that a session has settled already."""
+    given = [name for name in _SETTLED if not _is_default(context, name)]
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise typer.BadParameter(
+            f"{options} cannot be given with --session: the session says it. Open it to change it."
+        )
 
 
 def _fixed(entries: list[str]) -> dict[str, int]:

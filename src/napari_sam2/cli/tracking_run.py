@@ -8,12 +8,9 @@ leaves the journal, and a later one with `resume` goes on behind it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from napari_sam2.io import (
     Journal,
@@ -25,7 +22,7 @@ from napari_sam2.io import (
     write_labels,
 )
 from napari_sam2.session import Direction, Leg, Prompt, VideoPredictor, check_prompts, label_dtype, plan_legs, track
-from napari_sam2.session.summary import LabelCounts, ObjectSummary
+from napari_sam2.session.summary import LabelCounts, ObjectSummary, counted
 from napari_sam2.stacks import ContrastLimits, ModelMovie
 from sam2_core.errors import StackError
 
@@ -166,7 +163,7 @@ def _write_labels(request: TrackingRequest, journal: Journal) -> tuple[ObjectSum
     object_ids = [prompt.object_id for prompt in request.prompts]
     counts = LabelCounts(object_ids)
     spec = LabelSpec.like(request.movie.movie, label_dtype(object_ids))
-    write_labels(request.out, _counted(journal.merged(spec), counts), spec)
+    write_labels(request.out, counted(journal.merged(spec), counts), spec)
     journal.discard()
     return counts.rows()
 
@@ -179,10 +176,3 @@ def _described(limits: ContrastLimits) -> str:
 def _journal(request: TrackingRequest) -> Journal:
     open_journal = Journal.reopen if request.resume else Journal.create
     return open_journal(request.out, request.run_info())
-
-
-def _counted(frames: Iterator[np.ndarray[Any, Any]], counts: LabelCounts) -> Iterator[np.ndarray[Any, Any]]:
-    """Yield the frames and count each on its way."""
-    for index, labels in enumerate(frames):
-        counts.add(index, labels)
-        yield labels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,13 @@ class LabelCounts:
     def rows(self) -> tuple[ObjectSummary, ...]:
         """Return one row per object, by id."""
         return tuple(_row(object_id, self._found[object_id]) for object_id in sorted(self._found))
+
+
+def counted(frames: Iterable[np.ndarray[Any, Any]], counts: LabelCounts) -> Iterator[np.ndarray[Any, Any]]:
+    """Yield frames of labels as they come, each counted on its way."""
+    for index, labels in enumerate(frames):
+        counts.add(index, labels)
+        yield labels
 
 
 def _row(object_id: int, found: list[tuple[int, int]]) -> ObjectSummary:

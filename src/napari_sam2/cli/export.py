@@ -1,0 +1,76 @@
+"""`napari-sam2 export`: a session folder in, label stack, table, CTC folder and prompts out.
+
+The session may be open in a window meanwhile: it is only read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_sam2.cli.console import errors, output
+from napari_sam2.io import SavedSession, check_label_path, load_session, write_prompts
+from napari_sam2.io.ctc_files import export_ctc
+from napari_sam2.io.object_table import export_table
+from napari_sam2.io.results import Results, export_labels, results_of
+from sam2_core.errors import PromptError, StackError
+
+
+def export_command(  # noqa: PLR0913 - one parameter per option of the command
+    session: Annotated[Path, typer.Argument(help="Session folder, as movie.sam2.")],
+    labels: Annotated[Path | None, typer.Option(help="Label stack, .tif or .zarr; object id = label value.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Table: status, score, area, centroid per object and frame.")] = None,
+    ctc: Annotated[Path | None, typer.Option(help="Folder for the format of the Cell Tracking Challenge.")] = None,
+    prompts: Annotated[Path | None, typer.Option(help="Prompts, .json or .csv, as `track` reads them.")] = None,
+    images: Annotated[str | None, typer.Option(help="The stack, if it is not where the session says.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+) -> int:
+    """Write what a session holds: labels, a table of objects, tracks, prompts. The session stays as it is."""
+    wanted = {"labels": labels, "csv": csv, "ctc": ctc, "prompts": prompts}
+    paths = {name: path for name, path in wanted.items() if path is not None}
+    if not paths:
+        raise typer.BadParameter("nothing is asked for; give --labels, --csv, --ctc or --prompts.")
+    _check(paths, overwrite)
+    saved = load_session(session)
+    for note in saved.notes:
+        errors().print(note)
+    for line in _written(saved if images is None else replace(saved, source=images), str(session), paths):
+        output().print(line)
+    return 0
+
+
+def _check(paths: dict[str, Path], overwrite: bool) -> None:
+    """Say no before anything is written where something could not be, or would be lost."""
+    for name, path in paths.items():
+        if name == "labels":
+            check_label_path(path)
+        if not path.parent.is_dir():
+            raise StackError(f"There is no folder {path.parent} for {path.name}; create it first.")
+        if name != "ctc" and path.exists() and not overwrite:
+            raise StackError(f"{path} exists; choose another name for --{name}, or replace it with --overwrite.")
+
+
+def _written(saved: SavedSession, name: str, paths: dict[str, Path]) -> list[str]:
+    """Return a line for each file after writing it."""
+    writers: dict[str, Callable[[Path, Results], object]] = {
+        "labels": export_labels,
+        "csv": export_table,
+        "ctc": export_ctc,
+    }
+    lines = []
+    if "prompts" in paths:
+        if not saved.document.prompts:
+            raise PromptError(f"{name} holds no prompts.")
+        write_prompts(paths["prompts"], [saved.document.prompts[key] for key in sorted(saved.document.prompts)])
+        lines.append(f"prompts: {paths['prompts']}")
+    if writers.keys() & paths.keys():
+        results = results_of(saved, name)
+        for kind, write in writers.items():
+            if kind in paths:
+                write(paths[kind], results)
+                lines.append(f"{kind}: {paths[kind]}")
+    return lines

@@ -1,0 +1,162 @@
+"""Session folders on the command line: track, go on, export, take as labels."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+
+import numpy as np
+import pytest
+from disc_predictor import DiscPredictor
+
+from napari_sam2.cli.finetune import session_movies
+from napari_sam2.io import load_session, read_prompts
+from napari_sam2.session.session import Session
+from napari_sam2.stacks import open_stack
+from sam2_core.errors import StackError
+
+
+@pytest.fixture
+def discs(monkeypatch):
+    """Every session tracks discs instead of loading a model."""
+    made = DiscPredictor()
+    monkeypatch.setattr("napari_sam2.session.loader.load_predictor", lambda *args, **options: made)
+    return made
+
+
+@pytest.fixture
+def movie(work, discs):
+    """The folder of a session in which two cells were clicked on and nothing was tracked."""
+    session = Session.open("movie.tif")
+    session.add_points(3, 2, [(10, 12)])
+    session.add_points(7, 4, [(30, 30)])
+    session.rename_object(7, "mother")
+    session.save("movie.sam2")
+    session.close()
+    return work
+
+
+def expected(name):
+    """The labels that a script gets of the same session."""
+    session = Session.open("movie.tif")
+    session.add_points(3, 2, [(10, 12)])
+    session.add_points(7, 4, [(30, 30)])
+    for _ in session.propagate("both"):
+        pass
+    session.export_labels(name)
+    session.close()
+    return list(open_stack(name).movie())
+
+
+def test_track_runs_a_session_and_writes_its_labels(movie, run):
+    code, out, err = run("track --session movie.sam2 --out labels.tif")
+    assert code == 0, err
+    np.testing.assert_array_equal(list(open_stack("labels.tif").movie()), expected("script.tif"))
+    assert "labels.tif" in out
+    saved = load_session("movie.sam2")
+    assert saved.run is None
+    assert {frame for (object_id, frame), _ in saved.masks if object_id == 3} == set(range(10))
+    code, _, err = run("track --session movie.sam2 --out labels.tif")
+    assert code == 1
+    assert "labels.tif exists" in err
+
+
+def test_labels_lie_beside_the_session_by_default(movie, run):
+    code, _, err = run("track --session movie.sam2 --direction forward --stop 6")
+    assert code == 0, err
+    labels = list(open_stack("movie_labels.tif").movie())
+    assert [sorted(set(np.unique(frame).tolist()) - {0}) for frame in labels][1:7] == [[], [3], [3], [3, 7], [3, 7], []]
+
+
+def test_a_session_that_was_stopped_goes_on_and_ends_with_the_same_labels(movie, run, discs):
+    before = expected("script.tif")
+    discs.on_frame = lambda frame: signal.raise_signal(signal.SIGINT) if frame == 6 else None
+    code, _, err = run("track --session movie.sam2 --out labels.tif")
+    assert code == 130
+    assert "the same command goes on" in err
+    finished = load_session("movie.sam2").run.finished
+    assert finished["forward"][:4] == (2, 3, 4, 5)
+    assert "backward" not in finished
+    discs.on_frame = lambda frame: None
+    code, _, err = run("track --session movie.sam2 --out labels.tif")
+    assert code == 0, err
+    assert "The run that was interrupted goes on" in err
+    np.testing.assert_array_equal(list(open_stack("labels.tif").movie()), before)
+
+
+def test_a_session_says_what_it_does_not_take(movie, run):
+    code, _, err = run("track --session movie.sam2 --model sam2.1-tiny --contrast 0 1")
+    assert code == 2
+    assert "--model, --contrast cannot be given with --session" in err
+    code, _, err = run("track movie.tif --out labels.tif")
+    assert code == 2
+    assert "give STACK, --prompts and --out, or --session" in err
+    code, _, err = run("track --session nothing.sam2 --out labels.tif")
+    assert code == 1
+    assert "nothing.sam2" in err
+
+
+def test_export_writes_what_is_asked_for(movie, run):
+    assert run("track --session movie.sam2 --out labels.tif")[0] == 0
+    line = "export movie.sam2 --labels out.zarr --csv objects.csv --ctc ctc --prompts clicks.json"
+    code, out, err = run(line)
+    assert code == 0, err
+    assert "labels: out.zarr" in out
+    np.testing.assert_array_equal(list(open_stack("out.zarr").movie()), list(open_stack("labels.tif").movie()))
+    rows = list(csv.DictReader((movie / "objects.csv").read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == 20
+    assert rows[1]["name"] == "mother"
+    assert float(rows[0]["area"]) == pytest.approx(int(rows[0]["area_px"]) / 16)
+    assert len(list((movie / "ctc").glob("mask*.tif"))) == 10
+    assert {(one.object_id, one.frame) for one in read_prompts("clicks.json")} == {(3, 2), (7, 4)}
+    code, _, err = run(line)
+    assert code == 1
+    assert "out.zarr exists" in err
+
+
+def test_export_can_run_while_the_session_is_open_and_finds_moved_images(movie, run):
+    session = Session.open("movie.sam2")
+    assert run("export movie.sam2 --prompts clicks.json")[0] == 0
+    session.close()
+    (movie / "movie.tif").rename(movie / "moved.tif")
+    assert run("export movie.sam2 --labels out.tif")[0] == 1
+    assert run("export movie.sam2 --labels out.tif --images moved.tif")[0] == 0
+    code, _, err = run("export movie.sam2")
+    assert code == 2
+    assert "nothing is asked for" in err
+
+
+def test_two_writers_of_a_session_are_told(movie, run):
+    session = Session.open("movie.sam2")
+    code, _, err = run("track --session movie.sam2 --out labels.tif")
+    session.close()
+    assert code == 1
+    assert "is open elsewhere" in err
+
+
+def test_masks_that_still_hold_are_labels_to_learn_from(movie, run):
+    with pytest.raises(StackError, match="track or correct its objects first"):
+        session_movies(movie / "movie.sam2")
+    session = Session.open("movie.sam2")
+    for _ in session.propagate("forward"):
+        pass
+    session.add_points(3, 5, [(20, 20)])
+    session.close()
+    images, labels = session_movies(movie / "movie.sam2")
+    assert len(images) == len(labels) == 10
+    np.testing.assert_array_equal(images[3], open_stack("movie.tif").movie()[3])
+    found = [sorted(set(np.unique(frame).tolist()) - {0}) for frame in labels]
+    assert found[2:5] == [[3], [3], [3, 7]]
+    assert found[6] == [7]  # object 3 is stale behind its new click
+    code, _, err = run("finetune --session movie.sam2 --labels movie.tif --out tuned")
+    assert code == 2
+    assert "leave out --images and --labels" in err
+
+
+def test_a_session_from_a_later_version_is_named(movie, run):
+    path = movie / "movie.sam2" / "session.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 9}))
+    code, _, err = run("track --session movie.sam2")
+    assert code == 1
+    assert "has version 9" in err
