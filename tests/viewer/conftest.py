@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -86,7 +87,7 @@ def _desk(data=None, *, viewer=None, stepped=False, adopt=(), sliders=None, **la
     session = Session.open(source.stack, settings=source.settings, predictor=DiscPredictor())
     desk = Desk(viewer, image, session, (SteppedRunner if stepped else InlineRunner)(session))
     desk.binding = bind(viewer, session, image, desk.runner, notify=desk.messages.append, adopt=adopt)
-    desk.binding.clock = lambda: 1e9  # always due
+    desk.binding.clock = itertools.count().__next__  # a second between looks, so a refresh is always due
     return desk
 
 

@@ -57,6 +57,7 @@ class LabelLayers:
         self.current = current
         self.layers: dict[int, Labels] = {}
         self._colormap = label_colormap(_COLORS, 0.5, background_value=0)
+        self._colors: dict[int, Array] = {}
         self._early: set[int] = set()
         current.changed.connect(self.show_current)
 
@@ -96,7 +97,9 @@ class LabelLayers:
 
     def color(self, object_id: int) -> Array:
         """Return the RGBA colour of an object, as its label is shown."""
-        return np.asarray(self._colormap.map(object_id), dtype=float).reshape(4)
+        if object_id not in self._colors:
+            self._colors[object_id] = np.asarray(self._colormap.map(object_id), dtype=float).reshape(4)
+        return self._colors[object_id]
 
     def forget(self, frame: int | None = None) -> None:
         """Read a frame, or all of them, anew from the session when it is next shown."""
@@ -178,6 +181,7 @@ class LabelLayers:
         layer = self.layers.get(ALL_OBJECTS)
         if layer is not None and event.source is layer:
             self._colormap = layer.colormap
+            self._colors.clear()
             self.recoloured.emit()
 
     def _take(self, layer: Labels) -> None:

@@ -67,7 +67,9 @@ class PromptLayers:
         self._color_of = color_of
         self._readers = {"points": RowReader(grid), "shapes": RowReader(grid)}
         self._writing = False
+        self._changing = False
         self._seen: dict[int, tuple[Any, ...]] = {}
+        self._contents: list[tuple[Any, ...]] = []
         self._looks: dict[int, tuple[list[Row], Reading]] = {}
         self._told: set[str] = set()
         self._outlined: set[PromptKey] = set()
@@ -91,8 +93,7 @@ class PromptLayers:
             self.points = layer
         else:
             self.shapes = layer
-        self.moved()
-        self._seen[id(layer)] = tables.fingerprint(layer)
+        self._note_contents()
         for emitter, callback in self._connections(layer):
             emitter.connect(callback)
 
@@ -100,13 +101,12 @@ class PromptLayers:
         """Follow a layer no longer, and count its rows for nothing from now on."""
         for emitter, callback in self._connections(layer):
             emitter.disconnect(callback)
-        self._seen.pop(id(layer), None)
-        self._looks.pop(id(layer), None)
         if layer is self.points:
             self.points = None
         elif layer is self.shapes:
             self.shapes = None
             self._outlined.clear()
+        self._note_contents()
 
     def moved(self) -> None:
         """Look at all rows anew: the image or a layer lies elsewhere in the world."""
@@ -171,12 +171,10 @@ class PromptLayers:
 
     def poll(self) -> None:
         """Look whether rows were pasted or typed into the features table: napari emits nothing for these."""
-        if self._writing:
+        if self._writing or self._changing:
             return
         for layer in self.layers():
-            if len(layer.features) != len(layer.data) or (layer is self.shapes and self._is_drawing(layer)):
-                continue
-            if tables.fingerprint(layer) != self._seen[id(layer)]:
+            if len(layer.features) == len(layer.data) and tables.fingerprint(layer) != self._seen[id(layer)]:
                 self._person_edited()
                 return
 
@@ -204,20 +202,21 @@ class PromptLayers:
         ]
 
     def _on_data(self, event: Any) -> None:
-        if event.action in _DONE:
+        """Look when a change is finished: a shape drawn, a point dropped where it was dragged to."""
+        self._changing = event.action not in _DONE
+        if not self._changing:
             self._person_edited()
 
     def _on_look(self, event: Any = None) -> None:
         self.poll()
 
     def _person_edited(self, event: Any = None) -> None:
-        if self._writing:
+        if self._writing or any(len(layer.features) != len(layer.data) for layer in self.layers()):
             return
-        self._looks.clear()
-        for layer in self.layers():
-            if len(layer.features) != len(layer.data):
-                return
-            self._seen[id(layer)] = tables.fingerprint(layer)
+        contents = [tables.content(layer) for layer in self.layers()]
+        if contents == self._contents:
+            return
+        self._note_contents()
         self.edited.emit()
 
     def _on_defaults(self, event: Any) -> None:
@@ -233,9 +232,11 @@ class PromptLayers:
         sign = features["polarity"].iloc[0]
         self.current.choose(object_id, sign if sign in POLARITIES else None)
 
-    def _is_drawing(self, layer: Points | Shapes) -> bool:
-        """Return whether a shape is being drawn; it counts when it is finished."""
-        return len(layer.data) != self._seen[id(layer)][0] and str(layer.mode).startswith("add")
+    def _note_contents(self) -> None:
+        """Take the rows as they are now for known, and read them anew when they are next asked for."""
+        self._looks.clear()
+        self._contents = [tables.content(layer) for layer in self.layers()]
+        self._seen = {id(layer): tables.fingerprint(layer) for layer in self.layers()}
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:
@@ -245,8 +246,6 @@ class PromptLayers:
             yield
         finally:
             self._writing = before
-            self._looks.clear()
-            self._seen = {id(layer): tables.fingerprint(layer) for layer in self.layers()}
 
     def _look(self, layer: Points | Shapes) -> tuple[list[Row], Reading]:
         """Return the rows of a layer and what they mean; looked at once until something happens to a layer."""
@@ -306,6 +305,7 @@ class PromptLayers:
         if gone or new:
             with self._quietly():
                 tables.replace_rows(self.image, layer, gone, new)
+            self._note_contents()
 
     def _same_shapes(self, key: PromptKey, parts: Parts | None, prompt: Prompt | None) -> bool:
         """Return whether the shapes of a key say what the prompt says; a mask that no row can draw needs none."""
@@ -338,6 +338,8 @@ def _same_points(parts: Parts | None, prompt: Prompt | None) -> bool:
 def _close(first: Any, second: Any) -> bool:
     if first is None or second is None:
         return first is second
+    if first == second:
+        return True
     return len(first) == len(second) and np.allclose(first, second, rtol=0, atol=SMALLEST_MOVE_PX)
 
 

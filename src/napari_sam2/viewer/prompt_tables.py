@@ -23,6 +23,7 @@ FEATURES = ("object_id", "polarity")
 SYMBOLS = {"in": "disc", "out": "x", "": "triangle_up"}
 BORDERS = {"in": "white", "out": "red", "": "yellow"}
 """By polarity; "" for a row that counts for nothing."""
+_BORDER_COLORS = {"in": (1.0, 1.0, 1.0, 1.0), "out": (1.0, 0.0, 0.0, 1.0), "": (1.0, 1.0, 0.0, 1.0)}
 UNUSED_COLOR = np.array([0.6, 0.6, 0.6, 1.0])
 _FACE_OPACITY = 0.15
 
@@ -95,6 +96,13 @@ def fingerprint(layer: Points | Shapes) -> tuple[Any, ...]:
     return (len(layer.data), tuple(layer.features["object_id"]), tuple(layer.features["polarity"]))
 
 
+def content(layer: Points | Shapes) -> tuple[Any, ...]:
+    """Return all that the rows of a layer are, to tell whether anything has changed."""
+    arrays = [layer.data] if isinstance(layer, Points) else layer.data
+    kinds = () if isinstance(layer, Points) else tuple(layer.shape_type)
+    return (*fingerprint(layer), kinds, *(np.asarray(array).tobytes() for array in arrays))
+
+
 def replace_rows(image: Image, layer: Points | Shapes, gone: Sequence[int], new: Sequence[Row]) -> None:
     """Take rows away and append others; the caller keeps the layer's events from being taken for a person's edits."""
     layer.selected_data = set()
@@ -120,21 +128,23 @@ def colour_rows(layer: Points | Shapes, about: Sequence[tuple[int, str]], color_
     """Colour rows by object and mark them by polarity; (0, "") for a row that counts for nothing."""
     if not about:
         return
-    colors = np.array([_color(object_id, color_of) for object_id, _ in about])  # (N, 4)
-    if isinstance(layer, Points):
-        layer.face_color = colors
-        layer.border_color = [BORDERS[sign] for _, sign in about]
-        layer.symbol = [SYMBOLS[sign] for _, sign in about]
-        return
-    layer.edge_color = colors
+    known = {object_id: _color(object_id, color_of) for object_id in {one for one, _ in about}}
+    colors = np.array([known[object_id] for object_id, _ in about], dtype=np.float32)  # (N, 4)
     faces = colors.copy()
-    faces[:, 3] = _FACE_OPACITY
-    layer.face_color = faces
+    if isinstance(layer, Points):
+        _set(layer, "border_color", np.array([_BORDER_COLORS[sign] for _, sign in about], dtype=np.float32))
+        symbols = [SYMBOLS[sign] for _, sign in about]
+        if [str(symbol) for symbol in layer.symbol] != symbols:
+            layer.symbol = symbols
+    else:
+        _set(layer, "edge_color", colors)
+        faces[:, 3] = _FACE_OPACITY
+    _set(layer, "face_color", faces)
 
 
 def colour_next(layer: Points | Shapes, current: Current, color_of: ColorOf) -> None:
     """Let the next row have the current object, polarity and colour; rows that are selected stay as they are."""
-    layer.feature_defaults = defaults(current)
+    layer.feature_defaults = {**_first_row(layer.feature_defaults), **defaults(current)}
     color = _color(current.object_id, color_of)
     with layer.block_update_properties():
         if isinstance(layer, Points):
@@ -144,6 +154,17 @@ def colour_next(layer: Points | Shapes, current: Current, color_of: ColorOf) -> 
         else:
             layer.current_edge_color = color
             layer.current_face_color = [*color[:3], _FACE_OPACITY]
+
+
+def _set(layer: Points | Shapes, name: str, colors: Array) -> None:
+    """Set colours unless they are so already, which spares napari the drawing."""
+    known = np.asarray(getattr(layer, name))
+    if known.shape != colors.shape or not np.allclose(known, colors, atol=1e-6):
+        setattr(layer, name, colors)
+
+
+def _first_row(table: Any) -> dict[str, Any]:
+    return {name: table[name].iloc[0] for name in table}
 
 
 def _color(object_id: int, color_of: ColorOf) -> Array:

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_sam2.session.mask_store import MaskStatus
+
+
+def paint(layer, position, label, size=5):
+    """A stroke as the mouse makes it: staged, then told of when it is finished."""
+    layer.brush_size = size
+    with layer.block_history():
+        layer.paint(position, label, refresh=False)
+        layer.paint(np.add(position, (0, 0, 2)), label, refresh=False)
+
+
+def two_discs(desk):
+    desk.points.add((0, 20, 15))
+    desk.binding.current.choose(2)
+    desk.points.add((0, 20, 40))
+
+
+def test_a_stroke_is_a_mask_edit_and_one_step(desk):
+    two_discs(desk)
+    paint(desk.labels, (0, 20, 22), 1)
+    mask = desk.session.masks.mask(1, 0)
+    assert mask[20, 15]
+    assert mask[20, 24]
+    assert desk.session.masks.get((1, 0)).status is MaskStatus.edited
+    assert desk.session.document.prompts[1, 0].mask[20, 24]
+    assert len(desk.points.data) == 1  # the points of object 1 were replaced by the mask
+    desk.binding.undo()
+    assert not desk.session.masks.mask(1, 0)[20, 24]
+    assert desk.shown()[20, 24] == 0
+    assert len(desk.points.data) == 2
+
+
+def test_painting_over_a_neighbour_edits_both_in_one_step(desk):
+    two_discs(desk)
+    paint(desk.labels, (0, 20, 36), 1)
+    assert desk.session.masks.mask(1, 0)[20, 36]
+    assert not desk.session.masks.mask(2, 0)[20, 36]
+    assert desk.session.masks.mask(2, 0)[20, 42]
+    desk.binding.undo()
+    assert desk.session.masks.mask(2, 0)[20, 36]
+
+
+def test_erasing_everything_says_that_the_object_is_not_there(desk):
+    desk.points.add((0, 20, 15))
+    desk.labels.fill((0, 20, 15), 0)
+    assert desk.session.masks.get((1, 0)).is_empty
+    assert not desk.shown().any()
+    assert desk.session.masks.get((1, 0)).status is MaskStatus.edited
+
+
+@pytest.mark.parametrize("tool", ["paint", "fill", "paint_polygon", "data_setitem"])
+def test_every_tool_of_napari_edits(desk, tool):
+    if tool == "paint":
+        desk.labels.paint((2, 10, 10), 3)
+    elif tool == "fill":
+        desk.labels.fill((2, 10, 10), 3)
+    elif tool == "paint_polygon":
+        desk.labels.paint_polygon(np.array([(2, 5, 5), (2, 5, 15), (2, 15, 15), (2, 15, 5)]), 3)
+    else:
+        desk.labels.data_setitem((np.array([2, 2]), np.array([10, 10]), np.array([10, 11])), 3)
+    assert desk.session.masks.mask(3, 2)[10, 10]
+    assert 3 in desk.session.document.objects
+
+
+def test_napari_s_own_undo_is_an_edit_like_any_other(desk):
+    desk.points.add((0, 20, 15))
+    paint(desk.labels, (0, 20, 30), 1)
+    desk.labels.undo()
+    assert not desk.session.masks.mask(1, 0)[20, 30]
+    assert desk.session.masks.mask(1, 0)[20, 15]
+
+
+def test_covered_and_hidden_pixels_stay_in_their_mask(desk):
+    square = np.zeros(desk.session.size, bool)
+    square[10:20, 10:20] = True
+    desk.session.edit_mask(1, 0, square)
+    desk.session.set_visible(1, False)
+    desk.labels.paint((0, 15, 15), 2)
+    assert desk.session.masks.mask(1, 0).sum() == 100
+    assert desk.session.masks.mask(2, 0)[15, 15]
+
+
+def test_a_locked_object_is_not_painted_over(desk):
+    desk.points.add((0, 20, 15))
+    desk.session.set_locked(1, True)
+    desk.labels.paint((0, 20, 15), 2)
+    assert desk.session.masks.mask(2, 0) is None
+    assert desk.shown()[20, 15] == 1
+    assert any("locked" in text for text in desk.messages)
+
+
+def test_picking_and_choosing_agree(desk):
+    two_discs(desk)
+    assert desk.labels.selected_label == 2
+    desk.labels.selected_label = 1
+    assert desk.binding.current.object_id == 1
+    desk.labels.selected_label = 0
+    assert desk.binding.current.object_id == 1
+    desk.binding.current.choose(2)
+    assert desk.labels.selected_label == 0  # an eraser stays an eraser
+
+
+def test_hidden_objects_are_not_shown(desk):
+    two_discs(desk)
+    desk.session.set_visible(1, False)
+    assert set(np.unique(desk.shown())) == {0, 2}
+    desk.session.set_visible(1, True)
+    assert set(np.unique(desk.shown())) == {0, 1, 2}
+
+
+def test_large_ids_widen_the_layer(desk):
+    two_discs(desk)
+    assert desk.labels.data.dtype == np.uint16
+    desk.binding.current.choose(70000)
+    desk.points.add((0, 8, 50))
+    assert desk.labels.data.dtype == np.uint32
+    assert set(np.unique(desk.shown())) == {0, 1, 2, 70000}
+
+
+def test_where_masks_may_overlap_each_object_has_a_layer(desk):
+    two_discs(desk)
+    desk.session.change_settings(overlaps="allowed")
+    layers = desk.binding.labels.layers
+    assert sorted(layers) == [1, 2]
+    layers[1].paint((0, 20, 40), 1)
+    assert desk.session.masks.mask(1, 0)[20, 40]
+    assert desk.session.masks.mask(2, 0)[20, 40]
+    desk.binding.current.choose(3)
+    desk.points.add((0, 8, 50))
+    layers = desk.binding.labels.layers
+    assert sorted(layers) == [1, 2, 3]
+    assert layers[3].data[0, 8, 50] == 3
+    desk.session.remove_object(2)
+    assert sorted(desk.binding.labels.layers) == [1, 3]
+    desk.session.change_settings(overlaps="logits")
+    assert sorted(desk.binding.labels.layers) == [0]
+    assert [layer.name for layer in desk.viewer.layers].count("movie: masks") == 1
