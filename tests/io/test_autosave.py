@@ -94,6 +94,30 @@ def test_a_run_goes_on_after_it_was_opened_again_and_saved(tmp_path, saved):
     assert sorted(path.name for path in second.folder.glob("masks-*")) == ["masks-000002.log"]
 
 
+@pytest.mark.parametrize("setting", ["model", "overlaps"])
+def test_a_run_is_over_when_a_setting_changed_that_masks_depend_on(saver, saved, setting):
+    saver.begin_run(REQUEST, saved.document)
+    saver.save_document(saved.document, dict(saved.settings) | {setting: "other"})
+    assert (load_session(saver.folder).run is None) == (setting == "model")
+
+
+def test_an_interrupted_run_goes_into_another_folder_with_its_snapshot(tmp_path, saver, saved):
+    saver.begin_run(REQUEST, saved.document)
+    saver.put([((1, 5), stored(1, 5))], FrameDone("forward", 5))
+    saver.snapshot(Memory(), FrameDone("forward", 5))
+    with Autosaver.create(tmp_path / "b.sam2", load_session(saver.folder)) as other:
+        other.put([], FrameDone("forward", 6))
+        assert other.run.finished == {"forward": (5, 6)}
+    back = load_session(tmp_path / "b.sam2")
+    assert back.run == other.run
+    assert torch.equal(back.snapshot.tensors["bank"], Memory().tensors["bank"])
+    assert dict(back.masks)[1, 5] == stored(1, 5)
+    save_session(tmp_path / "b.sam2", replace(saved, run=None))
+    again = load_session(tmp_path / "b.sam2")
+    assert (again.run, again.snapshot) == (None, None)
+    assert not list((tmp_path / "b.sam2").glob("snapshot-*"))
+
+
 def test_a_run_whose_prompts_were_changed_since_is_over(tmp_path, saved):
     with Autosaver.create(tmp_path / "a.sam2", saved) as saver:
         saver.begin_run(REQUEST, saved.document)

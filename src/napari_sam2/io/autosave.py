@@ -27,11 +27,11 @@ from typing import Any
 from napari_sam2.io.mask_log import Changes, FrameDone, LogContent, MaskLog, read_log
 from napari_sam2.io.saved_session import RunRecord, SavedSession, SnapshotLike
 from napari_sam2.io.session_files import (
-    document_fingerprint,
     load_session,
     locked,
     made_folder,
     read_document,
+    run_fingerprint,
     write_document,
     write_session,
 )
@@ -93,7 +93,7 @@ class Autosaver:
         return self._run.run
 
     def save(self, saved: SavedSession) -> None:
-        """Write the whole session anew; the run in work, if there is one, stays in work.
+        """Write the whole session anew; the run in work as it stands here, if there is one, stays in work.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class Autosaver:
             If the disk is full; what was saved before is untouched.
         """
         with self._guard:
-            log = write_session(self.folder, saved, self._run)
+            log = write_session(self.folder, replace(saved, run=None), self._run)
             self._log.close()
             self._log = MaskLog(log)
             self._saved = replace(saved, masks=(), run=None, snapshot=None)
@@ -125,9 +125,9 @@ class Autosaver:
         with self._guard:
             self.save_document(document)
             remove_snapshots(self.folder)
-            prompts = document_fingerprint(document)
-            self._run = LogContent(request=dict(request), run_id=uuid.uuid4().hex, prompts=prompts)
-            self._log.begin_run(RunRecord(dict(request)), self._run.run_id, prompts)
+            basis = run_fingerprint(document, self._saved.settings)
+            self._run = LogContent(request=dict(request), run_id=uuid.uuid4().hex, basis=basis)
+            self._log.begin_run(RunRecord(dict(request)), self._run.run_id, basis)
 
     def snapshot(self, snapshot: SnapshotLike, done: FrameDone) -> None:
         """Keep the predictor's memory as it is behind a frame of the run in work; without a run nothing is kept."""

@@ -46,9 +46,9 @@ class LogContent:
     ----------
     last
         Key -> its last mask, None if it was removed last, in the order in which the keys came.
-    request, run_id, prompts
+    request, run_id, basis
         What the run asks for that was begun and not ended (None if there is none), its name for snapshots, and the
-        fingerprint of the prompts that it began with.
+        fingerprint of the prompts and settings that it began with.
     finished
         Leg -> the frames of that run that are finished, in the order in which they came.
     whole_bytes
@@ -60,7 +60,7 @@ class LogContent:
     last: dict[MaskKey, StoredMask | None] = field(default_factory=dict)
     request: dict[str, Any] | None = None
     run_id: str = ""
-    prompts: str = ""
+    basis: str = ""
     finished: dict[str, dict[int, None]] = field(default_factory=dict)
     whole_bytes: int = 0
     skipped: int = 0
@@ -95,10 +95,10 @@ class MaskLog:
             header |= {"leg": done.leg, "frame": done.frame}
         self._write(header, b"".join(mask.packed for _, mask in listed if mask is not None))
 
-    def begin_run(self, run: RunRecord, run_id: str, prompts: str) -> None:
+    def begin_run(self, run: RunRecord, run_id: str, basis: str) -> None:
         """Add that a run is in work; an earlier one is over."""
         finished = {leg: list(frames) for leg, frames in run.finished.items()}
-        header = {"kind": "run", "id": run_id, "prompts": prompts, "request": dict(run.request), "finished": finished}
+        header = {"kind": "run", "id": run_id, "basis": basis, "request": dict(run.request), "finished": finished}
         self._write(header)
 
     def end_run(self) -> None:
@@ -176,7 +176,7 @@ def _apply(payload: bytes, content: LogContent, path: Path) -> None:
     if kind == "log":
         _check_version(header["version"], path)
     elif kind == "run":
-        content.request, content.run_id, content.prompts = header["request"], header["id"], header["prompts"]
+        content.request, content.run_id, content.basis = header["request"], header["id"], header["basis"]
         content.finished = {leg: dict.fromkeys(frames) for leg, frames in header["finished"].items()}
     elif kind == "end":
         content.request = None

@@ -136,9 +136,10 @@ class SavedSession:
     axes
         One letter per dimension of the stack, None if they were not given.
     run
-        The interrupted run; only read, begun and ended through the Autosaver.
+        The interrupted run. An Autosaver that has one in work of its own goes by that.
     snapshot
-        The predictor's memory from which that run can go on; only read.
+        The predictor's memory from which that run can go on; it goes into a file only as a `SavedSnapshot`, which
+        says behind which frame it was taken.
     stack
         What tells that a stack is the same, None to not check it.
     notes

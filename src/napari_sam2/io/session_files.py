@@ -12,24 +12,27 @@ that is named by session.json is there before session.json is. What stays open a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from napari_sam2.io.atomic import sync_folder, write_atomically
 from napari_sam2.io.journal import prompts_fingerprint
-from napari_sam2.io.mask_log import LogContent, MaskLog, read_log
+from napari_sam2.io.mask_log import FrameDone, LogContent, MaskLog, read_log
 from napari_sam2.io.prompt_schema import PromptEntry
-from napari_sam2.io.saved_session import SavedSession, StackRecord
+from napari_sam2.io.saved_session import SavedSession, SavedSnapshot, StackRecord
 from napari_sam2.io.session_masks import read_prompt_mask, remove_unused_masks, write_prompt_mask
 from napari_sam2.io.session_schema import ObjectEntry, SessionDocument, SourceEntry, StackEntry, parse_session
-from napari_sam2.io.snapshot_files import read_snapshot, remove_snapshots
+from napari_sam2.io.snapshot_files import SnapshotPlace, read_snapshot, remove_snapshots, write_snapshot
 from napari_sam2.session.document import Document
 from napari_sam2.session.objects import ObjectInfo
 from napari_sam2.session.prompts import Prompt
@@ -40,6 +43,7 @@ SESSION_SUFFIX = ".sam2"
 SESSION_FILE = "session.json"
 PREVIOUS_FILE = "session.previous.json"
 LOCK_FILE = ".lock"
+_NOT_IN_MASKS = ("overlaps", "device")
 
 
 def is_session_folder(path: str | Path) -> bool:
@@ -75,15 +79,17 @@ def load_session(folder: str | Path) -> SavedSession:
     content = read_masks(folder / document.masks, notes)
     saved = _session(folder, document, notes)
     run = content.run
-    if run is not None and content.prompts != document_fingerprint(saved.document):
-        run = None  # prompts were changed since: what the run would go on with is no longer what is asked for
+    if run is not None and content.basis != run_fingerprint(saved.document, saved.settings):
+        run = None  # prompts or settings were changed since: going on would mix what does not belong together
     snapshot = None if run is None else read_snapshot(folder, content.run_id, run.finished)
     return replace(saved, masks=content.masks, run=run, snapshot=snapshot, notes=tuple(notes))
 
 
-def document_fingerprint(document: Document) -> str:
-    """Return a short text that changes with any prompt."""
-    return prompts_fingerprint([document.prompts[key] for key in sorted(document.prompts)])
+def run_fingerprint(document: Document, settings: Mapping[str, Any]) -> str:
+    """Return a short text that changes with any prompt and with any setting that masks depend on."""
+    kept = {name: value for name, value in settings.items() if name not in _NOT_IN_MASKS}
+    digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+    return prompts_fingerprint([document.prompts[key] for key in sorted(document.prompts)]) + digest
 
 
 def made_folder(folder: str | Path) -> Path:
@@ -136,20 +142,35 @@ def locked(folder: Path) -> Iterator[None]:
 def write_session(folder: Path, saved: SavedSession, run: LogContent | None = None) -> Path:
     """Return the log that the masks were written to, with session.json naming it and all older logs gone.
 
-    A run in work is given with what was read or kept of it. The folder's lock is the caller's.
+    A run in work is given with what is kept of it in the folder; else the session's own counts. The folder's lock is
+    the caller's.
     """
+    run = run or LogContent()
+    begun = _begun(saved) if saved.run is not None else run
     log = next_log(folder)
     try:
-        write_log(log, saved.masks, run)
+        write_log(log, saved.masks, begun)
         write_document(folder, saved, log.name)
     except BaseException:
         log.unlink(missing_ok=True)
         raise
     for old in set(folder.glob("masks-*.log")) - {log}:
         old.unlink()
-    if run is None or run.run is None:
+    if begun.run_id != run.run_id or begun.run is None:
         remove_snapshots(folder)
+    if isinstance(saved.snapshot, SavedSnapshot) and begun.run is not None and begun is not run:
+        done = FrameDone(saved.snapshot.leg, saved.snapshot.frame)
+        write_snapshot(folder, saved.snapshot, SnapshotPlace(begun.run_id, done))
     return log
+
+
+def _begun(saved: SavedSession) -> LogContent:
+    """Return the session's interrupted run as the log of another folder has it."""
+    if saved.run is None:
+        return LogContent()
+    finished = {leg: dict.fromkeys(frames) for leg, frames in saved.run.finished.items()}
+    basis = run_fingerprint(saved.document, saved.settings)
+    return LogContent(request=dict(saved.run.request), run_id=uuid.uuid4().hex, basis=basis, finished=finished)
 
 
 def next_log(folder: Path) -> Path:
@@ -158,7 +179,7 @@ def next_log(folder: Path) -> Path:
     return folder / f"masks-{max(numbers, default=0) + 1:06d}.log"
 
 
-def write_log(path: Path, masks: Iterable[tuple[MaskKey, StoredMask]], run: LogContent | None = None) -> None:
+def write_log(path: Path, masks: Iterable[tuple[MaskKey, StoredMask]], run: LogContent) -> None:
     """Write a log with one record per frame, in which masks stay in their order, and bring it to the disk."""
     by_frame: dict[int, list[tuple[MaskKey, StoredMask]]] = defaultdict(list)
     for key, mask in masks:
@@ -166,8 +187,8 @@ def write_log(path: Path, masks: Iterable[tuple[MaskKey, StoredMask]], run: LogC
     with MaskLog(path) as log:
         for frame in sorted(by_frame):
             log.put(by_frame[frame])
-        if run is not None and run.run is not None:
-            log.begin_run(run.run, run.run_id, run.prompts)
+        if run.run is not None:
+            log.begin_run(run.run, run.run_id, run.basis)
         log.sync()
     sync_folder(path.parent)
 
