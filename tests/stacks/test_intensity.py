@@ -89,3 +89,39 @@ def test_limits_that_make_no_sense_are_refused(low, high):
 def test_limits_for_another_number_of_channels_are_refused():
     with pytest.raises(StackError, match="2 channels, but a frame has 1"):
         normalise(np.zeros((4, 4)), ContrastLimits((0.0, 0.0), (1.0, 1.0)))
+
+
+def bleaching_movie():
+    """A square on a dark ground with an offset; the light fades to a fifth, and one frame flickers."""
+    frames = np.full((20, 64, 64), 100.0)
+    for index, fading in enumerate(np.linspace(1, 0.2, 20)):
+        light = fading * (0.5 if index == 7 else 1)
+        frames[index] += 10 * light
+        frames[index, 10:30, 10 + index : 30 + index] += 1000 * light
+    return frames.astype(np.uint16)
+
+
+def test_a_movie_that_is_evened_out_shows_a_fading_cell_equally_bright():
+    movie = open_stack(bleaching_movie()).movie()
+    limits = ContrastLimits((100.0,), (1200.0,))
+    plain, even = ModelMovie(movie, limits), ModelMovie(movie, limits, even_out=True)
+    seen = [float(even[index][20, 20 + index]) for index in range(20)]
+    assert max(seen) / min(seen) < 1.05
+    assert plain[0][20, 20] > 4 * plain[19][20, 39]
+    assert even[0][50, 5] == even[19][50, 5], "the ground stays dark"
+    assert (even[0].dtype, even.limits) == (np.uint8, limits)
+
+
+def test_an_empty_frame_is_not_blown_up():
+    frames = bleaching_movie()
+    frames[5] = 100
+    even = ModelMovie(open_stack(frames).movie(), ContrastLimits((100.0,), (1200.0,)), even_out=True)
+    assert even[5].max() == 0
+
+
+def test_channels_are_evened_out_each_by_itself():
+    frames = np.stack([bleaching_movie(), bleaching_movie()[::-1]], axis=1)
+    even = ModelMovie(open_stack(frames, "TCYX").movie(), ContrastLimits((100.0,), (1200.0,)), even_out=True)
+    first, last = even[0][20, 20], even[19][20, 39]
+    assert first.shape == (3,)
+    assert abs(float(first[0]) - float(last[0])) < 12

@@ -1,16 +1,15 @@
-"""From the name of a model, or the path of a checkpoint, to a predictor that is ready to track.
-
-A name is looked up in the registry and its weights fetched if they are not here; of a path, the configuration is told
-from the tensors. torch is imported inside the functions only.
-"""
+"""Models on the command line: `session.model_loading`, with a progress bar where weights are fetched."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam2.cli.console import errors
-from sam2_core.errors import CheckpointError
+from napari_sam2.session import model_loading
+from napari_sam2.session.model_loading import OnDownload
 
 if TYPE_CHECKING:
     from napari_sam2.session import VideoPredictor
@@ -20,68 +19,40 @@ DEFAULT_MODEL = "cells-nano"
 
 
 def load_predictor(model: str, device: str = "auto", image_size: int | None = None) -> VideoPredictor:
-    """Return a video predictor with weights, on a device.
+    """Return a video predictor with weights, on a device; see `session.model_loading.load_predictor`."""
+    with _download_bar() as told:
+        return model_loading.load_predictor(model, device, image_size, told)
 
-    Parameters
-    ----------
-    model
-        Name of a model (see `napari-sam2 models`), or path of a .pt or .safetensors file.
-    device
-        "auto", or what torch accepts: "cpu", "cuda", "cuda:1", "mps".
-    image_size
-        Side of the square model input in pixels, a multiple of 32; that of the configuration if None.
 
-    Raises
-    ------
-    CheckpointError
-        If there is no such model, its weights cannot be had, or the device is not there.
-    """
-    from sam2_core.build import build_sam2_video_predictor
-
-    config, weights = config_and_weights(model)
-    try:
-        return build_sam2_video_predictor(config, weights, device=device, image_size=image_size)
-    except CheckpointError:
-        raise
-    except (AssertionError, RuntimeError) as error:  # torch's ways of saying that a device is not there
-        raise CheckpointError(f"{model} cannot be used on device {device!r}: {error}") from error
+def config_and_weights(model: str) -> tuple[str, Path]:
+    """Return the configuration and the weights file; see `session.model_loading.config_and_weights`."""
+    with _download_bar() as told:
+        return model_loading.config_and_weights(model, told)
 
 
 def fetch_with_progress(entry: ModelEntry) -> Path:
     """Return the weights file of a model, downloaded with a progress bar if it is not here."""
+    with _download_bar() as told:
+        return model_loading.fetched(entry, told)
+
+
+@contextmanager
+def _download_bar() -> Iterator[OnDownload]:
+    """Give what a download is told to; the bar is there from the first word on."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    from sam2_core.checkpoints.download import fetch, local_file
-    from sam2_core.checkpoints.registry import checkpoints_folder
-
-    if entry.is_local or (checkpoints_folder() / entry.filename).is_file():
-        return local_file(entry)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=errors()) as bar:
-        task = bar.add_task(f"Downloading {entry.name}", total=entry.size_bytes)
-        return fetch(entry, lambda done, total: bar.update(task, completed=done, total=total or entry.size_bytes))
+    bar = Progress(*columns, TimeRemainingColumn(), console=errors())
+    tasks = {}
 
+    def told(name: str, done: int, total: int) -> None:
+        if name not in tasks:
+            bar.start()
+            tasks[name] = bar.add_task(f"Downloading {name}", total=total)
+        bar.update(tasks[name], completed=done, total=total)
 
-def config_and_weights(model: str) -> tuple[str, Path]:
-    """Return the configuration and the weights file of a model's name or a checkpoint's path, fetched if need be.
-
-    Raises
-    ------
-    CheckpointError
-        If there is no such model, or its weights cannot be had.
-    """
-    from sam2_core.checkpoints.load import read_state_dict, resolve_checkpoint
-    from sam2_core.checkpoints.registry import find_model
-    from sam2_core.checkpoints.signature import infer_config
-
-    if not model.lower().endswith((".pt", ".pth", ".safetensors")) and not Path(model).is_file():
-        entry = find_model(model)
-        return entry.config, fetch_with_progress(entry)
-    path = resolve_checkpoint(Path(model), download=False)
-    config = infer_config(read_state_dict(path))
-    if config is None:
-        raise CheckpointError(
-            f"{path.name} fits none of the configurations that ship; register it with its own configuration "
-            "(sam2_core.checkpoints.registry.add_model), then give its name."
-        )
-    return config, path
+    try:
+        yield told
+    finally:
+        if tasks:
+            bar.stop()

@@ -19,8 +19,7 @@ from napari_sam2.session.engine import EngineSnapshot, Restored
 from napari_sam2.session.jobs import PropagateJob
 from napari_sam2.session.mask_store import MaskStore
 from napari_sam2.session.settings import SessionSettings
-from napari_sam2.session.stale import is_drawn
-from napari_sam2.session.stored_masks import MaskChange
+from napari_sam2.session.stored_masks import MaskChange, MaskStatus, StoredMask
 from napari_sam2.session.tracking import label_dtype
 from napari_sam2.session.updates import FrameUpdate
 from napari_sam2.session.work import RunInWork
@@ -194,12 +193,17 @@ class Session(Working):
         if autosave is not None:
             autosave.close()
 
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def _take_over(self, saved: SavedSession) -> None:
         """Have the masks of a session folder, and the run that was interrupted there."""
         for key, mask in saved.masks:
             self.masks.put(key, mask)
-        prompts = saved.document.prompts
-        self._unshown = {key for key, one in prompts.items() if key not in self.masks and not is_drawn(one)}
+        self._unshown = {key for key in saved.document.prompts if not _is_shown(self.masks.get(key))}
         self.notes = saved.notes
         if saved.run is not None:
             self._work = RunInWork.from_record(saved.run.request, saved.run.finished, self.revision)
@@ -266,6 +270,11 @@ def _stack_of(saved: SavedSession, images: Any, folder: Path) -> Stack:
     if saved.stack is not None:
         saved.stack.check(stack)
     return stack
+
+
+def _is_shown(mask: StoredMask | None) -> bool:
+    """Return whether a mask on a prompted frame is what its prompt says."""
+    return mask is not None and mask.status is not MaskStatus.stale and mask.leg == "prompt"
 
 
 def _copy(masks: MaskStore) -> MaskStore:

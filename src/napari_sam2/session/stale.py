@@ -6,8 +6,6 @@ earlier ones those of a backward leg. They stay visible until they are computed 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from napari_sam2.session.document import Document, DocumentDiff, PromptKey
 from napari_sam2.session.mask_store import MaskStore
 from napari_sam2.session.prompts import Prompt
@@ -66,12 +64,8 @@ def behind(key: PromptKey, masks: MaskStore) -> tuple[MaskChange, ...]:
 
 
 def _on_the_frame(key: PromptKey, prompt: Prompt | None, masks: MaskStore) -> list[MaskChange]:
-    """Return the changes made to the mask of a prompt itself; the mask before it stands in them, to be undone."""
+    """Return the changes made to the mask of a prompt itself: it is as drawn, or stale until it is computed again."""
     mask = masks.get(key)
-    if prompt is None:
-        return [] if mask is None else [masks.put(key, replace(mask, status=MaskStatus.stale))]
-    if is_drawn(prompt) and prompt.mask is not None:
+    if prompt is not None and is_drawn(prompt) and prompt.mask is not None:
         return [masks.put(key, StoredMask.of_mask(prompt.mask, MaskStatus.prompted))]
-    if mask is not None and mask.status is MaskStatus.edited:
-        return [masks.put(key, replace(mask, status=MaskStatus.prompted))]
-    return [MaskChange(key, mask, mask)]
+    return [MaskChange(key, None, None) if mask is None else masks.put(key, mask.with_status(MaskStatus.stale))]

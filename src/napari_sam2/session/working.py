@@ -22,7 +22,7 @@ from napari_sam2.session.results import write_update
 from napari_sam2.session.settings import OF_THE_MOVIE, SessionSettings, changed_fields, invalidated
 from napari_sam2.session.span_plan import plan_spans
 from napari_sam2.session.stale import is_drawn
-from napari_sam2.session.stored_masks import MaskChange, StoredMask, frames_of
+from napari_sam2.session.stored_masks import MaskChange, MaskStatus, StoredMask, frames_of
 from napari_sam2.session.updates import FrameUpdate
 from napari_sam2.session.work import RunInWork
 from napari_sam2.stacks import ModelMovie, Stack
@@ -290,8 +290,15 @@ class Working(Editing):
         self.revision += 1
         self._all_revision = self.revision
         self._unshown = {key for key, prompt in self.document.prompts.items() if not is_drawn(prompt)}
-        unlocked = [one for one in self.masks.object_ids() if one not in self.document.locked]
-        return [change for one in unlocked for change in self.masks.turn_stale(one, lambda frame, mask: True)]
+        changes: list[MaskChange] = []
+        for object_id in self.masks.object_ids():
+            if object_id not in self.document.locked:
+                changes += self.masks.turn_stale(object_id, lambda frame, mask: True)
+        for key in self._unshown:
+            mask = self.masks.get(key)
+            if mask is not None and key[0] not in self.document.locked:
+                changes.append(self.masks.put(key, mask.with_status(MaskStatus.stale)))
+        return changes
 
     def _after_change(self, diff: DocumentDiff, changes: Sequence[MaskChange]) -> None:
         if diff.keys or diff.removed_objects:

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from disc_predictor import DiscPredictor
+
+from napari_sam2.session import PropagateRequest, Session
+from sam2_core.errors import StackError
+
+FRAMES, SIZE = 40, (40, 60)
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def movie(tmp_path):
+    path = tmp_path / "movie.tif"
+    tifffile.imwrite(path, np.zeros((FRAMES, *SIZE), np.uint8), metadata={"axes": "TYX"})
+    return path
+
+
+def labels(session):
+    return np.stack([session.labels(frame) for frame in range(session.frame_count)])
+
+
+def test_a_saved_session_comes_back_as_it_was(movie, tmp_path):
+    session = Session.open(movie, predictor=DiscPredictor())
+    assert not session.is_dirty
+    session.add_points(1, 0, [(10, 10)])
+    list(session.propagate())
+    session.rename_object(1, "cell")
+    session.add_points(1, 20, [(20, 20)])
+    session.change_settings(object_diameter_px=12)
+    assert session.is_dirty
+    folder = session.save(tmp_path / "work.sam2")
+    assert (session.folder, session.is_dirty) == (folder, False)
+    before = labels(session), session.status(1), session.document.objects
+    session.edit_mask(2, 3, labels(session)[3] == 1)
+    session.set_locked(2, True)
+    session.close()
+
+    again = Session.open(folder, predictor=DiscPredictor())
+    assert np.array_equal(again.status(1), before[1])
+    assert again.document.objects[1].name == "cell"
+    assert again.document.objects[2].locked, "what came after the save was saved as it went on"
+    assert again.settings.object_diameter_px == 12
+    assert np.array_equal(labels(again)[10:], before[0][10:])
+    assert (again.needs_preview, again.interrupted_run) == (True, None)
+    list(again.propagate(objects="stale"))
+    again.close()
+    with Session.open(folder, predictor=DiscPredictor()) as last:
+        assert np.array_equal(last.status(1)[21:], [2] * 19)
+
+
+def test_a_session_without_a_place_says_so(movie):
+    session = Session.open(movie, predictor=DiscPredictor())
+    with pytest.raises(StackError, match="not saved before"):
+        session.save()
+    session.close()
+
+
+def test_a_session_on_an_array_wants_the_array_back(tmp_path):
+    images = np.random.default_rng(0).integers(0, 200, (3, *SIZE), np.uint8)
+    session = Session.open(images, predictor=DiscPredictor())
+    folder = session.save(tmp_path / "work.sam2")
+    session.close()
+    with pytest.raises(StackError, match="images=array"):
+        Session.open(folder)
+    with pytest.raises(StackError, match="not the stack"):
+        Session.open(folder, images=images + 1)
+    Session.open(folder, images=images).close()
+
+
+def test_a_stopped_run_goes_on_after_reopening(movie, tmp_path):
+    straight = Session.open(movie, predictor=DiscPredictor())
+    straight.add_points(1, 4, [(10, 10)])
+    list(straight.propagate())
+    session = Session.open(movie, predictor=DiscPredictor())
+    session.add_points(1, 4, [(10, 10)])
+    folder = session.save(tmp_path / "work.sam2")
+    for update in session.propagate():
+        if update.leg == "forward" and update.frame_index == 30:
+            break
+    session.close()
+
+    predictor = DiscPredictor()
+    again = Session.open(folder, predictor=predictor)
+    assert again.interrupted_run == PropagateRequest("both")
+    list(again.resume())
+    assert np.array_equal(labels(again), labels(straight))
+    assert ("restore", again.movie) in predictor.calls
+    first = next(call for call in predictor.calls if call[0] == "propagate")
+    assert 4 < first[1] <= 30, "it goes on from a snapshot, not from the prompt"
+    assert again.interrupted_run is None
+    again.close()
+    straight.close()
+    with Session.open(folder, predictor=DiscPredictor()) as last:
+        assert last.interrupted_run is None
+
+
+def test_a_killed_process_loses_at_most_the_frame_in_work(movie, tmp_path):
+    script = f"""
+        import os, signal, sys
+        sys.path.insert(0, {str(TESTS)!r})
+        from disc_predictor import DiscPredictor
+        from napari_sam2.session import Session
+
+        session = Session.open({str(movie)!r}, predictor=DiscPredictor())
+        session.add_points(1, 0, [(10, 10)])
+        session.save({str(tmp_path / "work.sam2")!r})
+        for update in session.propagate():
+            if update.leg == "forward" and update.frame_index == 25:
+                session._autosave.flush()
+                os.kill(os.getpid(), signal.SIGKILL)
+    """
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env=os.environ, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    session = Session.open(tmp_path / "work.sam2", predictor=DiscPredictor())
+    assert session.status(1).tolist() == [1] + [2] * 25 + [0] * 14
+    list(session.resume())
+    assert session.status(1).tolist() == [1] + [2] * 39
+    straight = Session.open(movie, predictor=DiscPredictor())
+    straight.add_points(1, 0, [(10, 10)])
+    list(straight.propagate())
+    assert np.array_equal(labels(session), labels(straight))
+    session.close()
+    straight.close()
+
+
+def test_labels_are_exported_for_all_objects_with_their_ids(movie, tmp_path):
+    session = Session.open(movie, predictor=DiscPredictor())
+    session.add_points(70_000, 0, [(10, 10)])
+    session.add_points(3, 0, [(30, 10)])
+    session.set_visible(3, False)
+    list(session.propagate())
+    write = session.label_exporter(tmp_path / "masks.tif")
+    session.remove_object(3)
+    write()
+    exported = tifffile.imread(tmp_path / "masks.tif")
+    assert exported.shape == (FRAMES, *SIZE)
+    assert set(np.unique(exported)) == {0, 3, 70_000}, "as it was when the exporter was made"
+    session.export_labels(tmp_path / "masks.tif")
+    assert set(np.unique(tifffile.imread(tmp_path / "masks.tif"))) == {0, 70_000}
+    session.close()
+
+
+def test_what_autosaving_cannot_write_is_told(movie, tmp_path):
+    session = Session.open(movie, predictor=DiscPredictor())
+    session.add_points(1, 0, [(10, 10)])
+    folder = session.save(tmp_path / "work.sam2")
+    saver = session._autosave.saver
+
+    def full(*args):
+        raise StackError("the disk is full")
+
+    saver.put = full
+    list(session.run(session.preview_job()))
+    session.edit_mask(2, 0, np.ones(SIZE, bool))
+    with pytest.raises(StackError, match="disk is full"):
+        session.save()
+    del saver.put
+    session.save()
+    session.close()
+    assert json.loads((folder / "session.json").read_text())["prompts"]

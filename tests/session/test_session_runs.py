@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from disc_predictor import DiscPredictor
+
+from napari_sam2.session import CancelToken, PropagateRequest, Session, SessionSettings
+from sam2_core.errors import CheckpointError, PromptError, StackError
+
+FRAMES, SIZE = 12, (40, 60)
+
+
+def opened(predictor=None, **options):
+    return Session.open(np.zeros((FRAMES, *SIZE), np.uint8), predictor=predictor or DiscPredictor(), **options)
+
+
+@pytest.fixture
+def predictor():
+    return DiscPredictor()
+
+
+@pytest.fixture
+def session(predictor):
+    made = opened(predictor)
+    yield made
+    made.close()
+
+
+def labels(session):
+    return np.stack([session.labels(frame) for frame in range(FRAMES)])
+
+
+def runs(predictor):
+    return [call[1:] for call in predictor.calls if call[0] == "propagate"]
+
+
+def test_prompts_are_shown_and_carried_both_ways(session):
+    session.add_points(1, 4, [(10, 20)])
+    session.add_points(2, 6, [(30, 20)])
+    updates = list(session.propagate())
+    assert [update.leg for update in updates[:2]] == ["prompt", "prompt"]
+    assert [update.done for update in updates][-1] == updates[-1].total
+    assert session.status(1).tolist() == [2] * 4 + [1] + [2] * 7
+    assert session.status(2).tolist() == [2] * 6 + [1] + [2] * 5
+    assert session.labels(4)[10, 20] == 1
+    assert session.labels(0)[10, 16] == 1
+    assert all(score > 0 for update in updates for score in update.object_score_logits)
+    assert not session.needs_preview
+
+
+def test_any_way_to_the_same_prompts_gives_the_same_labels(session):
+    straight = opened()
+    straight.add_points(1, 0, [(10, 10), (12, 12)], [1, 0])
+    straight.add_points(2, 3, [(30, 30)])
+    list(straight.propagate())
+    session.add_points(1, 0, [(20, 20)])
+    session.add_points(2, 3, [(30, 30)])
+    list(session.propagate())
+    session.undo()
+    session.undo()
+    session.add_points(1, 0, [(10, 10)])
+    list(session.preview())
+    session.add_points(1, 0, [(12, 12)], [0])
+    session.add_points(2, 3, [(30, 30)])
+    session.add_points(3, 3, [(5, 5)])
+    session.remove_object(3)
+    list(session.propagate())
+    assert np.array_equal(labels(session), labels(straight))
+    straight.close()
+
+
+def test_a_click_that_is_added_is_one_more_call_and_any_other_edit_gives_that_prompt_anew(session, predictor):
+    for one in range(1, 6):
+        session.add_points(one, 0, [(10, 10 * one)])
+    list(session.preview())
+    predictor.calls.clear()
+    session.add_points(3, 0, [(12, 30)])
+    list(session.preview())
+    assert [(call[0], call[2]) for call in predictor.calls] == [("points", 3)]
+    predictor.calls.clear()
+    session.undo()
+    list(session.preview())
+    assert [(call[0], call[2]) for call in predictor.calls] == [("clear", 3), ("points", 3)]
+
+
+def test_setting_up_many_objects_reads_out_each_once(session):
+    for one in range(1, 30):
+        session.add_points(one, 0, [(10, one)])
+    updates = list(session.preview())
+    assert [update.object_ids for update in updates] == [(one,) for one in range(1, 30)]
+
+
+def test_only_what_is_stale_is_run_again_and_only_behind_the_correction(session, predictor):
+    session.add_points(1, 0, [(10, 10)])
+    session.add_points(2, 0, [(30, 10)])
+    list(session.propagate())
+    before = {key: mask for key, mask in session.masks.items() if key[0] == 2}
+    session.add_points(1, 7, [(20, 20)])
+    assert session.status(1).tolist() == [1] + [2] * 6 + [4] * 5
+    predictor.calls.clear()
+    updates = list(session.propagate(objects="stale"))
+    assert [update.frame_index for update in updates] == [7, 8, 9, 10, 11]
+    assert {one for update in updates for one in update.object_ids} == {1}
+    assert runs(predictor) == [(7, 5, False)]
+    assert {key: mask for key, mask in session.masks.items() if key[0] == 2} == before
+    assert 4 not in session.status(1)
+    assert list(session.propagate(objects="stale")) == []
+
+
+def test_painted_masks_and_locked_objects_are_not_overwritten(session):
+    mask = np.zeros(SIZE, bool)
+    mask[2:9, 2:9] = True
+    session.add_points(1, 0, [(10, 10)])
+    session.add_points(2, 0, [(30, 30)])
+    list(session.propagate())
+    session.edit_mask(1, 5, mask)
+    session.set_locked(2, True)
+    before = {key: stored for key, stored in session.masks.items() if key[0] == 2}
+    list(session.propagate())
+    assert np.array_equal(session.masks.mask(1, 5), mask)
+    assert session.status(1).tolist() == [1] + [2] * 4 + [3] + [2] * 6
+    assert {key: stored for key, stored in session.masks.items() if key[0] == 2} == before
+    with pytest.raises(PromptError, match="no prompt"):
+        session.propagate(objects=[session.new_object()])
+
+
+def test_an_edit_during_a_run_makes_void_what_comes_for_its_object_alone(session):
+    session.add_points(1, 0, [(10, 10)])
+    session.add_points(2, 0, [(30, 10)])
+    job = session.propagate_job()
+    for update in session.run(job):
+        if update.leg == "forward" and update.frame_index == 5:
+            session.add_points(1, 3, [(12, 12)])
+        session.accept(update)
+    assert session.status(1).tolist() == [1, 2, 2, 4, 4] + [0] * 7
+    assert session.status(2).tolist() == [1] + [2] * 11
+    assert session.needs_preview
+    list(session.preview())
+    assert session.status(1)[3] == 1
+
+
+def test_a_late_preview_is_dropped(session):
+    session.add_points(1, 0, [(10, 10)])
+    (late,) = list(session.run(session.preview_job()))
+    session.add_points(1, 0, [(12, 12)])
+    assert not session.accept(late)
+    assert session.needs_preview
+    session.remove_object(1)
+    assert not session.accept(late)
+
+
+def test_a_run_is_cancelled_between_frames_and_goes_on_from_another_thread(predictor):
+    seen = []
+    session = opened(predictor)
+    predictor.on_frame = lambda frame: (seen.append(frame), frame == 4 and session.cancel())
+    session.add_points(1, 0, [(10, 10)])
+    updates = []
+    job = session.propagate_job(PropagateRequest("forward"))
+    thread = threading.Thread(target=lambda: updates.extend(session.run(job, CancelToken())))
+    thread.start()
+    thread.join()
+    assert seen == [0, 1, 2, 3, 4], "the frame in work is the last"
+    for update in updates:
+        session.accept(update)
+    assert session.interrupted_run == PropagateRequest("forward")
+    predictor.on_frame = seen.append
+    list(session.resume())
+    assert session.status(1).tolist() == [1] + [2] * 11
+    assert session.interrupted_run is None
+    assert seen[5:] == [4, 5, 6, 7, 8, 9, 10, 11], "the last finished frame is looked at once more"
+    session.close()
+
+
+def test_leaving_a_run_stops_it(session, predictor):
+    session.add_points(1, 0, [(10, 10)])
+    for update in session.propagate("forward"):
+        if update.frame_index == 3:
+            break
+    assert session.interrupted_run == PropagateRequest("forward")
+    assert session.status(1)[:4].all()
+    assert not session.status(1)[8:].any()
+    session.add_points(1, 1, [(10, 10)])
+    assert session.interrupted_run is None
+    with pytest.raises(StackError, match="interrupted"):
+        session.resume()
+
+
+def test_settings_that_change_what_the_model_sees_make_masks_stale_and_keep_prompts(predictor):
+    made = []
+    session = opened(lambda: made.append(1) or predictor)
+    session.add_points(1, 0, [(10, 10)])
+    assert made == [], "nothing is loaded before the first job"
+    list(session.propagate())
+    document = session.document
+    changes = []
+    session.events.settings_changed.connect(lambda old, new: changes.append((old.overlaps, new.overlaps)))
+    session.change_settings(overlaps="keep")
+    assert changes == [("logits", "keep")]
+    assert 4 not in session.status(1)
+    session.change_settings(contrast_limits=((0, 100),))
+    assert session.document is document
+    assert session.status(1).tolist() == [4] * 12
+    assert session.needs_preview
+    list(session.propagate(objects="stale"))
+    assert 4 not in session.status(1)
+    assert made == [1], "another contrast loads no model"
+    session.change_settings(model="another")
+    list(session.preview())
+    assert made == [1, 1]
+    with pytest.raises(StackError, match="tracked axis"):
+        session.change_settings(track_axis="T")
+    session.close()
+
+
+def test_what_the_model_cannot_do_is_raised_where_the_run_is_iterated():
+    def missing():
+        raise CheckpointError("model x is not known")
+
+    session = opened(missing)
+    session.add_points(1, 0, [(10, 10)])
+    with pytest.raises(CheckpointError, match="model x"):
+        list(session.propagate())
+    assert not session.is_running
+    session.close()
+
+
+def test_small_objects_are_looked_at_in_windows_once_their_size_is_known():
+    session = Session.open(np.zeros((3, 400, 600), np.uint8), predictor=DiscPredictor())
+    session.add_points(1, 0, [(200, 200)])
+    list(session.propagate())
+    assert session.view_sentence.startswith("View: windows")
+    assert session.labels(2)[200, 200] == 1
+    session.close()
+    session = Session.open(
+        np.zeros((3, 400, 600), np.uint8), predictor=DiscPredictor(), settings=SessionSettings(view="full")
+    )
+    session.add_points(1, 0, [(200, 200)])
+    list(session.propagate())
+    assert session.view_sentence == "View: full frame."
+    session.close()
