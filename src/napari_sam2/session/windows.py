@@ -14,14 +14,15 @@ Not here: which pixel goes to which object (`patches`), and several objects in o
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
-from napari_sam2.session.patches import Patch, WindowedLogits, as_numpy
+from napari_sam2.session.patches import Patch, WindowedLogits
 from napari_sam2.session.prompt_calls import PromptCall, point_call, united
+from napari_sam2.session.window_runs import Followed, in_step
 from napari_sam2.session.windowed_snapshots import restore_snapshot, take_snapshot
-from napari_sam2.session.windowed_state import View, WindowedState, followed_centre, needed_side
+from napari_sam2.session.windowed_state import View, WindowedState, needed_side
 from napari_sam2.stacks.windows import RecentFrames, usual_span, window_side
 from sam2_core.errors import PromptError
 from sam2_core.inference.snapshots import Snapshot
@@ -127,15 +128,15 @@ class WindowedPredictor:
         start = start_frame_idx
         if start is None:
             start = min(frame for _, prompted in views for frame in prompted)
-        with ExitStack() as open_runs:
-            runs = [
-                open_runs.enter_context(closing(self._followed(view, prompted, start, max_frame_num_to_track, reverse)))
-                for view, prompted in views
-            ]
-            for answers in zip(*runs, strict=True):
-                found = {object_id: patch for _, patches in answers for object_id, patch in patches.items()}
+        runs = [Followed(view, prompted, start, reverse) for view, prompted in views]
+        frames = in_step(self.predictor, [view.state for view, _ in views], start, max_frame_num_to_track, reverse)
+        with closing(frames):
+            for frame, answers in frames:
+                found: dict[int, Patch] = {}
+                for run, logits in zip(runs, answers, strict=True):
+                    found |= run.seen(frame, logits)
                 patches = [found.get(object_id) for object_id in state.obj_ids]
-                yield answers[0][0], state.obj_ids, WindowedLogits(patches, state.size)
+                yield frame, state.obj_ids, WindowedLogits(patches, state.size)
 
     def clear_all_prompts_in_frame(
         self, inference_state: WindowedState, frame_idx: int, obj_id: int, need_output: bool = True
@@ -231,31 +232,6 @@ class WindowedPredictor:
             view.prepare(call.frame, call.clicked_yx)
             answer = call.make(self.predictor, view.state, view.source.window(call.frame))
         return answer
-
-    def _followed(
-        self, view: View, prompted: set[int], start: int, count: int | None, reverse: bool
-    ) -> Generator[tuple[int, dict[int, Patch]], None, None]:
-        """Yield frame and patches of one view, its window placed before each frame is looked at.
-
-        The window of the following frame is placed before a frame is yielded, so a run that is stopped there goes on as
-        if it had not been.
-        """
-        step = -1 if reverse else 1
-
-        def is_met(frame: int) -> bool:
-            return frame <= max(prompted) if reverse else frame >= min(prompted)
-
-        if is_met(start) and not view.source.is_placed(start):
-            view.place(start, view.source.window(start).centre_yx)
-        for frame, object_ids, logits in self.predictor.propagate_in_video(
-            view.state, start_frame_idx=start, max_frame_num_to_track=count, reverse=reverse
-        ):
-            patches = view.patches(frame, object_ids, logits)
-            following = frame + step
-            is_free = is_met(following) and following not in prompted and not view.source.shows_all
-            if is_free and 0 <= following < len(view.source):
-                view.place(following, followed_centre(view.source.window(frame), as_numpy(logits)))
-            yield frame, patches
 
 
 def _opened(movie: Any, options: dict[str, Any]) -> tuple[RecentFrames, dict[str, Any]]:

@@ -74,6 +74,10 @@ class Moment:
         return self.features_of(self.frame)
 
 
+Remembering = tuple[Moment, MemoryBank]
+"""An object that looks at a frame of its stack, and what it remembers."""
+
+
 class FrameStep:
     """The network and the rules of one state."""
 
@@ -81,15 +85,20 @@ class FrameStep:
         self.model = model
         self.rules = rules
 
-    def track(self, moment: Moment, banks: Sequence[MemoryBank]) -> list[MemoryEntry]:
-        """Return the entry of each object on a frame that nobody prompted, memories included."""
+    def track(self, remembering: Sequence[Remembering]) -> list[MemoryEntry]:
+        """Return the entry of each object on a frame that nobody prompted, memories included.
+
+        The objects may belong to different stacks; those of one stack share one `Moment`.
+        """
         entries: dict[int, MemoryEntry] = {}
-        selections = [self._select(bank, moment) for bank in banks]
+        selections = [self._select(bank, moment) for moment, bank in remembering]
         for group in self._batches(selections):
-            memory = self._memory([banks[i] for i in group], [selections[i] for i in group], moment)
-            for index, entry in zip(group, self._track_batch(moment.features, memory), strict=True):
+            some = [remembering[i] for i in group]
+            memory = self._memory(some, [selections[i] for i in group])
+            features = _side_by_side([moment for moment, _ in some])
+            for index, entry in zip(group, self._track_batch(features, memory), strict=True):
                 entries[index] = entry
-        return [entries[index] for index in range(len(banks))]
+        return [entries[index] for index in range(len(remembering))]
 
     def prompt(
         self, moment: Moment, prompts: PromptBatch, bank: MemoryBank | None = None, without: int | None = None
@@ -112,7 +121,7 @@ class FrameStep:
         if bank is None or selection is None or not selection.spatial:
             conditioned = model.condition_without_memory(features)
         else:
-            conditioned = model.condition_on_memory(features, self._memory([bank], [selection], moment))
+            conditioned = model.condition_on_memory(features, self._memory([(moment, bank)], [selection]))
         multimask = prompts.point_labels.shape[1] <= 1
         prediction = model.predict_masks(conditioned, features, prompts, multimask)
         return self._entries(prediction)[0]
@@ -156,16 +165,21 @@ class FrameStep:
         size = self.rules.objects_per_batch
         return [group[i : i + size] for group in layouts.values() for i in range(0, len(group), size)]
 
-    def _memory(self, banks: Sequence[MemoryBank], selections: Sequence[Selection], moment: Moment) -> MemoryTokens:
+    def _memory(self, remembering: Sequence[Remembering], selections: Sequence[Selection]) -> MemoryTokens:
         """Return the memories of objects with the same layout as one batch."""
         device = self.model.device
         spatial = []
         for column in zip(*(selection.spatial for selection in selections), strict=True):
-            features = [self._features(bank, frame, moment) for bank, (frame, _) in zip(banks, column, strict=True)]
+            features = [
+                self._features(bank, frame, moment)
+                for (moment, bank), (frame, _) in zip(remembering, column, strict=True)
+            ]
             spatial.append((torch.stack(features).to(device), column[0][1]))
         pointers = []
         for column in zip(*(selection.pointers for selection in selections), strict=True):
-            known = [_known(bank, frame).object_pointer for bank, (frame, _) in zip(banks, column, strict=True)]
+            known = [
+                _known(bank, frame).object_pointer for (_, bank), (frame, _) in zip(remembering, column, strict=True)
+            ]
             distances = torch.tensor([float(distance) for _, distance in column], device=device)
             pointers.append((torch.stack(known).to(device), distances))
         return self.model.memory_tokens(spatial, pointers, self.rules.pointer_span)
@@ -186,6 +200,13 @@ class FrameStep:
 
     def _stored(self, memory: Tensor) -> Tensor:
         return memory.to(self.rules.storage_device, self.rules.memory_dtype)
+
+
+def _side_by_side(moments: Sequence[Moment]) -> ImageFeatures:
+    """Return the features that each object looks at: batch 1 where all look at the same ones, else one per object."""
+    if all(moment is moments[0] for moment in moments):
+        return moments[0].features
+    return ImageFeatures.joined([moment.features for moment in moments])
 
 
 def _known(bank: MemoryBank, frame: int) -> MemoryEntry:

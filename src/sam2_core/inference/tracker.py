@@ -10,7 +10,7 @@ Source of the order of events: ``sam2/sam2_video_predictor.py`` (facebookresearc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,27 +124,34 @@ class Tracker:
             )
 
     def frames_to_visit(
-        self, state: InferenceState, start: int | None, count: int | None, reverse: bool
+        self, states: Sequence[InferenceState], start: int | None, count: int | None, reverse: bool
     ) -> Iterable[int]:
         """Return the frames of a propagation in order; see `SAM2VideoPredictor.propagate_in_video`."""
         if start is None:
-            start = min(frame for tracked in state.objects.values() for frame in tracked.bank.conditioning)
-        start = state.check_frame(start)
-        count = state.num_frames if count is None else count - (1 if self.semantics.counts_start_frame else 0)
+            every = (tracked for state in states for tracked in state.objects.values())
+            start = min(frame for tracked in every for frame in tracked.bank.conditioning)
+        start, length = states[0].check_frame(start), states[0].num_frames
+        count = length if count is None else count - (1 if self.semantics.counts_start_frame else 0)
         if reverse:
             return range(start, max(start - count, 0) - 1, -1) if start > 0 else ()
-        return range(start, min(start + count, state.num_frames - 1) + 1)
+        return range(start, min(start + count, length - 1) + 1)
 
-    def visit(self, state: InferenceState, frame: int, reverse: bool) -> None:
-        """Track on a frame every object that is not prompted there and that the propagation has met."""
-        every = [tracked.bank for tracked in state.objects.values()]
-        met = [bank for bank in every if self.semantics.predicts_before_first_prompt or bank.reaches(frame, reverse)]
-        banks = [bank for bank in met if frame not in bank.conditioning]
-        entries = self._step(state).track(self._moment(state, frame, reverse), banks) if banks else []
-        for bank, entry in zip(banks, entries, strict=True):
+    def visit(self, states: Sequence[InferenceState], frame: int, reverse: bool) -> None:
+        """Track on a frame of each stack every object that is not prompted there and that the propagation has met."""
+        met = []
+        for state in states:
+            moment = self._moment(state, frame, reverse)
+            banks = [tracked.bank for tracked in state.objects.values()]
+            met += [(moment, bank) for bank in banks if self._meets(bank, frame, reverse)]
+        remembering = [(moment, bank) for moment, bank in met if frame not in bank.conditioning]
+        entries = self._step(states[0]).track(remembering)
+        for (_, bank), entry in zip(remembering, entries, strict=True):
             bank.track(frame, entry)
-        for bank in met:  # only now: a frame that cannot be read was not passed
+        for _, bank in met:  # only now: a frame that cannot be read was not passed
             bank.direction[frame] = reverse
+
+    def _meets(self, bank: MemoryBank, frame: int, reverse: bool) -> bool:
+        return self.semantics.predicts_before_first_prompt or bank.reaches(frame, reverse)
 
     def clear_prompts(self, tracked: TrackedObject, frame: int) -> None:
         """Take back an object's prompts on a frame, and what they conditioned."""
@@ -156,6 +163,10 @@ class Tracker:
         tracked.bank.forget(frame)
         if self.semantics.keeps_cleared_masks:
             tracked.bank.track(frame, entry)
+
+    def read_tracked(self, state: InferenceState, frame: int) -> Tensor:
+        """Return a frame's logits as the memory has them."""
+        return self.read(state, [tracked.bank.entry(frame) for tracked in state.objects.values()])
 
     def read_with_pending(self, state: InferenceState, frame: int, conditions: bool | None = None) -> Tensor:
         """Return a frame's logits, pending answers included; the official reading sees only those of the same kind."""

@@ -6,8 +6,10 @@ Source: ``sam2/modeling/backbones/image_encoder.py`` (facebookresearch/sam2, 2b9
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,6 +30,12 @@ class ImageFeatures:
     stride16: Tensor
     stride8: Tensor
     stride4: Tensor
+
+    @classmethod
+    def joined(cls, parts: Sequence[ImageFeatures]) -> ImageFeatures:
+        """Return the features of several batches as one batch."""
+        maps = ([part.stride16, part.stride8, part.stride4] for part in parts)
+        return cls(*(torch.cat(level) for level in zip(*maps, strict=True)))
 
     def select(self, index: Tensor) -> ImageFeatures:
         """Return the features of images ``index`` (O,), batch O."""

@@ -1,0 +1,61 @@
+"""Windows in one batch and one after the other: the same masks, the same places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stand_ins import fill_with_stand_ins, movie
+
+from napari_sam2.session import WindowedPredictor
+from sam2_core.config import load_config
+from sam2_core.inference.video_predictor import SAM2VideoPredictor
+from sam2_core.modeling.sam2 import Sam2Model
+
+TINY = Path(__file__).parents[1] / "data" / "tiny.yaml"
+
+
+class OneAfterTheOther:
+    """The calls of a predictor but the one that runs many states as one batch."""
+
+    def __init__(self, predictor):
+        self._predictor = predictor
+
+    def __getattr__(self, name):
+        if name == "propagate_together":
+            raise AttributeError(name)
+        return getattr(self._predictor, name)
+
+
+@pytest.fixture(scope="module")
+def real():
+    model = Sam2Model(load_config(TINY)).eval()
+    fill_with_stand_ins(model)
+    return SAM2VideoPredictor(model)
+
+
+def story(predictor, frames):
+    """Objects in windows of two sizes, one of them from frame 2 on; a correction, and a run back."""
+    windowed = WindowedPredictor(predictor, 20.0)
+    state = windowed.init_state(frames)
+    for object_id, (x, y) in enumerate([(60, 50), (150, 80), (100, 120)], start=1):
+        windowed.add_new_points_or_box(state, 0, object_id, points=[[x, y]], labels=[1])
+    windowed.add_new_points_or_box(state, 2, 7, box=[20, 30, 100, 90])
+    answers = list(windowed.propagate_in_video(state))
+    windowed.add_new_points_or_box(state, 3, 2, points=[[150, 90]], labels=[0])
+    answers += windowed.propagate_in_video(state, 4, 5, reverse=True)
+    return state, answers
+
+
+def test_one_batch_of_windows_gives_what_one_after_the_other_does(real):
+    frames = movie(6, seed=11)
+    state, found = story(real, frames)
+    other, expected = story(OneAfterTheOther(real), frames)
+    assert state.obj_ids == [1, 2, 3, 7]
+    assert len({view.source.height for view in state.views.values()}) == 2
+    for object_id, view in state.views.items():
+        assert view.source.places == other.views[object_id].source.places
+    for (frame, ids, logits), (other_frame, other_ids, wanted) in zip(found, expected, strict=True):
+        assert (frame, ids) == (other_frame, other_ids)
+        np.testing.assert_allclose(np.array(logits), np.array(wanted), atol=1e-4, rtol=1e-4)
