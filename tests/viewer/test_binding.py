@@ -286,3 +286,67 @@ def test_a_session_that_is_reopened_shows_what_it_holds(make_desk):
     assert len(again.prompts.points.data) == 2
     assert again.labels.layers[0].data[0, 20, 15] == 1
     again.unbind()
+
+
+def test_the_frame_in_view_grows_while_a_run_goes_on(make_desk):
+    desk = make_desk(stepped=True)
+    desk.points.add((0, 20, 15))
+    desk.runner.finish()
+    desk.binding.show_frame(2)
+    desk.binding.propagate_forward()
+    seen = []
+    while desk.runner.busy:
+        desk.runner.step()
+        seen.append(bool(desk.shown()[20, 17]))
+    assert seen.index(True) < len(seen) - 2  # before the end
+    assert desk.binding.work.done == desk.binding.work.total
+
+
+def test_changes_of_a_locked_object_wait_in_the_layer(desk):
+    desk.points.add((0, 20, 15))
+    desk.session.set_locked(1, True)
+    desk.points.add((0, 22, 15))
+    assert len(desk.session.document.prompts[1, 0].points_yx) == 1
+    assert "Object 1 is locked" in desk.messages[-1]
+    desk.binding.current.choose(2)
+    desk.points.add((0, 10, 40))
+    assert (2, 0) in desk.session.document.prompts
+    assert len(desk.messages) == 1
+    desk.session.set_locked(1, False)
+    assert len(desk.session.document.prompts[1, 0].points_yx) == 2
+
+
+def test_merging_and_swapping_objects_reach_the_layers(desk):
+    desk.points.add((0, 20, 15))
+    desk.binding.current.choose(2)
+    desk.points.add((1, 10, 40))
+    desk.session.swap_objects(1, 2, 1)
+    assert list(desk.points.features["object_id"]) == [1, 1]
+    desk.binding.undo()
+    assert sorted(desk.points.features["object_id"]) == [1, 2]
+    desk.session.merge_objects(1, 2)
+    assert list(desk.points.features["object_id"]) == [1, 1]
+    assert desk.session.document.prompts.keys() == {(1, 0), (1, 1)}
+
+
+def test_data_of_the_labels_layer_that_are_replaced_come_back(desk):
+    desk.points.add((0, 20, 15))
+    desk.labels.data = np.zeros((6, 40, 60), np.uint8)
+    assert desk.shown()[20, 15] == 1
+    assert "were replaced" in desk.messages[-1]
+
+
+def test_a_view_that_is_turned_around_still_works(desk):
+    desk.viewer.dims.transpose()
+    desk.points.add((0, 20, 15))
+    assert desk.shown()[15, 20] == 1
+    desk.labels.paint((0, 5, 50), 1)
+    assert desk.session.masks.mask(1, 0)[5, 50]
+
+
+def test_an_error_in_a_run_is_told_and_work_goes_on(desk):
+    desk.session.close()
+    desk.points.add((0, 20, 15))
+    assert desk.messages
+    assert not desk.binding.work.busy
+    assert (1, 0) in desk.session.document.prompts

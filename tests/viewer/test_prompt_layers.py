@@ -215,3 +215,14 @@ def test_painting_takes_the_place_of_an_outline_until_undone(desk):
     desk.binding.undo()
     assert len(desk.shapes.data) == 1
     assert not prompts(desk)[1, 0].mask[30, 50]
+
+
+def test_an_adopted_layer_keeps_its_own_place_in_the_world(make_desk):
+    points = Points(
+        [(1, 10, 15)], features={"object_id": [1], "polarity": ["in"]}, scale=(1, 1, 1), translate=(0, 0, 0)
+    )
+    desk = make_desk(adopt=(points,), scale=(1, 0.5, 0.5))
+    assert prompts(desk)[1, 1].points_yx == ((20.0, 30.0),)
+    desk.session.add_points(2, 0, [(8, 8)])
+    np.testing.assert_allclose(points.data[1], (0, 4, 4))
+    assert len(prompts(desk)) == 2

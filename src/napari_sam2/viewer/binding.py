@@ -11,24 +11,26 @@ session's; a panel calls the methods here and shows `current`, `work` and what `
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer, Points, Shapes
 
-from napari_sam2.session.document import DocumentDiff
+from napari_sam2.session.document import DocumentDiff, PromptKey
 from napari_sam2.session.jobs import PropagateRequest
 from napari_sam2.session.plan import Direction
+from napari_sam2.session.prompts import Prompt
 from napari_sam2.session.session import Session
+from napari_sam2.session.settings import OF_THE_MOVIE, SessionSettings, changed_fields
 from napari_sam2.viewer import prompt_tables
 from napari_sam2.viewer.coordinates import AFFINE_NAMES, shown_frame, slider_of_frame
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.image_source import grid_of
 from napari_sam2.viewer.jobs import Notify, Runner, Work
 from napari_sam2.viewer.keys import bind_keys, unbind_keys
-from napari_sam2.viewer.label_layers import LabelLayers
+from napari_sam2.viewer.label_layers import ALL_OBJECTS, LabelLayers
 from napari_sam2.viewer.prompt_layers import PromptLayers
 from sam2_core.errors import PromptError, StackError
 
@@ -106,10 +108,12 @@ class SessionBinding:
         self.labels = LabelLayers(session, image, self.grid, self.current)
         self.prompts = PromptLayers(image, self.grid, self.current, self.notify, self.labels.color)
         self.clock = time.monotonic
-        self._due = False
+        self._due: set[int] = set()
         self._last_refresh = -np.inf
         self._dropped: set[int] = set()
+        self._refused: set[PromptKey] = set()
         self._bound = False
+        self._adopted = adopt
         for layer in adopt:
             prompt_tables.check_adoptable(image, layer)
         self._connect()
@@ -166,15 +170,15 @@ class SessionBinding:
         now = self.clock() if now is None else now
         if not self._due or now - self._last_refresh < SHORTEST_REFRESH_S:
             return False
-        if self.labels.refresh():
-            self._due = False
+        if self.labels.refresh(self._due):
+            self._due = set()
             self._last_refresh = now
         return not self._due
 
     def flush(self) -> None:
         """Show the frame in view anew if it has changed, at once."""
-        if self._due and self.labels.refresh():
-            self._due = False
+        if self._due and self.labels.refresh(self._due):
+            self._due = set()
             self._last_refresh = self.clock()
 
     def poll(self) -> None:
@@ -213,6 +217,10 @@ class SessionBinding:
         """Propagate as a `PropagateRequest` says."""
         self.work.propagate(PropagateRequest(direction, **request))
 
+    def resume(self) -> None:
+        """Go on with the propagation that was interrupted when the session was last open."""
+        self.work.resume()
+
     def stop(self) -> None:
         """Stop what runs before its next frame."""
         self.work.stop()
@@ -244,10 +252,11 @@ class SessionBinding:
             (events.document_changed, self._on_document),
             (events.masks_changed, self._on_masks),
             (events.settings_changed, self._on_settings),
-            (events.history_changed, self.work.preview),
+            (events.history_changed, self._on_history),
             (self.prompts.edited, self._on_rows_edited),
             (self.labels.painted, self._on_painted),
             (self.labels.recoloured, self.prompts.recolour),
+            (self.labels.replaced, self._on_labels_replaced),
             (self.work.ended, self._on_ended),
             (self.viewer.layers.events.removed, self._on_layer_removed),
             (self.image.events.data, self._on_image_data),
@@ -261,7 +270,7 @@ class SessionBinding:
 
     def _on_rows_edited(self) -> None:
         """Bring what the prompt layers say into the document, in one step, and show what it means."""
-        changes = self.prompts.changes(self.session.document)
+        changes = self._allowed(self.prompts.changes(self.session.document))
         if changes:
             text = "edit prompts"
             if len(changes) == 1:
@@ -271,6 +280,22 @@ class SessionBinding:
             self.prompts.remember(self.session.document)
         self.prompts.tell_problems()
         self.prompts.recolour()
+
+    def _allowed(self, changes: Mapping[PromptKey, Prompt | None]) -> dict[PromptKey, Prompt | None]:
+        """Return the changes without those of locked objects, of which is told once; their rows wait in the layers."""
+        locked = self.session.document.locked
+        refused = {key for key in changes if key[0] in locked}
+        for object_id in sorted({key[0] for key in refused - self._refused}):
+            self.notify(f"Object {object_id} is locked; what was changed of it counts when it is unlocked.")
+        self._refused = refused
+        return {key: prompt for key, prompt in changes.items() if key not in refused}
+
+    def _on_history(self) -> None:
+        """Do what waited for an object to be unlocked, and show what is not shown yet."""
+        if self._refused and not {key[0] for key in self._refused} <= self.session.document.locked:
+            self._refused = set()
+            self._on_rows_edited()
+        self.work.preview()
 
     def _on_painted(self, frame: int, masks: dict[int, Any]) -> None:
         if masks:
@@ -297,9 +322,13 @@ class SessionBinding:
     def _on_masks(self, frame: int, object_ids: tuple[int, ...]) -> None:
         self.labels.forget(frame)
         if frame == self.frame:
-            self._show_soon()
+            self._show_soon(object_ids)
 
-    def _on_settings(self, *settings: Any) -> None:
+    def _on_settings(self, old: SessionSettings, new: SessionSettings) -> None:
+        if changed_fields(old, new) & OF_THE_MOVIE:
+            self.grid = self.labels.grid = grid_of(self.image, self.session.stack, new)
+            self.prompts.use_grid(self.grid)
+            self.labels.renew()
         self.labels.forget()
         self._sync_label_layers()
         self._show_soon()
@@ -310,13 +339,19 @@ class SessionBinding:
 
     def _on_image_moved(self, event: Any) -> None:
         for layer in self.layers():
-            setattr(layer, event.type, getattr(self.image, event.type))
+            if layer not in self._adopted:
+                setattr(layer, event.type, getattr(self.image, event.type))
         self.prompts.moved()
 
     def _on_image_data(self, event: Any) -> None:
         self.notify(
             f"The data of {self.image.name} were replaced; the session goes on with the data that it was opened with. "
             "Start a new session to work on the new ones."
+        )
+
+    def _on_labels_replaced(self, name: str) -> None:
+        self.notify(
+            f"The data of {name} were replaced; it shows the session's masks again. Add labels as prompts instead."
         )
 
     def _on_layer_removed(self, event: Any) -> None:
@@ -336,8 +371,8 @@ class SessionBinding:
             self.prompts.detach(layer)
             self.notify(f"The layer {layer.name} was removed; its prompts are kept, and the layer can be made again.")
 
-    def _show_soon(self) -> None:
-        self._due = True
+    def _show_soon(self, object_ids: Iterable[int] | None = None) -> None:
+        self._due |= set(self.session.document.objects if object_ids is None else object_ids) | {ALL_OBJECTS}
         self.refresh_if_due()
 
     def _sync_label_layers(self) -> None:

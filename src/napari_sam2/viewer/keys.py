@@ -1,7 +1,8 @@
 """The keys of our layers, in one table: what a panel shows on request is what is bound.
 
 They are bound on the layers that a session made or adopted, never on the viewer or on a class of layers, and chosen
-among the letters that napari leaves free on Points, Shapes and Labels alike.
+among the letters that napari leaves free on Points, Shapes and Labels alike. Three stand in for napari's own keys of
+the same meaning on a Labels layer: new label (which napari only finds in arrays in memory), undo and redo.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Key:
 KEYS = (
     Key(KeyCode.KeyN, "Next object", "next_object"),
     Key(KeyMod.Shift | KeyCode.KeyN, "Previous object", "previous_object"),
-    Key(KeyCode.KeyO, "New object", "new_object"),
+    Key(KeyCode.KeyM, "New object", "new_object"),
     Key(KeyCode.KeyQ, "Next clicks in or out of the object", "flip_polarity"),
     Key(KeyCode.KeyG, "Propagate forward", "propagate_forward"),
     Key(KeyMod.Shift | KeyCode.KeyG, "Propagate both ways", "propagate_both"),

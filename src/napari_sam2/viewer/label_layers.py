@@ -8,7 +8,7 @@ When layers are refreshed is the binding's business, adding them to a viewer too
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,8 @@ _COLORS = 49
 class LabelLayers:
     """The Labels layers of one session.
 
-    `painted` is emitted with a frame and the new masks by object id, after a stroke is finished. `recoloured` when a
-    person changed the colours.
+    `painted` is emitted with a frame and the new masks by object id, after a stroke is finished; `recoloured` when a
+    person changed the colours; `replaced` with the name of a layer whose array somebody replaced, which is undone.
 
     Parameters
     ----------
@@ -49,6 +49,7 @@ class LabelLayers:
 
     painted = Signal(int, dict)
     recoloured = Signal()
+    replaced = Signal(str)
 
     def __init__(self, session: Session, image: Image, grid: Grid, current: Current) -> None:
         self.session = session
@@ -108,12 +109,18 @@ class LabelLayers:
             if frame is None:
                 self._widen(key, layer)
 
-    def refresh(self) -> bool:
-        """Show the frame in view as it is now; False if that must wait for a stroke to be finished."""
+    def renew(self) -> None:
+        """Give every layer a new array: what the axes are has changed."""
+        for key, layer in self.layers.items():
+            layer.data = self._array(key)
+
+    def refresh(self, keys: Container[int]) -> bool:
+        """Show the frame in view of some layers as it is now; False if a stroke must be finished first."""
         if any(layer.data.is_painted for layer in self.layers.values()):
             return False
-        for layer in self.layers.values():
-            layer.refresh(extent=False, thumbnail=False, highlight=False)
+        for key, layer in self.layers.items():
+            if key in keys:
+                layer.refresh(extent=False, thumbnail=False, highlight=False)
         return True
 
     def show_current(self) -> None:
@@ -150,6 +157,7 @@ class LabelLayers:
         return [
             (events.paint, self._on_paint),
             (events.labels_update, self._on_drawn),
+            (events.data, self._on_replaced),
             (events.set_data, self._on_looked),
             (events.selected_label, self._on_selected),
             (events.colormap, self._on_colors),
@@ -167,9 +175,15 @@ class LabelLayers:
         if id(event.source) in self._early:
             self._take(event.source)
 
+    def _on_replaced(self, event: Any) -> None:
+        layer = event.source
+        if not isinstance(layer.data, LabelFrames):
+            layer.data = self._array(next(key for key, kept in self.layers.items() if kept is layer))
+            self.replaced.emit(layer.name)
+
     def _on_looked(self, event: Any) -> None:
         """Take what napari's own undo of a stroke wrote, of which nothing else tells."""
-        if event.source.data.is_painted:
+        if isinstance(event.source.data, LabelFrames) and event.source.data.is_painted:
             self._take(event.source)
 
     def _on_selected(self, event: Any) -> None:

@@ -108,6 +108,12 @@ class PromptLayers:
             self._outlined.clear()
         self._note_contents()
 
+    def use_grid(self, grid: Grid) -> None:
+        """Read rows by other axes from now on."""
+        self.grid = grid
+        self._readers = {"points": RowReader(grid), "shapes": RowReader(grid)}
+        self._looks.clear()
+
     def moved(self) -> None:
         """Look at all rows anew: the image or a layer lies elsewhere in the world."""
         self._looks.clear()
@@ -195,7 +201,7 @@ class PromptLayers:
         events = layer.events
         return [
             (events.data, self._on_data),
-            (events.features, self._person_edited),
+            (events.features, self._on_features),
             (events.feature_defaults, self._on_defaults),
             (events.set_data, self._on_look),
             (events.highlight, self._on_look),
@@ -207,10 +213,14 @@ class PromptLayers:
         if not self._changing:
             self._person_edited()
 
-    def _on_look(self, event: Any = None) -> None:
+    def _on_features(self, event: Any) -> None:
+        if not self._changing:  # a drag tells of features at each step
+            self._person_edited()
+
+    def _on_look(self, event: Any) -> None:
         self.poll()
 
-    def _person_edited(self, event: Any = None) -> None:
+    def _person_edited(self) -> None:
         if self._writing or any(len(layer.features) != len(layer.data) for layer in self.layers()):
             return
         contents = [tables.content(layer) for layer in self.layers()]
