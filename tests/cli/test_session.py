@@ -127,6 +127,13 @@ def test_export_can_run_while_the_session_is_open_and_finds_moved_images(movie, 
     assert "nothing is asked for" in err
 
 
+def test_track_finds_moved_images(movie, run):
+    (movie / "movie.tif").rename(movie / "moved.tif")
+    assert run("track --session movie.sam2 --out labels.tif")[0] == 1
+    assert run("track moved.tif --session movie.sam2 --out labels.tif")[0] == 0
+    np.testing.assert_array_equal(open_stack("labels.tif").movie()[2][8:13, 10:15], 3)
+
+
 def test_two_writers_of_a_session_are_told(movie, run):
     session = Session.open("movie.sam2")
     code, _, err = run("track --session movie.sam2 --out labels.tif")

@@ -26,13 +26,12 @@ from typing import Any
 
 from napari_sam2.io.mask_log import Changes, FrameDone, LogContent, MaskLog, read_log
 from napari_sam2.io.saved_session import RunRecord, SavedSession, SnapshotLike
+from napari_sam2.io.session_document import read_document, write_document
 from napari_sam2.io.session_files import (
     load_session,
     locked,
     made_folder,
-    read_document,
     run_fingerprint,
-    write_document,
     write_session,
 )
 from napari_sam2.io.snapshot_files import SnapshotPlace, remove_snapshots, write_snapshot

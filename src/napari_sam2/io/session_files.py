@@ -1,6 +1,6 @@
 """A session as a folder `NAME.sam2/`, described for people in `docs/sessions.md`.
 
-- `session.json`: source, settings, objects, prompts (`session_schema`); `session.previous.json`: the one before
+- `session.json`: source, settings, objects, prompts (`session_document`); `session.previous.json`: the one before
 - `prompts/`: masks that are prompts (`session_masks`)
 - `masks-000001.log`: masks of every object and frame, and the run in work (`mask_log`)
 - `snapshot-000001.safetensors`: the predictor's memory, while a run is in work (`snapshot_files`)
@@ -14,34 +14,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from importlib import metadata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_sam2.io.atomic import sync_folder, write_atomically
+from napari_sam2.io.atomic import sync_folder
 from napari_sam2.io.journal import prompts_fingerprint
 from napari_sam2.io.mask_log import FrameDone, LogContent, MaskLog, read_log
-from napari_sam2.io.prompt_schema import PromptEntry
-from napari_sam2.io.saved_session import SavedSession, SavedSnapshot, StackRecord
-from napari_sam2.io.session_masks import read_prompt_mask, remove_unused_masks, write_prompt_mask
-from napari_sam2.io.session_schema import ObjectEntry, SessionDocument, SourceEntry, StackEntry, parse_session
+from napari_sam2.io.saved_session import SavedSession, SavedSnapshot
+from napari_sam2.io.session_document import SESSION_FILE, read_document, session_of, write_document
 from napari_sam2.io.snapshot_files import SnapshotPlace, read_snapshot, remove_snapshots, write_snapshot
 from napari_sam2.session.document import Document
-from napari_sam2.session.objects import ObjectInfo
-from napari_sam2.session.prompts import Prompt
 from napari_sam2.session.stored_masks import MaskKey, StoredMask
-from sam2_core.errors import PromptError, StackError
+from sam2_core.errors import StackError
 
 SESSION_SUFFIX = ".sam2"
-SESSION_FILE = "session.json"
-PREVIOUS_FILE = "session.previous.json"
 LOCK_FILE = ".lock"
 _NOT_IN_MASKS = ("overlaps", "device")
 
@@ -77,7 +68,7 @@ def load_session(folder: str | Path) -> SavedSession:
     if not (folder / document.masks).exists():  # compacted by the process that has it open, between two lines
         document, notes = read_document(folder)
     content = read_masks(folder / document.masks, notes)
-    saved = _session(folder, document, notes)
+    saved = session_of(folder, document, notes)
     run = content.run
     if run is not None and content.basis != run_fingerprint(saved.document, saved.settings):
         run = None  # prompts or settings were changed since: going on would mix what does not belong together
@@ -193,51 +184,6 @@ def write_log(path: Path, masks: Iterable[tuple[MaskKey, StoredMask]], run: LogC
     sync_folder(path.parent)
 
 
-def write_document(folder: Path, saved: SavedSession, log_name: str) -> None:
-    """Write session.json and the masks of prompts that it names; the one before stays as session.previous.json."""
-    prompts = [saved.document.prompts[key] for key in sorted(saved.document.prompts)]
-    entries = [_prompt_entry(prompt, write_prompt_mask(folder, prompt)) for prompt in prompts]
-    objects = [ObjectEntry(**asdict(info)) for info in saved.document.objects.values()]
-    record = saved.stack
-    stack = StackEntry(**asdict(record) | {"shape": list(record.shape)}) if record is not None else None
-    content = SessionDocument(
-        written_by=f"napari-sam2 {metadata.version('napari-sam2')}",
-        source=_source_entry(folder, saved).model_copy(update={"stack": stack}),
-        settings=dict(saved.settings),
-        objects=objects,
-        prompts=entries,
-        masks=log_name,
-    )
-    text = json.dumps(content.model_dump(), indent=2) + "\n"
-    path = folder / SESSION_FILE
-    before = _previous_masks(folder)
-    if path.exists():
-        shutil.copyfile(path, folder / PREVIOUS_FILE)
-    write_atomically(path, text.encode())
-    remove_unused_masks(folder, before | {entry.mask for entry in entries})
-
-
-def read_document(folder: Path) -> tuple[SessionDocument, list[str]]:
-    """Return the content of session.json and what had to be noted; of the one before where it is damaged.
-
-    Raises
-    ------
-    StackError
-        If neither can be used.
-    """
-    path = folder / SESSION_FILE
-    try:
-        return _parsed(path), []
-    except FileNotFoundError:
-        raise StackError(f"{folder} is not a session folder: it holds no {SESSION_FILE}; check the path.") from None
-    except ValueError as error:
-        previous = folder / PREVIOUS_FILE
-        if not previous.exists():
-            logs = ", ".join(sorted(log.name for log in folder.glob("masks-*.log"))) or "none"
-            raise StackError(f"{path} is damaged ({error}). Masks that were saved beside it: {logs}.") from error
-        return _parsed(previous), [f"{SESSION_FILE} is damaged ({error}); {PREVIOUS_FILE} was read instead."]
-
-
 def read_masks(path: Path, notes: list[str]) -> LogContent:
     """Return what the log holds; if it is not there, another one is read. What is missing is added to the notes."""
     if not path.exists():
@@ -251,73 +197,6 @@ def read_masks(path: Path, notes: list[str]) -> LogContent:
     if content.skipped:
         notes.append(f"{path.name} is damaged in {content.skipped} place(s); {len(content.masks)} masks were read.")
     return content
-
-
-def _parsed(path: Path) -> SessionDocument:
-    return parse_session(json.loads(path.read_text(encoding="utf-8")), str(path))
-
-
-def _session(folder: Path, document: SessionDocument, notes: list[str]) -> SavedSession:
-    prompts: dict[MaskKey, Prompt] = {}
-    for number, entry in enumerate(document.prompts):
-        try:
-            prompts[entry.object_id, entry.frame] = _prompt(folder, entry, f"{SESSION_FILE}, entry {number + 1}")
-        except PromptError as error:
-            notes.append(f"object {entry.object_id}, frame {entry.frame}: {error} The prompt is left out.")
-    objects = {entry.object_id: ObjectInfo(**entry.model_dump()) for entry in document.objects}
-    objects |= {object_id: ObjectInfo(object_id) for object_id, _ in prompts if object_id not in objects}
-    stack = document.source.stack
-    return SavedSession(
-        document=Document(prompts=prompts, objects=objects),
-        settings=document.settings,
-        source=_found_source(folder, document.source),
-        axes=document.source.axes,
-        stack=None if stack is None else StackRecord(tuple(stack.shape), stack.dtype, stack.fingerprint),
-    )
-
-
-def _prompt(folder: Path, entry: PromptEntry, origin: str) -> Prompt:
-    mask = None if entry.mask is None else read_prompt_mask(folder / entry.mask, entry.object_id)
-    points = tuple((float(y), float(x)) for y, x in entry.points_yx)
-    return Prompt(entry.object_id, entry.frame, points, tuple(entry.labels), entry.box_yx, mask, origin)
-
-
-def _prompt_entry(prompt: Prompt, mask: str | None) -> PromptEntry:
-    return PromptEntry(
-        object_id=prompt.object_id,
-        frame=prompt.frame,
-        points_yx=list(prompt.points_yx),
-        labels=[1 if label else 0 for label in prompt.labels],
-        box_yx=prompt.box_yx,
-        mask=mask,
-    )
-
-
-def _previous_masks(folder: Path) -> set[str | None]:
-    """Return the mask files that the session.json that is there names: it becomes the previous one and needs them."""
-    try:
-        return {entry.mask for entry in _parsed(folder / SESSION_FILE).prompts}
-    except (OSError, ValueError, StackError):
-        return set()
-
-
-def _source_entry(folder: Path, saved: SavedSession) -> SourceEntry:
-    if saved.source is None:
-        return SourceEntry(axes=saved.axes)
-    absolute = Path(saved.source).expanduser().absolute()
-    try:
-        path = Path(os.path.relpath(absolute, folder.absolute())).as_posix()
-    except ValueError:  # on another drive
-        path = str(absolute)
-    return SourceEntry(path=path, absolute=str(absolute), axes=saved.axes)
-
-
-def _found_source(folder: Path, entry: SourceEntry) -> str | None:
-    """Return where the images are: seen from the folder, else where they were; the latter if they are in neither."""
-    beside = None if entry.path is None else Path(os.path.normpath(folder.absolute() / entry.path))
-    if beside is not None and (beside.exists() or entry.absolute is None):
-        return str(beside)
-    return entry.absolute
 
 
 def _is_ours(path: Path) -> bool:
