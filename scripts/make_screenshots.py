@@ -1,0 +1,126 @@
+"""Pictures for the documentation, made in a real window with the synthetic sample and the bundled model.
+
+Run it under a screen, for example ``xvfb-run -s "-screen 0 1440x1000x24" python scripts/make_screenshots.py``. It
+writes empty_start, first_click, propagation, correction, light_theme and models to docs/images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import napari
+from qtpy.QtWidgets import QApplication
+
+from napari_sam2._qt.panel import SegmentAndTrackPanel
+from napari_sam2.samples import first_clicks, sample_movie
+
+SIZE = (1366, 768)
+PATIENCE_S = 600
+SHOWN_DURING = 9
+CORRECTED_FRAME = 12
+
+
+class Film:
+    """A viewer that is driven as a person would, and its pictures."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.viewer = napari.Viewer(show_welcome_screen=False)
+        self.viewer.window.resize(*SIZE)
+        _, self.panel = self.viewer.window.add_plugin_dock_widget("napari-sam2", "Segment and track")
+        self.settle(lambda: self.panel.bench.is_ready)
+
+    def settle(self, condition: Callable[[], bool] = lambda: True, rest_s: float = 0.6) -> None:
+        """Let the window work until a condition holds, then a little longer, so that everything is drawn."""
+        start = time.monotonic()
+        while not condition():
+            if time.monotonic() - start > PATIENCE_S:
+                raise TimeoutError("the viewer did not get there in time; is the machine very busy?")
+            QApplication.processEvents()
+            time.sleep(0.005)
+        end = time.monotonic() + rest_s
+        while time.monotonic() < end:
+            QApplication.processEvents()
+            time.sleep(0.005)
+
+    def picture(self, name: str) -> None:
+        """Write the window as it is."""
+        path = self.folder / f"{name}.png"
+        self.viewer.screenshot(str(path), canvas_only=False, flash=False)
+        print(path)
+
+    def click(self, object_id: int, frame: int, y: float, x: float) -> None:
+        """Put a click into the points layer, and wait for its mask."""
+        binding = self.panel.bench.binding
+        binding.show_frame(frame)
+        binding.current.choose(object_id, "in")
+        binding.prompts.points.add([frame, y, x])
+        self.settle(self.is_idle)
+
+    def is_idle(self) -> bool:
+        """Whether nothing runs and every prompt has its mask."""
+        bench = self.panel.bench
+        return not bench.binding.work.busy and not bench.session.needs_preview
+
+
+def make_all(folder: Path) -> None:
+    """Make every picture in the order of a first use."""
+    film = Film(folder)
+    panel: SegmentAndTrackPanel = film.panel
+    film.settle()
+    film.picture("empty_start")
+
+    panel.hint.button.click()
+    film.settle(lambda: panel.bench.session is not None)
+    panel.prompts.tools["inside"].click()
+    clicks = first_clicks(sample_movie())
+    film.click(1, clicks[0].frame, clicks[0].y, clicks[0].x)
+    film.picture("first_click")
+
+    for object_id, click in enumerate(clicks[1:5], start=2):
+        film.click(object_id, click.frame, click.y, click.x)
+    panel.propagate.go.click()
+    work = panel.bench.binding.work
+    film.settle(lambda: work.done >= SHOWN_DURING - 1, rest_s=0.0)
+    panel.bench.binding.show_frame(SHOWN_DURING - 3)
+    film.settle(lambda: work.done >= SHOWN_DURING, rest_s=0.2)
+    film.picture("propagation")
+
+    film.settle(film.is_idle)
+    binding = panel.bench.binding
+    place = _middle_of(panel, 1, CORRECTED_FRAME)
+    film.click(1, CORRECTED_FRAME, *place)
+    binding.show_frame(CORRECTED_FRAME)
+    film.settle()
+    film.picture("correction")
+
+    film.viewer.theme = "light"
+    film.settle()
+    film.picture("light_theme")
+    film.viewer.theme = "dark"
+
+    _, models = film.viewer.window.add_plugin_dock_widget("napari-sam2", "Models", tabify=True)
+    film.settle(lambda: models.table.rowCount() > 0)
+    models.choose("sam2.1_hiera_t")
+    film.settle()
+    film.picture("models")
+    film.viewer.close()
+
+
+def _middle_of(panel: SegmentAndTrackPanel, object_id: int, frame: int) -> tuple[float, float]:
+    """Return the mean place (y, x) of an object's mask on a frame."""
+    import numpy as np
+
+    mask = panel.bench.session.masks.mask(object_id, frame)
+    y, x = np.argwhere(mask).mean(axis=0)
+    return float(y), float(x)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parents[1] / "docs" / "images")
+    make_all(parser.parse_args().folder)

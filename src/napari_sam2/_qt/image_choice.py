@@ -1,0 +1,170 @@
+"""Which image the panel works on: the list of image layers, the reading of their axes, and opening on a choice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image
+from qtpy.QtWidgets import QMessageBox
+
+from napari_sam2._qt.opening import ImageChoice, sample_layers
+
+if TYPE_CHECKING:
+    from napari_sam2._qt.panel import SegmentAndTrackPanel
+
+_READINGS = {
+    2: ("YX",),
+    3: ("TYX", "ZYX", "CYX"),
+    4: ("TZYX", "TCYX", "CZYX", "ZCYX", "CTYX"),
+    5: ("TCZYX", "TZCYX", "CTZYX"),
+}
+
+
+class ImageChooser:
+    """Keeps the image section and the viewer's layers in step, and opens a session on the layer that is chosen."""
+
+    def __init__(self, panel: SegmentAndTrackPanel) -> None:
+        self._panel = panel
+        self._viewer = panel.viewer
+        self._section = panel.image
+        self._bench = panel.bench
+        self._named: list[Image] = []
+        self._is_making_sample = False
+        connect = panel.slots.connect
+        connect(self._section.layers.currentIndexChanged, self.choose)
+        connect(self._section.axes.currentTextChanged, self.reopen)
+        connect(self._section.track.currentIndexChanged, self.reopen)
+        connect(panel.hint.pressed, self.open_sample)
+        connect(self._bench.changed, self._on_bench)
+        self._list_events = (
+            self._viewer.layers.events.inserted,
+            self._viewer.layers.events.removed,
+            self._viewer.layers.events.reordered,
+        )
+        for event in self._list_events:
+            event.connect(self._on_layers)
+        self._on_layers()
+
+    @property
+    def is_making_sample(self) -> bool:
+        """Whether the sample is being drawn."""
+        return self._is_making_sample
+
+    def images(self) -> list[Image]:
+        """Return the image layers, in the order of the list."""
+        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+
+    def layer(self) -> Image | None:
+        """Return the layer that is chosen."""
+        index = self._section.layers.currentIndex()
+        return self._named[index] if 0 <= index < len(self._named) else None
+
+    def choose(self) -> None:
+        """Open a session on the chosen layer, after asking if work would be lost."""
+        layer = self.layer()
+        if layer is None or layer is self._bench.image:
+            return
+        if not self._may_leave():
+            self._list_layers()
+            return
+        self._show_axes(layer)
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Open a session on the chosen layer with the axes as they are shown."""
+        layer = self.layer()
+        if layer is None or not self._bench.is_ready:
+            return
+        section = self._section
+        axes = section.axes.currentText().strip().upper()
+        track = section.track.currentData() if {"T", "Z"} <= set(axes) else None
+        if len(axes) != layer.ndim:
+            return  # still being typed
+        self._show_axes(layer, axes)
+        self._bench.open_image(ImageChoice(layer, axes, track, section.chosen_channels()))
+
+    def open_sample(self) -> None:
+        """Draw the sample movie in a worker and open it."""
+        if self._is_making_sample:
+            return
+        self._is_making_sample = True
+        self._panel.state.refresh_soon()
+        self._bench.run(sample_layers, self._sample_made, self._sample_failed)
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        for event in self._list_events:
+            event.disconnect(self._on_layers)
+        for layer in self._named:
+            layer.events.name.disconnect(self._list_layers)
+
+    def _sample_made(self, made: list[tuple[Any, dict[str, Any], str]]) -> None:
+        from napari.layers import Layer
+
+        from napari_sam2._qt.holds import hold
+
+        self._is_making_sample = False
+        # The image goes in last, so that the session opens on it once and the truth lies below.
+        for data, meta, kind in reversed(made):
+            with hold("napari adds a layer"):
+                self._viewer.add_layer(Layer.create(data, meta, kind))
+        self._viewer.dims.set_point(0, 0)
+
+    def _sample_failed(self, error: Exception) -> None:
+        self._is_making_sample = False
+        self._panel.show_error(error)
+
+    def _on_layers(self, event: Any = None) -> None:
+        self._panel.slots.call(self._follow_layers)
+
+    def _follow_layers(self) -> None:
+        self._list_layers()
+        self._open_first()
+
+    def _list_layers(self, event: Any = None) -> None:
+        for layer in self._named:
+            layer.events.name.disconnect(self._list_layers)
+        self._named = self.images()
+        for layer in self._named:
+            layer.events.name.connect(self._list_layers)
+        current = self._bench.image
+        place = next((place for place, layer in enumerate(self._named) if layer is current), -1)
+        self._section.show_layers([layer.name for layer in self._named], place)
+
+    def _open_first(self) -> None:
+        """Take the active image, or the first one, where nothing is open yet."""
+        if not self._bench.is_ready or self._bench.session is not None or self._bench.is_opening or not self._named:
+            return
+        active = self._viewer.layers.selection.active
+        layer = active if isinstance(active, Image) else self._named[0]
+        self._section.show_layers([one.name for one in self._named], self._named.index(layer))
+        self._show_axes(layer)
+        self.reopen()
+
+    def _on_bench(self) -> None:
+        self._list_layers()
+        session, image = self._bench.session, self._bench.image
+        if session is not None and image is not None:
+            axes = session.stack.axes.replace("S", "")
+            self._show_axes(image, axes[-image.ndim :])
+            track = self._section.track.findData(session.settings.track_axis)
+            self._section.track.blockSignals(True)
+            self._section.track.setCurrentIndex(max(track, 0))
+            self._section.track.blockSignals(False)
+        else:
+            self._open_first()
+
+    def _show_axes(self, layer: Image, axes: str | None = None) -> None:
+        from napari_sam2.viewer import axes_of
+
+        letters = axes or axes_of(layer)
+        count = layer.data.shape[letters.index("C")] if "C" in letters and not layer.multiscale else 0
+        self._section.show_axes(letters, _READINGS.get(layer.ndim, ()), min(count, 8))
+
+    def _may_leave(self) -> bool:
+        session = self._bench.session
+        if session is None or not session.is_dirty or not session.document.prompts:
+            return True
+        question = "The work on this image is not saved. Leave it?"
+        answer = QMessageBox.question(self._panel, "Another image", question)
+        return answer == QMessageBox.StandardButton.Yes

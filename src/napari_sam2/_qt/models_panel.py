@@ -1,0 +1,268 @@
+"""The Models panel: which models there are, fetching one with progress, adding one's own, deleting.
+
+The table is read in a worker and again after each change. One download at a time; Cancel keeps what has arrived, and
+the next download goes on from there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QFileDialog,
+    QHeaderView,
+    QMessageBox,
+    QProgressBar,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sam2._qt.add_model_dialog import AddModelDialog, NewModel
+from napari_sam2._qt.model_catalogue import (
+    ModelRow,
+    configurations,
+    delete_model,
+    download_model,
+    list_models,
+    register_model,
+)
+from napari_sam2._qt.parts import IconButton, InfoLine, apply_theme, row_of
+from napari_sam2._qt.slots import Slots
+from napari_sam2._qt.theme import Palette
+from napari_sam2._qt.work import BackgroundWork
+
+if TYPE_CHECKING:
+    import napari
+
+_COLUMNS = ("Model", "Size", "Speed", "Licence", "Where")
+_REPORT_EVERY_S = 0.1
+_CHECKPOINTS = "Checkpoints (*.pt *.pth *.safetensors);;All files (*)"
+
+
+class ModelsPanel(QWidget):
+    """List, download, add and delete models.
+
+    Signal: `models_changed()` after one was downloaded, added or deleted.
+    """
+
+    models_changed = Signal()
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._work = BackgroundWork()
+        self._rows: tuple[ModelRow, ...] = ()
+        self._cancelled = threading.Event()
+        self._relay = _Relay(self)
+        self._slots = Slots(self.show_error)
+        self._build()
+        self._connect()
+        self._take_theme()
+        self.reload()
+
+    def _build(self) -> None:
+        self.table = QTableWidget(0, len(_COLUMNS))
+        self.table.setHorizontalHeaderLabels(_COLUMNS)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.setShowGrid(False)
+        self.table.verticalHeader().hide()
+        header = self.table.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.download = IconButton("Download", "down_arrow", "Fetch the weights of the chosen model")
+        self.cancel = IconButton("Cancel", "playback-stop", "Stop the download; it can go on later")
+        self.add = IconButton("Add …", "plus", "Add a checkpoint from this computer, for example a fine-tuned one")
+        self.delete = IconButton("Delete", "delete", "Delete the downloaded file, or forget an added model")
+        self.progress = QProgressBar()
+        self.progress.setVisible(False)
+        self.message = InfoLine()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.addWidget(self.table, 1)
+        column.addLayout(row_of(self.download, self.cancel, self.add, self.delete))
+        column.addWidget(self.progress)
+        column.addWidget(self.message)
+        self.setMinimumWidth(320)
+
+    def _connect(self) -> None:
+        connect = self._slots.connect
+        connect(self.download.clicked, self.start_download)
+        connect(self.cancel.clicked, self._cancelled.set)
+        connect(self.add.clicked, self.ask_for_model)
+        connect(self.delete.clicked, self.delete_chosen)
+        connect(self.table.itemSelectionChanged, self._show_chosen)
+        connect(self._relay.arrived, self._show_progress, 2)
+        self._viewer.events.theme.connect(self._take_theme)
+
+    def chosen(self) -> ModelRow | None:
+        """Return the model of the selected row."""
+        row = self.table.currentRow()
+        return self._rows[row] if 0 <= row < len(self._rows) and self.table.selectedItems() else None
+
+    def choose(self, name: str) -> None:
+        """Select the row of a model."""
+        for place, row in enumerate(self._rows):
+            if row.name == name:
+                self.table.selectRow(place)
+
+    def reload(self) -> None:
+        """Read the list of models again."""
+        self._work.start(list_models, self._show_models, self.show_error)
+
+    def start_download(self) -> None:
+        """Fetch the weights of the chosen model."""
+        row = self.chosen()
+        if row is None or not row.can_download or self.progress.isVisible():
+            return
+        self._cancelled.clear()
+        self.progress.setRange(0, 0)
+        self.progress.setVisible(True)
+        self.show_info(f"Downloading {row.name} …")
+        fetch = partial(download_model, row.name, self._relay.report, self._cancelled.is_set)
+        self._work.start(fetch, partial(self._downloaded, row.name), self._not_downloaded)
+        self._show_buttons()
+
+    def ask_for_model(self) -> None:
+        """Let a person choose a checkpoint file, then name it."""
+        chosen, _ = QFileDialog.getOpenFileName(self, "Choose a checkpoint", "", _CHECKPOINTS)
+        if chosen:
+            self._work.start(configurations, partial(self._ask_for_name, Path(chosen)), self.show_error)
+
+    def add_model(self, new: NewModel) -> None:
+        """Make a checkpoint known under a name."""
+        self.show_info(f"Reading {new.path.name} …")
+        self._work.start(partial(register_model, new.name, new.path, new.config), self._added, self.show_error)
+
+    def delete_chosen(self) -> None:
+        """Delete the chosen model's file, or forget it, after asking."""
+        row = self.chosen()
+        if row is None or not row.can_delete:
+            return
+        question = f"Delete {row.path}?" if row.where == "downloaded" else f"Forget {row.name}? Its file stays."
+        if QMessageBox.question(self, "Delete model", question) == QMessageBox.StandardButton.Yes:
+            delete_model(row)
+            self.show_info(f"{row.name} is gone.")
+            self._changed()
+
+    def show_error(self, error: Exception) -> None:
+        """Say in the panel what went wrong."""
+        self.message.show_text(str(error), "error", self._palette)
+        self.message.setVisible(True)
+
+    def show_info(self, text: str) -> None:
+        """Say in the panel what happens."""
+        self.message.show_text(text, "info", self._palette)
+        self.message.setVisible(True)
+
+    def close_work(self) -> None:
+        """Stop what is in work and call back nobody."""
+        self._cancelled.set()
+        self._work.close()
+        self._viewer.events.theme.disconnect(self._take_theme)
+
+    def event(self, event: QEvent) -> bool:
+        """Stop the work when Qt deletes the panel."""
+        if event.type() == QEvent.Type.DeferredDelete:
+            self.close_work()
+        return super().event(event)
+
+    def _ask_for_name(self, path: Path, configs: tuple[str, ...]) -> None:
+        dialog = AddModelDialog(path, configs, self)
+        dialog.accepted_model.connect(self.add_model)
+        dialog.open()
+
+    def _show_models(self, rows: tuple[ModelRow, ...]) -> None:
+        chosen = self.chosen()
+        self._rows = rows
+        self.table.setRowCount(len(rows))
+        for place, row in enumerate(rows):
+            for column, text in enumerate((row.name, row.size, row.speed, row.licence, row.where)):
+                item = QTableWidgetItem(text)
+                item.setToolTip(str(row.path) if row.is_here else f"will be kept at {row.path}")
+                if column == 0 and row.is_here:
+                    font = item.font()
+                    font.setBold(True)
+                    item.setFont(font)
+                self.table.setItem(place, column, item)
+        self.choose(chosen.name if chosen is not None else "cells-nano")
+        self._show_buttons()
+
+    def _show_chosen(self) -> None:
+        row = self.chosen()
+        if row is not None and not self.progress.isVisible():
+            missing = f"{row.name} is not here yet; Download fetches {row.size}."
+            self.show_info(str(row.path) if row.is_here else missing)
+        self._show_buttons()
+
+    def _show_buttons(self) -> None:
+        row, busy = self.chosen(), not self.progress.isHidden()
+        self.download.setEnabled(not busy and row is not None and row.can_download)
+        self.delete.setEnabled(not busy and row is not None and row.can_delete)
+        self.cancel.setEnabled(busy)
+
+    def _show_progress(self, done_kb: int, total_kb: int) -> None:
+        self.progress.setRange(0, total_kb)
+        self.progress.setValue(done_kb)
+        self.progress.setFormat(f"{done_kb / 1e3:.0f} of {total_kb / 1e3:.0f} MB")
+
+    def _downloaded(self, name: str, path: Path) -> None:
+        self._end_download()
+        self.show_info(f"{name} is ready: {path}")
+        self._changed()
+
+    def _not_downloaded(self, error: Exception) -> None:
+        self._end_download()
+        if self._cancelled.is_set():
+            self.show_info("Cancelled. What has arrived is kept, and the next download goes on from there.")
+        else:
+            self.show_error(error)
+
+    def _end_download(self) -> None:
+        self.progress.setVisible(False)
+        self._show_buttons()
+
+    def _added(self, name: str) -> None:
+        self.show_info(f"{name} was added; choose it as the model of a session.")
+        self._changed()
+
+    def _changed(self) -> None:
+        self.reload()
+        self.models_changed.emit()
+
+    def _take_theme(self) -> None:
+        self._palette = Palette.of(self._viewer.theme)
+        apply_theme(self, self._viewer.theme)
+        if self.message.text():
+            self.message.show_text(self.message.text(), "info", self._palette)
+        else:
+            self.message.setVisible(False)
+
+
+class _Relay(QObject):
+    """Carries progress from the thread that downloads to the main thread, ten times a second at most."""
+
+    arrived = Signal(int, int)  # kB: Qt's int holds 2 GB at most
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._last = 0.0
+
+    def report(self, done: int, total: int) -> None:
+        """Take the bytes that are here and those in all."""
+        now = time.monotonic()
+        if now - self._last >= _REPORT_EVERY_S or done == total:
+            self._last = now
+            self.arrived.emit(done // 1000, total // 1000)

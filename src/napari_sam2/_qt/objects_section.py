@@ -1,0 +1,37 @@
+"""The objects: the table with its timelines, and what can be done with the chosen ones."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QLabel
+
+from napari_sam2._qt.objects_model import ObjectsModel
+from napari_sam2._qt.objects_table import ObjectsTable
+from napari_sam2._qt.parts import IconButton, Section, row_of
+
+
+class ObjectsSection(Section):
+    """Table, buttons below it, and which object the next click is for."""
+
+    def __init__(self, model: ObjectsModel) -> None:
+        super().__init__("Objects")
+        self.table = ObjectsTable(model)
+        self.new = IconButton("New", "plus", "The next click begins a new object (O)")
+        self.merge = IconButton("Merge", "move_front", "Make the chosen objects one, under the lowest number")
+        self.swap = IconButton("Swap", "shuffle", "Exchange two objects from the frame that is shown on")
+        self.remove = IconButton("Delete", "delete", "Delete the chosen objects with their masks and prompts")
+        self.current = QLabel()
+        self.body.addWidget(self.table)
+        self.body.addLayout(row_of(self.new, self.merge, self.swap, self.remove))
+        self.body.addWidget(self.current)
+        self.show_selection(())
+
+    def show_selection(self, object_ids: tuple[int, ...]) -> None:
+        """Offer what can be done with so many objects."""
+        self.merge.setEnabled(len(object_ids) >= 2)
+        self.swap.setEnabled(len(object_ids) == 2)
+        self.remove.setEnabled(len(object_ids) >= 1)
+
+    def show_current(self, object_id: int, exists: bool, inside: bool) -> None:
+        """Say whom the next click is for."""
+        name = f"object {object_id}" if exists else f"a new object ({object_id})"
+        self.current.setText(f"Next click: {'in' if inside else 'outside of'} {name}")

@@ -1,0 +1,136 @@
+"""How sessions come to be: the heavy imports, opening on a stack, opening a folder. The first two in workers.
+
+`open_stacks` and `fitting_image` belong to the main thread: they look through the viewer's layers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sam2_core.errors import StackError
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image
+
+    from napari_sam2.session.session import Session
+    from napari_sam2.session.settings import SessionSettings
+    from napari_sam2.stacks import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChoice:
+    """What was chosen for a new session.
+
+    Attributes
+    ----------
+    layer
+        The image.
+    axes
+        Letters, "" for those that the layer has by itself.
+    track_axis, channels
+        None for the usual ones.
+    settings
+        Fields of `SessionSettings` that differ from the preferences.
+    """
+
+    layer: Image
+    axes: str = ""
+    track_axis: str | None = None
+    channels: tuple[int, ...] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def import_rooms() -> None:
+    """Return when what the panel needs later is imported and read; torch is not among it (the lane imports it)."""
+    import napari_sam2.session.session
+    import napari_sam2.viewer  # noqa: F401
+    from napari_sam2._qt.preferences import preferred_settings
+
+    preferred_settings()  # napari builds the page of preferences at the first call and keeps it
+
+
+def open_session(stack: Stack, settings: SessionSettings) -> Session:
+    """Return a new session on a stack."""
+    from napari_sam2.session.session import Session
+
+    return Session.open(stack, settings=settings)
+
+
+def reopen_session(folder: Path, images: Sequence[Stack]) -> Session:
+    """Return the session of a folder; on the given images where its own are not found.
+
+    Raises
+    ------
+    StackError
+        If the folder cannot be read, or no images fit it.
+    """
+    from napari_sam2.session.session import Session
+
+    try:
+        return Session.open(folder)
+    except StackError as error:
+        missing = error
+    for stack in images:
+        try:
+            return Session.open(folder, images=stack)
+        except StackError as error:
+            missing = error
+    raise missing
+
+
+def open_stacks(viewer: napari.viewer.Viewer) -> list[Stack]:
+    """Return the stacks of the image layers of a viewer, the active one first; those that are none are left out."""
+    from napari.layers import Image
+
+    from napari_sam2.viewer import image_source
+
+    active = viewer.layers.selection.active
+    stacks = []
+    for layer in sorted(viewer.layers, key=lambda layer: layer is not active):
+        if isinstance(layer, Image):
+            with contextlib.suppress(StackError):  # a layer that is no stack is no candidate
+                stacks.append(image_source(layer).stack)
+    return stacks
+
+
+def fitting_image(viewer: napari.viewer.Viewer, session: Session) -> Image:
+    """Return the image layer of the viewer on which a session was made; it is added where there is none."""
+    from napari.layers import Image
+
+    from napari_sam2.viewer.image_source import grid_of
+
+    for layer in viewer.layers:
+        if isinstance(layer, Image) and _fits(layer, session, grid_of):
+            return layer
+    return _added_image(viewer, session.stack)
+
+
+def sample_layers() -> list[tuple[Any, dict[str, Any], str]]:
+    """Return the sample movie as layer data; making it takes seconds."""
+    from napari_sam2.samples import cells_movie
+
+    return cells_movie()
+
+
+def _fits(layer: Image, session: Session, grid_of: Any) -> bool:
+    try:
+        grid_of(layer, session.stack, session.settings)
+    except StackError:
+        return False
+    return True
+
+
+def _added_image(viewer: napari.viewer.Viewer, stack: Stack) -> Image:
+    scale = [stack.calibration.scale.get(letter, 1.0) for letter in stack.axes if letter != "S"]
+    return viewer.add_image(
+        stack.data,
+        name=stack.name,
+        scale=scale,
+        axis_labels=[letter.lower() for letter in stack.axes if letter != "S"],
+        rgb="S" in stack.axes,
+    )

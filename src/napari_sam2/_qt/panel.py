@@ -1,0 +1,164 @@
+"""The main panel, "Segment and track": from the image at the top to saving at the bottom.
+
+Order of a first use: the image is picked (or the sample opened), the session opens in a worker, clicks in the layers
+reach it through the binding, Propagate runs it. This widget connects the sections to the `Workbench` and shows its
+state; it decides nothing about masks. It stops all work when the viewer or the panel closes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.utils import notifications
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+
+from napari_sam2._qt.diameter_tool import DiameterTool
+from napari_sam2._qt.image_choice import ImageChooser
+from napari_sam2._qt.objects_model import ObjectsModel
+from napari_sam2._qt.objects_section import ObjectsSection
+from napari_sam2._qt.panel_actions import PanelActions
+from napari_sam2._qt.panel_state import PanelState
+from napari_sam2._qt.parts import InfoLine, apply_theme
+from napari_sam2._qt.sections import ImageSection, ModelSection, PromptsSection, PropagateSection, SaveSection
+from napari_sam2._qt.slots import Slots
+from napari_sam2._qt.theme import Palette
+from napari_sam2._qt.work import USER_ERRORS
+from napari_sam2._qt.workbench import Workbench
+
+if TYPE_CHECKING:
+    import napari
+
+MIN_WIDTH = 320
+
+
+class SegmentAndTrackPanel(QWidget):
+    """The main dock widget.
+
+    Attributes
+    ----------
+    bench
+        Session, binding and runner.
+    verbs
+        What the buttons do.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        self._window: QMainWindow | None = None
+        super().__init__()
+        self.viewer = napari_viewer
+        self.palette_now = Palette.of(napari_viewer.theme)
+        self.slots = Slots(self.show_error)
+        self.bench = Workbench(napari_viewer, self)
+        self.model = ObjectsModel(self._colour_of, napari_viewer.theme, self)
+        self.diameter_tool = DiameterTool(napari_viewer, self._take_diameter, self)
+        self._build()
+        self.chooser = ImageChooser(self)
+        self.verbs = PanelActions(self)
+        self.state = PanelState(self)
+        self._closed = False
+        self._take_theme()
+        napari_viewer.events.theme.connect(self._take_theme)
+        self.bench.prepare()
+
+    def _build(self) -> None:
+        self.hint = InfoLine("Open sample")
+        self.message = InfoLine("Restore layers")
+        self.message.button.setVisible(False)
+        self.message.setVisible(False)
+        self.image = ImageSection()
+        self.model_section = ModelSection()
+        self.objects = ObjectsSection(self.model)
+        self.prompts = PromptsSection()
+        self.propagate = PropagateSection()
+        self.saving = SaveSection()
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(2, 0, 2, 0)
+        column.setSpacing(2)
+        for section in self.sections():
+            column.addWidget(section)
+        column.addStretch(1)
+        self.area = area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setWidget(content)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(4, 4, 4, 4)
+        outer.setSpacing(4)
+        outer.addWidget(self.hint)
+        outer.addWidget(area, 1)
+        outer.addWidget(self.message)
+        self.setMinimumWidth(MIN_WIDTH)
+
+    def sections(self) -> tuple[QWidget, ...]:
+        """Return the sections from top to bottom."""
+        return (self.image, self.model_section, self.objects, self.prompts, self.propagate, self.saving)
+
+    def show_error(self, error: Exception) -> None:
+        """Say what went wrong, in the panel and as a notification of napari's."""
+        text = str(error) or type(error).__name__
+        self.message.show_text(text, "error", self.palette_now)
+        self.message.setVisible(True)
+        if isinstance(error, USER_ERRORS):
+            notifications.show_error(text)
+        else:
+            notifications.notification_manager.receive_error(type(error), error, error.__traceback__)
+
+    def show_message(self, text: str) -> None:
+        """Say something that needs no answer; an error with the same words stays one."""
+        if text == self.message.text() and self.message.isVisible():
+            return
+        self.message.show_text(text, "info", self.palette_now)
+        self.message.setVisible(True)
+
+    def close_work(self) -> None:
+        """Stop what runs and wait for the frame in work; afterwards nothing of the panel is called any more."""
+        if self._closed:
+            return
+        self._closed = True
+        self.viewer.events.theme.disconnect(self._take_theme)
+        self.diameter_tool.close()
+        self.state.close()
+        self.chooser.close()
+        self.bench.close()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """End the work when the viewer's window closes."""
+        if event.type() == QEvent.Type.Close and watched is self._window:
+            self.close_work()
+        return False
+
+    def event(self, event: QEvent) -> bool:
+        """Find the viewer's window when the panel is docked; end the work when Qt deletes the panel."""
+        if event.type() in (QEvent.Type.ParentChange, QEvent.Type.Polish):
+            self._watch_window()
+        if event.type() == QEvent.Type.DeferredDelete:
+            self.close_work()
+        return super().event(event)
+
+    def _watch_window(self) -> None:
+        """Watch the main window above the panel, floating or not."""
+        above = self.parentWidget()
+        while above is not None and not isinstance(above, QMainWindow):
+            above = above.parentWidget()
+        if above is not None and above is not self._window:
+            self._window = above
+            above.installEventFilter(self)
+
+    def _take_diameter(self, length: float) -> None:
+        self.model_section.diameter.setValue(round(length))
+
+    def _colour_of(self, object_id: int) -> QColor:
+        if self.bench.binding is None:
+            return QColor(self.palette_now.faint)
+        return QColor.fromRgbF(*(float(part) for part in self.bench.binding.labels.color(object_id)))
+
+    def _take_theme(self) -> None:
+        self.palette_now = Palette.of(self.viewer.theme)
+        apply_theme(self, self.viewer.theme)
+        self.model.set_theme(self.viewer.theme)
+        self.hint.show_text(self.hint.text(), "info", self.palette_now)
+        if self.message.text():
+            self.message.show_text(self.message.text(), "info", self.palette_now)

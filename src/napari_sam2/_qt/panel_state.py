@@ -1,0 +1,193 @@
+"""What the main panel shows of the session's state, refreshed ten times a second at most.
+
+Everything here reads: the objects and their timelines, the hint, which buttons can be pressed, the current object and
+tool, how far a run is. What happens is told by the workbench, the viewer and the binding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QTimer
+
+from napari_sam2._qt.hints import Situation, next_step
+from napari_sam2._qt.runner import RunProgress
+from napari_sam2._qt.timeline import ABSENT, STALE, TRACKED
+from napari_sam2._qt.tools import tool_in_hand
+
+if TYPE_CHECKING:
+    from napari_sam2._qt.panel import SegmentAndTrackPanel
+    from napari_sam2.viewer import SessionBinding
+
+_REFRESH_MS = 100
+
+
+class PanelState:
+    """Refreshes a panel; see the module."""
+
+    def __init__(self, panel: SegmentAndTrackPanel) -> None:
+        self._panel = panel
+        self._bench = panel.bench
+        self._binding: SessionBinding | None = None
+        self._running = ""
+        self._stale_rows: set[int] = set()
+        self._all_rows = True
+        self._timer = QTimer(panel)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_REFRESH_MS)
+        connect = panel.slots.connect
+        connect(self._timer.timeout, self.refresh)
+        connect(self._bench.changed, self._on_bench)
+        connect(self._bench.edited, self._on_edited)
+        connect(self._bench.masks_changed, self._on_masks, 1)
+        connect(self._bench.progressed, self._on_progress, 1)
+        connect(self._bench.idle, self._on_idle)
+        connect(self._bench.downloading, self._on_download, 3)
+        connect(self._bench.failed, panel.show_error, 1)
+        connect(self._bench.said, panel.show_message, 1)
+        connect(panel.objects.table.selectionModel().selectionChanged, self.refresh_soon)
+        panel.viewer.dims.events.current_step.connect(self._on_frame)
+        panel.viewer.layers.selection.events.active.connect(self.refresh_soon)
+        self.refresh()
+
+    def refresh_soon(self, *event: Any) -> None:
+        """Refresh within a tenth of a second."""
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        self._timer.stop()
+        self._follow(None)
+        self._panel.viewer.dims.events.current_step.disconnect(self._on_frame)
+        self._panel.viewer.layers.selection.events.active.disconnect(self.refresh_soon)
+
+    def refresh(self) -> None:
+        """Show everything as it is now."""
+        rows, self._stale_rows = self._stale_rows, set()
+        if self._all_rows:
+            self._all_rows = False
+            self._panel.model.reload()
+        else:
+            self._panel.model.refresh(rows)
+        self._show_hint()
+        self._show_buttons()
+        self._show_current()
+
+    def situation(self) -> Situation:
+        """Return where the work stands."""
+        session, bench = self._bench.session, self._bench
+        making = self._panel.chooser.is_making_sample
+        if session is None:
+            has_image = bool(self._panel.chooser.images()) or making
+            return Situation(has_image=has_image, is_opening=has_image and (bench.is_opening or making))
+        codes = [row.codes for row in self._panel.model.rows()]
+        every = np.concatenate(codes) if codes else np.zeros(0, np.uint8)
+        return Situation(
+            has_image=True,
+            prompts=len(session.document.prompts),
+            running=self._running,
+            tracked=int(np.count_nonzero((every == TRACKED) | (every == ABSENT) | (every == STALE))),
+            stale=int(np.count_nonzero(every == STALE)),
+            is_saved=session.folder is not None,
+            axis="slice" if session.settings.track_axis == "Z" else "frame",
+        )
+
+    def _show_hint(self) -> None:
+        hint, now = self._panel.hint, self.situation()
+        text = next_step(now)
+        if text != hint.text():
+            hint.show_text(text, "info", self._panel.palette_now)
+        hint.button.setVisible(not now.has_image)
+
+    def _show_buttons(self) -> None:
+        panel, session = self._panel, self._bench.session
+        is_open = session is not None
+        for part in (panel.objects.new, panel.prompts.clear, panel.saving.save, *panel.prompts.tools.values()):
+            part.setEnabled(is_open)
+        prompted = session is not None and bool(session.document.prompts)
+        panel.prompts.undo.setEnabled(session is not None and session.can_undo)
+        panel.prompts.redo.setEnabled(session is not None and session.can_redo)
+        panel.propagate.go.setEnabled(prompted and self._running != "propagate")
+        panel.saving.export.setEnabled(prompted)
+        panel.saving.open.setEnabled(not self._bench.is_opening)
+        panel.image.set_settled(prompted)
+        panel.objects.show_selection(panel.objects.table.selected_ids())
+        panel.saving.show_place("" if session is None or session.folder is None else f"Saved in {session.folder}")
+
+    def _show_current(self) -> None:
+        panel, binding, session = self._panel, self._bench.binding, self._bench.session
+        panel.objects.current.setVisible(binding is not None)
+        if binding is None or session is None:
+            panel.prompts.show_tool("")
+            return
+        current = binding.current
+        exists = current.object_id in session.document.objects
+        panel.objects.show_current(current.object_id, exists, current.polarity == "in")
+        panel.objects.table.select_object(current.object_id)
+        panel.prompts.show_tool(tool_in_hand(panel.viewer, binding))
+        panel.message.button.setVisible(len(binding.prompts.layers()) < 2 or not binding.labels.layers)
+
+    def _on_bench(self) -> None:
+        session = self._bench.session
+        self._panel.model.set_session(session)
+        self._follow(self._bench.binding)
+        self._running = ""
+        self._panel.propagate.show_idle()
+        if session is not None:
+            self._panel.propagate.show_frames(session.frame_count)
+            self._panel.model_section.show_choice(session.settings.model_dump())
+        self._on_frame()
+        self.refresh()
+
+    def _follow(self, binding: SessionBinding | None) -> None:
+        """Listen to the current object of a binding, and no longer to the one before."""
+        if self._binding is not None:
+            self._binding.current.changed.disconnect(self._on_current)
+        self._binding = binding
+        if binding is not None:
+            binding.current.changed.connect(self._on_current)
+
+    def _on_current(self) -> None:
+        self.refresh_soon()
+
+    def _on_edited(self) -> None:
+        self._all_rows = True
+        self.refresh_soon()
+
+    def _on_masks(self, object_ids: tuple[int, ...]) -> None:
+        self._stale_rows.update(object_ids)
+        self.refresh_soon()
+
+    def _on_frame(self, event: Any = None) -> None:
+        if self._bench.binding is not None:
+            self._panel.objects.table.set_frame(self._bench.binding.frame)
+
+    def _on_progress(self, progress: RunProgress) -> None:
+        self._running = progress.kind
+        text = "Finding …" if progress.kind == "preview" else f"{progress.done} of {progress.total}"
+        if progress.total == 0:
+            text = "Getting the model ready …"
+        if progress.seconds_left is not None and progress.kind == "propagate":
+            text += f", {_duration(progress.seconds_left)} left"
+        self._panel.propagate.show_running(progress.done, progress.total, text)
+        self.refresh_soon()
+
+    def _on_download(self, name: str, done_kb: int, total_kb: int) -> None:
+        text = f"Downloading {name}: {done_kb / 1e3:.0f} of {total_kb / 1e3:.0f} MB"
+        self._panel.propagate.show_running(done_kb, total_kb, text)
+
+    def _on_idle(self) -> None:
+        self._running = ""
+        self._panel.propagate.show_idle()
+        self.refresh_soon()
+
+
+def _duration(seconds: float) -> str:
+    """Return a time for people: "9 s", "3 min", "2 h 5 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,188 @@
+"""The few building blocks of the panels: themed buttons, titled sections, and the lines for hint and message."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_sam2._qt.theme import Palette, coloured_icon, themed_icon
+
+_ICON = QSize(16, 16)
+_TOOL_ICON = QSize(20, 20)
+_UNBOUNDED = 2**24 - 1
+
+
+class IconButton(QPushButton):
+    """A push button with an icon of napari's that follows the theme."""
+
+    def __init__(self, text: str, icon: str, tip: str) -> None:
+        super().__init__(text)
+        self._icon_name = icon
+        self.setIconSize(_ICON)
+        self.setToolTip(tip)
+        self.setAccessibleName(text or tip)
+
+    def set_theme(self, theme_id: str) -> None:
+        """Take the icon in the theme's colour."""
+        self.setIcon(themed_icon(self._icon_name, theme_id))
+
+
+class ToolButton(QToolButton):
+    """A checkable button with an icon above a word."""
+
+    def __init__(self, text: str, icon: str, tip: str) -> None:
+        super().__init__()
+        self._icon_name = icon
+        self.setText(text)
+        self.setToolTip(tip)
+        self.setAccessibleName(text)
+        self.setCheckable(True)
+        self.setIconSize(_TOOL_ICON)
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def set_theme(self, theme_id: str) -> None:
+        """Take icon and colours of the theme; napari's style sheet leaves tool buttons alone."""
+        from napari.utils.theme import get_theme
+
+        theme = get_theme(theme_id)
+        self.setIcon(themed_icon(self._icon_name, theme_id))
+        self.setStyleSheet(
+            f"QToolButton {{ background: {theme.primary.as_hex(format='long')}; border-radius: 3px; padding: 3px; }}"
+            f"QToolButton:hover {{ background: {theme.highlight.as_hex(format='long')}; }}"
+            f"QToolButton:checked {{ background: {theme.current.as_hex(format='long')}; }}"
+        )
+
+
+class Section(QCollapsible):
+    """A titled part of a panel that folds; `body` is where its rows go."""
+
+    def __init__(self, title: str, *, expanded: bool = True) -> None:
+        super().__init__(title)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.body = QVBoxLayout()
+        self.body.setContentsMargins(8, 0, 2, 6)
+        self.body.setSpacing(5)
+        content = QWidget()
+        content.setLayout(self.body)
+        self.setContent(content)
+        layout = self.layout()
+        if layout is not None:
+            layout.setContentsMargins(0, 0, 0, 0)
+            layout.setSpacing(2)
+        if expanded:
+            self.expand()
+        else:
+            self.collapse()
+
+    def expand(self, animate: bool = False) -> None:
+        """Unfold at once, to whatever height the rows need now and later."""
+        super().expand(animate=False)
+        self.content().setMaximumHeight(_UNBOUNDED)
+
+    def collapse(self, animate: bool = False) -> None:
+        """Fold at once."""
+        super().collapse(animate=False)
+
+    def eventFilter(self, a0: QObject, a1: QEvent) -> bool:
+        """Leave the height to the layout, which knows it; superqt would fix it at that of the moment."""
+        return False
+
+    def set_theme(self, theme_id: str) -> None:
+        """Take the theme's arrows."""
+        self.setExpandedIcon(themed_icon("chevron_down", theme_id))
+        self.setCollapsedIcon(themed_icon("right_arrow", theme_id))
+        self.toggleButton().setStyleSheet(
+            "text-align: left; border: none; outline: none; background: transparent; font-weight: bold;"
+        )
+
+
+class InfoLine(QFrame):
+    """One line with an icon, and a button at its end where one is needed; wraps rather than widens.
+
+    Signal: `pressed()` when the button is pressed.
+    """
+
+    pressed = Signal()
+
+    def __init__(self, button: str = "") -> None:
+        super().__init__()
+        self._icon = QLabel()
+        self._icon.setFixedWidth(18)
+        self.label = QLabel()
+        self.label.setWordWrap(True)
+        self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.button = QPushButton(button)
+        self.button.setVisible(bool(button))
+        self.button.clicked.connect(self._press)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(6, 4, 6, 4)
+        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.label, 1)
+        row.addWidget(self.button, 0)
+
+    def _press(self) -> None:
+        self.pressed.emit()
+
+    def text(self) -> str:
+        """Return the line."""
+        return self.label.text()
+
+    def show_text(self, text: str, kind: Literal["info", "warning", "error"], palette: Palette) -> None:
+        """Show a line with the icon and edge of its kind."""
+        colour = {"info": palette.tracked, "warning": palette.warning, "error": palette.error}[kind]
+        self.label.setText(text)
+        self._icon.setPixmap(coloured_icon(kind, colour).pixmap(_ICON))
+        self.setStyleSheet(f"InfoLine {{ border-left: 3px solid {colour}; background: transparent; }}")
+
+
+def form() -> QFormLayout:
+    """Return an empty form with aligned labels and fields that take the width."""
+    layout = QFormLayout()
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setHorizontalSpacing(8)
+    layout.setVerticalSpacing(5)
+    return layout
+
+
+def row_of(*widgets: QWidget, stretch: bool = True) -> QHBoxLayout:
+    """Return widgets side by side, of equal width where `stretch` is set."""
+    layout = QHBoxLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    for widget in widgets:
+        layout.addWidget(widget, 1 if stretch else 0)
+    if not stretch:
+        layout.addStretch(1)
+    return layout
+
+
+def apply_theme(parent: QWidget, theme_id: str) -> None:
+    """Give every part below a widget the icons and colours of a napari theme."""
+    for part in parent.findChildren(QWidget):
+        if isinstance(part, IconButton | ToolButton | Section):
+            part.set_theme(theme_id)
+
+
+def shrinkable(widget: QWidget) -> QWidget:
+    """Return the widget, allowed to become narrower than its text."""
+    widget.setMinimumWidth(60)
+    policy = widget.sizePolicy()
+    policy.setHorizontalPolicy(QSizePolicy.Policy.Expanding)
+    widget.setSizePolicy(policy)
+    return widget

@@ -1,0 +1,20 @@
+"""What a person set in napari's Preferences, as settings for a new session.
+
+napari builds the page from `configurations` in the manifest and keeps the values in its own folder.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.settings import get_plugin_settings
+
+PLUGIN = "napari-sam2"
+_FIELDS = ("model", "device", "view", "overlaps", "even_out")
+
+
+def preferred_settings() -> dict[str, Any]:
+    """Return fields of `SessionSettings` by name."""
+    defaults: Any = get_plugin_settings(PLUGIN)
+    chosen = {name: getattr(defaults.defaults, name) for name in _FIELDS}
+    return {**chosen, "object_diameter_px": defaults.defaults.object_diameter_px or None}

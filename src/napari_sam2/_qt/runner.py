@@ -1,0 +1,288 @@
+"""A session's jobs inside napari: a generator worker drains the lane, the main thread accepts, napari shows progress.
+
+Order: `start` makes a token and a worker around `session.run(job, token)`; each update reaches `on_update` on the main
+thread; the end, a stop included, `on_done`; a failure `on_error`. At most two updates wait for the main thread, so a
+slow viewer slows the run down instead of filling memory. A stop goes through the token alone (`quit` of a napari worker
+would leave the generator to the garbage collector); napari's own wish to quit is turned into the same.
+
+Nothing is decided here: which job runs when is up to the binding.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from napari.qt.threading import GeneratorWorker, create_worker
+from napari.utils.progress import cancelable_progress
+from qtpy.QtCore import QObject, Signal
+
+from napari_sam2._qt.holds import hold
+from napari_sam2._qt.work import Outcome, WorkerLink
+
+if TYPE_CHECKING:
+    from napari_sam2.session import Session
+    from napari_sam2.session.jobs import CancelToken, Job
+    from napari_sam2.session.updates import FrameUpdate
+
+_IN_FLIGHT = 2
+_LOOK_AT_TOKEN_S = 0.02
+CLOSE_WAIT_S = 30.0
+"""How long closing waits for the frame in work; a model that is being loaded cannot be interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    kind
+        "preview" or "propagate".
+    done, total
+        Frames; total is 0 until the first one came.
+    seconds_left
+        None while nothing tells it.
+    """
+
+    kind: str
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+
+
+class QtRunner(QObject):
+    """Runs one job of a session at a time in napari.
+
+    Signals: `progressed(RunProgress)` from the start on, `failed(Exception)` before `on_error` is called, `stopped()`
+    when nothing runs any more.
+    """
+
+    progressed = Signal(object)
+    failed = Signal(object)
+    stopped = Signal()
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._run: _Run | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is in work; False from before `on_done` or `on_error` is called."""
+        return self._run is not None
+
+    def start(
+        self,
+        job: Job,
+        on_update: Callable[[FrameUpdate], object],
+        on_done: Callable[[], object],
+        on_error: Callable[[Exception], object],
+    ) -> None:
+        """Start a job; one that runs is told to stop, and its late updates are dropped.
+
+        Parameters
+        ----------
+        job
+            Of the session.
+        on_update
+            Called on the main thread with each update.
+        on_done
+            Called once at the end, also after a stop.
+        on_error
+            Called instead where the job failed.
+        """
+        if self._run is not None:
+            self._run.abandon()
+        calls = _Calls(on_update, on_done, on_error, self.failed.emit)
+        self._run = _Run(self._session, job, calls, self._report, self._over)
+        self.progressed.emit(RunProgress(self._run.kind))
+        self._run.start()
+
+    def cancel(self) -> None:
+        """Ask the job in work to stop before its next frame."""
+        if self._run is not None:
+            self._run.token.cancel()
+
+    def close(self, wait_s: float = CLOSE_WAIT_S) -> bool:
+        """Stop without calling back any more; return whether the worker ended within the time."""
+        run, self._run = self._run, None
+        return True if run is None else run.abandon(wait_s)
+
+    def _report(self, run: _Run, progress: RunProgress) -> None:
+        if run is self._run:
+            self.progressed.emit(progress)
+
+    def _over(self, run: _Run) -> None:
+        if run is self._run:
+            self._run = None
+            self.stopped.emit()
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """Whom to tell, on the main thread."""
+
+    on_update: Callable[[Any], object]
+    on_done: Callable[[], object]
+    on_error: Callable[[Exception], object]
+    failed: Callable[[Exception], object]
+
+
+class _Run:
+    """One job in work: its token, its worker, its bar in napari's activity dock."""
+
+    def __init__(
+        self,
+        session: Session,
+        job: Job,
+        calls: _Calls,
+        report: Callable[[_Run, RunProgress], None],
+        over: Callable[[_Run], None],
+    ) -> None:
+        from napari_sam2.session.jobs import CancelToken, PropagateJob
+
+        self.token = CancelToken()
+        self.kind = "propagate" if isinstance(job, PropagateJob) else "preview"
+        self._calls = calls
+        self._report = report
+        self._over = over
+        self._abandoned = False
+        self._room = threading.Semaphore(_IN_FLIGHT)
+        self._begun, self._ended = threading.Event(), threading.Event()
+        self._first: tuple[int, float] | None = None
+        with hold("napari makes a progress bar"):
+            self._bar = _StopBar(self.token) if self.kind == "propagate" else None
+        self._worker = create_worker(
+            _drained,
+            _Drain(session, job, self.token, self._room, self._begun, self._ended),
+            _worker_class=_TokenWorker,
+            _ignore_errors=True,
+            _start_thread=False,
+        )
+        self._worker.token = self.token
+        WorkerLink(self._worker, self._returned, self._yielded)
+
+    def start(self) -> None:
+        self._worker.start()
+
+    def abandon(self, wait_s: float = 0.0) -> bool:
+        """Stop and call nobody any more; return whether the worker has ended within the time."""
+        self._abandoned = True
+        self.token.cancel()
+        self._close_bar()
+        # A worker that has not begun sees the token first of all.
+        return self._ended.wait(wait_s) if self._begun.is_set() else True
+
+    def _yielded(self, update: FrameUpdate) -> None:
+        self._room.release()
+        if self._abandoned:
+            return
+        with hold("accept an update"):
+            self._calls.on_update(update)
+        with hold("show progress"):
+            progress = self._progress(update)
+            if self._bar is not None:
+                with hold("napari shows progress"):
+                    self._bar.show(progress)
+            self._report(self, progress)
+
+    def _returned(self, outcome: Outcome) -> None:
+        self._close_bar()
+        if self._abandoned:
+            return
+        self._over(self)
+        with hold("end of a run"):
+            if outcome.failure is None:
+                self._calls.on_done()
+            else:
+                self._calls.failed(outcome.failure)
+                self._calls.on_error(outcome.failure)
+
+    def _progress(self, update: FrameUpdate) -> RunProgress:
+        """Return progress with the time left, told from the second update on: the first one carries the loading."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (update.done, now)
+            return RunProgress(self.kind, update.done, update.total)
+        frames = update.done - self._first[0]
+        left = (now - self._first[1]) / frames * (update.total - update.done) if frames > 0 else None
+        return RunProgress(self.kind, update.done, update.total, left)
+
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Drain:
+    """What the worker's thread needs."""
+
+    session: Session
+    job: Job
+    token: CancelToken
+    room: threading.Semaphore
+    begun: threading.Event
+    ended: threading.Event
+
+
+def _drained(drain: _Drain) -> Generator[FrameUpdate, None, Outcome]:
+    """Yield a job's updates, never more than a few ahead of the main thread; return the error that ended it.
+
+    It crosses as a value: superqt takes a RuntimeError (torch raises them) for a sign of a deleted worker and tells
+    nobody, and what napari 0.9.2 connects to `errored` fails.
+    """
+    drain.begun.set()
+    try:
+        if not drain.token.cancelled:
+            yield from _in_step(drain)
+    except Exception as failure:  # noqa: BLE001  # handed over, and shown on the main thread
+        return Outcome(failure=failure)
+    finally:
+        drain.ended.set()
+    return Outcome()
+
+
+def _in_step(drain: _Drain) -> Iterator[FrameUpdate]:
+    """Yield the updates as the main thread takes them; the lane's generator is closed in this thread."""
+    updates = cast("Generator[FrameUpdate, None, None]", drain.session.run(drain.job, drain.token))
+    with closing(updates):
+        for update in updates:
+            while not drain.room.acquire(timeout=_LOOK_AT_TOKEN_S):
+                if drain.token.cancelled:
+                    return
+            yield update
+
+
+class _TokenWorker(GeneratorWorker):  # type: ignore[misc]  # napari ships no types
+    """A worker that napari stops by the token, so that the generator ends by itself and is cleaned up."""
+
+    token: CancelToken
+
+    def quit(self) -> None:
+        self.token.cancel()
+
+
+class _StopBar(cancelable_progress):  # type: ignore[misc]  # napari ships no types
+    """The bar in the activity dock; its Cancel button stops the run at once, not at the next update."""
+
+    def __init__(self, token: CancelToken) -> None:
+        self._token = token
+        # tqdm would write to the terminal as well.
+        super().__init__(total=0, desc="Tracking", file=io.StringIO())
+
+    def cancel(self) -> None:
+        super().cancel()
+        self._token.cancel()
+
+    def show(self, progress: RunProgress) -> None:
+        if progress.total > 0:
+            self.total = progress.total
+        if progress.done > self.n:
+            self.update(progress.done - self.n)

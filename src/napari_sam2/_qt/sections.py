@@ -1,0 +1,290 @@
+"""The parts of the main panel from top to bottom: forms and buttons only. The panel connects them.
+
+Each section says what was chosen (`choice`) and takes what to show (`show_...`); none knows a session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QSpinBox,
+    QWidget,
+)
+
+from napari_sam2._qt.parts import IconButton, Section, ToolButton, form, row_of, shrinkable
+
+TOOLS = (
+    ("inside", "Inside", "new_points", "Click inside the object"),
+    ("outside", "Outside", "minus", "Click where the object is not"),
+    ("box", "Box", "rectangle", "Drag a box around the object"),
+    ("lasso", "Lasso", "polygon_lasso", "Draw around the object"),
+    ("paint", "Paint", "paint", "Paint the object's mask"),
+)
+
+
+def _combo(items: Sequence[tuple[str, Any]], tip: str) -> QComboBox:
+    box = QComboBox()
+    box.setToolTip(tip)
+    for text, value in items:
+        box.addItem(text, value)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(6)
+    shrinkable(box)
+    return box
+
+
+class ImageSection(Section):
+    """Which layer, what its axes are, along which one objects are followed, which channels the model sees."""
+
+    def __init__(self) -> None:
+        super().__init__("Image")
+        self.layers = _combo([], "The image that is worked on")
+        self.axes = _combo([], "What the dimensions are: T time, Z depth, C channel, Y and X")
+        self.axes.setEditable(True)
+        self.track = _combo([("Time (T)", "T"), ("Depth (Z)", "Z")], "The axis along which objects are followed")
+        self.channels = QHBoxLayout()
+        self._channels_row = QWidget()
+        self._channels_row.setLayout(self.channels)
+        self.channels.setContentsMargins(0, 0, 0, 0)
+        self._form = form()
+        self._form.addRow("Layer", self.layers)
+        self._form.addRow("Axes", self.axes)
+        self._form.addRow("Follow along", self.track)
+        self._form.addRow("Channels", self._channels_row)
+        self.body.addLayout(self._form)
+        self.show_axes("", (), 0)
+
+    def show_layers(self, names: Sequence[str], current: int) -> None:
+        """List the image layers without saying that one was chosen; none is for -1."""
+        self.layers.blockSignals(True)
+        self.layers.clear()
+        self.layers.addItems(list(names))
+        self.layers.setCurrentIndex(current)
+        self.layers.blockSignals(False)
+
+    def show_axes(self, axes: str, offered: Sequence[str], channels: int) -> None:
+        """Show how the dimensions are read, other readings, and one box per channel."""
+        self.axes.blockSignals(True)
+        self.axes.clear()
+        self.axes.addItems([*dict.fromkeys([*([axes] if axes else []), *offered])])
+        self.axes.setCurrentText(axes)
+        self.axes.blockSignals(False)
+        self._form.setRowVisible(self.track, "T" in axes and "Z" in axes)
+        self._show_channels(channels if "C" in axes else 0)
+
+    def chosen_channels(self) -> tuple[int, ...] | None:
+        """Return the ticked channels; None where there is no choice or all of up to three are ticked."""
+        boxes = self._boxes()
+        ticked = tuple(place for place, box in enumerate(boxes) if box.isChecked())
+        return None if not boxes or (len(ticked) == len(boxes) <= 3) or not ticked else ticked[:3]
+
+    def set_settled(self, settled: bool) -> None:
+        """Close what cannot change once there are prompts."""
+        tip = "Settled with the first prompt; choose the layer again in a new viewer to begin anew" if settled else ""
+        for field in (self.axes, self.track, self._channels_row):
+            field.setEnabled(not settled)
+            field.setToolTip(tip or field.toolTip())
+
+    def _show_channels(self, count: int) -> None:
+        for box in self._boxes():
+            self.channels.removeWidget(box)
+            box.deleteLater()
+        for index in range(count):
+            box = QCheckBox(str(index))
+            box.setChecked(index < 3)
+            self.channels.addWidget(box)
+        self._form.setRowVisible(self._channels_row, count > 1)
+
+    def _boxes(self) -> list[QCheckBox]:
+        items = (self.channels.itemAt(place) for place in range(self.channels.count()))
+        widgets = [item.widget() for item in items if item is not None]
+        return [widget for widget in widgets if isinstance(widget, QCheckBox)]
+
+
+class ModelSection(Section):
+    """Which model, where it runs, and how it looks at the image."""
+
+    def __init__(self) -> None:
+        super().__init__("Model", expanded=False)
+        self.model = _combo([], "The model that finds and follows the objects")
+        self.manage = IconButton("", "plus", "Open the Models panel: download, add or remove models")
+        self.manage.setFixedWidth(28)
+        devices = [("Automatic", "auto"), ("Processor (cpu)", "cpu"), ("NVIDIA (cuda)", "cuda"), ("Apple (mps)", "mps")]
+        self.device = _combo(devices, "Where the model runs")
+        self.diameter = QDoubleSpinBox()
+        self.diameter.setRange(0, 9999)
+        self.diameter.setDecimals(0)
+        self.diameter.setSuffix(" px")
+        self.diameter.setSpecialValueText("auto")
+        self.diameter.setKeyboardTracking(False)
+        self.diameter.setToolTip("Diameter of a typical object; auto takes it from the first boxes and masks")
+        self.measure = IconButton("Measure", "line", "Draw a line across an object; its length is taken")
+        views = [("Automatic", "auto"), ("Whole frames", "full"), ("Following windows", "windows")]
+        self.view = _combo(views, "What the model looks at; windows follow small objects in large images")
+        overlaps = [("Stronger mask wins", "logits"), ("Earlier mask stays", "keep"), ("Allowed", "allowed")]
+        self.overlaps = _combo(overlaps, "What happens where two masks overlap")
+        self.even_out = QCheckBox("Even out brightness")
+        self.even_out.setToolTip("Scale every frame to the same brightness, against bleaching and flicker")
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        rows = form()
+        model_row = row_of(self.model, stretch=True)
+        model_row.addWidget(self.manage, 0)
+        diameter_row = row_of(self.diameter, stretch=True)
+        diameter_row.addWidget(self.measure, 0)
+        rows.addRow("Model", model_row)
+        rows.addRow("Device", self.device)
+        rows.addRow("Object size", diameter_row)
+        rows.addRow("View", self.view)
+        rows.addRow("Overlaps", self.overlaps)
+        rows.addRow("", self.even_out)
+        self.body.addLayout(rows)
+
+    def choice(self) -> dict[str, Any]:
+        """Return what was chosen, named as the fields of `SessionSettings`."""
+        return {
+            "model": self.model.currentData() or "cells-nano",
+            "device": self.device.currentData(),
+            "view": self.view.currentData(),
+            "overlaps": self.overlaps.currentData(),
+            "even_out": self.even_out.isChecked(),
+            "object_diameter_px": self.diameter.value() or None,
+        }
+
+    def show_choice(self, settings: dict[str, Any]) -> None:
+        """Show settings without saying that one was chosen."""
+        fields = (self.model, self.device, self.view, self.overlaps, self.even_out, self.diameter)
+        for field in fields:
+            field.blockSignals(True)
+        for name in ("model", "device", "view", "overlaps"):
+            box: QComboBox = getattr(self, name)
+            value = str(settings[name])
+            if box.findData(value) < 0:
+                box.addItem(value, value)
+            box.setCurrentIndex(box.findData(value))
+        self.even_out.setChecked(bool(settings["even_out"]))
+        self.diameter.setValue(settings["object_diameter_px"] or 0)
+        for field in fields:
+            field.blockSignals(False)
+        self.setText(f"Model: {settings['model']}")
+
+
+class PromptsSection(Section):
+    """What the next click in the image means, and undo."""
+
+    def __init__(self) -> None:
+        super().__init__("Prompts")
+        self.group = QButtonGroup(self)
+        self.tools: dict[str, ToolButton] = {}
+        for name, text, icon, tip in TOOLS:
+            self.tools[name] = ToolButton(text, icon, tip)
+            self.group.addButton(self.tools[name])
+        self.undo = IconButton("Undo", "left_arrow", "Take the last edit back")
+        self.redo = IconButton("Redo", "right_arrow", "Do it again")
+        self.clear = IconButton("Clear frame", "delete", "Remove the object's prompts on the frame that is shown")
+        self.body.addLayout(row_of(*self.tools.values()))
+        self.body.addLayout(row_of(self.undo, self.redo, self.clear))
+
+    def show_tool(self, name: str) -> None:
+        """Show which tool is in hand; none where the name is not one."""
+        self.group.setExclusive(False)
+        for known, button in self.tools.items():
+            button.setChecked(known == name)
+        self.group.setExclusive(True)
+
+
+@dataclass(frozen=True, slots=True)
+class RunChoice:
+    """What a run was asked to cover: direction, "all" | "selected" | "stale", frames or None, and where it ends."""
+
+    direction: Literal["forward", "backward", "both"]
+    objects: str
+    frames: range | None
+    until_next_prompt: bool
+
+
+class PropagateSection(Section):
+    """Carry the masks along the axis: where to, for whom, and how far."""
+
+    def __init__(self) -> None:
+        super().__init__("Propagate")
+        ways = [("Both ways", "both"), ("Forward", "forward"), ("Backward", "backward")]
+        whom = [("All objects", "all"), ("Selected ones", "selected"), ("Stale masks", "stale")]
+        reach = [("Whole stack", "all"), ("To next prompt", "next"), ("Range", "range")]
+        self.direction = _combo(ways, "Where to, from the prompts")
+        self.objects = _combo(whom, "For whom")
+        self.reach = _combo(reach, "How far it goes")
+        self.first, self.last = QSpinBox(), QSpinBox()
+        self._range = QWidget()
+        self._range.setLayout(row_of(QLabel("From"), self.first, QLabel("to"), self.last, stretch=False))
+        self._range.setVisible(False)
+        self.go = IconButton("Propagate", "long_right_arrow", "Find the objects on the other frames")
+        self.stop = IconButton("Stop", "playback-stop", "Stop after the frame in work")
+        self.progress = QProgressBar()
+        for row in (row_of(self.direction, self.objects, self.reach), row_of(self.go, self.stop)):
+            self.body.addLayout(row)
+        self.body.insertWidget(1, self._range)
+        self.body.addWidget(self.progress)
+        self.show_idle()
+        self.reach.currentIndexChanged.connect(self._show_range)
+
+    def choice(self) -> RunChoice:
+        """Return what was chosen."""
+        reach = self.reach.currentData()
+        frames = range(self.first.value(), self.last.value() + 1) if reach == "range" else None
+        return RunChoice(self.direction.currentData(), self.objects.currentData(), frames, reach == "next")
+
+    def show_frames(self, count: int) -> None:
+        """Let the range be chosen inside the movie."""
+        for box in (self.first, self.last):
+            box.setRange(0, max(count - 1, 0))
+        self.last.setValue(max(count - 1, 0))
+
+    def show_running(self, done: int, total: int, text: str) -> None:
+        """Show how far a run is; a moving bar where `total` is 0."""
+        self.progress.setRange(0, total)
+        self.progress.setValue(done)
+        self.progress.setFormat(text)
+        self.progress.setVisible(True)
+        self.stop.setEnabled(True)
+
+    def show_idle(self) -> None:
+        """Show that nothing runs."""
+        self.progress.setVisible(False)
+        self.stop.setEnabled(False)
+
+    def _show_range(self) -> None:
+        self._range.setVisible(self.reach.currentData() == "range")
+
+
+class SaveSection(Section):
+    """Keep the work, open earlier work, hand the labels on."""
+
+    def __init__(self) -> None:
+        super().__init__("Save")
+        self.save = IconButton("Save", "copy_to_clipboard", "Save prompts, masks and settings as a session folder")
+        self.open = IconButton("Open …", "new_image", "Open a session folder")
+        self.export = IconButton("Export …", "pop_out", "Write the labels as a TIFF, one value per object")
+        self.place = QLabel()
+        self.place.setWordWrap(True)
+        self.place.setVisible(False)
+        self.place.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.body.addLayout(row_of(self.save, self.open, self.export))
+        self.body.addWidget(self.place)
+
+    def show_place(self, text: str) -> None:
+        """Show where the work is kept; nothing for ""."""
+        self.place.setText(text)
+        self.place.setVisible(bool(text))

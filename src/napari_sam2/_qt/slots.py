@@ -1,0 +1,36 @@
+"""How a signal reaches our code: measured, and with errors that a person can act on shown in one place.
+
+Every button is connected through `Slots.connect`. An error of ours ends here and goes to `on_error`; anything else is
+left to napari, which shows it with its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from napari_sam2._qt.holds import hold
+from napari_sam2._qt.work import USER_ERRORS
+
+
+class Slots:
+    """Connections of one panel."""
+
+    def __init__(self, on_error: Callable[[Exception], object]) -> None:
+        self._on_error = on_error
+
+    def connect(self, signal: Any, function: Callable[..., object], arguments: int = 0) -> None:
+        """Call a function with the first `arguments` values of a Qt signal whenever it is emitted."""
+
+        def called(*values: Any) -> None:
+            self.call(function, *values[:arguments])
+
+        signal.connect(called)
+
+    def call(self, function: Callable[..., object], *values: Any) -> None:
+        """Call a function as a slot would."""
+        with hold(getattr(function, "__qualname__", repr(function))):
+            try:
+                function(*values)
+            except USER_ERRORS as error:
+                self._on_error(error)

@@ -1,0 +1,97 @@
+"""One object's frames as a thin coloured lane: what was prompted, tracked, edited, is stale, or absent.
+
+`lane_runs` turns the codes of `Session.status` into stretches of pixels, `paint_lane` draws them, `frame_at` says
+which frame a pixel stands for. Pure geometry and painting: who owns the lane decides what a click does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QRect, QRectF, Qt
+from qtpy.QtGui import QBrush, QColor, QPainter
+
+from napari_sam2._qt.theme import Palette
+
+NOTHING, PROMPTED, TRACKED, EDITED, STALE, ABSENT = range(6)
+"""Codes of `Session.status`."""
+STATE_NAMES = ("no mask", "prompted", "tracked", "edited", "stale", "absent")
+
+# What is shown where several frames share a pixel: what a person made is never hidden.
+_RANK = np.array([0, 5, 2, 4, 3, 1], np.uint8)
+_BY_RANK = np.argsort(_RANK).astype(np.uint8)
+_HEIGHT = {PROMPTED: 1.0, EDITED: 1.0, TRACKED: 0.6, STALE: 0.6, ABSENT: 0.2}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stretch of a lane: first pixel, width in pixels, and the code it shows."""
+
+    x: int
+    width: int
+    code: int
+
+
+def lane_runs(codes: NDArray[np.uint8], width: int) -> list[Run]:
+    """Return the stretches of a lane `width` pixels wide for the codes (T,) of an object's frames.
+
+    A prompt keeps at least two pixels, so that one click in a long movie can be seen.
+    """
+    if width < 1 or len(codes) == 0:
+        return []
+    columns = _columns(codes, width)  # (width,)
+    starts = np.flatnonzero(np.diff(columns, prepend=columns[0] + 1))
+    ends = np.append(starts[1:], width)
+    return [Run(int(start), int(end - start), int(columns[start])) for start, end in zip(starts, ends, strict=True)]
+
+
+def frame_at(x: float, width: int, frame_count: int) -> int:
+    """Return the frame under a pixel of a lane, held inside the movie."""
+    return int(np.clip(x * frame_count // max(width, 1), 0, max(frame_count - 1, 0)))
+
+
+def paint_lane(painter: QPainter, rect: QRect, codes: NDArray[np.uint8], palette: Palette) -> None:
+    """Draw a lane into a rectangle: taller is closer to what a person did, stale is hatched, absent is a line."""
+    painter.fillRect(rect, QColor(palette.lane))
+    colours = {
+        PROMPTED: palette.prompted,
+        TRACKED: palette.tracked,
+        EDITED: palette.edited,
+        STALE: palette.stale,
+        ABSENT: palette.absent,
+    }
+    for run in lane_runs(codes, rect.width()):
+        if run.code == NOTHING:
+            continue
+        height = max(1.0, _HEIGHT[run.code] * rect.height())
+        box = QRectF(rect.x() + run.x, rect.bottom() + 1 - height, run.width, height)
+        pattern = Qt.BrushStyle.BDiagPattern if run.code == STALE else Qt.BrushStyle.SolidPattern
+        painter.fillRect(box, QBrush(QColor(colours[run.code]), pattern))
+
+
+def paint_current_frame(painter: QPainter, rect: QRect, frame: int, frame_count: int, palette: Palette) -> None:
+    """Draw the mark of the frame that is shown: a line, framed so that it can be seen on any lane."""
+    if frame_count < 1:
+        return
+    x = rect.x() + round((frame + 0.5) * rect.width() / frame_count)
+    painter.fillRect(QRect(x - 1, rect.y() - 1, 3, rect.height() + 2), QColor(palette.lane))
+    painter.fillRect(QRect(x, rect.y() - 1, 1, rect.height() + 2), QColor(palette.text))
+
+
+def _columns(codes: NDArray[np.uint8], width: int) -> NDArray[np.int16]:
+    """Return the code that each pixel column shows (width,)."""
+    ranks = _RANK[codes]  # (T,)
+    count = len(codes)
+    if count > width:
+        first = (np.arange(width) * count) // width
+        columns = np.maximum.reduceat(ranks, first)
+    else:
+        columns = ranks[(np.arange(width) * count) // width]
+    person = np.flatnonzero(columns >= _RANK[EDITED])
+    if count > width // 2:
+        columns[np.minimum(person + 1, width - 1)] = np.maximum(
+            columns[np.minimum(person + 1, width - 1)], columns[person]
+        )
+    return _BY_RANK[columns].astype(np.int16)

@@ -1,0 +1,238 @@
+"""What the main panel works with: one image, its session, the binding to the viewer's layers, and the runner.
+
+Order: `prepare` imports in a worker what is heavy; `open_image` settles the axes on the main thread, opens the session
+in a worker and binds it to layers when it is there; `close` undoes that and waits for the frame in work. Errors that a
+person can act on are told by `failed`. Nothing is drawn here, and nothing is decided about masks or runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_sam2._qt.holds import hold
+from napari_sam2._qt.opening import ImageChoice, fitting_image, import_rooms, open_session, open_stacks, reopen_session
+from napari_sam2._qt.preferences import preferred_settings
+from napari_sam2._qt.runner import QtRunner
+from napari_sam2._qt.work import BackgroundWork
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image
+
+    from napari_sam2.session.session import Session
+    from napari_sam2.viewer import SessionBinding
+
+_POLL_MS = 50
+
+
+class Workbench(QObject):
+    """One piece of work in one viewer.
+
+    Signals: `changed()` when a session is opened, being opened or closed; `edited()` after prompts, objects, history or
+    settings changed, `masks_changed(ids)` after masks did; `progressed(RunProgress)` and `idle()` from runs;
+    `downloading(name, kB, kB in all)`; `failed(Exception)`; `said(str)` what a person should know.
+    """
+
+    changed = Signal()
+    edited = Signal()
+    masks_changed = Signal(object)
+    progressed = Signal(object)
+    idle = Signal()
+    downloading = Signal(str, int, int)
+    failed = Signal(object)
+    said = Signal(str)
+
+    def __init__(self, viewer: napari.viewer.Viewer, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._work = BackgroundWork()
+        self._ticket = 0
+        self._is_opening = False
+        self.is_ready = False
+        self.session: Session | None = None
+        self.binding: SessionBinding | None = None
+        self.runner: QtRunner | None = None
+        self._poll = QTimer(self)
+        self._poll.setInterval(_POLL_MS)
+        self._poll.timeout.connect(self._poll_layers)
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether a session is being made ready."""
+        return self._is_opening or not self.is_ready
+
+    @property
+    def image(self) -> Image | None:
+        """The layer that is worked on; it may have been removed from the viewer."""
+        return None if self.binding is None else self.binding.image
+
+    def prepare(self) -> None:
+        """Import in a worker what opening needs, then say so by `changed`."""
+        self._work.start(import_rooms, self._prepared, self.failed.emit)
+
+    def run(
+        self,
+        function: Callable[[], Any],
+        then: Callable[[Any], object],
+        failed: Callable[[Exception], object] | None = None,
+    ) -> None:
+        """Run a function in a worker and hand over its result here."""
+        self._work.start(function, then, failed or self.failed.emit)
+
+    def open_image(self, choice: ImageChoice) -> None:
+        """Open a new session on an image layer; the one that is open is closed.
+
+        Raises
+        ------
+        StackError
+            If the axes do not fit the layer.
+        """
+        from napari_sam2.session.settings import SessionSettings
+        from napari_sam2.viewer import image_source
+
+        settings = SessionSettings.model_validate({**preferred_settings(), **choice.settings})
+        source = image_source(
+            choice.layer,
+            axes=choice.axes or None,
+            track_axis=choice.track_axis,
+            channels=choice.channels,
+            point=self._viewer.dims.point,
+            settings=settings,
+        )
+        self.close_session()
+        self._open(partial(open_session, source.stack, source.settings), lambda _: choice.layer)
+
+    def open_folder(self, folder: Path) -> None:
+        """Open a saved session on the image that fits it, which is added where the viewer has none."""
+        images = open_stacks(self._viewer)
+        self.close_session()
+        self._open(partial(reopen_session, folder, images), partial(fitting_image, self._viewer))
+
+    def save(self, folder: Path | None) -> None:
+        """Save, from then on as the work goes on; the writing happens on a thread of its own."""
+        if self.session is not None:
+            self.said.emit(f"Saved in {self.session.save(folder, wait=False)}; from now on it is saved as you work.")
+            self.edited.emit()
+
+    def export(self, path: Path) -> None:
+        """Write the labels as they are now."""
+        if self.session is not None:
+            self._work.start(
+                self.session.label_exporter(path), lambda _: self.said.emit(f"Labels are in {path}."), self.failed.emit
+            )
+
+    def close_session(self) -> None:
+        """Stop what runs, wait for the frame in work, take our layers away and let go of the session."""
+        self._ticket += 1
+        self._is_opening = False
+        self._poll.stop()
+        session, binding, runner = self.session, self.binding, self.runner
+        self.session = self.binding = self.runner = None
+        if binding is not None:
+            layers = binding.layers()
+            binding.unbind()
+            for layer in layers:
+                if layer in self._viewer.layers:
+                    self._viewer.layers.remove(layer)
+        self._let_go(session, runner)
+        if session is not None:
+            self.changed.emit()
+
+    def close(self) -> None:
+        """End everything because the viewer or the panel closes; layers are left to the viewer."""
+        self._work.close()
+        self._poll.stop()
+        session, binding, runner = self.session, self.binding, self.runner
+        self.session = self.binding = self.runner = None
+        if binding is not None:
+            binding.unbind()
+        self._let_go(session, runner)
+
+    def _let_go(self, session: Session | None, runner: QtRunner | None) -> None:
+        if session is not None:
+            self._listen(session, connect=False)
+            session.on_download = None
+            session.cancel()
+        if runner is not None:
+            runner.close()
+            runner.deleteLater()
+        if session is not None:
+            session.close()
+
+    def _open(self, function: Callable[[], Session], image_of: Callable[[Session], Image]) -> None:
+        self._ticket += 1
+        ticket, self._is_opening = self._ticket, True
+        self.changed.emit()
+
+        def opened(session: Session) -> None:
+            if ticket != self._ticket:
+                session.close()
+                return
+            self._is_opening = False
+            self._bind(session, image_of)
+
+        def failed(error: Exception) -> None:
+            if ticket == self._ticket:
+                self._is_opening = False
+                self.changed.emit()
+            self.failed.emit(error)
+
+        self._work.start(function, opened, failed)
+
+    def _bind(self, session: Session, image_of: Callable[[Session], Image]) -> None:
+        from napari_sam2.viewer import bind
+
+        self.session = session
+        self.runner = QtRunner(session, self)
+        self.runner.progressed.connect(self.progressed.emit)
+        self.runner.stopped.connect(self.idle.emit)
+        self.runner.failed.connect(self.failed.emit)
+        session.on_download = self._tell_download
+        with hold("napari adds layers"):
+            self.binding = bind(self._viewer, session, image_of(session), self.runner, notify=self.said.emit)
+        self._listen(session, connect=True)
+        self._poll.start()
+        for note in session.notes:
+            self.said.emit(note)
+        self.changed.emit()
+
+    def _listen(self, session: Session, *, connect: bool) -> None:
+        events = session.events
+        pairs: list[tuple[Any, Callable[..., None]]] = [
+            (events.document_changed, self._on_document),
+            (events.masks_changed, self._on_masks),
+            (events.history_changed, self._on_history),
+            (events.settings_changed, self._on_settings),
+        ]
+        for signal, slot in pairs:
+            (signal.connect if connect else signal.disconnect)(slot)
+
+    def _on_document(self, diff: Any) -> None:
+        self.edited.emit()
+
+    def _on_history(self) -> None:
+        self.edited.emit()
+
+    def _on_settings(self, old: Any, new: Any) -> None:
+        self.edited.emit()
+
+    def _on_masks(self, frame: int, object_ids: tuple[int, ...]) -> None:
+        self.masks_changed.emit(object_ids)
+
+    def _tell_download(self, name: str, done: int, total: int) -> None:
+        """Hand on, from the lane, how far a download is; Qt's int holds kilobytes of any file."""
+        self.downloading.emit(name, done // 1000, total // 1000)
+
+    def _prepared(self, _: None) -> None:
+        self.is_ready = True
+        self.changed.emit()
+
+    def _poll_layers(self) -> None:
+        if self.binding is not None:
+            with hold("poll layers"):
+                self.binding.poll()

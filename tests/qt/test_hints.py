@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from napari_sam2._qt.hints import Situation, next_step
+
+
+def test_every_step_of_a_first_use_says_what_comes_next() -> None:
+    now = Situation()
+    steps = [now]
+    for change in (
+        {"has_image": True, "is_opening": True},
+        {"is_opening": False},
+        {"prompts": 1, "running": "preview"},
+        {"running": ""},
+        {"running": "propagate"},
+        {"running": "", "tracked": 30},
+        {"stale": 4},
+        {"stale": 0, "is_saved": True},
+    ):
+        now = replace(now, **change)
+        steps.append(now)
+    sentences = [next_step(step) for step in steps]
+    assert len(set(sentences)) == len(steps)
+    assert "sample" in sentences[0]
+    assert "Click" in sentences[2]
+    assert "Propagate" in sentences[4] or "propagate" in sentences[4]
+    assert "4 masks" in sentences[7]
+    assert all(len(sentence) < 75 for sentence in sentences)
+
+
+def test_one_stale_mask_is_not_counted_as_many() -> None:
+    assert "1 mask behind" in next_step(Situation(has_image=True, prompts=1, tracked=3, stale=1))

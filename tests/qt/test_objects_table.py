@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtGui import QColor
+from stand_in_session import StandInSession
+
+from napari_sam2._qt.objects_model import Column, ObjectsModel
+from napari_sam2._qt.objects_table import ObjectsTable
+from napari_sam2._qt.timeline import ABSENT, EDITED, NOTHING, PROMPTED, STALE, TRACKED
+
+
+@pytest.fixture
+def session() -> StandInSession:
+    return StandInSession(frames=10, objects=3)
+
+
+@pytest.fixture
+def model(session: StandInSession, qapp: object, qtmodeltester: Any) -> ObjectsModel:
+    model = ObjectsModel(lambda object_id: QColor(object_id * 20, 0, 0), "dark")
+    model.set_session(session)
+    qtmodeltester.check(model)
+    return model
+
+
+@pytest.fixture
+def table(model: ObjectsModel, qtbot: QtBot) -> ObjectsTable:
+    table = ObjectsTable(model)
+    qtbot.addWidget(table)
+    table.resize(310, 200)
+    table.show()
+    qtbot.waitExposed(table)
+    return table
+
+
+def text(model: ObjectsModel, row: int, column: Column) -> Any:
+    return model.index(row, column).data()
+
+
+def test_rows_follow_the_objects(model: ObjectsModel, session: StandInSession) -> None:
+    assert [text(model, row, Column.number) for row in range(model.rowCount())] == ["1", "2", "3"]
+    session.document = session.document.without_object(2)
+    model.reload()
+    assert [text(model, row, Column.number) for row in range(model.rowCount())] == ["1", "3"]
+    model.set_session(None)
+    assert model.rowCount() == 0
+
+
+@pytest.mark.parametrize(
+    ("codes", "state", "frames"),
+    [
+        ([NOTHING] * 4, "new", "0/4"),
+        ([PROMPTED, NOTHING, NOTHING, NOTHING], "prompted", "1/4"),
+        ([PROMPTED, TRACKED, NOTHING, NOTHING], "partly", "2/4"),
+        ([PROMPTED, TRACKED, EDITED, ABSENT], "done", "3/4"),
+        ([PROMPTED, STALE, EDITED, ABSENT], "stale", "3/4"),
+    ],
+)
+def test_state_and_frames_say_what_is_done(
+    model: ObjectsModel, session: StandInSession, codes: list[int], state: str, frames: str
+) -> None:
+    session.codes[2] = np.array(codes, np.uint8)
+    model.refresh([2])
+    assert (text(model, 1, Column.state), text(model, 1, Column.frames)) == (state, frames)
+
+
+def test_a_name_is_edited_in_its_cell(model: ObjectsModel, session: StandInSession) -> None:
+    assert text(model, 0, Column.title) == "object 1"
+    assert model.setData(model.index(0, Column.title), "  mother ")
+    assert session.document.objects[1].name == "mother"
+    assert text(model, 0, Column.title) == "mother"
+    assert not model.flags(model.index(0, Column.state)) & Qt.ItemFlag.ItemIsEditable
+
+
+def test_a_click_on_the_eye_hides_and_on_the_lock_locks(
+    table: ObjectsTable, session: StandInSession, qtbot: QtBot
+) -> None:
+    for column in (Column.visible, Column.locked):
+        cell = table.visualRect(table.model().index(1, column))
+        qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(cell.center().x(), cell.top() + 8))
+    assert not session.document.objects[2].visible
+    assert session.document.objects[2].locked
+    assert session.document.objects[1].visible
+
+
+def test_a_click_in_the_timeline_asks_for_its_frame_and_selects_the_row(table: ObjectsTable, qtbot: QtBot) -> None:
+    lane = table.lane_rect(2)
+    place = QPoint(lane.x() + round(lane.width() * 0.75), lane.center().y())
+    with qtbot.waitSignal(table.frame_chosen) as chosen:
+        qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert chosen.args == [7]
+    assert table.selected_ids() == (3,)
+
+
+def test_a_click_on_the_text_asks_for_no_frame(table: ObjectsTable, qtbot: QtBot) -> None:
+    cell = table.visualRect(table.model().index(0, Column.title))
+    with qtbot.assertNotEmitted(table.frame_chosen), qtbot.waitSignal(table.object_chosen) as chosen:
+        qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(cell.center().x(), cell.top() + 6))
+    assert chosen.args == [1]
+
+
+def test_no_column_is_cut_off_at_the_width_of_a_laptop_panel(table: ObjectsTable) -> None:
+    assert sum(table.columnWidth(column) for column in Column) <= table.viewport().width()
+    assert table.columnWidth(Column.title) >= 60
+
+
+def test_a_selection_survives_a_refresh(table: ObjectsTable, model: ObjectsModel) -> None:
+    table.select_object(2)
+    model.reload()
+    model.refresh([1, 2, 3])
+    assert table.selected_ids() == (2,)
