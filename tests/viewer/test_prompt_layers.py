@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Points, Shapes
 
 from napari_sam2.session.prompts import Prompt
+from napari_sam2.viewer import bind
 
 BOX = np.array([(0, 5, 5), (0, 5, 25), (0, 20, 25), (0, 20, 5)], float)
 
@@ -226,3 +228,17 @@ def test_an_adopted_layer_keeps_its_own_place_in_the_world(make_desk):
     desk.session.add_points(2, 0, [(8, 8)])
     np.testing.assert_allclose(points.data[1], (0, 4, 4))
     assert len(prompts(desk)) == 2
+
+
+def test_adopted_rows_are_added_to_what_the_session_says(make_desk):
+    desk = make_desk()
+    desk.session.add_points(1, 0, [(20, 15)])
+    desk.session.add_box(1, 0, (5, 5, 30, 30))
+    desk.session.add_points(2, 3, [(9, 9)])
+    desk.binding.unbind()
+    points = Points([(0, 10, 12)], features={"object_id": [1], "polarity": ["in"]})
+    desk.binding = bind(ViewerModel(), desk.session, desk.image, desk.runner, adopt=(points,))
+    assert prompts(desk)[1, 0].points_yx == ((10.0, 12.0),)
+    assert prompts(desk)[1, 0].box_yx == (5, 5, 30, 30)
+    assert len(points.data) == 2
+    assert len(desk.shapes.data) == 1

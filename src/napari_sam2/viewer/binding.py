@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,12 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer, Points, Shapes
 
 from napari_sam2.session.document import DocumentDiff, PromptKey
-from napari_sam2.session.jobs import PropagateRequest
-from napari_sam2.session.plan import Direction
 from napari_sam2.session.prompts import Prompt
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import OF_THE_MOVIE, SessionSettings, changed_fields
 from napari_sam2.viewer import prompt_tables
-from napari_sam2.viewer.coordinates import AFFINE_NAMES, shown_frame, slider_of_frame
+from napari_sam2.viewer.actions import Actions
+from napari_sam2.viewer.coordinates import AFFINE_NAMES
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.image_source import grid_of
 from napari_sam2.viewer.jobs import Notify, Runner, Work
@@ -74,7 +74,7 @@ def bind(
     return SessionBinding(viewer, session, image_layer, runner, notify or _nowhere, adopt)
 
 
-class SessionBinding:
+class SessionBinding(Actions):
     """See `bind`.
 
     Attributes
@@ -154,17 +154,6 @@ class SessionBinding:
 
     # what a person sees
 
-    @property
-    def frame(self) -> int:
-        """The frame in view."""
-        return shown_frame(self.grid, self.image, self.viewer.dims.point)
-
-    def show_frame(self, frame: int) -> None:
-        """Move the slider to a frame."""
-        slider = slider_of_frame(self.grid, self.image, self.viewer.dims.point, frame)
-        if slider is not None:
-            self.viewer.dims.set_point(*slider)
-
     def refresh_if_due(self, now: float | None = None) -> bool:
         """Show the frame in view anew if it has changed and the last time was long enough ago; whether it did."""
         now = self.clock() if now is None else now
@@ -186,62 +175,6 @@ class SessionBinding:
         self.labels.poll()
         self.prompts.poll()
         self.refresh_if_due()
-
-    # what a person does
-
-    def next_object(self) -> None:
-        """Make the next existing object current, after the last one the first."""
-        self._step_object(1)
-
-    def previous_object(self) -> None:
-        """Make the previous existing object current."""
-        self._step_object(-1)
-
-    def new_object(self) -> None:
-        """Make a new object current; it exists from its first prompt."""
-        self.current.choose(self.session.document.next_object_id(), "in")
-
-    def flip_polarity(self) -> None:
-        """Let the next clicks be outside the object instead of in it, or the other way round."""
-        self.current.flip()
-
-    def propagate_forward(self) -> None:
-        """Propagate all objects to later frames."""
-        self.propagate("forward")
-
-    def propagate_both(self) -> None:
-        """Propagate all objects both ways."""
-        self.propagate("both")
-
-    def propagate(self, direction: Direction = "both", **request: Any) -> None:
-        """Propagate as a `PropagateRequest` says."""
-        self.work.propagate(PropagateRequest(direction, **request))
-
-    def resume(self) -> None:
-        """Go on with the propagation that was interrupted when the session was last open."""
-        self.work.resume()
-
-    def stop(self) -> None:
-        """Stop what runs before its next frame."""
-        self.work.stop()
-
-    def next_prompted_frame(self) -> None:
-        """Go to the next frame on which the current object, or any if it has none, was prompted."""
-        self._step_frame(1)
-
-    def previous_prompted_frame(self) -> None:
-        """Go to the previous such frame."""
-        self._step_frame(-1)
-
-    def undo(self) -> None:
-        """Take the last edit back, whatever layer it was made in."""
-        if not self.session.undo():
-            self.notify("There is nothing to undo.")
-
-    def redo(self) -> None:
-        """Make the edit again that was taken back last."""
-        if not self.session.redo():
-            self.notify("There is nothing to redo.")
 
     # what happens
 
@@ -389,9 +322,10 @@ class SessionBinding:
                 self._add(self.labels.make(key))
 
     def _take_adopted(self) -> None:
-        """Bring rows of adopted layers into the document, next to what it says already."""
-        missing = self.prompts.changes(self.session.document)
-        added = {key: prompt for key, prompt in missing.items() if prompt is not None}
+        """Bring rows of adopted layers into the document; they count before what it says there already."""
+        document = self.session.document
+        said = {key: prompt for key, prompt in self.prompts.changes(document).items() if prompt is not None}
+        added = {key: _completed(prompt, document.prompts.get(key)) for key, prompt in said.items()}
         if added:
             self._edit(lambda: self.session.set_prompts(added, "adopt prompts"))
         self.prompts.show(self.session.document)
@@ -399,12 +333,9 @@ class SessionBinding:
         self.work.preview()
 
     def _add(self, layer: Layer) -> None:
-        bind_keys(layer, self._act)
+        bind_keys(layer, self.act)
         if layer not in self.viewer.layers:
             self.viewer.add_layer(layer)
-
-    def _act(self, action: str) -> None:
-        getattr(self, action)()
 
     def _new_points(self) -> Points:
         return prompt_tables.new_points(self.image, self.grid.size, self.current)
@@ -412,23 +343,19 @@ class SessionBinding:
     def _new_shapes(self) -> Shapes:
         return prompt_tables.new_shapes(self.image, self.current)
 
-    def _step_object(self, step: int) -> None:
-        ids = sorted(self.session.document.objects)
-        if not ids:
-            self.notify("There is no object yet; click on one.")
-            return
-        later = [one for one in ids if (one - self.current.object_id) * step > 0]
-        ring = ids if step > 0 else ids[::-1]
-        self.current.choose((later if step > 0 else later[::-1] or ring)[0] if later else ring[0])
 
-    def _step_frame(self, step: int) -> None:
-        document = self.session.document
-        frames = list(document.prompts_of(self.current.object_id)) or [frame for _, frame in document.prompts]
-        further = sorted((frame for frame in set(frames) if (frame - self.frame) * step > 0), reverse=step < 0)
-        if further:
-            self.show_frame(further[0])
-        else:
-            self.notify(f"There is no {'later' if step > 0 else 'earlier'} prompted frame.")
+def _completed(prompt: Prompt, older: Prompt | None) -> Prompt:
+    """Return a prompt with what only an older one says: points, box or mask."""
+    if older is None:
+        return prompt
+    kept = prompt if prompt.points_yx else older
+    return replace(
+        prompt,
+        points_yx=kept.points_yx,
+        labels=kept.labels,
+        box_yx=prompt.box_yx or older.box_yx,
+        mask=older.mask if prompt.mask is None else prompt.mask,
+    )
 
 
 def _nowhere(text: str) -> None:
