@@ -16,6 +16,7 @@ from napari_sam2.session.session import Session
 from napari_sam2.viewer.coordinates import Grid, shown_frame, slider_of_frame
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.jobs import Notify, Work
+from napari_sam2.viewer.reviewing import Reviewing
 
 
 class Actions:
@@ -28,6 +29,7 @@ class Actions:
     current: Current
     work: Work
     notify: Notify
+    reviewing: Reviewing
 
     def act(self, action: str) -> None:
         """Do the action of that name, one of `keys.KEYS`."""
@@ -87,6 +89,15 @@ class Actions:
     def previous_prompted_frame(self) -> None:
         """Go to the previous such frame."""
         self._step_frame(-1)
+
+    def go_to(self, object_id: int, frame: int) -> None:
+        """Make an object current and show a frame."""
+        self.current.choose(object_id)
+        self.show_frame(frame)
+
+    def next_suspicious(self) -> None:
+        """Go to the mask that looks most like a mistake of a run, of those not shown yet."""
+        self.reviewing.next()
 
     def undo(self) -> None:
         """Take the last edit back, whatever layer it was made in."""

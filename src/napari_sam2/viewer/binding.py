@@ -32,6 +32,7 @@ from napari_sam2.viewer.jobs import Notify, Runner, Work
 from napari_sam2.viewer.keys import bind_keys, unbind_keys
 from napari_sam2.viewer.label_layers import ALL_OBJECTS, LabelLayers
 from napari_sam2.viewer.prompt_layers import PromptLayers
+from napari_sam2.viewer.reviewing import Reviewing
 from sam2_core.errors import PromptError, StackError
 
 SHORTEST_REFRESH_S = 0.05
@@ -83,6 +84,8 @@ class SessionBinding(Actions):
         Object and sign of the next prompt.
     work
         What runs, and how far it is.
+    reviewing
+        Masks to look at; set its `elsewhere` to keep the main thread free.
     prompts, labels
         The layers.
     clock
@@ -105,6 +108,7 @@ class SessionBinding(Actions):
         self.current = Current(min(session.document.objects, default=1))
         self.notify = notify
         self.work = Work(session, runner, self.notify)
+        self.reviewing = Reviewing(session, self.go_to, self.notify)
         self.labels = LabelLayers(session, image, self.grid, self.current)
         self.prompts = PromptLayers(image, self.grid, self.current, self.notify, self.labels.color)
         self.clock = time.monotonic

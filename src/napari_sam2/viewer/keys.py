@@ -48,6 +48,7 @@ KEYS = (
     Key(KeyCode.KeyH, "Stop", "stop"),
     Key(KeyCode.KeyK, "Next prompted frame", "next_prompted_frame"),
     Key(KeyCode.KeyJ, "Previous prompted frame", "previous_prompted_frame"),
+    Key(KeyCode.KeyW, "Next mask that looks wrong", "next_suspicious"),
     Key(KeyMod.CtrlCmd | KeyCode.KeyZ, "Undo", "undo"),
     Key(KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ, "Redo", "redo"),
 )
