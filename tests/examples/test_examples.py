@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -111,3 +112,17 @@ def test_video_several_objects(run) -> None:
     assert names["remaining"] == [click.object_id for click in names["clicks"] if click.object_id != removed]
     assert all(list(masks) == names["remaining"] for masks in segments.values())
     assert list(segments) == list(range(30))
+
+
+def test_session_track_and_correct(run, tmp_path) -> None:
+    names = run("session_track_and_correct")
+    first, second, clicks = names["first"], names["second"], names["clicks"]
+    assert all(first[click.frame, click.y, click.x] == click.object_id for click in clicks)
+    assert names["stale"].tolist() == list(range(6, 12))
+    assert names["visited"] == list(range(6, 12)), "the corrected frame is passed again, and then what is behind it"
+    others = [click.object_id for click in clicks if click.object_id != names["corrected"]]
+    assert np.array_equal(np.isin(first[:6], others), np.isin(second[:6], others))
+    assert np.array_equal(first[:6], second[:6])
+    assert np.array_equal(names["undone"], first)
+    assert np.array_equal(names["reopened"], second)
+    assert np.array_equal(tifffile.imread(tmp_path / "pictures" / "session_masks.tif"), second)

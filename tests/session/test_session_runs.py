@@ -85,6 +85,20 @@ def test_a_click_that_is_added_is_one_more_call_and_any_other_edit_gives_that_pr
     assert [(call[0], call[2]) for call in predictor.calls] == [("clear", 3), ("points", 3)]
 
 
+def test_a_prompt_that_came_back_by_redo_is_shown_again(session):
+    session.add_points(1, 0, [(10, 10)])
+    list(session.preview())
+    shown = session.labels(0)
+    session.undo()
+    assert session.labels(0).max() == 0
+    session.redo()
+    assert session.needs_preview
+    list(session.preview())
+    assert not session.needs_preview
+    assert np.array_equal(session.labels(0), shown)
+    assert list(session.preview()) == []
+
+
 def test_setting_up_many_objects_reads_out_each_once(session):
     for one in range(1, 30):
         session.add_points(one, 0, [(10, one)])

@@ -287,7 +287,8 @@ class Editing:
     @property
     def needs_preview(self) -> bool:
         """Whether some prompt's mask is not shown yet."""
-        return any(key[0] not in self.document.locked for key in self._unshown)
+        locked = self.document.locked
+        return any(key[0] not in locked for key in self._unshown)
 
     @property
     def _shape(self) -> tuple[int, int, int]:

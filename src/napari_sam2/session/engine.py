@@ -18,7 +18,7 @@ import numpy as np
 
 from napari_sam2.session.document import Document, PromptKey, same_prompt
 from napari_sam2.session.jobs import CancelToken, Job, PropagateJob, Span
-from napari_sam2.session.memory import Base, only, score
+from napari_sam2.session.memory import Base, forget_visit, home, leave_window, only, put_in_order, score
 from napari_sam2.session.patches import patches_of
 from napari_sam2.session.prompt_replay import extends, give
 from napari_sam2.session.prompts import Prompt
@@ -115,12 +115,12 @@ class Engine:
         if token.cancelled:
             return
         self._start(job.document)
-        changed = self._take_back(job.document)
+        asked = self._take_back(job)
         passes: tuple[Pass, ...] = ()
         if isinstance(job, PropagateJob):
             passes = passes_of(self._remembered.begins(job.spans, job.document))
-        progress = _Progress(job.revision, len(changed) + sum(len(one.frames) for one in passes))
-        for key in changed:
+        progress = _Progress(job.revision, len(asked) + sum(len(one.frames) for one in passes))
+        for key in asked:
             if token.cancelled:
                 return
             yield self._prompted(job.document.prompts[key], job.known.get(key), progress)
@@ -160,9 +160,12 @@ class Engine:
                 self._look_as_chosen()
                 return
 
-    def _take_back(self, document: Document) -> list[PromptKey]:
-        """Take back what is no longer said, and return the keys that are to be given, by frame and object."""
-        prompts = document.prompts
+    def _take_back(self, job: Job) -> list[PromptKey]:
+        """Take back what is no longer said, and return the keys that are to be given, by frame and object.
+
+        Those are the keys that changed, and those whose masks somebody waits for although they did not.
+        """
+        prompts = job.document.prompts
         left = {object_id for object_id, _ in prompts}
         for object_id in {object_id for object_id, _ in self._given} - left:
             self._predictor.remove_object(self._state, object_id, need_output=False)
@@ -174,18 +177,22 @@ class Engine:
         changed = [key for key, prompt in prompts.items() if not same_prompt(self._given.get(key), prompt)]
         for key in changed:
             self._remembered.prompt_changed(key)
-        return sorted(changed, key=lambda key: (key[1], key[0]))
+        waited_for = [key for key in job.unshown if key in prompts]
+        return sorted({*changed, *waited_for}, key=lambda key: (key[1], key[0]))
 
-    def _clear(self, key: PromptKey) -> Base | None:
+    def _clear(self, key: PromptKey, is_said_again: bool = False) -> Base | None:
         """Take back a prompt that was given; the mask that it refined is there again, and is returned."""
         object_id, frame = key
         del self._given[key]
         base = self._bases.pop(key, None)
-        self._remembered.prompt_changed(key)
+        if not is_said_again:
+            self._remembered.prompt_changed(key)
         if object_id in self._state.obj_ids:
             one = self._state.select([object_id])
             self._predictor.clear_all_prompts_in_frame(one, frame, object_id, need_output=False)
-            if base is not None:
+            if base is None:
+                leave_window(self._state, object_id, frame)
+            else:
                 base.put_back(self._state, object_id, frame)
         return base
 
@@ -200,15 +207,22 @@ class Engine:
         if old is not None and extends(old, prompt):
             said = len(old.points_yx)
         elif old is not None:
-            self._bases[key] = self._clear(key)
+            self._bases[key] = self._clear(key, is_said_again=same_prompt(old, prompt))
         else:
             self._bases[key] = Base.of(self._state, object_id, frame)
+        if self._bases.get(key) is None:
+            forget_visit(self._state, object_id, frame)
         one = self._state.select([object_id])
         said_now = prompt
-        if known is not None and said is None and self._bases[key] is None:
+        if known is not None and said is None and self._bases.get(key) is None:
             said_now = Prompt(object_id, frame, mask=known.placed((self._movie.height, self._movie.width)))
+        before, is_new = home(self._state, object_id), object_id not in self._state.obj_ids
         _, object_ids, logits = give(self._predictor, one, said_now, said)
         self._given[key] = prompt
+        if is_new:
+            put_in_order(self._state)
+        elif home(self._state, object_id) is not before:  # a larger window, and nothing is remembered there
+            self._remembered.forget(object_id)
         patches = dict(zip(object_ids, map(MaskPatch.of, patches_of(logits)), strict=True))
         progress.done += 1
         return self._update("prompt", frame, {object_id: patches.get(object_id)}, progress)

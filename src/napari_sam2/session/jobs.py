@@ -83,11 +83,14 @@ class PreviewJob:
         What it starts with.
     known
         Masks of prompts that only take away, for an engine that does not know what they take away from.
+    unshown
+        Keys whose masks are wanted although the engine may know their prompts.
     """
 
     document: Document
     revision: int
     known: Mapping[PromptKey, StoredMask] = field(default_factory=dict)
+    unshown: frozenset[PromptKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +107,7 @@ class PropagateJob:
         What that comes to, given which masks there are.
     resumes
         Whether it goes on with a run that was interrupted, instead of beginning one.
-    known
+    known, unshown
         See `PreviewJob`.
     """
 
@@ -114,6 +117,7 @@ class PropagateJob:
     spans: tuple[Span, ...] = ()
     resumes: bool = False
     known: Mapping[PromptKey, StoredMask] = field(default_factory=dict)
+    unshown: frozenset[PromptKey] = frozenset()
 
 
 Job = PreviewJob | PropagateJob

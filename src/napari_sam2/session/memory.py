@@ -23,6 +23,37 @@ def tracked_object(state: Any, object_id: int) -> Any | None:
     return getattr(state, "objects", {}).get(object_id)
 
 
+def home(state: Any, object_id: int) -> Any | None:
+    """Return what stays the same as long as an object's memory is kept in one place: its window, if it has one."""
+    views = getattr(state, "views", {})
+    return views[object_id].source if object_id in views else None
+
+
+def leave_window(state: Any, object_id: int, frame: int) -> None:
+    """Let the next prompt on a frame place the object's window there anew, if no other object looks through it."""
+    views = getattr(state, "views", {})
+    if object_id in views and len(getattr(views[object_id].state, "obj_ids", ())) == 1:
+        views[object_id].leave(frame)
+
+
+def forget_visit(state: Any, object_id: int, frame: int) -> None:
+    """Let a prompt on a frame mean what it means before any run came by: no memory of other frames goes into it."""
+    tracked = tracked_object(state, object_id)
+    if tracked is not None:
+        tracked.bank.direction.pop(frame, None)
+
+
+def put_in_order(state: Any) -> None:
+    """Have the objects of a state, and of the views of windows, by ascending id, in which they go through the model."""
+    views = getattr(state, "views", {})
+    for inner in {id(view.state): view.state for view in views.values()}.values() if views else [state]:
+        objects = getattr(inner, "objects", {})
+        ordered = sorted(objects.items())
+        if list(objects) != [object_id for object_id, _ in ordered]:
+            objects.clear()
+            objects.update(ordered)
+
+
 def score(state: Any, object_id: int, frame: int, present: bool) -> float:
     """Return the object score logit on a frame; 10 or -10 by `present` where the state does not tell."""
     tracked = tracked_object(state, object_id)

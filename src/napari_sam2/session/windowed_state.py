@@ -66,6 +66,13 @@ class View:
         if moved and features is not None:
             features.clear()
 
+    def leave(self, frame: int) -> None:
+        """Let the window have no place on a frame, as before anything was prompted or tracked there."""
+        self.source.leave(frame)
+        features = getattr(self.state, "features", None)
+        if features is not None:
+            features.clear()
+
     def patches(self, frame: int, object_ids: Sequence[int], logits: Any) -> dict[int, Patch]:
         """Return the logits (O, 1, h, w) of a frame as patches by object id."""
         window, size = self.source.window(frame), self.source.frame_size

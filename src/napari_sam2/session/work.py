@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from napari_sam2.session.document import Document, PromptKey
+from napari_sam2.session.document import Document
 from napari_sam2.session.jobs import PropagateJob, PropagateRequest, Span
-from napari_sam2.session.stored_masks import StoredMask
 
 
 @dataclass(slots=True)
@@ -61,10 +60,10 @@ class RunInWork:
         """Note that the masks of a frame came."""
         self.finished.setdefault(leg, []).append(frame)
 
-    def rest(self, document: Document, revision: int, known: Mapping[PromptKey, StoredMask]) -> PropagateJob:
+    def rest(self, document: Document, revision: int) -> PropagateJob:
         """Return the job that does what is left."""
         spans = [rest for span in self.spans if (rest := self._rest_of(span)) is not None]
-        return PropagateJob(document, revision, self.request, tuple(spans), resumes=True, known=known)
+        return PropagateJob(document, revision, self.request, tuple(spans), resumes=True)
 
     def _rest_of(self, span: Span) -> Span | None:
         finished = self.finished.get(span.leg)

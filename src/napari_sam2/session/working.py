@@ -8,6 +8,7 @@ business of `session`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from napari_sam2.session.document import Document, DocumentDiff, PromptKey
@@ -125,7 +126,7 @@ class Working(Editing):
     def preview_job(self) -> PreviewJob:
         """Return the job that brings the masks of all prompts up to date."""
         self._have_engine()
-        return PreviewJob(self.document, self.revision, self._known())
+        return PreviewJob(self.document, self.revision, self._known(), self._waited_for())
 
     def propagate_job(self, request: PropagateRequest | None = None) -> PropagateJob:
         """Return the job that does what is asked for, given the masks that there are.
@@ -138,7 +139,7 @@ class Working(Editing):
         request = request or PropagateRequest()
         spans = plan_spans(request, self.document, self.masks, self.frame_count)
         self._have_engine()
-        return PropagateJob(self.document, self.revision, request, spans, known=self._known())
+        return self._equipped(PropagateJob(self.document, self.revision, request, spans))
 
     def resume_job(self) -> PropagateJob:
         """Return the job that does what an interrupted run has left to do.
@@ -151,7 +152,7 @@ class Working(Editing):
         if self._work is None:
             raise StackError("No run was interrupted; start one with session.propagate(...).")
         self._have_engine()
-        return self._work.rest(self.document, self.revision, self._known())
+        return self._equipped(self._work.rest(self.document, self.revision))
 
     def run(self, job: Job, token: CancelToken | None = None) -> Iterator[FrameUpdate]:
         """Yield what a job finds, on the thread that calls, while the lane computes at most two updates ahead.
@@ -248,6 +249,13 @@ class Working(Editing):
             restored, self._restored = self._restored, None
             self._engine = Engine(self._loader.asked(self.settings), self.movie, look, restored)
         self._engine.on_snapshot = self._on_snapshot
+
+    def _equipped(self, job: PropagateJob) -> PropagateJob:
+        return replace(job, known=self._known(), unshown=self._waited_for())
+
+    def _waited_for(self) -> frozenset[PromptKey]:
+        locked = self.document.locked
+        return frozenset(key for key in self._unshown if key[0] not in locked)
 
     def _known(self) -> dict[PromptKey, StoredMask]:
         """Return the masks that prompts of clicks outside the object alone have refined; they say nothing without."""

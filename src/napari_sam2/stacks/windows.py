@@ -199,6 +199,10 @@ class FollowingWindow:
         self._places[frame_index] = window
         return window != before
 
+    def leave(self, frame_index: int) -> None:
+        """Forget the place on a frame, if it was set."""
+        self._places.pop(frame_index, None)
+
     def window(self, frame_index: int) -> Window:
         """Return the window on a frame: as it was placed, else as on the nearest frame that was, else in the middle."""
         if not self._places:
