@@ -132,7 +132,7 @@ class SegmentAndTrackPanel(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Find the viewer's window when the panel is docked; end the work when Qt deletes the panel."""
-        if event.type() in (QEvent.Type.ParentChange, QEvent.Type.Polish):
+        if event.type() in (QEvent.Type.ParentChange, QEvent.Type.Polish, QEvent.Type.Show):
             self._watch_window()
         if event.type() == QEvent.Type.DeferredDelete:
             self.close_work()
