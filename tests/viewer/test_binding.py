@@ -69,6 +69,23 @@ def test_a_click_during_a_run_is_recorded_stops_it_and_is_shown(make_desk):
     assert any("Stopped after" in text for text in desk.messages)
 
 
+def test_painting_during_a_run_stops_it_too_and_stays(make_desk):
+    desk = make_desk(stepped=True)
+    desk.points.add((0, 20, 15))
+    desk.runner.finish()
+    desk.binding.propagate_forward()
+    desk.runner.step()
+    desk.runner.step()
+    desk.labels.paint((3, 5, 50), 1)
+    desk.runner.finish()
+    assert desk.session.status(1)[3] == MaskStatus.edited.code
+    assert desk.session.masks.mask(1, 3)[5, 50]
+    assert any("Stopped after" in text for text in desk.messages)
+    desk.binding.propagate_both()
+    desk.runner.finish()
+    assert desk.session.status(1)[3] == MaskStatus.edited.code
+
+
 def test_a_run_waits_for_a_preview_and_two_runs_are_refused(make_desk):
     desk = make_desk(stepped=True)
     desk.points.add((0, 20, 15))

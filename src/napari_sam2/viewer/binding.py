@@ -130,14 +130,16 @@ class SessionBinding(Actions):
         """Make the layers that are not there, or take given ones for them; afterwards they show the whole session."""
         self._dropped.clear()
         self._sync_label_layers()
+        new: list[Points | Shapes] = []
         for kind, make in ((Shapes, self._new_shapes), (Points, self._new_points)):
             if not any(isinstance(layer, kind) for layer in self.prompts.layers()):
                 given = next((layer for layer in adopt if isinstance(layer, kind)), None)
-                layer = make() if given is None else given
-                self.prompts.attach(layer)
-                self._add(layer)
+                new.append(make() if given is None else given)
+                self.prompts.attach(new[-1])
         if not adopt:
-            self.prompts.show(self.session.document)
+            self.prompts.show(self.session.document)  # before a viewer looks at each change
+        for layer in new:
+            self._add(layer)
 
     def layers(self) -> list[Layer]:
         """Return our layers, adopted ones among them."""
@@ -250,7 +252,9 @@ class SessionBinding(Actions):
             self.notify(str(error))
 
     def _on_document(self, diff: DocumentDiff) -> None:
-        self.prompts.show(self.session.document, (*diff.changed, *diff.removed))
+        if diff.keys and self.work.is_propagating:
+            self.work.stop()  # what it goes on from has changed
+        self.prompts.show(self.session.document, diff.keys)
         if diff.objects or diff.removed_objects:
             self.labels.forget()
             self._sync_label_layers()
