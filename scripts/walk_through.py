@@ -55,10 +55,12 @@ class Walk:
 
     @property
     def session(self) -> Any:
+        """What the panel works on."""
         return self.panel.bench.session
 
     @property
     def binding(self) -> Any:
+        """Between the session and the layers."""
         return self.panel.bench.binding
 
     def wait(self, condition: Callable[[], bool], what: str, seconds: float = 600.0) -> float:
@@ -112,13 +114,10 @@ class Walk:
         self.settle()
         before = set(self.session.document.prompts)
         began = time.perf_counter()
-        self.click_only(frame, y, x)
+        self.click(frame, y, x)
         self.wait(lambda: set(self.session.document.prompts) != before, "the prompt")
         self.wait(lambda: not self.session.needs_preview, "the mask")
         return time.perf_counter() - began
-
-    def click_only(self, frame: int, y: float, x: float) -> None:
-        self.click(frame, y, x)
 
     def propagate(self, objects: str = "all") -> float:
         """Press Propagate and wait; seconds."""
@@ -158,6 +157,7 @@ class Counter:
         self.frames = 0
 
     def __call__(self, frame: int, object_ids: tuple[int, ...]) -> None:
+        """Count one."""
         self.frames += 1
 
 
@@ -264,38 +264,47 @@ def walk_through(walk: Walk, chosen: argparse.Namespace) -> None:
     truth = open_images(walk, chosen)
     walk.idle()
     walk.viewer.reset_view()
-    if chosen.clicks:
-        places = [(index + 1, *map(int, text.split(","))) for index, text in enumerate(chosen.clicks)]
-    else:
+    ids = click_objects(walk, chosen, truth)
+    track(walk, chosen.frame)
+    if truth is not None:
+        walk.report["mean_iou_before_correction"] = mean_iou(walk, truth, ids)
+        walk.report["corrected"] = correct_worst(walk, truth, ids)
+        walk.picture("5_corrected")
+        walk.propagate("stale")
+        walk.idle()
+        walk.report["mean_iou"] = mean_iou(walk, truth, ids)
+        walk.picture("6_propagated_again")
+    keep_and_reopen(walk)
+
+
+def click_objects(walk: Walk, chosen: argparse.Namespace, truth: np.ndarray | None) -> dict[int, int]:
+    """Click on each object once; object id -> id in the truth."""
+    places = [(index + 1, *map(int, text.split(","))) for index, text in enumerate(chosen.clicks)]
+    if truth is not None and not places:
         places = chosen_objects(truth, chosen.frame, chosen.objects)
     seconds = [walk.click_new(chosen.frame, y, x) for _, y, x in places]
-    ids = {
-        object_id: true for object_id, (true, _, _) in zip(sorted(walk.session.document.objects), places, strict=True)
-    }
     walk.report["seconds_from_click_to_mask"] = [round(value, 3) for value in seconds]
     walk.idle()
     walk.picture("2_clicks")
+    return dict(zip(sorted(walk.session.document.objects), (true for true, _, _ in places), strict=True))
+
+
+def track(walk: Walk, frame: int) -> None:
+    """Propagate both ways, once stopped and once to the end."""
     walk.report["frames_after_stop"] = walk.stop_early()
     began = walk.propagate()
-    walk.wait(lambda: walk.session.masks.get((1, max(chosen.frame + 3, 3))) is not None, "frames")
+    walk.wait(lambda: walk.binding.work.done > 3, "frames")
     walk.picture("3_running")
     walk.idle()
     walk.report["seconds_both_ways"] = round(time.perf_counter() - began, 1)
     walk.binding.show_frame(walk.session.frame_count - 1)
     walk.picture("4_propagated")
-    if truth is not None:
-        walk.report["mean_iou_before_correction"] = round(
-            float(np.mean(list(object_ious(walk.labels(), truth, ids).values()))), 3
-        )
-        walk.report["corrected"] = correct_worst(walk, truth, ids)
-        walk.picture("5_corrected")
-        walk.propagate("stale")
-        walk.idle()
-        ious = object_ious(walk.labels(), truth, ids)
-        walk.report["mean_iou"] = round(float(np.mean(list(ious.values()))), 3)
-        walk.picture("6_propagated_again")
+
+
+def keep_and_reopen(walk: Walk) -> None:
+    """Save, export, close the window, and open the session again in another one."""
     walk.panel.saving.save.click()
-    walk.wait(lambda: (walk.out / "walk.sam2" / "session.json").exists(), "the session folder")
+    walk.wait((walk.out / "walk.sam2" / "session.json").exists, "the session folder")
     walk.settle()
     before = walk.labels()
     walk.panel.saving.export.click()
@@ -311,6 +320,11 @@ def walk_through(walk: Walk, chosen: argparse.Namespace) -> None:
     walk.report["reopened_labels_are_the_same"] = bool((reopened.labels() == before).all())
     walk.report["exported_labels_are_the_same"] = bool((tifffile.imread(walk.out / "labels.tif") == before).all())
     reopened.close()
+
+
+def mean_iou(walk: Walk, truth: np.ndarray, ids: dict[int, int]) -> float:
+    """Mean IoU over all objects and the frames on which they are."""
+    return round(float(np.mean(list(object_ious(walk.labels(), truth, ids).values()))), 3)
 
 
 def holds(record: HoldRecord) -> dict[str, Any]:
