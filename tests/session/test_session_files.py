@@ -170,3 +170,47 @@ def test_what_autosaving_cannot_write_is_told(movie, tmp_path):
     session.save()
     session.close()
     assert json.loads((folder / "session.json").read_text())["prompts"]
+
+
+def test_saving_without_waiting_tells_later_what_failed(movie, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "other.txt").touch()
+    with Session.open(movie, predictor=DiscPredictor()) as session:
+        session.add_points(1, 0, [(10, 10)])
+        with pytest.raises(StackError, match="other files"):
+            session.save(tmp_path / "full")
+        assert session.folder is None
+        assert session.is_dirty
+        session.save(tmp_path / "work.sam2", wait=False)
+        list(session.propagate())
+        session.save()
+        assert session.folder == tmp_path / "work.sam2"
+    with Session.open(tmp_path / "work.sam2", predictor=DiscPredictor()) as session:
+        assert session.status(1).tolist() == [1] + [2] * 39
+
+
+def test_an_interrupted_run_goes_along_into_another_folder(movie, tmp_path):
+    with Session.open(movie, predictor=DiscPredictor()) as session:
+        session.add_points(1, 0, [(10, 10)])
+        for update in session.propagate("forward"):
+            if update.frame_index == 7:
+                break
+        session.save(tmp_path / "late.sam2")
+    with Session.open(tmp_path / "late.sam2", predictor=DiscPredictor()) as session:
+        assert session.interrupted_run == PropagateRequest("forward")
+        assert [update.frame_index for update in session.resume()] == list(range(8, 40))
+        assert session.status(1).tolist() == [1] + [2] * 39
+
+
+def test_nothing_heavy_is_imported_before_the_first_job():
+    script = """
+        import sys
+        import numpy as np
+        from napari_sam2 import Session
+        session = Session.open(np.zeros((3, 40, 60), np.uint8))
+        session.add_points(1, 0, [(10, 10)])
+        job = session.propagate_job()
+        heavy = [name for name in ("torch", "napari", "qtpy") if name in sys.modules]
+        assert not heavy, heavy
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 
@@ -17,27 +18,34 @@ class AutosaveQueue:
 
     Parameters
     ----------
-    saver
-        An `Autosaver`.
+    folder
+        That the writer writes to.
+    open_saver
+        Makes the `Autosaver`; the first that is called on the thread.
     """
 
-    def __init__(self, saver: Any) -> None:
-        self.saver = saver
-        self.folder = saver.folder
+    def __init__(self, folder: Path, open_saver: Callable[[], Any]) -> None:
+        self.folder = folder
+        self.saver: Any = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="napari-sam2 autosave")
         self._error: BaseException | None = None
         self._document: tuple[Any, Any] | None = None
+        self._submit(lambda: self._open(open_saver))
 
     def put(self, name: str, *args: Any) -> None:
         """Have the writer's method of that name called with the arguments."""
-        self._submit(lambda: getattr(self.saver, name)(*args))
+        self.do(lambda saver: getattr(saver, name)(*args))
+
+    def do(self, call: Callable[[Any], object]) -> None:
+        """Have something done with the writer; nothing where it could not be opened."""
+        self._submit(lambda: None if self.saver is None else call(self.saver))
 
     def save_document(self, document: Any, settings: Any) -> None:
         """Have a document written; of several that wait only the last one is."""
         waits = self._document is not None
         self._document = (document, settings)
         if not waits:
-            self._submit(self._write_document)
+            self.do(self._write_document)
 
     def flush(self) -> None:
         """Wait until all is written; raise what failed."""
@@ -51,18 +59,22 @@ class AutosaveQueue:
             raise error
 
     def close(self) -> None:
-        """Write what waits, and let go of the folder."""
+        """Write what waits, let go of the folder, and raise what failed."""
         self._thread.shutdown(wait=True)
-        self.saver.close()
+        if self.saver is not None:
+            self.saver.close()
         self.check()
 
-    def _write_document(self) -> None:
+    def _open(self, open_saver: Callable[[], Any]) -> None:
+        self.saver = open_saver()
+
+    def _write_document(self, saver: Any) -> None:
         waiting, self._document = self._document, None
         if waiting is not None:
-            self.saver.save_document(*waiting)
+            saver.save_document(*waiting)
 
     def _submit(self, call: Callable[[], object]) -> None:
         self._thread.submit(call).add_done_callback(self._keep_error)
 
     def _keep_error(self, done: Future[object]) -> None:
-        self._error = done.exception() or self._error
+        self._error = self._error or done.exception()

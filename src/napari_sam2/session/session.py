@@ -9,6 +9,7 @@ was saved once is saved as it goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from napari_sam2.stacks import Stack, open_stack
 from sam2_core.errors import StackError
 
 if TYPE_CHECKING:
-    from napari_sam2.io.saved_session import SavedSession
+    from napari_sam2.io.saved_session import SavedSession, StackRecord
 
 __all__ = ["Session", "SessionEvents"]
 
@@ -59,6 +60,7 @@ class Session(Working):
         self._source: tuple[str | None, str | None] = (None, None)  # path, axes as given
         self._autosave: AutosaveQueue | None = None
         self._saved = True
+        self._record: StackRecord | None = None
 
     @classmethod
     def open(  # noqa: PLR0913 - one keyword per thing that a script may want to say
@@ -120,7 +122,7 @@ class Session(Working):
             raise
         session._source = (saved.source, saved.axes)
         session._take_over(saved)
-        session._autosave = AutosaveQueue(saver)
+        session._autosave = AutosaveQueue(saver.folder, lambda: saver)
         session._on_snapshot = session._keep_snapshot
         return session
 
@@ -149,10 +151,11 @@ class Session(Working):
         StackError
             If the folder cannot be written to, or there is none yet.
         """
-        if self._autosave is None or (folder is not None and Path(folder) != self.folder):
-            self._save_in_new(folder)
+        if self._autosave is None or (folder is not None and Path(folder).expanduser() != self.folder):
+            self._save_in_new(folder, wait)
         else:
-            self._autosave.put("save", self._saved_session())
+            saved, recorded = self._saved_session(), self._recorded
+            self._autosave.do(lambda saver: saver.save(recorded(saved)))
         if wait and self._autosave is not None:
             self._autosave.flush()
         self._saved = True
@@ -210,24 +213,40 @@ class Session(Working):
             if saved.snapshot is not None:
                 self._restored = Restored(saved.snapshot, saved.document)
 
-    def _save_in_new(self, folder: Path | str | None) -> None:
+    def _save_in_new(self, folder: Path | str | None, wait: bool) -> None:
+        """Save in another folder than before, if there was one, and go on there."""
         from napari_sam2.io.autosave import Autosaver
 
         if folder is None:
             raise StackError("The session was not saved before; say where, for example session.save('movie.sam2').")
-        saver = Autosaver.create(folder, self._saved_session())
-        before, self._autosave = self._autosave, AutosaveQueue(saver)
+        saved, recorded = self._saved_session(), self._recorded
+        queue = AutosaveQueue(Path(folder).expanduser(), lambda: Autosaver.create(folder, recorded(saved)))
+        if wait:
+            try:
+                queue.flush()
+            except BaseException:
+                queue.close()
+                raise
+        before, self._autosave = self._autosave, queue
         self._on_snapshot = self._keep_snapshot
         if before is not None:
             before.close()
 
     def _saved_session(self) -> SavedSession:
-        from napari_sam2.io.saved_session import SavedSession, StackRecord
+        from napari_sam2.io.saved_session import RunRecord, SavedSession
 
         source, axes = self._source
         settings = self.settings.model_dump(mode="json")
-        masks = tuple(self.masks.items())
-        return SavedSession(self.document, masks, settings, source, axes, stack=StackRecord.of(self.stack))
+        run = None if self._work is None else RunRecord(self._work.record(), self._work.done())
+        return SavedSession(self.document, tuple(self.masks.items()), settings, source, axes, run)
+
+    def _recorded(self, saved: SavedSession) -> SavedSession:
+        """Return what is to be saved with the mark of its images, which is read once; on the writing thread."""
+        from napari_sam2.io.saved_session import StackRecord
+
+        if self._record is None:
+            self._record = StackRecord.of(self.stack)
+        return replace(saved, stack=self._record)
 
     def _keep_snapshot(self, snapshot: EngineSnapshot, leg: str, frame: int) -> None:
         """Have a snapshot written; called on the lane."""
@@ -258,7 +277,19 @@ class Session(Working):
             self._autosave.put("put", _as_they_are(changes, self.masks), done)
         if done is not None and update.done >= update.total:
             self._autosave.put("end_run")
-        self._autosave.check()
+        self._check_autosave()
+
+    def _check_autosave(self) -> None:
+        """Raise what could not be saved; a folder that could not be opened at all is given up."""
+        queue = self._autosave
+        if queue is None:
+            return
+        try:
+            queue.check()
+        except BaseException:
+            if queue.saver is None:
+                self._autosave, self._saved = None, False
+            raise
 
 
 def _stack_of(saved: SavedSession, images: Any, folder: Path) -> Stack:

@@ -60,6 +60,10 @@ class RunInWork:
         """Note that the masks of a frame came."""
         self.finished.setdefault(leg, []).append(frame)
 
+    def done(self) -> dict[str, tuple[int, ...]]:
+        """Return a copy of what is finished."""
+        return {leg: tuple(frames) for leg, frames in self.finished.items()}
+
     def rest(self, document: Document, revision: int) -> PropagateJob:
         """Return the job that does what is left."""
         spans = [rest for span in self.spans if (rest := self._rest_of(span)) is not None]
