@@ -198,7 +198,8 @@ def test_an_interrupted_run_goes_along_into_another_folder(movie, tmp_path):
         session.save(tmp_path / "late.sam2")
     with Session.open(tmp_path / "late.sam2", predictor=DiscPredictor()) as session:
         assert session.interrupted_run == PropagateRequest("forward")
-        assert [update.frame_index for update in session.resume()] == list(range(8, 40))
+        rest = [update.frame_index for update in session.resume() if update.leg == "forward"]
+        assert rest == list(range(8, 40))
         assert session.status(1).tolist() == [1] + [2] * 39
 
 
