@@ -74,7 +74,7 @@ def test_propagate_fills_the_timeline_and_the_hint_says_what_is_next(desk: Any) 
     assert row.state == "done"
     assert np.all(row.codes[1:] == TRACKED)
     assert "Step through" in desk.panel.hint.text()
-    assert desk.panel.propagate.progress.isHidden()
+    assert desk.panel.propagate.progress.parentWidget().isHidden()
 
 
 def test_propagate_keeps_to_direction_objects_and_range(desk: Any) -> None:
@@ -102,7 +102,7 @@ def test_stop_ends_the_run_within_a_frame_and_keeps_what_was_found(desk: Any) ->
     desk.until(lambda: desk.binding.work.done >= 1)
     desk.panel.state.refresh()
     assert "Tracking" in desk.panel.hint.text()
-    assert not desk.panel.propagate.progress.isHidden()
+    assert not desk.panel.propagate.progress.parentWidget().isHidden()
     before = desk.binding.work.done
     desk.press(desk.panel.propagate.stop)
     desk.gate.release(1)
@@ -342,7 +342,7 @@ def test_a_failing_model_is_told_in_the_panel_and_by_napari(desk: Any, monkeypat
     desk.until(lambda: not desk.binding.work.busy)
     assert [str(error) for error in told] == ["the GPU ran out of memory"]
     assert desk.panel.message.text() == "the GPU ran out of memory"
-    assert desk.panel.propagate.progress.isHidden()
+    assert desk.panel.propagate.progress.parentWidget().isHidden()
 
 
 def test_a_list_of_models_can_be_chosen_from(desk: Any) -> None:

@@ -23,7 +23,7 @@ _BELOW_LANE = 4
 _STRIP = LANE_HEIGHT + _BELOW_LANE
 _ROW_HEIGHT = 22 + _STRIP
 _WIDTHS = {Column.number: 46, Column.frames: 54, Column.state: 62, Column.visible: 26, Column.locked: 26}
-_FEWEST_ROWS, _MOST_ROWS = 3, 6
+_FEWEST_ROWS, _MOST_ROWS = 3, 5
 
 
 class ObjectsTable(QTableView):
@@ -46,6 +46,7 @@ class ObjectsTable(QTableView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setShowGrid(False)
+        self.setIconSize(QSize(14, 14))
         self.setWordWrap(False)
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -95,7 +96,7 @@ class ObjectsTable(QTableView):
         return QRect(6, top, max(self.viewport().width() - 12, 1), LANE_HEIGHT)
 
     def sizeHint(self) -> QSize:
-        """Return room for three to six rows; more scroll."""
+        """Return room for three to five rows; more scroll."""
         rows = min(max(self._objects.rowCount(), _FEWEST_ROWS), _MOST_ROWS)
         return QSize(300, self.horizontalHeader().sizeHint().height() + rows * _ROW_HEIGHT + 2)
 

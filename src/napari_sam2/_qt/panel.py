@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.utils import notifications
-from qtpy.QtCore import QEvent, QObject
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import napari
 
 MIN_WIDTH = 320
+_SHOWN_MS = 8000
 
 
 class SegmentAndTrackPanel(QWidget):
@@ -58,6 +59,10 @@ class SegmentAndTrackPanel(QWidget):
         self.verbs = PanelActions(self)
         self.state = PanelState(self)
         self._closed = False
+        self._message_timer = QTimer(self)
+        self._message_timer.setSingleShot(True)
+        self._message_timer.setInterval(_SHOWN_MS)
+        self._message_timer.timeout.connect(self._hide_message)
         self._take_theme()
         napari_viewer.events.theme.connect(self._take_theme)
         self.bench.prepare()
@@ -98,6 +103,7 @@ class SegmentAndTrackPanel(QWidget):
 
     def show_error(self, error: Exception) -> None:
         """Say what went wrong, in the panel and as a notification of napari's."""
+        self._message_timer.stop()
         text = str(error) or type(error).__name__
         self.message.show_text(text, "error", self.palette_now)
         self.message.setVisible(True)
@@ -112,6 +118,7 @@ class SegmentAndTrackPanel(QWidget):
             return
         self.message.show_text(text, "info", self.palette_now)
         self.message.setVisible(True)
+        self._message_timer.start()
 
     def close_work(self) -> None:
         """Stop what runs and wait for the frame in work; afterwards nothing of the panel is called any more."""
@@ -146,6 +153,10 @@ class SegmentAndTrackPanel(QWidget):
         if above is not None and above is not self._window:
             self._window = above
             above.installEventFilter(self)
+
+    def _hide_message(self) -> None:
+        """Take away what needs no answer; a message with a button stays."""
+        self.message.setVisible(not self.message.button.isHidden())
 
     def _take_diameter(self, length: float) -> None:
         self.model_section.diameter.setValue(round(length))

@@ -227,16 +227,19 @@ class PropagateSection(Section):
         self.objects = _combo(whom, "For whom")
         self.reach = _combo(reach, "How far it goes")
         self.first, self.last = QSpinBox(), QSpinBox()
-        self._range = QWidget()
+        self.go = IconButton("Propagate", "long_right_arrow", "Find the objects on the other frames (Shift+G)")
+        self.stop = IconButton("Stop", "playback-stop", "Stop after the frame in work (H)")
+        self.progress = QProgressBar()
+        self._range, self._running = QWidget(), QWidget()
         self._range.setLayout(row_of(QLabel("From"), self.first, QLabel("to"), self.last, stretch=False))
         self._range.setVisible(False)
-        self.go = IconButton("Propagate", "long_right_arrow", "Find the objects on the other frames")
-        self.stop = IconButton("Stop", "playback-stop", "Stop after the frame in work")
-        self.progress = QProgressBar()
-        for row in (row_of(self.direction, self.objects, self.reach), row_of(self.go, self.stop)):
-            self.body.addLayout(row)
-        self.body.insertWidget(1, self._range)
-        self.body.addWidget(self.progress)
+        running = row_of(self.progress)
+        running.addWidget(self.stop)
+        self._running.setLayout(running)
+        self.body.addLayout(row_of(self.direction, self.objects))
+        self.body.addLayout(row_of(self.reach, self.go))
+        self.body.addWidget(self._range)
+        self.body.addWidget(self._running)
         self.show_idle()
         self.reach.currentIndexChanged.connect(self._show_range)
 
@@ -257,13 +260,11 @@ class PropagateSection(Section):
         self.progress.setRange(0, total)
         self.progress.setValue(done)
         self.progress.setFormat(text)
-        self.progress.setVisible(True)
-        self.stop.setEnabled(True)
+        self._running.setVisible(True)
 
     def show_idle(self) -> None:
-        """Show that nothing runs."""
-        self.progress.setVisible(False)
-        self.stop.setEnabled(False)
+        """Show that nothing runs: neither bar nor Stop."""
+        self._running.setVisible(False)
 
     def _show_range(self) -> None:
         self._range.setVisible(self.reach.currentData() == "range")

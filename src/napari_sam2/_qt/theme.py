@@ -44,7 +44,7 @@ class Palette:
             prompted="#b34700" if light else "#f0b340",
             tracked="#0072b2" if light else "#56b4e9",
             edited="#a03070" if light else "#e79ac8",
-            stale="#85807c" if light else "#9a9fab",
+            stale="#5c5855" if light else "#c9ccd6",
             absent="#4a4644" if light else "#d5d8de",
             warning=theme.warning.as_hex(format="long"),
             error=theme.error.as_hex(format="long"),
@@ -71,8 +71,8 @@ def coloured_icon(name: str, colour: str) -> QIcon:
     return QIcon(pixmap)
 
 
-def swatch(colour: QColor, side: int = 12) -> QPixmap:
-    """Return a small filled square with a thin darker edge, sharp at 2x."""
+def swatch(colour: QColor, side: int = 12) -> QIcon:
+    """Return a small filled square with a thin edge, sharp at 2x, of the same colour in a selected row."""
     pixmap = QPixmap(2 * side, 2 * side)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
@@ -81,5 +81,6 @@ def swatch(colour: QColor, side: int = 12) -> QPixmap:
     painter.setPen(colour.darker(150))
     painter.drawRoundedRect(QRectF(1, 1, 2 * side - 2, 2 * side - 2), 5, 5)
     painter.end()
-    pixmap.setDevicePixelRatio(2)
-    return pixmap
+    icon = QIcon(pixmap)
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)
+    return icon

@@ -189,9 +189,9 @@ class Workbench(QObject):
 
         self.session = session
         self.runner = QtRunner(session, self)
-        self.runner.progressed.connect(self.progressed.emit)
-        self.runner.stopped.connect(self.idle.emit)
-        self.runner.failed.connect(self.failed.emit)
+        self.runner.progressed.connect(self.progressed)
+        self.runner.stopped.connect(self.idle)
+        self.runner.failed.connect(self.failed)
         session.on_download = self._tell_download
         with hold("napari adds layers"):
             self.binding = bind(self._viewer, session, image_of(session), self.runner, notify=self.said.emit)
