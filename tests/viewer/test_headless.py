@@ -32,3 +32,9 @@ print("worked")
 def test_works_without_any_qt():
     done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=TESTS, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "worked", done.stderr
+
+
+def test_importing_the_room_imports_neither_torch_nor_qt():
+    script = "import napari_sam2.viewer, sys; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not {"torch", "qtpy", "superqt", "PySide6", "PyQt6"} & set(done.stdout.split())
