@@ -116,3 +116,20 @@ def test_a_closed_lane_has_no_thread_and_takes_no_job():
     assert "closed lane" not in {thread.name for thread in threading.enumerate()}
     with pytest.raises(StackError, match="closed"):
         list(lane.run(lambda: [1], CancelToken()))
+
+
+def test_closing_ends_a_job_that_nobody_takes_from():
+    lane = Lane()
+    running = lane.run(lambda: iter(range(100)), CancelToken())
+    assert next(running) == 0
+    lane.close()
+    assert len(list(running)) <= WAITING + 1
+
+
+def test_a_second_iteration_in_the_middle_of_the_first_is_refused_instead_of_waiting_for_ever(lane):
+    running = lane.run(lambda: iter(range(100)), CancelToken())
+    next(running)
+    with pytest.raises(StackError, match="under way in this thread"):
+        next(lane.run(lambda: [1], CancelToken()))
+    running.close()
+    assert list(lane.run(lambda: [1], CancelToken())) == [1]

@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from napari_sam2.session.jobs import CancelToken
 from sam2_core.errors import StackError
@@ -32,10 +32,11 @@ class Lane:
 
     def __init__(self, name: str = "napari-sam2 lane") -> None:
         self._name = name
-        self._tasks: SimpleQueue[_Task[object] | None] = SimpleQueue()
+        self._tasks: SimpleQueue[_Task[Any] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._closed = False
+        self._open: list[_Task[Any]] = []
 
     def run(self, factory: Callable[[], Iterable[Item]], token: CancelToken) -> Iterator[Item]:
         """Yield in the calling thread what the iterable of `factory` yields on the lane.
@@ -50,24 +51,27 @@ class Lane:
         Raises
         ------
         StackError
-            The lane was closed.
+            The lane was closed, or the calling thread is in the middle of another iteration, which would never end.
         """
         task = _Task(factory, token)
         self._submit(task)
         try:
             yield from task.items()
         finally:
-            token.cancel()
-            task.channel.close()
+            task.leave()
             task.finished.wait()
+            with self._starting:
+                self._open.remove(task)
 
     def close(self) -> None:
-        """End the thread behind the job that is on it; jobs that wait are still run."""
+        """Cancel all jobs and end the thread behind the one that is on it; what was yielded can still be taken."""
         with self._starting:
             if not self._closed:
                 self._closed = True
                 self._tasks.put(None)
             thread = self._thread
+            for task in self._open:
+                task.leave()
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
@@ -75,7 +79,13 @@ class Lane:
         with self._starting:
             if self._closed:
                 raise StackError("The session was closed and computes nothing any more; open it again.")
-            self._tasks.put(task)  # type: ignore[arg-type]
+            if any(other.asked_by == task.asked_by and not other.finished.is_set() for other in self._open):
+                raise StackError(
+                    "A run is under way in this thread; take all of it, or leave it (break, or close the iterator), "
+                    "before the next one."
+                )
+            self._open.append(task)
+            self._tasks.put(task)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
@@ -93,6 +103,7 @@ class _Task(Generic[Item]):
         self.token = token
         self.channel: _Channel[Item] = _Channel()
         self.finished = threading.Event()
+        self.asked_by = threading.get_ident()
         self.error: BaseException | None = None
 
     def work(self) -> None:
@@ -105,6 +116,11 @@ class _Task(Generic[Item]):
         finally:
             self.channel.close()
             self.finished.set()
+
+    def leave(self) -> None:
+        """Have the job end soon; nothing waits for what it yields any more."""
+        self.token.cancel()
+        self.channel.close()
 
     def _draw(self) -> None:
         items = iter(self.factory())
