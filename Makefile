@@ -1,5 +1,6 @@
 # Each command sets up what it needs in .venv, from constraints.txt, and is quick the second time.
 #
+#   make napari   open napari with the panel "Segment and track"
 #   make demo     run the main job on a synthetic movie with the model that ships, and show what came out
 #   make test     all tests (installs missing Qt system libraries where it may)
 #   make check    ruff, mypy, import contracts, plugin manifest, wheel and sdist
@@ -14,7 +15,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench bench-quality clean
+.PHONY: help napari demo test check bench bench-quality clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,6 +28,10 @@ SETTINGS := pyproject.toml constraints.txt
 
 help:
 	@sed -n 's/^#   //p' Makefile
+
+napari: $(VENV)/.napari
+	@bash scripts/qt_libraries.sh $(BIN)/python
+	$(BIN)/napari --with napari-sam2 "Segment and track"
 
 demo: $(VENV)/.plain
 	$(BIN)/napari-sam2 demo --out demo
@@ -63,6 +68,10 @@ $(VENV)/.base: scripts/create_venv.sh
 $(VENV)/.plain: $(VENV)/.base $(SETTINGS)
 	$(INSTALL) --editable .
 	@touch $@
+
+$(VENV)/.napari: $(VENV)/.base $(SETTINGS)
+	$(INSTALL) --editable ".[all]"
+	@touch $@ $(VENV)/.plain
 
 $(VENV)/.test: $(VENV)/.base $(SETTINGS)
 	$(INSTALL) --editable ".[all,video]" --group test

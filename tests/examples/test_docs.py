@@ -19,7 +19,15 @@ from napari_sam2 import samples
 from napari_sam2.cli import main
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/tutorial.md", "docs/how-to.md", "docs/numerics.md", "docs/concepts.md", "docs/sessions.md")
+PAGES = (
+    "README.md",
+    "docs/tutorial.md",
+    "docs/napari.md",
+    "docs/how-to.md",
+    "docs/numerics.md",
+    "docs/concepts.md",
+    "docs/sessions.md",
+)
 FENCE = re.compile(r"(?P<skip><!-- not run: .+? -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)\n```", re.DOTALL)
 CSV_NAME = re.compile(r"`([\w/]+\.csv)`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
