@@ -27,7 +27,7 @@ def panel(qtbot: QtBot) -> Iterator[ModelsPanel]:
     viewer: Any = SimpleNamespace(theme="dark", events=SimpleNamespace(theme=emitter))
     panel = ModelsPanel(viewer)
     qtbot.addWidget(panel, before_close_func=ModelsPanel.close_work)
-    panel.resize(320, 500)
+    panel.resize(340, 500)
     panel.show()
     qtbot.waitUntil(lambda: panel.table.rowCount() > 0)
     yield panel

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from napari.utils.notifications import notification_manager
-from qtpy.QtWidgets import QFileDialog, QMessageBox
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_sam2._qt.timeline import PROMPTED, STALE, TRACKED
 
@@ -341,7 +341,7 @@ def test_a_failing_model_is_told_in_the_panel_and_by_napari(desk: Any, monkeypat
     desk.press(desk.panel.propagate.go)
     desk.until(lambda: not desk.binding.work.busy)
     assert [str(error) for error in told] == ["the GPU ran out of memory"]
-    assert desk.panel.message.text() == "the GPU ran out of memory"
+    assert desk.panel.message.text() == "the GPU ran out of memory It failed; prompts and masks are kept."
     assert desk.panel.propagate.progress.parentWidget().isHidden()
 
 
@@ -362,4 +362,6 @@ def test_it_fits_a_laptop_without_horizontal_scrolling_in_both_themes(desk: Any,
     desk.panel.resize(320, 640)
     area = desk.panel.area
     assert desk.panel.minimumSizeHint().width() <= 330
-    assert area.widget().minimumSizeHint().width() <= 320
+    parts = desk.panel.objects.findChildren(QWidget)
+    widths = {type(part).__name__: part.minimumSizeHint().width() for part in (*desk.panel.sections(), *parts)}
+    assert area.widget().minimumSizeHint().width() <= 320, widths

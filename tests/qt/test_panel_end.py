@@ -19,10 +19,14 @@ def close_viewer(desk: Any) -> None:
 
 def remove_dock(desk: Any) -> None:
     desk.viewer.window.remove_dock_widget(desk.panel)
-    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
-@pytest.mark.parametrize("end", [close_viewer, remove_dock])
+def delete_panel(desk: Any) -> None:
+    desk.panel.deleteLater()
+    QApplication.sendPostedEvents(desk.panel, QEvent.Type.DeferredDelete)
+
+
+@pytest.mark.parametrize("end", [close_viewer, remove_dock, delete_panel])
 def test_closing_in_the_middle_of_a_run_waits_and_leaves_nothing(desk: Any, end: Callable[[Any], None]) -> None:
     desk.open_movie()
     desk.click(1, 20, 20)
@@ -31,14 +35,10 @@ def test_closing_in_the_middle_of_a_run_waits_and_leaves_nothing(desk: Any, end:
     desk.until(lambda: desk.binding.work.done >= 1)
     session, runner = desk.session, desk.panel.bench.runner
     threading.Timer(0.2, desk.gate.release, (1000,)).start()
-    if end is remove_dock:
-        desk.panel.deleteLater()
-        QApplication.sendPostedEvents(desk.panel, QEvent.Type.DeferredDelete)
-    else:
-        end(desk)
+    end(desk)
     assert not session.is_running
     assert not runner.busy
-    assert not [thread for thread in threading.enumerate() if "lane" in thread.name]
+    desk.until(lambda: not [thread for thread in threading.enumerate() if "lane" in thread.name])
 
 
 def test_the_binding_and_the_session_are_freed_when_another_image_is_opened(desk: Any) -> None:

@@ -96,7 +96,7 @@ class ModelsPanel(QWidget):
         column.addLayout(row_of(self.download, self.cancel, self.add, self.delete))
         column.addWidget(self.progress)
         column.addWidget(self.message)
-        self.setMinimumWidth(320)
+        self.setMinimumWidth(340)
 
     def _connect(self) -> None:
         connect = self._slots.connect

@@ -20,6 +20,7 @@ class ObjectsSection(Section):
         self.swap = IconButton("Swap", "shuffle", "Exchange two objects from the frame that is shown on")
         self.remove = IconButton("Delete", "delete", "Delete the chosen objects with their masks and prompts")
         self.current = QLabel()
+        self.current.setWordWrap(True)
         self.body.addWidget(self.table)
         self.body.addLayout(row_of(self.new, self.merge, self.swap, self.remove))
         self.body.addWidget(self.current)

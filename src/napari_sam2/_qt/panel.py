@@ -47,6 +47,7 @@ class SegmentAndTrackPanel(QWidget):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self._window: QMainWindow | None = None
+        self._closed = False
         super().__init__()
         self.viewer = napari_viewer
         self.palette_now = Palette.of(napari_viewer.theme)
@@ -54,17 +55,18 @@ class SegmentAndTrackPanel(QWidget):
         self.bench = Workbench(napari_viewer, self)
         self.model = ObjectsModel(self._colour_of, napari_viewer.theme, self)
         self.diameter_tool = DiameterTool(napari_viewer, self._take_diameter, self)
-        self._build()
-        self.chooser = ImageChooser(self)
-        self.verbs = PanelActions(self)
-        self.state = PanelState(self)
-        self._closed = False
+        self._has_just_failed = False
         self._message_timer = QTimer(self)
         self._message_timer.setSingleShot(True)
         self._message_timer.setInterval(_SHOWN_MS)
         self._message_timer.timeout.connect(self._hide_message)
+        self._build()
+        self.chooser = ImageChooser(self)
+        self.verbs = PanelActions(self)
+        self.state = PanelState(self)
         self._take_theme()
         napari_viewer.events.theme.connect(self._take_theme)
+        self.slots.connect(self.bench.changed, self._watch_window)
         self.bench.prepare()
 
     def _build(self) -> None:
@@ -104,6 +106,8 @@ class SegmentAndTrackPanel(QWidget):
     def show_error(self, error: Exception) -> None:
         """Say what went wrong, in the panel and as a notification of napari's."""
         self._message_timer.stop()
+        self._has_just_failed = True
+        QTimer.singleShot(0, self, self._have_not_failed)
         text = str(error) or type(error).__name__
         self.message.show_text(text, "error", self.palette_now)
         self.message.setVisible(True)
@@ -113,8 +117,10 @@ class SegmentAndTrackPanel(QWidget):
             notifications.notification_manager.receive_error(type(error), error, error.__traceback__)
 
     def show_message(self, text: str) -> None:
-        """Say something that needs no answer; an error with the same words stays one."""
-        if text == self.message.text() and self.message.isVisible():
+        """Say something that needs no answer; an error that was told just now stays, with this behind it."""
+        if self._has_just_failed:
+            if text not in self.message.text():
+                self.message.show_text(f"{self.message.text()} {text}", "error", self.palette_now)
             return
         self.message.show_text(text, "info", self.palette_now)
         self.message.setVisible(True)
@@ -130,6 +136,9 @@ class SegmentAndTrackPanel(QWidget):
         self.state.close()
         self.chooser.close()
         self.bench.close()
+        if self._window is not None:
+            self._window.removeEventFilter(self)
+            self._window = None
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """End the work when the viewer's window closes."""
@@ -138,10 +147,10 @@ class SegmentAndTrackPanel(QWidget):
         return False
 
     def event(self, event: QEvent) -> bool:
-        """Find the viewer's window when the panel is docked; end the work when Qt deletes the panel."""
-        if event.type() in (QEvent.Type.ParentChange, QEvent.Type.Polish, QEvent.Type.Show):
+        """Find the viewer's window when the panel is docked; end the work when the panel is taken out of it."""
+        if event.type() in (QEvent.Type.ParentChange, QEvent.Type.Show):
             self._watch_window()
-        if event.type() == QEvent.Type.DeferredDelete:
+        if event.type() == QEvent.Type.DeferredDelete or (self._window is not None and self.parentWidget() is None):
             self.close_work()
         return super().event(event)
 
@@ -150,9 +159,12 @@ class SegmentAndTrackPanel(QWidget):
         above = self.parentWidget()
         while above is not None and not isinstance(above, QMainWindow):
             above = above.parentWidget()
-        if above is not None and above is not self._window:
+        if above is not None and above is not self._window and not self._closed:
             self._window = above
             above.installEventFilter(self)
+
+    def _have_not_failed(self) -> None:
+        self._has_just_failed = False
 
     def _hide_message(self) -> None:
         """Take away what needs no answer; a message with a button stays."""

@@ -179,6 +179,8 @@ class PanelActions:
         if self._bench.session is not None:
             self._session.change_settings(**self._panel.model_section.choice())
             self._panel.model_section.show_choice(self._session.settings.model_dump())
+        if self._bench.binding is not None:
+            self._bench.binding.work.preview()
 
     def measure(self) -> None:
         """Let a person draw a line across an object."""

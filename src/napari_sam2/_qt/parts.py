@@ -32,12 +32,14 @@ class IconButton(QPushButton):
         super().__init__(text)
         self._icon_name = icon
         self.setIconSize(_ICON)
+        self.setMinimumWidth(28)
         self.setToolTip(tip)
         self.setAccessibleName(text or tip)
 
     def set_theme(self, theme_id: str) -> None:
         """Take the icon in the theme's colour."""
         self.setIcon(themed_icon(self._icon_name, theme_id))
+        self.setStyleSheet("IconButton { font-size: 9pt; padding: 4px 2px; }")
 
 
 class ToolButton(QToolButton):
@@ -61,7 +63,8 @@ class ToolButton(QToolButton):
         theme = get_theme(theme_id)
         self.setIcon(themed_icon(self._icon_name, theme_id))
         self.setStyleSheet(
-            f"QToolButton {{ background: {theme.primary.as_hex(format='long')}; border-radius: 3px; padding: 3px; }}"
+            "QToolButton { border-radius: 3px; padding: 3px; font-size: 9pt; }"
+            f"QToolButton {{ background: {theme.primary.as_hex(format='long')}; }}"
             f"QToolButton:hover {{ background: {theme.highlight.as_hex(format='long')}; }}"
             f"QToolButton:checked {{ background: {theme.current.as_hex(format='long')}; }}"
         )

@@ -193,7 +193,7 @@ class PromptsSection(Section):
             self.group.addButton(self.tools[name])
         self.undo = IconButton("Undo", "left_arrow", "Take the last edit back")
         self.redo = IconButton("Redo", "right_arrow", "Do it again")
-        self.clear = IconButton("Clear frame", "delete", "Remove the object's prompts on the frame that is shown")
+        self.clear = IconButton("Clear", "delete", "Remove the object's prompts on the frame that is shown")
         self.body.addLayout(row_of(*self.tools.values()))
         self.body.addLayout(row_of(self.undo, self.redo, self.clear))
 
