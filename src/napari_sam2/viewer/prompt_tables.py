@@ -37,7 +37,7 @@ def new_points(image: Image, size: tuple[int, int], current: Current) -> Points:
         features=_empty_features(),
         feature_defaults=defaults(current),
         size=max(3, round(max(size) / 60)),
-        canvas_size_limits=(8, 24),
+        canvas_size_limits=(0, 24),  # a lower limit would draw a point at the origin on every frame that has none
         border_width=0.15,
         **placement(image),
     )
