@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
 from stand_in_session import StandInSession
 
-from napari_sam2._qt.holds import record_holds
+from napari_sam2._qt.holds import hold, record_holds
 from napari_sam2._qt.runner import QtRunner, RunProgress
 from napari_sam2.session.document import Document
 from napari_sam2.session.jobs import PreviewJob, PropagateJob, PropagateRequest
@@ -176,5 +176,14 @@ def test_holds_of_the_main_thread_are_recorded_only_when_asked_for(
         Heard().start(runner)
     with record_holds() as record, qtbot.waitSignal(runner.stopped):
         Heard().start(runner)
-    assert record.counts["accept an update"] == 20
-    assert record.worst()[1] > 0
+    assert record.places["accept an update"].count == 20
+    place, worst = record.worst()
+    assert not place.startswith("napari")
+    assert worst.wall_s > 0
+
+
+def test_time_of_an_inner_stretch_counts_for_it_alone() -> None:
+    with record_holds() as record, hold("outer"), hold("napari draws"):
+        sum(range(300_000))
+    assert record.places["outer"].cpu_s < record.places["napari draws"].cpu_s
+    assert record.worst()[0] == "outer"

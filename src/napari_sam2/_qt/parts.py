@@ -123,6 +123,7 @@ class InfoLine(QFrame):
 
     def __init__(self, button: str = "") -> None:
         super().__init__()
+        self._colour = ""
         self._icon = QLabel()
         self._icon.setFixedWidth(18)
         self.label = QLabel()
@@ -148,8 +149,10 @@ class InfoLine(QFrame):
         """Show a line with the icon and edge of its kind."""
         colour = {"info": palette.tracked, "warning": palette.warning, "error": palette.error}[kind]
         self.label.setText(text)
-        self._icon.setPixmap(coloured_icon(kind, colour).pixmap(_ICON))
-        self.setStyleSheet(f"InfoLine {{ border-left: 3px solid {colour}; background: transparent; }}")
+        if colour != self._colour:  # a style sheet is dear
+            self._colour = colour
+            self._icon.setPixmap(coloured_icon(kind, colour).pixmap(_ICON))
+            self.setStyleSheet(f"InfoLine {{ border-left: 3px solid {colour}; background: transparent; }}")
 
 
 def form() -> QFormLayout:
