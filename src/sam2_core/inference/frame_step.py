@@ -49,6 +49,8 @@ class StepRules:
         Where entries are kept.
     objects_per_batch
         Objects that go through the network at once.
+    fast_attention
+        Read memories the fast way, not the plain one.
     """
 
     selection: SelectionRule
@@ -58,6 +60,7 @@ class StepRules:
     memory_dtype: torch.dtype
     storage_device: torch.device
     objects_per_batch: int = 16
+    fast_attention: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class FrameStep:
         if bank is None or selection is None or not selection.spatial:
             conditioned = model.condition_without_memory(features)
         else:
-            conditioned = model.condition_on_memory(features, self._memory([(moment, bank)], [selection]))
+            conditioned = self._recall(features, self._memory([(moment, bank)], [selection]))
         multimask = prompts.point_labels.shape[1] <= 1
         prediction = model.predict_masks(conditioned, features, prompts, multimask)
         return self._entries(prediction)[0]
@@ -143,13 +146,16 @@ class FrameStep:
 
     def _track_batch(self, features: ImageFeatures, memory: MemoryTokens) -> list[MemoryEntry]:
         model = self.model
-        conditioned = model.condition_on_memory(features, memory)
+        conditioned = self._recall(features, memory)
         nothing = PromptBatch.empty(conditioned.shape[0], conditioned.device)
         prediction = model.predict_masks(conditioned, features, nothing, multimask=True)
         high_res = upscale_masks(prediction.low_res_masks, (model.image_size, model.image_size))
         memories = model.encode_memory(features, high_res, prediction.object_score_logits)
         pairs = zip(self._entries(prediction), memories, strict=True)
         return [entry.with_memory(self._stored(features)) for entry, features in pairs]
+
+    def _recall(self, features: ImageFeatures, memory: MemoryTokens) -> Tensor:
+        return self.model.condition_on_memory(features, memory, self.rules.fast_attention)
 
     def _select(self, bank: MemoryBank, moment: Moment, without: int | None = None) -> Selection:
         conditioning = [frame for frame in bank.conditioning if frame != without]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -56,6 +56,8 @@ class TrackingOptions:
         Frames whose image features are kept.
     objects_per_batch
         Objects that go through the network at once.
+    attention
+        ``fast`` or ``plain``: how memories are read. Both give the same up to rounding; plain is the definition.
     corrections_condition, max_conditioning_frames
         Override the reading in that point; None leaves it.
     """
@@ -68,8 +70,13 @@ class TrackingOptions:
     memory_dtype: torch.dtype = torch.bfloat16
     cached_frames: int = 4
     objects_per_batch: int = 16
+    attention: Literal["fast", "plain"] = "fast"
     corrections_condition: bool | None = None
     max_conditioning_frames: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.attention not in ("fast", "plain"):
+            raise ValueError(f"attention must be fast or plain, is {self.attention!r}")
 
 
 class Tracker:
@@ -221,6 +228,7 @@ class Tracker:
                 memory_dtype=self.options.memory_dtype,
                 storage_device=state.storage_device,
                 objects_per_batch=self.options.objects_per_batch,
+                fast_attention=self.options.attention == "fast",
             ),
         )
 

@@ -1,7 +1,7 @@
 """Attention with projections: the plain one of the mask decoder, and the one with rotary positions of the memory
 attention.
 
-Both keep their inputs as (B, N, C) sequences. Windows and pooling belong to `hiera`.
+Both keep their inputs as (B, N, C) sequences. Windows and pooling belong to `hiera`, kernels to `narrow_values`.
 Source: ``sam2/modeling/sam/transformer.py`` (facebookresearch/sam2, 2b90b9f).
 """
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sam2_core.modeling.narrow_values import attend_narrow
 from sam2_core.modeling.position import rotate
 
 
@@ -65,10 +66,23 @@ class RotaryAttention(Attention):
         """
         queries, keys, values = self.split(self.q_proj(q)), self.split(self.k_proj(k)), self.split(self.v_proj(v))
         if rotation is not None:
-            placed = keys.shape[-2] - num_unrotated_keys
             queries = rotate(queries, rotation)
-            keys = _rotate_first(keys, placed, rotation)
+            keys = _rotate_first(keys, keys.shape[-2] - num_unrotated_keys, rotation)
         return self.attend(queries, keys, values)
+
+    def read(self, q: Tensor, k: Tensor, v: Tensor, rotation: Tensor, num_unrotated_keys: int) -> Tensor:
+        """Return what `forward` does, up to rounding and without dropout, for one head and narrow values, cheaper.
+
+        Weights sum to one, so it is the same to project the sum of the values as to sum projected ones; both
+        projections after one another are one matrix. q may have batch 1 where k and v have batch B: it is projected
+        and turned once.
+        """
+        queries = rotate(self.q_proj(q), rotation)
+        projected = self.k_proj(k)
+        keys = _rotate_first(projected, projected.shape[-2] - num_unrotated_keys, rotation)
+        summed = attend_narrow(queries.expand(len(keys), -1, -1), keys, v)  # (B, Nq, kv_dim)
+        weight = self.out_proj.weight @ self.v_proj.weight
+        return F.linear(summed, weight, F.linear(self.v_proj.bias, self.out_proj.weight, self.out_proj.bias))
 
 
 def _rotate_first(keys: Tensor, placed: int, rotation: Tensor) -> Tensor:

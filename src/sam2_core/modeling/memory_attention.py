@@ -2,8 +2,9 @@
 
 Each layer: the frame attends to itself, then to the memory (spatial memories with their place and age, then object
 pointers), then a feed-forward. The first self-attention does not depend on the object, so one frame's features may
-come in with batch 1 and meet the memories of O objects: the batch grows where the first memory is read. Source:
-``sam2/modeling/memory_attention.py`` (facebookresearch/sam2, 2b90b9f).
+come in with batch 1 and meet the memories of O objects: the batch grows where the first memory is read. There are two
+ways of reading, equal up to rounding: plain, which is the definition and what training uses, and fast
+(`RotaryAttention.read`). Source: ``sam2/modeling/memory_attention.py`` (facebookresearch/sam2, 2b90b9f).
 """
 
 from __future__ import annotations
@@ -48,16 +49,17 @@ class MemoryAttentionLayer(nn.Module):
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(dim) for _ in range(3))
         self.dropout = nn.Dropout(attention.dropout)
 
-    def forward(self, x: Tensor, memory: MemoryTokens, rotation: Tensor) -> Tensor:
-        """Return (O, h*w, C) for x (O, h*w, C) or (1, h*w, C)."""
+    def forward(self, x: Tensor, keys: Tensor, memory: MemoryTokens, rotation: Tensor, fast: bool) -> Tensor:
+        """Return (O, h*w, C) for x (O, h*w, C) or (1, h*w, C) and keys (O, K, mem_dim)."""
         normed = self.norm1(x)
         x = x + self.dropout(self.self_attn(normed, normed, normed, rotation))
-        x = x.expand(memory.tokens.shape[0], -1, -1)
-        keys = memory.tokens + memory.positions
-        read = self.cross_attn_image(self.norm2(x), keys, memory.tokens, rotation, memory.num_pointer_tokens)
-        x = x + self.dropout(read)
-        hidden = self.dropout(F.relu(self.linear1(self.norm3(x))))
+        read = self.cross_attn_image.read if fast else self._read_plain
+        x = x + self.dropout(read(self.norm2(x), keys, memory.tokens, rotation, memory.num_pointer_tokens))
+        hidden = self.dropout(F.relu(self.linear1(self.norm3(x)), inplace=True))
         return x + self.dropout(self.linear2(hidden))
+
+    def _read_plain(self, q: Tensor, k: Tensor, v: Tensor, rotation: Tensor, num_unrotated_keys: int) -> Tensor:
+        return self.cross_attn_image(q.expand(len(k), -1, -1), k, v, rotation, num_unrotated_keys)
 
 
 class MemoryAttention(nn.Module):
@@ -69,12 +71,13 @@ class MemoryAttention(nn.Module):
         self.norm = nn.LayerNorm(config.d_model)
         self.theta = config.memory_attention.rope_theta
 
-    def forward(self, features: Tensor, memory: MemoryTokens) -> Tensor:
+    def forward(self, features: Tensor, memory: MemoryTokens, fast: bool = False) -> Tensor:
         """Return memory-conditioned features (O, C, h, w) for (O, C, h, w) or (1, C, h, w)."""
         channels, height, width = features.shape[1:]
         position = sine_position_map(channels, height, width, features.device)
         rotation = axial_rotation(channels, height, width, self.theta, features.device)
         x = (features + 0.1 * position).flatten(2).transpose(1, 2)  # (O, h*w, C)
+        keys = memory.tokens + memory.positions
         for layer in self.layers:
-            x = layer(x, memory, rotation)
+            x = layer(x, keys, memory, rotation, fast)
         return self.norm(x).transpose(1, 2).unflatten(-1, (height, width))

@@ -1,17 +1,32 @@
 """Where things are: sine maps, sine of time, random Fourier features of points, and rotary tables.
 
-Pure functions of sizes, and one module that owns the random Fourier matrix. Nothing is cached here.
+Pure functions of sizes, and one module that owns the random Fourier matrix. Tables that depend on sizes alone are made
+once and kept: nobody may change them in place.
 Source: ``sam2/modeling/position_encoding.py`` (facebookresearch/sam2, 2b90b9f).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
+TABLES_KEPT = 16
+"""Tables of one kind that are kept: a model needs two of each, at most 4 MB one."""
 
+
+@contextmanager
+def _for_training_too() -> Iterator[None]:
+    """Make tensors in the body that are kept: one made in inference mode could never be part of a loss."""
+    with torch.inference_mode(False), torch.no_grad():
+        yield
+
+
+@lru_cache(TABLES_KEPT)
 def sine_position_map(channels: int, height: int, width: int, device: torch.device) -> Tensor:
     """Return the sine position of every cell of a grid, y in the first half of the channels, x in the second.
 
@@ -22,6 +37,11 @@ def sine_position_map(channels: int, height: int, width: int, device: torch.devi
     Tensor
         (1, channels, height, width) float32.
     """
+    with _for_training_too():
+        return _sine_map(channels, height, width, device)
+
+
+def _sine_map(channels: int, height: int, width: int, device: torch.device) -> Tensor:
     per_axis = channels // 2
     y = torch.arange(1, height + 1, device=device, dtype=torch.float32) / (height + 1e-6) * (2 * math.pi)
     x = torch.arange(1, width + 1, device=device, dtype=torch.float32) / (width + 1e-6) * (2 * math.pi)
@@ -70,6 +90,7 @@ class RandomFourierPosition(nn.Module):
         return self(torch.stack([grid_x, grid_y], dim=-1)).permute(2, 0, 1)[None]  # (1, C, H, W)
 
 
+@lru_cache(TABLES_KEPT)
 def axial_rotation(dim: int, height: int, width: int, theta: float, device: torch.device) -> Tensor:
     """Return a grid's rotary table: cosine and sine of each pair's angle, x in the first half of the pairs, then y.
 
@@ -78,21 +99,38 @@ def axial_rotation(dim: int, height: int, width: int, theta: float, device: torc
     Tensor
         (height * width, dim / 2, 2) float32, cells in row order.
     """
+    with _for_training_too():
+        angles = _axial_angles(dim, height, width, theta, device)
+        return torch.stack([angles.cos(), angles.sin()], dim=-1)
+
+
+def _axial_angles(dim: int, height: int, width: int, theta: float, device: torch.device) -> Tensor:
+    """Return (height * width, dim / 2)."""
     frequencies = 1.0 / theta ** (torch.arange(0, dim, 4, device=device)[: dim // 4].float() / dim)
     cell = torch.arange(height * width, device=device, dtype=torch.float32)
     x, y = cell % width, torch.div(cell, width, rounding_mode="floor")
-    angles = torch.cat([torch.outer(x, frequencies), torch.outer(y, frequencies)], dim=-1)  # (h*w, dim/2)
-    return torch.stack([angles.cos(), angles.sin()], dim=-1)
+    return torch.cat([torch.outer(x, frequencies), torch.outer(y, frequencies)], dim=-1)
 
 
 def rotate(x: Tensor, table: Tensor) -> Tensor:
-    """Return x with its channel pairs turned by the table, in float32, in the dtype of x.
+    """Return x with its channel pairs turned by the table, in float32 at least, in the dtype of x.
 
     x is (..., R * N, D) for a table of N rows: R whole grids after one another use the same table.
     """
     *lead, length, dim = x.shape
     rows = table.shape[0]
-    first, second = x.float().reshape(*lead, length // rows, rows, dim // 2, 2).unbind(-1)
-    cos, sin = table.unbind(-1)
-    turned = torch.stack([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    exact = x.to(torch.promote_types(x.dtype, torch.float32))
+    pairs = exact.reshape(*lead, length // rows, rows, dim // 2, 2)
+    turned = _turn(pairs, table) if x.device.type in ("cpu", "cuda") else _turn_real(pairs, table)
     return turned.reshape(x.shape).type_as(x)
+
+
+def _turn(pairs: Tensor, table: Tensor) -> Tensor:
+    """Return the pairs turned as complex numbers: one pass over them."""
+    return torch.view_as_real(torch.view_as_complex(pairs) * torch.view_as_complex(table))
+
+
+def _turn_real(pairs: Tensor, table: Tensor) -> Tensor:
+    """Return the same for devices without complex numbers."""
+    (first, second), (cos, sin) = pairs.unbind(-1), table.unbind(-1)
+    return torch.stack([first * cos - second * sin, first * sin + second * cos], dim=-1)

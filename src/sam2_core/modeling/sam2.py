@@ -148,9 +148,12 @@ class Sam2Model(nn.Module):
         encoded = self.obj_ptr_tpos_proj(times).unflatten(0, (count, -1))
         return tokens, encoded.repeat_interleave(pieces, dim=1)
 
-    def condition_on_memory(self, features: ImageFeatures, memory: MemoryTokens) -> Tensor:
-        """Return (O, C, h, w): what a frame (batch O or 1) looks like to O objects that remember."""
-        return self.memory_attention(features.stride16, memory)
+    def condition_on_memory(self, features: ImageFeatures, memory: MemoryTokens, fast: bool = False) -> Tensor:
+        """Return (O, C, h, w): what a frame (batch O or 1) looks like to O objects that remember.
+
+        ``fast`` gives the same up to rounding, sooner, and is for inference.
+        """
+        return self.memory_attention(features.stride16, memory, fast)
 
     def predict_masks(
         self, conditioned: Tensor, features: ImageFeatures, prompts: PromptBatch, multimask: bool, gate: bool = True

@@ -1,0 +1,65 @@
+"""Tracking with the fast way of reading memories and with the plain one: the same masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from stand_ins import fill_with_stand_ins, movie
+
+from sam2_core import SAM2VideoPredictor, build_sam2
+from sam2_core.config import load_config
+from sam2_core.modeling.sam2 import Sam2Model
+
+TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
+
+
+@pytest.fixture(scope="module", params=["tiny", "cells-nano"])
+def model(request) -> Sam2Model:
+    if request.param == "cells-nano":
+        return build_sam2("cells-nano", "cells-nano", device="cpu")
+    model = Sam2Model(load_config(TINY)).eval()
+    fill_with_stand_ins(model)
+    return model
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return movie(10, seed=11)
+
+
+CLICKS = {5: (0, 60, 50), 2: (0, 150, 80), 9: (3, 100, 110)}
+
+
+def tracked(predictor, frames, object_ids=tuple(CLICKS)):
+    """A run, a correction, and a run from there: objects whose memories differ in number."""
+    state = predictor.init_state(frames)
+    for object_id in object_ids:
+        frame, x, y = CLICKS[object_id]
+        predictor.add_new_points_or_box(state, frame, object_id, points=[[x, y]], labels=[1])
+    answers = {(0, frame): logits for frame, _, logits in predictor.propagate_in_video(state)}
+    predictor.add_new_points_or_box(state, 5, 2, points=[[40, 120]], labels=[0])
+    return answers | {(1, frame): logits for frame, _, logits in predictor.propagate_in_video(state, 5)}
+
+
+def agree(found, expected) -> None:
+    assert found.keys() == expected.keys()
+    for key, logits in expected.items():
+        torch.testing.assert_close(found[key], logits, atol=2e-3, rtol=1e-3, msg=lambda text, key=key: f"{key} {text}")
+
+
+def test_both_ways_track_the_same(model, frames) -> None:
+    ways = (SAM2VideoPredictor(model, attention=way, memory_dtype=torch.float32) for way in ("fast", "plain"))
+    agree(*(tracked(predictor, frames) for predictor in ways))
+
+
+def test_an_object_is_tracked_the_same_alone(model, frames) -> None:
+    predictor = SAM2VideoPredictor(model, memory_dtype=torch.float32)
+    together, alone = tracked(predictor, frames), tracked(predictor, frames, (2,))
+    agree({key: logits[1:2] for key, logits in together.items()}, alone)
+
+
+def test_another_word_is_refused(model) -> None:
+    with pytest.raises(ValueError, match="attention must be fast or plain, is 'quick'"):
+        SAM2VideoPredictor(model, attention="quick")
