@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sam2_core.modeling.narrow_values import attend_narrow
-from sam2_core.modeling.position import rotate
+from sam2_core.modeling.position import rotate, rotate_in_place
 
 
 class Attention(nn.Module):
@@ -77,9 +77,9 @@ class RotaryAttention(Attention):
         projections after one another are one matrix. q may have batch 1 where k and v have batch B: it is projected
         and turned once.
         """
-        queries = rotate(self.q_proj(q), rotation)
-        projected = self.k_proj(k)
-        keys = _rotate_first(projected, projected.shape[-2] - num_unrotated_keys, rotation)
+        queries, keys = self.q_proj(q), self.k_proj(k)
+        rotate_in_place(queries, rotation)
+        rotate_in_place(keys[:, : keys.shape[1] - num_unrotated_keys], rotation)
         summed = attend_narrow(queries.expand(len(keys), -1, -1), keys, v)  # (B, Nq, kv_dim)
         weight = self.out_proj.weight @ self.v_proj.weight
         return F.linear(summed, weight, F.linear(self.v_proj.bias, self.out_proj.weight, self.out_proj.bias))

@@ -121,8 +121,21 @@ def rotate(x: Tensor, table: Tensor) -> Tensor:
     rows = table.shape[0]
     exact = x.to(torch.promote_types(x.dtype, torch.float32))
     pairs = exact.reshape(*lead, length // rows, rows, dim // 2, 2)
-    turned = _turn(pairs, table) if x.device.type in ("cpu", "cuda") else _turn_real(pairs, table)
+    turned = _turn(pairs, table) if _knows_complex(x.device) else _turn_real(pairs, table)
     return turned.reshape(x.shape).type_as(x)
+
+
+def rotate_in_place(x: Tensor, table: Tensor) -> None:
+    """Turn the channel pairs of x itself, as `rotate` does: long keys need no second home."""
+    if _knows_complex(x.device) and x.dtype in (torch.float32, torch.float64):
+        pairs = x.unflatten(-2, (-1, table.shape[0])).unflatten(-1, (-1, 2))
+        torch.view_as_complex(pairs).mul_(torch.view_as_complex(table))
+    else:
+        x.copy_(rotate(x, table))
+
+
+def _knows_complex(device: torch.device) -> bool:
+    return device.type in ("cpu", "cuda")
 
 
 def _turn(pairs: Tensor, table: Tensor) -> Tensor:

@@ -16,7 +16,14 @@ from sam2_core import build_sam2
 from sam2_core.config import load_config
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.memory_attention import MemoryTokens
-from sam2_core.modeling.position import _turn, _turn_real, axial_rotation, sine_position_map
+from sam2_core.modeling.position import (
+    _turn,
+    _turn_real,
+    axial_rotation,
+    rotate,
+    rotate_in_place,
+    sine_position_map,
+)
 from sam2_core.modeling.sam2 import Sam2Model
 
 TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
@@ -135,3 +142,13 @@ def test_turning_without_complex_numbers_is_the_same(generator) -> None:
     table = axial_rotation(16, 3, 5, 10000.0, CPU)
     pairs = torch.randn(2, 4, 15, 8, 2, generator=generator)
     torch.testing.assert_close(_turn_real(pairs, table), _turn(pairs, table))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_turning_in_place_is_the_same_and_spares_the_rest(dtype, generator) -> None:
+    table = axial_rotation(16, 3, 5, 10000.0, CPU)
+    keys = torch.randn(2, 2 * 15 + 4, 16, generator=generator).to(dtype)
+    turned = keys.clone()
+    rotate_in_place(turned[:, :30], table)
+    assert torch.equal(turned[:, :30], rotate(keys[:, :30], table))
+    assert torch.equal(turned[:, 30:], keys[:, 30:])
