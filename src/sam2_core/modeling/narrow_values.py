@@ -32,8 +32,8 @@ def attend_narrow(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     if queries.device.type == "cuda" and queries.dtype == torch.float32:
         return _fused(queries, keys, values)
     width = values.shape[-1]
-    padded = F.pad(values, (0, keys.shape[-1] - width))
-    return _fused(queries, keys, padded.to(queries.dtype))[..., :width]
+    padded = F.pad(values.to(queries.dtype), (0, keys.shape[-1] - width))
+    return _fused(queries, keys, padded)[..., :width]
 
 
 def _fused(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
