@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -126,3 +127,15 @@ def test_session_track_and_correct(run, tmp_path) -> None:
     assert np.array_equal(names["undone"], first)
     assert np.array_equal(names["reopened"], second)
     assert np.array_equal(tifffile.imread(tmp_path / "pictures" / "session_masks.tif"), second)
+
+
+def test_viewer_session(run) -> None:
+    text = (EXAMPLES / "viewer_session.py").read_text(encoding="utf-8")
+    _, *steps = re.split(r"^# (?=\d+\. )", text, flags=re.MULTILINE)
+    assert [int(step.split(".")[0]) for step in steps] == list(range(1, len(steps) + 1))
+    assert len(steps) >= 50
+    assert all("\nassert " in step for step in steps), "each step says what then holds"
+    names = run("viewer_session")
+    assert np.array_equal(names["reopened"], names["before"])
+    assert set(np.unique(names["reopened"])) == {0, *names["cells"]}
+    assert not names["session"].is_running
