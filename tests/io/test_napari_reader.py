@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from napari_sam2.io import SavedSession, save_session
-from napari_sam2.io.napari_reader import get_reader, write_labels_layer
+from napari_sam2.io.napari_reader import get_reader, shown_array, write_labels_layer
 from napari_sam2.session.document import Document
 from napari_sam2.session.mask_store import StoredMask
 from napari_sam2.session.prompts import Prompt
@@ -97,3 +97,14 @@ def test_a_single_plane_is_a_movie_of_one_frame_and_four_axes_are_too_many(tmp_p
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), np.eye(4))
     with pytest.raises(StackError, match=r"shape \(2, 3, 4, 4\)"):
         write_labels_layer(str(tmp_path / "a.tif"), np.zeros((2, 3, 4, 4), np.uint8), {})
+
+
+def test_any_stack_is_an_image_that_napari_shows(tmp_path, rng):
+    from napari.layers import Image
+
+    frames = rng.integers(0, 255, (3, 8, 9), np.uint8)
+    tifffile.imwrite(tmp_path / "movie.tif", frames, metadata={"axes": "TYX"})
+    for stack in (open_stack(tmp_path / "movie.tif"), open_stack(frames, "TYX")):
+        layer = Image(shown_array(stack))
+        assert not layer.multiscale
+        assert np.array_equal(np.asarray(layer.data[1]), frames[1])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import pytest
 import tifffile
 from disc_predictor import DiscPredictor
 
-from napari_sam2.session import PropagateRequest, Session
+from napari_sam2.session import PropagateRequest, Session, SessionSettings
+from napari_sam2.stacks import Calibration, Stack
 from sam2_core.errors import StackError
 
 FRAMES, SIZE = 40, (40, 60)
@@ -67,12 +69,13 @@ def test_a_session_without_a_place_says_so(movie):
     session.close()
 
 
-def test_a_session_on_an_array_wants_the_array_back(tmp_path):
+def test_a_session_on_an_array_without_its_images_wants_it_back(tmp_path):
     images = np.random.default_rng(0).integers(0, 200, (3, *SIZE), np.uint8)
     session = Session.open(images, predictor=DiscPredictor())
     folder = session.save(tmp_path / "work.sam2")
     session.close()
-    with pytest.raises(StackError, match="images=array"):
+    shutil.rmtree(folder / "images.zarr")
+    with pytest.raises(StackError, match=r"no file or folder .*images\.zarr"):
         Session.open(folder)
     with pytest.raises(StackError, match="not the stack"):
         Session.open(folder, images=images + 1)
@@ -215,3 +218,88 @@ def test_nothing_heavy_is_imported_before_the_first_job():
         assert not heavy, heavy
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True)
+
+
+def images_of(shape, dtype=np.uint16):
+    return np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", ">u2", "float32", "bool"])
+def test_images_in_memory_are_kept_in_the_folder(tmp_path, dtype):
+    images = images_of((4, *SIZE), dtype)
+    with Session.open(images, predictor=DiscPredictor()) as session:
+        session.add_points(1, 0, [(10, 10)])
+        list(session.propagate())
+        folder = session.save(tmp_path / "work.sam2")
+        before = labels(session)
+    with Session.open(folder, predictor=DiscPredictor()) as again:
+        assert np.array_equal(labels(again), before)
+        assert again.document.prompts[1, 0].points_yx == ((10.0, 10.0),)
+        assert all(np.array_equal(again.movie.movie[frame], images[frame]) for frame in range(4))
+        assert again.stack.dtype == np.dtype(dtype).newbyteorder("=")
+        again.add_points(2, 1, [(20, 30)])
+        list(again.propagate())
+        again.export_labels(tmp_path / "labels.tif")
+        again.save()
+        later = again.save(tmp_path / "other.sam2")
+    assert set(np.unique(tifffile.imread(tmp_path / "labels.tif"))) == {0, 1, 2}
+    shutil.rmtree(folder)
+    with Session.open(later) as moved:
+        assert moved.status(2).tolist() == [2, 1, 2, 2]
+
+
+def test_kept_images_keep_their_axes_names_and_sizes(tmp_path):
+    about = Calibration({"Y": 0.5, "X": 0.5}, {"Y": "µm", "X": "µm"}, ("nuclei", "actin"))
+    stack = Stack(images_of((2, 4, *SIZE)), "CTYX", "two channels", about)
+    with Session.open(stack, predictor=DiscPredictor(), settings=SessionSettings(channels=("actin",))) as session:
+        folder = session.save(tmp_path / "work.sam2")
+    with Session.open(folder) as again:
+        assert (again.stack.axes, again.stack.name, again.stack.calibration) == ("CTYX", "two channels", about)
+        assert np.array_equal(again.movie.movie[3], stack.data[1, 3])
+
+
+def test_a_large_stack_is_not_copied(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_sam2.io.image_files.MOST_BYTES", 1000)
+    images = images_of((4, *SIZE))
+    with Session.open(images) as session:
+        folder = session.save(tmp_path / "work.sam2")
+    assert not (folder / "images.zarr").exists()
+    with pytest.raises(StackError, match="images=array"):
+        Session.open(folder)
+    Session.open(folder, images=images).close()
+
+
+def test_a_disk_that_is_full_costs_the_images_alone(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("napari_sam2.io.image_files._write", full)
+    images = images_of((4, *SIZE))
+    session = Session.open(images)
+    session.add_points(1, 0, [(10, 10)])
+    with pytest.raises(StackError, match="images cannot be copied"):
+        session.save(tmp_path / "work.sam2")
+    session.close()
+    with Session.open(tmp_path / "work.sam2", images=images) as again:
+        assert (1, 0) in again.document.prompts
+
+
+def test_the_file_that_an_array_came_from_is_remembered_if_it_holds_the_same(tmp_path):
+    images = images_of((3, 2, *SIZE))
+    tifffile.imwrite(tmp_path / "movie.ome.tif", images, metadata={"axes": "TCYX"})
+    path = str(tmp_path / "movie.ome.tif")
+    for stack, source in (
+        (Stack(images, "TCYX", "movie", path=path), "../movie.ome.tif"),
+        (Stack(images[:, 1], "TYX", "one channel", path=path), "images.zarr"),
+        (Stack(images, "TCYX", "gone", path=str(tmp_path / "gone.tif")), "images.zarr"),
+        (Stack(images, "TCYX", "again", path=path), "../movie.ome.tif"),
+    ):
+        with Session.open(stack) as session:
+            folder = session.save(tmp_path / "work.sam2", wait=False)
+            session.rename_object(session.new_object(), stack.name)
+        content = json.loads((folder / "session.json").read_text())
+        assert content["source"]["path"] == source
+        assert (folder / "images.zarr").exists() == (source == "images.zarr")
+        with Session.open(folder) as again:
+            assert again.document.objects[1].name == stack.name
+            assert np.array_equal(again.movie.movie[2], session.movie.movie[2])

@@ -3,6 +3,7 @@
 `Autosaver.create` saves a session and stays, `Autosaver.open` reads one and stays; both hold the folder's lock until
 `close`. Then:
 
+- `keep_images` once, where the images are in no file
 - `save_document` when prompts, objects or settings changed (debounced by the caller)
 - `begin_run`, `put(changes, FrameDone(leg, frame))` for each frame, `snapshot` every so many frames, `end_run`
 - `put(changes)` when masks changed otherwise: painted, undone, removed, turned stale
@@ -24,8 +25,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from napari_sam2.io.image_files import keep_images
 from napari_sam2.io.mask_log import Changes, FrameDone, LogContent, MaskLog, read_log
-from napari_sam2.io.saved_session import RunRecord, SavedSession, SnapshotLike
+from napari_sam2.io.saved_session import RunRecord, SavedSession, SnapshotLike, StackRecord
 from napari_sam2.io.session_document import read_document, write_document
 from napari_sam2.io.session_files import (
     load_session,
@@ -36,6 +38,7 @@ from napari_sam2.io.session_files import (
 )
 from napari_sam2.io.snapshot_files import SnapshotPlace, remove_snapshots, write_snapshot
 from napari_sam2.session.document import Document
+from napari_sam2.stacks import Stack
 
 
 class Autosaver:
@@ -111,6 +114,21 @@ class Autosaver:
             settings = self._saved.settings if settings is None else settings
             self._saved = replace(self._saved, document=document, settings=settings)
             write_document(self.folder, self._saved, self._log.path.name)
+
+    def keep_images(self, stack: Stack, record: StackRecord) -> str | None:
+        """Return where the images were copied to, from then on the session's; None if they cannot be.
+
+        Raises
+        ------
+        StackError
+            If the disk is full; all the rest stays saved.
+        """
+        with self._guard:
+            path = keep_images(self.folder, stack, record)
+            if path is not None:
+                self._saved = replace(self._saved, source=str(path), axes=stack.axes)
+                write_document(self.folder, self._saved, self._log.path.name)
+            return None if path is None else str(path)
 
     def put(self, changes: Changes, done: FrameDone | None = None) -> None:
         """Add masks that were put, or removed where they are None; `done` says which frame of a run they finish."""

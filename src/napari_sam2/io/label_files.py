@@ -84,15 +84,15 @@ def write_labels(path: str | Path, frames: Iterable[np.ndarray[Any, Any]], spec:
     path = Path(path)
     check_label_path(path)
     part = path.with_name(f".{path.name}.part")
-    _remove(part)
+    remove_path(part)
     try:
         if path.suffix.lower() == ".zarr":
             _write_zarr(part, frames, spec)
         else:
             _write_tiff(part, frames, spec)
-        _put_in_place(part, path)
+        put_in_place(part, path)
     finally:
-        _remove(part)
+        remove_path(part)
 
 
 def _write_tiff(path: Path, frames: Iterable[np.ndarray[Any, Any]], spec: LabelSpec) -> None:
@@ -143,17 +143,18 @@ def _typed(frames: Iterable[np.ndarray[Any, Any]], spec: LabelSpec) -> Iterable[
     return (labels.astype(spec.dtype, copy=False) for labels in frames)
 
 
-def _put_in_place(part: Path, path: Path) -> None:
+def put_in_place(part: Path, path: Path) -> None:
     """Give a finished file or folder its name; a folder cannot be replaced in one step, so the old one steps aside."""
     aside = path.with_name(f".{path.name}.old")
     if path.is_dir():
-        _remove(aside)
+        remove_path(aside)
         path.rename(aside)
     os.replace(part, path)
-    _remove(aside)
+    remove_path(aside)
 
 
-def _remove(path: Path) -> None:
+def remove_path(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

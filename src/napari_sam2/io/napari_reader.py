@@ -64,15 +64,20 @@ def write_labels_layer(path: str, data: Any, attributes: Mapping[str, Any]) -> l
     return [str(path)]
 
 
+def shown_array(stack: Stack) -> Any:
+    """Return the images of a stack as a layer can show them, in its axes: as they are in memory, or read when shown."""
+    if isinstance(stack.data, np.ndarray):
+        return stack.data
+    chunks = tuple(size if axis in "YXS" else 1 for axis, size in zip(stack.axes, stack.shape, strict=True))
+    return _dask(_PlaneByPlane(stack), chunks)
+
+
 def _image_layer(movie: Movie, metadata: dict[str, Any]) -> LayerData:
     """Return the stack, read when it is shown; channels are layers of their own, colour samples one image."""
-    import dask.array as da
-
     stack = movie.stack
     axes = stack.axes
-    chunks = tuple(size if axis in "YXS" else 1 for axis, size in zip(axes, stack.shape, strict=True))
     order = [axes.index(axis) for axis in _spatial_first(axes)]
-    lazy = _dask(_PlaneByPlane(stack), chunks)
+    lazy = shown_array(stack)
     meta = {"name": stack.name} | _placed(movie, axes.replace("C", "").replace("S", "")) | metadata
     if "S" in axes:
         meta["rgb"] = stack.size("S") in (3, 4)
@@ -80,7 +85,7 @@ def _image_layer(movie: Movie, metadata: dict[str, Any]) -> LayerData:
         meta["channel_axis"] = _spatial_first(axes).index("C")
         names = list(stack.calibration.channel_names)
         meta["name"] = names if len(names) == stack.size("C") else f"{stack.name} channel"
-    return da.transpose(lazy, order), meta, "image"
+    return lazy.transpose(order), meta, "image"
 
 
 def _labels_layer(results: Results, metadata: dict[str, Any]) -> LayerData:

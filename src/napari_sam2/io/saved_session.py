@@ -85,7 +85,7 @@ class StackRecord:
     Attributes
     ----------
     shape, dtype
-        As stored, before axes are chosen.
+        As stored, before axes are chosen; the order of bytes does not count.
     fingerprint
         Changes with the pixels of the first and of the last plane.
     """
@@ -97,10 +97,10 @@ class StackRecord:
     @classmethod
     def of(cls, stack: Stack) -> StackRecord:
         """Return the record of a stack; two of its planes are read."""
-        digest = hashlib.sha256()
+        digest, dtype = hashlib.sha256(), stack.dtype.newbyteorder("=")
         for plane in _outer_planes(stack):
-            digest.update(np.ascontiguousarray(plane).tobytes())
-        return cls(tuple(int(size) for size in stack.shape), str(stack.dtype), digest.hexdigest()[:16])
+            digest.update(np.ascontiguousarray(plane, dtype=dtype).tobytes())
+        return cls(tuple(int(size) for size in stack.shape), str(dtype), digest.hexdigest()[:16])
 
     def check(self, stack: Stack) -> None:
         """Return nothing if a stack is this one.

@@ -4,6 +4,7 @@
 - `prompts/`: masks that are prompts (`session_masks`)
 - `masks-000001.log`: masks of every object and frame, and the run in work (`mask_log`)
 - `snapshot-000001.safetensors`: the predictor's memory, while a run is in work (`snapshot_files`)
+- `images.zarr`: the images, where they are in no file of their own (`image_files`)
 - `.lock`: held by the process that has the session open
 
 `save_session` writes all of it, `load_session` reads it, needing no lock. Every file is put in place whole, and one
@@ -34,6 +35,7 @@ from sam2_core.errors import StackError
 
 SESSION_SUFFIX = ".sam2"
 LOCK_FILE = ".lock"
+_OUR_FILES = ("masks-", ".masks-", ".session", "snapshot-", "prompts", "images.zarr", ".images.zarr")
 _NOT_IN_MASKS = ("overlaps", "device")
 
 
@@ -200,4 +202,4 @@ def read_masks(path: Path, notes: list[str]) -> LogContent:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.name == LOCK_FILE or path.name.startswith(("masks-", ".masks-", ".session", "snapshot-", "prompts"))
+    return path.name == LOCK_FILE or path.name.startswith(_OUR_FILES)

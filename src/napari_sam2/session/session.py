@@ -9,7 +9,6 @@ was saved once is saved as it goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from napari_sam2.session.autosaving import AutosaveQueue
 from napari_sam2.session.document import Document
 from napari_sam2.session.editing import SessionEvents
 from napari_sam2.session.engine import EngineSnapshot, Restored
+from napari_sam2.session.images import Images, open_images
 from napari_sam2.session.jobs import PropagateJob
 from napari_sam2.session.mask_store import MaskStore
 from napari_sam2.session.settings import SessionSettings
@@ -29,7 +29,7 @@ from napari_sam2.stacks import Stack, open_stack
 from sam2_core.errors import StackError
 
 if TYPE_CHECKING:
-    from napari_sam2.io.saved_session import SavedSession, StackRecord
+    from napari_sam2.io.saved_session import SavedSession
 
 __all__ = ["Session", "SessionEvents"]
 
@@ -57,10 +57,9 @@ class Session(Working):
     ) -> None:
         super().__init__(stack, settings, predictor, document)
         self.notes: tuple[str, ...] = ()
-        self._source: tuple[str | None, str | None] = (None, None)  # path, axes as given
+        self._images = Images(stack, stack.axes)
         self._autosave: AutosaveQueue | None = None
         self._saved = True
-        self._record: StackRecord | None = None
 
     @classmethod
     def open(  # noqa: PLR0913 - one keyword per thing that a script may want to say
@@ -103,7 +102,8 @@ class Session(Working):
             return cls._reopened(Path(source), images, settings, chosen, predictor)
         stack = source if isinstance(source, Stack) else open_stack(source, axes)
         session = cls(stack, (settings or SessionSettings()).model_copy(update=chosen), predictor)
-        session._source = (str(source) if isinstance(source, str | Path) else None, axes)
+        if not isinstance(source, Stack):
+            session._images = Images(stack, axes, is_sure=True)
         return session
 
     @classmethod
@@ -114,13 +114,13 @@ class Session(Working):
 
         saver, saved = Autosaver.open(folder)
         try:
-            stack = _stack_of(saved, images, folder)
+            stack = open_images(saved, images, folder)
             kept = settings or SessionSettings.model_validate(dict(saved.settings))
             session = cls(stack, kept.model_copy(update=chosen), predictor, saved.document)
         except BaseException:
             saver.close()
             raise
-        session._source = (saved.source, saved.axes)
+        session._images = Images.reopened(saved, stack, is_sure=not isinstance(images, Stack))
         session._take_over(saved)
         session._autosave = AutosaveQueue(saver.folder, lambda: saver)
         session._on_snapshot = session._keep_snapshot
@@ -154,8 +154,8 @@ class Session(Working):
         if self._autosave is None or (folder is not None and Path(folder).expanduser() != self.folder):
             self._save_in_new(folder, wait)
         else:
-            saved, recorded = self._saved_session(), self._recorded
-            self._autosave.do(lambda saver: saver.save(recorded(saved)))
+            saved, images = self._saved_session(), self._images
+            self._autosave.do(lambda saver: saver.save(images.put_into(saved)))
         if wait and self._autosave is not None:
             self._autosave.flush()
         self._saved = True
@@ -219,8 +219,9 @@ class Session(Working):
 
         if folder is None:
             raise StackError("The session was not saved before; say where, for example session.save('movie.sam2').")
-        saved, recorded = self._saved_session(), self._recorded
-        queue = AutosaveQueue(Path(folder).expanduser(), lambda: Autosaver.create(folder, recorded(saved)))
+        saved, images = self._saved_session(), self._images
+        queue = AutosaveQueue(Path(folder).expanduser(), lambda: Autosaver.create(folder, images.put_into(saved)))
+        queue.do(images.keep)
         if wait:
             try:
                 queue.flush()
@@ -235,18 +236,9 @@ class Session(Working):
     def _saved_session(self) -> SavedSession:
         from napari_sam2.io.saved_session import RunRecord, SavedSession
 
-        source, axes = self._source
         settings = self.settings.model_dump(mode="json")
         run = None if self._work is None else RunRecord(self._work.record(), self._work.done())
-        return SavedSession(self.document, tuple(self.masks.items()), settings, source, axes, run)
-
-    def _recorded(self, saved: SavedSession) -> SavedSession:
-        """Return what is to be saved with the mark of its images, which is read once; on the writing thread."""
-        from napari_sam2.io.saved_session import StackRecord
-
-        if self._record is None:
-            self._record = StackRecord.of(self.stack)
-        return replace(saved, stack=self._record)
+        return SavedSession(self.document, tuple(self.masks.items()), settings, run=run)
 
     def _keep_snapshot(self, snapshot: EngineSnapshot, leg: str, frame: int) -> None:
         """Have a snapshot written; called on the lane."""
@@ -290,17 +282,6 @@ class Session(Working):
             if queue.saver is None:
                 self._autosave, self._saved = None, False
             raise
-
-
-def _stack_of(saved: SavedSession, images: Any, folder: Path) -> Stack:
-    """Return the images of a saved session, checked to be the ones that it was made on."""
-    source = saved.source if images is None else images
-    if source is None:
-        raise StackError(f"{folder} was made on an array; give it again, Session.open({str(folder)!r}, images=array).")
-    stack = source if isinstance(source, Stack) else open_stack(source, saved.axes)
-    if saved.stack is not None:
-        saved.stack.check(stack)
-    return stack
 
 
 def _is_shown(mask: StoredMask | None) -> bool:

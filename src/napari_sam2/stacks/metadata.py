@@ -86,6 +86,14 @@ def multiscales_calibration(multiscale: Mapping[str, Any]) -> Calibration:
     return _calibration(sizes, units, ())
 
 
+def omero_names(ome: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the channel names of an OME-Zarr, in order; empty if it has none."""
+    omero = ome.get("omero")
+    channels = omero.get("channels") if isinstance(omero, Mapping) else None
+    known = [channel for channel in channels or () if isinstance(channel, Mapping)]
+    return tuple(str(channel.get("label") or f"channel {index}") for index, channel in enumerate(known))
+
+
 def _imagej_calibration(tif: tifffile.TiffFile) -> Calibration:
     about: Mapping[str, Any] = tif.imagej_metadata or {}
     unit = str(about.get("unit", "pixel"))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from napari_sam2.stacks.axes import letters_from_names
-from napari_sam2.stacks.metadata import Calibration, multiscales_calibration, tiff_calibration
+from napari_sam2.stacks.metadata import Calibration, multiscales_calibration, omero_names, tiff_calibration
 from sam2_core.errors import StackError
 
 if TYPE_CHECKING:
@@ -268,7 +268,8 @@ def _from_zarr_group(group: Any, name: str) -> Source:
         first = multiscales[0]
         axes = [axis["name"] if isinstance(axis, Mapping) else axis for axis in first.get("axes", [])]
         data = group[first["datasets"][0]["path"]]
-        return Source(data, name, letters_from_names(axes) if axes else None, multiscales_calibration(first))
+        calibration = replace(multiscales_calibration(first), channel_names=omero_names(ome))
+        return Source(data, _given_name(first, name), letters_from_names(axes) if axes else None, calibration)
     arrays = dict(group.arrays())
     if len(arrays) != 1:
         raise StackError(
@@ -277,6 +278,12 @@ def _from_zarr_group(group: Any, name: str) -> Source:
         )
     data = next(iter(arrays.values()))
     return Source(data, name, _zarr_axes(data))
+
+
+def _given_name(multiscale: Mapping[str, Any], name: str) -> str:
+    """Return what an OME-Zarr calls its image, `name` where it is nothing that people would call it."""
+    given = multiscale.get("name")
+    return given if isinstance(given, str) and given.strip() and "/" not in given else name
 
 
 def _zarr_axes(array: Any) -> str | None:

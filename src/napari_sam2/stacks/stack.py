@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,12 +38,15 @@ class Stack:
         Name for people, usually that of the file.
     calibration
         Pixel size, units and channel names, where the file has them.
+    path
+        From where it can be opened again, None if it is in no file.
     """
 
     data: LazyArray
     axes: str
     name: str
     calibration: Calibration = field(default_factory=Calibration)
+    path: str | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -236,4 +240,6 @@ def open_stack(path_or_array: Any, axes: str | None = None, scene: int | str | N
     dtype = np.dtype(source.data.dtype)
     if dtype.kind not in "buif":
         raise StackError(f"{source.name} has pixels of type {dtype}; whole or real numbers are needed.")
-    return Stack(source.data, resolve_axes(shape, axes, source.axes, source.name), source.name, source.calibration)
+    path = str(path_or_array) if isinstance(path_or_array, str | Path) and scene is None else None
+    letters = resolve_axes(shape, axes, source.axes, source.name)
+    return Stack(source.data, letters, source.name, source.calibration, path)

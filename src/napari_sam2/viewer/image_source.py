@@ -52,6 +52,7 @@ class LayerChannels:
     def __init__(self, arrays: Sequence[Any]) -> None:
         self._arrays = tuple(arrays)
         self.shape = (len(arrays), *(int(size) for size in arrays[0].shape))
+        self.is_in_memory = all(isinstance(array, np.ndarray) for array in arrays)
         self.dtype = np.result_type(*(np.dtype(array.dtype) for array in arrays))
 
     def __getitem__(self, index: Any) -> np.ndarray[Any, Any]:
@@ -205,7 +206,9 @@ def _stack(layers: Sequence[Image], letters: str) -> Stack:
         return Stack(
             LayerChannels([full_resolution(layer) for layer in layers]), "C" + letters, first.name, calibration
         )
-    return Stack(full_resolution(first), letters + ("S" if first.rgb else ""), first.name, calibration)
+    return Stack(
+        full_resolution(first), letters + ("S" if first.rgb else ""), first.name, calibration, first.source.path
+    )
 
 
 def grid_of(image: Image, stack: Stack, settings: SessionSettings) -> Grid:

@@ -1,0 +1,108 @@
+"""Images that are in no file of their own: copied once into the session folder, as the OME-Zarr `images.zarr`.
+
+So a session on an array in memory can be opened again like any other. What is copied is read back and compared before
+it is named in session.json. Larger stacks, and those that are computed when they are looked at, are not copied.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_sam2.io.atomic import sync_folder
+from napari_sam2.io.label_files import put_in_place, remove_path
+from napari_sam2.io.saved_session import StackRecord
+from napari_sam2.stacks import Stack, open_stack
+from sam2_core.errors import StackError
+
+IMAGES = "images.zarr"
+MOST_BYTES = 2**31
+"""Stacks up to this size are copied."""
+
+
+def is_kept(source: str | Path) -> bool:
+    """Return whether a path is that of images which were copied into a session folder."""
+    path = Path(source)
+    return path.name == IMAGES and (path.parent / "session.json").is_file()
+
+
+def can_be_kept(stack: Stack) -> bool:
+    """Return whether images may be copied: they are in memory, or in another session's folder, and not too large."""
+    size = math.prod(stack.shape) * stack.dtype.itemsize
+    in_memory = isinstance(stack.data, np.ndarray) or getattr(stack.data, "is_in_memory", False)
+    return size <= MOST_BYTES and (in_memory or (stack.path is not None and is_kept(stack.path)))
+
+
+def leads_to(path: str, axes: str | None, record: StackRecord) -> bool:
+    """Return whether opening a path gives the images that a record is of."""
+    try:
+        return StackRecord.of(open_stack(path, axes)) == record
+    except StackError:
+        return False
+
+
+def keep_images(folder: Path, stack: Stack, record: StackRecord) -> Path | None:
+    """Return where a copy of the images was put; None if they would not come back from there as they are.
+
+    Raises
+    ------
+    StackError
+        If the disk is full; what was there before is untouched.
+    """
+    path, part = folder / IMAGES, folder / f".{IMAGES}.part"
+    try:
+        remove_path(part)
+        _write(part, stack)
+        if not leads_to(str(part), stack.axes, record):
+            return None
+        put_in_place(part, path)
+        sync_folder(folder)
+    except OSError as error:
+        raise StackError(
+            f"The images cannot be copied to {path} ({error}); free some space and save again. All the rest is saved."
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return path
+
+
+def remove_images(folder: Path) -> None:
+    """Remove the images of a session folder, if there are any."""
+    shutil.rmtree(folder / IMAGES, ignore_errors=True)
+
+
+def _write(path: Path, stack: Stack) -> None:
+    import zarr
+
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    chunks = tuple(size if axis in "YXS" else 1 for axis, size in zip(stack.axes, stack.shape, strict=True))
+    names = [axis.lower() for axis in stack.axes]
+    dtype = stack.dtype.newbyteorder("=")
+    array: Any = group.create_array("0", shape=stack.shape, chunks=chunks, dtype=dtype, dimension_names=names)
+    about = stack.calibration
+    scale = {"type": "scale", "scale": [float(about.scale.get(axis, 1.0)) for axis in stack.axes]}
+    axes = [_axis(axis, about.units.get(axis)) for axis in stack.axes]
+    level = {"path": "0", "coordinateTransformations": [scale]}
+    described: dict[str, Any] = {"name": stack.name, "axes": axes, "datasets": [level]}
+    channels = [{"label": name} for name in about.channel_names]
+    ome: dict[str, Any] = {"version": "0.5", "multiscales": [described]}
+    group.attrs["ome"] = ome | ({"omero": {"channels": channels}} if channels else {})
+    for index in _planes(stack):
+        array[index] = np.asarray(stack.data[index])
+
+
+def _axis(letter: str, unit: str | None) -> dict[str, str]:
+    kind = {"T": "time", "C": "channel", "S": "channel"}.get(letter, "space")
+    return {"name": letter.lower(), "type": kind} | ({"unit": unit} if unit else {})
+
+
+def _planes(stack: Stack) -> Iterator[tuple[Any, ...]]:
+    """Yield the index of each plane of a stack."""
+    steps = [(slice(None),) if axis in "YXS" else range(n) for axis, n in zip(stack.axes, stack.shape, strict=True)]
+    return product(*steps)

@@ -1,0 +1,107 @@
+"""Where a session's images are, so that its folder can be opened again: in their own file, or copied into the folder.
+
+A path that merely came with an array (of a layer that was read from a file) is only trusted once it was seen to lead to
+the same images: a layer may be one channel of its file. All but `open_images` happens on the writing thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2.stacks import Stack, open_stack
+from sam2_core.errors import StackError
+
+if TYPE_CHECKING:
+    from napari_sam2.io.autosave import Autosaver
+    from napari_sam2.io.saved_session import SavedSession, StackRecord
+
+
+class Images:
+    """The images of one session.
+
+    Parameters
+    ----------
+    stack
+        The images.
+    axes
+        As they were given for its path, None where the file says them.
+    is_sure
+        Whether the stack was opened from its path.
+    record
+        What tells whether a stack is this one; read when it is needed if None.
+    """
+
+    def __init__(
+        self, stack: Stack, axes: str | None, is_sure: bool = False, record: StackRecord | None = None
+    ) -> None:
+        self._stack = stack
+        self._place: tuple[str | None, str | None] = (stack.path, axes)
+        self._is_sure = is_sure or stack.path is None
+        self._record = record
+
+    @classmethod
+    def reopened(cls, saved: SavedSession, stack: Stack, is_sure: bool) -> Images:
+        """Return the images of a session that was saved, on the stack that was opened for it and checked."""
+        if stack.path is None:
+            return cls(replace(stack, path=saved.source), saved.axes, True, saved.stack)
+        return cls(stack, saved.axes if is_sure else stack.axes, is_sure, saved.stack)
+
+    def put_into(self, saved: SavedSession) -> SavedSession:
+        """Return what is to be saved, with where the images are and the mark that tells them from others."""
+        from napari_sam2.io.image_files import leads_to
+
+        record = self._known_record()
+        path, axes = self._place
+        if not self._is_sure and path is not None and not leads_to(path, axes, record):
+            self._place = (None, self._stack.axes)
+        self._is_sure = True
+        return replace(saved, source=self._place[0], axes=self._place[1], stack=record)
+
+    def keep(self, saver: Autosaver) -> None:
+        """Have the images copied into the folder that is written to, if they are in no file, or in another session's.
+
+        Raises
+        ------
+        StackError
+            If the disk is full.
+        """
+        from napari_sam2.io.image_files import can_be_kept, is_kept, remove_images
+
+        path = self._place[0]
+        if path is not None and Path(path).absolute().parent == saver.folder.absolute():
+            return
+        if can_be_kept(self._stack) and (path is None or is_kept(path)):
+            kept = saver.keep_images(self._stack, self._known_record())
+            self._place = self._place if kept is None else (kept, self._stack.axes)
+        else:
+            remove_images(saver.folder)  # of a session that was in this folder before
+
+    def _known_record(self) -> StackRecord:
+        from napari_sam2.io.saved_session import StackRecord
+
+        if self._record is None:
+            self._record = StackRecord.of(self._stack)
+        return self._record
+
+
+def open_images(saved: SavedSession, images: Any, folder: Path) -> Stack:
+    """Return the images of a saved session, or those that are given, checked to be the ones that it was made on.
+
+    Raises
+    ------
+    StackError
+        If they are in no file, are not where they were, or are others.
+    """
+    source = saved.source if images is None else images
+    if source is None:
+        raise StackError(
+            f"{folder} was made on images that are in no file and were too large, or not in memory, to be copied into "
+            "it. Open the same images first and then the session; in a script, give them as "
+            f"Session.open({str(folder)!r}, images=array)."
+        )
+    stack = source if isinstance(source, Stack) else open_stack(source, saved.axes)
+    if saved.stack is not None:
+        saved.stack.check(stack)
+    return stack
