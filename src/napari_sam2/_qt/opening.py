@@ -126,9 +126,11 @@ def _fits(layer: Image, session: Session, grid_of: Any) -> bool:
 
 
 def _added_image(viewer: napari.viewer.Viewer, stack: Stack) -> Image:
+    from napari_sam2.io.napari_reader import shown_array
+
     scale = [stack.calibration.scale.get(letter, 1.0) for letter in stack.axes if letter != "S"]
     return viewer.add_image(
-        stack.data,
+        shown_array(stack),
         name=stack.name,
         scale=scale,
         axis_labels=[letter.lower() for letter in stack.axes if letter != "S"],
