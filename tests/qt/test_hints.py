@@ -31,3 +31,9 @@ def test_every_step_of_a_first_use_says_what_comes_next() -> None:
 
 def test_one_stale_mask_is_not_counted_as_many() -> None:
     assert "1 mask behind" in next_step(Situation(has_image=True, prompts=1, tracked=3, stale=1))
+
+
+def test_a_run_and_a_session_that_can_go_on_are_named() -> None:
+    assert "resume" in next_step(Situation(has_image=True, prompts=1, stale=3, can_resume=True))
+    assert "work.sam2" in next_step(Situation(has_image=True, saved_as="work.sam2"))
+    assert len(next_step(Situation(has_image=True, saved_as="a" * 99))) < 80

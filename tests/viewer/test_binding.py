@@ -367,3 +367,16 @@ def test_an_error_in_a_run_is_told_and_work_goes_on(desk):
     assert desk.messages
     assert not desk.binding.work.busy
     assert (1, 0) in desk.session.document.prompts
+
+
+def test_layers_may_come_one_by_one_and_not_after_letting_go(desk):
+    viewer, turns = ViewerModel(), []
+    image = viewer.add_image(desk.image.data, contrast_limits=(0, 255))
+    binding = bind(viewer, desk.session, image, InlineRunner(desk.session), later=turns.append)
+    assert list(viewer.layers) == [image]
+    for count, turn in enumerate(turns[:2], 2):
+        turn()
+        assert len(viewer.layers) == count
+    binding.unbind()
+    turns[2]()
+    assert len(viewer.layers) == 3

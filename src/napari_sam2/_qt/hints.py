@@ -23,6 +23,10 @@ class Situation:
         Whether everything is on disk.
     axis
         "frame" or "slice": what one step along the tracked axis is called.
+    can_resume
+        Whether a run was interrupted that can go on.
+    saved_as
+        Name of the session folder that the image came from and that is not open, "" where there is none.
     """
 
     has_image: bool = False
@@ -33,6 +37,8 @@ class Situation:
     stale: int = 0
     is_saved: bool = False
     axis: str = "frame"
+    can_resume: bool = False
+    saved_as: str = ""
 
 
 def next_step(now: Situation) -> str:
@@ -44,9 +50,11 @@ def next_step(now: Situation) -> str:
     if now.running == "propagate":
         return f"Tracking. Keep clicking if you like; Stop ends after this {now.axis}."
     if now.prompts == 0:
-        return "Click on a cell in the image."
+        return _beginning(now.saved_as)
     if now.running == "preview":
         return "Finding the cell …"
+    if now.can_resume:
+        return "The run was interrupted: resume it, or correct masks first."
     if now.stale:
         return f"{_count(now.stale, 'mask')} behind a correction: propagate again."
     if now.tracked == 0:
@@ -54,6 +62,16 @@ def next_step(now: Situation) -> str:
     if now.is_saved:
         return "Saved. Export the labels, or go on."
     return "Step through: click where a mask is wrong. Then save."
+
+
+def _beginning(saved_as: str) -> str:
+    if saved_as:
+        return f"This image is from {_shortened(saved_as)}: open that session, or click anew."
+    return "Click on a cell in the image."
+
+
+def _shortened(name: str, most: int = 24) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _count(number: int, word: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from qtpy.QtWidgets import QMessageBox
 
-from napari_sam2._qt.opening import ImageChoice, sample_layers
+from napari_sam2._qt.opening import SESSION_FOLDER, ImageChoice, sample_layers
 
 if TYPE_CHECKING:
     from napari_sam2._qt.panel import SegmentAndTrackPanel
+    from napari_sam2.session.session import Session
 
 _READINGS = {
     2: ("YX",),
@@ -34,7 +36,7 @@ class ImageChooser:
         connect(self._section.layers.currentIndexChanged, self.choose)
         connect(self._section.axes.currentTextChanged, self.reopen)
         connect(self._section.track.currentIndexChanged, self.reopen)
-        connect(panel.hint.pressed, self.open_sample)
+        connect(panel.hint.pressed, self.take_offer)
         connect(self._bench.changed, self._on_bench)
         self._list_events = (
             self._viewer.layers.events.inserted,
@@ -64,7 +66,7 @@ class ImageChooser:
         layer = self.layer()
         if layer is None or layer is self._bench.image:
             return
-        if not self._may_leave():
+        if not self.may_leave():
             self._list_layers()
             return
         self._show_axes(layer)
@@ -81,7 +83,23 @@ class ImageChooser:
         if len(axes) != layer.ndim:
             return  # still being typed
         self._show_axes(layer, axes)
-        self._bench.open_image(ImageChoice(layer, axes, track, section.chosen_channels()))
+        self._bench.open_image(ImageChoice(layer, axes, track, section.ticked_channels() or None))
+
+    def offered_folder(self) -> Path | None:
+        """Return the session folder that the image was read from, as long as it is not open and nothing is prompted."""
+        session, image = self._bench.session, self._bench.image
+        if session is None or image is None or session.document.prompts or session.folder is not None:
+            return None
+        folder = image.metadata.get(SESSION_FOLDER)
+        return Path(folder) if folder else None
+
+    def take_offer(self) -> None:
+        """Open what the hint offers: the session that the image was read from, or the sample."""
+        folder = self.offered_folder()
+        if folder is None:
+            self.open_sample()
+        else:
+            self._bench.open_folder(folder)
 
     def open_sample(self) -> None:
         """Draw the sample movie in a worker and open it."""
@@ -143,28 +161,48 @@ class ImageChooser:
 
     def _on_bench(self) -> None:
         self._list_layers()
-        session, image = self._bench.session, self._bench.image
-        if session is not None and image is not None:
-            axes = session.stack.axes.replace("S", "")
-            self._show_axes(image, axes[-image.ndim :])
-            track = self._section.track.findData(session.settings.track_axis)
-            self._section.track.blockSignals(True)
-            self._section.track.setCurrentIndex(max(track, 0))
-            self._section.track.blockSignals(False)
-        else:
+        self.show_session()
+        if self._bench.session is None:
             self._open_first()
 
-    def _show_axes(self, layer: Image, axes: str | None = None) -> None:
+    def show_session(self) -> None:
+        """Show axes and channels as the session has them."""
+        session, image = self._bench.session, self._bench.image
+        if session is None or image is None:
+            return
+        axes = session.stack.axes.replace("S", "")
+        self._show_axes(image, axes[-image.ndim :], _seen(session))
+        track = self._section.track.findData(session.settings.track_axis)
+        self._section.track.blockSignals(True)
+        self._section.track.setCurrentIndex(max(track, 0))
+        self._section.track.blockSignals(False)
+
+    def _show_axes(self, layer: Image, axes: str | None = None, seen: tuple[int, ...] | None = None) -> None:
         from napari_sam2.viewer import axes_of
 
         letters = axes or axes_of(layer)
         count = layer.data.shape[letters.index("C")] if "C" in letters and not layer.multiscale else 0
-        self._section.show_axes(letters, _READINGS.get(layer.ndim, ()), min(count, 8))
+        self._section.show_axes(letters, _READINGS.get(layer.ndim, ()), min(count, 8), seen)
 
-    def _may_leave(self) -> bool:
+    def may_leave(self) -> bool:
+        """Return whether the session may be closed; asks where work would be lost."""
         session = self._bench.session
         if session is None or not session.is_dirty or not session.document.prompts:
             return True
         question = "The work on this image is not saved. Leave it?"
         answer = QMessageBox.question(self._panel, "Another image", question)
         return answer == QMessageBox.StandardButton.Yes
+
+
+def _seen(session: Session) -> tuple[int, ...] | None:
+    """Return the numbers of the channels that the model sees, None where there is no channel axis."""
+    return session.movie.movie.channels or None
+
+
+def limits_for(session: Session, channels: tuple[int, ...]) -> tuple[tuple[float, float], ...] | None:
+    """Return the contrast limits of other channels: those of all, or of each; None where one was not seen before."""
+    limits = session.settings.contrast_limits
+    if limits is None or len(limits) == 1:
+        return limits
+    known = dict(zip(session.movie.movie.channels, limits, strict=True))
+    return tuple(known[channel] for channel in channels) if set(channels) <= set(known) else None

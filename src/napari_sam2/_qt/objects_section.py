@@ -15,15 +15,18 @@ class ObjectsSection(Section):
     def __init__(self, model: ObjectsModel) -> None:
         super().__init__("Objects")
         self.table = ObjectsTable(model)
-        self.new = IconButton("New", "plus", "The next click begins a new object (O)")
+        self.new = IconButton("New", "plus", "The next click begins a new object (M)")
         self.merge = IconButton("Merge", "move_front", "Make the chosen objects one, under the lowest number")
         self.swap = IconButton("Swap", "shuffle", "Exchange two objects from the frame that is shown on")
         self.remove = IconButton("Delete", "delete", "Delete the chosen objects with their masks and prompts")
         self.current = QLabel()
         self.current.setWordWrap(True)
+        self.doubtful = IconButton("Next doubtful", "warning", "Go to the mask that looks most like a mistake (W)")
         self.body.addWidget(self.table)
         self.body.addLayout(row_of(self.new, self.merge, self.swap, self.remove))
-        self.body.addWidget(self.current)
+        below = row_of(self.current)
+        below.addWidget(self.doubtful, 0)
+        self.body.addLayout(below)
         self.show_selection(())
 
     def show_selection(self, object_ids: tuple[int, ...]) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from napari_sam2.session.session import Session
     from napari_sam2.session.settings import SessionSettings
     from napari_sam2.stacks import Stack
+
+
+SESSION_FOLDER = "napari_sam2_session"
+"""Under this name layers say in their metadata which session folder they were read from."""
+
+
+_LATE = ("pandas", "skimage.color.colorconv")
+"""What napari imports with the first Labels layer only, which takes half a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,8 @@ class ImageChoice:
 
 def import_rooms() -> None:
     """Return when what the panel needs later is imported and read; torch is not among it (the lane imports it)."""
+    for name in _LATE:
+        importlib.import_module(name)
     import napari_sam2.session.session
     import napari_sam2.viewer  # noqa: F401
     from napari_sam2._qt.preferences import preferred_settings
@@ -74,13 +85,38 @@ def reopen_session(folder: Path, images: Sequence[Stack]) -> Session:
     try:
         return Session.open(folder)
     except StackError as error:
-        missing = error
+        why = error
+    if not _can_be_read(folder):
+        raise why
     for stack in images:
-        try:
+        with contextlib.suppress(StackError):  # the images of another session
             return Session.open(folder, images=stack)
-        except StackError as error:
-            missing = error
-    raise missing
+    raise StackError(
+        f"The images of {folder.name} are not where they were, and no image in the viewer is them. Open the image "
+        "first, then open the session."
+    ) from why
+
+
+def _can_be_read(folder: Path) -> bool:
+    """Return whether a folder holds a session, so that only its images can be what is missing."""
+    from napari_sam2.io.session_files import is_session_folder, load_session
+
+    if not is_session_folder(folder):
+        return False
+    with contextlib.suppress(StackError):
+        load_session(folder)
+        return True
+    return False
+
+
+def hide_read_labels(viewer: napari.viewer.Viewer, session: Session) -> None:
+    """Hide labels that napari read from the session's folder: the session shows them itself."""
+    from napari.layers import Labels
+
+    for layer in viewer.layers:
+        folder = layer.metadata.get(SESSION_FOLDER)
+        if isinstance(layer, Labels) and folder and session.folder is not None:
+            layer.visible = layer.visible and Path(folder).resolve() != session.folder.resolve()
 
 
 def open_stacks(viewer: napari.viewer.Viewer) -> list[Stack]:

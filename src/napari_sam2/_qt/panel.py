@@ -136,6 +136,7 @@ class SegmentAndTrackPanel(QWidget):
         self.state.close()
         self.chooser.close()
         self.bench.close()
+        self.model.set_session(None)  # whoever holds the panel still does not hold images and a model
         if self._window is not None:
             self._window.removeEventFilter(self)
             self._window = None

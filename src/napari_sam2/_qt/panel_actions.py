@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog
 
+from napari_sam2._qt.image_choice import limits_for
 from napari_sam2._qt.model_catalogue import ModelRow, list_models
 from napari_sam2._qt.tools import take_tool
 
 if TYPE_CHECKING:
     from napari_sam2._qt.panel import SegmentAndTrackPanel
 
+MOST_CHANNELS = 3
 _LABEL_FILES = "Label stack (*.tif);;Zarr (*.zarr)"
 
 
@@ -41,17 +43,21 @@ class PanelActions:
         connect(panel.prompts.undo.clicked, self.undo)
         connect(panel.prompts.redo.clicked, self.redo)
         connect(panel.prompts.clear.clicked, self.clear_frame)
+        connect(panel.prompts.keys.clicked, self.show_keys)
+        connect(panel.objects.doubtful.clicked, self.next_doubtful)
         connect(panel.message.pressed, self.make_layers)
 
     def _connect_runs(self) -> None:
         panel, connect = self._panel, self._panel.slots.connect
         connect(panel.propagate.go.clicked, self.propagate)
         connect(panel.propagate.stop.clicked, self.stop)
+        connect(panel.propagate.resume.clicked, self.resume)
         connect(panel.saving.save.clicked, self.save)
         connect(panel.saving.open.clicked, self.open_folder)
         connect(panel.saving.export.clicked, self.export)
 
     def _connect_model(self) -> None:
+        self._panel.slots.connect(self._panel.image.channels_chosen, self.choose_channels)
         section, connect = self._panel.model_section, self._panel.slots.connect
         for box in (section.model, section.device, section.view, section.overlaps):
             connect(box.currentIndexChanged, self.change_settings)
@@ -128,6 +134,17 @@ class PanelActions:
         else:
             self._panel.show_message(f"Object {key[0]} has no prompt on this frame.")
 
+    def next_doubtful(self) -> None:
+        """Go to the mask that looks most like a mistake."""
+        if self._bench.binding is not None:
+            self._bench.binding.next_suspicious()
+
+    def show_keys(self) -> None:
+        """Show which keys there are."""
+        from napari_sam2._qt.keys_window import KeysWindow
+
+        KeysWindow(self._panel).show()
+
     # runs and files
 
     def propagate(self) -> None:
@@ -150,6 +167,12 @@ class PanelActions:
         if self._bench.binding is not None:
             self._bench.binding.stop()
 
+    def resume(self) -> None:
+        """Go on with the run that was interrupted."""
+        if self._bench.binding is not None:
+            self._bench.binding.resume()
+            self._panel.state.refresh_soon()
+
     def save(self) -> None:
         """Save where the session is saved already, or ask for a folder."""
         if self._bench.session is not None and self._bench.session.folder is not None:
@@ -160,9 +183,9 @@ class PanelActions:
             self._bench.save(Path(chosen))
 
     def open_folder(self) -> None:
-        """Ask for a session folder and open it."""
+        """Ask for a session folder and open it, after asking if work would be lost."""
         chosen = QFileDialog.getExistingDirectory(self._panel, "Open a session folder")
-        if chosen:
+        if chosen and self._panel.chooser.may_leave():
             self._bench.open_folder(Path(chosen))
 
     def export(self) -> None:
@@ -179,6 +202,24 @@ class PanelActions:
         if self._bench.session is not None:
             self._session.change_settings(**self._panel.model_section.choice())
             self._panel.model_section.show_choice(self._session.settings.model_dump())
+        self._show_prompted()
+
+    def choose_channels(self) -> None:
+        """Let the model see the ticked channels; prompts stay, masks turn stale and those of prompts come anew."""
+        if self._bench.session is None:
+            return
+        ticked = self._panel.image.ticked_channels()
+        if 1 <= len(ticked) <= MOST_CHANNELS:
+            limits = limits_for(self._session, ticked)
+            self._session.change_settings(channels=ticked, contrast_limits=limits)
+            self._show_prompted()
+        else:
+            self._panel.chooser.show_session()
+            few = "The model needs one channel at least; tick another one first."
+            many = f"The model sees {MOST_CHANNELS} channels at once; untick one first."
+            self._panel.show_message(many if ticked else few)
+
+    def _show_prompted(self) -> None:
         if self._bench.binding is not None:
             self._bench.binding.work.preview()
 

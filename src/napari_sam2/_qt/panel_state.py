@@ -92,14 +92,23 @@ class PanelState:
             stale=int(np.count_nonzero(every == STALE)),
             is_saved=session.folder is not None,
             axis="slice" if session.settings.track_axis == "Z" else "frame",
+            can_resume=self._can_resume,
+            saved_as="" if (folder := self._panel.chooser.offered_folder()) is None else folder.name,
         )
+
+    @property
+    def _can_resume(self) -> bool:
+        """Whether a run was interrupted and can go on; not while anything runs."""
+        session = self._bench.session
+        return session is not None and not self._running and session.interrupted_run is not None
 
     def _show_hint(self) -> None:
         hint, now = self._panel.hint, self.situation()
         text = next_step(now)
         if text != hint.text():
             hint.show_text(text, "info", self._panel.palette_now)
-        hint.button.setVisible(not now.has_image)
+        hint.button.setText("Open session" if now.saved_as else "Open sample")
+        hint.button.setVisible(not now.has_image or bool(now.saved_as))
 
     def _show_buttons(self) -> None:
         panel, session = self._panel, self._bench.session
@@ -110,6 +119,10 @@ class PanelState:
         panel.prompts.undo.setEnabled(session is not None and session.can_undo)
         panel.prompts.redo.setEnabled(session is not None and session.can_redo)
         panel.propagate.go.setEnabled(prompted and self._running != "propagate")
+        panel.propagate.resume.setVisible(self._can_resume)
+        panel.prompts.keys.setEnabled(not self._bench.is_opening)
+        panel.objects.doubtful.setEnabled(self.situation().tracked > 0)
+        panel.model_section.show_view("" if session is None else _for_panel(session.view_sentence))
         panel.saving.export.setEnabled(prompted)
         panel.saving.open.setEnabled(not self._bench.is_opening)
         panel.image.set_settled(prompted)
@@ -137,6 +150,7 @@ class PanelState:
         self._panel.propagate.show_idle()
         if session is not None:
             self._panel.propagate.show_frames(session.frame_count)
+            self._panel.propagate.prepare()
             self._panel.model_section.show_choice(session.settings.model_dump())
         self._on_frame()
         self.refresh()
@@ -182,6 +196,11 @@ class PanelState:
         self._running = ""
         self._panel.propagate.show_idle()
         self.refresh_soon()
+
+
+def _for_panel(sentence: str) -> str:
+    """Return what a session says of its view in words of the panel's."""
+    return sentence.replace("give --object-diameter in pixels", "set the object size")
 
 
 def _duration(seconds: float) -> str:

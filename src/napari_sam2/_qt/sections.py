@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -45,7 +45,12 @@ def _combo(items: Sequence[tuple[str, Any]], tip: str) -> QComboBox:
 
 
 class ImageSection(Section):
-    """Which layer, what its axes are, along which one objects are followed, which channels the model sees."""
+    """Which layer, what its axes are, along which one objects are followed, which channels the model sees.
+
+    Signal: `channels_chosen()` when a person ticks or unticks a channel.
+    """
+
+    channels_chosen = Signal()
 
     def __init__(self) -> None:
         super().__init__("Image")
@@ -73,38 +78,45 @@ class ImageSection(Section):
         self.layers.setCurrentIndex(current)
         self.layers.blockSignals(False)
 
-    def show_axes(self, axes: str, offered: Sequence[str], channels: int) -> None:
-        """Show how the dimensions are read, other readings, and one box per channel."""
+    def show_axes(self, axes: str, offered: Sequence[str], channels: int, seen: Sequence[int] | None = None) -> None:
+        """Show how the dimensions are read, other readings, and one box per channel, ticked where the model sees it."""
         self.axes.blockSignals(True)
         self.axes.clear()
         self.axes.addItems([*dict.fromkeys([*([axes] if axes else []), *offered])])
         self.axes.setCurrentText(axes)
         self.axes.blockSignals(False)
         self._form.setRowVisible(self.track, "T" in axes and "Z" in axes)
-        self._show_channels(channels if "C" in axes else 0)
+        self._show_channels(channels if "C" in axes else 0, range(3) if seen is None else seen)
 
-    def chosen_channels(self) -> tuple[int, ...] | None:
-        """Return the ticked channels; None where there is no choice or all of up to three are ticked."""
-        boxes = self._boxes()
-        ticked = tuple(place for place, box in enumerate(boxes) if box.isChecked())
-        return None if not boxes or (len(ticked) == len(boxes) <= 3) or not ticked else ticked[:3]
+    def ticked_channels(self) -> tuple[int, ...]:
+        """Return the ticked channels; none where there is no choice."""
+        return tuple(place for place, box in enumerate(self._boxes()) if box.isChecked())
 
     def set_settled(self, settled: bool) -> None:
         """Close what cannot change once there are prompts."""
         tip = "Settled with the first prompt; choose the layer again in a new viewer to begin anew" if settled else ""
-        for field in (self.axes, self.track, self._channels_row):
+        for field in (self.axes, self.track):
             field.setEnabled(not settled)
             field.setToolTip(tip or field.toolTip())
 
-    def _show_channels(self, count: int) -> None:
-        for box in self._boxes():
+    def _show_channels(self, count: int, seen: Sequence[int]) -> None:
+        boxes = self._boxes()
+        for box in boxes[count:]:
             self.channels.removeWidget(box)
             box.deleteLater()
-        for index in range(count):
+        for index in range(len(boxes), count):
             box = QCheckBox(str(index))
-            box.setChecked(index < 3)
+            box.setToolTip("Whether the model sees this channel; up to three at once")
+            box.toggled.connect(self._tick)
             self.channels.addWidget(box)
+        for index, box in enumerate(self._boxes()):
+            box.blockSignals(True)
+            box.setChecked(index in seen)
+            box.blockSignals(False)
         self._form.setRowVisible(self._channels_row, count > 1)
+
+    def _tick(self) -> None:
+        self.channels_chosen.emit()
 
     def _boxes(self) -> list[QCheckBox]:
         items = (self.channels.itemAt(place) for place in range(self.channels.count()))
@@ -136,6 +148,11 @@ class ModelSection(Section):
         self.overlaps = _combo(overlaps, "What happens where two masks overlap")
         self.even_out = QCheckBox("Even out brightness")
         self.even_out.setToolTip("Scale every frame to the same brightness, against bleaching and flicker")
+        self.looks = QLabel()
+        self.looks.setWordWrap(True)
+        self.looks.setVisible(False)
+        self.looks.setStyleSheet("font-size: 8pt;")
+        self.looks.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -151,6 +168,7 @@ class ModelSection(Section):
         rows.addRow("Overlaps", self.overlaps)
         rows.addRow("", self.even_out)
         self.body.addLayout(rows)
+        self.body.addWidget(self.looks)
 
     def choice(self) -> dict[str, Any]:
         """Return what was chosen, named as the fields of `SessionSettings`."""
@@ -180,6 +198,12 @@ class ModelSection(Section):
             field.blockSignals(False)
         self.setText(f"Model: {settings['model']}")
 
+    def show_view(self, sentence: str) -> None:
+        """Say what the model looks at; nothing for ""."""
+        if sentence != self.looks.text():
+            self.looks.setText(sentence)
+            self.looks.setVisible(bool(sentence))
+
 
 class PromptsSection(Section):
     """What the next click in the image means, and undo."""
@@ -194,8 +218,12 @@ class PromptsSection(Section):
         self.undo = IconButton("Undo", "left_arrow", "Take the last edit back")
         self.redo = IconButton("Redo", "right_arrow", "Do it again")
         self.clear = IconButton("Clear", "delete", "Remove the object's prompts on the frame that is shown")
+        self.keys = IconButton("", "help", "Show the keys")
+        self.keys.setFixedWidth(28)
         self.body.addLayout(row_of(*self.tools.values()))
-        self.body.addLayout(row_of(self.undo, self.redo, self.clear))
+        edits = row_of(self.undo, self.redo, self.clear)
+        edits.addWidget(self.keys, 0)
+        self.body.addLayout(edits)
 
     def show_tool(self, name: str) -> None:
         """Show which tool is in hand; none where the name is not one."""
@@ -220,15 +248,17 @@ class PropagateSection(Section):
 
     def __init__(self) -> None:
         super().__init__("Propagate")
-        ways = [("Both ways", "both"), ("Forward", "forward"), ("Backward", "backward")]
-        whom = [("All objects", "all"), ("Selected ones", "selected"), ("Stale masks", "stale")]
-        reach = [("Whole stack", "all"), ("To next prompt", "next"), ("Range", "range")]
-        self.direction = _combo(ways, "Where to, from the prompts")
-        self.objects = _combo(whom, "For whom")
-        self.reach = _combo(reach, "How far it goes")
+        ways = [("Both", "both"), ("Forward", "forward"), ("Backward", "backward")]
+        whom = [("All", "all"), ("Selected", "selected"), ("Stale", "stale")]
+        reach = [("Whole", "all"), ("To prompt", "next"), ("Range", "range")]
+        self.direction = _combo(ways, "Where to, from the prompts: both ways, forward or backward")
+        self.objects = _combo(whom, "For whom: all objects, those selected in the table, or where masks are stale")
+        self.reach = _combo(reach, "How far: over the whole stack, up to the next prompt, or over a range")
         self.first, self.last = QSpinBox(), QSpinBox()
         self.go = IconButton("Propagate", "long_right_arrow", "Find the objects on the other frames (Shift+G)")
         self.stop = IconButton("Stop", "playback-stop", "Stop after the frame in work (H)")
+        self.resume = IconButton("Resume the run", "step_right", "Go on where the last run stopped")
+        self.resume.setVisible(False)
         self.progress = QProgressBar()
         self._range, self._running = QWidget(), QWidget()
         self._range.setLayout(row_of(QLabel("From"), self.first, QLabel("to"), self.last, stretch=False))
@@ -238,6 +268,7 @@ class PropagateSection(Section):
         self._running.setLayout(running)
         self.body.addLayout(row_of(self.direction, self.objects))
         self.body.addLayout(row_of(self.reach, self.go))
+        self.body.addWidget(self.resume)
         self.body.addWidget(self._range)
         self.body.addWidget(self._running)
         self.show_idle()
@@ -255,11 +286,18 @@ class PropagateSection(Section):
             box.setRange(0, max(count - 1, 0))
         self.last.setValue(max(count - 1, 0))
 
+    def prepare(self) -> None:
+        """Have what a run shows styled beforehand, when nobody waits for it."""
+        for part in (self._running, self.progress, self.stop, self.resume):
+            part.ensurePolished()
+
     def show_running(self, done: int, total: int, text: str) -> None:
         """Show how far a run is; a moving bar where `total` is 0."""
+        self.progress.setUpdatesEnabled(False)  # setValue would paint at once: 12 ms instead of none
         self.progress.setRange(0, total)
         self.progress.setValue(done)
         self.progress.setFormat(text)
+        self.progress.setUpdatesEnabled(True)
         self._running.setVisible(True)
 
     def show_idle(self) -> None:

@@ -7,6 +7,7 @@ person can act on are told by `failed`. Nothing is drawn here, and nothing is de
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,10 +16,18 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_sam2._qt.holds import hold
-from napari_sam2._qt.opening import ImageChoice, fitting_image, import_rooms, open_session, open_stacks, reopen_session
+from napari_sam2._qt.opening import (
+    ImageChoice,
+    fitting_image,
+    hide_read_labels,
+    import_rooms,
+    open_session,
+    open_stacks,
+    reopen_session,
+)
 from napari_sam2._qt.preferences import preferred_settings
 from napari_sam2._qt.runner import QtRunner
-from napari_sam2._qt.work import BackgroundWork
+from napari_sam2._qt.work import USER_ERRORS, BackgroundWork
 
 if TYPE_CHECKING:
     import napari
@@ -53,6 +62,10 @@ class Workbench(QObject):
         self._work = BackgroundWork()
         self._ticket = 0
         self._is_opening = False
+        self._arriving: Session | None = None
+        self._turns: deque[Callable[[], None]] = deque()
+        self._turn = QTimer(self)  # a timer of 0 ms lets mouse and paint events in between
+        self._turn.timeout.connect(self._take_turn)
         self.is_ready = False
         self.session: Session | None = None
         self.binding: SessionBinding | None = None
@@ -130,9 +143,7 @@ class Workbench(QObject):
         """Stop what runs, wait for the frame in work, take our layers away and let go of the session."""
         self._ticket += 1
         self._is_opening = False
-        self._poll.stop()
-        session, binding, runner = self.session, self.binding, self.runner
-        self.session = self.binding = self.runner = None
+        session, binding, runner = self._given_up()
         if binding is not None:
             layers = binding.layers()
             binding.unbind()
@@ -146,12 +157,19 @@ class Workbench(QObject):
     def close(self) -> None:
         """End everything because the viewer or the panel closes; layers are left to the viewer."""
         self._work.close()
-        self._poll.stop()
-        session, binding, runner = self.session, self.binding, self.runner
-        self.session = self.binding = self.runner = None
+        session, binding, runner = self._given_up()
         if binding is not None:
             binding.unbind()
         self._let_go(session, runner)
+
+    def _given_up(self) -> tuple[Session | None, SessionBinding | None, QtRunner | None]:
+        """Return what is open or arriving, which is ours no longer."""
+        self._poll.stop()
+        self._turn.stop()
+        self._turns.clear()
+        given_up = self.session or self._arriving, self.binding, self.runner
+        self.session = self._arriving = self.binding = self.runner = None
+        return given_up
 
     def _let_go(self, session: Session | None, runner: QtRunner | None) -> None:
         if session is not None:
@@ -173,8 +191,9 @@ class Workbench(QObject):
             if ticket != self._ticket:
                 session.close()
                 return
-            self._is_opening = False
-            self._bind(session, image_of)
+            self._arriving = session
+            self._turns.append(lambda: self._find_image(session, image_of))
+            self._turn.start(0)
 
         def failed(error: Exception) -> None:
             if ticket == self._ticket:
@@ -184,17 +203,51 @@ class Workbench(QObject):
 
         self._work.start(function, opened, failed)
 
-    def _bind(self, session: Session, image_of: Callable[[Session], Image]) -> None:
+    def _take_turn(self) -> None:
+        """Do the next step of binding; adding a layer holds napari long enough for each to have its own turn."""
+        try:
+            with hold("napari adds a layer"):
+                self._turns.popleft()()
+            if not self._turns and self._arriving is not None:
+                self._turn.stop()
+                self._arrived(self._arriving)
+        except USER_ERRORS as error:
+            self.close_session()
+            self.failed.emit(error)
+
+    def _find_image(self, session: Session, image_of: Callable[[Session], Image]) -> None:
+        image = image_of(session)
+        self._turns.append(lambda: self._bind(session, image))
+
+    def _bind(self, session: Session, image: Image) -> None:
         from napari_sam2.viewer import bind
 
-        self.session = session
         self.runner = QtRunner(session, self)
         self.runner.progressed.connect(self.progressed)
         self.runner.stopped.connect(self.idle)
         self.runner.failed.connect(self.failed)
         session.on_download = self._tell_download
-        with hold("napari adds layers"):
-            self.binding = bind(self._viewer, session, image_of(session), self.runner, notify=self.said.emit)
+        with hold("napari makes layers"):
+            self.binding = bind(
+                self._viewer, session, image, self.runner, notify=self.said.emit, later=self._in_its_turn
+            )
+        self.binding.reviewing.elsewhere = self._elsewhere
+
+    def _in_its_turn(self, add: Callable[[], None]) -> None:
+        """Add a layer: one after the other while the session arrives, at once afterwards."""
+        if self._arriving is None:
+            add()
+        else:
+            self._turns.append(add)
+
+    def _elsewhere(self, function: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Run in a worker what a binding looks for; dropped where another session is open by then."""
+        binding = self.binding
+        self.run(function, lambda found: then(found) if self.binding is binding else None)
+
+    def _arrived(self, session: Session) -> None:
+        self._arriving, self.session, self._is_opening = None, session, False
+        hide_read_labels(self._viewer, session)
         self._listen(session, connect=True)
         self._poll.start()
         for note in session.notes:

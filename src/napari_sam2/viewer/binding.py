@@ -39,7 +39,11 @@ SHORTEST_REFRESH_S = 0.05
 _PLACED = tuple(name for name in AFFINE_NAMES if name != "axis_labels")
 
 
-def bind(
+Later = Callable[[Callable[[], None]], None]
+"""Calls a function soon; functions keep their order."""
+
+
+def bind(  # noqa: PLR0913 - one keyword per thing that a panel may want to say
     viewer: ViewerModel,
     session: Session,
     image_layer: Image,
@@ -47,6 +51,7 @@ def bind(
     *,
     notify: Notify | None = None,
     adopt: tuple[Points | Shapes, ...] = (),
+    later: Later | None = None,
 ) -> SessionBinding:
     """Return the binding of a session to a viewer, its layers made; keep it, for it lives as long as it is held.
 
@@ -64,6 +69,8 @@ def bind(
         Told, in whole sentences, what a person should know; dropped by default.
     adopt
         A Points and a Shapes layer with the features `object_id` and `polarity`, to be used instead of new ones.
+    later
+        Puts off what adds a layer to the viewer, which takes napari a tenth of a second; at once by default.
 
     Raises
     ------
@@ -72,7 +79,9 @@ def bind(
     StackError
         If the image does not fit the session.
     """
-    return SessionBinding(viewer, session, image_layer, runner, notify or _nowhere, adopt)
+    binding = SessionBinding(viewer, session, image_layer, runner, notify or _nowhere)
+    binding.begin(adopt, later or _at_once)
+    return binding
 
 
 class SessionBinding(Actions):
@@ -99,7 +108,6 @@ class SessionBinding(Actions):
         image: Image,
         runner: Runner,
         notify: Notify,
-        adopt: tuple[Points | Shapes, ...] = (),
     ) -> None:
         self.viewer = viewer
         self.session = session
@@ -117,9 +125,14 @@ class SessionBinding(Actions):
         self._dropped: set[int] = set()
         self._refused: set[PromptKey] = set()
         self._bound = False
-        self._adopted = adopt
+        self._adopted: tuple[Points | Shapes, ...] = ()
+        self._later: Later = _at_once
+
+    def begin(self, adopt: tuple[Points | Shapes, ...], later: Later) -> None:
+        """Make or adopt the layers and follow everything; `bind` does it, once."""
         for layer in adopt:
-            prompt_tables.check_adoptable(image, layer)
+            prompt_tables.check_adoptable(self.image, layer)
+        self._adopted, self._later = adopt, later
         self._connect()
         self.make_layers(adopt)
         self._take_adopted()
@@ -342,7 +355,11 @@ class SessionBinding(Actions):
 
     def _add(self, layer: Layer) -> None:
         bind_keys(layer, self.act)
-        if layer not in self.viewer.layers:
+        self._later(lambda: self._bring_in(layer))
+
+    def _bring_in(self, layer: Layer) -> None:
+        """Put a layer into the viewer, if it is still ours and not there."""
+        if self._bound and layer in self.layers() and layer not in self.viewer.layers:
             self.viewer.add_layer(layer)
 
     def _new_points(self) -> Points:
@@ -364,6 +381,10 @@ def _completed(prompt: Prompt, older: Prompt | None) -> Prompt:
         box_yx=prompt.box_yx or older.box_yx,
         mask=older.mask if prompt.mask is None else prompt.mask,
     )
+
+
+def _at_once(function: Callable[[], None]) -> None:
+    function()
 
 
 def _nowhere(text: str) -> None:
