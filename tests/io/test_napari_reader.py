@@ -103,7 +103,7 @@ def test_any_stack_is_an_image_that_napari_shows(tmp_path, rng):
     from napari.layers import Image
 
     frames = rng.integers(0, 255, (3, 8, 9), np.uint8)
-    tifffile.imwrite(tmp_path / "movie.tif", frames, metadata={"axes": "TYX"})
+    tifffile.imwrite(tmp_path / "movie.tif", frames, photometric="minisblack", metadata={"axes": "TYX"})
     for stack in (open_stack(tmp_path / "movie.tif"), open_stack(frames, "TYX")):
         layer = Image(shown_array(stack))
         assert not layer.multiscale

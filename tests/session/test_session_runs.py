@@ -254,3 +254,64 @@ def test_small_objects_are_looked_at_in_windows_once_their_size_is_known():
     list(session.propagate())
     assert session.view_sentence == "View: full frame."
     session.close()
+
+
+LARGE = (40, 400, 600)
+
+
+def click(session, object_id, place):
+    session.add_points(object_id, 0, [place])
+    list(session.preview())
+
+
+def test_the_size_of_objects_is_settled_by_the_first_run_and_kept(tmp_path):
+    session = Session.open(np.zeros(LARGE, np.uint8), predictor=DiscPredictor())
+    for object_id in (1, 2, 3):
+        click(session, object_id, (100 * object_id, 100))
+    assert session.settings.estimated_diameter_px is None
+    before = {key: session.masks.get(key) for key in session.document.prompts}
+    list(session.propagate("forward", range(3)))
+    size = session.settings.estimated_diameter_px
+    assert size == pytest.approx(11, abs=1)
+    assert f"{size:.3g} px" in session.view_sentence
+    assert {key: session.masks.get(key) for key in before} == before, "no prompt and no mask of one is lost"
+    session.add_box(4, 0, (0, 0, 300, 300))
+    list(session.propagate("forward", range(3)))
+    assert session.settings.estimated_diameter_px == size, "it is taken once"
+    sentence = session.view_sentence
+    folder = session.save(tmp_path / "work.sam2")
+    session.close()
+    with Session.open(folder, predictor=DiscPredictor()) as again:
+        assert again.settings.estimated_diameter_px == size
+        list(again.preview())
+        assert again.view_sentence.split(";")[0] == sentence.split(";")[0]
+        again.change_settings(object_diameter_px=50)
+        list(again.preview())
+        assert "as given" in again.view_sentence
+
+
+def test_another_size_at_the_first_run_changes_the_view_and_loses_no_prompt():
+    predictor = DiscPredictor()
+    session = Session.open(np.zeros(LARGE, np.uint8), predictor=predictor)
+    click(session, 1, (200, 200))
+    small = session.view_sentence
+    for object_id in (2, 3):
+        session.add_box(object_id, 0, (100, 100 * object_id, 140, 100 * object_id + 40))
+    session.edit_mask(4, 0, np.arange(600) < np.full((400, 1), 1))
+    list(session.propagate("forward", range(3)))
+    assert session.settings.estimated_diameter_px == pytest.approx(31, abs=9)
+    assert session.view_sentence != small
+    assert session.status(1).tolist()[:3] == [1, 2, 2]
+    assert session.status(4).tolist()[:3] == [3, 2, 2]
+    assert session.labels(2)[200, 200] == 1
+    session.close()
+
+
+def test_a_script_without_previews_takes_the_median_of_all_objects():
+    session = Session.open(np.zeros(LARGE, np.uint8), predictor=DiscPredictor())
+    for object_id in (1, 2, 3):
+        session.add_points(object_id, 0, [(100 * object_id, 100)])
+    list(session.propagate("forward", range(2)))
+    assert session.settings.estimated_diameter_px == pytest.approx(11, abs=1)
+    assert "estimated from the first prompts" in session.view_sentence
+    session.close()

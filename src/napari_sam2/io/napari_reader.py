@@ -109,11 +109,12 @@ class _PlaneByPlane:
         self._stack = stack
         self.shape, self.dtype, self.ndim = stack.shape, stack.dtype, len(stack.shape)
 
-    def __getitem__(self, index: tuple[slice, ...]) -> np.ndarray[Any, Any]:
-        ranges = [range(size)[step] for size, step in zip(self.shape, index, strict=True)]
-        places = zip(self._stack.axes, ranges, index, strict=True)
-        plane = self._stack.data[tuple(step if axis in "YXS" else found[0] for axis, found, step in places)]
-        return np.asarray(plane).reshape([len(found) for found in ranges])
+    def __getitem__(self, index: tuple[slice | int, ...]) -> np.ndarray[Any, Any]:
+        found = [range(size)[step] for size, step in zip(self.shape, index, strict=True)]
+        firsts = [place if isinstance(place, int) else place[0] for place in found]
+        places = zip(self._stack.axes, firsts, index, strict=True)
+        plane = self._stack.data[tuple(step if axis in "YXS" else first for axis, first, step in places)]
+        return np.asarray(plane).reshape([len(place) for place in found if not isinstance(place, int)])
 
 
 def _dask(array: Any, chunks: tuple[int, ...]) -> Any:

@@ -36,7 +36,7 @@ from sam2_core.errors import StackError
 SESSION_SUFFIX = ".sam2"
 LOCK_FILE = ".lock"
 _OUR_FILES = ("masks-", ".masks-", ".session", "snapshot-", "prompts", "images.zarr", ".images.zarr")
-_NOT_IN_MASKS = ("overlaps", "device")
+_NOT_IN_MASKS = ("overlaps", "device", "estimated_diameter_px")
 
 
 def is_session_folder(path: str | Path) -> bool:

@@ -28,6 +28,8 @@ from napari_sam2.session.stored_masks import StoredMask
 from napari_sam2.session.updates import FrameUpdate, LegName, MaskPatch
 from napari_sam2.session.view import ViewChoice, ViewRequest, choose_view
 
+MUCH_THE_SAME = 1.25
+"""A size that differs by no more than this factor from the one that is gone by changes no view."""
 SNAPSHOT_EVERY = 16
 """Frames of a run between two snapshots."""
 
@@ -114,7 +116,7 @@ class Engine:
         """
         if token.cancelled:
             return
-        self._start(job.document)
+        self._start(job)
         asked = self._take_back(job)
         passes: tuple[Pass, ...] = ()
         if isinstance(job, PropagateJob):
@@ -128,7 +130,12 @@ class Engine:
             for one in passes:
                 yield from self._tracked(one, job.spans, progress, token)
 
-    def _start(self, document: Document) -> None:
+    @property
+    def diameter_px(self) -> float | None:
+        """Diameter of a typical object that the view goes by, None as long as nothing tells it."""
+        return self._look.diameter_px
+
+    def _start(self, job: Job) -> None:
         """Have a predictor and a state, and know what the model looks at as soon as anything tells."""
         if self._loaded is None:
             self._loaded = self._load_predictor()
@@ -137,8 +144,12 @@ class Engine:
             self._restored = None
         if self._state is None:
             self._look_as_chosen()
-        if self._look.diameter_px is None and self._look.view is not ViewChoice.full and not self._given:
-            self._measure(document)
+        if self._look.view is ViewChoice.full:
+            return
+        if isinstance(job, PropagateJob) and job.diameter_px is not None and not job.resumes:
+            self._settle(job.diameter_px, "estimated from the first prompts")
+        elif self._look.diameter_px is None and not self._given:
+            self._measure(job)
 
     def _look_as_chosen(self) -> None:
         chosen = choose_view(self._look, self._loaded, (self._movie.height, self._movie.width))
@@ -146,19 +157,32 @@ class Engine:
         if self._state is None or chosen.predictor is not self._predictor:
             self._predictor = chosen.predictor
             self._state = self._predictor.init_state(self._movie)
+            self._given, self._bases, self._remembered = {}, {}, Remembered()
 
-    def _measure(self, document: Document) -> None:
-        """Take the size of an object from the mask of the first prompt, and look as that asks for."""
-        for key in sorted(document.prompts, key=lambda key: (key[1], key[0])):
-            prompt = document.prompts[key]
+    def _settle(self, diameter_px: float, source: str) -> None:
+        """Look as a size asks for, unless it is much the same as before: then nothing has to be said again."""
+        now = self._look.diameter_px
+        if now is None or not 1 / MUCH_THE_SAME <= diameter_px / now <= MUCH_THE_SAME:
+            self._look = replace(self._look, diameter_px=max(1.0, diameter_px), source=source)
+            self._look_as_chosen()
+
+    def _measure(self, job: Job) -> None:
+        """Take the size of an object from the mask of the first prompt; before a run from those of all objects."""
+        prompts, found = job.document.prompts, dict[int, float]()
+        for key in sorted(prompts, key=lambda key: (key[1], key[0])):
+            if key[0] in found:
+                continue
+            prompt = prompts[key]
             _, object_ids, logits = give(self._predictor, self._state.select([key[0]]), prompt)
             patch = MaskPatch.of(dict(zip(object_ids, patches_of(logits), strict=True)).get(key[0]))
             self._predictor.remove_object(self._state, key[0], need_output=False)
             if patch is not None:
-                diameter = math.sqrt(4 * float((patch.logits > 0).sum()) / math.pi)
-                self._look = replace(self._look, diameter_px=diameter, source="estimated from the first mask")
-                self._look_as_chosen()
-                return
+                found[key[0]] = math.sqrt(4 * float((patch.logits > 0).sum()) / math.pi)
+            if found and not isinstance(job, PropagateJob):
+                break
+        if found:
+            which = "first mask" if len(found) == 1 else "first prompts"
+            self._settle(float(np.median(list(found.values()))), f"estimated from the {which}")
 
     def _take_back(self, job: Job) -> list[PromptKey]:
         """Take back what is no longer said, and return the keys that are to be given, by frame and object.

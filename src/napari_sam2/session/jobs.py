@@ -109,6 +109,8 @@ class PropagateJob:
         Whether it goes on with a run that was interrupted, instead of beginning one.
     known, unshown
         See `PreviewJob`.
+    diameter_px
+        Of a typical object, as far as prompts and their masks tell when the run begins.
     """
 
     document: Document
@@ -118,6 +120,7 @@ class PropagateJob:
     resumes: bool = False
     known: Mapping[PromptKey, StoredMask] = field(default_factory=dict)
     unshown: frozenset[PromptKey] = frozenset()
+    diameter_px: float | None = None
 
 
 Job = PreviewJob | PropagateJob

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from napari_sam2.session.document import Document
+from napari_sam2.session.document import Document, PromptKey
 from napari_sam2.session.mask_store import MaskStore
 from napari_sam2.session.model_loading import OnDownload, load_predictor
-from napari_sam2.session.prompts import typical_diameter
+from napari_sam2.session.prompts import Prompt, typical_diameter
 from napari_sam2.session.settings import SessionSettings
-from napari_sam2.session.stored_masks import MaskStatus
+from napari_sam2.session.stored_masks import MaskStatus, StoredMask
 from napari_sam2.session.view import ViewRequest
 from napari_sam2.stacks import ContrastLimits, ModelMovie, Stack
 
@@ -92,18 +92,30 @@ def look_of(settings: SessionSettings, document: Document, masks: MaskStore) -> 
     """Return what the model is to look at, and how large an object is as far as settings, prompts or masks tell."""
     if settings.object_diameter_px is not None:
         return ViewRequest(settings.view, settings.object_diameter_px, "as given")
-    diameter = typical_diameter(document.prompts.values())
-    if diameter is not None:
-        return ViewRequest(settings.view, diameter, "estimated from boxes and masks")
-    return ViewRequest(settings.view, _prompted_diameter(document, masks), "estimated from prompted masks")
+    if settings.estimated_diameter_px is not None:
+        return ViewRequest(settings.view, settings.estimated_diameter_px, "estimated from the first prompts")
+    return ViewRequest(settings.view, _prompted_diameter(document, masks), "estimated from the first prompts")
 
 
 def _prompted_diameter(document: Document, masks: MaskStore) -> float | None:
-    """Return the median diameter of the masks that prompts have, None if there is none yet."""
-    found = [masks.get(key) for key in document.prompts]
-    areas = [
-        int(np.count_nonzero(mask.codes()))
-        for mask in found
-        if mask is not None and mask.status is MaskStatus.prompted and not mask.is_empty
-    ]
-    return math.sqrt(4 * float(np.median(areas)) / math.pi) if areas else None
+    """Return the median diameter of the objects by their first prompts, None if nothing tells it yet.
+
+    A mask or a box tells it by itself; clicks do once they have a mask.
+    """
+    firsts: dict[int, Prompt] = {}
+    for (object_id, _), prompt in document.prompts.items():
+        firsts.setdefault(object_id, prompt)
+    known = [typical_diameter([prompt]) or _mask_diameter(masks.get(_key(prompt))) for prompt in firsts.values()]
+    found = [diameter for diameter in known if diameter is not None]
+    return max(1.0, float(np.median(found))) if found else None
+
+
+def _key(prompt: Prompt) -> PromptKey:
+    return prompt.object_id, prompt.frame
+
+
+def _mask_diameter(mask: StoredMask | None) -> float | None:
+    """Return the diameter of the disc of a prompted mask's area, None where there is none that holds."""
+    if mask is None or mask.is_empty or mask.status is not MaskStatus.prompted:
+        return None
+    return math.sqrt(4 * np.count_nonzero(mask.codes()) / math.pi)

@@ -62,6 +62,12 @@ class SessionSettings(BaseModel):
         description="Diameter of a typical object in pixels of the image; estimated from the prompts by default.",
         ge=1,
     )
+    estimated_diameter_px: float | None = Field(
+        None,
+        title="Estimated diameter",
+        description="Taken from the prompts by the first propagation and kept, so that the view stays.",
+        ge=1,
+    )
     overlaps: Overlaps = Field(
         Overlaps.logits,
         title="Overlaps",

@@ -139,7 +139,8 @@ class Working(Editing):
         request = request or PropagateRequest()
         spans = plan_spans(request, self.document, self.masks, self.frame_count)
         self._have_engine()
-        return self._equipped(PropagateJob(self.document, self.revision, request, spans))
+        job = PropagateJob(self.document, self.revision, request, spans, diameter_px=self._size_to_settle())
+        return self._equipped(job)
 
     def resume_job(self) -> PropagateJob:
         """Return the job that does what an interrupted run has left to do.
@@ -193,6 +194,8 @@ class Working(Editing):
             self._work.finish(update.leg, update.frame_index)
             if update.done >= update.total:
                 self._work = None
+        if update.leg != "prompt":
+            self._keep_size()
         self._came(update, changes)
         self._tell(changes)
         return bool(changes)
@@ -252,6 +255,20 @@ class Working(Editing):
 
     def _equipped(self, job: PropagateJob) -> PropagateJob:
         return replace(job, known=self._known(), unshown=self._waited_for())
+
+    def _size_to_settle(self) -> float | None:
+        """Return the size of objects that the first run settles, as far as prompts and masks tell it."""
+        is_settled = self.settings.object_diameter_px is not None or self.settings.estimated_diameter_px is not None
+        return None if is_settled else look_of(self.settings, self.document, self.masks).diameter_px
+
+    def _keep_size(self) -> None:
+        """Keep the size that the first run went by, so that the view stays what it is, also after reopening."""
+        old, size = self.settings, None if self._engine is None else self._engine.diameter_px
+        if size is None or old.object_diameter_px is not None or old.estimated_diameter_px is not None:
+            return
+        self.settings = old.model_copy(update={"estimated_diameter_px": size})
+        self._edited(())
+        self.events.settings_changed.emit(old, self.settings)
 
     def _waited_for(self) -> frozenset[PromptKey]:
         locked = self.document.locked
