@@ -64,7 +64,7 @@ class Desk:
         button.click()
 
     def until(self, condition: Callable[[], bool]) -> None:
-        self.qtbot.waitUntil(condition, timeout=20000)
+        self.qtbot.waitUntil(condition, timeout=60000)  # a model is loaded on a busy machine
 
     def idle(self) -> None:
         """Wait until nothing runs and what is shown is up to date."""
