@@ -31,6 +31,7 @@ class PanelState:
         self._bench = panel.bench
         self._binding: SessionBinding | None = None
         self._running = ""
+        self._reveals = False
         self._stale_rows: set[int] = set()
         self._all_rows = True
         self._timer = QTimer(panel)
@@ -74,6 +75,9 @@ class PanelState:
         self._show_hint()
         self._show_buttons()
         self._show_current()
+        if self._reveals:  # the row with Stop, which came below Propagate
+            self._reveals = False
+            self._panel.area.ensureWidgetVisible(self._panel.propagate.stop, 0, 6)
 
     def situation(self) -> Situation:
         """Return where the work stands."""
@@ -179,6 +183,8 @@ class PanelState:
             self._panel.objects.table.set_frame(self._bench.binding.frame)
 
     def _on_progress(self, progress: RunProgress) -> None:
+        if progress.kind == "propagate" and self._running != "propagate":
+            self._reveals = True
         self._running = progress.kind
         text = "Finding …" if progress.kind == "preview" else f"{progress.done} of {progress.total}"
         if progress.total == 0:
