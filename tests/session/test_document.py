@@ -251,3 +251,15 @@ def test_a_lasso_may_be_concave_and_leave_the_frame():
 def test_a_polygon_without_a_pixel_is_refused(vertices, words):
     with pytest.raises(PromptError, match=words):
         mask_of_polygon(vertices, (6, 8))
+
+
+def test_polygons_are_filled_as_scikit_image_fills_them():
+    from skimage.draw import polygon
+
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        vertices = rng.uniform(-10, 60, (rng.integers(3, 12), 2))
+        expected = np.zeros((50, 45), bool)
+        expected[polygon(vertices[:, 0], vertices[:, 1], expected.shape)] = True
+        if expected.any():
+            assert np.array_equal(mask_of_polygon(vertices, expected.shape), expected)

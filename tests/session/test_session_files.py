@@ -303,3 +303,24 @@ def test_the_file_that_an_array_came_from_is_remembered_if_it_holds_the_same(tmp
         with Session.open(folder) as again:
             assert again.document.objects[1].name == stack.name
             assert np.array_equal(again.movie.movie[2], session.movie.movie[2])
+
+
+def test_another_model_takes_nothing_over_from_an_interrupted_run(movie, tmp_path):
+    with Session.open(movie, predictor=DiscPredictor()) as session:
+        session.add_points(1, 0, [(10, 10)])
+        folder = session.save(tmp_path / "work.sam2")
+        for update in session.propagate("forward"):
+            if update.frame_index == 20:
+                break
+    with Session.open(folder, predictor=DiscPredictor(), device="cpu") as session:
+        assert session.interrupted_run == PropagateRequest("forward"), "another device is no other model"
+        assert session.status(1).tolist()[:21] == [1] + [2] * 20
+    predictor = DiscPredictor()
+    with Session.open(folder, predictor=predictor, model="another") as session:
+        assert session.interrupted_run is None
+        assert session.status(1).tolist() == [4] * 21 + [0] * 19
+        list(session.propagate("forward"))
+        assert session.status(1).tolist() == [1] + [2] * 39
+        assert not [call for call in predictor.calls if call[0] == "restore"]
+    with Session.open(folder, predictor=DiscPredictor()) as session:
+        assert (session.settings.model, session.interrupted_run) == ("another", None)

@@ -9,6 +9,9 @@ import numpy as np
 
 from sam2_core.errors import PromptError
 
+LEVEL = 1e-9
+"""Pixels: what lies so close to the outline lies on it."""
+
 
 def mask_of_polygon(
     vertices_yx: Sequence[Sequence[float]] | np.ndarray[Any, Any], size: tuple[int, int]
@@ -30,19 +33,62 @@ def mask_of_polygon(
     PromptError
         There are fewer than three vertices, they are not finite pairs, or no pixel lies inside.
     """
-    from skimage.draw import polygon
-
     vertices = np.asarray(vertices_yx, dtype=float)
     if vertices.ndim != 2 or vertices.shape[1] != 2 or len(vertices) < 3 or not np.isfinite(vertices).all():
         raise PromptError(
             f"a polygon of shape {vertices.shape} cannot be drawn; give three or more vertices (y, x), all finite."
         )
     mask = np.zeros(size, dtype=bool)
-    mask[polygon(vertices[:, 0], vertices[:, 1], size)] = True  # type: ignore[no-untyped-call]
+    low, high = np.ceil(vertices.min(axis=0)).clip(0, size), np.floor(vertices.max(axis=0)).clip(-1, np.array(size) - 1)
+    (y0, x0), (y1, x1) = low.astype(int).tolist(), (high + 1).astype(int).tolist()
+    if y0 < y1 and x0 < x1:
+        mask[y0:y1, x0:x1] = _filled(vertices - (y0, x0), (y1 - y0, x1 - x0))
     if not mask.any():
-        low, high = vertices.min(axis=0).round(1).tolist(), vertices.max(axis=0).round(1).tolist()
+        below, above = vertices.min(axis=0).round(1).tolist(), vertices.max(axis=0).round(1).tolist()
         raise PromptError(
-            f"the polygon from (y, x) = {low} to {high} holds no pixel of a frame {size[0]} high and {size[1]} wide; "
-            "draw it larger and inside the image."
+            f"the polygon from (y, x) = {below} to {above} holds no pixel of a frame {size[0]} high and {size[1]} "
+            "wide; draw it larger and inside the image."
         )
     return mask
+
+
+def _filled(vertices: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return the pixels (H, W) in a polygon or on its outline, row by row from one crossing of the outline to the next.
+
+    An edge crosses the rows from its upper end on, its lower end not included, so every row is crossed an even number
+    of times; what lies level with a row is added by itself.
+    """
+    rows, columns = _crossings(vertices, size[0])
+    order = np.lexsort((columns, rows))
+    rows, columns = rows[order], columns[order]
+    spans = [(rows[::2], columns[::2], columns[1::2])]
+    begin, end = vertices, np.roll(vertices, -1, axis=0)
+    level = (begin[:, 0] == end[:, 0]) & (begin[:, 0] == np.rint(begin[:, 0])) & _inside(begin[:, 0], size[0])
+    spans.append((begin[level, 0].astype(int), *np.sort([begin[level, 1], end[level, 1]], axis=0)))
+    corner = (begin == np.rint(begin)).all(axis=1) & _inside(begin[:, 0], size[0])
+    spans.append((begin[corner, 0].astype(int), begin[corner, 1], begin[corner, 1]))
+    steps = np.zeros((size[0], size[1] + 1), dtype=np.int32)
+    for where, left, right in spans:
+        first = np.ceil(left - LEVEL).clip(0, size[1]).astype(int)
+        behind = (np.floor(right + LEVEL) + 1).clip(0, size[1]).astype(int)
+        held = first < behind
+        np.add.at(steps, (where[held], first[held]), 1)
+        np.add.at(steps, (where[held], behind[held]), -1)
+    return np.asarray(steps[:, :-1].cumsum(axis=1) > 0)
+
+
+def _crossings(vertices: np.ndarray[Any, Any], height: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return row and column of every crossing of an edge with a row of pixel centres."""
+    begin, end = vertices, np.roll(vertices, -1, axis=0)
+    down = (begin[:, 0] < end[:, 0])[:, None]
+    top, bottom = np.where(down, begin, end), np.where(down, end, begin)
+    first = np.ceil(top[:, 0]).clip(0, height).astype(int)
+    count = np.ceil(bottom[:, 0]).clip(0, height).astype(int) - first
+    edge = np.repeat(np.arange(len(vertices)), count)
+    rows = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + first[edge]
+    share = (rows - top[edge, 0]) / (bottom[edge, 0] - top[edge, 0])
+    return rows, top[edge, 1] + share * (bottom[edge, 1] - top[edge, 1])
+
+
+def _inside(rows: np.ndarray[Any, Any], height: int) -> np.ndarray[Any, Any]:
+    return np.asarray((rows >= 0) & (rows < height))

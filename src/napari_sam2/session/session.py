@@ -84,7 +84,8 @@ class Session(Working):
         model, device
             Instead of what `settings` say; see `SessionSettings`.
         settings
-            The defaults, or what the session folder says, where None.
+            The defaults, or what the session folder says, where None. Where a folder's session is opened with a model
+            or settings that its masks were not made with, these turn stale, and an interrupted run is given up.
         predictor
             A video predictor, or a function that makes one, instead of loading the model.
         images
@@ -115,8 +116,10 @@ class Session(Working):
         saver, saved = Autosaver.open(folder)
         try:
             stack = open_images(saved, images, folder)
-            kept = settings or SessionSettings.model_validate(dict(saved.settings))
-            session = cls(stack, kept.model_copy(update=chosen), predictor, saved.document)
+            kept = SessionSettings.model_validate(dict(saved.settings))
+            wanted = (settings or kept).model_copy(update=chosen)
+            same_masks = kept.model_copy(update={"device": wanted.device})
+            session = cls(stack, same_masks, predictor, saved.document)
         except BaseException:
             saver.close()
             raise
@@ -124,6 +127,11 @@ class Session(Working):
         session._take_over(saved)
         session._autosave = AutosaveQueue(saver.folder, lambda: saver)
         session._on_snapshot = session._keep_snapshot
+        try:
+            session.change_settings(**wanted.model_dump())
+        except BaseException:
+            session.close()
+            raise
         return session
 
     @property
