@@ -63,7 +63,7 @@ class Walk:
         """Between the session and the layers."""
         return self.panel.bench.binding
 
-    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 600.0) -> float:
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 200.0) -> float:
         """Let Qt work until a condition holds; the seconds that it took."""
         began = time.perf_counter()
         while not condition():
@@ -88,8 +88,8 @@ class Walk:
         self.settle()
         self.viewer.window._qt_window.grab().save(str(self.out / f"{name}.png"))
 
-    def click(self, frame: int, y: float, x: float) -> None:
-        """Click with the mouse on an image pixel of a frame."""
+    def click(self, frame: int, y: float, x: float) -> float:
+        """Click with the mouse on an image pixel of a frame; when the button went down."""
         self.binding.show_frame(frame)
         self.settle()
         canvas = self.viewer.window._qt_viewer.canvas
@@ -97,8 +97,10 @@ class Walk:
         place = canvas_place(canvas, self.viewer, world)
         button, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
         QTest.mouseMove(canvas.native, place)
+        began = time.perf_counter()
         QTest.mousePress(canvas.native, button, none, place)
         QTest.mouseRelease(canvas.native, button, none, place)
+        return began
 
     def pixel(self, frame: int, y: float, x: float) -> tuple[float, ...]:
         """The data coordinates of a pixel of a frame in the image layer."""
@@ -113,8 +115,7 @@ class Walk:
         self.panel.verbs.new_object()
         self.settle()
         before = set(self.session.document.prompts)
-        began = time.perf_counter()
-        self.click(frame, y, x)
+        began = self.click(frame, y, x)
         self.wait(lambda: set(self.session.document.prompts) != before, "the prompt")
         self.wait(lambda: not self.session.needs_preview, "the mask")
         return time.perf_counter() - began
@@ -350,10 +351,12 @@ def main() -> None:
     answer_dialogs(chosen.out / "walk.sam2", chosen.out / "labels.tif")
     walk = Walk(chosen.out)
     with record_holds() as record:
-        walk_through(walk, chosen)
-    walk.report["holds"] = holds(record)
-    (chosen.out / "report.json").write_text(json.dumps(walk.report, indent=1))
-    print(json.dumps(walk.report, indent=1))
+        try:
+            walk_through(walk, chosen)
+        finally:
+            walk.report["holds"] = holds(record)
+            (chosen.out / "report.json").write_text(json.dumps(walk.report, indent=1))
+            print(json.dumps(walk.report, indent=1))
 
 
 if __name__ == "__main__":
