@@ -31,7 +31,8 @@ def layer(shape, **kwargs):
         ((30, 40), None, "YX"),
         ((5, 30, 40), None, "TYX"),
         ((5, 30, 40), ("z", "y", "x"), "ZYX"),
-        ((5, 4, 30, 40), None, "TZYX"),
+        ((5, 6, 30, 40), None, "TZYX"),
+        ((5, 2, 30, 40), None, "TCYX"),
         ((5, 4, 30, 40), ("time", "channel", "y", "x"), "TCYX"),
         ((5, 2, 4, 30, 40), None, "TCZYX"),
     ],
@@ -41,7 +42,7 @@ def test_axes_come_from_labels_or_number(shape, labels, axes):
 
 
 def test_what_is_seen_is_what_the_model_gets():
-    image = layer((5, 4, 30, 40), scale=(2, 3, 1, 1))
+    image = layer((5, 4, 30, 40), axis_labels=("t", "z", "y", "x"), scale=(2, 3, 1, 1))
     source = image_source(image, point=(4, 9, 0, 0))
     assert (source.settings.track_axis, source.settings.fixed) == ("T", {"Z": 3})
     assert source.settings.contrast_limits == ((10.0, 500.0),)
@@ -51,7 +52,7 @@ def test_what_is_seen_is_what_the_model_gets():
 
 
 def test_depth_may_be_tracked_and_time_held():
-    source = image_source(layer((5, 4, 30, 40)), track_axis="Z", point=(3, 0, 0, 0))
+    source = image_source(layer((5, 4, 30, 40), axis_labels=("t", "z", "y", "x")), track_axis="Z", point=(3, 0, 0, 0))
     assert source.settings.fixed == {"T": 3}
     assert source.grid.frame_count == 4
 

@@ -21,6 +21,7 @@ from napari_sam2.viewer.coordinates import Grid, lies_alike
 from sam2_core.errors import StackError
 
 MOST_CHANNELS = 3
+MOST_LIKELY_CHANNELS = 4  # more planes than these are rather a z-stack
 _BY_NDIM = {2: "YX", 3: "TYX", 4: "TZYX", 5: "TCZYX"}
 
 
@@ -113,7 +114,10 @@ def image_source(
 
 
 def axes_of(layer: Image) -> str:
-    """Return one letter per dimension: from the layer's axis labels where they say it, else from their number."""
+    """Return one letter per dimension: from the layer's axis labels where they say it, else from their number.
+
+    Of four dimensions the second is taken for channels where it is short enough, else for depth.
+    """
     letters = letters_from_names(layer.axis_labels)
     if "?" not in letters and len(set(letters)) == len(letters) and {"Y", "X"} <= set(letters):
         return letters
@@ -122,6 +126,8 @@ def axes_of(layer: Image) -> str:
             f"{layer.name} has {layer.ndim} dimensions with axis labels {layer.axis_labels}, so its axes cannot be "
             "told; set the layer's axis labels to letters of T, Z, C, Y and X."
         )
+    if layer.ndim == 4 and _shape(layer)[1] <= MOST_LIKELY_CHANNELS:
+        return "TCYX"
     return _BY_NDIM[layer.ndim]
 
 
