@@ -365,3 +365,10 @@ def test_it_fits_a_laptop_without_horizontal_scrolling_in_both_themes(desk: Any,
     parts = desk.panel.objects.findChildren(QWidget)
     widths = {type(part).__name__: part.minimumSizeHint().width() for part in (*desk.panel.sections(), *parts)}
     assert area.widget().minimumSizeHint().width() <= 320, widths
+
+
+def test_the_click_tool_is_in_hand_when_an_image_opens(desk: Any) -> None:
+    desk.open_movie()
+    desk.until(lambda: desk.panel.prompts.tools["inside"].isChecked())
+    assert desk.viewer.layers.selection.active is desk.binding.prompts.points
+    assert str(desk.binding.prompts.points.mode) == "add"

@@ -46,6 +46,7 @@ class PanelActions:
         connect(panel.prompts.keys.clicked, self.show_keys)
         connect(panel.objects.doubtful.clicked, self.next_doubtful)
         connect(panel.message.pressed, self.make_layers)
+        connect(self._bench.changed, self.begin)
 
     def _connect_runs(self) -> None:
         panel, connect = self._panel, self._panel.slots.connect
@@ -67,6 +68,11 @@ class PanelActions:
         connect(section.manage.clicked, self.open_models)
 
     # objects and prompts
+
+    def begin(self) -> None:
+        """Put the click tool in hand for a session in which nothing was pointed at yet."""
+        if self._bench.session is not None and not self._session.document.prompts:
+            self.take_tool("inside")
 
     def new_object(self) -> None:
         """Let the next click begin a new object, with the click tool in hand."""
