@@ -369,6 +369,6 @@ def test_it_fits_a_laptop_without_horizontal_scrolling_in_both_themes(desk: Any,
 
 def test_the_click_tool_is_in_hand_when_an_image_opens(desk: Any) -> None:
     desk.open_movie()
-    desk.until(lambda: desk.panel.prompts.tools["inside"].isChecked())
+    desk.until(desk.panel.prompts.tools["inside"].isChecked)
     assert desk.viewer.layers.selection.active is desk.binding.prompts.points
     assert str(desk.binding.prompts.points.mode) == "add"

@@ -213,7 +213,11 @@ def test_a_binding_that_nobody_holds_goes_away(make_desk):
 
 def test_scale_translate_and_an_extra_axis(make_desk):
     desk = make_desk(
-        np.zeros((6, 4, 40, 60), np.uint8), scale=(2, 3, 0.5, 0.5), translate=(1, 2, 3, 4), sliders=(0, 2, 0, 0)
+        np.zeros((6, 4, 40, 60), np.uint8),
+        axis_labels=("t", "z", "y", "x"),
+        scale=(2, 3, 0.5, 0.5),
+        translate=(1, 2, 3, 4),
+        sliders=(0, 2, 0, 0),
     )
     assert desk.session.settings.fixed == {"Z": 2}
     world = desk.image.data_to_world((1, 2, 20, 30))

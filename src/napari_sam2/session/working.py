@@ -158,7 +158,8 @@ class Working(Editing):
     def run(self, job: Job, token: CancelToken | None = None) -> Iterator[FrameUpdate]:
         """Yield what a job finds, on the thread that calls, while the lane computes at most two updates ahead.
 
-        Leaving the iteration cancels the job. What is yielded is in no mask until `accept` takes it.
+        Leaving the iteration cancels the job. What is yielded is in no mask until `accept` takes it. A job that was made
+        before the settings changed finds nothing.
 
         Raises
         ------
@@ -168,7 +169,7 @@ class Working(Editing):
         token = token or CancelToken()
         engine = self._engine
         if engine is None:
-            raise StackError("The settings changed since the job was made; make it again.")
+            return
         self._tokens.add(token)
         try:
             self._begin(job)

@@ -286,6 +286,7 @@ class SessionBinding(Actions):
         self.labels.forget()
         self._sync_label_layers()
         self._show_soon()
+        self.work.preview()
 
     def _on_ended(self, text: str) -> None:
         self.flush()
