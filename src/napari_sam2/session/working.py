@@ -158,8 +158,8 @@ class Working(Editing):
     def run(self, job: Job, token: CancelToken | None = None) -> Iterator[FrameUpdate]:
         """Yield what a job finds, on the thread that calls, while the lane computes at most two updates ahead.
 
-        Leaving the iteration cancels the job. What is yielded is in no mask until `accept` takes it. A job that was made
-        before the settings changed finds nothing.
+        Leaving the iteration cancels the job. What is yielded is in no mask until `accept` takes it. A job that was
+        made before the settings changed finds nothing.
 
         Raises
         ------
