@@ -7,6 +7,8 @@ px window and up to 100 px of a 256 px one.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sam2_core.training.clips import ClipSettings
 from sam2_core.training.recipes import Phase, Recipe, Task
 from sam2_core.training.steps import PromptSettings
@@ -35,6 +37,35 @@ CLIP_GROUPS = {
 SPANS = {128: (0.15, 0.55), 192: (0.12, 0.45), 256: (0.1, 0.4)}  # 20 to 100 px in all
 
 
+class Mixed(NamedTuple):
+    """One kind of step in a mixture: window side in px, windows, frames, objects a window at most, odds of the step."""
+
+    size: int
+    clips: int
+    frames: int
+    objects: int
+    odds: float
+
+
+EVERY_SIZE = (
+    Mixed(128, 10, 1, 6, 0.27),
+    Mixed(192, 5, 1, 6, 0.1),
+    Mixed(256, 3, 1, 8, 0.25),
+    Mixed(128, 4, 4, 8, 0.12),
+    Mixed(128, 3, 8, 8, 0.08),
+    Mixed(192, 2, 4, 8, 0.06),
+    Mixed(256, 1, 4, 12, 0.12),
+)
+LARGE_WINDOWS = (  # mostly of the size at which the model is used
+    Mixed(128, 10, 1, 6, 0.1),
+    Mixed(192, 5, 1, 6, 0.1),
+    Mixed(256, 4, 1, 8, 0.4),
+    Mixed(128, 3, 8, 8, 0.1),
+    Mixed(256, 1, 4, 12, 0.15),
+    Mixed(256, 1, 8, 8, 0.15),
+)
+
+
 def cells_nano_recipe(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
     """The recipe of `cells-nano`; `scale` multiplies the steps after the warm-up."""
     dense = Task("dense", _batch(128, 10, 1, 1))
@@ -44,38 +75,20 @@ def cells_nano_recipe(scale: float = 1.0, precision: str = "bfloat16") -> Recipe
         phases=(
             Phase("dense", 400, (dense,)),
             Phase("stills", 1200, (first, still)),
-            Phase("all", int(9000 * scale), _every_size(augmentation=1.0)),
-            Phase("finish", int(3000 * scale), _large_windows(augmentation=0.6)),
+            Phase("all", int(9000 * scale), _tasks(EVERY_SIZE, augmentation=1.0)),
+            Phase("finish", int(3000 * scale), _tasks(LARGE_WINDOWS, augmentation=0.6)),
         ),
         learning_rate=5e-4,
         precision=precision,
     )
 
 
-def _every_size(augmentation: float) -> tuple[Task, ...]:
-    """Stills and clips on windows of three sizes; the odds are odds of steps."""
+def _tasks(mixture: tuple[Mixed, ...], augmentation: float) -> tuple[Task, ...]:
+    """Stills that are looked at and corrected, and clips that are followed from a click, a box or a mask."""
     look, follow = _person(0.75, 0.25, 0.0, 2), _person(0.6, 0.2, 0.2, 2)
-    return (
-        Task("prompts", _batch(128, 10, 1, 6, augmentation), look, odds=0.27),
-        Task("prompts", _batch(192, 5, 1, 6, augmentation), look, odds=0.1),
-        Task("prompts", _batch(256, 3, 1, 8, augmentation), look, odds=0.25),
-        Task("prompts", _batch(128, 4, 4, 8, augmentation), follow, odds=0.12),
-        Task("prompts", _batch(128, 3, 8, 8, augmentation), follow, odds=0.08),
-        Task("prompts", _batch(192, 2, 4, 8, augmentation), follow, odds=0.06),
-        Task("prompts", _batch(256, 1, 4, 12, augmentation), follow, odds=0.12),
-    )
-
-
-def _large_windows(augmentation: float) -> tuple[Task, ...]:
-    """The same, mostly on windows of the size at which the model is used."""
-    look, follow = _person(0.75, 0.25, 0.0, 2), _person(0.6, 0.2, 0.2, 2)
-    return (
-        Task("prompts", _batch(128, 10, 1, 6, augmentation), look, odds=0.1),
-        Task("prompts", _batch(192, 5, 1, 6, augmentation), look, odds=0.1),
-        Task("prompts", _batch(256, 4, 1, 8, augmentation), look, odds=0.4),
-        Task("prompts", _batch(128, 3, 8, 8, augmentation), follow, odds=0.1),
-        Task("prompts", _batch(256, 1, 4, 12, augmentation), follow, odds=0.15),
-        Task("prompts", _batch(256, 1, 8, 8, augmentation), follow, odds=0.15),
+    return tuple(
+        Task("prompts", _batch(*one[:4], augmentation), look if one.frames == 1 else follow, odds=one.odds)
+        for one in mixture
     )
 
 
