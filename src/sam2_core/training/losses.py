@@ -18,13 +18,17 @@ from sam2_core.modeling.sam2 import MaskPrediction
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """Factors of the parts; `others` is the share of all candidates' mean mask loss added to the best one's."""
+    """Factors of the parts; `others` is the share of all candidates' mean mask loss added to the best one's.
+
+    dense: of the dense loss, where there is a head for it.
+    """
 
     cross_entropy: float = 2.0
     dice: float = 1.0
     iou: float = 1.0
     score: float = 1.0
     others: float = 0.25
+    dense: float = 0.5
 
 
 def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:

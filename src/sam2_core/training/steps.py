@@ -34,13 +34,12 @@ class PromptSettings:
     """How a simulated person works.
 
     first: odds of the first prompt on frame 0. corrections: most corrective clicks after it. corrected_frame: share of
-    the clips in which a later frame is corrected once. dense: factor of the dense loss, where there is a head.
+    the clips in which a later frame is corrected once.
     """
 
     first: Mapping[str, float] = field(default_factory=lambda: {"click": 0.7, "box": 0.3})
     corrections: int = 2
     corrected_frame: float = 0.3
-    dense: float = 0.5
     loss: LossWeights = field(default_factory=LossWeights)
 
 
@@ -84,7 +83,7 @@ def clip_losses(
     if head is None:
         return losses
     dense = dense_loss(head(every).float(), batch.labels.flatten(0, 1))
-    return losses | {"dense": dense, "total": losses["total"] + settings.dense * dense}
+    return losses | {"dense": dense, "total": losses["total"] + settings.loss.dense * dense}
 
 
 def _prompted_losses(
