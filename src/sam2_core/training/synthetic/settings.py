@@ -108,8 +108,7 @@ def random_settings(
         One style, or all of them (fluorescence 45 %, phase 40 %, dic 15 %).
     """
     style = style or STYLES[rng.choice(3, p=(0.45, 0.4, 0.15))]
-    kinds, weights = _KINDS_OF_STYLE[style]
-    kind = kinds[rng.choice(len(kinds), p=weights)]
+    kind = _kind_of(rng, style)
     side = min(height, width)
     diameter = float(np.exp(rng.uniform(np.log(15.0), np.log(min(120.0, max(20.0, 0.5 * side))))))
     settings = MovieSettings(frames=frames, height=height, width=width, style=style, kind=kind, diameter_px=diameter)
@@ -125,8 +124,7 @@ def everyday_settings(
     The styles are equally likely. Parameters are those of `random_settings`.
     """
     style = style or STYLES[rng.choice(3)]
-    kinds, weights = _KINDS_OF_STYLE[style]
-    kind = kinds[rng.choice(len(kinds), p=weights)]
+    kind = _kind_of(rng, style)
     diameter = rng.uniform(25.0, 50.0)
     settings = MovieSettings(frames=frames, height=height, width=width, style=style, kind=kind, diameter_px=diameter)
     settings = _with_population(rng, settings)
@@ -146,6 +144,12 @@ def everyday_settings(
         blur_px=rng.uniform(0.7, 1.6),
         debris=rng.uniform(0.0, 0.4),
     )
+
+
+def _kind_of(rng: np.random.Generator, style: Style) -> Kind:
+    """Return a kind of cells, drawn by how often it is seen in a style."""
+    kinds, weights = _KINDS_OF_STYLE[style]
+    return kinds[rng.choice(len(kinds), p=weights)]
 
 
 def _with_population(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
