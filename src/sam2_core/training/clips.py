@@ -134,9 +134,10 @@ def draw_clip(record: Record, settings: ClipSettings, rng: np.random.Generator) 
     view = random_view(record, 0, settings.window, rng)
     shifts = moving_shifts(settings, rng)
     padding = str(rng.choice(["border", "zeros"]))
+    views = _drifting_views(view, settings, rng, 1.0, leaves=rng.random() < settings.leaving)
     cuts = [
         cut_window(record, 0, drifted, settings.window.size, shift, padding)
-        for drifted, shift in zip(_drifting_views(view, settings, rng, 1.0), shifts, strict=True)
+        for drifted, shift in zip(views, shifts, strict=True)
     ]
     return torch.stack([cut[0] for cut in cuts]), torch.stack([cut[1] for cut in cuts])
 
@@ -155,8 +156,9 @@ def _movie_clip(record: Record, settings: ClipSettings, rng: np.random.Generator
     return torch.stack([cut[0] for cut in cuts]), torch.stack([cut[1] for cut in cuts])
 
 
-def _drifting_views(view: View, settings: ClipSettings, rng: np.random.Generator, amount: float) -> list[View]:
-    leaves = amount == 1.0 and rng.random() < settings.leaving
+def _drifting_views(
+    view: View, settings: ClipSettings, rng: np.random.Generator, amount: float, leaves: bool = False
+) -> list[View]:
     amount *= settings.motion
     pace = _paces(settings.frames, leaves, amount, rng) * view.side_px  # (T, 2)
     turning, growing = rng.normal(0.0, 0.06 * amount), rng.normal(0.0, 0.02 * amount)
