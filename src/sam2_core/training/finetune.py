@@ -12,8 +12,6 @@ Everything that is learned is in `steps` and `losses`; which weights, in `adapte
 
 from __future__ import annotations
 
-import logging
-import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -30,13 +28,12 @@ from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.training.adapters import Part, choose_parts, plain_state_dict, training_mode
 from sam2_core.training.batches import draw_step
 from sam2_core.training.clips import ClipSettings
+from sam2_core.training.descent import descend, prompt_generator
 from sam2_core.training.held_out_scores import HeldOutFrames, Scores, ScoreSettings, is_better
 from sam2_core.training.labelled_stack import LabelledStack
 from sam2_core.training.recipes import Phase, Recipe, Task
 from sam2_core.training.steps import PromptSettings, clip_losses
 from sam2_core.training.windows import WindowSettings
-
-logger = logging.getLogger(__name__)
 
 Reason = Literal["finished", "early", "time", "cancelled"]
 LEARNING_RATES: dict[Part, float] = {"decoder": 2e-4, "memory": 2e-4, "adapters": 1e-3, "all": 1e-4}
@@ -180,28 +177,16 @@ class Finetuning:
         return Progress(self.step, self.settings.steps, loss, scores, improved, time.monotonic() - began)
 
     def _train_step(self) -> float:
-        rng = np.random.default_rng([self.settings.seed, self.step, 1])
-        torch.manual_seed(int(rng.integers(2**31)))
+        rng = prompt_generator(self.recipe, self.step)
         task, batch = draw_step(self.data.training, self.recipe, self.step)
         training_mode(self.model)
         lowered = self.recipe.precision == "bfloat16"
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=lowered):
             loss = clip_losses(self.model, batch.to(self.model.device), task.prompts, rng)["total"]
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate_at(self.step)
-        self._descend(loss)
+        descend(loss, self.optimizer, self.trained.values(), self.recipe, self.step)
         self.step += 1
         self._update_average()
         return round(float(loss.detach()), 4)
-
-    def _descend(self, loss: Tensor) -> None:
-        loss.backward()
-        norm = float(nn.utils.clip_grad_norm_(self.trained.values(), self.recipe.clip_norm))
-        if math.isfinite(norm):
-            self.optimizer.step()
-        else:
-            logger.warning("step %d skipped: gradient norm is %s", self.step, norm)
-        self.optimizer.zero_grad(set_to_none=True)
 
     def _update_average(self) -> None:
         decay = min(self.recipe.averaging, self.step / (self.step + 4.0))

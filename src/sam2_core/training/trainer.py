@@ -10,8 +10,6 @@ It does not validate (a callback may) and does not know where images come from.
 from __future__ import annotations
 
 import json
-import logging
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,11 +23,10 @@ from torch import Tensor, nn
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.training.batches import batches
 from sam2_core.training.clips import ClipBatch
+from sam2_core.training.descent import descend, prompt_generator
 from sam2_core.training.pack import TrainingPack
 from sam2_core.training.recipes import Recipe, Task
 from sam2_core.training.steps import DenseHead, clip_losses, dense_losses
-
-logger = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -67,12 +64,9 @@ class Trainer:
     def train_step(self, task: Task, batch: ClipBatch) -> dict[str, float]:
         """One step; gives the losses that it logged."""
         began = time.monotonic()
-        rng = np.random.default_rng([self.recipe.seed, self.step, 1])
-        torch.manual_seed(int(rng.integers(2**31)))
+        rng = prompt_generator(self.recipe, self.step)
         losses = self._losses(task, batch.to(self.model.device), rng)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate_at(self.step)
-        norm = self._descend(losses["total"])
+        norm = descend(losses["total"], self.optimizer, self.model.parameters(), self.recipe, self.step)
         self._update_average()
         self.step += 1
         values = {name: round(float(value.detach()), 4) for name, value in losses.items()} | {"norm": round(norm, 3)}
@@ -86,16 +80,6 @@ class Trainer:
             if task.kind == "dense":
                 return dense_losses(self.model, self.head, batch)
             return clip_losses(self.model, batch, task.prompts, rng, self.head)
-
-    def _descend(self, loss: Tensor) -> float:
-        loss.backward()
-        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm))
-        if math.isfinite(norm):
-            self.optimizer.step()
-        else:
-            logger.warning("step %d skipped: gradient norm is %s", self.step, norm)
-        self.optimizer.zero_grad(set_to_none=True)
-        return norm
 
     def _update_average(self) -> None:
         decay = min(self.recipe.averaging, (1.0 + self.step) / (10.0 + self.step))
