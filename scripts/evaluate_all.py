@@ -22,11 +22,11 @@ from napari_sam2.cli.evaluate import (
     stack_name,
     with_settings,
 )
-from napari_sam2.cli.view_choice import ViewChoice
 from napari_sam2.evaluation.benchmark import Plan
 from napari_sam2.evaluation.ground_truth import Selection
 from napari_sam2.evaluation.report import write_report
 from napari_sam2.evaluation.sources import StackChoice
+from napari_sam2.session.view import ViewChoice
 
 DEFAULT_FOLDER = Path("../shared/data")
 PAIRS = (("images.tif", "masks.tif"), ("images.tif", "masks_linked_pseudo.tif"), ("image.tif", "masks.tif"))

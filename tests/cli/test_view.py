@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from napari_sam2.cli.view_choice import ViewChoice, choose_view, view_request
 from napari_sam2.session import Prompt, WindowedPredictor, typical_diameter
+from napari_sam2.session.view import ViewChoice, choose_view, view_request
 from napari_sam2.stacks import open_stack, window_side
 from napari_sam2.stacks.windows import usual_span
 from sam2_core.errors import StackError

@@ -17,7 +17,7 @@ import typer
 
 from napari_sam2.cli.console import frame_progress, output, table
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
-from napari_sam2.cli.view_choice import ViewChoice, choose_view, view_request
+from napari_sam2.session.view import ViewChoice, choose_view, view_request
 from sam2_core.errors import StackError
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.terminal_run import run_in_terminal, summary_table
 from napari_sam2.cli.track_session import SessionTracking, track_session
 from napari_sam2.cli.tracking_run import TrackingOutcome, TrackingRequest
-from napari_sam2.cli.view_choice import ViewChoice, choose_view, view_request
 from napari_sam2.io import journal_folder, read_prompts
 from napari_sam2.session import Direction, VideoPredictor, checked_range
+from napari_sam2.session.view import ViewChoice, choose_view, view_request
 from napari_sam2.stacks import ContrastLimits, ModelMovie, open_stack
 from sam2_core.errors import StackError
 
