@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sam2_core.config import HieraConfig
+from sam2_core.modeling.attention import weighted_values
 from sam2_core.modeling.layers import MLP
 
 
@@ -45,7 +46,7 @@ class MultiScaleAttention(nn.Module):
             q = max_pool(q)
             height, width = q.shape[1:3]
         q, k, v = (part.flatten(1, 2).unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for part in (q, k, v))
-        out = F.scaled_dot_product_attention(q, k, v)  # (B, heads, H'*W', dim_out/heads)
+        out = weighted_values(q, k, v)  # (B, heads, H'*W', dim_out/heads)
         return self.proj(out.transpose(1, 2).reshape(batch, height, width, -1))
 
 

@@ -35,8 +35,8 @@ class ClipSettings:
 
     clips: number of windows. frames: T. objects: at most so many per window. weights: share of each group of the pack.
     motion: size of the movements from frame to frame, 1 is usual. leaving: share of the clips of stills in which the
-    window travels so far that objects leave it, and in half of those come back. augmentation: strength of the intensity
-    changes.
+    window travels so far that objects leave it, and in half of those come back; share of the clips of movies that look
+    at an object that is gone at the end. augmentation: strength of the intensity changes.
     """
 
     window: WindowSettings = field(default_factory=WindowSettings)
@@ -150,7 +150,8 @@ def _movie_clip(record: Record, settings: ClipSettings, rng: np.random.Generator
     order = np.minimum(first + stride * np.arange(settings.frames), length - 1)
     if rng.random() < 0.3:
         order = order[::-1]
-    view = random_view(record, int(order[0]), settings.window, rng)
+    gone_by = int(order[-1]) if rng.random() < settings.leaving else None
+    view = random_view(record, int(order[0]), settings.window, rng, gone_by)
     views = _drifting_views(view, settings, rng, 0.15)
     cuts = [cut_window(record, int(t), at, settings.window.size) for t, at in zip(order, views, strict=True)]
     return torch.stack([cut[0] for cut in cuts]), torch.stack([cut[1] for cut in cuts])

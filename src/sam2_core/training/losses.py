@@ -26,7 +26,7 @@ class LossWeights:
     cross_entropy: float = 2.0
     dice: float = 1.0
     iou: float = 1.0
-    score: float = 1.0
+    score: float = 2.0
     others: float = 0.25
     dense: float = 0.5
 

@@ -34,7 +34,9 @@ class Trainer:
 
     def __init__(self, model: Sam2Model, pack: TrainingPack, recipe: Recipe, folder: Path) -> None:
         torch.manual_seed(recipe.seed)
-        self.model, self.pack, self.recipe, self.folder = model, pack, recipe, folder
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a tenth less time on a CPU
+        self.model = model
+        self.pack, self.recipe, self.folder = pack, recipe, folder
         self.head = DenseHead(model.config.d_model).to(model.device)
         self.optimizer = torch.optim.AdamW(_parameter_groups([model, self.head], recipe.weight_decay), lr=0.0)
         self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}

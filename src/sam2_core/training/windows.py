@@ -48,8 +48,13 @@ class View:
         return 2.0 * float(np.sqrt(abs(np.linalg.det(self.matrix))))
 
 
-def random_view(record: Record, frame: int, settings: WindowSettings, rng: np.random.Generator) -> View:
-    """A view near a random object of a frame, at a random scale, turn and flip."""
+def random_view(
+    record: Record, frame: int, settings: WindowSettings, rng: np.random.Generator, gone_by: int | None = None
+) -> View:
+    """A view near a random object of a frame, at a random scale, turn and flip.
+
+    gone_by: a later frame; the object is one that is no longer there by then, where there is such a one.
+    """
     low, high = np.log(settings.span[0]), np.log(settings.span[1])
     side = record.info.diameter_px / float(np.exp(rng.uniform(low, high)))
     side = min(side, settings.max_side_ratio * max(record.info.shape[1:]))
@@ -58,12 +63,17 @@ def random_view(record: Record, frame: int, settings: WindowSettings, rng: np.ra
     stretch = np.diag(np.exp(rng.normal(0.0, 0.06, 2)))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     offset = rng.uniform(-settings.off_centre, settings.off_centre, 2) * side
-    return View(_random_object_xy(record.labels[frame], rng) + offset, side / 2 * turn @ flip @ stretch)
+    later = None if gone_by is None else record.labels[gone_by]
+    return View(_random_object_xy(record.labels[frame], later, rng) + offset, side / 2 * turn @ flip @ stretch)
 
 
-def _random_object_xy(labels: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.float64]:
+def _random_object_xy(
+    labels: NDArray[np.uint16], later: NDArray[np.uint16] | None, rng: np.random.Generator
+) -> NDArray[np.float64]:
     ids = np.unique(labels[::2, ::2])
     ids = ids[ids > 0]
+    gone = ids[:0] if later is None else np.setdiff1d(ids, later)
+    ids = gone if gone.size else ids
     if ids.size == 0:
         return rng.uniform([0.0, 0.0], [labels.shape[1], labels.shape[0]])
     rows, columns = np.nonzero(labels[::2, ::2] == rng.choice(ids))

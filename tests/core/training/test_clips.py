@@ -56,13 +56,28 @@ def test_presence_follows_the_mask_area(disc_pack):
 def test_in_clips_that_leave_objects_go_and_some_come_back(disc_pack):
     clips = []
     for seed in range(12):
-        settings = ClipSettings(WindowSettings(64), clips=4, frames=8, objects=3, leaving=1.0, augmentation=0.0)
+        settings = ClipSettings(
+            WindowSettings(64), clips=4, frames=8, objects=3, weights={"movies": 0.0}, leaving=1.0, augmentation=0.0
+        )
         clips.append(draw_batch(disc_pack, settings, np.random.default_rng(seed)).masks)
     there = presence(torch.cat(clips, dim=1))  # (T, O)
     gone = ~there[1:].all(dim=0)
     back = gone & there[-1]
     assert gone.float().mean() > 0.3
     assert back.any(), "seeds 0 to 11"
+
+
+@pytest.mark.parametrize("leaving", [0.0, 1.0])
+def test_clips_of_movies_look_at_an_object_that_will_be_gone(disc_pack, leaving):
+    [(images, labels)] = [(r.images.copy(), r.labels.copy()) for r in disc_pack.of_group("movies")]
+    labels[-1][labels[-1] == 3] = 0
+    pack = TrainingPack([pack_record("movies", "one leaves", images, labels)])
+    settings = ClipSettings(
+        WindowSettings(64, span=(0.5, 0.6), off_centre=0.0), clips=4, frames=4, leaving=leaving, augmentation=0.0
+    )
+    middles = [draw_batch(pack, settings, np.random.default_rng(seed)).labels[0, :, 32, 32] for seed in range(5)]
+    share = (torch.cat(middles) == 3).float().mean()
+    assert share > 0.6 if leaving else share < 0.5, f"seeds 0 to 4: {share:.2f} of the windows look at object 3"
 
 
 def test_windows_without_a_single_object_are_an_error(disc_pack):

@@ -46,7 +46,7 @@ def test_the_best_candidate_is_trained_and_the_iou_of_all():
     logits, truth = logits_and_truth()
     masks = truth.repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)  # (O, 1, 32, 32)
     ious, scores = torch.rand(2, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([[2.0], [-1.0]])
-    weights = LossWeights(others=0.0)
+    weights = LossWeights(others=0.0, score=3.0)
     parts = segmentation_loss(prediction_of(logits, ious, scores), masks, torch.tensor([True, True]), weights)
     large, small = resize_to_loss(logits, masks)
     mask_loss = 2 * cross_entropy(large, small) + dice(large, small)
@@ -54,7 +54,7 @@ def test_the_best_candidate_is_trained_and_the_iou_of_all():
     assert parts["iou"] == pytest.approx(float((ious - true_iou(large, small)).abs().mean()), rel=1e-5)
     score = np.log1p(np.exp(np.array([-2.0, 1.0]))).mean()
     assert parts["score"] == pytest.approx(score, rel=1e-5)
-    assert parts["total"] == pytest.approx(float(parts["mask"] + parts["iou"] + parts["score"]), rel=1e-5)
+    assert parts["total"] == pytest.approx(float(parts["mask"] + parts["iou"] + 3.0 * parts["score"]), rel=1e-5)
 
 
 def test_absent_objects_train_the_score_alone():
