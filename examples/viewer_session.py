@@ -9,9 +9,9 @@ import numpy as np
 import tifffile
 from drawing import output_folder, overlay, save_row
 from napari.components import ViewerModel
-from scipy import ndimage
 
 from napari_sam2 import Session
+from napari_sam2.evaluation import farthest_pixel, metrics
 from napari_sam2.samples import sample_movie
 from napari_sam2.viewer import InlineRunner, bind, image_source
 
@@ -26,15 +26,12 @@ messages: list[str] = []
 
 def middle(object_id: int, frame: int) -> tuple[int, int]:
     """The pixel (y, x) where a person would click on a cell."""
-    depth = ndimage.distance_transform_edt(np.pad(truth[frame] == cells[object_id], 1))[1:-1, 1:-1]
-    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    return int(y), int(x)
+    return farthest_pixel(truth[frame] == cells[object_id])
 
 
 def iou(object_id: int, frame: int) -> float:
     """How well a mask covers its cell, 0 to 1."""
-    found, true = session.labels(frame) == object_id, truth[frame] == cells[object_id]
-    return float((found & true).sum() / (found | true).sum())
+    return metrics.iou(session.labels(frame) == object_id, truth[frame] == cells[object_id])
 
 
 def status(object_id: int) -> list[int]:

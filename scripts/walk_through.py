@@ -22,11 +22,13 @@ import tifffile
 from qtpy.QtCore import QEventLoop, QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAction, QMenu
-from scipy import ndimage
 
 from napari_sam2._qt import panel_actions
 from napari_sam2._qt.holds import HoldRecord, record_holds
 from napari_sam2._qt.panel import SegmentAndTrackPanel
+from napari_sam2.evaluation.clicks import corrective_click
+from napari_sam2.evaluation.ground_truth import farthest_pixel, judged_ids
+from napari_sam2.evaluation.metrics import iou
 from napari_sam2.samples import sample_movie
 
 SIZE = (1366, 768)
@@ -187,16 +189,9 @@ def canvas_place(canvas: Any, viewer: Any, world: Any) -> QPoint:
 
 def chosen_objects(truth: np.ndarray, frame: int, count: int) -> list[tuple[int, int, int]]:
     """Id and deepest pixel (y, x) of the objects that stay longest among those on a frame, at most so many."""
-    border = np.concatenate([truth[frame][0], truth[frame][-1], truth[frame][:, 0], truth[frame][:, -1]])
-    ids = np.setdiff1d(np.unique(truth[frame]), np.append(border, 0))
-    lives = {int(one): sum(bool((plane == one).any()) for plane in truth) for one in ids}
-    ids = sorted(lives, key=lambda one: -lives[one])[:count]
-    found = []
-    for one in ids:
-        depth = ndimage.distance_transform_edt(np.pad(truth[frame] == one, 1))[1:-1, 1:-1]
-        y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-        found.append((one, int(y), int(x)))
-    return found
+    lives = {one: sum(bool((plane == one).any()) for plane in truth) for one in judged_ids(truth[frame])}
+    longest = sorted(lives, key=lambda one: -lives[one])[:count]
+    return [(one, *farthest_pixel(truth[frame] == one)) for one in longest]
 
 
 def object_ious(found: np.ndarray, truth: np.ndarray, ids: dict[int, int]) -> dict[tuple[int, int], float]:
@@ -206,7 +201,7 @@ def object_ious(found: np.ndarray, truth: np.ndarray, ids: dict[int, int]) -> di
         for frame in range(len(truth)):
             wanted, got = truth[frame] == true_id, found[frame] == object_id
             if wanted.any():
-                ious[object_id, frame] = float((wanted & got).sum() / (wanted | got).sum())
+                ious[object_id, frame] = iou(wanted, got)
     return ious
 
 
@@ -214,14 +209,12 @@ def correct_worst(walk: Walk, truth: np.ndarray, ids: dict[int, int]) -> tuple[i
     """Click once in the largest error of the worst mask that is still there; its object and frame."""
     ious = object_ious(walk.labels(), truth, ids)
     object_id, frame = min(ious, key=lambda key: ious[key])
-    wanted, got = truth[frame] == ids[object_id], walk.labels()[frame] == object_id
-    missed, extra = wanted & ~got, got & ~wanted
-    region = missed if missed.sum() >= extra.sum() else extra
-    depth = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
-    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    click = corrective_click(truth[frame] == ids[object_id], walk.labels()[frame] == object_id)
+    if click is None:
+        return object_id, frame
     walk.binding.current.choose(object_id)
-    walk.panel.verbs.take_tool("inside" if region is missed else "outside")
-    walk.click(frame, float(y), float(x))
+    walk.panel.verbs.take_tool("inside" if click.label else "outside")
+    walk.click(frame, *click.yx)
     walk.settle()
     walk.idle()
     return object_id, frame
@@ -249,12 +242,8 @@ def open_images(walk: Walk, chosen: argparse.Namespace) -> np.ndarray | None:
         walk.panel.hint.button.click()
         walk.wait(lambda: walk.session is not None, "the sample")
         return np.asarray(sample_movie().labels)
-    options = {"channel_axis": chosen.channel_axis} if chosen.channel_axis is not None else {}
-    walk.viewer.open(str(chosen.image), plugin="napari", **options)
-    walk.wait(lambda: walk.session is not None or walk.panel.image.isVisible(), "the stack")
-    walk.settle()
-    if walk.session is None:
-        walk.wait(lambda: walk.session is not None, "the session", 30)
+    walk.viewer.open(str(chosen.image), plugin="napari")
+    walk.wait(lambda: walk.session is not None, "the session")
     return None if chosen.labels is None else tifffile.imread(chosen.labels)
 
 
@@ -342,7 +331,6 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--image", type=Path, default=None)
     parser.add_argument("--labels", type=Path, default=None, help="true labels of the stack")
-    parser.add_argument("--channel-axis", type=int, default=None)
     parser.add_argument("--frame", type=int, default=0)
     parser.add_argument("--objects", type=int, default=3)
     parser.add_argument("--clicks", nargs="*", default=(), help="y,x of each click, where there are no labels")

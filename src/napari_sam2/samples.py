@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from napari_sam2.evaluation.ground_truth import farthest_pixel
 from sam2_core.training.synthetic import MovieSettings, Style, SyntheticMovie, make_movie
 
 _TRIES = 60
@@ -62,7 +62,8 @@ def first_clicks(movie: SyntheticMovie, new_objects: bool = False) -> list[Click
     """
     rows = [row for row in movie.lineage if new_objects or row.first_frame == 0]
     return [
-        Click(row.object_id, row.first_frame, *_middle(movie.labels[row.first_frame] == row.object_id)) for row in rows
+        Click(row.object_id, row.first_frame, *farthest_pixel(movie.labels[row.first_frame] == row.object_id))
+        for row in rows
     ]
 
 
@@ -99,13 +100,6 @@ def _is_eventful(movie: SyntheticMovie) -> bool:
     divides = any(mothers.count(mother) == 2 for mother in mothers)
     leaves = any(0 < row.last_frame < last - 2 and row.object_id not in mothers for row in movie.lineage)
     return divides and leaves and 8 <= sum(row.first_frame == 0 for row in movie.lineage) <= 12
-
-
-def _middle(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return the pixel (y, x) of a mask (H, W) that is farthest from everything outside it."""
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    y, x = np.unravel_index(int(np.argmax(depth)), mask.shape)
-    return int(y), int(x)
 
 
 def _write_tiff(path: Path, stack: NDArray[Any], pixel_size_um: float) -> None:

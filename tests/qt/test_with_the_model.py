@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from scipy import ndimage
 
 from napari_sam2._qt import opening, workbench
 from napari_sam2._qt.timeline import PROMPTED, TRACKED
+from napari_sam2.evaluation import farthest_pixel, metrics
 from napari_sam2.samples import sample_movie
 from sam2_core.training.synthetic import SyntheticMovie
 
@@ -39,13 +39,11 @@ class Screen:
     truth: Array
 
     def middle(self, cell: int, frame: int) -> tuple[float, float]:
-        depth = ndimage.distance_transform_edt(np.pad(self.truth[frame] == cell, 1))[1:-1, 1:-1]
-        y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+        y, x = farthest_pixel(self.truth[frame] == cell)
         return float(y), float(x)
 
     def iou(self, object_id: int, cell: int, frame: int) -> float:
-        found, true = self.desk.session.labels(frame) == object_id, self.truth[frame] == cell
-        return float((found & true).sum() / (found | true).sum())
+        return metrics.iou(self.desk.session.labels(frame) == object_id, self.truth[frame] == cell)
 
     def click(self, y: float, x: float) -> None:
         """Press and release the mouse where a pixel of the frame in view is drawn."""
