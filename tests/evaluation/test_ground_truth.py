@@ -115,6 +115,18 @@ def test_objects_are_prompted_on_the_first_frame_on_which_they_exist(movie):
     assert targets[3].box_yx == (40, 10, 47, 17)
 
 
+def test_a_mother_that_divides_at_the_border_has_not_left():
+    labels = np.zeros((4, 40, 40), np.uint16)
+    square(labels[0], 1, 10, 20)
+    labels[1, 0:12, 10:20] = 1  # touches the border, and divides
+    labels[2:, 0:5, 10:20], labels[2:, 7:12, 10:20] = 2, 3
+    labels[:2, 20:30, 25:35] = 4
+    labels[1, 20:30, 25:40] = 4  # touches the border, and leaves; nothing takes its place
+    gone = {target.object_id: target.gone for target in movie_targets(labels)}
+    assert gone[1] == ()
+    assert gone[4] == (2, 3)
+
+
 def test_gone_are_gaps_and_what_left_over_the_border_not_what_ends_inside(movie):
     gone = {target.object_id: target.gone for target in movie_targets(movie)}
     assert gone == {1: (), 2: (4, 5), 3: (), 4: (), 5: (2, 3)}

@@ -20,6 +20,8 @@ from sam2_core.errors import StackError
 LEAST_AREA_PX = 40
 MOST_OBJECTS = 40
 MOST_FRAMES = 40
+DIVIDED_SHARE = 0.1
+"""An object whose last place new ids take by this share on the next frame has divided."""
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Labels = np.ndarray[Any, Any]
@@ -74,8 +76,8 @@ def still_targets(labels: Labels, most: int | None = None) -> tuple[Target, ...]
 def movie_targets(truth: Sequence[Labels], selection: Selection | None = None) -> tuple[Target, ...]:
     """Return the objects of a movie, by id, each to be prompted on the first frame on which it exists.
 
-    An object has left where its mask touched the border of the image on the last frame that shows it; one that ends
-    inside (a mother that divides, an annotation that stops) has not, and the frames behind are not judged.
+    An object has left where its mask touched the border of the image on the last frame that shows it and no new ids take
+    its place; one that divides or ends inside (an annotation that stops) has not, and the frames behind are not judged.
 
     Parameters
     ----------
@@ -154,20 +156,23 @@ def typical_diameter(truth: Iterable[Labels]) -> float:
 
 @dataclass(slots=True)
 class _Life:
-    """Frames on which an id exists, and whether it touched the border on the last of them."""
+    """Frames on which an id exists, and whether it left the image after the last of them."""
 
     frames: list[int] = field(default_factory=list)
-    at_border: bool = False
+    left: bool = False
 
 
 def _lives(truth: Sequence[Labels], first_frame_only: bool) -> dict[int, _Life]:
     """Return id -> life of the ids that may be judged; every frame is read once."""
     lives: dict[int, _Life] = {}
     refused: set[int] = set()
+    before = np.zeros_like(truth[0])
     for index in range(len(truth)):
         labels = truth[index]
         present = [int(value) for value in np.unique(labels) if value]
         fresh = set(present) - lives.keys() - refused
+        for divided in _divided(before, labels, fresh) & lives.keys():
+            lives[divided].left = False
         welcome = fresh & set(judged_ids(labels)) if index == 0 or not first_frame_only else set()
         refused |= fresh - welcome
         edge = set(border_ids(labels).tolist())
@@ -175,14 +180,26 @@ def _lives(truth: Sequence[Labels], first_frame_only: bool) -> dict[int, _Life]:
             if object_id not in refused:
                 life = lives.setdefault(object_id, _Life())
                 life.frames.append(index)
-                life.at_border = object_id in edge
+                life.left = object_id in edge
+        before = labels
     return lives
+
+
+def _divided(before: Labels, labels: Labels, fresh: set[int]) -> set[int]:
+    """Return the ids of a frame (H, W) that are gone on the next one, with fresh ids in their place."""
+    taken = before[np.isin(labels, list(fresh))]
+    values, areas = np.unique(taken[taken != 0], return_counts=True)
+    return {
+        int(value)
+        for value, area in zip(values, areas, strict=True)
+        if area >= DIVIDED_SHARE * np.count_nonzero(before == value) and not (labels == value).any()
+    }
 
 
 def _movie_target(object_id: int, life: _Life, truth: Sequence[Labels], most_frames: int) -> Target:
     first, last = life.frames[0], life.frames[-1]
     stop = min(first + most_frames, len(truth))
-    end = stop if life.at_border else min(last + 1, stop)
+    end = stop if life.left else min(last + 1, stop)
     shown = set(life.frames)
     gone = tuple(index for index in range(first, end) if index not in shown)
     return _target(object_id, first, min(last, stop - 1), truth[first] == object_id, gone)
