@@ -76,8 +76,9 @@ def still_targets(labels: Labels, most: int | None = None) -> tuple[Target, ...]
 def movie_targets(truth: Sequence[Labels], selection: Selection | None = None) -> tuple[Target, ...]:
     """Return the objects of a movie, by id, each to be prompted on the first frame on which it exists.
 
-    An object has left where its mask touched the border of the image on the last frame that shows it and no new ids take
-    its place; one that divides or ends inside (an annotation that stops) has not, and the frames behind are not judged.
+    An object has left where its mask touched the border of the image on the last frame that shows it and no new ids
+    take its place; one that divides or ends inside (an annotation that stops) has not, and the frames behind are not
+    judged.
 
     Parameters
     ----------
