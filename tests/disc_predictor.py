@@ -44,7 +44,15 @@ class DiscPredictor:
         return DiscState(video_path)
 
     def add_new_points_or_box(
-        self, inference_state, frame_idx, obj_id, points=None, labels=None, box=None, clear_old_points=True
+        self,
+        inference_state,
+        frame_idx,
+        obj_id,
+        points=None,
+        labels=None,
+        box=None,
+        clear_old_points=True,
+        need_output=True,
     ):
         self.calls.append(("points", frame_idx, obj_id, points, labels, box))
         clicks = inference_state.clicks.setdefault((obj_id, frame_idx), [])
@@ -62,7 +70,7 @@ class DiscPredictor:
         outside = len(clicks) - len(inside)
         return self._anchor(inference_state, frame_idx, obj_id, (y, x, RADIUS - outside))
 
-    def add_new_mask(self, inference_state, frame_idx, obj_id, mask):
+    def add_new_mask(self, inference_state, frame_idx, obj_id, mask, need_output=True):
         self.calls.append(("mask", frame_idx, obj_id, mask))
         y, x = np.argwhere(mask).mean(axis=0)
         return self._anchor(inference_state, frame_idx, obj_id, (y, x, RADIUS))

@@ -43,7 +43,9 @@ class TruthPredictor:
         assert len(video_path) == len(self.labels)
         return TruthState(video_path)
 
-    def add_new_points_or_box(self, inference_state, frame_idx, obj_id, points=None, labels=None, box=None):
+    def add_new_points_or_box(
+        self, inference_state, frame_idx, obj_id, points=None, labels=None, box=None, need_output=True
+    ):
         self.calls.append((frame_idx, obj_id, points, labels, box))
         if obj_id not in inference_state.values:
             inference_state.values[obj_id] = self._value(frame_idx, points, box)

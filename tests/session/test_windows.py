@@ -60,7 +60,9 @@ class BrightPredictor:
         self.states.append(State(video_path))
         return self.states[-1]
 
-    def add_new_points_or_box(self, inference_state, frame_idx, obj_id, points=None, labels=None, box=None):
+    def add_new_points_or_box(
+        self, inference_state, frame_idx, obj_id, points=None, labels=None, box=None, need_output=True
+    ):
         state = inference_state
         self.points.append((frame_idx, None if points is None else np.asarray(points).tolist()))
         x, y = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) if points is None else np.asarray(points)[0]
@@ -69,7 +71,7 @@ class BrightPredictor:
         state.prompted.setdefault(obj_id, set()).add(frame_idx)
         return frame_idx, list(state.values), self.logits(state, frame_idx)
 
-    def add_new_mask(self, inference_state, frame_idx, obj_id, mask):
+    def add_new_mask(self, inference_state, frame_idx, obj_id, mask, need_output=True):
         state = inference_state
         state.values[obj_id] = int(np.median(state.frames[frame_idx][mask]))
         state.prompted.setdefault(obj_id, set()).add(frame_idx)

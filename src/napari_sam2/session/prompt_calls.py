@@ -76,17 +76,17 @@ class PromptCall:
         """Box around all points, those outside the object too; None without points."""
         return _around(self.points_xy)
 
-    def make(self, predictor: Any, state: Any, window: Window) -> Any:
+    def make(self, predictor: Any, state: Any, window: Window, need_output: bool = True) -> Any:
         """Return the answer of a predictor to the call on a state whose frame is what the window shows.
 
         Clicks outside the object that lie beyond the window are moved to its edge: the object is not there either way.
         """
+        given: dict[str, Any] = {} if need_output else {"need_output": False}
         if self.mask is not None:
-            return predictor.add_new_mask(
-                state, frame_idx=self.frame, obj_id=self.object_id, mask=_mask_in(window, self.mask)
-            )
+            mask = _mask_in(window, self.mask)
+            return predictor.add_new_mask(state, frame_idx=self.frame, obj_id=self.object_id, mask=mask, **given)
         corner = np.array([window.x0, window.y0], np.float32)
-        given: dict[str, Any] = {"clear_old_points": False} if self.adds else {}
+        given |= {"clear_old_points": False} if self.adds else {}
         if len(self.points_xy):
             edge = np.array([window.width - 1, window.height - 1], np.float32)
             outside = (self.labels == 0)[:, None]

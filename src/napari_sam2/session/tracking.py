@@ -29,7 +29,7 @@ class VideoPredictor(Protocol):
     def init_state(self, video_path: Any) -> Any:
         """Return the state of a new run over frames."""
 
-    def add_new_points_or_box(
+    def add_new_points_or_box(  # noqa: PLR0913 - the official signature
         self,
         inference_state: Any,
         frame_idx: int,
@@ -38,10 +38,13 @@ class VideoPredictor(Protocol):
         labels: Any = None,
         *,
         box: Any = None,
+        need_output: bool = True,
     ) -> Any:
-        """Prompt one object on one frame with points (x, y) or a box."""
+        """Prompt one object on one frame with points (x, y) or a box; without output the others are not looked at."""
 
-    def add_new_mask(self, inference_state: Any, frame_idx: int, obj_id: int, mask: Any) -> Any:
+    def add_new_mask(
+        self, inference_state: Any, frame_idx: int, obj_id: int, mask: Any, *, need_output: bool = True
+    ) -> Any:
         """Prompt one object on one frame with a mask (H, W)."""
 
     def propagate_in_video(
@@ -124,8 +127,9 @@ def track(
 
 def add_prompt(predictor: VideoPredictor, state: Any, prompt: Prompt) -> None:
     """Give one prompt to a predictor: its mask first, then its box and points, turned from (y, x) to (x, y)."""
+    where = {"frame_idx": prompt.frame, "obj_id": prompt.object_id}
     if prompt.mask is not None:
-        predictor.add_new_mask(state, frame_idx=prompt.frame, obj_id=prompt.object_id, mask=prompt.mask)
+        predictor.add_new_mask(state, **where, mask=prompt.mask, need_output=False)
     if not prompt.points_yx and prompt.box_yx is None:
         return
     clicks: dict[str, Any] = {}
@@ -135,7 +139,7 @@ def add_prompt(predictor: VideoPredictor, state: Any, prompt: Prompt) -> None:
     if prompt.box_yx is not None:
         y0, x0, y1, x1 = prompt.box_yx
         clicks["box"] = np.array([x0, y0, x1, y1], dtype=np.float32)  # xyxy
-    predictor.add_new_points_or_box(state, frame_idx=prompt.frame, obj_id=prompt.object_id, **clicks)
+    predictor.add_new_points_or_box(state, **where, **clicks, need_output=False)
 
 
 def label_dtype(object_ids: Iterable[int]) -> np.dtype[Any]:
@@ -166,4 +170,4 @@ def _add_label_masks(
     for object_id in leg.anchors:
         mask = resume.labels == object_id
         if (object_id, resume.frame_index) not in prompted and mask.any():
-            predictor.add_new_mask(state, frame_idx=resume.frame_index, obj_id=object_id, mask=mask)
+            predictor.add_new_mask(state, frame_idx=resume.frame_index, obj_id=object_id, mask=mask, need_output=False)

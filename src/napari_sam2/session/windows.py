@@ -81,7 +81,8 @@ class WindowedPredictor:
         clear_old_points: bool = True,
         normalize_coords: bool = True,
         box: Any = None,
-    ) -> Answer:
+        need_output: bool = True,
+    ) -> Answer | None:
         """Return the mask after points (x, y) or a box in pixels of the frame, for the objects of one view.
 
         The objects that are returned are the prompted one and those that share its view; see
@@ -94,17 +95,20 @@ class WindowedPredictor:
         """
         given = {"points": points, "labels": labels, "box": box, "normalized": not normalize_coords}
         state = inference_state
-        return self._take(state, point_call(frame_idx, obj_id, state.size, not clear_old_points, **given))
+        return self._take(state, point_call(frame_idx, obj_id, state.size, not clear_old_points, **given), need_output)
 
-    def add_new_mask(self, inference_state: WindowedState, frame_idx: int, obj_id: int, mask: Any) -> Answer:
-        """Return the mask after a person drew it (H, W), for the objects of one view.
+    def add_new_mask(
+        self, inference_state: WindowedState, frame_idx: int, obj_id: int, mask: Any, need_output: bool = True
+    ) -> Answer | None:
+        """Return the mask after a person drew it (H, W), for the objects of one view; None without ``need_output``.
 
         Raises
         ------
         PromptError
             The mask has another shape than the frames.
         """
-        return self._take(inference_state, PromptCall.of_mask(frame_idx, obj_id, mask, inference_state.size))
+        call = PromptCall.of_mask(frame_idx, obj_id, mask, inference_state.size)
+        return self._take(inference_state, call, need_output)
 
     def propagate_in_video(
         self,
@@ -194,21 +198,21 @@ class WindowedPredictor:
         movie, options = _opened(video_path, options)
         return restore_snapshot(self.predictor, movie, snapshot, options)
 
-    def _take(self, state: WindowedState, call: PromptCall) -> Answer:
+    def _take(self, state: WindowedState, call: PromptCall, need_output: bool) -> Answer | None:
         """Answer a prompt, and only then record it."""
         view = state.view_for(call.object_id)
         calls = [*state.calls.get(call.object_id, []), call]
         if view is not None and view.takes(call):
             seen = state.narrowed(view)
             seen.prepare(call.frame, call.extent_yx or call.clicked_yx)
-            answer = call.make(self.predictor, seen.state, seen.source.window(call.frame))
+            answer = call.make(self.predictor, seen.state, seen.source.window(call.frame), need_output)
         else:
             view = self._roomy_view(state, calls)
             seen = state.narrowed(view, call.object_id)
-            answer = self._made_again(seen, calls)
+            answer = self._made_again(seen, calls, need_output)
         state.views[call.object_id] = view
         state.calls[call.object_id] = calls
-        return _placed_back(state, seen, answer)
+        return None if answer is None else _placed_back(state, seen, answer)
 
     def _roomy_view(self, state: WindowedState, calls: Sequence[PromptCall]) -> View:
         """Return a view, placed on their frames, that shows all prompts of an object: the one of whole frames where a
@@ -225,12 +229,12 @@ class WindowedPredictor:
                 view.prepare(frame, extent)
         return view
 
-    def _made_again(self, view: View, calls: Sequence[PromptCall]) -> Any:
+    def _made_again(self, view: View, calls: Sequence[PromptCall], need_output: bool) -> Any:
         """Return the answer to the last of an object's prompts, all of them made in that view."""
         answer = None
         for call in calls:
             view.prepare(call.frame, call.clicked_yx)
-            answer = call.make(self.predictor, view.state, view.source.window(call.frame))
+            answer = call.make(self.predictor, view.state, view.source.window(call.frame), need_output)
         return answer
 
 

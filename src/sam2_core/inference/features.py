@@ -1,8 +1,8 @@
 """Where the image features of frames wait to be used again.
 
 Features cost one pass of the encoder and can be thrown away at any time: the predictor asks a store, and encodes the
-frame when the store has nothing. Here live the protocol and a small store in memory; a store on disk, or one shared by
-windows, is written elsewhere to the same protocol. A store never encodes and never moves features to another device.
+frame when the store has nothing. Here live the protocol and a small store in memory; `disk_features` has one that finds
+on disk what memory forgot. A store never encodes.
 """
 
 from __future__ import annotations
@@ -17,16 +17,20 @@ if TYPE_CHECKING:
 class FeatureStore(Protocol):
     """Keeps image features by frame index; may forget any of them at any time."""
 
+    def __len__(self) -> int:
+        """Return how many frames are kept in memory."""
+        ...
+
     def get(self, frame: int) -> ImageFeatures | None:
         """Return the features of the frame, or None when they are not here."""
         ...
 
-    def put(self, frame: int, features: ImageFeatures) -> None:
-        """Keep the features of the frame, possibly forgetting others."""
+    def put(self, frame: int, features: ImageFeatures) -> ImageFeatures:
+        """Keep the features of the frame, possibly forgetting others; return them as `get` will."""
         ...
 
     def clear(self) -> None:
-        """Forget everything: another model, another image or another contrast."""
+        """Forget what frames looked like: another image, another contrast, or a window that was moved."""
         ...
 
 
@@ -39,7 +43,7 @@ class LruFeatures:
     Parameters
     ----------
     max_frames
-        How many frames are kept, at least 1. One frame of a model at 1024 px takes about 21 MB in float32.
+        How many frames are kept, at least 1. One frame of a model at 1024 px takes about 17 MB in float32.
 
     Raises
     ------
@@ -64,12 +68,13 @@ class LruFeatures:
             self._features.move_to_end(frame)
         return features
 
-    def put(self, frame: int, features: ImageFeatures) -> None:
-        """Keep the features of the frame; of too many, forget the frame that was not used for longest."""
+    def put(self, frame: int, features: ImageFeatures) -> ImageFeatures:
+        """Keep the features of the frame and return them; of too many, forget those not used for longest."""
         self._features[frame] = features
         self._features.move_to_end(frame)
         while len(self._features) > self.max_frames:
             self._features.popitem(last=False)
+        return features
 
     def clear(self) -> None:
         """Forget all frames."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from sam2_core.errors import PromptError
-from sam2_core.inference.features import LruFeatures
+from sam2_core.inference.features import FeatureStore
 from sam2_core.inference.frames import OpenedFrames
 from sam2_core.inference.memory_bank import MemoryBank, MemoryEntry
 from sam2_core.inference.prompts import MaskPrompt, PointPrompt
@@ -39,11 +39,18 @@ class TrackedObject:
         The memory.
     prompts, pending
         By frame index.
+    outdated
+        (frame, whether backward): masks behind the frame in that direction are from before its prompts were changed.
     """
 
     bank: MemoryBank
     prompts: dict[int, PointPrompt | MaskPrompt] = field(default_factory=dict)
     pending: dict[int, PendingEntry] = field(default_factory=dict)
+    outdated: set[tuple[int, bool]] = field(default_factory=set)
+
+    def prompts_changed(self, frame: int) -> None:
+        """Note that masks behind a frame are outdated, in both directions."""
+        self.outdated |= {(frame, False), (frame, True)}
 
     def seen(self, frame: int, conditions: bool | None = None) -> MemoryEntry | None:
         """Return the newest entry of a frame; ``conditions`` restricts which pending answers count (official)."""
@@ -68,7 +75,7 @@ class InferenceState:
         Where memories and masks are kept.
     """
 
-    def __init__(self, frames: OpenedFrames, features: LruFeatures, storage_device: torch.device) -> None:
+    def __init__(self, frames: OpenedFrames, features: FeatureStore, storage_device: torch.device) -> None:
         self.frames = frames
         self.features = features
         self.storage_device = storage_device

@@ -83,6 +83,7 @@ def _written(tracked: TrackedObject, whole_frames: int | None) -> tuple[Arrays, 
     arrays: Arrays = {
         "recent": np.array(bank.recent, np.int64),
         "passed": np.array(list(bank.direction.items()), np.int64).reshape(-1, 2),  # frame, whether backward
+        "outdated": np.array(sorted(tracked.outdated), np.int64).reshape(-1, 2),  # frame, whether backward
         "conditions": np.array([answer.conditions for answer in tracked.pending.values()], np.bool_),
     }
     for kind, some in kinds.items():
@@ -103,6 +104,7 @@ def _read_into(tracked: TrackedObject, arrays: Arrays, prompts: list[dict[str, A
     bank.tracked.update(entries_from_arrays(below("whole/", arrays), homes))
     bank.direction.update((int(frame), bool(backward)) for frame, backward in arrays["passed"])
     bank.recent.extend(int(frame) for frame in arrays["recent"])
+    tracked.outdated.update((int(frame), bool(backward)) for frame, backward in arrays.get("outdated", ()))
     pending = entries_from_arrays(below("pending/", arrays), homes)
     for (frame, entry), conditions in zip(pending.items(), arrays["conditions"], strict=True):
         tracked.pending[frame] = PendingEntry(entry, bool(conditions))

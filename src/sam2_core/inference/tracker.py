@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from sam2_core.errors import PromptError
+from sam2_core.inference.feature_folder import FeatureFolder
 from sam2_core.inference.frame_step import FrameStep, Moment, StepRules
 from sam2_core.inference.frames import read_rgb
 from sam2_core.inference.inference_state import InferenceState, PendingEntry, TrackedObject
@@ -53,11 +54,19 @@ class TrackingOptions:
     memory_dtype
         Precision in which memories are kept.
     cached_frames
-        Frames whose image features are kept.
+        Frames whose image features are kept in memory.
+    feature_cache
+        Keep image features on disk too, for the next run: True for the user's folder, or a `FeatureFolder`. Pays where
+        the encoder takes long: large models.
     objects_per_batch
         Objects that go through the network at once.
     attention
         ``fast`` or ``plain``: how memories are read. Both give the same up to rounding; plain is the definition.
+    stop_when_unchanged
+        Compute an object no further when its masks agreed with what was there before on so many frames in a row, 16 to
+        cover what a frame looks back on; None to compute all. See `run`.
+    unchanged_iou
+        Masks of at least this overlap agree; 1 for the same pixels.
     corrections_condition, max_conditioning_frames
         Override the reading in that point; None leaves it.
     """
@@ -69,14 +78,19 @@ class TrackingOptions:
     precision: str = "auto"
     memory_dtype: torch.dtype = torch.bfloat16
     cached_frames: int = 4
+    feature_cache: bool | FeatureFolder = False
     objects_per_batch: int = 16
     attention: Literal["fast", "plain"] = "fast"
+    stop_when_unchanged: int | None = None
+    unchanged_iou: float = 1.0
     corrections_condition: bool | None = None
     max_conditioning_frames: int | None = None
 
     def __post_init__(self) -> None:
         if self.attention not in ("fast", "plain"):
             raise ValueError(f"attention must be fast or plain, is {self.attention!r}")
+        if self.stop_when_unchanged is not None and self.stop_when_unchanged < 1:
+            raise ValueError(f"stop_when_unchanged is {self.stop_when_unchanged}; give 1 frame or more, or None")
 
 
 class Tracker:
@@ -143,6 +157,11 @@ class Tracker:
             return range(start, max(start - count, 0) - 1, -1) if start > 0 else ()
         return range(start, min(start + count, length - 1) + 1)
 
+    def encode(self, state: InferenceState, frame: int) -> ImageFeatures:
+        """Return a frame's image features, just made and kept; all else asks the store of the state first."""
+        image = prepare_video_frame(read_rgb(state.frames, frame), self.model.image_size)
+        return state.features.put(frame, self.model.encode_image(image[None].to(self.model.device)))
+
     def visit(self, states: Sequence[InferenceState], frame: int, reverse: bool) -> None:
         """Track on a frame of each stack every object that is not prompted there and that the propagation has met."""
         met = []
@@ -203,11 +222,7 @@ class Tracker:
 
     def _features(self, state: InferenceState, frame: int) -> ImageFeatures:
         features = state.features.get(frame)
-        if features is None:
-            image = prepare_video_frame(read_rgb(state.frames, frame), self.model.image_size)
-            features = self.model.encode_image(image[None].to(self.model.device))
-            state.features.put(frame, features)
-        return features
+        return self.encode(state, frame) if features is None else features
 
     def _step(self, state: InferenceState) -> FrameStep:
         config, semantics = self.model.config, self.semantics

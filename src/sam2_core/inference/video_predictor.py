@@ -11,18 +11,19 @@ tests hold the official reading to the recorded answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from sam2_core.errors import StackError
-from sam2_core.inference.features import LruFeatures
+from sam2_core.inference.disk_features import FeatureStores
 from sam2_core.inference.frames import open_frames
 from sam2_core.inference.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.precision import pick_precision, running
 from sam2_core.inference.prompts import MaskPrompt, PointPrompt, mask_prompt, merge, point_prompt
+from sam2_core.inference.run import Run
 from sam2_core.inference.snapshots import Snapshot
 from sam2_core.inference.state_snapshots import restore_snapshot, take_snapshot
 from sam2_core.inference.tracker import Tracker, TrackingOptions
@@ -58,6 +59,7 @@ class SAM2VideoPredictor:
         self.options = TrackingOptions(**options)
         self._tracker = Tracker(model, self.options)
         self._dtype = pick_precision(self.options.precision, model.device)
+        self._stores = FeatureStores(self.options.feature_cache, self.options.cached_frames)
 
     @classmethod
     def from_pretrained(cls, model_id: str, **kwargs: Any) -> Self:
@@ -80,6 +82,7 @@ class SAM2VideoPredictor:
         """Move the model; states made before stay where they are."""
         self.model.to(device)
         self._dtype = pick_precision(self.options.precision, self.model.device)
+        self._tracker = Tracker(self.model, self.options)
         return self
 
     def init_state(
@@ -112,7 +115,7 @@ class SAM2VideoPredictor:
         """
         storage = torch.device("cpu") if offload_state_to_cpu else self.device
         frames = open_frames(video_path, contrast_limits=contrast_limits)
-        return InferenceState(frames, LruFeatures(self.options.cached_frames), storage)
+        return InferenceState(frames, self._stores.open(frames, self.model, self._dtype), storage)
 
     def add_new_points_or_box(  # noqa: PLR0913 - the official signature
         self,
@@ -124,7 +127,8 @@ class SAM2VideoPredictor:
         clear_old_points: bool = True,
         normalize_coords: bool = True,
         box: Any = None,
-    ) -> Answer:
+        need_output: bool = True,
+    ) -> Answer | None:
         """Return the frame's masks after points or a box for one object; the object is made if it is new.
 
         Parameters
@@ -144,12 +148,14 @@ class SAM2VideoPredictor:
             Coordinates are pixels of the stack; else fractions of its width and height.
         box
             (x0, y0, x1, y1), only together with ``clear_old_points``.
+        need_output
+            Also read out the masks of all objects; without, prompting N objects takes N times as long as one.
 
         Returns
         -------
         tuple
             ``frame_idx``, all object ids, and their logits (O, 1, H, W): -1024 where an object has no mask on the
-            frame.
+            frame. None without ``need_output``.
 
         Raises
         ------
@@ -163,15 +169,17 @@ class SAM2VideoPredictor:
         if not clear_old_points:
             old = tracked.prompts.get(frame)
             prompt = merge(old if isinstance(old, PointPrompt) else None, prompt)
-        return self._take_prompt(state, frame, obj_id, tracked, prompt)
+        return self._take_prompt(state, frame, (obj_id, tracked), prompt, need_output)
 
-    def add_new_points(self, *args: Any, **kwargs: Any) -> Answer:
+    def add_new_points(self, *args: Any, **kwargs: Any) -> Answer | None:
         """Return the frame's masks after points; the official older name of `add_new_points_or_box`."""
         return self.add_new_points_or_box(*args, **kwargs)
 
-    def add_new_mask(self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: Any) -> Answer:
+    def add_new_mask(
+        self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: Any, need_output: bool = True
+    ) -> Answer | None:
         """Return the frame's masks after a person drew one object's mask (H, W), which replaces its other prompts
-        there.
+        there; None without ``need_output``.
 
         Raises
         ------
@@ -180,7 +188,7 @@ class SAM2VideoPredictor:
         """
         state, frame = inference_state, inference_state.check_frame(frame_idx)
         tracked = state.objects.get(obj_id) or self._tracker.new_object()
-        return self._take_prompt(state, frame, obj_id, tracked, mask_prompt(mask, state.size))
+        return self._take_prompt(state, frame, (obj_id, tracked), mask_prompt(mask, state.size), need_output)
 
     def propagate_in_video(
         self,
@@ -245,11 +253,29 @@ class SAM2VideoPredictor:
         with running(self.device, self._dtype):
             for state in states:
                 self._tracker.settle(state)
-        for frame in self._tracker.frames_to_visit(states, start_frame_idx, max_frame_num_to_track, reverse):
+        frames = self._tracker.frames_to_visit(states, start_frame_idx, max_frame_num_to_track, reverse)
+        with self._tracker.images(frames) as images, Run(self._tracker, states, reverse, images) as run:
+            for frame in frames:
+                with running(self.device, self._dtype):
+                    run.visit(frame)
+                    logits = [self._tracker.read_tracked(state, frame) for state in states]
+                yield frame, logits
+
+    def encode_frames(
+        self, inference_state: InferenceState, frame_indices: Iterable[int] | None = None
+    ) -> Iterator[tuple[int, bool]]:
+        """Yield frame by frame (all where None) its index, and whether the encoder ran: not where features were kept.
+
+        For a predictor with a ``feature_cache``, which then finds these features whenever it tracks. It may be closed
+        between any two frames; another call goes on where this one stopped.
+        """
+        state = inference_state
+        for frame in range(state.num_frames) if frame_indices is None else frame_indices:
             with running(self.device, self._dtype):
-                self._tracker.visit(states, frame, reverse)
-                logits = [self._tracker.read_tracked(state, frame) for state in states]
-            yield frame, logits
+                is_kept = state.features.get(state.check_frame(frame)) is not None
+                if not is_kept:
+                    self._tracker.encode(state, frame)
+            yield frame, not is_kept
 
     def clear_all_prompts_in_frame(
         self, inference_state: InferenceState, frame_idx: int, obj_id: int, need_output: bool = True
@@ -263,6 +289,7 @@ class SAM2VideoPredictor:
         """
         state, frame = inference_state, inference_state.check_frame(frame_idx)
         self._tracker.clear_prompts(state.find_object(obj_id), frame)
+        state.find_object(obj_id).prompts_changed(frame)
         if not need_output:
             return None
         with running(self.device, self._dtype):
@@ -344,12 +371,21 @@ class SAM2VideoPredictor:
         return state
 
     def _take_prompt(
-        self, state: InferenceState, frame: int, obj_id: int, tracked: TrackedObject, prompt: PointPrompt | MaskPrompt
-    ) -> Answer:
+        self,
+        state: InferenceState,
+        frame: int,
+        whose: tuple[int, TrackedObject],
+        prompt: PointPrompt | MaskPrompt,
+        need_output: bool,
+    ) -> Answer | None:
         """Answer a prompt, and only then record it: an error on the way leaves the state as it was."""
+        obj_id, tracked = whose
         with running(self.device, self._dtype):
             pending = self._tracker.predict_prompt(state, frame, tracked, prompt)
             state.objects.setdefault(obj_id, tracked)
             tracked.prompts[frame] = prompt
+            tracked.prompts_changed(frame)
             tracked.pending[frame] = pending
+            if not need_output:
+                return None
             return frame, state.obj_ids, self._tracker.read_with_pending(state, frame, pending.conditions)

@@ -1,0 +1,202 @@
+"""Image features that are kept on disk, and found again whoever asks: another run, another session, another process.
+
+Order: a frame's key is made of the model (weights and configuration), the precision it runs in, and what it is shown:
+the values of the frame, cut to its window if there is one, and the contrast limits. So the key says stack, intensity,
+window and frame by their content: a stack that was changed is never mistaken for the old one, and one that was moved or
+renamed is found again. What memory does not hold is looked for under that key in a `FeatureFolder`. What is read is
+checked by a checksum; a file that is damaged or foreign is removed and the frame encoded again.
+
+On disk float32 values are rounded to half precision (float16: 11 significant bits, a relative error of at most 0.05 %),
+unless the folder is `exact`. What is rounded is rounded before its first use too, so a run gives the same masks whether
+features are made or found. bfloat16 values are kept as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from sam2_core.inference.feature_folder import FeatureFolder
+from sam2_core.inference.features import FeatureStore, LruFeatures
+from sam2_core.inference.frames import FrameSource
+from sam2_core.modeling.image_encoder import ImageFeatures
+from sam2_core.modeling.sam2 import Sam2Model
+
+VERSION = "1"
+"""Raised when frames are prepared, encoded or written in another way: older files are then not found any more."""
+LEVELS = ("stride16", "stride8", "stride4")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What features depend on besides the frame, in a name: model, precision and rounding; and where they are used."""
+
+    name: str
+    device: torch.device
+    exact: bool
+
+
+class FeatureStores:
+    """Makes the feature store of each state of a predictor; the model is fingerprinted once.
+
+    Parameters
+    ----------
+    cache
+        Whether features are kept on disk, in the user's folder; or in which one.
+    max_frames
+        How many frames a store keeps in memory.
+    """
+
+    def __init__(self, cache: bool | FeatureFolder, max_frames: int) -> None:
+        self.folder = FeatureFolder() if cache is True else cache or None
+        self._max_frames = max_frames
+        self._model_name = ""
+
+    def open(self, frames: FrameSource, model: Sam2Model, dtype: torch.dtype | None) -> FeatureStore:
+        """Return a store for features of frames by a model that runs in `dtype`, None for plain float32."""
+        if self.folder is None:
+            return LruFeatures(self._max_frames)
+        self._model_name = self._model_name or fingerprint(model)
+        name = f"{VERSION} {self._model_name} {dtype} {self.folder.exact}"
+        return DiskFeatures(self.folder, frames, Encoding(name, model.device, self.folder.exact), self._max_frames)
+
+
+class DiskFeatures:
+    """The features of one stack: the frames used last in memory, the others in a folder.
+
+    Parameters
+    ----------
+    folder
+        Where they are kept; many stacks and models may share it.
+    frames
+        The stack. A frame is read once for its key until `clear`.
+    encoding
+        See `Encoding`.
+    max_frames
+        How many frames are kept in memory.
+    """
+
+    def __init__(self, folder: FeatureFolder, frames: FrameSource, encoding: Encoding, max_frames: int = 4) -> None:
+        self.folder = folder
+        self._frames = frames
+        self._encoding = encoding
+        self._memory = LruFeatures(max_frames)
+        self._keys: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        """Return how many frames are kept in memory."""
+        return len(self._memory)
+
+    def get(self, frame: int) -> ImageFeatures | None:
+        """Return the features of the frame from memory or disk, or None.
+
+        Raises
+        ------
+        StackError
+            The frame cannot be read.
+        """
+        features = self._memory.get(frame)
+        if features is None:
+            features = self._read(self.key(frame))
+            if features is not None:
+                self._memory.put(frame, features)
+        return features
+
+    def put(self, frame: int, features: ImageFeatures) -> ImageFeatures:
+        """Keep the features of the frame, and return them as they are kept."""
+        maps = {level: _rounded(getattr(features, level), self._encoding.exact) for level in LEVELS}
+        key = self.key(frame)
+        about = {"key": key, "checksum": str(_checksum(maps))}
+        about |= {level: str(getattr(features, level).dtype).removeprefix("torch.") for level in LEVELS}
+        self.folder.write(key, save(maps, about))
+        kept = (maps[level].to(self._encoding.device, getattr(features, level).dtype) for level in LEVELS)
+        return self._memory.put(frame, ImageFeatures(*kept))
+
+    def clear(self) -> None:
+        """Forget what frames looked like; the files stay, and are found again by what is seen then."""
+        self._memory.clear()
+        self._keys.clear()
+
+    def key(self, frame: int) -> str:
+        """Return what the features of a frame are found by, 40 hexadecimal digits."""
+        if frame not in self._keys:
+            self._keys[frame] = _key(self._encoding.name, self._frames, frame)
+        return self._keys[frame]
+
+    def _read(self, key: str) -> ImageFeatures | None:
+        path = self.folder.find(key)
+        if path is None:
+            return None
+        try:
+            return _read(path, key, self._encoding.device)
+        except OSError as error:  # another process deleted it meanwhile, or it may not be read
+            _log.debug("%s cannot be read: %s", path, error)
+            return None
+        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+            self.folder.remove(path, f"{type(error).__name__}: {error}")
+            return None
+
+
+def fingerprint(model: Sam2Model) -> str:
+    """Return what tells a model from all others: its configuration and every value of its weights."""
+    digest = hashlib.blake2b(repr(model.config).encode(), digest_size=20)
+    for name, tensor in model.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(_values(tensor))
+    return digest.hexdigest()
+
+
+def bytes_per_frame(model: Sam2Model, exact: bool = False) -> int:
+    """Return how much the features of a frame take on disk, about."""
+    grid = model.image_size // 16
+    return 4 * model.config.d_model * grid * grid * (4 if exact else 2)  # 1 + 1 + 2 times d_model * grid * grid
+
+
+def _key(encoding: str, frames: FrameSource, index: int) -> str:
+    frame = np.ascontiguousarray(frames[index])
+    limits = getattr(frames, "contrast_limits", None)
+    digest = hashlib.blake2b(f"{encoding} {limits} {frame.dtype.str} {frame.shape}".encode(), digest_size=20)
+    digest.update(frame.view(np.uint8).reshape(-1).data)
+    return digest.hexdigest()
+
+
+def _rounded(features: Tensor, exact: bool) -> Tensor:
+    """Return features as they are written, on the CPU; values too large for half precision keep their own."""
+    values = features.detach().to("cpu").contiguous()
+    if exact or values.dtype != torch.float32:
+        return values
+    half = values.half()
+    return half if bool(half.isfinite().all()) else values
+
+
+def _read(path: Path, key: str, device: torch.device) -> ImageFeatures:
+    """Return what a file holds, or raise whatever says that it is not whole or not of this key."""
+    with safe_open(path, framework="pt", device="cpu") as file:
+        about = file.metadata()
+        maps = {level: file.get_tensor(level) for level in LEVELS}
+    if about["key"] != key or about["checksum"] != str(_checksum(maps)):
+        raise ValueError("its content is not what was written")
+    return ImageFeatures(*(maps[level].to(device, getattr(torch, about[level]), copy=True) for level in LEVELS))
+
+
+def _checksum(maps: dict[str, Tensor]) -> int:
+    checksum = 0
+    for level in LEVELS:
+        checksum = zlib.crc32(_values(maps[level]), checksum)
+    return checksum
+
+
+def _values(tensor: Tensor) -> memoryview:
+    """Return the bytes of a tensor."""
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().data

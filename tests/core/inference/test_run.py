@@ -1,0 +1,167 @@
+"""A run leaves an object alone from where nothing changes any more, and only there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from stand_ins import movie
+
+from sam2_core import SAM2VideoPredictor, build_sam2
+from sam2_core.modeling.sam2 import Sam2Model
+
+FRAMES = 14
+FIRST, SECOND = (35, 112), (38, 191)  # y, x of two discs of the movie on frame 0
+OTHER = (100, 71)
+
+
+@pytest.fixture(scope="module")
+def model() -> Sam2Model:
+    return build_sam2("cells_nano", "cells-nano", device="cpu", image_size=64)
+
+
+@pytest.fixture(scope="module")
+def frames() -> np.ndarray:
+    return movie(FRAMES, seed=11)
+
+
+@pytest.fixture
+def tracked(model):
+    """Counts objects that pass the memory attention: one per object and frame that is tracked."""
+    counted: list[int] = []
+    hook = model.memory_attention.register_forward_hook(lambda module, given, found: counted.append(len(found)))
+    yield counted
+    hook.remove()
+
+
+def disc(y: int, x: int, radius: int = 14) -> np.ndarray:
+    yy, xx = np.mgrid[:160, :224]
+    return np.hypot(yy - y, xx - x) < radius
+
+
+def begun(model, frames, **options):
+    """Return a predictor and a state with two objects, tracked to the end."""
+    predictor = SAM2VideoPredictor(model, **options)
+    state = predictor.init_state(frames)
+    predictor.add_new_mask(state, 0, 1, disc(*FIRST))
+    predictor.add_new_mask(state, 0, 2, disc(*SECOND))
+    run(predictor, state)
+    return predictor, state
+
+
+def run(predictor, state, *args, **kwargs):
+    return {frame: logits.clone() for frame, _, logits in predictor.propagate_in_video(state, *args, **kwargs)}
+
+
+def assert_same(one, other) -> None:
+    """The same masks, and logits that differ by no more than the size of a batch makes them."""
+    assert one.keys() == other.keys()
+    assert sum(bool((logits > 0).any()) for logits in one.values()) > 1
+    for frame, logits in one.items():
+        assert torch.equal(logits > 0, other[frame] > 0)
+        torch.testing.assert_close(logits, other[frame], atol=2e-3, rtol=1e-4)
+
+
+def test_an_object_of_which_nothing_changed_rests_and_the_answers_are_those_of_a_full_run(model, frames, tracked):
+    answers = []
+    for option in (None, 3):
+        predictor, state = begun(model, frames, stop_when_unchanged=option)
+        predictor.add_new_mask(state, 0, 1, disc(*FIRST))
+        tracked.clear()
+        answers.append(run(predictor, state.select([1])))
+        assert sum(tracked) == (FRAMES - 1 if option is None else 3)
+    assert_same(*answers)
+
+
+def test_a_correction_that_the_next_run_overwrites_stops_it_early(model, frames, tracked):
+    """In the official reading a prompt on a tracked frame does not condition; a run over that frame tracks it anew."""
+    answers = []
+    for option in (None, 4):
+        predictor, state = begun(model, frames, semantics="official", stop_when_unchanged=option)
+        before = run(predictor, state)
+        predictor.add_new_points_or_box(state, 5, 1, points=[FIRST[::-1]], labels=[0])
+        tracked.clear()
+        answers.append(run(predictor, state.select([1]), 5))
+        assert sum(tracked) == (FRAMES - 5 if option is None else 5)
+    assert_same(*answers)
+    assert_same(answers[1], {frame: logits[:1] for frame, logits in before.items() if frame >= 5})
+
+
+def test_a_correction_that_changes_masks_is_carried_to_the_end(model, frames, tracked):
+    answers = []
+    for option in (None, 3):
+        predictor, state = begun(model, frames, stop_when_unchanged=option)
+        predictor.add_new_mask(state, 5, 1, disc(*OTHER))
+        tracked.clear()
+        answers.append(run(predictor, state.select([1]), 5))
+        assert sum(tracked) == FRAMES - 6
+    assert_same(*answers)
+
+
+def test_each_object_rests_by_itself(model, frames, tracked):
+    answers = []
+    for option in (None, 3):
+        predictor, state = begun(model, frames, stop_when_unchanged=option)
+        predictor.add_new_mask(state, 0, 1, disc(*OTHER))
+        tracked.clear()
+        answers.append(run(predictor, state))
+    assert sum(tracked) == FRAMES - 1 + 3  # object 2 did not change
+    assert_same(*answers)
+
+
+def test_no_object_rests_before_a_later_prompt_that_changed(model, frames):
+    answers = []
+    for option in (None, 3):
+        predictor, state = begun(model, frames, stop_when_unchanged=option)
+        predictor.add_new_mask(state, 0, 1, disc(*FIRST))
+        predictor.add_new_mask(state, 9, 1, disc(*OTHER))
+        answers.append(run(predictor, state))
+    assert_same(*answers)
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_what_a_closed_run_has_not_reached_stays_outdated(model, frames, restored):
+    answers = []
+    for option in (None, 3):
+        predictor, state = begun(model, frames, stop_when_unchanged=option)
+        predictor.add_new_mask(state, 0, 1, disc(*OTHER))
+        run(predictor, state, 0, 8)
+        if restored:
+            state = predictor.restore(frames, predictor.snapshot(state))
+        answers.append(run(predictor, state))
+    assert_same(*answers)
+
+
+def test_frames_that_were_never_tracked_are_computed(model, frames, tracked):
+    predictor = SAM2VideoPredictor(model, stop_when_unchanged=2)
+    state = predictor.init_state(frames)
+    predictor.add_new_mask(state, 0, 1, disc(*FIRST))
+    run(predictor, state, 0, 8)
+    tracked.clear()
+    answer = run(predictor, state)
+    assert sum(tracked) == 2 + FRAMES - 8
+    assert_same(answer, {frame: logits[:1] for frame, logits in run(*begun(model, frames)).items()})
+
+
+def test_a_run_the_other_way_compares_with_none_of_this_one(model, frames, tracked):
+    predictor = SAM2VideoPredictor(model, stop_when_unchanged=2)
+    state = predictor.init_state(frames)
+    predictor.add_new_mask(state, 7, 1, disc(*FIRST))
+    run(predictor, state)
+    tracked.clear()
+    run(predictor, state, 7, reverse=True)
+    run(predictor, state, 7, reverse=True)
+    assert sum(tracked) == 7 + 2
+
+
+def test_masks_that_overlap_enough_agree(model, frames, tracked):
+    predictor, state = begun(model, frames, stop_when_unchanged=3, unchanged_iou=0.0)
+    predictor.add_new_mask(state, 0, 1, disc(*OTHER))
+    tracked.clear()
+    run(predictor, state.select([1]))
+    assert sum(tracked) == 3
+
+
+def test_a_number_of_frames_below_one_is_refused(model):
+    with pytest.raises(ValueError, match="stop_when_unchanged is 0"):
+        SAM2VideoPredictor(model, stop_when_unchanged=0)
