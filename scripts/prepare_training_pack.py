@@ -3,8 +3,8 @@
 DATA_FOLDER holds `stills_nuclei_dsb2018/{images,masks}` (every 8th image, sorted by name from the first, is left out
 for validation) and `stills_phase_cells_usiigaci/{train,val}/{images,masks}`. Writes `nuclei.npz` and `phase.npz`, and
 the images left out as `nuclei_validation.npz` and `phase_validation.npz`; with `--synthetic N` also
-`synthetic_SEED.npz` of N generated movies, and with `--everyday N` `everyday_SEED.npz` of N tamer ones in which many
-cells leave.
+`synthetic_SEED.npz` of N generated movies, with `--everyday N` `everyday_SEED.npz` of N tamer ones in which many cells
+leave, and with `--colony N` `colony_SEED.npz` of N colonies of budding cells.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from sam2_core.training.pack import Record, pack_record, read_image_pairs, save_pack
-from sam2_core.training.synthetic import everyday_settings, make_movie, random_settings
+from sam2_core.training.synthetic import colony_settings, everyday_settings, make_movie, random_settings
 
 VALIDATION_EVERY = 8
 SIDE_PX = 224  # of each synthetic movie
-FRAMES = {"synthetic": 8, "everyday": 12}
-DRAW = {"synthetic": random_settings, "everyday": everyday_settings}
+FRAMES = {"synthetic": 8, "everyday": 12, "colony": 12}
+DRAW = {"synthetic": random_settings, "everyday": everyday_settings, "colony": colony_settings}
 
 
 def still_records(group: str, folder: Path, kept: str) -> list[Record]:
@@ -41,7 +41,7 @@ def _without_empty(records: Iterable[Record | None]) -> list[Record]:
 
 
 def generated_records(look: str, count: int, first_seed: int) -> list[Record]:
-    """Generated movies with divisions, one per seed; look: `synthetic` or `everyday`, the name of their group too."""
+    """Generated movies with divisions, one per seed; look: a name of `DRAW`, and of their group too."""
     records = []
     for seed in range(first_seed, first_seed + count):
         settings = DRAW[look](np.random.default_rng(seed), frames=FRAMES[look], height=SIDE_PX, width=SIDE_PX)
@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--synthetic", type=int, default=0, help="how many movies to generate")
     parser.add_argument("--everyday", type=int, default=0, help="the same, for tamer ones")
+    parser.add_argument("--colony", type=int, default=0, help="the same, for colonies of budding cells")
     parser.add_argument("--first-seed", type=int, default=1000)
     parser.add_argument("--no-stills", action="store_true")
     chosen = parser.parse_args()
@@ -66,8 +67,8 @@ def main() -> None:
         save_pack(still_records("nuclei", nuclei, "validation"), chosen.out / "nuclei_validation.npz")
         save_pack(still_records("phase", phase / "train", "all"), chosen.out / "phase.npz")
         save_pack(still_records("phase", phase / "val", "all"), chosen.out / "phase_validation.npz")
-    for look, count in (("synthetic", chosen.synthetic), ("everyday", chosen.everyday)):
-        if count:
+    for look in DRAW:
+        if count := getattr(chosen, look):
             save_pack(generated_records(look, count, chosen.first_seed), chosen.out / f"{look}_{chosen.first_seed}.npz")
 
 

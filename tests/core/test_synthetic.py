@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from sam2_core.training.synthetic import LineageRow, MovieSettings, SyntheticMovie, make_movie, random_settings
+from sam2_core.training.synthetic import (
+    LineageRow,
+    MovieSettings,
+    SyntheticMovie,
+    colony_settings,
+    make_movie,
+    random_settings,
+)
 from sam2_core.training.synthetic.settings import KINDS, STYLES
 
 SMALL = MovieSettings(frames=5, height=96, width=112, cells=6, diameter_px=22.0)
@@ -154,6 +161,18 @@ def test_random_settings_vary_and_follow_the_generator() -> None:
     assert min(one.diameter_px for one in drawn) < 20
     assert max(one.diameter_px for one in drawn) > 80
     assert any(one.inverted for one in drawn)
+
+
+def test_colonies_hold_touching_cells_of_all_sizes_and_new_buds() -> None:
+    ratios, buds = [], 0
+    for seed in range(6):
+        movie = make_movie(colony_settings(np.random.default_rng(seed), height=160, width=160), seed)
+        assert movie.style in ("phase", "dic")
+        areas = np.bincount(movie.labels[-1].ravel())[1:]
+        ratios.append(areas.max() / areas[areas > 0].min())
+        buds += sum(row.parent > 0 for row in movie.lineage)
+    assert max(ratios) > 4, f"seeds 0 to 5: largest to smallest cell {ratios}"
+    assert buds > 10, f"seeds 0 to 5: {buds} buds"
 
 
 def test_a_fixed_style_is_kept() -> None:

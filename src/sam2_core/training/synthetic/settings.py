@@ -146,6 +146,35 @@ def everyday_settings(
     )
 
 
+def colony_settings(
+    rng: np.random.Generator, frames: int = 12, height: int = 224, width: int = 224, style: Style | None = None
+) -> MovieSettings:
+    """Return settings of a young colony of budding cells: touching, of all sizes, dark in a bright halo or textured.
+
+    Two of three are in phase contrast, the others DIC. Parameters are those of `random_settings`.
+    """
+    settings = everyday_settings(rng, frames, height, width, style or ("phase" if rng.random() < 0.67 else "dic"))
+    return replace(
+        settings,
+        kind="yeast",
+        cells=int(rng.integers(1, 8)),
+        diameter_px=rng.uniform(28.0, 60.0),
+        diameter_spread=rng.uniform(0.1, 0.4),
+        elongation=rng.uniform(1.0, 1.5),
+        irregularity=0.03 * rng.uniform(0.3, 1.5),
+        deformation=rng.uniform(0.01, 0.06),
+        speed_px=rng.uniform(0.0, 0.8),
+        crowding=1.0,
+        overlap=rng.uniform(0.0, 0.08),
+        divide_probability=rng.uniform(0.5, 1.0),
+        leave_probability=0.0,
+        enter_probability=0.0,
+        body=rng.uniform(0.3, 0.9),
+        halo=rng.uniform(0.4, 1.0),
+        halo_width=rng.uniform(0.06, 0.2),
+    )
+
+
 def _kind_of(rng: np.random.Generator, style: Style) -> Kind:
     """Return a kind of cells, drawn by how often it is seen in a style."""
     kinds, weights = _KINDS_OF_STYLE[style]
