@@ -88,6 +88,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
             image_predictor, about = load_for_stills(model, device, image_size)
             source = (stack, truth, every, object_diameter)
             rows = evaluate_stills(stack_name(stack), source, image_predictor, plan, (out, begin))
+        about = with_settings(about, span=span or "usual", every=every, objects_per_still=objects or "all")
     else:
         plan = Plan(movie_runs=prompts, baseline=baseline)
         choice = StackChoice(axes, track_axis, channel or None)
@@ -96,9 +97,6 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
             video_predictor, about = load_for_movies(model, device, image_size)
             movie = (stack, truth, choice, selection, object_diameter)
             rows = evaluate_movie(stack_name(stack), movie, (video_predictor, view), plan, (out, begin))
-    if judged == "stills":
-        about = with_settings(about, span=span or "usual", every=every, objects_per_still=objects or "all")
-    else:
         about = with_settings(about, ids_per_movie=objects or MOST_OBJECTS, frames_per_id=frames)
     finish(out, about, rows)
     return 0
