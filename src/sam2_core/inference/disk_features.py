@@ -117,10 +117,9 @@ class DiskFeatures:
         maps = {level: _rounded(getattr(features, level), self._encoding.exact) for level in LEVELS}
         key = self.key(frame)
         about = {"key": key, "checksum": str(_checksum(maps))}
-        about |= {level: str(getattr(features, level).dtype).removeprefix("torch.") for level in LEVELS}
+        about |= {level: _form(getattr(features, level)) for level in LEVELS}
         self.folder.write(key, save(maps, about))
-        kept = (maps[level].to(self._encoding.device, getattr(features, level).dtype) for level in LEVELS)
-        return self._memory.put(frame, ImageFeatures(*kept))
+        return self._memory.put(frame, _restored(maps, about, self._encoding.device))
 
     def clear(self) -> None:
         """Forget what frames looked like; the files stay, and are found again by what is seen then."""
@@ -186,7 +185,22 @@ def _read(path: Path, key: str, device: torch.device) -> ImageFeatures:
         maps = {level: file.get_tensor(level) for level in LEVELS}
     if about["key"] != key or about["checksum"] != str(_checksum(maps)):
         raise ValueError("its content is not what was written")
-    return ImageFeatures(*(maps[level].to(device, getattr(torch, about[level]), copy=True) for level in LEVELS))
+    return _restored(maps, about, device)
+
+
+def _form(features: Tensor) -> str:
+    """Return type and memory layout as words: the same values in another layout are computed with otherwise rounded."""
+    last = not features.is_contiguous() and features.is_contiguous(memory_format=torch.channels_last)
+    return f"{str(features.dtype).removeprefix('torch.')} {'channels_last' if last else 'contiguous_format'}"
+
+
+def _restored(maps: dict[str, Tensor], about: dict[str, str], device: torch.device) -> ImageFeatures:
+    """Return written features in the form that they had."""
+    levels = []
+    for level in LEVELS:
+        dtype, layout = (getattr(torch, word) for word in about[level].split())
+        levels.append(maps[level].to(device, dtype, copy=True).contiguous(memory_format=layout))
+    return ImageFeatures(*levels)
 
 
 def _checksum(maps: dict[str, Tensor]) -> int:
