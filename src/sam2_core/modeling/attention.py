@@ -11,15 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sam2_core.modeling.narrow_values import attend_narrow
+from sam2_core.modeling.narrow_values import attend_narrow, suits_tiles
 from sam2_core.modeling.position import rotate, rotate_in_place
+from sam2_core.modeling.products import Linear, linear
 
 
 def weighted_values(q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Tensor:
-    """Return `scaled_dot_product_attention`, in float32 where autocast trains on a CPU.
+    """Return `scaled_dot_product_attention` of (B, heads, N, E) each.
 
-    There the bfloat16 backward pass takes four times as long as the float32 one (torch 2.13).
+    Long sequences in float32 on a CPU go through tiles. Where autocast trains on a CPU it is in float32: there the
+    bfloat16 backward pass takes four times as long as the float32 one (torch 2.13).
     """
+    if dropout == 0 and suits_tiles(q, k):
+        return attend_narrow(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)).unflatten(0, q.shape[:2])
     slow = q.device.type == "cpu" and torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")
     if not slow:
         return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
@@ -39,10 +43,10 @@ class Attention(nn.Module):
             raise ValueError(f"inner width {inner} is not a multiple of {num_heads} heads")
         self.num_heads = num_heads
         self.dropout = dropout
-        self.q_proj = nn.Linear(dim, inner)
-        self.k_proj = nn.Linear(kv_dim or dim, inner)
-        self.v_proj = nn.Linear(kv_dim or dim, inner)
-        self.out_proj = nn.Linear(inner, dim)
+        self.q_proj = Linear(dim, inner)
+        self.k_proj = Linear(kv_dim or dim, inner)
+        self.v_proj = Linear(kv_dim or dim, inner)
+        self.out_proj = Linear(inner, dim)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Return (B, Nq, dim) for queries (B, Nq, dim), keys and values (B, Nk, kv_dim)."""
@@ -94,7 +98,7 @@ class RotaryAttention(Attention):
         rotate_in_place(keys[:, : keys.shape[1] - num_unrotated_keys], rotation)
         summed = attend_narrow(queries.expand(len(keys), -1, -1), keys, v)  # (B, Nq, kv_dim)
         weight = self.out_proj.weight @ self.v_proj.weight
-        return F.linear(summed, weight, F.linear(self.v_proj.bias, self.out_proj.weight, self.out_proj.bias))
+        return linear(summed, weight, linear(self.v_proj.bias, self.out_proj.weight, self.out_proj.bias))
 
 
 def _rotate_first(keys: Tensor, placed: int, rotation: Tensor) -> Tensor:

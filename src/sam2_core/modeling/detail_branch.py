@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sam2_core.modeling.image_encoder import ImageFeatures
+from sam2_core.modeling.products import PointwiseConv2d
 
 
 class DetailBranch(nn.Module):
@@ -33,7 +34,7 @@ class DetailBranch(nn.Module):
         self.down = nn.ModuleList(_block(*pair, stride=2) for pair in zip(inputs, widths, strict=True))
         self.up = nn.ModuleList(_block(deep + here, here) for here, deep in pairwise(widths[1:]))
         targets = (d_model // 8, d_model // 4, d_model)
-        self.out = nn.ModuleList(nn.Conv2d(*pair, 1) for pair in zip(widths[1:-1], targets, strict=True))
+        self.out = nn.ModuleList(PointwiseConv2d(*pair) for pair in zip(widths[1:-1], targets, strict=True))
         for layer in self.out:
             nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

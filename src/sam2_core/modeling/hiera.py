@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from sam2_core.config import HieraConfig
 from sam2_core.modeling.attention import weighted_values
 from sam2_core.modeling.layers import MLP
+from sam2_core.modeling.position import stretching
+from sam2_core.modeling.products import ROWS, Linear, in_pieces
 
 
 class PatchEmbed(nn.Module):
@@ -35,8 +37,8 @@ class MultiScaleAttention(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         self.pool_queries = pool_queries
-        self.qkv = nn.Linear(dim, 3 * dim_out)
-        self.proj = nn.Linear(dim_out, dim_out)
+        self.qkv = Linear(dim, 3 * dim_out)
+        self.proj = Linear(dim_out, dim_out)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, H', W', dim_out) for (B, H, W, dim), half the size when queries are pooled."""
@@ -60,25 +62,22 @@ class MultiScaleBlock(nn.Module):
         self.norm1 = nn.LayerNorm(dim, eps=1e-6)
         self.attn = MultiScaleAttention(dim, dim_out, num_heads, pool_queries)
         self.norm2 = nn.LayerNorm(dim_out, eps=1e-6)
-        self.mlp = MLP(dim_out, 4 * dim_out, dim_out, depth=2, activation=F.gelu)
-        self.proj = nn.Linear(dim, dim_out) if dim != dim_out else None
+        self.mlp = MLP(dim_out, 4 * dim_out, dim_out, depth=2, activation="gelu")
+        self.proj = Linear(dim, dim_out) if dim != dim_out else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, H', W', dim_out) for (B, H, W, dim)."""
         normed = self.norm1(x)
-        shortcut = self._shortcut(x, normed)
-        height, width = shortcut.shape[1:3]
-        if self.window_size == 0:
-            attended = self.attn(normed)
-        else:
-            windows, padded = split_windows(normed, self.window_size)
-            shrink = 2 if self.pool_queries else 1
-            whole = join_windows(
-                self.attn(windows), self.window_size // shrink, tuple(side // shrink for side in padded)
-            )
-            attended = whole[:, :height, :width]
-        x = shortcut + attended
+        x = self._shortcut(x, normed) + (self._within_windows(normed) if self.window_size else self.attn(normed))
         return x + self.mlp(self.norm2(x))
+
+    def _within_windows(self, x: Tensor) -> Tensor:
+        """Return (B, H', W', dim_out), each window attending to itself."""
+        windows, padded = split_windows(x, self.window_size)
+        attended = in_pieces(self.attn, windows, max(1, ROWS // self.window_size**2))
+        shrink = 2 if self.pool_queries else 1
+        whole = join_windows(attended, self.window_size // shrink, tuple(side // shrink for side in padded))
+        return whole[:, : x.shape[1] // shrink, : x.shape[2] // shrink]
 
     def _shortcut(self, x: Tensor, normed: Tensor) -> Tensor:
         if self.proj is None:
@@ -114,10 +113,17 @@ class Hiera(nn.Module):
 
     def position(self, height: int, width: int) -> Tensor:
         """Return (1, height, width, C): a coarse map stretched over the grid plus one repeated in every window."""
-        coarse = F.interpolate(self.pos_embed, size=(height, width), mode="bicubic")
-        window = self.pos_embed_window.shape[-1]
-        tiled = self.pos_embed_window.tile(1, 1, -(-height // window), -(-width // window))[..., :height, :width]
-        return (coarse + tiled).permute(0, 2, 3, 1)
+        coarse = _stretched(self.pos_embed.permute(0, 2, 3, 1), height, width)
+        window = self.pos_embed_window.permute(0, 2, 3, 1)  # (1, window, window, C)
+        rows, columns = -(-height // window.shape[1]), -(-width // window.shape[2])
+        return coarse + window.tile(1, rows, columns, 1)[:, :height, :width]
+
+
+def _stretched(x: Tensor, height: int, width: int) -> Tensor:
+    """Return (1, height, width, C) for (1, h, w, C), bicubic: two products, for interpolation is linear."""
+    with torch.autocast(x.device.type, enabled=False):
+        down, across = (stretching(*sizes, x.device) for sizes in ((x.shape[1], height), (x.shape[2], width)))
+        return across @ (down @ x.flatten(2)).unflatten(2, x.shape[2:])
 
 
 def _blocks(config: HieraConfig) -> list[MultiScaleBlock]:
@@ -143,7 +149,8 @@ def max_pool(x: Tensor) -> Tensor:
 def split_windows(x: Tensor, window: int) -> tuple[Tensor, tuple[int, int]]:
     """Return (B * windows, window, window, C) and the size after padding with zeros at the bottom and right."""
     batch, height, width, channels = x.shape
-    x = F.pad(x, (0, 0, 0, -width % window, 0, -height % window))
+    if height % window or width % window:
+        x = F.pad(x, (0, 0, 0, -width % window, 0, -height % window))
     rows, columns = x.shape[1] // window, x.shape[2] // window
     x = x.view(batch, rows, window, columns, window, channels).transpose(2, 3)
     return x.reshape(-1, window, window, channels), (rows * window, columns * window)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from sam2_core.config import ModelConfig
 from sam2_core.modeling.hiera import Hiera
+from sam2_core.modeling.products import PointwiseConv2d
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class NeckConvolution(nn.Module):
 
     def __init__(self, in_dim: int, out_dim: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_dim, out_dim, kernel_size=1)
+        self.conv = PointwiseConv2d(in_dim, out_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, out_dim, H, W)."""

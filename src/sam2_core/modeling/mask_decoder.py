@@ -17,6 +17,7 @@ from sam2_core.config import MaskDecoderConfig, ModelConfig
 from sam2_core.modeling.attention import Attention
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.layers import MLP, LayerNorm2d
+from sam2_core.modeling.products import PointwiseConv2d
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,8 @@ class MaskDecoder(nn.Module):
             nn.ConvTranspose2d(dim // 4, dim // 8, kernel_size=2, stride=2),
             nn.GELU(),
         )
-        self.conv_s0 = nn.Conv2d(dim, dim // 8, kernel_size=1)
-        self.conv_s1 = nn.Conv2d(dim, dim // 4, kernel_size=1)
+        self.conv_s0 = PointwiseConv2d(dim, dim // 8)
+        self.conv_s1 = PointwiseConv2d(dim, dim // 4)
         self.output_hypernetworks_mlps = nn.ModuleList(MLP(dim, dim, dim // 8, depth=3) for _ in range(masks))
         self.iou_prediction_head = MLP(dim, dim, masks, decoder.head_depth)
         self.pred_obj_score_head = MLP(dim, dim, 1, depth=3)

@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sam2_core.config import ModelConfig
 from sam2_core.modeling.attention import RotaryAttention
 from sam2_core.modeling.position import axial_rotation, sine_position_map
+from sam2_core.modeling.products import ROWS, Linear, in_pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class MemoryAttentionLayer(nn.Module):
         dim, attention = config.d_model, config.memory_attention
         self.self_attn = RotaryAttention(dim, 1, dropout=attention.dropout)
         self.cross_attn_image = RotaryAttention(dim, 1, kv_dim=config.mem_dim, dropout=attention.dropout)
-        self.linear1 = nn.Linear(dim, attention.feedforward_dim)
-        self.linear2 = nn.Linear(attention.feedforward_dim, dim)
+        self.linear1 = Linear(dim, attention.feedforward_dim)
+        self.linear2 = Linear(attention.feedforward_dim, dim)
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(dim) for _ in range(3))
         self.dropout = nn.Dropout(attention.dropout)
 
@@ -55,8 +55,11 @@ class MemoryAttentionLayer(nn.Module):
         x = x + self.dropout(self.self_attn(normed, normed, normed, rotation))
         read = self.cross_attn_image.read if fast else self._read_plain
         x = x + self.dropout(read(self.norm2(x), keys, memory.tokens, rotation, memory.num_pointer_tokens))
-        hidden = self.dropout(F.relu(self.linear1(self.norm3(x)), inplace=True))
-        return x + self.dropout(self.linear2(hidden))
+        fed = in_pieces(self._feed_forward, x.flatten(0, 1), ROWS).view_as(x)
+        return x + self.dropout(fed)
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
+        return self.linear2(self.dropout(self.linear1(self.norm3(x), "relu")))
 
     def _read_plain(self, q: Tensor, k: Tensor, v: Tensor, rotation: Tensor, num_unrotated_keys: int) -> Tensor:
         return self.cross_attn_image(q.expand(len(k), -1, -1), k, v, rotation, num_unrotated_keys)

@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sam2_core.config import ModelConfig
 from sam2_core.modeling.layers import LayerNorm2d
+from sam2_core.modeling.products import ROWS, Linear, PointwiseConv2d, in_pieces
 
 
 class MaskDownSampler(nn.Module):
@@ -24,7 +24,7 @@ class MaskDownSampler(nn.Module):
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, kernel_size=3, stride=2, padding=1), LayerNorm2d(after), nn.GELU()]
-        self.encoder = nn.Sequential(*layers, nn.Conv2d(widths[-1], out_dim, kernel_size=1))
+        self.encoder = nn.Sequential(*layers, PointwiseConv2d(widths[-1], out_dim))
 
     def forward(self, mask: Tensor) -> Tensor:
         """Return (O, C, S/16, S/16) for (O, 1, S, S)."""
@@ -38,15 +38,18 @@ class ConvNextBlock(nn.Module):
         super().__init__()
         self.dwconv = nn.Conv2d(dim, dim, kernel_size=7, padding=3, groups=dim)
         self.norm = LayerNorm2d(dim)
-        self.pwconv1 = nn.Linear(dim, 4 * dim)
-        self.pwconv2 = nn.Linear(4 * dim, dim)
+        self.pwconv1 = Linear(dim, 4 * dim)
+        self.pwconv2 = Linear(4 * dim, dim)
         self.gamma = nn.Parameter(torch.full((dim,), 1e-6))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (O, C, h, w)."""
         mixed = self.norm(self.dwconv(x)).permute(0, 2, 3, 1)  # (O, h, w, C)
-        mixed = self.gamma * self.pwconv2(F.gelu(self.pwconv1(mixed)))
+        mixed = in_pieces(self._pointwise, mixed.flatten(0, 2), ROWS).view_as(mixed)
         return x + mixed.permute(0, 3, 1, 2)
+
+    def _pointwise(self, x: Tensor) -> Tensor:
+        return self.gamma * self.pwconv2(self.pwconv1(x, "gelu"))
 
 
 class Fuser(nn.Module):
@@ -69,9 +72,9 @@ class MemoryEncoder(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.mask_downsampler = MaskDownSampler(config.d_model)
-        self.pix_feat_proj = nn.Conv2d(config.d_model, config.d_model, kernel_size=1)
+        self.pix_feat_proj = PointwiseConv2d(config.d_model, config.d_model)
         self.fuser = Fuser(config.d_model, config.memory_encoder.fuser_layers)
-        self.out_proj = nn.Conv2d(config.d_model, config.mem_dim, kernel_size=1)
+        self.out_proj = PointwiseConv2d(config.d_model, config.mem_dim)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """Return (O, mem_dim, h, w) for features (O or 1, C, h, w) and scaled masks (O, 1, 16h, 16w)."""

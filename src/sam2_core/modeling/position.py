@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 TABLES_KEPT = 16
 """Tables of one kind that are kept: a model needs two of each, at most 4 MB one."""
@@ -56,6 +57,14 @@ def _interleaved_sine(positions: Tensor, channels: int) -> Tensor:
     frequencies = 10000.0 ** (2 * torch.div(index, 2, rounding_mode="floor") / channels)
     angles = positions[:, None] / frequencies
     return torch.stack([angles[:, 0::2].sin(), angles[:, 1::2].cos()], dim=2).flatten(1)
+
+
+@lru_cache(TABLES_KEPT)
+def stretching(size: int, new_size: int, device: torch.device) -> Tensor:
+    """Return (new_size, size) float32: what stretches a line of values bicubically, as a product."""
+    with _for_training_too():
+        unit = torch.eye(size, device=device)[None, None]
+        return F.interpolate(unit, size=(new_size, size), mode="bicubic")[0, 0]
 
 
 def sine_of_time(distances: Tensor, channels: int) -> Tensor:

@@ -98,6 +98,8 @@ class Sam2Model(nn.Module):
 
     def encode_image(self, images: Tensor) -> ImageFeatures:
         """Return the features of (B, 3, S, S) images, float, ImageNet-normalised."""
+        if not torch.is_grad_enabled():
+            images = images.contiguous(memory_format=torch.channels_last)  # and so is all that is made of them
         features = self.sam_mask_decoder.narrow(self.image_encoder(images))
         return features if self.detail_branch is None else features.plus(self.detail_branch(images))
 
