@@ -65,11 +65,14 @@ class StepRules:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A frame as a propagation meets it: its index, the direction, and the features of any frame."""
+    """A frame as a propagation meets it: its index, the direction, the features of any frame, and how far memories are
+    moved between frames that show different places (`inference_state.Shift`).
+    """
 
     frame: int
     reverse: bool
     features_of: FeaturesOf
+    shift: Callable[[int, int], tuple[float, float]] | None = None
 
     @property
     def features(self) -> ImageFeatures:
@@ -197,7 +200,9 @@ class FrameStep:
             there = Moment(frame, moment.reverse, moment.features_of)
             entry = self.remember(there, entry, prompted=frame in bank.conditioning)
         assert entry.memory_features is not None
-        return entry.memory_features
+        if moment.shift is None:
+            return entry.memory_features
+        return shifted(entry.memory_features, *moment.shift(frame, moment.frame))
 
     def _entries(self, prediction: MaskPrediction) -> list[MemoryEntry]:
         masks = fill_holes(prediction.low_res_masks, self.rules.fill_hole_area).to(self.rules.storage_device)
@@ -213,6 +218,23 @@ def _side_by_side(moments: Sequence[Moment]) -> ImageFeatures:
     if all(moment is moments[0] for moment in moments):
         return moments[0].features
     return ImageFeatures.joined([moment.features for moment in moments])
+
+
+def shifted(memory: Tensor, down: float, right: float) -> Tensor:
+    """Return a memory (C, h, w) moved by shares of its height and width, in whole cells; what comes in is its mean."""
+    channels, height, width = memory.shape
+    rows, columns = round(down * height), round(right * width)
+    if rows == columns == 0:
+        return memory
+    moved = memory.mean(dim=(1, 2), keepdim=True).expand(channels, height, width).clone()
+    kept = memory[:, _kept(-rows, height), _kept(-columns, width)]
+    moved[:, _kept(rows, height), _kept(columns, width)] = kept
+    return moved
+
+
+def _kept(start: int, length: int) -> slice:
+    """Return the positions of a line that are still on it after it was moved by `-start`."""
+    return slice(min(max(start, 0), length), max(length + min(start, 0), 0))
 
 
 def _known(bank: MemoryBank, frame: int) -> MemoryEntry:

@@ -7,7 +7,7 @@ and computes nothing. Prompts are the truth in it; everything else can be made a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,9 @@ from sam2_core.inference.frames import OpenedFrames
 from sam2_core.inference.memory_bank import MemoryBank, MemoryEntry
 from sam2_core.inference.prompts import MaskPrompt, PointPrompt
 from sam2_core.inference.selection import Selected
+
+Shift = Callable[[int, int], tuple[float, float]]
+"""By which shares of height and width what one frame shows is moved to lie where it is expected on another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +76,15 @@ class InferenceState:
         By object id, in the order in which they were added.
     storage_device
         Where memories and masks are kept.
+    shift
+        How far memories are moved before they are looked at; None where all frames show the same place.
     """
 
     def __init__(self, frames: OpenedFrames, features: FeatureStore, storage_device: torch.device) -> None:
         self.frames = frames
         self.features = features
         self.storage_device = storage_device
+        self.shift: Shift | None = None
         self.objects: MutableMapping[int, TrackedObject] = {}
 
     def select(self, object_ids: Iterable[int]) -> InferenceState:
@@ -88,7 +94,7 @@ class InferenceState:
         that is removed there is removed here. Ids that have no object yet are allowed.
         """
         part = InferenceState(self.frames, self.features, self.storage_device)
-        part.objects = Selected(self.objects, object_ids)
+        part.objects, part.shift = Selected(self.objects, object_ids), self.shift
         return part
 
     @property

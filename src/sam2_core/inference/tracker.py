@@ -218,7 +218,7 @@ class Tracker:
         return logits.clamp(-PREVIOUS_LOGIT_LIMIT, PREVIOUS_LOGIT_LIMIT)
 
     def _moment(self, state: InferenceState, frame: int, reverse: bool) -> Moment:
-        return Moment(frame, reverse, lambda index: self._features(state, index))
+        return Moment(frame, reverse, lambda index: self._features(state, index), state.shift)
 
     def _features(self, state: InferenceState, frame: int) -> ImageFeatures:
         features = state.features.get(frame)
