@@ -28,7 +28,8 @@ def chosen(predictor, view, diameter, size=(1024, 1024), prompts=(CLICK,)):
 def test_small_objects_in_a_large_field_are_looked_at_in_windows(predictor):
     choice = chosen(predictor, "auto", 60)
     assert isinstance(choice.predictor, WindowedPredictor)
-    side = window_side(60, usual_span(256))
+    side = choice.predictor.side_on((1024, 1024))
+    assert window_side(60, usual_span(256)) < side < 1.3 * window_side(60, usual_span(256))
     assert f"windows of {side} x {side} px" in choice.sentence
     assert "an object of 60 px (as given) takes 15 of the model's 256 pixels" in choice.sentence
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bright_predictor import HEIGHT, RADIUS, WIDTH, BrightPredictor, Movie, click, masks, straight
 from stand_ins import fill_with_stand_ins
 
 from napari_sam2.session import Prompt, WindowedPredictor, plan_legs, track
@@ -17,108 +18,6 @@ from sam2_core.inference.video_predictor import SAM2VideoPredictor
 from sam2_core.modeling.sam2 import Sam2Model
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.yaml"
-HEIGHT, WIDTH, RADIUS = 200, 260, 6
-
-
-class Movie:
-    """Discs on a dark field: object id -> its centre yx on every frame; the disc of object n is as bright as n."""
-
-    def __init__(self, *paths):
-        rows, columns = np.mgrid[:HEIGHT, :WIDTH]
-        self.height, self.width = HEIGHT, WIDTH
-        self.frames = np.zeros((len(paths[0]), HEIGHT, WIDTH), np.uint8)
-        for value, path in enumerate(paths, start=1):
-            for frame, (y, x) in zip(self.frames, path, strict=True):
-                frame[np.hypot(rows - y, columns - x) <= RADIUS] = value
-
-    def __len__(self):
-        return len(self.frames)
-
-    def __getitem__(self, index):
-        return self.frames[index]
-
-
-class State:
-    def __init__(self, frames):
-        self.frames = frames
-        self.values = {}  # object -> brightness under its prompt
-        self.prompted = {}  # object -> frames
-        self.features = set()  # stands for a cache; only its clear() is used
-
-
-class BrightPredictor:
-    """Finds, of every object, the pixels that are as bright as the one that was clicked, where it is shown them."""
-
-    image_size = 64
-
-    def __init__(self):
-        self.states = []
-        self.points = []
-        self.closed = 0
-
-    def init_state(self, video_path):
-        self.states.append(State(video_path))
-        return self.states[-1]
-
-    def add_new_points_or_box(
-        self, inference_state, frame_idx, obj_id, points=None, labels=None, box=None, need_output=True
-    ):
-        state = inference_state
-        self.points.append((frame_idx, None if points is None else np.asarray(points).tolist()))
-        x, y = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) if points is None else np.asarray(points)[0]
-        if labels is None or labels[0] == 1:
-            state.values[obj_id] = int(state.frames[frame_idx][int(y), int(x)])
-        state.prompted.setdefault(obj_id, set()).add(frame_idx)
-        return frame_idx, list(state.values), self.logits(state, frame_idx)
-
-    def add_new_mask(self, inference_state, frame_idx, obj_id, mask, need_output=True):
-        state = inference_state
-        state.values[obj_id] = int(np.median(state.frames[frame_idx][mask]))
-        state.prompted.setdefault(obj_id, set()).add(frame_idx)
-        return frame_idx, list(state.values), self.logits(state, frame_idx)
-
-    def propagate_in_video(self, inference_state, start_frame_idx, max_frame_num_to_track, reverse=False):
-        state, step = inference_state, -1 if reverse else 1
-        count = len(state.frames) if max_frame_num_to_track is None else max_frame_num_to_track
-        last = start_frame_idx + step * count
-        try:
-            for frame in range(start_frame_idx, max(last, -1) if reverse else min(last, len(state.frames)), step):
-                yield frame, list(state.values), self.logits(state, frame, reverse)
-        finally:
-            self.closed += 1
-
-    def clear_all_prompts_in_frame(self, inference_state, frame_idx, obj_id, need_output=True):
-        inference_state.prompted[obj_id].discard(frame_idx)
-
-    def remove_object(self, inference_state, obj_id, strict=False, need_output=True):
-        del inference_state.values[obj_id], inference_state.prompted[obj_id]
-        return list(inference_state.values), []
-
-    @staticmethod
-    def logits(state, frame, reverse=None):
-        plane = np.asarray(state.frames[frame]).astype(np.float32)
-        found = []
-        for object_id, value in state.values.items():
-            prompted = state.prompted[object_id]
-            met = reverse is None or (frame <= max(prompted) if reverse else frame >= min(prompted))
-            found.append(np.where((plane == value) & met, 1.0, -1.0))
-        return np.stack(found)[:, None]  # (O, 1, h, w)
-
-
-def straight(start, step, count):
-    return [(start[0] + step[0] * index, start[1] + step[1] * index) for index in range(count)]
-
-
-def masks(run):
-    """Return frame -> {object id -> (H, W) bool}."""
-    return {
-        frame: {object_id: plane[0] > 0 for object_id, plane in zip(object_ids, logits, strict=True)}
-        for frame, object_ids, logits in run
-    }
-
-
-def click(windowed, state, frame, object_id, y, x, label=1):
-    return windowed.add_new_points_or_box(state, frame, object_id, points=[[x, y]], labels=[label])
 
 
 @pytest.fixture
@@ -128,7 +27,7 @@ def bright():
 
 @pytest.fixture
 def windowed(bright):
-    return WindowedPredictor(bright, object_diameter_px=2 * RADIUS, span=0.28)
+    return WindowedPredictor(bright, object_diameter_px=2 * RADIUS, span=0.28, shared=False)
 
 
 def test_a_disc_that_crosses_the_field_is_followed(windowed, bright):
@@ -271,17 +170,20 @@ def test_a_correction_outside_the_window_hands_the_object_over(windowed, bright)
     np.testing.assert_array_equal(found[11][1], movie[11] == 2)
 
 
-def test_windows_that_move_on_a_second_run_forget_what_they_showed(windowed, bright):
+def test_image_features_are_those_of_the_place_where_the_window_is_now(windowed, bright):
     movie = Movie(straight((40, 30), (0, 4), 8))
     state = windowed.init_state(movie)
     click(windowed, state, 0, 1, 40, 30)
     masks(windowed.propagate_in_video(state))
-    bright.states[0].features.add("frame 5 as it was")
+    features = bright.states[0].features
+    features.put(5, "frame 5 as it was")
     masks(windowed.propagate_in_video(state))
-    assert bright.states[0].features
+    assert features.get(5) == "frame 5 as it was"
     movie.frames[4:] = np.roll(movie.frames[4:], 9, axis=1)
+    state.movie = windowed.init_state(movie).movie
+    state.views[1].source.movie = state.movie
     masks(windowed.propagate_in_video(state))
-    assert not bright.states[0].features
+    assert features.get(5) is None
 
 
 def test_a_box_or_mask_larger_than_usual_gets_a_larger_window(windowed, bright):

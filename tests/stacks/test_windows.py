@@ -5,6 +5,7 @@ import pytest
 
 from napari_sam2.stacks.windows import (
     FollowingWindow,
+    Place,
     RecentFrames,
     Window,
     cut,
@@ -109,11 +110,26 @@ def test_a_following_window_shows_each_frame_where_it_was_placed():
     assert [source.is_placed(index) for index in range(5)] == [False, True, False, True, False]
 
 
-def test_moving_a_placed_window_is_told():
+def test_a_place_that_was_left_is_as_if_it_had_never_been_set():
     source = FollowingWindow(Frames(PLANE[None]), 7)
-    assert not source.place(0, (10.0, 10.0))
-    assert not source.place(0, (10.2, 10.0))
-    assert source.place(0, (12.0, 10.0))
+    middle = source.window(0)
+    source.place(0, (2.0, 4.0))
+    assert source.is_placed(0)
+    assert source.window(0) != middle
+    source.leave(0)
+    assert not source.is_placed(0)
+    assert source.window(0) == middle
+    assert source.places == ()
+
+
+def test_what_one_window_saw_is_moved_to_where_the_object_is_expected_in_another():
+    source = FollowingWindow(Frames(np.stack([PLANE] * 4)), 10)
+    source.put(0, Place(Window(0, 0, 10, 10), (7.0, 5.0)))
+    source.put(1, Place(Window(0, 0, 10, 10), (8.0, 5.0)))
+    source.put(2, Place(Window(5, 2, 10, 10), (9.0, 5.0)))
+    assert source.shift(0, 1) == (0, 0)
+    assert source.shift(0, 2) == pytest.approx((-0.3, -0.2))
+    assert source.shift(2, 0) == pytest.approx((0.3, 0.2))
 
 
 def test_a_window_without_a_side_shows_whole_frames():

@@ -111,7 +111,7 @@ def choose_view(request: ViewRequest, predictor: VideoPredictor, frame_size: tup
     small = request.view is ViewChoice.auto and seen < SMALLEST_SEEN_PX
     if windowed.shows_whole(frame_size) or not (small or request.view is ViewChoice.windows):
         return ChosenView(predictor, f"View: full frame; {why}.")
-    side = windowed.side
+    side = windowed.side_on(frame_size)
     return ChosenView(windowed, f"View: windows of {side} x {side} px that follow the objects; {why}.")
 
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 from napari_sam2.session.patches import Patch, as_numpy
-from napari_sam2.session.windowed_state import View, followed_centre
+from napari_sam2.session.windowed_state import View
 
 
 class Followed:
@@ -33,7 +33,7 @@ class Followed:
         self._prompted = prompted
         self._reverse = reverse
         if self._meets(start) and not view.source.is_placed(start):
-            view.place(start, view.source.window(start).centre_yx)
+            view.source.put(start, view.source.placed(start))
 
     def seen(self, frame: int, answer: tuple[Sequence[int], Any]) -> dict[int, Patch]:
         """Return patches by object id for a frame's ids and logits (O, 1, h, w), and place the window behind it."""
@@ -44,7 +44,7 @@ class Followed:
         source = self.view.source
         is_free = self._meets(following) and following not in self._prompted and not source.shows_all
         if is_free and 0 <= following < len(source):
-            self.view.place(following, followed_centre(source.window(frame), planes))
+            self.view.follow(frame, following, planes)
         return patches
 
     def _meets(self, frame: int) -> bool:

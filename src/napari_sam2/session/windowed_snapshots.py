@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_sam2.session.prompt_calls import PromptCall
 from napari_sam2.session.windowed_state import View, WindowedState
-from napari_sam2.stacks.windows import FollowingWindow, RecentFrames
+from napari_sam2.stacks.windows import FollowingWindow, Place, RecentFrames, Window
 from sam2_core.inference.snapshots import (
     Arrays,
     Snapshot,
@@ -32,9 +32,9 @@ def take_snapshot(predictor: Any, state: WindowedState, whole_frames: int | None
     for index, view in enumerate(views):
         inner = predictor.snapshot(state.narrowed(view).state, whole_frames=whole_frames)
         snapshot.tensors.update(with_prefix(f"views/{index}/", inner.tensors))
-        snapshot.tensors[f"places/{index}"] = _places(view.source)
+        snapshot.tensors[f"places/{index}"], snapshot.tensors[f"aims/{index}"] = _places(view.source)
         side = None if view.source.shows_all else view.source.height
-        snapshot.meta["views"].append({"side": side, "state": inner.meta})
+        snapshot.meta["views"].append({"side": side, "tiled": view.tiling is not None, "state": inner.meta})
     for object_id, view in state.views.items():
         calls = [_written(call, f"masks/{object_id}/{n}", snapshot) for n, call in enumerate(state.calls[object_id])]
         snapshot.meta["objects"].append({"id": object_id, "view": views.index(view), "calls": calls})
@@ -66,18 +66,20 @@ def _must_fit(movie: RecentFrames) -> dict[str, Any]:
     return {"kind": "windows", "num_frames": len(movie), "size": [movie.height, movie.width]}
 
 
-def _places(source: FollowingWindow) -> np.ndarray[Any, Any]:
-    """Return where the window was placed, (F, 3) frame, y0, x0."""
-    rows = [(frame, window.y0, window.x0) for frame, window in source.places]
-    return np.array(rows, np.int64).reshape(-1, 3)
+def _places(source: FollowingWindow) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return where the window was placed, (F, 3) frame, y0, x0, and what for, (F, 2) y, x."""
+    rows = [(frame, window.y0, window.x0) for frame, (window, _) in source.places]
+    aims = [aim_yx for _, (_, aim_yx) in source.places]
+    return np.array(rows, np.int64).reshape(-1, 3), np.array(aims, np.float64).reshape(-1, 2)
 
 
 def _view(predictor: Any, state: WindowedState, index: int, meta: Mapping[str, Any], snapshot: Snapshot) -> View:
     source = FollowingWindow(state.movie, meta["side"])
-    for frame, y0, x0 in snapshot.tensors[f"places/{index}"].tolist():
-        source.place(frame, (y0 + (source.height - 1) / 2, x0 + (source.width - 1) / 2))
+    rows, aims = snapshot.tensors[f"places/{index}"].tolist(), snapshot.tensors[f"aims/{index}"].tolist()
+    for (frame, y0, x0), (y, x) in zip(rows, aims, strict=True):
+        source.put(frame, Place(Window(y0, x0, source.height, source.width), (y, x)))
     inner = Snapshot(below(f"views/{index}/", snapshot.tensors), meta["state"])
-    return View(source, predictor.restore(source, inner, **state.options))
+    return state.view_of(source, predictor.restore(source, inner, **state.options), meta["tiled"])
 
 
 def _written(call: PromptCall, mask_name: str, snapshot: Snapshot) -> dict[str, Any]:

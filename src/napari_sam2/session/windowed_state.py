@@ -1,8 +1,8 @@
 """What windowed tracking knows: through which window each object is looked at, and what was said of it.
 
 A `View` is one state of a predictor over the movie that one window shows; a `WindowedState` holds the movie, the view
-of every object and its prompts. `needed_side` and `followed_centre` say how large a window must be and where it goes
-next. Nothing here asks the model anything: that is done in `windows`.
+of every object and its prompts. Views show an object on tiles that its neighbours are seen in too, or in a window that
+keeps it in the middle. Nothing here asks the model anything: that is done in `windows`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from napari_sam2.session.patches import Patch, as_numpy
-from napari_sam2.session.prompt_calls import BoxYX, PromptCall
+from napari_sam2.session.prompt_calls import BoxYX, PromptCall, united
+from napari_sam2.session.window_features import SeenFeatures, SharedFeatures
+from napari_sam2.stacks.tiles import Tiling
 from napari_sam2.stacks.windows import FollowingWindow, PointYX, RecentFrames, Window
 from sam2_core.errors import PromptError
 from sam2_core.inference.selection import Selected, check_selected
@@ -21,25 +23,33 @@ from sam2_core.inference.selection import Selected, check_selected
 ROOM = 1.6
 """A window is at least so many times as large as a box, a mask or the distance between clicks."""
 LONGEST_STEP = 0.35
-"""A window moves by at most this share of its side from one frame to the next."""
+"""Where an object is expected moves by at most this share of the window's side from one frame to the next."""
+EXTENT_PERCENTILES = (2, 50, 98)
+"""Of the rows and columns of a mask: from where to where it counts, and its middle, which stray specks do not move."""
 
 
 class View:
-    """One state of a predictor over what one window shows; the window is `source`."""
+    """One state of a predictor over what one window shows.
 
-    def __init__(self, source: FollowingWindow, state: Any) -> None:
+    Attributes
+    ----------
+    source
+        The window.
+    state
+        Of the predictor.
+    tiling
+        The tiles on which the window is placed, so that neighbours see the same; None for a window that keeps its
+        object in the middle.
+    """
+
+    def __init__(self, source: FollowingWindow, state: Any, tiling: Tiling | None = None) -> None:
         self.source = source
         self.state = state
-
-    @classmethod
-    def open(cls, predictor: Any, movie: RecentFrames, side: int | None, options: dict[str, Any]) -> View:
-        """Return a new view through a window of that side; None shows whole frames."""
-        source = FollowingWindow(movie, side)
-        return cls(source, predictor.init_state(source, **options))
+        self.tiling = tiling
 
     def select(self, object_ids: Iterable[int]) -> View:
         """Return the same view with only these objects in it."""
-        return View(self.source, self.state.select(object_ids))
+        return View(self.source, self.state.select(object_ids), self.tiling)
 
     def takes(self, call: PromptCall) -> bool:
         """Return whether the window can show what a prompt says, where it was placed on the frame if it was."""
@@ -55,23 +65,33 @@ class View:
         if self.source.is_placed(frame):
             return
         if extent_yx is None:
-            self.source.place(frame, self.source.window(frame).centre_yx)
+            self.source.put(frame, self.source.placed(frame))
         else:
-            self.source.place(frame, ((extent_yx[0] + extent_yx[2]) / 2, (extent_yx[1] + extent_yx[3]) / 2))
+            self.place(frame, middle(extent_yx), extent_yx)
 
-    def place(self, frame: int, centre_yx: PointYX) -> None:
-        """Place the window on a frame, and forget image features of what it showed there before."""
-        moved = self.source.place(frame, centre_yx)
-        features = getattr(self.state, "features", None)
-        if moved and features is not None:
-            features.clear()
+    def place(self, frame: int, aim_yx: PointYX, box_yx: BoxYX, before: Window | None = None) -> None:
+        """Place the window on a frame for what is expected at `aim_yx` and takes up a box; see `Tiling.place`."""
+        if self.tiling is None:
+            self.source.place(frame, aim_yx)
+        else:
+            self.source.put(frame, self.tiling.place(aim_yx, box_yx, before))
 
     def leave(self, frame: int) -> None:
         """Let the window have no place on a frame, as before anything was prompted or tracked there."""
         self.source.leave(frame)
-        features = getattr(self.state, "features", None)
-        if features is not None:
-            features.clear()
+
+    def follow(self, frame: int, to_frame: int, logits: np.ndarray[Any, Any]) -> None:
+        """Place the window on a frame by the mask logits (O, 1, h, w) seen on the one before."""
+        now = self.source.placed(frame)
+        seen = seen_box(now.window, logits)
+        if seen is None:
+            self.source.put(to_frame, now)
+            return
+        (y, x), box = not_too_far(now.aim_yx, seen[0], self.source.height), seen[1]
+        down, right = y - now.aim_yx[0], x - now.aim_yx[1]  # it may go on so
+        ahead = united([box, (box[0] + down, box[1] + right, box[2] + down, box[3] + right)])
+        assert ahead is not None
+        self.place(to_frame, (y, x), ahead, now.window)
 
     def patches(self, frame: int, object_ids: Sequence[int], logits: Any) -> dict[int, Patch]:
         """Return the logits (O, 1, h, w) of a frame as patches by object id."""
@@ -88,6 +108,7 @@ class WindowedState:
     def __init__(self, movie: RecentFrames, options: dict[str, Any]) -> None:
         self.movie = movie
         self.options = options
+        self.features = SharedFeatures()
         self.views: MutableMapping[int, View] = {}
         self.calls: MutableMapping[int, list[PromptCall]] = {}
         self._all_views = self.views
@@ -112,8 +133,22 @@ class WindowedState:
         chosen = set(object_ids)
         part = WindowedState(self.movie, self.options)
         part.views, part.calls = Selected(self.views, chosen), Selected(self.calls, chosen)
-        part._all_views = self._all_views
+        part._all_views, part.features = self._all_views, self.features
         return part
+
+    def new_view(self, predictor: Any, side: int | None, tiled: bool) -> View:
+        """Return a new view through a window of that side, on tiles or not; None shows whole frames."""
+        source = FollowingWindow(self.movie, side)
+        return self.view_of(source, predictor.init_state(source, **self.options), tiled)
+
+    def view_of(self, source: FollowingWindow, state: Any, tiled: bool) -> View:
+        """Return a view of a window and the predictor's state over it, which from now on shares image features."""
+        if hasattr(state, "features"):
+            state.features = SeenFeatures(self.features, source, state.features)
+            self.features.limit += 1
+        if tiled:
+            state.shift = source.shift
+        return View(source, state, Tiling(source.frame_size, source.height) if tiled else None)
 
     def view_for(self, object_id: int) -> View | None:
         """Return the view of an object, None for an object that is new.
@@ -167,22 +202,31 @@ def needed_side(extent_yx: BoxYX) -> int:
     return round(ROOM * max(y1 - y0, x1 - x0))
 
 
-def followed_centre(window: Window, logits: np.ndarray[Any, Any]) -> PointYX:
-    """Return where the window goes next: to the middle of the mask, not too far; it stays where there is no mask.
+def middle(box_yx: BoxYX) -> PointYX:
+    """Return the middle of a box."""
+    return (box_yx[0] + box_yx[2]) / 2, (box_yx[1] + box_yx[3]) / 2
 
-    The middle is the median of rows and columns, which stray specks do not move.
+
+def seen_box(window: Window, logits: np.ndarray[Any, Any]) -> tuple[PointYX, BoxYX] | None:
+    """Return middle and extent, in pixels of the frame, of masks seen in a window; None where there are none.
 
     Parameters
     ----------
     window
-        Where it is now.
+        Where it is.
     logits
         (O, 1, h, w), > 0 in the mask.
     """
     _, _, rows, columns = np.nonzero(logits > 0)
     if rows.size == 0:
-        return window.centre_yx
-    step = np.array([np.median(rows) - (window.height - 1) / 2, np.median(columns) - (window.width - 1) / 2])
-    longest = LONGEST_STEP * max(window.height, window.width)
-    y, x = np.asarray(window.centre_yx) + step.clip(-longest, longest)
-    return float(y), float(x)
+        return None
+    y0, y, y1 = (float(value) + window.y0 for value in np.percentile(rows, EXTENT_PERCENTILES))
+    x0, x, x1 = (float(value) + window.x0 for value in np.percentile(columns, EXTENT_PERCENTILES))
+    return (y, x), (y0, x0, y1 + 1, x1 + 1)
+
+
+def not_too_far(from_yx: PointYX, to_yx: PointYX, side: int) -> PointYX:
+    """Return where a step from one place towards another ends: there, or after the longest step on each axis."""
+    longest = LONGEST_STEP * side
+    y, x = (start + min(max(end - start, -longest), longest) for start, end in zip(from_yx, to_yx, strict=True))
+    return y, x

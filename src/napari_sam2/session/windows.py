@@ -1,15 +1,21 @@
-"""A video predictor that looks at each object through a window that follows it.
+"""A video predictor that looks at objects through windows: on tiles that neighbours share, or one that follows each.
 
 A model that sees 256 pixels sees a cell of 60 pixels in a field of 1024 as a dot. `WindowedPredictor` answers the calls
 of a video predictor and gives every object its own state of the predictor that it was made with, over a movie of what
 the object's window shows (`stacks.windows`). Order: a prompt chooses the size and place of the window and is moved into
 it; a propagation runs all windows frame by frame in step, brings the logits back to where the window was, and places
-each window for the next frame in the middle of the mask. The object stays in the middle, so its memories lie upon one
-another. A prompt that the window on its frame cannot show hands the object over to another one: its prompts are made
-again there. An object for which a window would be about as large as the frame is tracked on whole frames, and all such
-objects share one state.
+each window for the next frame by the mask.
 
-Not here: which pixel goes to which object (`patches`), and several objects in one window.
+Shared windows are tiles, a fixed plan (`stacks.tiles`): each object is looked at in the tile that shows it well, and
+handed over to another when it comes near its border, or to a window around it when it is too large for any. Objects in
+the same tile share its image features, so the frame costs one pass of the encoder for each tile in use. Memories stay
+what they are: they are moved to where the object is expected in the new tile whenever they are looked at there. So what
+an object is seen in, and its mask within rounding, depends on that object alone. Without sharing each object has a
+window of its own that keeps it in the middle, so that its memories lie upon one another.
+
+A prompt that the window on its frame cannot show hands the object over to another one: its prompts are made again
+there. An object for which a window would be about as large as the frame is tracked on whole frames, and all such
+objects share one state. Not here: which pixel goes to which object (`patches`).
 """
 
 from __future__ import annotations
@@ -29,12 +35,14 @@ from sam2_core.inference.snapshots import Snapshot
 
 WHOLE_FRAME_SHARE = 0.85
 """From this share of the longer side of the frame on, the whole frame is looked at."""
+SHARED_ROOM = 1.2
+"""Tiles, which neighbours share, are larger than a window around a single object by this factor."""
 Answer = tuple[int, list[int], WindowedLogits]
 """Frame index, object ids, and their logits (O, 1, H, W)."""
 
 
 class WindowedPredictor:
-    """The calls of a video predictor, answered through windows that follow the objects.
+    """The calls of a video predictor, answered through windows.
 
     Parameters
     ----------
@@ -43,11 +51,17 @@ class WindowedPredictor:
     object_diameter_px
         Diameter of a typical object of the stack in pixels.
     span
-        Share of the window's side that such an object takes; by the size of the model's input where None.
+        Share of the side that such an object takes in a window of its own; by the size of the model's input where None.
+    shared
+        Whether neighbours are seen in the same window where they fit, on tiles; else each object has its own, which
+        keeps it in the middle.
     """
 
-    def __init__(self, predictor: Any, object_diameter_px: float, span: float | None = None) -> None:
+    def __init__(
+        self, predictor: Any, object_diameter_px: float, span: float | None = None, shared: bool = True
+    ) -> None:
         self.predictor = predictor
+        self.shared = shared
         self.side = window_side(object_diameter_px, span or usual_span(self.image_size))
 
     @property
@@ -58,6 +72,10 @@ class WindowedPredictor:
     def shows_whole(self, frame_size: tuple[int, int]) -> bool:
         """Return whether objects of typical size are tracked on whole frames of (height, width)."""
         return self.side >= WHOLE_FRAME_SHARE * max(frame_size)
+
+    def side_on(self, frame_size: tuple[int, int]) -> int:
+        """Return the side of the window in which an object of typical size is seen on frames of (height, width)."""
+        return self._tile_side(frame_size) or self.side
 
     def init_state(self, video_path: Any, **options: Any) -> WindowedState:
         """Return the state of a new run over frames; nothing is computed yet.
@@ -223,11 +241,17 @@ class WindowedPredictor:
         side = max(self.side, largest)
         shows_whole = side >= WHOLE_FRAME_SHARE * max(state.size)
         known = state.whole_frames() if shows_whole else None
-        view = known or View.open(self.predictor, state.movie, None if shows_whole else side, state.options)
+        tile = self._tile_side(state.size) if side == self.side else None
+        view = known or state.new_view(self.predictor, None if shows_whole else tile or side, tile is not None)
         for frame, extent in extents.items():
             if extent is not None:
                 view.prepare(frame, extent)
         return view
+
+    def _tile_side(self, frame_size: tuple[int, int]) -> int | None:
+        """Return the side of the tiles on a frame, None where objects are not to share any."""
+        side = round(SHARED_ROOM * self.side)
+        return side if self.shared and side < WHOLE_FRAME_SHARE * max(frame_size) else None
 
     def _made_again(self, view: View, calls: Sequence[PromptCall], need_output: bool) -> Any:
         """Return the answer to the last of an object's prompts, all of them made in that view."""

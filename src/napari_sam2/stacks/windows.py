@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,7 @@ SMALLEST_SIDE = 16
 KEPT_FRAMES = 4
 
 PointYX = tuple[float, float]
+BoxYX = tuple[float, float, float, float]
 Size = tuple[int, int]
 
 
@@ -42,7 +43,7 @@ class Window:
         """Middle in pixels; the middle of pixel (0, 0) is (0, 0)."""
         return self.y0 + (self.height - 1) / 2, self.x0 + (self.width - 1) / 2
 
-    def holds(self, box_yx: tuple[float, float, float, float]) -> bool:
+    def holds(self, box_yx: BoxYX) -> bool:
         """Return whether a box (y0, x0, y1, x1), in pixels of the frame, lies inside."""
         y0, x0, y1, x1 = box_yx
         return self.y0 <= y0 and self.x0 <= x0 and y1 <= self.y0 + self.height and x1 <= self.x0 + self.width
@@ -149,6 +150,13 @@ class RecentFrames:
         return getattr(self.movie, "contrast_limits", None)
 
 
+class Place(NamedTuple):
+    """Where a window is on a frame, and the place (y, x) on the frame where what it follows was expected."""
+
+    window: Window
+    aim_yx: PointYX
+
+
 class FollowingWindow:
     """A movie of what one window shows: `len` and `[i]`, with `height` and `width` of the window.
 
@@ -161,11 +169,14 @@ class FollowingWindow:
         Side of the window in pixels; None shows whole frames.
     """
 
+    may_read_ahead = False
+    """Where it looks on a frame depends on what was seen on the one before."""
+
     def __init__(self, movie: Any, side: int | None = None) -> None:
         self.movie = movie
         self.frame_size: Size = (int(movie.height), int(movie.width))
         self.height, self.width = self.frame_size if side is None else (side, side)
-        self._places: dict[int, Window] = {}
+        self._places: dict[int, Place] = {}
 
     def __len__(self) -> int:
         return len(self.movie)
@@ -184,20 +195,22 @@ class FollowingWindow:
         return (self.height, self.width) == self.frame_size
 
     @property
-    def places(self) -> tuple[tuple[int, Window], ...]:
-        """Frames on which the place was set, in the order in which they were, and the window there."""
+    def places(self) -> tuple[tuple[int, Place], ...]:
+        """Frames on which the place was set, in the order in which they were, and the place there."""
         return tuple(self._places.items())
 
     def is_placed(self, frame_index: int) -> bool:
         """Return whether the place on a frame was set."""
         return frame_index in self._places
 
-    def place(self, frame_index: int, centre_yx: PointYX) -> bool:
-        """Set the middle of the window on a frame; return whether that frame showed another part before."""
+    def place(self, frame_index: int, centre_yx: PointYX) -> None:
+        """Set the middle of the window on a frame."""
         window = window_at(centre_yx, (self.height, self.width), self.frame_size)
-        before = self._places.get(frame_index, window)
-        self._places[frame_index] = window
-        return window != before
+        self._places[frame_index] = Place(window, centre_yx)
+
+    def put(self, frame_index: int, place: Place) -> None:
+        """Set the place on a frame."""
+        self._places[frame_index] = place
 
     def leave(self, frame_index: int) -> None:
         """Forget the place on a frame, if it was set."""
@@ -205,12 +218,29 @@ class FollowingWindow:
 
     def window(self, frame_index: int) -> Window:
         """Return the window on a frame: as it was placed, else as on the nearest frame that was, else in the middle."""
-        if not self._places:
-            middle = ((self.frame_size[0] - 1) / 2, (self.frame_size[1] - 1) / 2)
-            return window_at(middle, (self.height, self.width), self.frame_size)
+        return self.placed(frame_index).window
+
+    def placed(self, frame_index: int) -> Place:
+        """Return the place on a frame, found as for `window`."""
         if frame_index in self._places:
             return self._places[frame_index]
-        return self._places[min(self._places, key=lambda known: abs(known - frame_index))]
+        if self._places:
+            return self._places[min(self._places, key=lambda known: abs(known - frame_index))]
+        middle = ((self.frame_size[0] - 1) / 2, (self.frame_size[1] - 1) / 2)
+        return Place(window_at(middle, (self.height, self.width), self.frame_size), middle)
+
+    def shift(self, frame_index: int, to_frame: int) -> tuple[float, float]:
+        """Return by which shares of its height and width what one window saw is moved to lie upon what another sees.
+
+        Nothing is moved between frames with the same window. Between different ones the places where the object was
+        expected are brought together.
+        """
+        (old, old_aim), (new, new_aim) = self.placed(frame_index), self.placed(to_frame)
+        if old == new:
+            return 0.0, 0.0
+        down = (new_aim[0] - new.y0) - (old_aim[0] - old.y0)
+        right = (new_aim[1] - new.x0) - (old_aim[1] - old.x0)
+        return down / self.height, right / self.width
 
 
 def _start(centre: float, length: int, whole: int) -> int:
