@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "cells-nano"
 
 
-def load_predictor(model: str, device: str = "auto", image_size: int | None = None) -> VideoPredictor:
+def load_predictor(
+    model: str, device: str = "auto", image_size: int | None = None, feature_cache: bool = False
+) -> VideoPredictor:
     """Return a video predictor with weights, on a device; see `session.model_loading.load_predictor`."""
     with _download_bar() as told:
-        return model_loading.load_predictor(model, device, image_size, told)
+        return model_loading.load_predictor(model, device, image_size, told, feature_cache)
 
 
 def config_and_weights(model: str) -> tuple[str, Path]:

@@ -24,7 +24,7 @@ from sam2_core.errors import StackError
 STOPPED = 130
 _SETTLED = (
     *("prompts", "model", "axes", "scene", "track_axis", "channel", "fixed"),
-    *("image_size", "object_diameter", "view", "contrast", "resume"),
+    *("image_size", "object_diameter", "view", "contrast", "feature_cache", "resume"),
 )
 _log = logging.getLogger(__name__)
 
@@ -74,6 +74,9 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     contrast: Annotated[
         tuple[float, float] | None, typer.Option(help="LOW HIGH: stored values shown as black and white.")
     ] = None,
+    feature_cache: Annotated[
+        bool, typer.Option("--feature-cache", help="Keep image features on disk and use those there; see embed.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there and start again.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on behind the last finished frame of a stopped run.")
@@ -93,7 +96,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     if stack is None or prompts is None or out is None:
         raise typer.BadParameter("give STACK, --prompts and --out, or --session with a session folder.")
     source = open_stack(stack, axes, scene)
-    movie = source.movie(track_axis, channel or None, _fixed(fixed or []))
+    movie = source.movie(track_axis, channel or None, fixed_axes(fixed or []))
     limits = None if contrast is None else ContrastLimits((contrast[0],), (contrast[1],))
     entries = read_prompts(prompts)
     look = view_request(view, object_diameter, entries)
@@ -114,7 +117,9 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     sentences: list[str] = []
 
     def load() -> VideoPredictor:
-        chosen = choose_view(look, load_predictor(model, device, image_size), (movie.height, movie.width))
+        chosen = choose_view(
+            look, load_predictor(model, device, image_size, feature_cache), (movie.height, movie.width)
+        )
         _log.info(chosen.sentence)
         sentences.append(chosen.sentence)
         return chosen.predictor
@@ -143,7 +148,7 @@ def _check_session_options(context: typer.Context) -> None:
         )
 
 
-def _fixed(entries: list[str]) -> dict[str, int]:
+def fixed_axes(entries: list[str]) -> dict[str, int]:
     """Return axis -> index from words like Z=3.
 
     Raises

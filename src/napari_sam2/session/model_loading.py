@@ -27,7 +27,11 @@ def _silent(name: str, done: int, total: int) -> None:
 
 
 def load_predictor(
-    model: str, device: str = "auto", image_size: int | None = None, on_download: OnDownload = _silent
+    model: str,
+    device: str = "auto",
+    image_size: int | None = None,
+    on_download: OnDownload = _silent,
+    feature_cache: bool = False,
 ) -> VideoPredictor:
     """Return a video predictor with weights, on a device.
 
@@ -41,6 +45,8 @@ def load_predictor(
         Side of the square model input in pixels, a multiple of 32; that of the configuration if None.
     on_download
         Told how far the download is, where there is one.
+    feature_cache
+        Keep image features in the user's cache folder, and find them there.
 
     Raises
     ------
@@ -51,7 +57,9 @@ def load_predictor(
 
     config, weights = config_and_weights(model, on_download)
     try:
-        return build_sam2_video_predictor(config, weights, device=device, image_size=image_size)
+        return build_sam2_video_predictor(
+            config, weights, device=device, image_size=image_size, feature_cache=feature_cache
+        )
     except CheckpointError:
         raise
     except (AssertionError, RuntimeError) as error:  # torch's ways of saying that a device is not there

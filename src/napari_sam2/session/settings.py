@@ -68,6 +68,12 @@ class SessionSettings(BaseModel):
         description="Taken from the prompts by the first propagation and kept, so that the view stays.",
         ge=1,
     )
+    feature_cache: bool = Field(
+        False,
+        title="Keep image features",
+        description="Keep what the model makes of each frame on disk, so that corrections and later sessions need not "
+        "wait for it; for large models. See napari-sam2 embed.",
+    )
     overlaps: Overlaps = Field(
         Overlaps.logits,
         title="Overlaps",

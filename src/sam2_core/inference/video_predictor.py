@@ -32,6 +32,8 @@ from sam2_core.modeling.sam2 import Sam2Model
 if TYPE_CHECKING:
     from typing import Self
 
+    from sam2_core.inference.feature_folder import FeatureFolder
+
 Answer = tuple[int, list[int], Tensor]
 """Frame index, object ids, and their logits at the stack's resolution (O, 1, H, W)."""
 
@@ -77,6 +79,11 @@ class SAM2VideoPredictor:
     def image_size(self) -> int:
         """Side of the square model input in pixels."""
         return self.model.image_size
+
+    @property
+    def feature_folder(self) -> FeatureFolder | None:
+        """Where image features are kept on disk, if they are."""
+        return self._stores.folder
 
     def to(self, device: torch.device | str) -> Self:
         """Move the model; states made before stay where they are."""

@@ -1,0 +1,141 @@
+"""`napari-sam2 embed`: image features of a stack made ahead, so that clicks and corrections need not wait for them.
+
+Without a stack it shows how much is kept, changes the limit or clears the folder. What is kept there is found again by
+`track --feature-cache`, by sessions with the setting of that name, and by scripts (`feature_cache=True`). Features are
+those of whole frames: where windows follow small objects, each run makes its own.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_sam2.cli.console import errors, frame_progress, output, table
+from napari_sam2.cli.interrupt import StopOnCtrlC
+from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
+from napari_sam2.cli.track import fixed_axes
+from napari_sam2.session import checked_range
+from napari_sam2.stacks import ContrastLimits, ModelMovie, open_stack
+from sam2_core.errors import StackError
+
+if TYPE_CHECKING:
+    from sam2_core.inference.feature_folder import FeatureFolder
+
+STOPPED = 130
+GIGABYTE = 1e9
+
+
+@dataclass(slots=True)
+class Embedding:
+    """How far it is: frames that were looked for, those that the encoder made, and seconds that passed."""
+
+    total: int
+    done: int = 0
+    made: int = 0
+    seconds: float = 0.0
+
+
+def embed_command(  # noqa: PLR0913 - one parameter per option of the command
+    stack: Annotated[
+        str | None, typer.Argument(help="TIFF, OME-TIFF, zarr, OME-Zarr, .npy, or a folder of images.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Name (see: napari-sam2 models) or path of a checkpoint.")] = DEFAULT_MODEL,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    axes: Annotated[
+        str | None, typer.Option(help="One letter of TZCYXS per dimension, e.g. TCYX; wins over the file.")
+    ] = None,
+    scene: Annotated[str | None, typer.Option(help="Image of a file that holds several: number or name.")] = None,
+    track_axis: Annotated[str | None, typer.Option(help="T or Z; T by default, Z where there is no time.")] = None,
+    channel: Annotated[list[str] | None, typer.Option(help="Number or name; give it up to three times to mix.")] = None,
+    fixed: Annotated[list[str] | None, typer.Option(help="Index of another axis, e.g. Z=3; may be repeated.")] = None,
+    start: Annotated[int | None, typer.Option(help="First frame.")] = None,
+    stop: Annotated[int | None, typer.Option(help="Frame before which to stop.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side of the model input in pixels, a multiple of 32.")] = None,
+    contrast: Annotated[
+        tuple[float, float] | None, typer.Option(help="LOW HIGH: stored values shown as black and white.")
+    ] = None,
+    limit: Annotated[
+        float | None, typer.Option(min=0, help="Gigabytes that all kept features may take, from now on.")
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Delete all kept features first.")] = False,
+) -> int:
+    """Make the image features of STACK ahead and keep them on disk, for large models and many corrections.
+
+    Give --model, --channel, --fixed, --image-size and --contrast as for `track`: other choices are other features.
+    Ctrl-C keeps what is made, and the same command goes on from there. Without STACK: say what is kept.
+    """
+    from sam2_core.inference.feature_folder import FeatureFolder
+
+    folder = FeatureFolder()
+    if clear:
+        errors().print(f"Deleted {folder.clear() / GIGABYTE:.2f} GB.")
+    if limit is not None:
+        folder.set_limit(round(limit * GIGABYTE))
+    if stack is None:
+        _show(folder)
+        return 0
+    limits = None if contrast is None else ContrastLimits((contrast[0],), (contrast[1],))
+    chosen = open_stack(stack, axes, scene).movie(track_axis, channel or None, fixed_axes(fixed or []))
+    frames = checked_range(len(chosen), start, stop)
+    predictor: Any = load_predictor(model, device, image_size, True)
+    _check_room(predictor, len(frames))
+    return _report(_embedded(predictor, ModelMovie(chosen, limits), frames), folder)
+
+
+def _check_room(predictor: Any, frames: int) -> None:
+    """Say no where the first frames would be forgotten before the last ones are made."""
+    from sam2_core.inference.disk_features import bytes_per_frame
+
+    folder: FeatureFolder = predictor.feature_folder
+    wanted = frames * bytes_per_frame(predictor.model)
+    if wanted > folder.limit_bytes:
+        raise StackError(
+            f"The features of {frames} frames take {wanted / GIGABYTE:.1f} GB, and {folder.path} may hold "
+            f"{folder.limit_bytes / GIGABYTE:.1f} GB; raise it with --limit, or choose fewer frames with --start and "
+            "--stop."
+        )
+
+
+def _embedded(predictor: Any, movie: ModelMovie, frames: range) -> Embedding:
+    """Return how far it came; the first Ctrl-C stops it after the frame in work.
+
+    Raises
+    ------
+    StackError
+        A frame cannot be read, or the disk is full.
+    """
+    folder: FeatureFolder = predictor.feature_folder
+    found, began = Embedding(len(frames)), time.monotonic()
+    with StopOnCtrlC() as ctrl_c, frame_progress() as bar:
+        task = bar.add_task("Making features", total=found.total)
+        for _, is_made in predictor.encode_frames(predictor.init_state(movie), frames):
+            found.done += 1
+            found.made += is_made
+            bar.update(task, completed=found.done)
+            if folder.fault:
+                raise StackError(f"Frame {frames[found.done - 1]} cannot be kept in {folder.path}: {folder.fault}.")
+            if ctrl_c.is_requested():
+                break
+    found.seconds = time.monotonic() - began
+    return found
+
+
+def _report(found: Embedding, folder: FeatureFolder) -> int:
+    """Say what came of it, and return the exit code."""
+    is_whole = found.done == found.total
+    output().print(
+        f"{found.made} frames made in {found.seconds:.1f} s, {found.done - found.made} were there. "
+        f"{folder.size_bytes() / GIGABYTE:.2f} GB are kept in {folder.path}."
+    )
+    if not is_whole:
+        errors().print(f"Stopped after {found.done} of {found.total} frames; the same command goes on from there.")
+    return 0 if is_whole else STOPPED
+
+
+def _show(folder: FeatureFolder) -> None:
+    size, limit = (f"{value / GIGABYTE:.2f} GB" for value in (folder.size_bytes(), folder.limit_bytes))
+    rows = [[str(folder.path), str(folder.count()), size, limit]]
+    output().print(table("Kept image features", ["folder", "frames", "size", "limit"], rows))
