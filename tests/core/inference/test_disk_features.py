@@ -270,15 +270,3 @@ def test_the_size_of_a_frame_is_known_before(model, frames, tmp_path):
         predictor = SAM2VideoPredictor(model, feature_cache=folder)
         list(predictor.encode_frames(predictor.init_state(frames), [0]))
         assert 0 < folder.size_bytes() - bytes_per_frame(model, exact) < 1000
-
-
-def test_prompting_without_output_gives_none_and_the_same_run(model, frames):
-    answers = []
-    for need_output in (True, False):
-        predictor = SAM2VideoPredictor(model)
-        state = predictor.init_state(frames)
-        clicked = predictor.add_new_points_or_box(state, 0, 1, points=[CLICKS[1]], labels=[1], need_output=need_output)
-        drawn = predictor.add_new_mask(state, 0, 2, np.eye(160, 224, dtype=bool), need_output=need_output)
-        assert (clicked is None, drawn is None) == (not need_output, not need_output)
-        answers.append(torch.stack([logits.clone() for _, _, logits in predictor.propagate_in_video(state)]))
-    assert torch.equal(*answers)
