@@ -4,7 +4,8 @@
 #   make demo     run the main job on a synthetic movie with the model that ships, and show what came out
 #   make test     all tests (installs missing Qt system libraries where it may)
 #   make check    ruff, mypy, import contracts, plugin manifest, wheel and sdist
-#   make bench    benchmarks; one of them: make bench NAME=bench_video.py
+#   make bench    comparisons of docs/benchmarks.md; one of them: make bench NAME=bench_video.py; a trial: BENCH_QUICK=1
+#   make bench-peers   the packages that the benchmarks compare with, in an environment of their own
 #   make bench-quality DATA=folder   masks of cells-nano against ground truth, by the protocol of docs/evaluation.md
 #   make clean    remove .venv and everything that was made
 #
@@ -15,11 +16,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help napari demo test check bench bench-quality clean
+.PHONY: help napari demo test check bench bench-peers bench-quality clean
 
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
-NAME ?=
+NAME ?= bench_image.py bench_video.py bench_retained.py bench_start_up.py bench_cells.py
 DATA ?=
 PYTEST_ARGS ?=
 EXTRA_INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
@@ -48,9 +50,13 @@ check: $(VENV)/.check
 	$(BIN)/npe2 validate --imports napari-sam2
 	@bash scripts/check_distributions.sh $(BIN)/python
 
+bench: export OFFICIAL_SAM2_PYTHON ?= $(abspath $(wildcard $(PEERS)/bin/python))
+bench: export TRANSFORMERS_SAM2_PYTHON ?= $(abspath $(wildcard $(PEERS)/bin/python))
 bench: $(VENV)/.test
 	@bash scripts/qt_libraries.sh $(BIN)/python
-	$(BIN)/python -m pytest -s -o "python_files=bench_*.py" tests/benchmark/$(NAME)
+	$(BIN)/python -m pytest -s -o "python_files=bench_*.py" $(addprefix tests/benchmark/,$(NAME)) $(PYTEST_ARGS)
+
+bench-peers: $(PEERS)/.peers
 
 bench-quality: $(VENV)/.plain
 	$(BIN)/python scripts/evaluate_all.py $(DATA) --out runs/quality
@@ -80,3 +86,11 @@ $(VENV)/.test: $(VENV)/.base $(SETTINGS)
 $(VENV)/.check: $(VENV)/.base $(SETTINGS)
 	$(INSTALL) --editable . --group lint
 	@touch $@ $(VENV)/.plain
+
+# PyPI's sam2 and transformers. sam2 is built without its CUDA kernel, with the torch that is there.
+$(PEERS)/.peers: constraints.txt
+	@PYTHON="$(PYTHON)" bash scripts/create_venv.sh $(PEERS)
+	$(INSTALL:$(VENV)/%=$(PEERS)/%) torch hydra-core iopath pillow tqdm setuptools wheel transformers==5.23.0
+	$(INSTALL:$(VENV)/%=$(PEERS)/%) --no-deps torchvision==0.28.0
+	SAM2_BUILD_CUDA=0 $(PEERS)/bin/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation sam2==1.1.0
+	@touch $@
