@@ -116,6 +116,8 @@ class ModelConfig:
         Whether an absent object marks its memory (2.1).
     detail_widths
         Channels of the convolutional branch at strides 2, 4, 8, 16 and 32; empty for none (our own models only).
+    smallest_piece
+        Pieces of a predicted mask below this share of its largest one are removed; 0 keeps all (official models).
     """
 
     name: str
@@ -125,6 +127,7 @@ class ModelConfig:
     num_maskmem: int = 7
     no_obj_embed_spatial: bool = True
     detail_widths: tuple[int, ...] = ()
+    smallest_piece: float = 0.0
     trunk: HieraConfig = field(default_factory=HieraConfig)
     prompt_encoder: PromptEncoderConfig = field(default_factory=PromptEncoderConfig)
     mask_decoder: MaskDecoderConfig = field(default_factory=MaskDecoderConfig)

@@ -7,6 +7,10 @@ class CheckpointError(RuntimeError):
     """Weights could not be found, fetched, read or fitted to a model."""
 
 
+class DeviceMemoryError(CheckpointError):
+    """A model and its objects do not fit into the memory of the device; shown like any trouble with a model."""
+
+
 class PromptError(ValueError):
     """A point, box or mask cannot be used as it was given."""
 

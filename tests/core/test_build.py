@@ -56,7 +56,13 @@ def test_official_overrides_have_their_counterparts() -> None:
 def test_official_scripts_may_ask_for_the_compiled_predictor(caplog) -> None:
     predictor = build_sam2_video_predictor(TINY, device="cpu", vos_optimized=True)
     assert isinstance(predictor, SAM2VideoPredictor)
-    assert "compiles nothing" in caplog.text
+    assert predictor.options.compile is None
+    assert "vos_optimized compiles on CUDA devices only, not on cpu" in caplog.text
+
+
+def test_the_compiled_predictor_can_be_had_on_any_device() -> None:
+    predictor = build_sam2_video_predictor(TINY, device="cpu", vos_optimized=True, compile="eager")
+    assert predictor.options.compile == "eager"
 
 
 def test_an_unknown_option_is_an_error() -> None:

@@ -2,8 +2,9 @@
 
 The model side of the video predictor. A `FrameStep` knows the model and the rules, and is handed everything else: the
 frame's features, the objects' banks, their prompts. Objects whose memories have the same layout go through the
-network as one batch; the result does not depend on which other objects are there. It neither reads frames nor records
-entries.
+network as one batch, cut to chunks that fit into memory (`chunks`); the result does not depend on which other objects
+are there. It neither reads frames nor records entries. Nothing waits for the device object by object: on a graphics
+card the host runs ahead of it.
 
 Source: ``_run_single_frame_inference`` in ``sam2/sam2_video_predictor.py`` and ``track_step`` in
 ``sam2/modeling/sam2_base.py`` (facebookresearch/sam2, 2b90b9f), there one object at a time.
@@ -11,14 +12,17 @@ Source: ``_run_single_frame_inference`` in ``sam2/sam2_video_predictor.py`` and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from sam2_core.inference.memory_bank import MemoryBank, MemoryEntry, Selection, SelectionRule, select_memories
-from sam2_core.inference.postprocess import fill_holes
+from sam2_core.inference.postprocess import fill_holes, remove_small_pieces
+from sam2_core.inference.runtime import Runtime, gathered
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.mask_decoder import upscale_masks
 from sam2_core.modeling.memory_attention import MemoryTokens
@@ -47,8 +51,6 @@ class StepRules:
         Precision in which memories are kept.
     storage_device
         Where entries are kept.
-    objects_per_batch
-        Objects that go through the network at once.
     fast_attention
         Read memories the fast way, not the plain one.
     """
@@ -59,7 +61,6 @@ class StepRules:
     binarize_prompted: bool
     memory_dtype: torch.dtype
     storage_device: torch.device
-    objects_per_batch: int = 16
     fast_attention: bool = True
 
 
@@ -84,27 +85,58 @@ Remembering = tuple[Moment, MemoryBank]
 """An object that looks at a frame of its stack, and what it remembers."""
 
 
-class FrameStep:
-    """The network and the rules of one state."""
+class Looking(NamedTuple):
+    """An object that looks at a frame, with what it looks back at."""
 
-    def __init__(self, model: Sam2Model, rules: StepRules) -> None:
+    moment: Moment
+    bank: MemoryBank
+    selection: Selection
+
+
+class Seen(NamedTuple):
+    """One object as the network saw it: (1, S/4, S/4), (C,), (1,), and (mem_dim, S/16, S/16) as it is kept."""
+
+    mask: Tensor
+    pointer: Tensor
+    score: Tensor
+    memory: Tensor
+
+
+class FrameStep:
+    """The network and the rules of one state.
+
+    Parameters
+    ----------
+    model
+        The network.
+    rules
+        Of the state.
+    runtime
+        How the network runs; a plain one where None.
+    """
+
+    def __init__(self, model: Sam2Model, rules: StepRules, runtime: Runtime | None = None) -> None:
         self.model = model
         self.rules = rules
+        self.runtime = runtime or Runtime(model)
 
     def track(self, remembering: Sequence[Remembering]) -> list[MemoryEntry]:
         """Return the entry of each object on a frame that nobody prompted, memories included.
 
         The objects may belong to different stacks; those of one stack share one `Moment`.
         """
-        entries: dict[int, MemoryEntry] = {}
-        selections = [self._select(bank, moment) for moment, bank in remembering]
-        for group in self._batches(selections):
-            some = [remembering[i] for i in group]
-            memory = self._memory(some, [selections[i] for i in group])
-            features = _side_by_side([moment for moment, _ in some])
-            for index, entry in zip(group, self._track_batch(features, memory), strict=True):
-                entries[index] = entry
-        return [entries[index] for index in range(len(remembering))]
+        if not remembering:
+            return []
+        looking = [Looking(moment, bank, self._select(bank, moment)) for moment, bank in remembering]
+        seen: dict[int, Seen] = {}
+        for group in _same_layout(looking):
+            some = [looking[index] for index in group]
+            seen.update(zip(group, self.runtime.chunks.run(some, self._track_chunk, self.model.device), strict=True))
+        in_order = [seen[index] for index in range(len(looking))]
+        masks = self._repaired(torch.stack([each.mask for each in in_order]))
+        return [
+            MemoryEntry(mask, each.pointer, each.score, each.memory) for mask, each in zip(masks, in_order, strict=True)
+        ]
 
     def prompt(
         self, moment: Moment, prompts: PromptBatch, bank: MemoryBank | None = None, without: int | None = None
@@ -127,14 +159,14 @@ class FrameStep:
         if bank is None or selection is None or not selection.spatial:
             conditioned = model.condition_without_memory(features)
         else:
-            conditioned = self._recall(features, self._memory([(moment, bank)], [selection]))
+            conditioned = self._recall(features, self._memory([Looking(moment, bank, selection)]))
         multimask = prompts.point_labels.shape[1] <= 1
         prediction = model.predict_masks(conditioned, features, prompts, multimask)
         return self._entries(prediction)[0]
 
     def prompt_mask(self, moment: Moment, mask: Tensor) -> MemoryEntry:
         """Return the entry of one object whose mask (1, 1, S, S) a person gave, its memory not encoded yet."""
-        return self._entries(self.model.predict_from_mask(moment.features, mask))[0]
+        return self._entries(self.model.predict_from_mask(moment.features, mask), smallest_piece=0.0)[0]
 
     def remember(self, moment: Moment, entry: MemoryEntry, prompted: bool) -> MemoryEntry:
         """Return the entry with its memory, encoded from the mask that it keeps."""
@@ -147,15 +179,18 @@ class FrameStep:
         memory = self.model.encode_memory(moment.features, upscale_masks(logits, size), score, binarize)
         return entry.with_memory(self._stored(memory[0]))
 
-    def _track_batch(self, features: ImageFeatures, memory: MemoryTokens) -> list[MemoryEntry]:
-        model = self.model
-        conditioned = self._recall(features, memory)
-        nothing = PromptBatch.empty(conditioned.shape[0], conditioned.device)
-        prediction = model.predict_masks(conditioned, features, nothing, multimask=True)
-        high_res = upscale_masks(prediction.low_res_masks, (model.image_size, model.image_size))
-        memories = model.encode_memory(features, high_res, prediction.object_score_logits)
-        pairs = zip(self._entries(prediction), memories, strict=True)
-        return [entry.with_memory(self._stored(features)) for entry, features in pairs]
+    def _track_chunk(self, looking: Sequence[Looking]) -> list[Seen]:
+        """Return what the network makes of objects with the same layout; the last is repeated up to a fixed size."""
+        is_full = looking[0].selection.is_full(self.rules.selection)
+        size = self.runtime.batch_size(len(looking), is_full)
+        padded = [*looking, *[looking[-1]] * (size - len(looking))]
+        features = _side_by_side([each.moment for each in padded])
+        found = self.runtime.track(features, self._memory(padded), self.rules.fast_attention, is_full)
+        columns = zip(
+            found.low_res_masks, found.object_pointers, found.object_score_logits, found.memories, strict=True
+        )
+        rows = itertools.islice(columns, len(looking))
+        return [Seen(mask, pointer, score, self._stored(memory)) for mask, pointer, score, memory in rows]
 
     def _recall(self, features: ImageFeatures, memory: MemoryTokens) -> Tensor:
         return self.model.condition_on_memory(features, memory, self.rules.fast_attention)
@@ -165,32 +200,19 @@ class FrameStep:
         tracked = bank.tracked.keys() - {without}
         return select_memories(conditioning, tracked, moment.frame, moment.reverse, self.rules.selection)
 
-    def _batches(self, selections: Sequence[Selection]) -> list[list[int]]:
-        """Return indices of objects whose memories have the same layout, at most so many at once."""
-        layouts: dict[tuple[object, ...], list[int]] = {}
-        for index, selection in enumerate(selections):
-            layout = (tuple(slot for _, slot in selection.spatial), len(selection.pointers))
-            layouts.setdefault(layout, []).append(index)
-        size = self.rules.objects_per_batch
-        return [group[i : i + size] for group in layouts.values() for i in range(0, len(group), size)]
-
-    def _memory(self, remembering: Sequence[Remembering], selections: Sequence[Selection]) -> MemoryTokens:
+    def _memory(self, looking: Sequence[Looking]) -> MemoryTokens:
         """Return the memories of objects with the same layout as one batch."""
         device = self.model.device
         spatial = []
-        for column in zip(*(selection.spatial for selection in selections), strict=True):
-            features = [
-                self._features(bank, frame, moment)
-                for (moment, bank), (frame, _) in zip(remembering, column, strict=True)
-            ]
-            spatial.append((torch.stack(features).to(device), column[0][1]))
+        for place, (_, slot) in enumerate(looking[0].selection.spatial):
+            seen = [self._features(each.bank, each.selection.spatial[place][0], each.moment) for each in looking]
+            spatial.append((gathered(seen, device), slot))
+        ages = [[float(age) for _, age in each.selection.pointers] for each in looking]
+        distances = torch.tensor(ages).to(device, non_blocking=True)  # (O, P), one transfer
         pointers = []
-        for column in zip(*(selection.pointers for selection in selections), strict=True):
-            known = [
-                _known(bank, frame).object_pointer for (_, bank), (frame, _) in zip(remembering, column, strict=True)
-            ]
-            distances = torch.tensor([float(distance) for _, distance in column], device=device)
-            pointers.append((torch.stack(known).to(device), distances))
+        for place in range(len(ages[0])):
+            known = [_known(each.bank, each.selection.pointers[place][0]).object_pointer for each in looking]
+            pointers.append((gathered(known, device), distances[:, place]))
         return self.model.memory_tokens(spatial, pointers, self.rules.pointer_span)
 
     def _features(self, bank: MemoryBank, frame: int, moment: Moment) -> Tensor:
@@ -204,13 +226,30 @@ class FrameStep:
             return entry.memory_features
         return shifted(entry.memory_features, *moment.shift(frame, moment.frame))
 
-    def _entries(self, prediction: MaskPrediction) -> list[MemoryEntry]:
-        masks = fill_holes(prediction.low_res_masks, self.rules.fill_hole_area).to(self.rules.storage_device)
+    def _entries(self, prediction: MaskPrediction, smallest_piece: float | None = None) -> list[MemoryEntry]:
+        masks = self._repaired(prediction.low_res_masks, smallest_piece)
         columns = zip(masks, prediction.object_pointer, prediction.object_score_logits, strict=True)
         return [MemoryEntry(mask, pointer, score) for mask, pointer, score in columns]
 
+    def _repaired(self, masks: Tensor, smallest_piece: float | None = None) -> list[Tensor]:
+        """Return masks (O, 1, h, w) one by one, holes filled and small pieces (by the model where None) removed.
+
+        Each has storage of its own: one may be kept longer.
+        """
+        share = self.model.config.smallest_piece if smallest_piece is None else smallest_piece
+        whole = remove_small_pieces(fill_holes(masks, self.rules.fill_hole_area), share)
+        return [mask.clone() for mask in whole.to(self.rules.storage_device)]
+
     def _stored(self, memory: Tensor) -> Tensor:
-        return memory.to(self.rules.storage_device, self.rules.memory_dtype)
+        return memory.to(self.rules.storage_device, self.rules.memory_dtype, copy=True)
+
+
+def _same_layout(looking: Sequence[Looking]) -> Iterable[list[int]]:
+    """Return indices of objects whose memories have the same layout."""
+    layouts: dict[tuple[object, ...], list[int]] = {}
+    for index, each in enumerate(looking):
+        layouts.setdefault(each.selection.layout, []).append(index)
+    return layouts.values()
 
 
 def _side_by_side(moments: Sequence[Moment]) -> ImageFeatures:

@@ -97,6 +97,11 @@ class OpenedFrames:
         """Return the number of frames."""
         return len(self._reader)
 
+    @property
+    def may_read_ahead(self) -> bool:
+        """Whether a frame may be read before those in front of it were looked at; a source can say that it may not."""
+        return bool(getattr(self._reader, "may_read_ahead", True))
+
     def __iter__(self) -> Iterator[Frame]:
         """Read the frames one after the other."""
         return (self[index] for index in range(len(self)))
@@ -225,6 +230,7 @@ class _ArrayFrames:
             raise StackError(f"shape {shape} is not (T, H, W, C) with 1 to {MAX_CHANNELS} channels; {hint}")
         self._array = array
         self._length = shape[0]
+        self.may_read_ahead = getattr(array, "may_read_ahead", True)
         self.frame_shape = shape[1:]
 
     def __len__(self) -> int:

@@ -21,7 +21,7 @@ from torch import Tensor
 from sam2_core.errors import PromptError
 from sam2_core.inference.frames import as_array
 from sam2_core.inference.intensity import frame_to_rgb
-from sam2_core.inference.postprocess import clean_image_masks
+from sam2_core.inference.postprocess import clean_image_masks, remove_small_pieces
 from sam2_core.inference.precision import pick_precision, running
 from sam2_core.inference.prompts import BOX_LABELS, checked_boxes, checked_points
 from sam2_core.inference.transforms import Size, box_to_points, masks_to_video, points_to_model_px, prepare_image
@@ -221,7 +221,7 @@ class SAM2ImagePredictor:
             low_res = clean_image_masks(
                 prediction.low_res_multimasks, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold
             )
-            masks = masks_to_video(low_res, size)
+            masks = masks_to_video(remove_small_pieces(low_res, self.model.config.smallest_piece), size)
             masks = masks if return_logits else (masks > self.mask_threshold).float()
         answer = (masks, prediction.ious, prediction.low_res_multimasks.clamp(-LOW_RES_LIMIT, LOW_RES_LIMIT))
         return _to_numpy(answer)

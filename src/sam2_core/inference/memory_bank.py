@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +34,15 @@ class PackedMask:
     @classmethod
     def pack(cls, logits: Tensor) -> PackedMask:
         """Return the packed sign of (1, h, w) logits."""
-        inside = (logits[0] > 0).cpu().numpy()
-        return cls(np.packbits(inside).tobytes(), (inside.shape[0], inside.shape[1]))
+        return cls.pack_all([logits])[0]
+
+    @classmethod
+    def pack_all(cls, logits: Sequence[Tensor]) -> list[PackedMask]:
+        """Return the packed sign of each (1, h, w) logits; they come from their device in one go."""
+        if not logits:
+            return []
+        inside = torch.cat([plane > 0 for plane in logits]).cpu().numpy()  # (O, h, w)
+        return [cls(np.packbits(plane).tobytes(), (plane.shape[0], plane.shape[1])) for plane in inside]
 
     def logits(self) -> Tensor:
         """Return (1, h, w) float32: ``PACKED_LOGIT`` inside, its negative outside."""
@@ -72,9 +79,11 @@ class MemoryEntry:
 
     def packed(self) -> MemoryEntry:
         """Return the entry without what can be computed again."""
-        if isinstance(self.mask, PackedMask):
-            return self
-        return dataclasses.replace(self, mask=PackedMask.pack(self.mask), memory_features=None)
+        return self if isinstance(self.mask, PackedMask) else self.with_packed(PackedMask.pack(self.mask))
+
+    def with_packed(self, mask: PackedMask) -> MemoryEntry:
+        """Return the entry with its mask packed, and without what can be computed again."""
+        return dataclasses.replace(self, mask=mask, memory_features=None)
 
     def with_memory(self, memory_features: Tensor) -> MemoryEntry:
         """Return the entry with its memory."""
@@ -112,14 +121,17 @@ class MemoryBank:
 
     def track(self, frame: int, entry: MemoryEntry) -> None:
         """Record a tracked frame, and pack the one that was recorded longest ago when there are too many in full."""
+        track_together(frame, [(self, entry)])
+
+    def _record(self, frame: int, entry: MemoryEntry) -> list[int]:
+        """Record a tracked frame; return those that need no longer be kept in full and are."""
         self.tracked[frame] = entry
         if self._keep is None:
-            return
+            return []
         self.recent.append(frame)
-        while len(self.recent) > self._keep:
-            oldest = self.recent.popleft()
-            if oldest in self.tracked and oldest not in self.recent:
-                self.tracked[oldest] = self.tracked[oldest].packed()
+        passed = [self.recent.popleft() for _ in range(len(self.recent) - self._keep)]
+        known = {old: self.tracked[old] for old in passed if old in self.tracked and old not in self.recent}
+        return [old for old, entry in known.items() if isinstance(entry.mask, Tensor)]
 
     def packed_but(self, count: int) -> dict[int, MemoryEntry]:
         """Return the tracked entries, all packed but those of the frames recorded last, `count` of them."""
@@ -135,6 +147,15 @@ class MemoryBank:
     def reaches(self, frame: int, reverse: bool) -> bool:
         """Return whether a propagation in that direction has met a prompt of the object by this frame."""
         return any(known >= frame if reverse else known <= frame for known in self.conditioning)
+
+
+def track_together(frame: int, entries: Iterable[tuple[MemoryBank, MemoryEntry]]) -> None:
+    """Record what several objects looked like on a tracked frame; what is packed for it leaves the device in one go."""
+    overdue = [(bank, old) for bank, entry in entries for old in bank._record(frame, entry)]
+    whole = [bank.tracked[old] for bank, old in overdue]
+    masks = PackedMask.pack_all([entry.low_res_logits for entry in whole])
+    for (bank, old), entry, mask in zip(overdue, whole, masks, strict=True):
+        bank.tracked[old] = entry.with_packed(mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +193,17 @@ class Selection:
 
     spatial: tuple[tuple[int, int], ...]
     pointers: tuple[tuple[int, int], ...]
+
+    @property
+    def layout(self) -> tuple[object, ...]:
+        """What the memories of objects that go as one batch have in common."""
+        return tuple(slot for _, slot in self.spatial), len(self.pointers)
+
+    def is_full(self, rule: SelectionRule) -> bool:
+        """Return whether each tracked frame that could be looked at is there: then sizes depend on prompts alone."""
+        prompted = {frame for frame, slot in self.spatial if slot == rule.num_maskmem - 1}
+        pointers = sum(frame not in prompted for frame, _ in self.pointers)
+        return (len(self.spatial) - len(prompted), pointers) == (rule.num_maskmem - 1, rule.max_pointers - 1)
 
 
 def select_memories(

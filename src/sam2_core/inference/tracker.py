@@ -18,15 +18,17 @@ import torch
 from torch import Tensor
 
 from sam2_core.errors import PromptError
+from sam2_core.inference.compiled import check_compile
 from sam2_core.inference.feature_folder import FeatureFolder
 from sam2_core.inference.frame_step import FrameStep, Moment, StepRules
-from sam2_core.inference.frames import read_rgb
+from sam2_core.inference.images import FRAMES_AHEAD, Images, ImagesAhead
 from sam2_core.inference.inference_state import InferenceState, PendingEntry, TrackedObject
-from sam2_core.inference.memory_bank import MemoryBank, MemoryEntry, SelectionRule
+from sam2_core.inference.memory_bank import MemoryBank, MemoryEntry, SelectionRule, track_together
 from sam2_core.inference.postprocess import resolve_overlaps
 from sam2_core.inference.prompts import MaskPrompt, PointPrompt, to_model_points
+from sam2_core.inference.runtime import Runtime, gathered
 from sam2_core.inference.semantics import SemanticsName, find_semantics
-from sam2_core.inference.transforms import mask_to_model, masks_to_video, prepare_video_frame
+from sam2_core.inference.transforms import mask_to_model, masks_to_video
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import NO_OBJECT_LOGIT, Sam2Model
@@ -59,9 +61,16 @@ class TrackingOptions:
         Keep image features on disk too, for the next run: True for the user's folder, or a `FeatureFolder`. Pays where
         the encoder takes long: large models.
     objects_per_batch
-        Objects that go through the network at once.
+        Objects that go through the network at once; None goes by a memory budget (`sam2_core.inference.chunks`).
+        Fewer when memory runs out.
     attention
         ``fast`` or ``plain``: how memories are read. Both give the same up to rounding; plain is the definition.
+    compile
+        None, or a mode of torch's compiler (``default``, ``reduce-overhead``, ``max-autotune``): what tracked frames
+        pass is compiled once memories are full. The same up to rounding; pays for long runs on a graphics card.
+    frames_ahead
+        Frames that a run reads before they are needed, by a thread of its own; None for 2 on a graphics card, and none
+        on a CPU (`sam2_core.inference.images`).
     stop_when_unchanged
         Compute an object no further when its masks agreed with what was there before on so many frames in a row, 16 to
         cover what a frame looks back on; None to compute all. See `run`.
@@ -79,10 +88,12 @@ class TrackingOptions:
     memory_dtype: torch.dtype = torch.bfloat16
     cached_frames: int = 4
     feature_cache: bool | FeatureFolder = False
-    objects_per_batch: int = 16
+    objects_per_batch: int | None = None
     attention: Literal["fast", "plain"] = "fast"
     stop_when_unchanged: int | None = None
     unchanged_iou: float = 1.0
+    compile: str | None = None
+    frames_ahead: int | None = None
     corrections_condition: bool | None = None
     max_conditioning_frames: int | None = None
 
@@ -91,6 +102,9 @@ class TrackingOptions:
             raise ValueError(f"attention must be fast or plain, is {self.attention!r}")
         if self.stop_when_unchanged is not None and self.stop_when_unchanged < 1:
             raise ValueError(f"stop_when_unchanged is {self.stop_when_unchanged}; give 1 frame or more, or None")
+        if self.frames_ahead is not None and self.frames_ahead < 0:
+            raise ValueError(f"frames_ahead is {self.frames_ahead}; give 0 or more, or None")
+        check_compile(self.compile)
 
 
 class Tracker:
@@ -100,6 +114,7 @@ class Tracker:
         self.model = model
         self.options = options
         self.semantics = find_semantics(options.semantics)
+        self.runtime = Runtime(model, options.objects_per_batch, options.compile)
 
     def new_object(self) -> TrackedObject:
         """Return an object that nobody has prompted yet; the state does not know it."""
@@ -157,22 +172,29 @@ class Tracker:
             return range(start, max(start - count, 0) - 1, -1) if start > 0 else ()
         return range(start, min(start + count, length - 1) + 1)
 
-    def encode(self, state: InferenceState, frame: int) -> ImageFeatures:
-        """Return a frame's image features, just made and kept; all else asks the store of the state first."""
-        image = prepare_video_frame(read_rgb(state.frames, frame), self.model.image_size)
-        return state.features.put(frame, self.model.encode_image(image[None].to(self.model.device)))
+    def images(self, order: Iterable[int] = ()) -> Images:
+        """Return the images of a run over frames in that order, read ahead where that pays; a context."""
+        size, device, count = self.model.image_size, self.model.device, self.options.frames_ahead
+        if count is None:
+            count = 0 if self.options.feature_cache else FRAMES_AHEAD.get(device.type, 0)
+        visited = tuple(order)
+        return ImagesAhead(size, device, visited, count) if count and visited else Images(size, device)
 
-    def visit(self, states: Sequence[InferenceState], frame: int, reverse: bool) -> None:
+    def encode(self, state: InferenceState, frame: int, images: Images | None = None) -> ImageFeatures:
+        """Return a frame's image features, just made and kept; all else asks the store of the state first."""
+        image = (images or self.images()).get(state.frames, frame)
+        return state.features.put(frame, self.runtime.encode_image(image))
+
+    def visit(self, states: Sequence[InferenceState], frame: int, reverse: bool, images: Images | None = None) -> None:
         """Track on a frame of each stack every object that is not prompted there and that the propagation has met."""
         met = []
         for state in states:
-            moment = self._moment(state, frame, reverse)
+            moment = self._moment(state, frame, reverse, images)
             banks = [tracked.bank for tracked in state.objects.values()]
             met += [(moment, bank) for bank in banks if self._meets(bank, frame, reverse)]
         remembering = [(moment, bank) for moment, bank in met if frame not in bank.conditioning]
         entries = self._step(states[0]).track(remembering)
-        for (_, bank), entry in zip(remembering, entries, strict=True):
-            bank.track(frame, entry)
+        track_together(frame, zip((bank for _, bank in remembering), entries, strict=True))
         for _, bank in met:  # only now: a frame that cannot be read was not passed
             bank.direction[frame] = reverse
 
@@ -205,9 +227,9 @@ class Tracker:
     def read(self, state: InferenceState, entries: list[MemoryEntry | None]) -> Tensor:
         """Return logits at the stack's resolution (O, 1, H, W), -1024 where an object has no entry."""
         size = self.model.config.low_res_size
-        absent = torch.full((1, size, size), NO_OBJECT_LOGIT)
-        logits = [(absent if entry is None else entry.low_res_logits).to(self.model.device) for entry in entries]
-        masks = masks_to_video(torch.stack(logits), state.size)
+        absent = torch.full((1, size, size), NO_OBJECT_LOGIT, device=state.storage_device)
+        logits = [absent if entry is None else entry.low_res_logits for entry in entries]
+        masks = masks_to_video(gathered(logits, self.model.device), state.size)
         return resolve_overlaps(masks) if self.options.non_overlap_masks else masks
 
     def _previous_logits(self, entry: MemoryEntry | None) -> Tensor | None:
@@ -217,12 +239,12 @@ class Tracker:
         logits = entry.low_res_logits[None].to(self.model.device)
         return logits.clamp(-PREVIOUS_LOGIT_LIMIT, PREVIOUS_LOGIT_LIMIT)
 
-    def _moment(self, state: InferenceState, frame: int, reverse: bool) -> Moment:
-        return Moment(frame, reverse, lambda index: self._features(state, index), state.shift)
+    def _moment(self, state: InferenceState, frame: int, reverse: bool, images: Images | None = None) -> Moment:
+        return Moment(frame, reverse, lambda index: self._features(state, index, images), state.shift)
 
-    def _features(self, state: InferenceState, frame: int) -> ImageFeatures:
+    def _features(self, state: InferenceState, frame: int, images: Images | None) -> ImageFeatures:
         features = state.features.get(frame)
-        return self.encode(state, frame) if features is None else features
+        return self.encode(state, frame, images) if features is None else features
 
     def _step(self, state: InferenceState) -> FrameStep:
         config, semantics = self.model.config, self.semantics
@@ -242,9 +264,9 @@ class Tracker:
                 binarize_prompted=self.options.binarize_prompted_masks,
                 memory_dtype=self.options.memory_dtype,
                 storage_device=state.storage_device,
-                objects_per_batch=self.options.objects_per_batch,
                 fast_attention=self.options.attention == "fast",
             ),
+            self.runtime,
         )
 
     def _option(self, name: str) -> Any:

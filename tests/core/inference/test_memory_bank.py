@@ -13,6 +13,7 @@ from sam2_core.inference.memory_bank import (
     SelectionRule,
     select_conditioning,
     select_memories,
+    track_together,
 )
 
 ALL = SelectionRule()
@@ -90,6 +91,26 @@ def test_a_bank_keeps_the_newest_frames_whole(keep: int | None, whole: list[int]
         bank.track(frame, entry())
     assert [frame for frame, known in bank.tracked.items() if known.memory_features is not None] == whole
     assert sorted(bank.tracked) == list(range(10))
+
+
+def test_objects_recorded_together_keep_what_each_would_alone() -> None:
+    """Banks of different ages: one has nothing to pack yet, and what is packed is its own."""
+    together, alone = ([MemoryBank(2), MemoryBank(2), MemoryBank(None)] for _ in range(2))
+    for banks in (together, alone):
+        banks[0].track(-1, entry(0.5))
+    for frame in range(5):
+        entries = [MemoryEntry(torch.randn(1, 8, 8), torch.ones(4), torch.ones(1), torch.ones(2, 2, 2)) for _ in alone]
+        track_together(frame, zip(together, entries, strict=True))
+        for bank, known in zip(alone, entries, strict=True):
+            bank.track(frame, known)
+    for one, other in zip(together, alone, strict=True):
+        assert one.tracked.keys() == other.tracked.keys()
+        assert one.recent == other.recent
+        for frame, known in one.tracked.items():
+            assert isinstance(known.mask, PackedMask) == isinstance(other.tracked[frame].mask, PackedMask)
+            assert torch.equal(known.low_res_logits, other.tracked[frame].low_res_logits)
+    assert isinstance(together[1].tracked[0].mask, PackedMask)
+    assert isinstance(together[2].tracked[0].mask, torch.Tensor)
 
 
 def test_a_frame_tracked_again_is_new() -> None:

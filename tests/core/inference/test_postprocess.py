@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sam2_core.inference.postprocess import clean_image_masks, fill_holes, remove_specks, resolve_overlaps
+from sam2_core.inference.postprocess import (
+    clean_image_masks,
+    fill_holes,
+    remove_small_pieces,
+    resolve_overlaps,
+    spread_small_components,
+)
 
 
 def small_components(mask: np.ndarray, max_area: int) -> np.ndarray:
@@ -39,14 +45,39 @@ masks = hnp.arrays(bool, st.tuples(st.integers(1, 4), st.integers(1, 9), st.inte
 
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(masks, st.integers(1, 12))
-def test_holes_and_specks_of_every_object_match_a_flood_fill(inside: np.ndarray, max_area: int) -> None:
+def test_holes_of_every_object_match_a_flood_fill(inside: np.ndarray, max_area: int) -> None:
     logits = torch.from_numpy(np.where(inside, 3.0, -3.0).astype(np.float32))[:, None]
     holes = np.stack([small_components(~plane, max_area) for plane in inside])
-    specks = np.stack([small_components(plane, max_area) for plane in inside])
     filled = fill_holes(logits, max_area)[:, 0].numpy()
-    removed = remove_specks(logits, max_area)[:, 0].numpy()
     np.testing.assert_array_equal(filled, np.where(holes, np.float32(0.1), logits[:, 0]))
-    np.testing.assert_array_equal(removed, np.where(specks, np.float32(-0.1), logits[:, 0]))
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(masks, st.integers(0, 12))
+def test_local_steps_find_the_same_components_as_a_flood_fill(inside: np.ndarray, max_area: int) -> None:
+    expected = np.stack([small_components(plane, max_area) for plane in inside])
+    found = spread_small_components(torch.from_numpy(inside)[:, None], max_area)[:, 0]
+    np.testing.assert_array_equal(found.numpy(), expected)
+
+
+def test_local_steps_agree_with_the_count_on_crowded_masks(rng: np.random.Generator) -> None:
+    """Long winding components beside small ones; what tracking asks for."""
+    for density in (0.3, 0.42, 0.6):
+        logits = torch.from_numpy((rng.random((6, 1, 64, 64)) < density).astype(np.float32))
+        small = spread_small_components(logits <= 0, 8)
+        assert torch.equal(torch.where(small, 0.1, logits), fill_holes(logits, 8))
+        assert small.any()
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(masks, st.sampled_from([0.2, 0.5, 1.0]))
+def test_pieces_that_are_small_beside_the_largest_of_their_object_are_removed(inside: np.ndarray, share: float) -> None:
+    logits = torch.from_numpy(np.where(inside, 3.0, -3.0).astype(np.float32))[:, None]
+    kept = remove_small_pieces(logits, share)[:, 0].numpy()
+    for plane, before, after in zip(inside, logits[:, 0].numpy(), kept, strict=True):
+        largest = next(size for size in range(plane.size + 1) if small_components(plane, size).sum() == plane.sum())
+        small = small_components(plane, int(np.ceil(share * largest)) - 1)
+        np.testing.assert_array_equal(after, np.where(small, np.float32(-0.1), before))
 
 
 def ring(hole_pixels: int) -> torch.Tensor:
@@ -72,14 +103,14 @@ def test_diagonal_gap_joins_a_hole_to_the_outside() -> None:
 def test_objects_are_never_joined_to_each_other() -> None:
     logits = torch.full((3, 1, 4, 4), -1.0)
     logits[:, :, 1:3, 1:3] = 1.0  # 4 pixels in each of three objects at the same place
-    assert (remove_specks(logits, 4) <= 0).all()
-    assert torch.equal(remove_specks(logits, 3), logits)
+    assert (fill_holes(-logits, 4) >= 0).all()
+    assert torch.equal(fill_holes(-logits, 3), -logits)
 
 
 def test_no_area_means_no_work_and_input_is_left_alone() -> None:
     logits = ring(3)
     assert fill_holes(logits, 0) is logits
-    assert remove_specks(logits, 0) is logits
+    assert remove_small_pieces(logits, 0.0) is logits
     before = logits.clone()
     fill_holes(logits, 8)
     assert torch.equal(logits, before)
@@ -89,6 +120,8 @@ def test_no_objects_and_absent_objects_pass() -> None:
     assert fill_holes(torch.zeros(0, 1, 8, 8), 8).shape == (0, 1, 8, 8)
     absent = torch.full((2, 1, 16, 16), -1024.0)
     assert torch.equal(fill_holes(absent, 8), absent)
+    assert remove_small_pieces(torch.zeros(0, 1, 8, 8), 0.3).shape == (0, 1, 8, 8)
+    assert torch.equal(remove_small_pieces(absent, 0.3), absent)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -140,4 +173,4 @@ def test_one_object_has_nobody_to_overlap() -> None:
 def test_repairs_on_a_gpu_equal_those_on_the_cpu(rng: np.random.Generator) -> None:
     logits = torch.from_numpy(rng.normal(0, 1, (5, 1, 64, 64)).astype(np.float32))
     assert torch.equal(fill_holes(logits.cuda(), 8).cpu(), fill_holes(logits, 8))
-    assert torch.equal(remove_specks(logits.cuda(), 8).cpu(), remove_specks(logits, 8))
+    assert torch.equal(remove_small_pieces(logits.cuda(), 0.3).cpu(), remove_small_pieces(logits, 0.3))
