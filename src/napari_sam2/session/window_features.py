@@ -7,6 +7,7 @@ A predictor's state asks its store by frame alone. `SeenFeatures` is such a stor
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from typing import Any
 
 from napari_sam2.stacks.windows import FollowingWindow, Window
@@ -88,6 +89,10 @@ class SeenFeatures:
             features = self._own_of(frame, window).put(frame, features)
         self._shared.put(frame, window, features)
         return features
+
+    def key(self, frame: int) -> Hashable:
+        """Return frame and window: whoever looks through the same one shares the features."""
+        return frame, self._source.window(frame)
 
     def clear(self) -> None:
         """Forget everything, also what others see."""

@@ -8,6 +8,7 @@ on disk what memory forgot. A store never encodes.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ class FeatureStore(Protocol):
 
     def put(self, frame: int, features: ImageFeatures) -> ImageFeatures:
         """Keep the features of the frame, possibly forgetting others; return them as `get` will."""
+        ...
+
+    def key(self, frame: int) -> Hashable:
+        """Return what stands for the image of a frame: stores in which it is the same share its features."""
         ...
 
     def clear(self) -> None:
@@ -75,6 +80,10 @@ class LruFeatures:
         while len(self._features) > self.max_frames:
             self._features.popitem(last=False)
         return features
+
+    def key(self, frame: int) -> Hashable:
+        """Return this store and the frame: nobody else keeps features here."""
+        return id(self), frame
 
     def clear(self) -> None:
         """Forget all frames."""

@@ -236,8 +236,8 @@ class SAM2VideoPredictor:
         """Yield frame by frame the masks of several states (O, 1, H, W) each: one `propagate_in_video` for all.
 
         Objects of different states go through the network as one batch. That is faster than one state after another
-        when there are many with few objects each, and gives the same within rounding. Images are encoded one by one, so
-        that their features do not depend on what else is tracked.
+        when there are many with few objects each, and gives the same within rounding; small images are encoded as one
+        batch too.
 
         Parameters
         ----------

@@ -11,6 +11,7 @@ from stand_ins import fill_with_stand_ins, movie
 
 from sam2_core import PromptError, SAM2VideoPredictor, StackError
 from sam2_core.config import load_config
+from sam2_core.inference import tracker
 from sam2_core.modeling.sam2 import Sam2Model
 
 TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
@@ -70,6 +71,20 @@ def test_states_run_together_as_one_after_the_other(predictor, movies) -> None:
     for (frame, found), (other, expected) in zip(together, apart, strict=True):
         assert frame == other
         assert [len(logits) for logits in found] == [2, 1, 1]
+        for one, wanted in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_small_images_of_a_frame_are_encoded_as_one_batch(predictor, movies, monkeypatch) -> None:
+    encode, batches = predictor.model.encode_image, []
+    monkeypatch.setattr(predictor.model, "encode_image", lambda images: batches.append(len(images)) or encode(images))
+    together = events(predictor, movies, SAM2VideoPredictor.propagate_together)
+    assert max(batches) == len(movies)
+    monkeypatch.setattr(tracker, "PIXELS_AT_ONCE", 0)
+    batches.clear()
+    apart = events(predictor, movies, SAM2VideoPredictor.propagate_together)
+    assert max(batches) == 1
+    for (_, found), (_, expected) in zip(together, apart, strict=True):
         for one, wanted in zip(found, expected, strict=True):
             torch.testing.assert_close(one, wanted, atol=1e-4, rtol=1e-4)
 
