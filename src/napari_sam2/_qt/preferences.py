@@ -10,7 +10,7 @@ from typing import Any
 from napari.settings import get_plugin_settings
 
 PLUGIN = "napari-sam2"
-_FIELDS = ("model", "device", "view", "overlaps", "even_out")
+_FIELDS = ("model", "device", "view", "overlaps", "even_out", "feature_cache")
 
 
 def preferred_settings() -> dict[str, Any]:

@@ -30,7 +30,7 @@ class _Watched:
     Attributes
     ----------
     carries
-        Whether the run has passed a frame behind which masks are outdated.
+        Whether masks are outdated behind a frame that the run has passed or begun after.
     agreed
         On how many frames in a row the run found what was there.
     """
@@ -54,9 +54,9 @@ class _Watched:
     def compare(self, frame: int, before: MemoryEntry | None, least_iou: float) -> None:
         """Note how a frame that was visited compares with what was known of it."""
         outdated, after = self.tracked.outdated, self.known(frame)
+        self.carries = self.carries or self._changed_by(frame)
         if (frame, self.reverse) in outdated:
             outdated.discard((frame, self.reverse))
-            self.carries = True
             self.agreed = 0
         elif frame not in self.tracked.bank.conditioning:
             agrees = before is not None and after is not None and _agree(before, after, least_iou)
@@ -69,8 +69,14 @@ class _Watched:
             self.tracked.outdated.add((frame, self.reverse))
 
     def _changed_from(self, frame: int) -> bool:
+        """Return whether masks are outdated by a prompt on the frame or on one that is still to come."""
         sign = -1 if self.reverse else 1
         return any(sign * other >= sign * frame for other, way in self.tracked.outdated if way == self.reverse)
+
+    def _changed_by(self, frame: int) -> bool:
+        """Return whether masks are outdated by a prompt on the frame or on one before it."""
+        sign = -1 if self.reverse else 1
+        return any(sign * other <= sign * frame for other, way in self.tracked.outdated if way == self.reverse)
 
 
 class Run:

@@ -54,11 +54,11 @@ def run(predictor, state, *args, **kwargs):
 
 
 def assert_same(one, other) -> None:
-    """The same masks, and logits that differ by no more than the size of a batch makes them."""
+    """The same logits but for what the size of a batch makes of them, and the same masks but for a pixel or two."""
     assert one.keys() == other.keys()
     assert sum(bool((logits > 0).any()) for logits in one.values()) > 1
     for frame, logits in one.items():
-        assert torch.equal(logits > 0, other[frame] > 0)
+        assert int(((logits > 0) != (other[frame] > 0)).sum()) <= 2
         torch.testing.assert_close(logits, other[frame], atol=2e-3, rtol=1e-4)
 
 
@@ -120,15 +120,16 @@ def test_no_object_rests_before_a_later_prompt_that_changed(model, frames):
 
 
 @pytest.mark.parametrize("restored", [False, True])
-def test_what_a_closed_run_has_not_reached_stays_outdated(model, frames, restored):
+@pytest.mark.parametrize("start", [0, 1])
+def test_what_a_closed_run_has_not_reached_stays_outdated(model, frames, restored, start):
     answers = []
     for option in (None, 3):
         predictor, state = begun(model, frames, stop_when_unchanged=option)
         predictor.add_new_mask(state, 0, 1, disc(*OTHER))
-        run(predictor, state, 0, 8)
+        run(predictor, state, start, 7)
         if restored:
             state = predictor.restore(frames, predictor.snapshot(state))
-        answers.append(run(predictor, state))
+        answers.append(run(predictor, state, start))
     assert_same(*answers)
 
 
