@@ -6,10 +6,12 @@ summing projected values does. The choice of a kernel:
 - CPU, float32: torch's fused kernel wants one width for both. Products over tiles (`products`) and a running softmax
   take 0.4 of its time; 0.6 to 0.75 of it where values are as wide as keys, so long sequences of any attention may come
   here (measured with torch 2.13 and oneDNN).
+- CPU, half precision: without AMX the fused kernel is no faster than in float32 (measured), so tiles in float32; with
+  AMX the fused kernel (not measured).
 - CUDA, float32: the memory-efficient kernel takes narrow values as they are (not measured; the flash kernel knows half
   precision only).
-- Half precision, and other devices: values are padded with zeros to the width of the keys, which is what the flash
-  kernel wants; the plain path's kernel without its projection (not measured).
+- Half precision there, and other devices: values are padded with zeros to the width of the keys, which is what the
+  flash kernel wants; the plain path's kernel without its projection (not measured).
 
 Inference only: nothing here drops out.
 """
@@ -18,12 +20,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sam2_core.modeling.products import linear, suits_onednn
+from sam2_core.modeling.products import infers_on_cpu, linear, onednn_is_on
 
 TILE = 512
 """Queries and keys of a tile: its weights, 1 MB, stay in the cache."""
@@ -32,13 +35,14 @@ TILE = 512
 def suits_tiles(queries: Tensor, keys: Tensor) -> bool:
     """Return whether tiles beat torch's fused kernel: queries (..., Nq, E), keys (..., Nk, E) of any attention."""
     long = min(queries.shape[-2], keys.shape[-2]) >= TILE
-    return long and suits_onednn(queries[..., :TILE, :], TILE)
+    return long and infers_on_cpu(queries) and _for_tiles(queries) and onednn_is_on()
 
 
 def attend_narrow(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """Return (B, Nq, Ev): values (B, Nk, Ev) summed by softmaxed products of queries (B, Nq, E) and keys (B, Nk, E)."""
-    if queries.device.type == "cpu" and queries.dtype == torch.float32:
-        return _in_tiles(queries, keys, values)
+    if _for_tiles(queries):
+        with torch.autocast("cpu", enabled=False):
+            return _in_tiles(queries, keys, values)
     if queries.device.type == "cuda" and queries.dtype == torch.float32:
         return _fused(queries, keys, values)
     width = values.shape[-1]
@@ -46,17 +50,30 @@ def attend_narrow(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     return _fused(queries, keys, padded)[..., :width]
 
 
+def _for_tiles(x: Tensor) -> bool:
+    if x.device.type != "cpu":
+        return False
+    return x.dtype == torch.float32 or (x.dtype in (torch.bfloat16, torch.float16) and not _has_amx())
+
+
+@lru_cache(1)
+def _has_amx() -> bool:
+    known = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return known is not None and bool(known())
+
+
 def _fused(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(queries[:, None], keys[:, None], values[:, None])[:, 0]
 
 
 def _in_tiles(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Return the sums in the dtype of the queries, made in float32."""
     scale = 1 / math.sqrt(queries.shape[-1])
     summed = queries.new_empty(*queries.shape[:2], values.shape[-1])
     for own_queries, own_keys, own_values, place in zip(queries, keys, values, summed, strict=True):
-        key_tiles = own_keys.contiguous().split(TILE)
-        columns = [tile.T.contiguous() for tile in own_values.split(TILE)]  # (Ev, TILE) each
-        for some, there in zip((own_queries * scale).split(TILE), place.split(TILE), strict=True):
+        key_tiles = own_keys.float().contiguous().split(TILE)
+        columns = [tile.T.float().contiguous() for tile in own_values.split(TILE)]  # (Ev, TILE) each
+        for some, there in zip((own_queries.float() * scale).split(TILE), place.split(TILE), strict=True):
             there.copy_(_running_softmax(some, key_tiles, columns))
     return summed
 

@@ -27,8 +27,10 @@ Activation = Literal["none", "relu", "gelu"]
 ROWS = 2048
 """Rows that go through several layers at once."""
 
-FEWEST_MULTIPLICATIONS = 2**20
-"""Below, the call costs more than the product."""
+FEWEST_WEIGHTS = 1024
+"""Below, the call costs more than the product. The number of rows does not matter: so an object's products do not
+change, not in their last bits either, with how many objects are in its batch.
+"""
 
 _ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"none": lambda x: x, "relu": torch.relu_, "gelu": F.gelu}
 
@@ -39,16 +41,24 @@ def _has_onednn() -> bool:
     return known and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
+def onednn_is_on() -> bool:
+    """Return whether oneDNN's product can be called, and nobody has switched it off."""
+    return _has_onednn() and bool(torch.backends.mkldnn.enabled)
+
+
+def infers_on_cpu(x: Tensor) -> bool:
+    """Return whether x is on a CPU and nobody wants gradients."""
+    return x.device.type == "cpu" and not torch.is_grad_enabled()
+
+
 def on_plain_cpu(x: Tensor) -> bool:
     """Return whether x is float32 on a CPU and nobody wants gradients or another precision."""
-    ordinary = x.device.type == "cpu" and x.dtype == torch.float32
-    return ordinary and not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
+    return infers_on_cpu(x) and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
 def suits_onednn(x: Tensor, outputs: int) -> bool:
     """Return whether a product of x (..., K) with K x outputs numbers is oneDNN's."""
-    large = x.numel() * outputs >= FEWEST_MULTIPLICATIONS
-    return large and on_plain_cpu(x) and _has_onednn() and bool(torch.backends.mkldnn.enabled)
+    return x.shape[-1] * outputs >= FEWEST_WEIGHTS and x.numel() > 0 and on_plain_cpu(x) and onednn_is_on()
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: Activation = "none") -> Tensor:
@@ -88,6 +98,6 @@ def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor, length: int) -> T
 
     The function must not look from one to another.
     """
-    if len(x) <= length or x.device.type != "cpu" or torch.is_grad_enabled():
+    if len(x) <= length or not infers_on_cpu(x):
         return function(x)
     return torch.cat([function(piece) for piece in x.split(length)])

@@ -60,10 +60,11 @@ def test_a_product_is_the_ordinary_one(activation, with_bias, generator) -> None
 
 @needs_onednn
 def test_only_large_float32_products_without_gradients_are_for_onednn() -> None:
-    x = torch.ones(1024, 32)
+    x = torch.ones(7, 32)
     with torch.no_grad():
         assert suits_onednn(x, 32)
         assert not suits_onednn(x, 31)
+        assert not suits_onednn(x[:0], 32)
         assert not suits_onednn(x.double(), 32)
         assert not suits_onednn(x.bfloat16(), 32)
         with torch.autocast("cpu", torch.bfloat16):
@@ -71,6 +72,16 @@ def test_only_large_float32_products_without_gradients_are_for_onednn() -> None:
         with without_onednn():
             assert not suits_onednn(x, 32)
     assert not suits_onednn(x, 32)
+
+
+@needs_onednn
+@pytest.mark.parametrize("activation", ["none", "gelu"])
+@torch.inference_mode()
+def test_products_do_not_depend_on_how_many_rows_there_are(activation, generator) -> None:
+    x, weight = torch.randn(400, 160, generator=generator), torch.randn(96, 160, generator=generator)
+    whole = linear(x, weight, activation=activation)
+    for rows in (2, 9, 64, 256):
+        assert torch.equal(linear(x[:rows], weight, activation=activation), whole[:rows])
 
 
 def test_gradients_are_those_of_the_ordinary_layer(generator) -> None:
