@@ -49,7 +49,7 @@ def test_a_frame_with_all_memories(sides: list[OpenSide]) -> None:
     counts = [int(count) for count in os.environ.get("BENCH_OBJECTS", amount("1,4,10", "1,3")).split(",")]
     rows = []
     for count in counts:
-        times = repeats(5 if count == 1 or on_gpu(sides) else 3)
+        times = repeats(5 if count == 1 or on_gpu(sides) else 3 if count < 10 else 2)
         found = seconds(sides, times, "object_frame", warm_up=on_gpu(sides), objects=count)
         rows.append(in_milliseconds(f"a frame with {count} object{'s' * (count > 1)}", found))
     publish("video", rows, sides)

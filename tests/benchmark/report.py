@@ -96,9 +96,16 @@ class Report:
         for row in self.rows:
             measured = [_number(row.median(name), row.unit) for name in self.columns]
             lines.append(_line([row.what, *measured, *(_times(times(row, name, self.base)) for name in self.compared)]))
-        notes = [f"- {row.what}: {row.note}" for row in self.rows if row.note]
-        blocks = ["\n".join(lines), "\n".join(notes), describe(self.machine)]
+        blocks = ["\n".join(lines), "\n".join(self._notes()), describe(self.machine)]
         return "\n\n".join(block for block in blocks if block)
+
+    def _notes(self) -> list[str]:
+        """Return each note once, with the rows that it is about."""
+        about: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.note:
+                about.setdefault(row.note, []).append(row.what)
+        return [f"- {' and '.join(rows)}: {note}" for note, rows in about.items()]
 
 
 def times(row: Row, column: str, base: str) -> float | None:

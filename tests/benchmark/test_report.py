@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
-from benchmark.report import Report, Row, keep, put_between
+from benchmark.report import DOCS, Report, Row, keep, put_between
 
 ROWS = [
     Row("a frame", "ms", {"ours": [10.0, 30.0, 20.0], "peer": [50.0, 40.0]}),
@@ -38,6 +40,12 @@ def test_the_table_holds_medians_and_ratios() -> None:
         "",
         "a chip, 2 cores, threads: 1, 8 GB; device cpu; torch 2; commit abc; 2026-01-31",
     ]
+
+
+def test_a_note_that_two_rows_share_is_said_once() -> None:
+    rows = [Row(what, "s", {"ours": [1.0]}, note="a few frames") for what in ("here", "there")]
+    lines = Report("speed", "ours", {"ours": "this"}, [], rows).as_markdown().splitlines()
+    assert [line for line in lines if line.startswith("- ")] == ["- here and there: a few frames"]
 
 
 def test_json_keeps_every_repeat(tmp_path) -> None:
@@ -86,3 +94,12 @@ def test_a_page_without_one_place_for_the_table_is_refused(page) -> None:
 
 def test_backslashes_in_a_table_stay_as_they_are() -> None:
     assert put_between("<!-- begin a -->\n<!-- end a -->", "a", r"\1 \d") == "<!-- begin a -->\n\\1 \\d\n<!-- end a -->"
+
+
+def test_the_documentation_has_a_place_for_each_table() -> None:
+    programs = Path(__file__).parent.glob("bench_*.py")
+    names = [name for path in programs for name in re.findall(r'publish\("(\w+)"', path.read_text())]
+    assert len(names) == len(set(names)) >= 7
+    page = (DOCS / "benchmarks.md").read_text()
+    for name in [*names, *(f"{name}_gpu" for name in names), "files"]:
+        assert f"<!-- begin {name} -->\nthe table\n<!-- end" in put_between(page, name, "the table")

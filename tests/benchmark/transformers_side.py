@@ -61,7 +61,7 @@ class Side:
 
     def image_prompts(self, count: int) -> Action:
         model = self.made(Sam2Model, Sam2Config())
-        asked = torch.from_numpy(boxes(count, self.size))[None].to(self.device)
+        asked = torch.from_numpy(boxes(count, self.size))[None].to(self.device, self.dtype)
         with torch.inference_mode():
             embeddings = model.get_image_embeddings(self.pixels()[None])
 
