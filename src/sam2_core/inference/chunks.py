@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 
 from sam2_core.config import ModelConfig
-from sam2_core.inference.device_memory import budget_bytes, bytes_per_object, give_back, is_out_of_memory
+from sam2_core.inference.device_memory import give_back, is_out_of_memory, objects_that_fit
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Chunks:
     def size(self, device: torch.device) -> int:
         """Return how many objects go at once, at least 1."""
         if self._size is None:
-            self._size = max(1, budget_bytes(device) // bytes_per_object(self._config))
+            self._size = objects_that_fit(self._config, device)
         return self._size
 
     def run(

@@ -17,7 +17,9 @@ from sam2_core.errors import DeviceMemoryError
 MEBIBYTE = 2**20
 BUDGETS = {"cpu": 512 * MEBIBYTE, "mps": 2048 * MEBIBYTE}
 """What the objects of a batch may use on devices that are not asked: a rule, so that the same run always has the same
-batches. More at once is not faster on a CPU (measured)."""
+batches."""
+MOST_OBJECTS = {"cpu": 16}
+"""More at once are no faster there: small models are fastest with 8 to 16, large ones do not care (measured)."""
 CUDA_SHARE = 0.5
 """The share of the memory that is free on a CUDA device; the rest is for memories that are still to come."""
 COMPLAINTS = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
@@ -34,11 +36,18 @@ def budget_bytes(device: torch.device) -> int:
     return int(CUDA_SHARE * (free + unused))
 
 
+def objects_that_fit(config: ModelConfig, device: torch.device) -> int:
+    """Return how many objects may go through the network at once, at least 1."""
+    fit = max(1, budget_bytes(device) // bytes_per_object(config))
+    return min(fit, MOST_OBJECTS.get(device.type, fit))
+
+
 def bytes_per_object(config: ModelConfig) -> int:
     """Return about how many bytes one object needs on a frame when its memories are full, in float32.
 
     Counted are the memories with their places and their projected keys, two of each while keys are turned, the hidden
-    layer of a feed-forward with its input and output, and a few masks at the model input's size.
+    layer of a feed-forward with its input and output, and a few masks at the model input's size. A test holds it to
+    what the network was seen to use.
     """
     cells = config.grid_size**2
     pieces = config.d_model // config.mem_dim

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from stand_ins import fill_with_stand_ins, movie
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from sam2_core import SAM2VideoPredictor
 from sam2_core.config import load_config
 from sam2_core.errors import DeviceMemoryError
 from sam2_core.inference.chunks import Chunks
-from sam2_core.inference.device_memory import BUDGETS, bytes_per_object, is_out_of_memory
+from sam2_core.inference.device_memory import BUDGETS, MOST_OBJECTS, bytes_per_object, is_out_of_memory
+from sam2_core.inference.precision import running
+from sam2_core.inference.runtime import Runtime
 from sam2_core.modeling.sam2 import Sam2Model
 
 TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
@@ -135,10 +140,47 @@ def test_tensors_of_the_failed_attempt_are_gone_before_the_next() -> None:
     assert chunks.run([1, 2], work, CPU) == [1, 2]
 
 
+class Peak(TorchDispatchMode):
+    """Counts the bytes of the tensors that are alive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: dict[int, int] = {}
+        self.peak = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, torch.Tensor) and tensor.untyped_storage()._cdata not in self.sizes:
+                storage = tensor.untyped_storage()
+                self.sizes[storage._cdata] = storage.nbytes()
+                weakref.finalize(storage, self.sizes.pop, storage._cdata)
+        self.peak = max(self.peak, sum(self.sizes.values()))
+        return made
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
+def test_an_object_needs_no_more_than_was_counted(fast, dtype) -> None:
+    config = load_config("cells_nano")
+    model, side = Sam2Model(config).eval(), config.grid_size
+    peaks = []
+    for objects in (1, 3):
+        with running(CPU, dtype):
+            features = model.encode_image(torch.zeros(1, 3, config.image_size, config.image_size))
+            spatial = [(torch.zeros(objects, config.mem_dim, side, side), slot) for slot in range(config.num_maskmem)]
+            pointers = [(torch.zeros(objects, config.d_model), float(age)) for age in range(16)]
+            with Peak() as seen:
+                Runtime(model).track(features, model.memory_tokens(spatial, pointers, 15), fast, is_full=True)
+        peaks.append(seen.peak)
+    needed = (peaks[1] - peaks[0]) / 2
+    assert needed <= bytes_per_object(config) <= 4 * needed
+
+
 def test_the_size_goes_by_what_the_model_needs() -> None:
     nano, tiny = (load_config(name) for name in ("cells_nano", "sam2.1_hiera_t"))
-    assert Chunks(tiny).size(CPU) == BUDGETS["cpu"] // bytes_per_object(tiny)
-    assert 1 <= Chunks(tiny).size(CPU) < Chunks(nano).size(CPU)
+    assert Chunks(tiny).size(CPU) == BUDGETS["cpu"] // bytes_per_object(tiny) == 2
+    assert Chunks(nano).size(CPU) == MOST_OBJECTS["cpu"]
     assert Chunks(tiny.replace(image_size=4096)).size(CPU) == 1
     with pytest.raises(ValueError, match="objects_per_batch is 0"):
         Chunks(tiny, 0)
