@@ -10,6 +10,7 @@ from bright_predictor import BrightPredictor, Movie, click, masks, straight
 from stand_ins import fill_with_stand_ins
 
 from napari_sam2.session import WindowedPredictor
+from napari_sam2.session.window_features import SPARE_FEATURES
 from sam2_core.config import load_config
 from sam2_core.inference.video_predictor import SAM2VideoPredictor
 from sam2_core.modeling.sam2 import Sam2Model
@@ -135,6 +136,23 @@ def test_each_window_is_encoded_once_on_a_frame(real, noise, monkeypatch, shared
         )
     list(windowed.propagate_in_video(state))
     assert counting.images == per_frame * len(noise)
+
+
+def test_as_many_image_features_are_kept_as_there_are_objects_and_a_few(real, noise):
+    windowed = WindowedPredictor(real, 8.0)
+    state = windowed.init_state(noise)
+    for object_id in (1, 2):
+        click(windowed, state, 0, object_id, 20 * object_id, 20 * object_id)
+        state.select([object_id])
+    features = state.views[1].state.features
+    for frame in range(5):
+        features.put(frame, f"frame {frame}")
+        state.views[2].source.place(frame, (80.0, 100.0))
+        state.views[2].state.features.put(frame, f"frame {frame}, elsewhere")
+    assert len(features) == 2 + SPARE_FEATURES
+    assert features.get(4) == "frame 4"
+    assert state.views[2].state.features.get(4) == "frame 4, elsewhere"
+    assert features.get(1) is None
 
 
 def test_within_one_window_it_is_a_movie_of_that_part(real, noise):

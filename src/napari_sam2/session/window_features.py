@@ -7,7 +7,7 @@ A predictor's state asks its store by frame alone. `SeenFeatures` is such a stor
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sized
 from typing import Any
 
 from napari_sam2.stacks.windows import FollowingWindow, Window
@@ -18,13 +18,16 @@ SPARE_FEATURES = 4
 
 
 class SharedFeatures:
-    """Image features of the windows looked through last, by frame and window; the oldest go first.
+    """Image features of the windows looked through last, by frame and window: one for each object, and some to spare.
 
-    `limit` is how many are kept.
+    Parameters
+    ----------
+    objects
+        Those that are looked at, as they are now.
     """
 
-    def __init__(self) -> None:
-        self.limit = SPARE_FEATURES
+    def __init__(self, objects: Sized) -> None:
+        self._objects = objects
         self._features: OrderedDict[tuple[int, Window], Any] = OrderedDict()
 
     def __len__(self) -> int:
@@ -41,7 +44,7 @@ class SharedFeatures:
         """Keep features; of too many, forget those that were not used for longest."""
         self._features[frame, window] = features
         self._features.move_to_end((frame, window))
-        while len(self._features) > self.limit:
+        while len(self._features) > len(self._objects) + SPARE_FEATURES:
             self._features.popitem(last=False)
 
     def clear(self) -> None:

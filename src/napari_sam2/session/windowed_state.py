@@ -108,8 +108,8 @@ class WindowedState:
     def __init__(self, movie: RecentFrames, options: dict[str, Any]) -> None:
         self.movie = movie
         self.options = options
-        self.features = SharedFeatures()
         self.views: MutableMapping[int, View] = {}
+        self.features = SharedFeatures(self.views)
         self.calls: MutableMapping[int, list[PromptCall]] = {}
         self._all_views = self.views
 
@@ -145,7 +145,6 @@ class WindowedState:
         """Return a view of a window and the predictor's state over it, which from now on shares image features."""
         if hasattr(state, "features"):
             state.features = SeenFeatures(self.features, source, state.features)
-            self.features.limit += 1
         if tiled:
             state.shift = source.shift
         return View(source, state, Tiling(source.frame_size, source.height) if tiled else None)
