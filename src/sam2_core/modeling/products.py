@@ -42,8 +42,8 @@ def _has_onednn() -> bool:
 
 
 def onednn_is_on() -> bool:
-    """Return whether oneDNN's product can be called, and nobody has switched it off."""
-    return _has_onednn() and bool(torch.backends.mkldnn.enabled)
+    """Return whether oneDNN's product is there and not switched off; a compiler chooses for itself."""
+    return not torch.compiler.is_compiling() and _has_onednn() and bool(torch.backends.mkldnn.enabled)
 
 
 def infers_on_cpu(x: Tensor) -> bool:
