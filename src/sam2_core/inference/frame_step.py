@@ -208,7 +208,8 @@ class FrameStep:
             seen = [self._features(each.bank, each.selection.spatial[place][0], each.moment) for each in looking]
             spatial.append((gathered(seen, device), slot))
         ages = [[float(age) for _, age in each.selection.pointers] for each in looking]
-        distances = torch.tensor(ages).to(device, non_blocking=True)  # (O, P), one transfer
+        table = torch.tensor(ages, pin_memory=device.type == "cuda")  # (O, P); pageable memory may make the host wait
+        distances = table.to(device, non_blocking=True)
         pointers = []
         for place in range(len(ages[0])):
             known = [_known(each.bank, each.selection.pointers[place][0]).object_pointer for each in looking]

@@ -86,12 +86,12 @@ class PromptEncoder(nn.Module):
         """
         if prompts.point_labels.shape[1] == 0:
             return self.not_a_point_embed.weight.expand(len(prompts.point_labels), 1, -1)[:, :0]
-        size = torch.tensor([grid[1] * 16, grid[0] * 16], device=prompts.point_labels.device)
         points, labels = prompts.points_xy_model_px + 0.5, prompts.point_labels
         points = torch.cat([points, points.new_zeros(points.shape[0], 1, 2)], dim=1)
         labels = torch.cat([labels, labels.new_full((labels.shape[0], 1), PADDING)], dim=1)
         kinds = torch.cat([kind(labels.new_zeros(1)) for kind in self.point_embeddings])  # (4, C)
-        placed = self.pe_layer(points / size) + kinds[labels.clamp(min=0).long()]
+        unit_xy = torch.stack([points[..., 0] / (16 * grid[1]), points[..., 1] / (16 * grid[0])], dim=-1)
+        placed = self.pe_layer(unit_xy) + kinds[labels.clamp(min=0).long()]
         return torch.where((labels == PADDING)[..., None], self.not_a_point_embed.weight, placed)
 
     def dense(self, prompts: PromptBatch, grid: tuple[int, int]) -> Tensor:
