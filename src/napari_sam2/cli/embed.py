@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_sam2.cli import options
 from napari_sam2.cli.console import errors, frame_progress, output, table
 from napari_sam2.cli.interrupt import StopOnCtrlC
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
@@ -39,24 +40,18 @@ class Embedding:
 
 
 def embed_command(  # noqa: PLR0913 - one parameter per option of the command
-    stack: Annotated[
-        str | None, typer.Argument(help="TIFF, OME-TIFF, zarr, OME-Zarr, .npy, or a folder of images.")
-    ] = None,
-    model: Annotated[str, typer.Option(help="Name (see: napari-sam2 models) or path of a checkpoint.")] = DEFAULT_MODEL,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    axes: Annotated[
-        str | None, typer.Option(help="One letter of TZCYXS per dimension, e.g. TCYX; wins over the file.")
-    ] = None,
-    scene: Annotated[str | None, typer.Option(help="Image of a file that holds several: number or name.")] = None,
-    track_axis: Annotated[str | None, typer.Option(help="T or Z; T by default, Z where there is no time.")] = None,
-    channel: Annotated[list[str] | None, typer.Option(help="Number or name; give it up to three times to mix.")] = None,
-    fixed: Annotated[list[str] | None, typer.Option(help="Index of another axis, e.g. Z=3; may be repeated.")] = None,
+    stack: options.StackArgument = None,
+    model: options.Model = DEFAULT_MODEL,
+    device: options.Device = "auto",
+    axes: options.Axes = None,
+    scene: options.Scene = None,
+    track_axis: options.TrackAxis = None,
+    channel: options.Channel = None,
+    fixed: options.Fixed = None,
     start: Annotated[int | None, typer.Option(help="First frame.")] = None,
     stop: Annotated[int | None, typer.Option(help="Frame before which to stop.")] = None,
-    image_size: Annotated[int | None, typer.Option(help="Side of the model input in pixels, a multiple of 32.")] = None,
-    contrast: Annotated[
-        tuple[float, float] | None, typer.Option(help="LOW HIGH: stored values shown as black and white.")
-    ] = None,
+    image_size: options.ImageSize = None,
+    contrast: options.Contrast = None,
     limit: Annotated[
         float | None, typer.Option(min=0, help="Gigabytes that all kept features may take, from now on.")
     ] = None,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_sam2.cli import options
 from napari_sam2.cli.console import frame_progress, output, table
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.session.view import ViewChoice, choose_view, view_request
@@ -43,9 +44,9 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     truth: Annotated[Path, typer.Option(help="Label stack, or a folder of label images of the same names.")],
     out: Annotated[Path, typer.Option(help="Folder for evaluation.md, evaluation.json and the picture.")],
     kind: Annotated[KindChoice, typer.Option(help="auto: two folders or single images are stills.")] = KindChoice.auto,
-    model: Annotated[str, typer.Option(help="Name (see: napari-sam2 models) or path of a checkpoint.")] = DEFAULT_MODEL,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    image_size: Annotated[int | None, typer.Option(help="Side of the model input in pixels, a multiple of 32.")] = None,
+    model: options.Model = DEFAULT_MODEL,
+    device: options.Device = "auto",
+    image_size: options.ImageSize = None,
     object_diameter: Annotated[
         float | None, typer.Option(help="Diameter of a typical object in pixels; by default the truth's median.")
     ] = None,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_sam2.cli import options
 from napari_sam2.cli.console import errors, output, table
 from napari_sam2.cli.finetune_screen import FinetuneScreen, score
 from napari_sam2.cli.interrupt import StopOnCtrlC
@@ -86,11 +87,11 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     patience: Annotated[int, typer.Option(min=1, help="Looks without improvement before it stops.")] = 6,
     learning_rate: Annotated[float | None, typer.Option(min=0.0, help="By default that of the part.")] = None,
     kind: Annotated[KindChoice, typer.Option(help="auto: a movie if labels keep their value.")] = KindChoice.auto,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: options.Device = "auto",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model on the same machine.")] = 0,
     axes: Annotated[str | None, typer.Option(help="Of the images: one letter of TZCYXS per dimension.")] = None,
     labels_axes: Annotated[str | None, typer.Option(help="Of the labels, e.g. TYX.")] = None,
-    track_axis: Annotated[str | None, typer.Option(help="T or Z; T by default, Z where there is no time.")] = None,
+    track_axis: options.TrackAxis = None,
     channel: Annotated[list[str] | None, typer.Option(help="Number or name; may be repeated.")] = None,
     file_format: Annotated[
         FormatChoice, typer.Option("--format", help="safetensors is half the size, pt is full precision.")

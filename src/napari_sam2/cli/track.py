@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from napari_sam2.cli import options
 from napari_sam2.cli.console import errors, output
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.terminal_run import run_in_terminal, summary_table
@@ -39,9 +40,7 @@ class DirectionChoice(StrEnum):
 
 def track_command(  # noqa: PLR0913 - one parameter per option of the command
     context: typer.Context,
-    stack: Annotated[
-        str | None, typer.Argument(help="TIFF, OME-TIFF, zarr, OME-Zarr, .npy, or a folder of images.")
-    ] = None,
+    stack: options.StackArgument = None,
     prompts: Annotated[Path | None, typer.Option(help="Prompts as .json or .csv; see docs/prompt-files.md.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Label stack to write, .tif or .zarr; object id = label value.")
@@ -49,31 +48,27 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     session: Annotated[
         Path | None, typer.Option(help="Session folder to track or go on with, instead of a stack and prompts.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Name (see: napari-sam2 models) or path of a checkpoint.")] = DEFAULT_MODEL,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    axes: Annotated[
-        str | None, typer.Option(help="One letter of TZCYXS per dimension, e.g. TCYX; wins over the file.")
-    ] = None,
-    scene: Annotated[str | None, typer.Option(help="Image of a file that holds several: number or name.")] = None,
-    track_axis: Annotated[str | None, typer.Option(help="T or Z; T by default, Z where there is no time.")] = None,
-    channel: Annotated[list[str] | None, typer.Option(help="Number or name; give it up to three times to mix.")] = None,
-    fixed: Annotated[list[str] | None, typer.Option(help="Index of another axis, e.g. Z=3; may be repeated.")] = None,
+    model: options.Model = DEFAULT_MODEL,
+    device: options.Device = "auto",
+    axes: options.Axes = None,
+    scene: options.Scene = None,
+    track_axis: options.TrackAxis = None,
+    channel: options.Channel = None,
+    fixed: options.Fixed = None,
     start: Annotated[int | None, typer.Option(help="First frame to track.")] = None,
     stop: Annotated[int | None, typer.Option(help="Frame before which to stop.")] = None,
     direction: Annotated[
         DirectionChoice | None,
         typer.Option(help="Where to go from the prompts; forward by default, both in a session."),
     ] = None,
-    image_size: Annotated[int | None, typer.Option(help="Side of the model input in pixels, a multiple of 32.")] = None,
+    image_size: options.ImageSize = None,
     object_diameter: Annotated[
         float | None, typer.Option(help="Diameter of a typical object in pixels; small ones are looked at in windows.")
     ] = None,
     view: Annotated[
         ViewChoice, typer.Option(help="Whole frames, or windows that follow the objects; auto goes by their size.")
     ] = ViewChoice.auto,
-    contrast: Annotated[
-        tuple[float, float] | None, typer.Option(help="LOW HIGH: stored values shown as black and white.")
-    ] = None,
+    contrast: options.Contrast = None,
     feature_cache: Annotated[
         bool, typer.Option("--feature-cache", help="Keep image features on disk and use those there; see embed.")
     ] = False,
@@ -142,9 +137,9 @@ def _check_session_options(context: typer.Context) -> None:
     """Say no to options that a session has settled already."""
     given = [name for name in _SETTLED if not _is_default(context, name)]
     if given:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise typer.BadParameter(
-            f"{options} cannot be given with --session: the session says it. Open it to change it."
+            f"{names} cannot be given with --session: the session says it. Open it to change it."
         )
 
 
