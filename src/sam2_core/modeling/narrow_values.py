@@ -30,6 +30,10 @@ from sam2_core.modeling.products import infers_on_cpu, linear, onednn_is_on
 
 TILE = 512
 """Queries and keys of a tile: its weights, 1 MB, stay in the cache."""
+FAINTEST = -64.0
+"""Exponents below count as this one: a weight of 1e-28 beside 1 is nothing, and smaller ones become subnormal numbers,
+with which processors take ten times as long.
+"""
 
 
 def suits_tiles(queries: Tensor, keys: Tensor) -> bool:
@@ -86,7 +90,7 @@ def _running_softmax(queries: Tensor, key_tiles: Sequence[Tensor], columns: Sequ
     for some_keys, some_columns in zip(key_tiles, columns, strict=True):
         products = linear(queries, some_keys)
         before, largest = largest, torch.maximum(largest, products.amax(dim=1, keepdim=True))
-        weights = products.sub_(largest).exp_()
+        weights = products.sub_(largest).clamp_(min=FAINTEST).exp_()
         shrink = (before - largest).exp_()
         total.mul_(shrink).add_(weights.sum(dim=1, keepdim=True))
         summed.mul_(shrink).add_(linear(weights, some_columns))
