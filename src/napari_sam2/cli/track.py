@@ -138,9 +138,7 @@ def _check_session_options(context: typer.Context) -> None:
     given = [name for name in _SETTLED if not _is_default(context, name)]
     if given:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise typer.BadParameter(
-            f"{names} cannot be given with --session: the session says it. Open it to change it."
-        )
+        raise typer.BadParameter(f"{names} cannot be given with --session: the session says it. Open it to change it.")
 
 
 def fixed_axes(entries: list[str]) -> dict[str, int]:
