@@ -26,11 +26,12 @@ from napari_sam2.cli.embed import embed_command
 from napari_sam2.cli.evaluate import evaluate_command
 from napari_sam2.cli.export import export_command
 from napari_sam2.cli.finetune import finetune_command
+from napari_sam2.cli.interrupt import STOPPED
 from napari_sam2.cli.models import models_app
 from napari_sam2.cli.track import track_command
 from sam2_core.errors import CheckpointError, PromptError, StackError
 
-USER_ERROR, PROGRAM_ERROR, STOPPED = 1, 3, 130
+USER_ERROR, PROGRAM_ERROR = 1, 3
 
 app = typer.Typer(
     help="Track cells and other objects through time-lapse and volume stacks with SAM 2, from a few clicks.",

@@ -16,6 +16,7 @@ import typer
 
 from napari_sam2.cli.console import errors, output, table
 from napari_sam2.cli.contact_sheet import outlined, write_contact_sheet
+from napari_sam2.cli.interrupt import STOPPED
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.terminal_run import run_in_terminal
 from napari_sam2.cli.tracking_run import TrackingRequest
@@ -24,7 +25,6 @@ from napari_sam2.session import Prompt
 from napari_sam2.session.summary import ObjectSummary
 from napari_sam2.stacks import ModelMovie, Stack, open_stack
 
-STOPPED = 130
 _PANELS = 6
 
 

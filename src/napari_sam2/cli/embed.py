@@ -15,7 +15,7 @@ import typer
 
 from napari_sam2.cli import options
 from napari_sam2.cli.console import errors, frame_progress, output, table
-from napari_sam2.cli.interrupt import StopOnCtrlC
+from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.track import fixed_axes
 from napari_sam2.session import checked_range
@@ -25,7 +25,6 @@ from sam2_core.errors import StackError
 if TYPE_CHECKING:
     from sam2_core.inference.feature_folder import FeatureFolder
 
-STOPPED = 130
 GIGABYTE = 1e9
 
 

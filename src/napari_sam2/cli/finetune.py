@@ -8,7 +8,6 @@ loaded, trains with `sam2_core.training.finetune`, shows loss and scores as they
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +18,7 @@ import typer
 from napari_sam2.cli import options
 from napari_sam2.cli.console import errors, output, table
 from napari_sam2.cli.finetune_screen import FinetuneScreen, score
-from napari_sam2.cli.interrupt import StopOnCtrlC
+from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, config_and_weights
 from napari_sam2.io.label_array import ResultLabels
 from napari_sam2.io.results import open_results
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from sam2_core.training.finetune_files import FinetuneFiles
     from sam2_core.training.labelled_stack import LabelledStack
 
-STOPPED = 130
 _TRUSTED = frozenset({MaskStatus.prompted, MaskStatus.edited, MaskStatus.tracked})
 
 
@@ -230,7 +228,6 @@ def _report(run: Finetuning, files: FinetuneFiles, arguments: list[str]) -> int:
         output().print(f"{what}: {path}")
     output().print(f"Use it with: napari-sam2 track ... --model {files.entry.name}")
     if run.reason == "cancelled":
-        words = [word for word in arguments if word not in ("--overwrite", "--resume")]
-        errors().print(f"Stopped. Go on with:\n  {shlex.join(['napari-sam2', *words, '--resume'])}")
+        errors().print(f"Stopped. Go on with:\n  {resume_command(arguments)}")
         return STOPPED
     return 0

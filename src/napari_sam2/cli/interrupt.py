@@ -1,14 +1,19 @@
 """Ctrl-C as a wish to stop after the frame in work; a second Ctrl-C stops at once.
 
-Works in the main thread only, as signals do; elsewhere it changes nothing.
+`StopOnCtrlC` works in the main thread only, as signals do; elsewhere it changes nothing. `STOPPED` is the exit code of
+a command that was stopped, `resume_command` what a person types to go on.
 """
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
+from collections.abc import Sequence
 from types import FrameType, TracebackType
 from typing import Any
+
+STOPPED = 130
 
 
 class StopOnCtrlC:
@@ -37,3 +42,9 @@ class StopOnCtrlC:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
+
+
+def resume_command(arguments: Sequence[str]) -> str:
+    """Return the command line that goes on with a stopped run, from the words of the one that began it."""
+    words = [word for word in arguments if word not in ("--overwrite", "--resume")]
+    return shlex.join(["napari-sam2", *words, "--resume"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ import typer
 
 from napari_sam2.cli import options
 from napari_sam2.cli.console import errors, output
+from napari_sam2.cli.interrupt import STOPPED, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.terminal_run import run_in_terminal, summary_table
 from napari_sam2.cli.track_session import SessionTracking, track_session
@@ -22,7 +22,6 @@ from napari_sam2.session.view import ViewChoice, choose_view, view_request
 from napari_sam2.stacks import ContrastLimits, ModelMovie, open_stack
 from sam2_core.errors import StackError
 
-STOPPED = 130
 _SETTLED = (
     *("prompts", "model", "axes", "scene", "track_axis", "channel", "fixed"),
     *("image_size", "object_diameter", "view", "contrast", "feature_cache", "resume"),
@@ -162,9 +161,7 @@ def _say_how_to_resume(arguments: list[str], request: TrackingRequest, outcome: 
     if outcome.finished == 0:
         errors().print("Stopped before the first frame was finished; nothing was written.")
         return
-    words = [word for word in arguments if word not in ("--overwrite", "--resume")]
-    command = shlex.join(["napari-sam2", *words, "--resume"])
     errors().print(
         f"Stopped after {outcome.finished} of {outcome.total} frames; they are kept in {journal_folder(request.out)}, "
-        f"one TIFF per frame. Go on with:\n  {command}"
+        f"one TIFF per frame. Go on with:\n  {resume_command(arguments)}"
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_sam2.cli.console import errors, frame_progress, output
-from napari_sam2.cli.interrupt import StopOnCtrlC
+from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC
 from napari_sam2.cli.terminal_run import summary_table
 from napari_sam2.io import check_label_path, write_labels
 from napari_sam2.io.results import Results
@@ -20,8 +20,6 @@ from napari_sam2.session.plan import Direction, checked_range
 from napari_sam2.session.session import Session
 from napari_sam2.session.summary import LabelCounts, counted
 from sam2_core.errors import StackError
-
-STOPPED = 130
 
 
 @dataclass(frozen=True, slots=True)
