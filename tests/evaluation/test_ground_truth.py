@@ -142,6 +142,21 @@ def test_ids_and_frames_are_limited(movie):
     assert [t.object_id for t in movie_targets(movie, Selection(first_frame_only=True))] == [1, 2, 4, 5]
 
 
+def test_labels_are_read_frame_after_frame_and_then_where_objects_are_prompted(movie):
+    read = []
+
+    class Recorder:
+        def __len__(self):
+            return len(movie)
+
+        def __getitem__(self, index):
+            read.append(index)
+            return movie[index]
+
+    movie_targets(Recorder())
+    assert read == [0, 1, 2, 3, 4, 5, *(0, 0, 2, 0, 0)]
+
+
 def test_a_movie_without_objects_is_refused():
     with pytest.raises(StackError, match="no object"):
         movie_targets(np.zeros((3, 10, 10), int))

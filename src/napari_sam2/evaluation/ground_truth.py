@@ -167,13 +167,14 @@ def _lives(truth: Sequence[Labels], first_frame_only: bool) -> dict[int, _Life]:
     """Return id -> life of the ids that may be judged; every frame is read once."""
     lives: dict[int, _Life] = {}
     refused: set[int] = set()
-    before = np.zeros_like(truth[0])
+    before: Labels | None = None
     for index in range(len(truth)):
         labels = truth[index]
         present = [int(value) for value in np.unique(labels) if value]
         fresh = set(present) - lives.keys() - refused
-        for divided in _divided(before, labels, fresh) & lives.keys():
-            lives[divided].left = False
+        if before is not None:
+            for divided in _divided(before, labels, fresh) & lives.keys():
+                lives[divided].left = False
         welcome = fresh & set(judged_ids(labels)) if index == 0 or not first_frame_only else set()
         refused |= fresh - welcome
         edge = set(border_ids(labels).tolist())
