@@ -51,7 +51,7 @@ class TruthPredictor:
             inference_state.values[obj_id] = self._value(frame_idx, points, box)
         inference_state.prompted.setdefault(obj_id, set()).add(frame_idx)
 
-    def add_new_mask(self, inference_state, frame_idx, obj_id, mask):
+    def add_new_mask(self, inference_state, frame_idx, obj_id, mask, need_output=True):
         raise AssertionError("the protocol gives no masks")
 
     def propagate_in_video(self, inference_state, start_frame_idx, max_frame_num_to_track, reverse=False):

@@ -12,11 +12,11 @@ class Recorder:
     def __init__(self):
         self.calls = []
 
-    def add_new_mask(self, state, frame_idx, obj_id, mask):
+    def add_new_mask(self, state, frame_idx, obj_id, mask, need_output=True):
         self.calls.append("mask")
 
     def add_new_points_or_box(
-        self, state, frame_idx, obj_id, points=None, labels=None, box=None, clear_old_points=True
+        self, state, frame_idx, obj_id, points=None, labels=None, box=None, clear_old_points=True, need_output=True
     ):
         call = [None if points is None else points.tolist(), None if labels is None else labels.tolist()]
         self.calls.append((*call, None if box is None else box.tolist(), clear_old_points))

@@ -81,7 +81,7 @@ class PromptCall:
 
         Clicks outside the object that lie beyond the window are moved to its edge: the object is not there either way.
         """
-        given: dict[str, Any] = {} if need_output else {"need_output": False}
+        given: dict[str, Any] = {"need_output": need_output}
         if self.mask is not None:
             mask = _mask_in(window, self.mask)
             return predictor.add_new_mask(state, frame_idx=self.frame, obj_id=self.object_id, mask=mask, **given)
