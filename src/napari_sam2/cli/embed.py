@@ -17,9 +17,9 @@ from napari_sam2.cli import options
 from napari_sam2.cli.console import errors, frame_progress, output, table
 from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
-from napari_sam2.cli.track import fixed_axes
+from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.session import checked_range
-from napari_sam2.stacks import ContrastLimits, ModelMovie, open_stack
+from napari_sam2.stacks import ModelMovie
 from sam2_core.errors import StackError
 
 if TYPE_CHECKING:
@@ -71,12 +71,11 @@ def embed_command(  # noqa: PLR0913 - one parameter per option of the command
     if stack is None:
         _show(folder)
         return 0
-    limits = None if contrast is None else ContrastLimits((contrast[0],), (contrast[1],))
-    chosen = open_stack(stack, axes, scene).movie(track_axis, channel or None, fixed_axes(fixed or []))
-    frames = checked_range(len(chosen), start, stop)
+    movie = MovieChoice(axes, scene, track_axis, channel, fixed, contrast).open(stack)
+    frames = checked_range(len(movie), start, stop)
     predictor: Any = load_predictor(model, device, image_size, True)
     _check_room(predictor, len(frames))
-    return _report(_embedded(predictor, ModelMovie(chosen, limits), frames), folder)
+    return _report(_embedded(predictor, movie, frames), folder)
 
 
 def _check_room(predictor: Any, frames: int) -> None:

@@ -1,10 +1,51 @@
-"""Options that several commands share, each declared once: its type and its line of help."""
+"""Options of the commands that have many, each declared once: its type and its line of help.
+
+Those that several commands share come first, then those of `track`, `evaluate` and `finetune` alone. Defaults stand in
+the commands.
+"""
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from napari_sam2.session.view import ViewChoice
+
+
+class DirectionChoice(StrEnum):
+    """Where to go from the prompts."""
+
+    forward = "forward"
+    backward = "backward"
+    both = "both"
+
+
+class KindChoice(StrEnum):
+    """What the frames are to each other."""
+
+    auto = "auto"
+    movie = "movie"
+    stills = "stills"
+
+
+class PartChoice(StrEnum):
+    """Which weights may change."""
+
+    decoder = "decoder"
+    memory = "memory"
+    adapters = "adapters"
+    all = "all"
+
+
+class FormatChoice(StrEnum):
+    """How the weights are stored: float16, or full precision in the official layout."""
+
+    safetensors = "safetensors"
+    pt = "pt"
+
 
 StackArgument = Annotated[
     str | None, typer.Argument(help="TIFF, OME-TIFF, zarr, OME-Zarr, .npy, or a folder of images.")
@@ -18,3 +59,78 @@ TrackAxis = Annotated[str | None, typer.Option(help="T or Z; T by default, Z whe
 Channel = Annotated[list[str] | None, typer.Option(help="Number or name; give it up to three times to mix.")]
 Fixed = Annotated[list[str] | None, typer.Option(help="Index of another axis, e.g. Z=3; may be repeated.")]
 Contrast = Annotated[tuple[float, float] | None, typer.Option(help="LOW HIGH: stored values shown as black and white.")]
+
+# Of `track`.
+PromptFile = Annotated[Path | None, typer.Option(help="Prompts as .json or .csv; see docs/prompt-files.md.")]
+LabelFile = Annotated[Path | None, typer.Option(help="Label stack to write, .tif or .zarr; object id = label value.")]
+TrackedSession = Annotated[
+    Path | None, typer.Option(help="Session folder to track or go on with, instead of a stack and prompts.")
+]
+Start = Annotated[int | None, typer.Option(help="First frame to track.")]
+Stop = Annotated[int | None, typer.Option(help="Frame before which to stop.")]
+Direction = Annotated[
+    DirectionChoice | None, typer.Option(help="Where to go from the prompts; forward by default, both in a session.")
+]
+ObjectDiameter = Annotated[
+    float | None, typer.Option(help="Diameter of a typical object in pixels; small ones are looked at in windows.")
+]
+View = Annotated[
+    ViewChoice, typer.Option(help="Whole frames, or windows that follow the objects; auto goes by their size.")
+]
+FeatureCache = Annotated[
+    bool, typer.Option("--feature-cache", help="Keep image features on disk and use those there; see embed.")
+]
+ReplaceLabels = Annotated[bool, typer.Option("--overwrite", help="Replace what is there and start again.")]
+ResumeTracking = Annotated[
+    bool, typer.Option("--resume", help="Go on behind the last finished frame of a stopped run.")
+]
+
+# Of `evaluate`.
+JudgedStack = Annotated[Path, typer.Argument(help="Image stack, or a folder of stills.")]
+Truth = Annotated[Path, typer.Option(help="Label stack, or a folder of label images of the same names.")]
+ReportFolder = Annotated[Path, typer.Option(help="Folder for evaluation.md, evaluation.json and the picture.")]
+JudgedKind = Annotated[KindChoice, typer.Option(help="auto: two folders or single images are stills.")]
+TrueDiameter = Annotated[
+    float | None, typer.Option(help="Diameter of a typical object in pixels; by default the truth's median.")
+]
+MovieView = Annotated[ViewChoice, typer.Option(help="Movies: whole frames, or windows that follow the objects.")]
+MostObjects = Annotated[
+    int | None, typer.Option(min=1, help="At most so many ids per movie (40), or objects per still (all).")
+]
+MostFrames = Annotated[int, typer.Option(min=2, help="At most so many frames per id, the prompted one included.")]
+Every = Annotated[int, typer.Option(min=1, help="Stills: only every so many images, from the first.")]
+PromptKinds = Annotated[
+    list[str] | None, typer.Option(help="click, box, corrections (movie) or clicks3 (stills); all by default.")
+]
+Span = Annotated[
+    float | None, typer.Option(min=0.02, max=1.0, help="Stills: share of the window's side a typical object takes.")
+]
+FirstFrameOnly = Annotated[bool, typer.Option("--first-frame-only", help="Movies: only the objects of frame 0.")]
+Baseline = Annotated[bool, typer.Option(help="Also the classical baseline.")]
+MovieAxes = Annotated[str | None, typer.Option(help="Movies: one letter of TZCYXS per dimension of STACK.")]
+MovieTrackAxis = Annotated[str | None, typer.Option(help="Movies: T or Z.")]
+MovieChannel = Annotated[list[str] | None, typer.Option(help="Movies: number or name; up to three times.")]
+
+# Of `finetune`.
+RunFolder = Annotated[Path, typer.Option(help="Folder for the checkpoint, the model card and the curve.")]
+Images = Annotated[str | None, typer.Option(help="Stack or folder of images, as `track` reads it.")]
+Labels = Annotated[str | None, typer.Option(help="Label stack of the same shape; unlabelled frames stay 0.")]
+LabelledSession = Annotated[
+    Path | None, typer.Option(help="Session folder whose corrected masks are the labels, instead of these two.")
+]
+BaseModel = Annotated[str, typer.Option(help="Base: name (see: napari-sam2 models) or checkpoint.")]
+NewName = Annotated[str | None, typer.Option(help="Name of the new model; BASE-IMAGES by default.")]
+Train = Annotated[PartChoice, typer.Option(help="Which weights may change.")]
+Steps = Annotated[int, typer.Option(min=1, help="At most so many steps.")]
+Minutes = Annotated[float | None, typer.Option(min=0.0, help="At most so many minutes.")]
+ValidateEvery = Annotated[int, typer.Option(min=1, help="Steps between two looks at the held-out frames.")]
+Patience = Annotated[int, typer.Option(min=1, help="Looks without improvement before it stops.")]
+LearningRate = Annotated[float | None, typer.Option(min=0.0, help="By default that of the part.")]
+LabelledKind = Annotated[KindChoice, typer.Option(help="auto: a movie if labels keep their value.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same model on the same machine.")]
+ImageAxes = Annotated[str | None, typer.Option(help="Of the images: one letter of TZCYXS per dimension.")]
+LabelAxes = Annotated[str | None, typer.Option(help="Of the labels, e.g. TYX.")]
+AnyChannel = Annotated[list[str] | None, typer.Option(help="Number or name; may be repeated.")]
+Format = Annotated[FormatChoice, typer.Option("--format", help="safetensors is half the size, pt is full precision.")]
+RestartTraining = Annotated[bool, typer.Option("--overwrite", help="Start again where a run is already.")]
+ResumeTraining = Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")]
