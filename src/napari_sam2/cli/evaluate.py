@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from napari_sam2.cli import options
 from napari_sam2.cli.console import frame_progress, output, table
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
+from napari_sam2.cli.options import KindChoice
 from napari_sam2.session.view import ViewChoice, choose_view, view_request
 from sam2_core.errors import StackError
 
@@ -31,46 +29,26 @@ if TYPE_CHECKING:
 _PROMPTS = {"movie": ("click", "box", "corrections"), "stills": ("click", "box", "clicks3")}
 
 
-class KindChoice(StrEnum):
-    """How objects are judged."""
-
-    auto = "auto"
-    movie = "movie"
-    stills = "stills"
-
-
 def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
-    stack: Annotated[Path, typer.Argument(help="Image stack, or a folder of stills.")],
-    truth: Annotated[Path, typer.Option(help="Label stack, or a folder of label images of the same names.")],
-    out: Annotated[Path, typer.Option(help="Folder for evaluation.md, evaluation.json and the picture.")],
-    kind: Annotated[KindChoice, typer.Option(help="auto: two folders or single images are stills.")] = KindChoice.auto,
+    stack: options.JudgedStack,
+    truth: options.Truth,
+    out: options.ReportFolder,
+    kind: options.JudgedKind = KindChoice.auto,
     model: options.Model = DEFAULT_MODEL,
     device: options.Device = "auto",
     image_size: options.ImageSize = None,
-    object_diameter: Annotated[
-        float | None, typer.Option(help="Diameter of a typical object in pixels; by default the truth's median.")
-    ] = None,
-    view: Annotated[
-        ViewChoice, typer.Option(help="Movies: whole frames, or windows that follow the objects.")
-    ] = ViewChoice.auto,
-    objects: Annotated[
-        int | None, typer.Option(min=1, help="At most so many ids per movie (40), or objects per still (all).")
-    ] = None,
-    frames: Annotated[int, typer.Option(min=2, help="At most so many frames per id, the prompted one included.")] = 40,
-    every: Annotated[int, typer.Option(min=1, help="Stills: only every so many images, from the first.")] = 1,
-    prompt: Annotated[
-        list[str] | None, typer.Option(help="click, box, corrections (movie) or clicks3 (stills); all by default.")
-    ] = None,
-    span: Annotated[
-        float | None, typer.Option(min=0.02, max=1.0, help="Stills: share of the window's side a typical object takes.")
-    ] = None,
-    first_frame_only: Annotated[
-        bool, typer.Option("--first-frame-only", help="Movies: only the objects of frame 0.")
-    ] = False,
-    baseline: Annotated[bool, typer.Option(help="Also the classical baseline.")] = True,
-    axes: Annotated[str | None, typer.Option(help="Movies: one letter of TZCYXS per dimension of STACK.")] = None,
-    track_axis: Annotated[str | None, typer.Option(help="Movies: T or Z.")] = None,
-    channel: Annotated[list[str] | None, typer.Option(help="Movies: number or name; up to three times.")] = None,
+    object_diameter: options.TrueDiameter = None,
+    view: options.MovieView = ViewChoice.auto,
+    objects: options.MostObjects = None,
+    frames: options.MostFrames = 40,
+    every: options.Every = 1,
+    prompt: options.PromptKinds = None,
+    span: options.Span = None,
+    first_frame_only: options.FirstFrameOnly = False,
+    baseline: options.Baseline = True,
+    axes: options.MovieAxes = None,
+    track_axis: options.MovieTrackAxis = None,
+    channel: options.MovieChannel = None,
 ) -> int:
     """Measure a model on STACK with ground truth: clicks and boxes from the truth, IoU of the masks, a baseline.
 
@@ -83,22 +61,19 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
 
     judged = resolved_kind(kind, stack, truth)
     prompts = checked_prompts(prompt, judged)
-    if judged == "stills":
-        plan = Plan(still_prompts=prompts, baseline=baseline, still_objects=objects, still_span=span)
-        with shown_progress() as begin:
+    name, plan = stack_name(stack), Plan(prompts, prompts, baseline, objects, span)
+    with shown_progress() as begin:
+        if judged == "stills":
             image_predictor, about = load_for_stills(model, device, image_size)
             source = (stack, truth, every, object_diameter)
-            rows = evaluate_stills(stack_name(stack), source, image_predictor, plan, (out, begin))
-        about = with_settings(about, span=span or "usual", every=every, objects_per_still=objects or "all")
-    else:
-        plan = Plan(movie_runs=prompts, baseline=baseline)
-        choice = StackChoice(axes, track_axis, channel or None)
-        selection = Selection(objects or MOST_OBJECTS, frames, first_frame_only)
-        with shown_progress() as begin:
+            rows = evaluate_stills(name, source, image_predictor, plan, (out, begin))
+            about = with_settings(about, span=span or "usual", every=every, objects_per_still=objects or "all")
+        else:
             video_predictor, about = load_for_movies(model, device, image_size)
-            movie = (stack, truth, choice, selection, object_diameter)
-            rows = evaluate_movie(stack_name(stack), movie, (video_predictor, view), plan, (out, begin))
-        about = with_settings(about, ids_per_movie=objects or MOST_OBJECTS, frames_per_id=frames)
+            selection = Selection(objects or MOST_OBJECTS, frames, first_frame_only)
+            movie = (stack, truth, StackChoice(axes, track_axis, channel or None), selection, object_diameter)
+            rows = evaluate_movie(name, movie, (video_predictor, view), plan, (out, begin))
+            about = with_settings(about, ids_per_movie=selection.objects, frames_per_id=frames)
     finish(out, about, rows)
     return 0
 

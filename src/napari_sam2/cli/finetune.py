@@ -8,10 +8,10 @@ loaded, trains with `sam2_core.training.finetune`, shows loss and scores as they
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -20,6 +20,7 @@ from napari_sam2.cli.console import errors, output, table
 from napari_sam2.cli.finetune_screen import FinetuneScreen, score
 from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, config_and_weights
+from napari_sam2.cli.options import FormatChoice, KindChoice, PartChoice
 from napari_sam2.io.label_array import ResultLabels
 from napari_sam2.io.results import open_results
 from napari_sam2.session.mask_store import MaskStatus
@@ -29,34 +30,42 @@ from sam2_core.errors import CheckpointError, StackError
 if TYPE_CHECKING:
     from sam2_core.modeling.sam2 import Sam2Model
     from sam2_core.training.finetune import Finetuning
-    from sam2_core.training.finetune_files import FinetuneFiles
+    from sam2_core.training.finetune_files import FinetuneFiles, ModelStory
     from sam2_core.training.labelled_stack import LabelledStack
 
 _TRUSTED = frozenset({MaskStatus.prompted, MaskStatus.edited, MaskStatus.tracked})
 
 
-class PartChoice(StrEnum):
-    """Which weights may change."""
+@dataclass(frozen=True, slots=True)
+class LabelSource:
+    """Where images and labels are, and how they are read: a session, or two stacks."""
 
-    decoder = "decoder"
-    memory = "memory"
-    adapters = "adapters"
-    all = "all"
+    session: Path | None
+    images: str | None
+    labels: str | None
+    axes: str | None = None
+    labels_axes: str | None = None
+    track_axis: str | None = None
+    channel: Sequence[str] | None = None
 
+    def movies(self) -> tuple[Movie, Movie]:
+        """Return images and labels.
 
-class KindChoice(StrEnum):
-    """What the frames are to each other."""
-
-    auto = "auto"
-    movie = "movie"
-    stills = "stills"
-
-
-class FormatChoice(StrEnum):
-    """How the weights are stored: float16, or full precision in the official layout."""
-
-    safetensors = "safetensors"
-    pt = "pt"
+        Raises
+        ------
+        StackError
+            If one cannot be read.
+        typer.BadParameter
+            If it is neither a session nor two stacks.
+        """
+        if self.session is not None:
+            if self.images is not None or self.labels is not None:
+                raise typer.BadParameter("--session brings its images and labels; leave out --images and --labels.")
+            return session_movies(self.session)
+        if self.images is None or self.labels is None:
+            raise typer.BadParameter("give --images and --labels, or --session with a session folder.")
+        pictures = open_stack(self.images, self.axes).movie(self.track_axis, self.channel or None)
+        return pictures, open_stack(self.labels, self.labels_axes).movie(self.track_axis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,32 +79,28 @@ class _Base:
 
 def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     context: typer.Context,
-    out: Annotated[Path, typer.Option(help="Folder for the checkpoint, the model card and the curve.")],
-    images: Annotated[str | None, typer.Option(help="Stack or folder of images, as `track` reads it.")] = None,
-    labels: Annotated[str | None, typer.Option(help="Label stack of the same shape; unlabelled frames stay 0.")] = None,
-    session: Annotated[
-        Path | None, typer.Option(help="Session folder whose corrected masks are the labels, instead of these two.")
-    ] = None,
-    model: Annotated[str, typer.Option(help="Base: name (see: napari-sam2 models) or checkpoint.")] = DEFAULT_MODEL,
-    name: Annotated[str | None, typer.Option(help="Name of the new model; BASE-IMAGES by default.")] = None,
-    train: Annotated[PartChoice, typer.Option(help="Which weights may change.")] = PartChoice.decoder,
-    steps: Annotated[int, typer.Option(min=1, help="At most so many steps.")] = 300,
-    minutes: Annotated[float | None, typer.Option(min=0.0, help="At most so many minutes.")] = None,
-    validate_every: Annotated[int, typer.Option(min=1, help="Steps between two looks at the held-out frames.")] = 25,
-    patience: Annotated[int, typer.Option(min=1, help="Looks without improvement before it stops.")] = 6,
-    learning_rate: Annotated[float | None, typer.Option(min=0.0, help="By default that of the part.")] = None,
-    kind: Annotated[KindChoice, typer.Option(help="auto: a movie if labels keep their value.")] = KindChoice.auto,
+    out: options.RunFolder,
+    images: options.Images = None,
+    labels: options.Labels = None,
+    session: options.LabelledSession = None,
+    model: options.BaseModel = DEFAULT_MODEL,
+    name: options.NewName = None,
+    train: options.Train = PartChoice.decoder,
+    steps: options.Steps = 300,
+    minutes: options.Minutes = None,
+    validate_every: options.ValidateEvery = 25,
+    patience: options.Patience = 6,
+    learning_rate: options.LearningRate = None,
+    kind: options.LabelledKind = KindChoice.auto,
     device: options.Device = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model on the same machine.")] = 0,
-    axes: Annotated[str | None, typer.Option(help="Of the images: one letter of TZCYXS per dimension.")] = None,
-    labels_axes: Annotated[str | None, typer.Option(help="Of the labels, e.g. TYX.")] = None,
+    seed: options.Seed = 0,
+    axes: options.ImageAxes = None,
+    labels_axes: options.LabelAxes = None,
     track_axis: options.TrackAxis = None,
-    channel: Annotated[list[str] | None, typer.Option(help="Number or name; may be repeated.")] = None,
-    file_format: Annotated[
-        FormatChoice, typer.Option("--format", help="safetensors is half the size, pt is full precision.")
-    ] = FormatChoice.safetensors,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start again where a run is already.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    channel: options.AnyChannel = None,
+    file_format: options.Format = FormatChoice.safetensors,
+    overwrite: options.RestartTraining = False,
+    resume: options.ResumeTraining = False,
 ) -> int:
     """Teach a model your own cells: train it on frames that you have labelled, and keep it under a name.
 
@@ -104,41 +109,20 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     it.
     """
     from sam2_core.training.finetune import FinetuneSettings, Finetuning
-    from sam2_core.training.finetune_files import ModelStory, check_new_name, write_files
+    from sam2_core.training.finetune_files import ModelStory, check_new_name
 
-    if session is not None:
-        if images is not None or labels is not None:
-            raise typer.BadParameter("--session brings its images and labels; leave out --images and --labels.")
-        pictures, truth = session_movies(session)
-    elif images is not None and labels is not None:
-        pictures = open_stack(images, axes).movie(track_axis, channel or None)
-        truth = open_stack(labels, labels_axes).movie(track_axis)
-    else:
-        raise typer.BadParameter("give --images and --labels, or --session with a session folder.")
+    pictures, truth = LabelSource(session, images, labels, axes, labels_axes, track_axis, channel).movies()
     new_name = _default_name(model, str(session or images)) if name is None else name
     check_new_name(new_name, out)
     _check_folder(out, resume, overwrite)
     data = _split(pictures, truth, kind)
     base = _load_base(model, device)
-    settings = FinetuneSettings(
-        train=train.value,
-        steps=steps,
-        minutes=minutes,
-        validate_every=validate_every,
-        patience=patience,
-        learning_rate=learning_rate,
-        seed=seed,
-    )
+    settings = FinetuneSettings(train.value, steps, minutes, validate_every, patience, learning_rate, seed=seed)
     run = Finetuning(base.network, data, settings, out)
     if resume:
         run.resume()
-    _train(run)
-    if not run.looks:
-        errors().print("Stopped before the base model was judged; nothing was written.")
-        return STOPPED
     story = ModelStory(new_name, base.name, base.config, _described(pictures), _described(truth))
-    files = write_files(run, story, file_format.value)
-    return _report(run, files, context.obj or [])
+    return _train_and_write(run, story, file_format, context.obj or [])
 
 
 def session_movies(folder: Path) -> tuple[Movie, Movie]:
@@ -201,17 +185,24 @@ def _load_base(model: str, device: str) -> _Base:
         raise CheckpointError(f"{model} cannot be trained on device {device!r}: {error}") from error
 
 
-def _train(run: Finetuning) -> None:
+def _train_and_write(run: Finetuning, story: ModelStory, file_format: FormatChoice, arguments: Sequence[str]) -> int:
+    """Return the exit code after the run is trained, or stopped, and its best weights are written."""
+    from sam2_core.training.finetune_files import write_files
+
     with StopOnCtrlC() as ctrl_c, FinetuneScreen(run.looks) as screen:
         for progress in run.run(ctrl_c.is_requested):
             screen.show(progress)
+    if not run.looks:
+        errors().print("Stopped before the base model was judged; nothing was written.")
+        return STOPPED
+    return _report(run, write_files(run, story, file_format.value), arguments)
 
 
 def _described(movie: Movie) -> str:
     return f"{movie.stack.name}, {movie.stack.axes} {' x '.join(str(size) for size in movie.stack.shape)}"
 
 
-def _report(run: Finetuning, files: FinetuneFiles, arguments: list[str]) -> int:
+def _report(run: Finetuning, files: FinetuneFiles, arguments: Sequence[str]) -> int:
     from sam2_core.training.finetune_files import REASONS
 
     before, best = run.before.scores, run.best.scores
