@@ -1,4 +1,4 @@
-"""What every test gets: no network, a printed seed, and a screen that cannot abort the run."""
+"""What every test gets: no network, a printed seed, and a screen that cannot abort the run; and two small models."""
 
 from __future__ import annotations
 
@@ -59,3 +59,35 @@ def torch_left_as_found() -> Iterator[None]:
     assert torch.is_grad_enabled(), "gradients were switched off and left off"
     assert not torch.is_inference_mode_enabled(), "inference mode was entered and never left"
     assert not torch.is_autocast_enabled("cpu"), "autocast was entered and never left"
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    """The smallest model that has every part, with stand-in weights."""
+    from small_models import tiny_model
+
+    return tiny_model()
+
+
+@pytest.fixture(scope="module")
+def nano() -> Any:
+    """The bundled model, which finds the discs of `stand_ins.movie`, at 64 px."""
+    from sam2_core import build_sam2
+
+    return build_sam2("cells-nano", "cells-nano", device="cpu", image_size=64)
+
+
+@pytest.fixture
+def encoded(nano: Any) -> Iterator[list[int]]:
+    """Counts images that pass nano's image encoder: their number, for each pass."""
+    from small_models import passes
+
+    yield from passes(nano.image_encoder)
+
+
+@pytest.fixture
+def tracked(nano: Any) -> Iterator[list[int]]:
+    """Counts objects that pass nano's memory attention: one per object and frame that is tracked, for each pass."""
+    from small_models import passes
+
+    yield from passes(nano.memory_attention)

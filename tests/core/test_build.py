@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_models import TINY
 
 from sam2_core import CheckpointError, SAM2ImagePredictor, SAM2VideoPredictor, build_sam2, build_sam2_video_predictor
 from sam2_core.build import parse_overrides, pick_device
 from sam2_core.checkpoints.registry import add_model
 from sam2_core.checkpoints.save import save_checkpoint
-
-TINY = Path(__file__).parents[1] / "data" / "tiny.yaml"
 
 
 @pytest.fixture

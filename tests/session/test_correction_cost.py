@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
 from stand_ins import movie
 
 from napari_sam2.session import Session, SessionSettings
-from sam2_core import SAM2VideoPredictor, build_sam2
+from sam2_core import SAM2VideoPredictor
 
 FRAMES = 8
 CLICKS = {1: (35, 112), 2: (38, 191), 3: (100, 71)}  # y, x of discs of the movie
 
 
-@pytest.fixture
-def model():
-    return build_sam2("cells_nano", "cells-nano", device="cpu", image_size=64)
-
-
-@pytest.fixture
-def tracked(model):
-    """Counts objects that pass the memory attention, one per object and frame, and how many at once."""
-    counted: list[int] = []
-    hook = model.memory_attention.register_forward_hook(lambda module, given, found: counted.append(len(found)))
-    yield counted
-    hook.remove()
-
-
-def test_only_the_corrected_object_is_tracked_from_the_correction_on(model, tracked):
+def test_only_the_corrected_object_is_tracked_from_the_correction_on(nano, tracked):
     with Session.open(
-        movie(FRAMES, seed=11)[..., 1], predictor=SAM2VideoPredictor(model), settings=SessionSettings(view="full")
+        movie(FRAMES, seed=11)[..., 1], predictor=SAM2VideoPredictor(nano), settings=SessionSettings(view="full")
     ) as session:
         for object_id, (y, x) in CLICKS.items():
             session.add_points(object_id, 0, [(y, x)])

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from bright_predictor import BrightPredictor, Movie, click, masks, straight
-from stand_ins import fill_with_stand_ins
 
 from napari_sam2.session import WindowedPredictor
 from napari_sam2.session.window_features import SPARE_FEATURES
-from sam2_core.config import load_config
-from sam2_core.inference.video_predictor import SAM2VideoPredictor
-from sam2_core.modeling.sam2 import Sam2Model
 
-TINY = Path(__file__).parents[1] / "data" / "tiny.yaml"
 PATHS = {1: ((40, 30), (1, 3)), 2: (((52, 44)), (1, 3)), 3: ((150, 220), (-1, -2))}
 
 
@@ -101,13 +94,6 @@ class Counting:
     def encode_image(self, images):
         self.images += len(images)
         return type(self.model).encode_image(self.model, images)
-
-
-@pytest.fixture
-def real():
-    model = Sam2Model(load_config(TINY)).eval()
-    fill_with_stand_ins(model)
-    return SAM2VideoPredictor(model)
 
 
 @pytest.fixture

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pytest
-from stand_ins import fill_with_stand_ins, movie
+from stand_ins import movie
 
 from napari_sam2.session import WindowedPredictor
-from sam2_core.config import load_config
-from sam2_core.inference.video_predictor import SAM2VideoPredictor
-from sam2_core.modeling.sam2 import Sam2Model
-
-TINY = Path(__file__).parents[1] / "data" / "tiny.yaml"
 
 
 class OneAfterTheOther:
@@ -26,13 +18,6 @@ class OneAfterTheOther:
         if name == "propagate_together":
             raise AttributeError(name)
         return getattr(self._predictor, name)
-
-
-@pytest.fixture(scope="module")
-def real():
-    model = Sam2Model(load_config(TINY)).eval()
-    fill_with_stand_ins(model)
-    return SAM2VideoPredictor(model)
 
 
 def story(predictor, frames):

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from stand_ins import fill_with_stand_ins, movie
+from stand_ins import movie
 
 from napari_sam2.session import WindowedPredictor
-from sam2_core.config import load_config
 from sam2_core.errors import CheckpointError, StackError
 from sam2_core.inference.snapshots import Snapshot
-from sam2_core.inference.video_predictor import SAM2VideoPredictor
-from sam2_core.modeling.sam2 import Sam2Model
 
-TINY = Path(__file__).parents[1] / "data" / "tiny.yaml"
 DIAMETERS = {"windows": 24.0, "whole frames": 90.0}
-
-
-@pytest.fixture(scope="module")
-def real():
-    model = Sam2Model(load_config(TINY)).eval()
-    fill_with_stand_ins(model)
-    return SAM2VideoPredictor(model)
 
 
 @pytest.fixture(params=DIAMETERS)

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from stand_ins import fill_with_stand_ins
 
 from napari_sam2.session import WindowedPredictor
-from sam2_core.config import load_config
 from sam2_core.errors import PromptError
-from sam2_core.inference.video_predictor import SAM2VideoPredictor
-from sam2_core.modeling.sam2 import Sam2Model
 
-TINY = Path(__file__).parents[1] / "data" / "tiny.yaml"
 PLACES_YX = {1: (30, 40), 2: (55, 75), 3: (60, 30)}
 DIAMETERS = {"windows": 8.0, "whole frames": 60.0}
-
-
-@pytest.fixture(scope="module")
-def real():
-    model = Sam2Model(load_config(TINY)).eval()
-    fill_with_stand_ins(model)
-    return SAM2VideoPredictor(model)
 
 
 @pytest.fixture(params=DIAMETERS)

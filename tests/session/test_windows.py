@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from bright_predictor import HEIGHT, RADIUS, WIDTH, BrightPredictor, Movie, click, masks, straight
-from stand_ins import fill_with_stand_ins
 
 from napari_sam2.session import Prompt, WindowedPredictor, plan_legs, track
 from napari_sam2.stacks import ModelMovie, open_stack
-from sam2_core.config import load_config
 from sam2_core.errors import PromptError
-from sam2_core.inference.video_predictor import SAM2VideoPredictor
-from sam2_core.modeling.sam2 import Sam2Model
-
-TINY = Path(__file__).parents[1] / "data" / "tiny.yaml"
 
 
 @pytest.fixture
@@ -272,13 +264,6 @@ def test_a_tracking_job_runs_on_windows(windowed):
                 np.testing.assert_array_equal(result.labels == 4, truth == 1)
             if leg.shows(9, result.frame_index):
                 np.testing.assert_array_equal(result.labels == 9, truth == 2)
-
-
-@pytest.fixture(scope="module")
-def real():
-    model = Sam2Model(load_config(TINY)).eval()
-    fill_with_stand_ins(model)
-    return SAM2VideoPredictor(model)
 
 
 @pytest.fixture

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
-from stand_ins import fill_with_stand_ins, movie
+from small_models import tiny_model
+from stand_ins import movie
 
 from sam2_core import SAM2VideoPredictor, build_sam2
-from sam2_core.config import load_config
 from sam2_core.modeling.sam2 import Sam2Model
-
-TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
 
 
 @pytest.fixture(scope="module", params=["tiny", "cells-nano"])
 def model(request) -> Sam2Model:
     if request.param == "cells-nano":
         return build_sam2("cells-nano", "cells-nano", device="cpu")
-    model = Sam2Model(load_config(TINY)).eval()
-    fill_with_stand_ins(model)
-    return model
+    return tiny_model()
 
 
 @pytest.fixture(scope="module")

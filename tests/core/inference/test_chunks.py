@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import weakref
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from stand_ins import fill_with_stand_ins, movie
+from small_models import TINY
+from stand_ins import movie
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -22,18 +22,10 @@ from sam2_core.inference.precision import running
 from sam2_core.inference.runtime import Runtime
 from sam2_core.modeling.sam2 import Sam2Model
 
-TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
 CPU = torch.device("cpu")
 CUDA_SAYS = "CUDA out of memory. Tried to allocate 2.00 GiB.\nMore words."
 MPS_SAYS = "MPS backend out of memory (MPS allocated: 8.98 GB, other allocations: 1 MB, max allowed: 9.07 GB)."
 OBJECTS = 5
-
-
-@pytest.fixture(scope="module")
-def model() -> Sam2Model:
-    model = Sam2Model(load_config(TINY)).eval()
-    fill_with_stand_ins(model)
-    return model
 
 
 @pytest.fixture(scope="module")

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
-from stand_ins import fill_with_stand_ins, movie
+from stand_ins import movie
 from torch._dynamo.utils import counters
 
 from sam2_core import SAM2VideoPredictor
-from sam2_core.config import load_config
 from sam2_core.inference.compiled import CompiledCall, bucket
 from sam2_core.inference.device_memory import is_out_of_memory
 from sam2_core.inference.memory_bank import SelectionRule, select_memories
 from sam2_core.inference.precision import running
 from sam2_core.inference.runtime import Runtime
-from sam2_core.modeling.sam2 import Sam2Model
 
-TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
 FRAMES = 21
 FULL_FROM = 16  # six tracked frames and fifteen pointers behind a prompt on frame 0
-
-
-@pytest.fixture(scope="module")
-def model() -> Sam2Model:
-    model = Sam2Model(load_config(TINY)).eval()
-    fill_with_stand_ins(model)
-    return model
 
 
 @pytest.fixture(autouse=True)

@@ -10,20 +10,14 @@ import torch
 from safetensors.torch import save_file
 from stand_ins import movie
 
-from sam2_core import SAM2VideoPredictor, build_sam2
+from sam2_core import SAM2VideoPredictor
 from sam2_core.inference.disk_features import FeatureStores, bytes_per_frame, fingerprint
 from sam2_core.inference.feature_folder import FeatureFolder
 from sam2_core.inference.frames import open_frames
 from sam2_core.modeling.image_encoder import ImageFeatures
-from sam2_core.modeling.sam2 import Sam2Model
 
 FRAMES = 6
 CLICKS = {1: (112, 35), 2: (191, 38)}  # x, y of two discs of the movie
-
-
-@pytest.fixture(scope="module")
-def model() -> Sam2Model:
-    return build_sam2("cells_nano", "cells-nano", device="cpu", image_size=64)
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +28,6 @@ def frames() -> np.ndarray:
 @pytest.fixture
 def folder(tmp_path) -> FeatureFolder:
     return FeatureFolder(tmp_path, exact=True)
-
-
-@pytest.fixture
-def encoded(model):
-    """Counts the frames that pass the image encoder."""
-    counted: list[int] = []
-    hook = model.image_encoder.register_forward_hook(lambda module, given, found: counted.append(1))
-    yield counted
-    hook.remove()
 
 
 def click(predictor, state, frame=0, object_id=1, label=1):
@@ -80,12 +65,12 @@ def equal(one: ImageFeatures, other: ImageFeatures) -> bool:
     return all(first.dtype == second.dtype and torch.equal(first, second) for first, second in pairs)
 
 
-def test_a_run_from_a_warm_folder_encodes_nothing_and_gives_the_same_masks(model, frames, folder, encoded):
-    plain = tracked(model, frames)
-    cold = tracked(model, frames, folder)
+def test_a_run_from_a_warm_folder_encodes_nothing_and_gives_the_same_masks(nano, frames, folder, encoded):
+    plain = tracked(nano, frames)
+    cold = tracked(nano, frames, folder)
     assert folder.count() == FRAMES
     encoded.clear()
-    warm = tracked(model, frames, folder)
+    warm = tracked(nano, frames, folder)
     assert not encoded
     for one, other, third in zip(plain, cold, warm, strict=True):
         assert (one > 0).any()
@@ -93,25 +78,25 @@ def test_a_run_from_a_warm_folder_encodes_nothing_and_gives_the_same_masks(model
         assert torch.equal(other, third)
 
 
-def test_rounded_features_give_masks_that_are_hardly_different_and_always_the_same(model, frames, tmp_path, encoded):
-    plain, _ = tracked(model, frames)
+def test_rounded_features_give_masks_that_are_hardly_different_and_always_the_same(nano, frames, tmp_path, encoded):
+    plain, _ = tracked(nano, frames)
     half = FeatureFolder(tmp_path)
-    cold, _ = tracked(model, frames, half)
+    cold, _ = tracked(nano, frames, half)
     encoded.clear()
-    warm, _ = tracked(model, frames, half)
+    warm, _ = tracked(nano, frames, half)
     assert not encoded
     assert torch.equal(cold, warm)
     assert not torch.equal(cold, plain)
     assert float((cold - plain).abs().max()) < 0.1
     assert float(((cold > 0) != (plain > 0)).float().mean()) < 1e-4
-    assert half.size_bytes() < 0.6 * FRAMES * bytes_per_frame(model, exact=True)
+    assert half.size_bytes() < 0.6 * FRAMES * bytes_per_frame(nano, exact=True)
 
 
-def test_prompts_on_a_frame_that_memory_holds_run_the_decoder_only(model, frames, encoded):
-    predictor = SAM2VideoPredictor(model)
+def test_prompts_on_a_frame_that_memory_holds_run_the_decoder_only(nano, frames, encoded):
+    predictor = SAM2VideoPredictor(nano)
     state = predictor.init_state(frames)
     decoded: list[int] = []
-    hook = model.sam_mask_decoder.register_forward_hook(lambda module, given, found: decoded.append(1))
+    hook = nano.sam_mask_decoder.register_forward_hook(lambda module, given, found: decoded.append(1))
     click(predictor, state)
     assert (len(encoded), len(decoded)) == (1, 1)
     click(predictor, state)
@@ -121,49 +106,49 @@ def test_prompts_on_a_frame_that_memory_holds_run_the_decoder_only(model, frames
     assert (len(encoded), len(decoded)) == (1, 4)
 
 
-def test_a_click_after_reopening_runs_no_encoder(model, frames, folder, encoded):
+def test_a_click_after_reopening_runs_no_encoder(nano, frames, folder, encoded):
     for expected in (1, 1):
-        predictor = SAM2VideoPredictor(model, feature_cache=folder)
+        predictor = SAM2VideoPredictor(nano, feature_cache=folder)
         click(predictor, predictor.init_state(frames), frame=2)
         assert len(encoded) == expected
 
 
-def test_frames_are_encoded_ahead_once_and_a_closed_call_is_gone_on_with(model, frames, folder, encoded):
-    predictor = SAM2VideoPredictor(model, feature_cache=folder)
+def test_frames_are_encoded_ahead_once_and_a_closed_call_is_gone_on_with(nano, frames, folder, encoded):
+    predictor = SAM2VideoPredictor(nano, feature_cache=folder)
     run = predictor.encode_frames(predictor.init_state(frames))
     assert [next(run), next(run)] == [(0, True), (1, True)]
     run.close()
-    again = SAM2VideoPredictor(model, feature_cache=folder)
+    again = SAM2VideoPredictor(nano, feature_cache=folder)
     answers = list(again.encode_frames(again.init_state(frames), range(FRAMES - 1)))
     assert answers == [(0, False), (1, False), (2, True), (3, True), (4, True)]
     assert len(encoded) == FRAMES - 1
     encoded.clear()
-    tracked(model, frames, folder)
+    tracked(nano, frames, folder)
     assert len(encoded) == 1
 
 
-def test_features_of_another_frame_contrast_model_or_precision_are_not_taken(model, frames, folder):
+def test_features_of_another_frame_contrast_model_or_precision_are_not_taken(nano, frames, folder):
     deep = frames.astype(np.uint16)
     source = open_frames(deep, contrast_limits=(0, 255))
-    FeatureStores(folder, 1).open(source, model, None).put(0, noise())
-    assert FeatureStores(folder, 1).open(source, model, None).get(0) is not None
-    assert found(folder, deep, model, frame=1) is None
-    assert found(folder, deep, model) is None  # estimated contrast limits
-    assert found(folder, frames, model) is None  # another type
+    FeatureStores(folder, 1).open(source, nano, None).put(0, noise())
+    assert FeatureStores(folder, 1).open(source, nano, None).get(0) is not None
+    assert found(folder, deep, nano, frame=1) is None
+    assert found(folder, deep, nano) is None  # estimated contrast limits
+    assert found(folder, frames, nano) is None  # another type
     other = deep.copy()
     other[0, 3, 4] += 1
     for frames_now, dtype in ((other, None), (deep, torch.bfloat16)):
         opened = open_frames(frames_now, contrast_limits=(0, 255))
-        assert FeatureStores(folder, 1).open(opened, model, dtype).get(0) is None
-    retrained = copy.deepcopy(model)
+        assert FeatureStores(folder, 1).open(opened, nano, dtype).get(0) is None
+    retrained = copy.deepcopy(nano)
     with torch.no_grad():
         retrained.image_encoder.neck.convs[0].conv.bias[0] += 1e-4
-    assert fingerprint(retrained) != fingerprint(model)
+    assert fingerprint(retrained) != fingerprint(nano)
     assert FeatureStores(folder, 1).open(source, retrained, None).get(0) is None
-    assert FeatureStores(FeatureFolder(folder.path), 1).open(source, model, None).get(0) is None  # rounded ones wanted
+    assert FeatureStores(FeatureFolder(folder.path), 1).open(source, nano, None).get(0) is None  # rounded ones wanted
 
 
-def test_a_window_that_was_moved_is_another_image_and_found_again_when_it_is_back(model, frames, folder):
+def test_a_window_that_was_moved_is_another_image_and_found_again_when_it_is_back(nano, frames, folder):
     class Window:
         y0 = 0
         height, width = 64, 64
@@ -175,7 +160,7 @@ def test_a_window_that_was_moved_is_another_image_and_found_again_when_it_is_bac
             return frames[index, self.y0 : self.y0 + 64, :64]
 
     window = Window()
-    store = FeatureStores(folder, 2).open(open_frames(window), model, None)
+    store = FeatureStores(folder, 2).open(open_frames(window), nano, None)
     features = noise()
     store.put(0, features)
     window.y0 = 5
@@ -190,12 +175,12 @@ def test_a_window_that_was_moved_is_another_image_and_found_again_when_it_is_bac
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_values_come_back_as_they_are_or_rounded_to_eleven_bits(model, frames, tmp_path, dtype):
+def test_values_come_back_as_they_are_or_rounded_to_eleven_bits(nano, frames, tmp_path, dtype):
     exact, half = FeatureFolder(tmp_path / "exact", exact=True), FeatureFolder(tmp_path / "half")
     features = noise(3.0, dtype)
     for folder in (exact, half):
-        kept = put(folder, frames, model, features)
-        back = found(folder, frames, model)
+        kept = put(folder, frames, nano, features)
+        back = found(folder, frames, nano)
         assert back is not None
         assert equal(kept, back)
         if folder is exact or dtype is torch.bfloat16:
@@ -204,10 +189,10 @@ def test_values_come_back_as_they_are_or_rounded_to_eleven_bits(model, frames, t
             torch.testing.assert_close(back.stride4, features.stride4, rtol=2**-11, atol=1e-7)
 
 
-def test_values_too_large_for_half_precision_are_kept_whole(model, frames, tmp_path):
+def test_values_too_large_for_half_precision_are_kept_whole(nano, frames, tmp_path):
     folder, features = FeatureFolder(tmp_path), noise(1e6)
-    put(folder, frames, model, features)
-    back = found(folder, frames, model)
+    put(folder, frames, nano, features)
+    back = found(folder, frames, nano)
     assert back is not None
     assert equal(back, features)
 
@@ -242,31 +227,31 @@ def renamed(path):
 
 @pytest.mark.parametrize("damage", [cut_short, emptied, flipped, foreign, other_words, renamed])
 def test_a_file_that_is_damaged_or_foreign_is_removed_and_the_frame_encoded_again(
-    model, frames, folder, encoded, caplog, damage
+    nano, frames, folder, encoded, caplog, damage
 ):
-    expected = tracked(model, frames, folder)[0]
+    expected = tracked(nano, frames, folder)[0]
     path = sorted(folder.path.glob("*.safetensors"))[2]
     damage(path)
     encoded.clear()
-    assert torch.equal(tracked(model, frames, folder)[0], expected)
+    assert torch.equal(tracked(nano, frames, folder)[0], expected)
     assert len(encoded) == 1
     assert f"{path} is of no use" in caplog.text
     encoded.clear()
-    tracked(model, frames, folder)
+    tracked(nano, frames, folder)
     assert not encoded
 
 
-def test_a_disk_that_is_full_loses_nothing(model, frames, tmp_path, caplog):
+def test_a_disk_that_is_full_loses_nothing(nano, frames, tmp_path, caplog):
     (tmp_path / "file").write_text("no folder can be here")
     folder = FeatureFolder(tmp_path / "file", exact=True)
-    assert torch.equal(tracked(model, frames, folder)[0], tracked(model, frames)[0])
+    assert torch.equal(tracked(nano, frames, folder)[0], tracked(nano, frames)[0])
     assert len(caplog.records) == 1
     assert folder.fault
 
 
-def test_the_size_of_a_frame_is_known_before(model, frames, tmp_path):
+def test_the_size_of_a_frame_is_known_before(nano, frames, tmp_path):
     for exact in (False, True):
         folder = FeatureFolder(tmp_path / str(exact), exact=exact)
-        predictor = SAM2VideoPredictor(model, feature_cache=folder)
+        predictor = SAM2VideoPredictor(nano, feature_cache=folder)
         list(predictor.encode_frames(predictor.init_state(frames), [0]))
-        assert 0 < folder.size_bytes() - bytes_per_frame(model, exact) < 1000
+        assert 0 < folder.size_bytes() - bytes_per_frame(nano, exact) < 1000

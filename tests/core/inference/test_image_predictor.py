@@ -1,26 +1,14 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from stand_ins import fill_with_stand_ins, movie
+from stand_ins import movie
 
 from sam2_core import PromptError, SAM2ImagePredictor, StackError
-from sam2_core.config import load_config
-from sam2_core.modeling.sam2 import Sam2Model
 
-TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
 ONE = ([[60, 50]], [1])
-
-
-@pytest.fixture(scope="module")
-def model() -> Sam2Model:
-    model = Sam2Model(load_config(TINY)).eval()
-    fill_with_stand_ins(model)
-    return model
 
 
 @pytest.fixture(scope="module")

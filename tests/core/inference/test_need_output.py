@@ -7,16 +7,10 @@ import pytest
 import torch
 from stand_ins import movie
 
-from sam2_core import SAM2VideoPredictor, build_sam2
+from sam2_core import SAM2VideoPredictor
 from sam2_core.inference import tracker
-from sam2_core.modeling.sam2 import Sam2Model
 
 DISC = np.hypot(*np.mgrid[-38:122, -191:33]) < 14
-
-
-@pytest.fixture(scope="module")
-def model() -> Sam2Model:
-    return build_sam2("cells_nano", "cells-nano", device="cpu", image_size=64)
 
 
 @pytest.fixture
@@ -41,18 +35,18 @@ def prompted(model, **how):
     return predictor, state, (clicked, predictor.add_new_mask(state, 0, 2, DISC, **how))
 
 
-def test_without_output_nothing_is_read_out(model, read_out):
-    assert prompted(model, need_output=False)[2] == (None, None)
+def test_without_output_nothing_is_read_out(nano, read_out):
+    assert prompted(nano, need_output=False)[2] == (None, None)
     assert read_out == []
-    clicked, drawn = prompted(model)[2]
+    clicked, drawn = prompted(nano)[2]
     assert (clicked[1], drawn[1]) == ([1], [1, 2])
     assert read_out == [1, 2]
 
 
-def test_the_run_is_the_same(model):
+def test_the_run_is_the_same(nano):
     answers = []
     for need_output in (True, False):
-        predictor, state, _ = prompted(model, need_output=need_output)
+        predictor, state, _ = prompted(nano, need_output=need_output)
         answers.append(torch.stack([logits.clone() for _, _, logits in predictor.propagate_in_video(state)]))
     assert torch.equal(*answers)
     assert (answers[0] > 0).any()

@@ -7,8 +7,7 @@ import pytest
 import torch
 from stand_ins import movie
 
-from sam2_core import SAM2VideoPredictor, build_sam2
-from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core import SAM2VideoPredictor
 
 FRAMES = 14
 FIRST, SECOND = (35, 112), (38, 191)  # y, x of two discs of the movie on frame 0
@@ -16,22 +15,8 @@ OTHER = (100, 71)
 
 
 @pytest.fixture(scope="module")
-def model() -> Sam2Model:
-    return build_sam2("cells_nano", "cells-nano", device="cpu", image_size=64)
-
-
-@pytest.fixture(scope="module")
 def frames() -> np.ndarray:
     return movie(FRAMES, seed=11)
-
-
-@pytest.fixture
-def tracked(model):
-    """Counts objects that pass the memory attention: one per object and frame that is tracked."""
-    counted: list[int] = []
-    hook = model.memory_attention.register_forward_hook(lambda module, given, found: counted.append(len(found)))
-    yield counted
-    hook.remove()
 
 
 def disc(y: int, x: int, radius: int = 14) -> np.ndarray:
@@ -62,10 +47,10 @@ def assert_same(one, other) -> None:
         torch.testing.assert_close(logits, other[frame], atol=2e-3, rtol=1e-4)
 
 
-def test_an_object_of_which_nothing_changed_rests_and_the_answers_are_those_of_a_full_run(model, frames, tracked):
+def test_an_object_of_which_nothing_changed_rests_and_the_answers_are_those_of_a_full_run(nano, frames, tracked):
     answers = []
     for option in (None, 3):
-        predictor, state = begun(model, frames, stop_when_unchanged=option)
+        predictor, state = begun(nano, frames, stop_when_unchanged=option)
         predictor.add_new_mask(state, 0, 1, disc(*FIRST))
         tracked.clear()
         answers.append(run(predictor, state.select([1])))
@@ -73,11 +58,11 @@ def test_an_object_of_which_nothing_changed_rests_and_the_answers_are_those_of_a
     assert_same(*answers)
 
 
-def test_a_correction_that_the_next_run_overwrites_stops_it_early(model, frames, tracked):
+def test_a_correction_that_the_next_run_overwrites_stops_it_early(nano, frames, tracked):
     """In the official reading a prompt on a tracked frame does not condition; a run over that frame tracks it anew."""
     answers = []
     for option in (None, 4):
-        predictor, state = begun(model, frames, semantics="official", stop_when_unchanged=option)
+        predictor, state = begun(nano, frames, semantics="official", stop_when_unchanged=option)
         before = run(predictor, state)
         predictor.add_new_points_or_box(state, 5, 1, points=[FIRST[::-1]], labels=[0])
         tracked.clear()
@@ -87,10 +72,10 @@ def test_a_correction_that_the_next_run_overwrites_stops_it_early(model, frames,
     assert_same(answers[1], {frame: logits[:1] for frame, logits in before.items() if frame >= 5})
 
 
-def test_a_correction_that_changes_masks_is_carried_to_the_end(model, frames, tracked):
+def test_a_correction_that_changes_masks_is_carried_to_the_end(nano, frames, tracked):
     answers = []
     for option in (None, 3):
-        predictor, state = begun(model, frames, stop_when_unchanged=option)
+        predictor, state = begun(nano, frames, stop_when_unchanged=option)
         predictor.add_new_mask(state, 1, 1, disc(*SECOND))
         tracked.clear()
         answers.append(run(predictor, state.select([1]), 1))
@@ -98,10 +83,10 @@ def test_a_correction_that_changes_masks_is_carried_to_the_end(model, frames, tr
     assert_same(*answers)
 
 
-def test_each_object_rests_by_itself(model, frames, tracked):
+def test_each_object_rests_by_itself(nano, frames, tracked):
     answers = []
     for option in (None, 3):
-        predictor, state = begun(model, frames, stop_when_unchanged=option)
+        predictor, state = begun(nano, frames, stop_when_unchanged=option)
         predictor.add_new_mask(state, 0, 1, disc(*OTHER))
         tracked.clear()
         answers.append(run(predictor, state))
@@ -109,10 +94,10 @@ def test_each_object_rests_by_itself(model, frames, tracked):
     assert_same(*answers)
 
 
-def test_no_object_rests_before_a_later_prompt_that_changed(model, frames):
+def test_no_object_rests_before_a_later_prompt_that_changed(nano, frames):
     answers = []
     for option in (None, 3):
-        predictor, state = begun(model, frames, stop_when_unchanged=option)
+        predictor, state = begun(nano, frames, stop_when_unchanged=option)
         predictor.add_new_mask(state, 0, 1, disc(*FIRST))
         predictor.add_new_mask(state, 9, 1, disc(*OTHER))
         answers.append(run(predictor, state))
@@ -121,10 +106,10 @@ def test_no_object_rests_before_a_later_prompt_that_changed(model, frames):
 
 @pytest.mark.parametrize("restored", [False, True])
 @pytest.mark.parametrize("start", [0, 1])
-def test_what_a_closed_run_has_not_reached_stays_outdated(model, frames, restored, start):
+def test_what_a_closed_run_has_not_reached_stays_outdated(nano, frames, restored, start):
     answers = []
     for option in (None, 3):
-        predictor, state = begun(model, frames, stop_when_unchanged=option)
+        predictor, state = begun(nano, frames, stop_when_unchanged=option)
         predictor.add_new_mask(state, 0, 1, disc(*OTHER))
         run(predictor, state, start, 7)
         if restored:
@@ -133,19 +118,19 @@ def test_what_a_closed_run_has_not_reached_stays_outdated(model, frames, restore
     assert_same(*answers)
 
 
-def test_frames_that_were_never_tracked_are_computed(model, frames, tracked):
-    predictor = SAM2VideoPredictor(model, stop_when_unchanged=2)
+def test_frames_that_were_never_tracked_are_computed(nano, frames, tracked):
+    predictor = SAM2VideoPredictor(nano, stop_when_unchanged=2)
     state = predictor.init_state(frames)
     predictor.add_new_mask(state, 0, 1, disc(*FIRST))
     run(predictor, state, 0, 8)
     tracked.clear()
     answer = run(predictor, state)
     assert sum(tracked) == 2 + FRAMES - 8
-    assert_same(answer, {frame: logits[:1] for frame, logits in run(*begun(model, frames)).items()})
+    assert_same(answer, {frame: logits[:1] for frame, logits in run(*begun(nano, frames)).items()})
 
 
-def test_a_run_the_other_way_compares_with_none_of_this_one(model, frames, tracked):
-    predictor = SAM2VideoPredictor(model, stop_when_unchanged=2)
+def test_a_run_the_other_way_compares_with_none_of_this_one(nano, frames, tracked):
+    predictor = SAM2VideoPredictor(nano, stop_when_unchanged=2)
     state = predictor.init_state(frames)
     predictor.add_new_mask(state, 7, 1, disc(*FIRST))
     run(predictor, state)
@@ -155,14 +140,14 @@ def test_a_run_the_other_way_compares_with_none_of_this_one(model, frames, track
     assert sum(tracked) == 7 + 2
 
 
-def test_masks_that_overlap_enough_agree(model, frames, tracked):
-    predictor, state = begun(model, frames, stop_when_unchanged=3, unchanged_iou=0.0)
+def test_masks_that_overlap_enough_agree(nano, frames, tracked):
+    predictor, state = begun(nano, frames, stop_when_unchanged=3, unchanged_iou=0.0)
     predictor.add_new_mask(state, 0, 1, disc(*OTHER))
     tracked.clear()
     run(predictor, state.select([1]))
     assert sum(tracked) == 3
 
 
-def test_a_number_of_frames_below_one_is_refused(model):
+def test_a_number_of_frames_below_one_is_refused(nano):
     with pytest.raises(ValueError, match="stop_when_unchanged is 0"):
-        SAM2VideoPredictor(model, stop_when_unchanged=0)
+        SAM2VideoPredictor(nano, stop_when_unchanged=0)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from stand_ins import fill_with_stand_ins, movie
+from stand_ins import movie
 
 from sam2_core import PromptError, SAM2VideoPredictor
-from sam2_core.config import load_config
 from sam2_core.inference.selection import Selected
-from sam2_core.modeling.sam2 import Sam2Model
 
-TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
 PLACES = {1: (60, 50), 2: (150, 80), 3: (100, 120)}
 
 
 @pytest.fixture(scope="module")
-def predictor() -> SAM2VideoPredictor:
-    model = Sam2Model(load_config(TINY)).eval()
-    fill_with_stand_ins(model)
+def predictor(model) -> SAM2VideoPredictor:
     return SAM2VideoPredictor(model)
 
 

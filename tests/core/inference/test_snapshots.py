@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
-from stand_ins import fill_with_stand_ins, movie
+from stand_ins import movie
 
 from sam2_core import CheckpointError, SAM2VideoPredictor, StackError
-from sam2_core.config import load_config
 from sam2_core.inference.memory_bank import PackedMask
 from sam2_core.inference.snapshots import Snapshot
-from sam2_core.modeling.sam2 import Sam2Model
-
-TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
-
-
-@pytest.fixture(scope="module")
-def model() -> Sam2Model:
-    model = Sam2Model(load_config(TINY)).eval()
-    fill_with_stand_ins(model)
-    return model
 
 
 @pytest.fixture(scope="module")

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from stand_ins import fill_with_stand_ins, movie
+from stand_ins import movie
 
 from sam2_core import PromptError, SAM2VideoPredictor, StackError
-from sam2_core.config import load_config
 from sam2_core.inference.memory_bank import PackedMask
-from sam2_core.modeling.sam2 import NO_OBJECT_LOGIT, Sam2Model
+from sam2_core.modeling.sam2 import NO_OBJECT_LOGIT
 
-TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
 ABSENT = NO_OBJECT_LOGIT
-
-
-@pytest.fixture(scope="module")
-def model() -> Sam2Model:
-    model = Sam2Model(load_config(TINY)).eval()
-    fill_with_stand_ins(model)
-    return model
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,11 @@ float64 instead. Weights that were learned, and fresh ones, are not like that.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
+from small_models import TINY, fresh_model
 from stand_ins import fill_with_stand_ins
 
-from sam2_core import build_sam2
 from sam2_core.config import load_config
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.memory_attention import MemoryTokens
@@ -26,7 +24,6 @@ from sam2_core.modeling.position import (
 )
 from sam2_core.modeling.sam2 import Sam2Model
 
-TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
 CPU = torch.device("cpu")
 LAYOUTS = {
     "one prompted frame": ((6,), (0.0,)),
@@ -37,17 +34,9 @@ LAYOUTS = {
 MODELS = ("tiny", "sam2.1_hiera_t", "sam2_hiera_s", "cells-nano")
 
 
-def fresh(name) -> Sam2Model:
-    """The four-layer models of full width on a grid of 8 x 8; cells-nano as it ships."""
-    if name == "cells-nano":
-        return build_sam2(name, name, device="cpu")
-    torch.manual_seed(5)
-    return Sam2Model(load_config(TINY) if name == "tiny" else load_config(name, image_size=128)).eval()
-
-
 @pytest.fixture(scope="module", params=MODELS)
 def model(request) -> Sam2Model:
-    return fresh(request.param)
+    return fresh_model(request.param)
 
 
 @pytest.fixture
@@ -113,7 +102,7 @@ def test_fast_is_no_further_from_float64_than_plain_where_attention_is_sharp(nam
 
 
 def test_half_precision_reads_the_fast_way_too(generator) -> None:
-    model = fresh("tiny")
+    model = fresh_model("tiny")
     features, memory = frame(model, generator), recalled(model, "full", 2, generator)
     with torch.inference_mode():
         exact = model.condition_on_memory(features, memory)
@@ -130,7 +119,7 @@ def test_tables_are_made_once_and_may_be_learned_through(generator) -> None:
     assert not table.is_inference()
     assert not place.is_inference()
 
-    model = fresh("tiny")
+    model = fresh_model("tiny")
     features, memory = frame(model, generator), recalled(model, "full", 2, generator)
     with torch.inference_mode():
         model.condition_on_memory(features, memory, fast=True)

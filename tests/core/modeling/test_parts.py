@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
-from stand_ins import fill_with_stand_ins
+from small_models import TINY
 
 from sam2_core.config import load_config
 from sam2_core.modeling.attention import Attention, RotaryAttention
@@ -18,15 +17,7 @@ from sam2_core.modeling.position import axial_rotation, rotate, sine_of_time, si
 from sam2_core.modeling.prompt_encoder import PromptBatch, build_prompt_encoder, draw_prompts
 from sam2_core.modeling.sam2 import NO_OBJECT_LOGIT, Sam2Model
 
-TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def model() -> Sam2Model:
-    model = Sam2Model(load_config(TINY)).eval()
-    fill_with_stand_ins(model)
-    return model
 
 
 @pytest.fixture

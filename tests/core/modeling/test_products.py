@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import torch
+from small_models import fresh_model
 from torch import nn
 from torch.nn import functional as F
 
-from sam2_core import build_sam2
-from sam2_core.config import load_config
 from sam2_core.modeling.attention import weighted_values
 from sam2_core.modeling.layers import FEW_CHANNELS, MLP, LayerNorm2d
 from sam2_core.modeling.narrow_values import TILE, suits_tiles
@@ -21,7 +19,6 @@ from sam2_core.modeling.products import ROWS, Linear, PointwiseConv2d, _has_oned
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import Sam2Model
 
-TINY = Path(__file__).parents[2] / "data" / "tiny.yaml"
 CPU = torch.device("cpu")
 needs_onednn = pytest.mark.skipif(not _has_onednn(), reason="this torch has no oneDNN")
 
@@ -171,18 +168,11 @@ def one_frame(model: Sam2Model, image: torch.Tensor) -> list[torch.Tensor]:
     return [*fine, first.low_res_multimasks, memories, conditioned, second.low_res_multimasks, second.object_pointer]
 
 
-def some_model(name: str) -> Sam2Model:
-    if name == "cells-nano":
-        return build_sam2(name, name, device="cpu")
-    torch.manual_seed(5)
-    return Sam2Model(load_config(TINY) if name == "tiny" else load_config(name, image_size=128)).eval()
-
-
 @needs_onednn
 @pytest.mark.parametrize("name", ["tiny", "sam2.1_hiera_t", "cells-nano"])
 @torch.inference_mode()
 def test_a_frame_is_the_same_without_onednn(name, generator) -> None:
-    model = some_model(name)
+    model = fresh_model(name)
     image = torch.randn(1, 3, model.image_size, model.image_size, generator=generator)
     found = one_frame(model, image)
     with without_onednn():
@@ -194,7 +184,7 @@ def test_a_frame_is_the_same_without_onednn(name, generator) -> None:
 @pytest.mark.parametrize("name", ["sam2.1_hiera_t", "cells-nano"])
 @torch.inference_mode()
 def test_half_precision_on_a_cpu_is_near(name, generator) -> None:
-    model = some_model(name)
+    model = fresh_model(name)
     image = torch.randn(1, 3, model.image_size, model.image_size, generator=generator)
     exact = one_frame(model, image)
     with torch.autocast("cpu", torch.bfloat16):
