@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
+from predictor_calls import through_files
 from stand_ins import movie
 
 from napari_sam2.session import WindowedPredictor
 from sam2_core.errors import CheckpointError, StackError
-from sam2_core.inference.snapshots import Snapshot
 
 DIAMETERS = {"windows": 24.0, "whole frames": 90.0}
 
@@ -31,11 +28,7 @@ def through_file(windowed, frames, tmp_path):
     """Return the state that comes out of a file."""
 
     def go(state):
-        snapshot = windowed.snapshot(state)
-        save_file(snapshot.tensors, tmp_path / "state.safetensors")
-        (tmp_path / "state.json").write_text(json.dumps(snapshot.meta))
-        meta = json.loads((tmp_path / "state.json").read_text())
-        return windowed.restore(frames, Snapshot(load_file(tmp_path / "state.safetensors"), meta))
+        return windowed.restore(frames, through_files(windowed.snapshot(state), tmp_path))
 
     return go
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from predictor_calls import run_by_object as run
 
 from napari_sam2.session import WindowedPredictor
 from sam2_core.errors import PromptError
@@ -32,14 +33,6 @@ def clicked(predictor, frames, *object_ids):
     for object_id in object_ids:
         click(predictor, state, 0, object_id)
     return state
-
-
-def run(predictor, state, *args, **kwargs):
-    """Return frame -> object id -> logits (1, H, W)."""
-    return {
-        frame: dict(zip(ids, np.array(logits), strict=True))
-        for frame, ids, logits in predictor.propagate_in_video(state, *args, **kwargs)
-    }
 
 
 def test_a_selected_object_runs_as_if_it_were_alone(windowed, noise):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from predictor_calls import run
 from stand_ins import movie
 
 from sam2_core import SAM2VideoPredictor
@@ -32,10 +33,6 @@ def begun(model, frames, **options):
     predictor.add_new_mask(state, 0, 2, disc(*SECOND))
     run(predictor, state)
     return predictor, state
-
-
-def run(predictor, state, *args, **kwargs):
-    return {frame: logits.clone() for frame, _, logits in predictor.propagate_in_video(state, *args, **kwargs)}
 
 
 def assert_same(one, other) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file, save_file
+from predictor_calls import through_files
 from stand_ins import movie
 
 from sam2_core import CheckpointError, SAM2VideoPredictor, StackError
 from sam2_core.inference.memory_bank import PackedMask
-from sam2_core.inference.snapshots import Snapshot
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +27,7 @@ def through_file(predictor, frames, tmp_path):
     """Return the state that comes out of a file."""
 
     def go(state, **options):
-        snapshot = predictor.snapshot(state, **options)
-        save_file(snapshot.tensors, tmp_path / "state.safetensors")
-        (tmp_path / "state.json").write_text(json.dumps(snapshot.meta))
-        meta = json.loads((tmp_path / "state.json").read_text())
-        return predictor.restore(frames, Snapshot(load_file(tmp_path / "state.safetensors"), meta))
+        return predictor.restore(frames, through_files(predictor.snapshot(state, **options), tmp_path))
 
     return go
 

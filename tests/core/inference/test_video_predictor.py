@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from predictor_calls import run
 from stand_ins import movie
 
 from sam2_core import PromptError, SAM2VideoPredictor, StackError
@@ -37,14 +38,16 @@ def click(
     return predictor.add_new_points_or_box(state, frame, obj, points=[[x, y]], labels=[label])
 
 
-def run(predictor: SAM2VideoPredictor, state: Any, *args: Any, **kwargs: Any) -> dict[int, torch.Tensor]:
-    return {frame: logits.clone() for frame, _, logits in predictor.propagate_in_video(state, *args, **kwargs)}
-
-
 def masks_of(model, frames, semantics: str, events) -> list[dict[int, torch.Tensor]]:
     predictor = SAM2VideoPredictor(model, semantics=semantics)
     state = predictor.init_state(frames)
     return events(predictor, state)
+
+
+def clicked_once(predictor, state) -> dict[int, torch.Tensor]:
+    """The run after one click on frame 0."""
+    click(predictor, state, 0, 1)
+    return run(predictor, state)
 
 
 def test_a_click_answers_with_every_object_on_the_frame(predictor, frames) -> None:
@@ -70,11 +73,7 @@ def test_scripts_may_read_the_state(predictor, frames) -> None:
 
 
 def test_both_readings_agree_after_one_prompt_and_one_long_run(model, frames) -> None:
-    def events(predictor, state):
-        click(predictor, state, 0, 1)
-        return run(predictor, state)
-
-    one, other = (masks_of(model, frames, name, events) for name in ("official", "interactive"))
+    one, other = (masks_of(model, frames, name, clicked_once) for name in ("official", "interactive"))
     assert sorted(one) == list(range(24))
     for frame in one:
         torch.testing.assert_close(one[frame], other[frame], atol=1e-4, rtol=1e-4)
@@ -143,10 +142,6 @@ def test_how_many_frames_are_tracked(model, frames, semantics, count) -> None:
 
 
 def test_a_run_that_is_closed_and_resumed_ends_as_one_that_was_not(model, frames) -> None:
-    def whole(predictor, state):
-        click(predictor, state, 0, 1)
-        return run(predictor, state)
-
     def broken(predictor, state):
         click(predictor, state, 0, 1)
         first = predictor.propagate_in_video(state)
@@ -155,24 +150,20 @@ def test_a_run_that_is_closed_and_resumed_ends_as_one_that_was_not(model, frames
                 first.close()
         return run(predictor, state, 5)
 
-    undisturbed = masks_of(model, frames[:12], "interactive", whole)
+    undisturbed = masks_of(model, frames[:12], "interactive", clicked_once)
     resumed = masks_of(model, frames[:12], "interactive", broken)
     assert sorted(resumed) == list(range(5, 12))
     assert all(torch.equal(resumed[frame], undisturbed[frame]) for frame in resumed)
 
 
 def test_an_object_does_not_depend_on_the_others(model, frames) -> None:
-    def alone(predictor, state):
-        click(predictor, state, 0, 1)
-        return run(predictor, state)
-
     def together(predictor, state):
         click(predictor, state, 0, 1)
         click(predictor, state, 0, 2, 150, 80)
         click(predictor, state, 2, 3, 40, 120)
         return run(predictor, state)
 
-    one, many = (masks_of(model, frames[:10], "interactive", events) for events in (alone, together))
+    one, many = (masks_of(model, frames[:10], "interactive", events) for events in (clicked_once, together))
     for frame in one:
         torch.testing.assert_close(one[frame][0], many[frame][0], atol=1e-2, rtol=1e-2)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -12,6 +12,15 @@ from numpy.typing import NDArray
 from sam2_core.config import HieraConfig, MaskDecoderConfig, MemoryAttentionConfig, ModelConfig, PromptEncoderConfig
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.training.pack import TrainingPack, pack_record
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """What is trained is the same however many cores the machine has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

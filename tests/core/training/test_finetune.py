@@ -18,6 +18,7 @@ from sam2_core.training.finetune_files import ModelStory, draw_curve, write_file
 from sam2_core.training.held_out_scores import HeldOutFrames, Scores, ScoreSettings
 from sam2_core.training.labelled_stack import split_stack
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 QUICK = FinetuneSettings(
     train="all",
     steps=4,
@@ -29,14 +30,6 @@ QUICK = FinetuneSettings(
     learning_rate=1e-3,
 )
 STORY = ModelStory("my-discs", "tiny", "tests/data/tiny.yaml", "discs.tif", "discs labels")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

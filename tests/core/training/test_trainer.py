@@ -19,6 +19,8 @@ from sam2_core.training.steps import PromptSettings, clip_losses, frame_times
 from sam2_core.training.trainer import Trainer
 from sam2_core.training.windows import WindowSettings
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def recipe_of(steps: int, **changes: object) -> Recipe:
     still = ClipSettings(WindowSettings(64), clips=2, objects=2)
@@ -26,14 +28,6 @@ def recipe_of(steps: int, **changes: object) -> Recipe:
     person = PromptSettings({"click": 0.4, "box": 0.3, "mask": 0.3}, corrections=1, corrected_frame=0.5)
     tasks = (Task("dense", still), Task("prompts", still, person), Task("prompts", clip, person))
     return replace(Recipe((Phase("all", steps, tasks),), warm_up=2, precision="float32"), **changes)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_a_tiny_model_overfits_one_crop(tiny_model, disc_pack):
