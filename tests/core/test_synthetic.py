@@ -153,6 +153,17 @@ def test_pressed_cells_touch_without_a_gap() -> None:
     assert (movie.labels[0] > 0).mean() > 0.8
 
 
+def test_a_margin_outlines_the_same_cells_inside_their_edges_one_piece_each() -> None:
+    settings = replace(SMALL, kind="yeast", crowding=1.0, overlap=0.1, cells=8, divide_probability=1.0)
+    loose, tight = make_movie(settings, 2), make_movie(replace(settings, margin=0.12), 2)
+    np.testing.assert_array_equal(loose.images, tight.images)
+    for outer, inner in zip(loose.labels, tight.labels, strict=True):
+        edge = ndimage.distance_transform_edt(outer > 0)
+        assert 0 < np.count_nonzero(inner) < np.count_nonzero(outer)
+        assert edge[inner > 0].min() >= 0.12 * SMALL.diameter_px - 0.5
+        assert all(ndimage.label(inner == value)[1] == 1 for value in np.unique(inner)[1:])
+
+
 def test_random_settings_vary_and_follow_the_generator() -> None:
     drawn = [random_settings(np.random.default_rng(seed)) for seed in range(200)]
     assert drawn[17] == random_settings(np.random.default_rng(17))

@@ -23,7 +23,7 @@ STILL_GROUPS = {
     "everyday fluorescence": 0.1,
     "everyday phase": 0.2,
     "everyday dic": 0.2,
-    "colony phase": 0.35,
+    "colony phase": 0.6,
     "colony dic": 0.1,
 }
 CLIP_GROUPS = {
@@ -35,7 +35,7 @@ CLIP_GROUPS = {
     "everyday fluorescence": 0.5,
     "everyday phase": 0.6,
     "everyday dic": 0.5,
-    "colony phase": 0.7,
+    "colony phase": 0.9,
     "colony dic": 0.2,
 }
 SPANS = {128: (0.15, 0.55), 192: (0.12, 0.45), 256: (0.1, 0.4)}  # 20 to 100 px in all

@@ -24,7 +24,7 @@ from sam2_core.training.augment import augment
 from sam2_core.training.pack import Record, TrainingPack
 from sam2_core.training.windows import View, WindowSettings, cut_window, random_view
 
-MIN_WINDOW_AREA = 0.004  # of the window: smaller remains of objects are not asked for
+MIN_WINDOW_AREA = 0.0015  # of the window: smaller remains of objects are not asked for
 PRESENT_AREA = 0.0008  # of the window: an object with less than this is absent
 _TRIES_PER_CLIP = 100
 

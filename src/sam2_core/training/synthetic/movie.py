@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import motion, rendering, shapes
-from .painting import paint
+from .painting import outlined, paint
 from .settings import MovieSettings, Style
 
 _SMALLEST_PX = 12  # a sliver at the border below this area is not labelled
@@ -59,7 +59,7 @@ def make_movie(settings: MovieSettings, seed: int) -> SyntheticMovie:
         shown = snapshot.cell
         fields = paint(snapshot, radii[frame, shown], bend[frame, shown], skin, (settings.height, settings.width))
         images.append(rendering.expose(rendering.render(fields, snapshot, look, settings), frame, settings, rng))
-        owners.append(fields.owner)
+        owners.append(outlined(fields.owner, settings.margin * settings.diameter_px))
     labels, lineage = _number(np.stack(owners), parents)
     return SyntheticMovie(np.stack(images), labels, lineage, settings.style, seed, settings)
 

@@ -75,6 +75,17 @@ def paint(
     return fields
 
 
+def outlined(owner: NDArray[np.int32], margin_px: float) -> NDArray[np.int32]:
+    """Return the owners (H, W) as somebody draws them who keeps that far inside every visible edge: 0 between them."""
+    if margin_px < 1.0:
+        return owner
+    is_edge = ndimage.maximum_filter(owner, 3) != ndimage.minimum_filter(owner, 3)
+    inner: NDArray[np.int32] = np.where(ndimage.distance_transform_edt(~is_edge) >= margin_px, owner, 0)
+    for value in np.unique(inner)[1:]:
+        _keep_largest(inner, int(value))
+    return inner
+
+
 def _patch(snapshot: Snapshot, i: int, radii: NDArray[np.float64], bend: float, size: tuple[int, int]) -> Patch | None:
     """Return the body coordinates of cell i in its bounding box, or None if it lies outside the image."""
     (cy, cx), (long, short) = snapshot.centre_yx[i], snapshot.semi_axes[i]

@@ -46,6 +46,7 @@ class MovieSettings:
     speed_px: float = 1.0
     growth: float = 0.004
     crowding: float = 0.0
+    margin: float = 0.0  # how far inside its visible edge a cell is outlined, of the diameter
     overlap: float = 0.04  # how far neighbours are pressed into each other, as part of their distance
     divide_probability: float = 0.15
     leave_probability: float = 0.1
@@ -151,14 +152,18 @@ def colony_settings(
 ) -> MovieSettings:
     """Return settings of a young colony of budding cells: touching, of all sizes, dark in a bright halo or textured.
 
-    Two of three are in phase contrast, the others DIC. Parameters are those of `random_settings`.
+    Two of three are in phase contrast, the others DIC. In phase contrast the outline is that of the dark inside, as
+    people draw it: the blurrier the halo, the farther inside. Parameters are those of `random_settings`.
     """
     settings = everyday_settings(rng, frames, height, width, style or ("phase" if rng.random() < 0.67 else "dic"))
+    diameter = rng.uniform(28.0, 60.0)
+    phase = settings.style == "phase"
+    blur = rng.uniform(0.7, 0.05 * diameter) if phase else settings.blur_px
     return replace(
         settings,
         kind="yeast",
         cells=int(rng.integers(1, 8)),
-        diameter_px=rng.uniform(28.0, 60.0),
+        diameter_px=diameter,
         diameter_spread=rng.uniform(0.1, 0.4),
         elongation=rng.uniform(1.0, 1.5),
         irregularity=0.03 * rng.uniform(0.3, 1.5),
@@ -170,8 +175,11 @@ def colony_settings(
         leave_probability=0.0,
         enter_probability=0.0,
         body=rng.uniform(0.3, 0.9),
-        halo=rng.uniform(0.4, 1.0),
+        halo=rng.uniform(0.5, 1.6),
         halo_width=rng.uniform(0.06, 0.2),
+        margin=rng.uniform(0.4, 1.4) * blur / diameter if phase else 0.0,
+        background=rng.uniform(0.1, 0.4) if phase else settings.background,
+        blur_px=blur,
     )
 
 
