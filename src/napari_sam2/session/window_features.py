@@ -6,7 +6,6 @@ A predictor's state asks its store by frame alone. `SeenFeatures` is such a stor
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable, Sized
 from typing import Any
 
@@ -28,28 +27,23 @@ class SharedFeatures:
 
     def __init__(self, objects: Sized) -> None:
         self._objects = objects
-        self._features: OrderedDict[tuple[int, Window], Any] = OrderedDict()
+        self._kept = LruFeatures(SPARE_FEATURES)
 
     def __len__(self) -> int:
-        return len(self._features)
+        return len(self._kept)
 
     def get(self, frame: int, window: Window) -> Any | None:
         """Return the features, and count them as used now; None when they are not here."""
-        features = self._features.get((frame, window))
-        if features is not None:
-            self._features.move_to_end((frame, window))
-        return features
+        return self._kept.get((frame, window))
 
     def put(self, frame: int, window: Window, features: Any) -> None:
         """Keep features; of too many, forget those that were not used for longest."""
-        self._features[frame, window] = features
-        self._features.move_to_end((frame, window))
-        while len(self._features) > len(self._objects) + SPARE_FEATURES:
-            self._features.popitem(last=False)
+        self._kept.max_frames = len(self._objects) + SPARE_FEATURES
+        self._kept.put((frame, window), features)
 
     def clear(self) -> None:
         """Forget all."""
-        self._features.clear()
+        self._kept.clear()
 
 
 class SeenFeatures:

@@ -40,7 +40,7 @@ class FeatureStore(Protocol):
 
 
 class LruFeatures:
-    """Keeps the features of the few frames that were used last, in memory.
+    """Keeps the features of the few frames that were used last, in memory; any other key serves as well as an index.
 
     Which frame goes is decided by when it was last used, not by its index, so tracking backward works as well as
     forward.
@@ -48,7 +48,8 @@ class LruFeatures:
     Parameters
     ----------
     max_frames
-        How many frames are kept, at least 1. One frame of a model at 1024 px takes about 17 MB in float32.
+        How many frames are kept, at least 1; another number holds from the next `put`. One frame of a model at 1024 px
+        takes about 17 MB in float32.
 
     Raises
     ------
@@ -60,20 +61,20 @@ class LruFeatures:
         if max_frames < 1:
             raise ValueError(f"max_frames is {max_frames}; keep at least 1 frame")
         self.max_frames = max_frames
-        self._features: OrderedDict[int, ImageFeatures] = OrderedDict()
+        self._features: OrderedDict[Hashable, ImageFeatures] = OrderedDict()
 
     def __len__(self) -> int:
         """Return how many frames are kept now."""
         return len(self._features)
 
-    def get(self, frame: int) -> ImageFeatures | None:
+    def get(self, frame: Hashable) -> ImageFeatures | None:
         """Return the features of the frame and count it as used now, or None."""
         features = self._features.get(frame)
         if features is not None:
             self._features.move_to_end(frame)
         return features
 
-    def put(self, frame: int, features: ImageFeatures) -> ImageFeatures:
+    def put(self, frame: Hashable, features: ImageFeatures) -> ImageFeatures:
         """Keep the features of the frame and return them; of too many, forget those not used for longest."""
         self._features[frame] = features
         self._features.move_to_end(frame)
@@ -81,7 +82,7 @@ class LruFeatures:
             self._features.popitem(last=False)
         return features
 
-    def key(self, frame: int) -> Hashable:
+    def key(self, frame: Hashable) -> Hashable:
         """Return this store and the frame: nobody else keeps features here."""
         return id(self), frame
 
