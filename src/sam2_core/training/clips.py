@@ -189,7 +189,7 @@ def moving_shifts(settings: ClipSettings, rng: np.random.Generator) -> Tensor:
     """Displacements (T, S, S, 2) in window coordinates that bend a still a little more on each frame."""
     frames, size = settings.frames, settings.window.size
     knots = int(rng.integers(3, 7))
-    start = rng.normal(0.0, 0.035, (1, 2, knots, knots))
+    start = rng.normal(0.0, 0.05, (1, 2, knots, knots))
     pace = rng.normal(0.0, 0.05 * settings.motion * rng.random(), (1, 2, knots, knots))
     unsteady = rng.normal(0.0, 0.025 * settings.motion, (frames, 2, knots, knots))
     unsteady[0] = 0.0

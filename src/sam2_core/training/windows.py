@@ -60,7 +60,7 @@ def random_view(
     side = min(side, settings.max_side_ratio * max(record.info.shape[1:]))
     angle = rng.integers(4) * np.pi / 2 + rng.normal(0.0, 0.25)
     flip = np.diag([rng.choice([-1.0, 1.0]), 1.0])
-    stretch = np.diag(np.exp(rng.normal(0.0, 0.06, 2)))
+    stretch = np.diag(np.exp(rng.normal(0.0, 0.15, 2)))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     offset = rng.uniform(-settings.off_centre, settings.off_centre, 2) * side
     later = None if gone_by is None else record.labels[gone_by]

@@ -158,7 +158,7 @@ def colony_settings(
     settings = everyday_settings(rng, frames, height, width, style or ("phase" if rng.random() < 0.67 else "dic"))
     diameter = rng.uniform(28.0, 60.0)
     phase = settings.style == "phase"
-    blur = rng.uniform(0.7, 0.05 * diameter) if phase else settings.blur_px
+    blur = rng.uniform(0.7, 0.065 * diameter) if phase else settings.blur_px
     return replace(
         settings,
         kind="yeast",
@@ -177,7 +177,7 @@ def colony_settings(
         body=rng.uniform(0.3, 0.9),
         halo=rng.uniform(0.5, 1.6),
         halo_width=rng.uniform(0.06, 0.2),
-        margin=rng.uniform(0.4, 1.4) * blur / diameter if phase else 0.0,
+        margin=rng.uniform(0.8, 1.8) * blur / diameter if phase else 0.0,
         background=rng.uniform(0.1, 0.4) if phase else settings.background,
         blur_px=blur,
     )
