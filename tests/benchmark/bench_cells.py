@@ -36,7 +36,7 @@ FIELD = 1024
 DIAMETER = 40.0
 CELLS = amount(50, 12)
 FRAMES = amount(9, 3)
-LENGTHS = amount((6, 26), (3, 6))
+LENGTHS = amount((6, 46), (3, 6))
 FEW, MORE = 1, amount(5, 3)
 COLUMNS = {
     "windows": "windows at 256",

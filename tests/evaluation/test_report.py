@@ -10,7 +10,7 @@ from truth_predictors import TruthPredictor, drifting
 from napari_sam2.evaluation.found_mask import FoundMask
 from napari_sam2.evaluation.ground_truth import movie_targets
 from napari_sam2.evaluation.movies import MovieTask, run_movie
-from napari_sam2.evaluation.pictures import Panel, drawn, movie_rows, picked_objects, write_picture
+from napari_sam2.evaluation.pictures import Panel, drawn, movie_panels, picked_objects, write_picture
 from napari_sam2.evaluation.report import About, as_markdown, movie_row, stills_row, write_report
 
 ABOUT = About("a model", "cpu", "float32", {"model input": "256 px"})
@@ -62,7 +62,7 @@ def test_outlines_of_truth_and_result_are_drawn_where_they_are():
 
 def test_a_picture_of_a_movie_is_written(tmp_path):
     task, run = finished_run()
-    rows = movie_rows(task, run)
+    rows = movie_panels(task, run)
     assert [len(row) for row in rows] == [5, 5]
     write_picture(tmp_path / "movie.png", rows)
     with Image.open(tmp_path / "movie.png") as picture:

@@ -1,12 +1,14 @@
 """How good a model is on stacks with ground truth, by one protocol (docs/evaluation.md), through the public interface.
 
-`open_task` and `run_movie` for movies, `open_stills` and `evaluate_still` for stills; `run_baseline` and
-`baseline_still` for what one would reach without a network; `movie_row` and `stills_row` for the table that
-`write_report` saves. Neither napari nor Qt; nothing here changes a model.
+`open_task` and `benchmark_movie` for a movie, `Stills` and `benchmark_stills` for stills, as a `Plan` says: `Findings`
+come out, rows for the table that `write_report` saves and a picture. Below them, one run on one movie or still:
+`run_movie`, `evaluate_still`, and `run_baseline` and `baseline_still` for what one would reach without a network.
+Neither napari nor Qt; nothing here changes a model or knows who watches.
 """
 
 from __future__ import annotations
 
+from napari_sam2.evaluation.benchmark import Findings, Plan, benchmark_movie, benchmark_stills
 from napari_sam2.evaluation.ground_truth import (
     Selection,
     Target,
@@ -17,32 +19,39 @@ from napari_sam2.evaluation.ground_truth import (
 )
 from napari_sam2.evaluation.metrics import MovieMetrics, StillMetrics, movie_metrics, still_metrics
 from napari_sam2.evaluation.movies import MovieRun, MovieTask, run_baseline, run_movie
-from napari_sam2.evaluation.report import About, Row, movie_row, stills_row, write_report
-from napari_sam2.evaluation.sources import StackChoice, open_stills, open_task
-from napari_sam2.evaluation.stills import Still, StillResult, baseline_still, evaluate_still
+from napari_sam2.evaluation.report import About, Row, about_model, movie_row, stills_row, write_report
+from napari_sam2.evaluation.sources import StackChoice, Stills, open_task, stack_name
+from napari_sam2.evaluation.stills import Still, StillResult, baseline_still, evaluate_still, image_predictor
 
 __all__ = [
     "About",
+    "Findings",
     "MovieMetrics",
     "MovieRun",
     "MovieTask",
+    "Plan",
     "Row",
     "Selection",
     "StackChoice",
     "Still",
     "StillMetrics",
     "StillResult",
+    "Stills",
     "Target",
+    "about_model",
     "baseline_still",
+    "benchmark_movie",
+    "benchmark_stills",
     "evaluate_still",
     "farthest_pixel",
+    "image_predictor",
     "movie_metrics",
     "movie_row",
     "movie_targets",
-    "open_stills",
     "open_task",
     "run_baseline",
     "run_movie",
+    "stack_name",
     "still_metrics",
     "still_targets",
     "stills_row",

@@ -1,18 +1,23 @@
 """All runs of the protocol on one movie or one set of stills: rows of the table, and what the picture shows.
 
-`Plan` says which runs. Progress goes through `begin`, which is told what starts and how much there is to do, and
-returns what is called after each piece. Nothing is written here.
+`Plan` says which runs, `Findings` come out. Progress goes through `begin`, which is told what starts and how much there
+is to do, and returns what is called after each piece. No model is loaded here, and nothing is written unasked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from napari_sam2.evaluation.movies import BASELINE, RUNS, MovieRun, MovieTask, Tick, run_baseline, run_movie
+from napari_sam2.evaluation.movies import BASELINE, RUNS, MovieTask, Tick, run_baseline, run_movie
+from napari_sam2.evaluation.pictures import Panel, movie_panels, still_panels, write_picture
 from napari_sam2.evaluation.report import Row, movie_row, stills_row
-from napari_sam2.evaluation.stills import PROMPTS, ImagePredictor, Still, StillResult, baseline_still, evaluate_still
+from napari_sam2.evaluation.sources import Stills
+from napari_sam2.evaluation.stills import PROMPTS, ImagePredictor, StillResult, baseline_still, evaluate_still
 from napari_sam2.session import VideoPredictor
+from napari_sam2.session.view import ViewChoice, choose_view, view_request
+from sam2_core.errors import StackError
 
 Begin = Callable[[str, int], Tick]
 
@@ -24,12 +29,12 @@ def unseen(what: str, total: int) -> Tick:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which runs are made.
+    """Which runs are made, and how.
 
     Attributes
     ----------
     movie_runs
-        Of "click", "box", "corrections".
+        Of "click", "box", "corrections"; the first is the one in the picture.
     still_prompts
         Of "click", "box", "clicks3"; the first is the one in the picture.
     baseline
@@ -38,6 +43,8 @@ class Plan:
         At most so many objects of each still, evenly picked; all where None.
     still_span
         Share of a still's window that a typical object takes; by the size of the model's input where None.
+    movie_view
+        Whether the model looks at whole frames of a movie or through windows.
     """
 
     movie_runs: tuple[str, ...] = RUNS
@@ -45,22 +52,47 @@ class Plan:
     baseline: bool = True
     still_objects: int | None = None
     still_span: float | None = None
+    movie_view: ViewChoice = ViewChoice.auto
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one movie or one set of stills gave: its rows of the table, the baseline last, and panels of its picture."""
+
+    name: str
+    rows: Sequence[Row]
+    panels: Sequence[Sequence[Panel]]
+
+    def write_picture(self, folder: Path) -> None:
+        """Write the picture, named after the data, to a folder; none where no object was followed to a second frame."""
+        if self.panels:
+            write_picture(folder / f"{self.name}.png", self.panels)
 
 
 def benchmark_movie(
     name: str, task: MovieTask, predictor: VideoPredictor, plan: Plan, begin: Begin = unseen
-) -> tuple[list[Row], list[MovieRun]]:
-    """Return the rows and the runs of one movie, the baseline last."""
-    runs = [run_movie(predictor, task, run, begin(f"{name}: {run}", task.object_frames)) for run in plan.movie_runs]
+) -> Findings:
+    """Return what a movie gave; its rows also name the view that was chosen."""
+    height, width = task.truth[0].shape
+    chosen = choose_view(view_request(plan.movie_view, task.diameter_px, ()), predictor, (height, width))
+    stack, total = f"{name} ({_view_words(chosen.sentence)})", task.object_frames
+    runs = [run_movie(chosen.predictor, task, run, begin(f"{stack}: {run}", total)) for run in plan.movie_runs]
     if plan.baseline:
-        runs.append(run_baseline(task, begin(f"{name}: {BASELINE}", task.object_frames)))
-    return [movie_row(name, run, task.diameter_px) for run in runs], runs
+        runs.append(run_baseline(task, begin(f"{stack}: {BASELINE}", total)))
+    return Findings(name, [movie_row(stack, run, task.diameter_px) for run in runs], movie_panels(task, runs[0]))
 
 
 def benchmark_stills(
-    name: str, stills: Iterable[Still], predictor: ImagePredictor, plan: Plan, tick: Tick = lambda: None
-) -> tuple[list[Row], list[StillResult]]:
-    """Return the rows and the results of stills, the baseline last; `tick` is called after each still."""
+    name: str, stills: Stills, predictor: ImagePredictor, plan: Plan, begin: Begin = unseen
+) -> Findings:
+    """Return what stills gave.
+
+    Raises
+    ------
+    StackError
+        If none of them has an object that can be judged.
+    """
+    tick = begin(name, len(stills))
     results: list[StillResult] = []
     classical: dict[str, float] = {}
     for still in stills:
@@ -70,19 +102,23 @@ def benchmark_stills(
             classical |= {_name(result): value for result, value in zip(found, ious, strict=True)}
         results += found
         tick()
-    rows = [
-        stills_row(
-            name,
-            prompt,
-            {_name(result): result.ious[prompt] for result in results},
-            sum(result.seconds[prompt] for result in results),
-        )
-        for prompt in plan.still_prompts
-    ]
+    if not results:
+        raise StackError(f"{name}: no object of at least 40 px lies inside the images; are these label images?")
+    rows = [_prompt_row(name, prompt, results) for prompt in plan.still_prompts]
     if plan.baseline:
         rows.append(stills_row(name, BASELINE, classical, float("nan")))
-    return rows, results
+    return Findings(name, rows, still_panels(stills, results, plan.still_prompts[0]))
+
+
+def _prompt_row(name: str, prompt: str, results: Sequence[StillResult]) -> Row:
+    ious = {_name(result): result.ious[prompt] for result in results}
+    return stills_row(name, prompt, ious, sum(result.seconds[prompt] for result in results))
 
 
 def _name(result: StillResult) -> str:
     return f"{result.still} {result.object_id}"
+
+
+def _view_words(sentence: str) -> str:
+    """Return the first words of what `choose_view` says."""
+    return sentence.removeprefix("View: ").split(";")[0].split(" that ")[0].rstrip(".")

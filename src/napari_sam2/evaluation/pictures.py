@@ -55,7 +55,7 @@ def picked_objects(means: Mapping[Key, float], each: int = 2) -> list[tuple[str,
     return [(name, object_id) for object_id, name in chosen.items()]
 
 
-def movie_rows(task: MovieTask, run: MovieRun) -> list[list[Panel]]:
+def movie_panels(task: MovieTask, run: MovieRun) -> list[list[Panel]]:
     """Return a row of panels for each of the best, median and worst objects of a run."""
     means = object_means(run.scores.values())
     targets = {target.object_id: target for target in task.targets}
@@ -69,7 +69,7 @@ def movie_rows(task: MovieTask, run: MovieRun) -> list[list[Panel]]:
     return rows
 
 
-def still_rows(stills: Iterable[Still], results: Sequence[StillResult], prompt: str) -> list[list[Panel]]:
+def still_panels(stills: Iterable[Still], results: Sequence[StillResult], prompt: str) -> list[list[Panel]]:
     """Return one row of panels each for the best, the median and the worst objects of stills."""
     found = {(result.still, result.object_id): result for result in results}
     picked = picked_objects({key: result.ious[prompt] for key, result in found.items()}, each=FRAMES_SHOWN)
@@ -85,7 +85,7 @@ def still_rows(stills: Iterable[Still], results: Sequence[StillResult], prompt: 
 
 
 def write_picture(path: Path, rows: Sequence[Sequence[Panel]]) -> None:
-    """Write rows of panels to a PNG file; each shows the object and as much around it."""
+    """Write rows of panels to a PNG file, its folder made where there is none; each shows an object and what is around it."""
     width = max(len(row) for row in rows) * (PANEL_PX + _GAP) - _GAP
     sheet = Image.new("RGB", (width, len(rows) * (PANEL_PX + _CAPTION + _GAP) - _GAP), (24, 24, 24))
     draw = ImageDraw.Draw(sheet)
@@ -94,6 +94,7 @@ def write_picture(path: Path, rows: Sequence[Sequence[Panel]]) -> None:
             corner = (column * (PANEL_PX + _GAP), line * (PANEL_PX + _CAPTION + _GAP))
             draw.text((corner[0] + 2, corner[1] + 2), panel.caption, fill=(230, 230, 230))
             sheet.paste(drawn(panel), (corner[0], corner[1] + _CAPTION))
+    path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from napari_sam2.evaluation.metrics import movie_metrics, object_means, still_metrics
 from napari_sam2.evaluation.movies import MovieRun
+from napari_sam2.session import VideoPredictor
 
 Kind = Literal["movie", "stills"]
 
@@ -46,6 +47,11 @@ class About:
     settings: Mapping[str, str] = field(default_factory=dict)
     seeds: str = "none: the protocol draws no random numbers"
 
+    def with_settings(self, **settings: object) -> About:
+        """Return the same with more settings: underscores of the names become spaces."""
+        words = {name.replace("_", " "): str(value) for name, value in settings.items()}
+        return replace(self, settings={**self.settings, **words})
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -72,6 +78,18 @@ class Row:
     seconds: float
     diameter_px: float = math.nan
     by_object: Mapping[str, float] = field(default_factory=dict)
+
+
+def about_model(model: str, predictor: VideoPredictor) -> About:
+    """Return what the table says about a model: its name, and the device, precision and input of its predictor."""
+    import torch
+
+    from sam2_core.inference.precision import pick_precision
+
+    device = getattr(predictor, "device", torch.device("cpu"))
+    precision = str(pick_precision("auto", device) or torch.float32).removeprefix("torch.")
+    words = f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else torch.cuda.get_device_name()
+    return About(model, words, precision, {"model input": f"{predictor.image_size} px"})
 
 
 def movie_row(stack: str, run: MovieRun, diameter_px: float) -> Row:

@@ -65,6 +65,52 @@ class LabelFrames:
         return (self[index] for index in range(len(self)))
 
 
+@dataclass(frozen=True, slots=True)
+class Stills:
+    """Images with their labels: files of two folders that share a name, or the frames of two stacks.
+
+    Each is opened when its turn comes, and again when they are gone through again; `len` opens no file of a folder.
+
+    Attributes
+    ----------
+    images, masks
+        Two folders, or two stacks.
+    every
+        Only every so many images, sorted by name, from the first.
+    diameter_px
+        Typical object diameter; each still's own median where None.
+
+    Raises
+    ------
+    StackError
+        If no file has a partner, or an image and its labels differ in size.
+    """
+
+    images: str | Path
+    masks: str | Path
+    every: int = 1
+    diameter_px: float | None = None
+
+    def __len__(self) -> int:
+        if self._in_folders:
+            return len(self._files())
+        return len(range(0, len(open_stack(self.images).movie()), self.every))
+
+    def __iter__(self) -> Iterator[Still]:
+        every = 1 if self._in_folders else self.every
+        for image, labels in self._files():
+            yield from _stills_of(image, labels, every, self.diameter_px)
+
+    @property
+    def _in_folders(self) -> bool:
+        return Path(self.images).is_dir() and Path(self.masks).is_dir()
+
+    def _files(self) -> list[tuple[Path, Path]]:
+        """Return (image, labels): of folders those files that are taken, of stacks the two of them."""
+        images, masks = Path(self.images), Path(self.masks)
+        return matched_files(images, masks)[:: self.every] if self._in_folders else [(images, masks)]
+
+
 def open_task(
     stack: str | Path,
     truth: str | Path,
@@ -98,39 +144,6 @@ def open_task(
     return MovieTask(frames, known, movie_targets(known, selection), diameter)
 
 
-def open_stills(
-    images: str | Path, masks: str | Path, every: int = 1, diameter_px: float | None = None
-) -> Iterator[Still]:
-    """Yield stills one after another: files of two folders that share a name, or the frames of two stacks.
-
-    Parameters
-    ----------
-    images, masks
-        Two folders, or two stacks.
-    every
-        Only every so many images, sorted by name, from the first.
-    diameter_px
-        Typical object diameter; each still's own median where None.
-
-    Raises
-    ------
-    StackError
-        If no file has a partner, or an image and its labels differ in size.
-    """
-    if Path(images).is_dir() and Path(masks).is_dir():
-        for image, labels in matched_files(Path(images), Path(masks))[::every]:
-            yield from _stills_of(image, labels, 1, diameter_px)
-    else:
-        yield from _stills_of(Path(images), Path(masks), every, diameter_px)
-
-
-def count_stills(images: str | Path, masks: str | Path, every: int = 1) -> int:
-    """Return how many stills `open_stills` will yield."""
-    if Path(images).is_dir() and Path(masks).is_dir():
-        return len(matched_files(Path(images), Path(masks))[::every])
-    return len(range(0, len(open_stack(images).movie()), every))
-
-
 def matched_files(images: Path, masks: Path) -> list[tuple[Path, Path]]:
     """Return (image, labels) of two folders that share a name, sorted by it.
 
@@ -161,6 +174,16 @@ def check_fit(movie: Movie, truth: Movie) -> None:
             f"{truth.stack.name} has (frames, height, width) {have}, but {movie.stack.name} has {wanted}; the ground "
             "truth must cover the same frames. Choose the axis with --track-axis or --axes if it was taken wrongly."
         )
+
+
+def stack_name(stack: Path) -> str:
+    """Return a name for the table and the picture: that of the file, or of its folder where that says more."""
+    name, folder = stack.name.split(".")[0], stack.resolve().parent
+    part = ""
+    while name in ("images", "image", "movie", "stack", "val", "train", "test") and folder.name:
+        part = f"_{name}{part}" if name in ("val", "train", "test") else part
+        name, folder = folder.name, folder.parent
+    return f"{name}{part}"
 
 
 def _stills_of(image: Path, labels: Path, every: int, diameter_px: float | None) -> Iterator[Still]:

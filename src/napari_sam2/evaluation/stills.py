@@ -51,6 +51,13 @@ class ImagePredictor(Protocol):
         """Return masks (M, H, W), their predicted IoUs (M,), and low-resolution logits (M, h, w)."""
 
 
+def image_predictor(video_predictor: Any) -> ImagePredictor:
+    """Return an image predictor that has the model of a `sam2_core.inference.SAM2VideoPredictor`."""
+    from sam2_core.inference.image_predictor import SAM2ImagePredictor
+
+    return SAM2ImagePredictor(video_predictor.model)
+
+
 @dataclass(frozen=True, slots=True)
 class Still:
     """An image (H, W) or (H, W, 3) uint8 with its labels (H, W); `diameter_px` where its typical diameter is given."""

@@ -209,8 +209,9 @@ class Tracker:
         """
         different = list({state.features.key(frame): state for state in states}.values())
         size = PIXELS_AT_ONCE // self.model.image_size**2
-        is_known = all(state.features.get(frame) is not None for state in different)
-        if is_known or min(size, len(different)) < 2 or self.options.compile is not None:
+        if min(size, len(different)) < 2 or self.options.compile is not None:
+            return
+        if all(state.features.get(frame) is not None for state in different):
             return
         source = images or self.images()
         for some in (different[start : start + size] for start in range(0, len(different), size)):
