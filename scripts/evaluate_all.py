@@ -8,24 +8,30 @@ validation images). Without FOLDER, `../shared/data` where it is there.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from napari_sam2.cli.evaluate import (
-    evaluate_movie,
-    evaluate_stills,
-    finish,
-    load_for_movies,
-    load_for_stills,
-    shown_progress,
+from napari_sam2.cli.evaluation_screen import show_report, shown_progress
+from napari_sam2.cli.model_choice import load_predictor
+from napari_sam2.evaluation import (
+    Findings,
+    Plan,
+    Row,
+    Selection,
+    Stills,
+    about_model,
+    benchmark_movie,
+    benchmark_stills,
+    image_predictor,
+    open_task,
     stack_name,
-    with_settings,
+    write_report,
 )
-from napari_sam2.evaluation.benchmark import Plan
-from napari_sam2.evaluation.ground_truth import Selection
-from napari_sam2.evaluation.report import write_report
-from napari_sam2.evaluation.sources import StackChoice
+from napari_sam2.evaluation.benchmark import Begin
+from napari_sam2.evaluation.movies import RUNS
+from napari_sam2.evaluation.stills import PROMPTS
+from napari_sam2.session import VideoPredictor
 from napari_sam2.session.view import ViewChoice
 
 DEFAULT_FOLDER = Path("../shared/data")
@@ -76,43 +82,47 @@ def main() -> None:
     pairs = [pair for pair in pairs if not chosen.only or any(word in pair.name for word in chosen.only)]
     if not pairs:
         raise SystemExit("no data sets; give a folder, see --help")
-    with shown_progress() as begin:
-        about, rows = evaluate_pairs(pairs, chosen, begin)
-    finish(chosen.out, about, rows)
-
-
-def evaluate_pairs(pairs: list[Pair], chosen: argparse.Namespace, begin: Any) -> tuple[Any, list[Any]]:
-    """Return what the table says about the model, and its rows."""
-    prompts, rows = chosen.prompt or ["click", "box", "clicks3", "corrections"], []
-    plan = Plan(
-        movie_runs=tuple(name for name in ("click", "box", "corrections") if name in prompts),
-        still_prompts=tuple(name for name in ("click", "box", "clicks3") if name in prompts),
-        baseline=not chosen.no_baseline,
-        still_objects=chosen.still_objects,
-        still_span=chosen.span,
-    )
-    image_predictor, about = load_for_stills(chosen.model, chosen.device, chosen.image_size)
-    about = with_settings(
-        about,
+    predictor = load_predictor(chosen.model, chosen.device, chosen.image_size)
+    about = about_model(chosen.model, predictor).with_settings(
         span=chosen.span or "usual",
         objects_per_still=chosen.still_objects or "all",
         ids_per_movie=chosen.objects,
         frames_per_id=chosen.frames,
     )
-    video_predictor, _ = load_for_movies(chosen.model, chosen.device, chosen.image_size)
+    rows: list[Row] = []
+    with shown_progress() as begin:
+        for found in evaluated(pairs, predictor, chosen, begin):
+            found.write_picture(chosen.out)
+            rows += found.rows
+            write_report(chosen.out, about, rows)
+    show_report(about, rows, write_report(chosen.out, about, rows))
+
+
+def evaluated(
+    pairs: list[Pair], predictor: VideoPredictor, chosen: argparse.Namespace, begin: Begin
+) -> Iterator[Findings]:
+    """Yield what each data set gave; those for whose kind no prompt is asked are left out."""
+    plan, on_stills = chosen_plan(chosen), image_predictor(predictor)
     selection = Selection(chosen.objects, chosen.frames, chosen.first_frame_only)
     for pair in pairs:
-        if not (plan.movie_runs if pair.every is None else plan.still_prompts):
-            continue
-        if pair.every is not None:
-            source = (pair.images, pair.truth, pair.every, None)
-            rows += evaluate_stills(pair.name, source, image_predictor, plan, (chosen.out, begin))
-        else:
-            movie = (pair.images, pair.truth, StackChoice(), selection, None)
-            look = (video_predictor, ViewChoice(chosen.view))
-            rows += evaluate_movie(pair.name, movie, look, plan, (chosen.out, begin))
-        write_report(chosen.out, about, rows)
-    return about, rows
+        if pair.every is not None and plan.still_prompts:
+            stills = Stills(pair.images, pair.truth, pair.every)
+            yield benchmark_stills(pair.name, stills, on_stills, plan, begin)
+        elif pair.every is None and plan.movie_runs:
+            task = open_task(pair.images, pair.truth, selection=selection)
+            yield benchmark_movie(pair.name, task, predictor, plan, begin)
+
+
+def chosen_plan(chosen: argparse.Namespace) -> Plan:
+    """Return which runs the command line asks for."""
+    return Plan(
+        movie_runs=tuple(name for name in RUNS if not chosen.prompt or name in chosen.prompt),
+        still_prompts=tuple(name for name in PROMPTS if not chosen.prompt or name in chosen.prompt),
+        baseline=not chosen.no_baseline,
+        still_objects=chosen.still_objects,
+        still_span=chosen.span,
+        movie_view=ViewChoice(chosen.view),
+    )
 
 
 def arguments() -> argparse.Namespace:

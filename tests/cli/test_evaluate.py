@@ -9,12 +9,9 @@ from PIL import Image
 from truth_predictors import TruthImagePredictor, TruthPredictor, coordinates
 
 from napari_sam2.cli import main
-from napari_sam2.cli.evaluate import about_model, checked_prompts, stack_name
-from napari_sam2.evaluation.report import About
+from napari_sam2.cli.evaluate import checked_prompts
 from sam2_core.errors import StackError
 from sam2_core.training.synthetic import MovieSettings, make_movie
-
-ABOUT = About("stand-in", "cpu", "float32")
 
 
 @pytest.fixture
@@ -23,8 +20,7 @@ def movie(tmp_path, monkeypatch):
     made = make_movie(MovieSettings(frames=6, height=96, width=128), seed=3)
     tifffile.imwrite(tmp_path / "images.tif", made.images, imagej=True, metadata={"axes": "TYX"})
     tifffile.imwrite(tmp_path / "labels.tif", made.labels, imagej=True, metadata={"axes": "TYX"})
-    loaded = (TruthPredictor(made.labels), ABOUT)
-    monkeypatch.setattr("napari_sam2.cli.evaluate.load_for_movies", lambda *args: loaded)
+    monkeypatch.setattr("napari_sam2.cli.evaluate.load_predictor", lambda *args: TruthPredictor(made.labels))
     return tmp_path
 
 
@@ -34,7 +30,7 @@ def test_a_movie_gives_a_table_the_data_and_a_picture(movie, capsys):
     document = json.loads((movie / "out" / "evaluation.json").read_text())
     rows = {row["run"]: row for row in document["rows"]}
     assert list(rows) == ["click", "box", "corrections", "baseline"]
-    assert document["about"]["settings"] == {"ids per movie": "40", "frames per id": "4"}
+    assert document["about"]["settings"] == {"model input": "256 px", "ids per movie": "40", "frames per id": "4"}
     for run in ("click", "box", "corrections"):
         assert rows[run]["values"]["j"] == 1.0
     assert 0.0 <= rows["baseline"]["values"]["j"] < 1.0
@@ -67,8 +63,8 @@ def test_folders_of_stills_are_evaluated(tmp_path, monkeypatch):
     for k in range(2):
         Image.fromarray(coordinates(80, 100)).save(tmp_path / "images" / f"{k}.png")
         Image.fromarray(labels).save(tmp_path / "masks" / f"{k}.png")
-    loaded = (TruthImagePredictor(labels), ABOUT)
-    monkeypatch.setattr("napari_sam2.cli.evaluate.load_for_stills", lambda *args: loaded)
+    monkeypatch.setattr("napari_sam2.cli.evaluate.load_predictor", lambda *args: TruthPredictor(labels))
+    monkeypatch.setattr("napari_sam2.evaluation.image_predictor", lambda loaded: TruthImagePredictor(loaded.labels))
     line = f"evaluate {tmp_path}/images --truth {tmp_path}/masks --out {tmp_path}/out"
     assert main(line.split()) == 0
     rows = json.loads((tmp_path / "out" / "evaluation.json").read_text())["rows"]
@@ -76,16 +72,3 @@ def test_folders_of_stills_are_evaluated(tmp_path, monkeypatch):
     assert [row["values"]["mean_iou"] for row in rows[:3]] == [1.0, 1.0, 1.0]
     assert rows[0]["values"]["objects"] == 4
     assert (tmp_path / "out" / f"{tmp_path.name}.png").is_file()
-
-
-def test_a_stack_is_named_by_its_folder_where_its_own_name_says_nothing(tmp_path):
-    assert stack_name(tmp_path / "yeast" / "images.tif") == "yeast"
-    assert stack_name(tmp_path / "phase" / "val" / "images") == "phase_val"
-    assert stack_name(tmp_path / "a" / "16cell_image.tif") == "16cell_image"
-
-
-def test_the_table_says_which_model_ran_where_and_how_precisely():
-    predictor = TruthPredictor(np.zeros((1, 5, 5), int))
-    about = about_model("a model", predictor)
-    assert (about.model, about.precision, about.settings["model input"]) == ("a model", "float32", "256 px")
-    assert about.device.startswith("cpu")

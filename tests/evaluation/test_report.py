@@ -11,7 +11,7 @@ from napari_sam2.evaluation.found_mask import FoundMask
 from napari_sam2.evaluation.ground_truth import movie_targets
 from napari_sam2.evaluation.movies import MovieTask, run_movie
 from napari_sam2.evaluation.pictures import Panel, drawn, movie_panels, picked_objects, write_picture
-from napari_sam2.evaluation.report import About, as_markdown, movie_row, stills_row, write_report
+from napari_sam2.evaluation.report import About, about_model, as_markdown, movie_row, stills_row, write_report
 
 ABOUT = About("a model", "cpu", "float32", {"model input": "256 px"})
 
@@ -75,3 +75,10 @@ def test_masks_are_kept_small_and_whole():
     assert FoundMask.of(mask).pixels.shape == (6, 13)
     assert np.array_equal(FoundMask.of(mask).on((30, 40)), mask)
     assert not FoundMask.of(np.zeros_like(mask)).on((30, 40)).any()
+
+
+def test_the_table_says_which_model_ran_where_and_how_precisely():
+    predictor = TruthPredictor(np.zeros((1, 5, 5), int))
+    about = about_model("a model", predictor)
+    assert (about.model, about.precision, about.settings["model input"]) == ("a model", "float32", "256 px")
+    assert about.device.startswith("cpu")

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_sam2.evaluation.sources import count_stills, open_stills, open_task
+from napari_sam2.evaluation.sources import Stills, open_task, stack_name
 from sam2_core.errors import StackError
 
 
@@ -49,20 +49,34 @@ def test_a_truth_of_another_size_or_of_real_numbers_is_refused(tmp_path, labels)
 
 
 def test_stills_are_matched_by_name_and_every_so_many_taken(folders):
-    assert [still.name for still in open_stills(*folders)] == ["im0", "im1", "im2", "im4"]
-    assert [still.name for still in open_stills(*folders, every=2)] == ["im0", "im2"]
-    assert count_stills(*folders, every=2) == 2
+    assert [still.name for still in Stills(*folders)] == ["im0", "im1", "im2", "im4"]
+    assert [still.name for still in Stills(*folders, every=2)] == ["im0", "im2"]
+    assert len(Stills(*folders, every=2)) == 2
 
 
 def test_folders_without_a_pair_are_refused(tmp_path, folders):
     (tmp_path / "other").mkdir()
     with pytest.raises(StackError, match="same name"):
-        list(open_stills(folders[0], tmp_path / "other"))
+        list(Stills(folders[0], tmp_path / "other"))
 
 
 def test_frames_of_a_stack_can_be_stills(tmp_path, labels):
     for name in ("m", "l"):
         tifffile.imwrite(tmp_path / f"{name}.tif", labels, imagej=True, metadata={"axes": "TYX"})
-    found = list(open_stills(tmp_path / "m.tif", tmp_path / "l.tif", every=3))
+    stills = Stills(tmp_path / "m.tif", tmp_path / "l.tif", every=3)
+    found = list(stills)
+    assert len(stills) == len(found)
     assert [still.name for still in found] == ["m [0]", "m [3]"]
     assert found[0].image.dtype == np.uint8
+
+
+def test_stills_can_be_gone_through_twice(folders):
+    stills = Stills(*folders)
+    assert [still.name for still in stills] == [still.name for still in stills]
+    assert len(stills) == 4
+
+
+def test_a_stack_is_named_by_its_folder_where_its_own_name_says_nothing(tmp_path):
+    assert stack_name(tmp_path / "yeast" / "images.tif") == "yeast"
+    assert stack_name(tmp_path / "phase" / "val" / "images") == "phase_val"
+    assert stack_name(tmp_path / "a" / "16cell_image.tif") == "16cell_image"

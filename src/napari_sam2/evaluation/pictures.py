@@ -85,7 +85,7 @@ def still_panels(stills: Iterable[Still], results: Sequence[StillResult], prompt
 
 
 def write_picture(path: Path, rows: Sequence[Sequence[Panel]]) -> None:
-    """Write rows of panels to a PNG file, its folder made where there is none; each shows an object and what is around it."""
+    """Write rows of panels to a PNG file, its folder too; each shows the object and as much around it."""
     width = max(len(row) for row in rows) * (PANEL_PX + _GAP) - _GAP
     sheet = Image.new("RGB", (width, len(rows) * (PANEL_PX + _CAPTION + _GAP) - _GAP), (24, 24, 24))
     draw = ImageDraw.Draw(sheet)

@@ -83,7 +83,7 @@ class Stills:
     Raises
     ------
     StackError
-        If no file has a partner, or an image and its labels differ in size.
+        When they are gone through, if no file has a partner, or an image and its labels differ in size.
     """
 
     images: str | Path
