@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import torch
 from PIL import Image
 from truth_predictors import TruthPredictor, drifting
 
@@ -82,3 +83,9 @@ def test_the_table_says_which_model_ran_where_and_how_precisely():
     about = about_model("a model", predictor)
     assert (about.model, about.precision, about.settings["model input"]) == ("a model", "float32", "256 px")
     assert about.device.startswith("cpu")
+
+
+def test_a_device_that_is_neither_processor_nor_cuda_is_named_as_it_is():
+    predictor = TruthPredictor(np.zeros((1, 5, 5), int))
+    predictor.device = torch.device("mps")
+    assert about_model("a model", predictor).device == "mps"

@@ -11,11 +11,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam2.evaluation.metrics import movie_metrics, object_means, still_metrics
 from napari_sam2.evaluation.movies import MovieRun
 from napari_sam2.session import VideoPredictor
+
+if TYPE_CHECKING:
+    import torch
 
 Kind = Literal["movie", "stills"]
 
@@ -88,8 +91,7 @@ def about_model(model: str, predictor: VideoPredictor) -> About:
 
     device = getattr(predictor, "device", torch.device("cpu"))
     precision = str(pick_precision("auto", device) or torch.float32).removeprefix("torch.")
-    words = f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else torch.cuda.get_device_name()
-    return About(model, words, precision, {"model input": f"{predictor.image_size} px"})
+    return About(model, _device_words(device), precision, {"model input": f"{predictor.image_size} px"})
 
 
 def movie_row(stack: str, run: MovieRun, diameter_px: float) -> Row:
@@ -155,6 +157,14 @@ def write_report(folder: Path, about: About, rows: Sequence[Row]) -> tuple[Path,
     table.write_text(as_markdown(about, rows), encoding="utf-8")
     data.write_text(as_json(about, rows), encoding="utf-8")
     return table, data
+
+
+def _device_words(device: torch.device) -> str:
+    import torch
+
+    if device.type == "cpu":
+        return f"{device}, {torch.get_num_threads()} threads"
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
 def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
