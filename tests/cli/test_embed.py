@@ -43,9 +43,9 @@ def encoded(monkeypatch):
     counted: list[int] = []
     forward = ImageEncoder.forward
 
-    def counting(self, images):
+    def counting(self, images, *narrowing):
         counted.append(len(images))
-        return forward(self, images)
+        return forward(self, images, *narrowing)
 
     monkeypatch.setattr(ImageEncoder, "forward", counting)
     return counted

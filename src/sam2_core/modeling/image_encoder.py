@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 
 from sam2_core.config import ModelConfig
 from sam2_core.modeling.hiera import Hiera
-from sam2_core.modeling.products import PointwiseConv2d
+from sam2_core.modeling.products import PointwiseConv2d, in_a_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,32 +53,26 @@ class ImageFeatures:
         return ImageFeatures(*(level.expand(count, *level.shape[1:]) for level in maps))
 
 
-class NeckConvolution(nn.Module):
-    """A 1 x 1 convolution under the key ``conv``."""
-
-    def __init__(self, in_dim: int, out_dim: int) -> None:
-        super().__init__()
-        self.conv = PointwiseConv2d(in_dim, out_dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (B, out_dim, H, W)."""
-        return self.conv(x)
-
-
 class FpnNeck(nn.Module):
     """One lateral convolution a stage, deepest first; stride 16 also receives the stretched stride-32 map."""
 
     def __init__(self, stage_dims: tuple[int, ...], d_model: int) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(NeckConvolution(dim, d_model) for dim in reversed(stage_dims))
-
-    def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """Return maps (B, d_model, ...) at strides 4, 8 and 16 for the trunk's four, finest first."""
-        deepest, stride16, stride8, stride4 = (
-            conv(level) for conv, level in zip(self.convs, reversed(maps), strict=True)
+        self.convs = nn.ModuleList(
+            nn.ModuleDict({"conv": PointwiseConv2d(dim, d_model)}) for dim in reversed(stage_dims)
         )
-        from_deepest = F.interpolate(deepest.float(), scale_factor=2.0, mode="nearest")
-        return [stride4, stride8, stride16 + from_deepest]
+
+    def forward(self, maps: list[Tensor], to_finest: PointwiseConv2d, to_finer: PointwiseConv2d) -> ImageFeatures:
+        """Return features of the trunk's four maps, finest first; those at strides 4 and 8 go through another layer."""
+        finest, finer, middle, deepest = maps
+        laterals = (cast(PointwiseConv2d, each.get_submodule("conv")) for each in self.convs)
+        from_deepest, from_middle, from_finer, from_finest = laterals
+        stretched = F.interpolate(from_deepest(deepest).float(), scale_factor=2.0, mode="nearest")
+        return ImageFeatures(
+            from_middle(middle) + stretched,
+            in_a_row(from_finer, to_finer, finer),
+            in_a_row(from_finest, to_finest, finest),
+        )
 
 
 class ImageEncoder(nn.Module):
@@ -88,6 +83,9 @@ class ImageEncoder(nn.Module):
         self.trunk = Hiera(config.trunk)
         self.neck = FpnNeck(config.trunk.stage_dims, config.d_model)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Return maps (B, d_model, ...) at strides 4, 8 and 16 for (B, 3, S, S), S a multiple of 32."""
-        return self.neck(self.trunk(images))
+    def forward(self, images: Tensor, to_finest: PointwiseConv2d, to_finer: PointwiseConv2d) -> ImageFeatures:
+        """Return the features of (B, 3, S, S) images, S a multiple of 32.
+
+        The last two arguments are the decoder's layers that narrow the maps at strides 4 and 8.
+        """
+        return self.neck(self.trunk(images), to_finest, to_finer)

@@ -146,11 +146,6 @@ class MaskDecoder(nn.Module):
         ious = self.iou_prediction_head(decoded[:, 1]).sigmoid()
         return DecodedMasks(logits, ious, mask_tokens, self.pred_obj_score_head(decoded[:, 0]))
 
-    def narrow(self, maps: list[Tensor]) -> ImageFeatures:
-        """Return the encoder's three maps with the finer two narrowed to what the upscaling adds; once an image."""
-        stride4, stride8, stride16 = maps
-        return ImageFeatures(stride16, self.conv_s1(stride8), self.conv_s0(stride4))
-
     def _upscale(self, image: Tensor, fine: ImageFeatures) -> Tensor:
         to_stride8, norm, activation, to_stride4, last_activation = self.output_upscaling
         upscaled = activation(norm(to_stride8(image) + fine.stride8))

@@ -5,9 +5,9 @@ summing projected values does. The choice of a kernel:
 
 - CPU, float32: torch's fused kernel wants one width for both. Products over tiles (`products`) and a running softmax
   take 0.4 of its time; 0.6 to 0.75 of it where values are as wide as keys, so long sequences of any attention may come
-  here (measured with torch 2.13 and oneDNN).
-- CPU, half precision: without AMX the fused kernel is no faster than in float32 (measured), so tiles in float32; with
-  AMX the fused kernel (not measured).
+  here. What fits into the cache as a whole takes 0.8 of the time of tiles (measured with torch 2.13 and oneDNN).
+- CPU, half precision: without AMX the fused kernel is no faster than in float32 (measured), so the same in float32;
+  with AMX the fused kernel (not measured).
 - CUDA, float32: the memory-efficient kernel takes narrow values as they are (not measured; the flash kernel knows half
   precision only).
 - Half precision there, and other devices: values are padded with zeros to the width of the keys, which is what the
@@ -30,6 +30,8 @@ from sam2_core.modeling.products import infers_on_cpu, linear, onednn_is_on
 
 TILE = 512
 """Queries and keys of a tile: its weights, 1 MB, stay in the cache."""
+AT_ONCE = 2**19
+"""So many weights, 2 MB, need no tiles: 256 queries and seven memories of 16 x 16."""
 FAINTEST = -64.0
 """Exponents below count as this one: a weight of 1e-28 beside 1 is nothing, and smaller ones become subnormal numbers,
 with which processors take ten times as long.
@@ -46,7 +48,7 @@ def attend_narrow(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """Return (B, Nq, Ev): values (B, Nk, Ev) summed by softmaxed products of queries (B, Nq, E) and keys (B, Nk, E)."""
     if _for_tiles(queries):
         with torch.autocast("cpu", enabled=False):
-            return _in_tiles(queries, keys, values)
+            return _in_float32(queries, keys, values)
     if queries.device.type == "cuda" and queries.dtype == torch.float32:
         return _fused(queries, keys, values)
     width = values.shape[-1]
@@ -70,16 +72,29 @@ def _fused(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(queries[:, None], keys[:, None], values[:, None])[:, 0]
 
 
-def _in_tiles(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Return the sums in the dtype of the queries, made in float32."""
+def _in_float32(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Return the sums in the dtype of the queries, made in float32, one sequence after the other."""
     scale = 1 / math.sqrt(queries.shape[-1])
     summed = queries.new_empty(*queries.shape[:2], values.shape[-1])
+    attend = _at_once if queries.shape[1] * keys.shape[1] <= AT_ONCE else _in_tiles
     for own_queries, own_keys, own_values, place in zip(queries, keys, values, summed, strict=True):
-        key_tiles = own_keys.float().contiguous().split(TILE)
-        columns = [tile.T.float().contiguous() for tile in own_values.split(TILE)]  # (Ev, TILE) each
-        for some, there in zip((own_queries.float() * scale).split(TILE), place.split(TILE), strict=True):
-            there.copy_(_running_softmax(some, key_tiles, columns))
+        attend(own_queries.float() * scale, own_keys.float(), own_values.float(), place)
     return summed
+
+
+def _at_once(queries: Tensor, keys: Tensor, values: Tensor, place: Tensor) -> None:
+    """Write the sums (Nq, Ev) to their place."""
+    products = linear(queries, keys)
+    products.sub_(products.amax(dim=1, keepdim=True)).clamp_(min=FAINTEST)
+    place.copy_(linear(torch.softmax(products, dim=1), values.T))
+
+
+def _in_tiles(queries: Tensor, keys: Tensor, values: Tensor, place: Tensor) -> None:
+    """Write the sums (Nq, Ev) to their place."""
+    key_tiles = keys.contiguous().split(TILE)
+    columns = [tile.T.contiguous() for tile in values.split(TILE)]  # (Ev, TILE) each
+    for some, there in zip(queries.split(TILE), place.split(TILE), strict=True):
+        there.copy_(_running_softmax(some, key_tiles, columns))
 
 
 def _running_softmax(queries: Tensor, key_tiles: Sequence[Tensor], columns: Sequence[Tensor]) -> Tensor:

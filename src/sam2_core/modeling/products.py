@@ -93,6 +93,18 @@ class PointwiseConv2d(nn.Conv2d):
         return linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
 
+def in_a_row(first: PointwiseConv2d, second: PointwiseConv2d, x: Tensor) -> Tensor:
+    """Return second(first(x)); on a CPU that infers in float32 as one product, as nothing lies between the two.
+
+    So the wide map in the middle, the largest of an image, is never made.
+    """
+    if first.bias is None or not (on_plain_cpu(x) and onednn_is_on()):
+        return second(first(x))
+    outer = second.weight.flatten(1)  # (N, K)
+    joined = linear(x.permute(0, 2, 3, 1), outer @ first.weight.flatten(1), linear(first.bias, outer, second.bias))
+    return joined.permute(0, 3, 1, 2)
+
+
 def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor, length: int) -> Tensor:
     """Return function(x), on a CPU that infers for so many of x's first axis at a time.
 

@@ -100,7 +100,7 @@ class Sam2Model(nn.Module):
         """Return the features of (B, 3, S, S) images, float, ImageNet-normalised."""
         if not torch.is_grad_enabled():
             images = images.contiguous(memory_format=torch.channels_last)  # and so is all that is made of them
-        features = self.sam_mask_decoder.narrow(self.image_encoder(images))
+        features = self.image_encoder(images, self.sam_mask_decoder.conv_s0, self.sam_mask_decoder.conv_s1)
         return features if self.detail_branch is None else features.plus(self.detail_branch(images))
 
     def condition_without_memory(self, features: ImageFeatures) -> Tensor:

@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sam2_core.modeling.narrow_values import TILE, attend_narrow
+from sam2_core.modeling import narrow_values
+from sam2_core.modeling.narrow_values import AT_ONCE, TILE, attend_narrow
+
+
+@pytest.fixture(params=[AT_ONCE, 0], ids=["at once where it fits", "in tiles"])
+def either_way(request, monkeypatch) -> None:
+    monkeypatch.setattr(narrow_values, "AT_ONCE", request.param)
 
 
 @pytest.fixture
@@ -22,6 +28,7 @@ def by_formula(queries, keys, values):
     return weights @ values
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize(("num_queries", "num_keys"), [(1, 1), (16, 3), (TILE, TILE), (TILE + 7, 2 * TILE + 5)])
 @pytest.mark.parametrize("strength", [0.1, 3.0])
 def test_it_is_the_weighted_sum(num_queries, num_keys, strength, generator) -> None:
@@ -32,6 +39,7 @@ def test_it_is_the_weighted_sum(num_queries, num_keys, strength, generator) -> N
     torch.testing.assert_close(found.double(), by_formula(queries, keys, values), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_large_products_do_not_overflow_wherever_they_lie(generator) -> None:
     queries = torch.full((1, 2, 4), 40.0)
     keys = torch.randn(1, 3 * TILE, 4, generator=generator)

@@ -15,7 +15,16 @@ from sam2_core.modeling.attention import weighted_values
 from sam2_core.modeling.layers import FEW_CHANNELS, MLP, LayerNorm2d
 from sam2_core.modeling.narrow_values import TILE, suits_tiles
 from sam2_core.modeling.position import stretching
-from sam2_core.modeling.products import ROWS, Linear, PointwiseConv2d, _has_onednn, in_pieces, linear, suits_onednn
+from sam2_core.modeling.products import (
+    ROWS,
+    Linear,
+    PointwiseConv2d,
+    _has_onednn,
+    in_a_row,
+    in_pieces,
+    linear,
+    suits_onednn,
+)
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import Sam2Model
 
@@ -137,6 +146,19 @@ def test_a_norm_of_few_channels_is_the_same(channels, generator) -> None:
     torch.testing.assert_close(channels_last, found, atol=1e-5, rtol=1e-5)
 
 
+@needs_onednn
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_two_layers_in_a_row_are_the_same_as_one_product(channels_last, generator, monkeypatch) -> None:
+    first, second = PointwiseConv2d(6, 24), PointwiseConv2d(24, 3)
+    x = torch.randn(2, 6, 5, 7, generator=generator)
+    x = x.contiguous(memory_format=torch.channels_last) if channels_last else x
+    expected = in_a_row(first, second, x)
+    assert expected.requires_grad  # as it is trained: one after the other
+    monkeypatch.setattr(PointwiseConv2d, "forward", None)  # neither is called
+    with torch.inference_mode():
+        torch.testing.assert_close(in_a_row(first, second, x), expected.detach(), atol=1e-5, rtol=1e-5)
+
+
 def test_stretching_is_bicubic(generator) -> None:
     x = torch.randn(1, 3, 7, 5, generator=generator)
     by_products = stretching(7, 20, CPU) @ x @ stretching(5, 33, CPU).T
@@ -146,7 +168,7 @@ def test_stretching_is_bicubic(generator) -> None:
 @needs_onednn
 @torch.inference_mode()
 def test_long_attention_in_tiles_is_the_same(generator) -> None:
-    shape = (2, TILE + 30, 3, 32)
+    shape = (2, 2 * TILE + 30, 3, 32)
     q, k, v = (torch.randn(shape, generator=generator).transpose(1, 2) for _ in range(3))
     assert suits_tiles(q, k)
     assert not suits_tiles(q[:, :, : TILE - 1], k)
