@@ -38,16 +38,16 @@ def work(tmp_path, monkeypatch):
 @pytest.fixture
 def encoded(monkeypatch):
     """Counts the frames that pass the image encoder of whatever model is loaded."""
-    from sam2_core.modeling.image_encoder import ImageEncoder
+    from sam2_core.modeling.hiera import Hiera
 
     counted: list[int] = []
-    forward = ImageEncoder.forward
+    forward = Hiera.forward
 
-    def counting(self, images, *narrowing):
+    def counting(self, images):
         counted.append(len(images))
-        return forward(self, images, *narrowing)
+        return forward(self, images)
 
-    monkeypatch.setattr(ImageEncoder, "forward", counting)
+    monkeypatch.setattr(Hiera, "forward", counting)
     return counted
 
 
