@@ -49,6 +49,13 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, tmp_path_factory: Any) -> None:
+    """Image features of one test are not found by another, and none are left in the user's folder."""
+    name = f"cache-{zlib.crc32(request.node.nodeid.encode()):08x}"
+    monkeypatch.setenv("NAPARI_SAM2_CACHE", str(tmp_path_factory.getbasetemp() / name))
+
+
+@pytest.fixture(autouse=True)
 def torch_left_as_found() -> Iterator[None]:
     """Nothing that a test calls may change torch for the rest of the process: precision, gradients, default dtype."""
     yield

@@ -93,9 +93,13 @@ class Side:
 
         return track
 
-    def tracking(self, **options: Any) -> SAM2VideoPredictor:
-        """Return a predictor that does the work of the peers: prompted masks are thresholded, no hole is filled."""
-        return SAM2VideoPredictor(self.model, binarize_prompted_masks=True, **options)
+    def tracking(self, feature_cache: bool | FeatureFolder = False, **options: Any) -> SAM2VideoPredictor:
+        """Return a predictor that does the work of the peers: prompted masks are thresholded, no hole is filled.
+
+        All frames of the stack are the same here, so features are kept on disk only where that is what is measured.
+        """
+        options |= {"binarize_prompted_masks": True, "feature_cache": feature_cache}
+        return SAM2VideoPredictor(self.model, **options)
 
     def prompted(self, objects: int, frames: int, predictor: SAM2VideoPredictor) -> InferenceState:
         """Return a state with one box per object on frame 0."""

@@ -1,8 +1,9 @@
 """`napari-sam2 embed`: image features of a stack made ahead, so that clicks and corrections need not wait for them.
 
 Without a stack it shows how much is kept, changes the limit or clears the folder. What is kept there is found again by
-`track --feature-cache`, by sessions with the setting of that name, and by scripts (`feature_cache=True`). Features are
-those of whole frames: where windows follow small objects, each run makes its own.
+`track`, sessions and scripts that keep features: by default those with a large model on a CPU, others when asked
+(`--feature-cache`, the setting and the option of that name). Features are those of whole frames: where windows follow
+small objects, each run makes its own.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ DEFAULT_MODEL = "cells-nano"
 
 
 def load_predictor(
-    model: str, device: str = "auto", image_size: int | None = None, feature_cache: bool = False
+    model: str, device: str = "auto", image_size: int | None = None, feature_cache: bool | None = None
 ) -> VideoPredictor:
     """Return a video predictor with weights, on a device; see `session.model_loading.load_predictor`."""
     with _download_bar() as told:

@@ -78,7 +78,8 @@ View = Annotated[
     ViewChoice, typer.Option(help="Whole frames, or windows that follow the objects; auto goes by their size.")
 ]
 FeatureCache = Annotated[
-    bool, typer.Option("--feature-cache", help="Keep image features on disk and use those there; see embed.")
+    bool | None,
+    typer.Option(help="Keep image features on disk and use those there; by default of large models on a CPU."),
 ]
 ReplaceLabels = Annotated[bool, typer.Option("--overwrite", help="Replace what is there and start again.")]
 ResumeTracking = Annotated[

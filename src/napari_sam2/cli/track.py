@@ -47,7 +47,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     object_diameter: options.ObjectDiameter = None,
     view: options.View = ViewChoice.auto,
     contrast: options.Contrast = None,
-    feature_cache: options.FeatureCache = False,
+    feature_cache: options.FeatureCache = None,
     overwrite: options.ReplaceLabels = False,
     resume: options.ResumeTracking = False,
 ) -> int:

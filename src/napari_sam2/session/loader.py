@@ -35,20 +35,20 @@ class Loader:
     def __init__(self, predictor: Any = None) -> None:
         self.on_download: OnDownload | None = None
         self._given = predictor
-        self._made: tuple[tuple[str, str, bool], Any] | None = None
+        self._made: tuple[tuple[str, str, bool | None], Any] | None = None
 
     def asked(self, settings: SessionSettings) -> Callable[[], Any]:
         """Return a function that makes the predictor of these settings, or returns the one made before."""
-        wanted = (settings.model, settings.device, settings.feature_cache)
+        wanted = (settings.model, settings.device, settings.feature_cache.option)
         return lambda: self._predictor(wanted)
 
-    def _predictor(self, wanted: tuple[str, str, bool]) -> Any:
+    def _predictor(self, wanted: tuple[str, str, bool | None]) -> Any:
         if self._made is None or self._made[0] != wanted:
             self._made = None  # two models need not fit beside each other
             self._made = (wanted, self._load(*wanted))
         return self._made[1]
 
-    def _load(self, model: str, device: str, feature_cache: bool) -> Any:
+    def _load(self, model: str, device: str, feature_cache: bool | None) -> Any:
         if self._given is not None:
             return self._given if hasattr(self._given, "init_state") else self._given()
         predictor = load_predictor(model, device, on_download=self._told, feature_cache=feature_cache)

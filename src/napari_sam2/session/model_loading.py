@@ -31,7 +31,7 @@ def load_predictor(
     device: str = "auto",
     image_size: int | None = None,
     on_download: OnDownload = _silent,
-    feature_cache: bool = False,
+    feature_cache: bool | None = None,
 ) -> VideoPredictor:
     """Return a video predictor with weights, on a device.
 
@@ -46,7 +46,7 @@ def load_predictor(
     on_download
         Told how far the download is, where there is one.
     feature_cache
-        Keep image features in the user's cache folder, and find them there.
+        Keep image features in the user's cache folder, and find them there; None does so where that saves much time.
 
     Raises
     ------

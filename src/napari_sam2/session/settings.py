@@ -5,6 +5,7 @@ Settings are values and replaced whole. `invalidated` says by comparison whether
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -16,6 +17,19 @@ SHOWN_ONLY = frozenset({"overlaps"})
 """Fields that change what is shown, and no mask."""
 OF_THE_MOVIE = frozenset({"track_axis", "fixed"})
 """Fields that make another movie; they are settled before the first prompt."""
+
+
+class FeatureCache(StrEnum):
+    """Whether what the model makes of each frame is kept on disk; auto for large models on a CPU."""
+
+    auto = "auto"
+    on = "on"
+    off = "off"
+
+    @property
+    def option(self) -> bool | None:
+        """The same as an option of the video predictor."""
+        return None if self is FeatureCache.auto else self is FeatureCache.on
 
 
 class SessionSettings(BaseModel):
@@ -68,17 +82,23 @@ class SessionSettings(BaseModel):
         description="Taken from the prompts by the first propagation and kept, so that the view stays.",
         ge=1,
     )
-    feature_cache: bool = Field(
-        False,
+    feature_cache: FeatureCache = Field(
+        FeatureCache.auto,
         title="Keep image features",
         description="Keep what the model makes of each frame on disk, so that corrections and later sessions need not "
-        "wait for it; for large models. See napari-sam2 embed.",
+        "wait for it; auto: of large models on a CPU. See napari-sam2 embed.",
     )
     overlaps: Overlaps = Field(
         Overlaps.logits,
         title="Overlaps",
         description="Where masks overlap: the higher logit wins, the earlier mask keeps its pixels, or both stay.",
     )
+
+    @field_validator("feature_cache", mode="before")
+    @classmethod
+    def _on_or_off(cls, value: object) -> object:
+        """Sessions that were saved before there was `auto` say true or false."""
+        return {True: FeatureCache.on, False: FeatureCache.off}[value] if isinstance(value, bool) else value
 
     @field_validator("contrast_limits")
     @classmethod

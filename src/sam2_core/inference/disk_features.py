@@ -6,9 +6,9 @@ window and frame by their content: a stack that was changed is never mistaken fo
 renamed is found again. What memory does not hold is looked for under that key in a `FeatureFolder`. What is read is
 checked by a checksum; a file that is damaged or foreign is removed and the frame encoded again.
 
-On disk float32 values are rounded to half precision (float16: 11 significant bits, a relative error of at most 0.05 %),
-unless the folder is `exact`. What is rounded is rounded before its first use too, so a run gives the same masks whether
-features are made or found. bfloat16 values are kept as they are.
+Values are kept as they are, so a run gives the same masks whether features are made or found. A folder that is not
+`exact` takes half as much: there float32 values are rounded to half precision (float16: 11 significant bits, a relative
+error of at most 0.05 %), before their first use too.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from sam2_core.modeling.sam2 import Sam2Model
 
 VERSION = "1"
 """Raised when frames are prepared, encoded or written in another way: older files are then not found any more."""
+SLOW_FROM_PX = 512
+"""On a CPU, models of this input size and more take seconds for what is read in hundredths of one."""
 LEVELS = ("stride16", "stride8", "stride4")
 _log = logging.getLogger(__name__)
 
@@ -51,14 +53,14 @@ class FeatureStores:
 
     Parameters
     ----------
-    cache
-        Whether features are kept on disk, in the user's folder; or in which one.
+    folder
+        Where features are kept on disk, if they are; see `chosen_folder`.
     max_frames
         How many frames a store keeps in memory.
     """
 
-    def __init__(self, cache: bool | FeatureFolder, max_frames: int) -> None:
-        self.folder = FeatureFolder() if cache is True else cache or None
+    def __init__(self, folder: FeatureFolder | None, max_frames: int) -> None:
+        self.folder = folder
         self._max_frames = max_frames
         self._model_name = ""
 
@@ -146,6 +148,13 @@ class DiskFeatures:
             return None
 
 
+def chosen_folder(cache: bool | FeatureFolder | None, model: Sam2Model) -> FeatureFolder | None:
+    """Return where features are kept: as asked for, or by default in the user's folder where encoding is slow."""
+    if cache is None:
+        cache = model.device.type == "cpu" and model.image_size >= SLOW_FROM_PX
+    return FeatureFolder() if cache is True else cache or None
+
+
 def fingerprint(model: Sam2Model) -> str:
     """Return what tells a model from all others: its configuration and every value of its weights."""
     digest = hashlib.blake2b(repr(model.config).encode(), digest_size=20)
@@ -155,7 +164,7 @@ def fingerprint(model: Sam2Model) -> str:
     return digest.hexdigest()
 
 
-def bytes_per_frame(model: Sam2Model, exact: bool = False) -> int:
+def bytes_per_frame(model: Sam2Model, exact: bool = True) -> int:
     """Return how much the features of a frame take on disk, about."""
     grid = model.image_size // 16
     return 4 * model.config.d_model * grid * grid * (4 if exact else 2)  # 1 + 1 + 2 times d_model * grid * grid

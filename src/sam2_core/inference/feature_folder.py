@@ -26,7 +26,7 @@ from sam2_core.errors import StackError
 FOLDER_VARIABLE = "NAPARI_SAM2_CACHE"
 """Names another folder than the user's cache folder, for example on a large disk."""
 DEFAULT_LIMIT = 10 * 10**9
-"""Bytes of all files together; about 1200 frames of an official model."""
+"""Bytes of all files together; about 600 frames of an official model."""
 RESERVE = 10**9
 """Bytes of the disk that are never used up."""
 
@@ -50,7 +50,7 @@ class FeatureFolder:
         Of all files together; by default what `set_limit` said for the folder, else 10 GB. Each further process that
         writes at the same time may exceed it by a 32nd.
     exact
-        Features are kept as they are, not rounded to half precision; see `disk_features`.
+        Features are kept as they are; if False, rounded to half precision, at half the size. See `disk_features`.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class FeatureFolder:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None = None, limit_bytes: int | None = None, exact: bool = False
+        self, path: str | os.PathLike[str] | None = None, limit_bytes: int | None = None, exact: bool = True
     ) -> None:
         if limit_bytes is not None and limit_bytes < 0:
             raise ValueError(f"limit_bytes is {limit_bytes}; give 0 or more")

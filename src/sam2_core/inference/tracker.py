@@ -60,8 +60,8 @@ class TrackingOptions:
     cached_frames
         Frames whose image features are kept in memory.
     feature_cache
-        Keep image features on disk too, for the next run: True for the user's folder, or a `FeatureFolder`. Pays where
-        the encoder takes long: large models.
+        Keep image features on disk too, for corrections and the next run: True for the user's folder, a
+        `FeatureFolder`, or False. By default where the encoder takes long: on a CPU, for models of 512 px or more.
     objects_per_batch
         Objects that go through the network at once; None goes by a memory budget (`sam2_core.inference.chunks`).
         Fewer when memory runs out.
@@ -89,7 +89,7 @@ class TrackingOptions:
     precision: str = "auto"
     memory_dtype: torch.dtype = torch.bfloat16
     cached_frames: int = 4
-    feature_cache: bool | FeatureFolder = False
+    feature_cache: bool | FeatureFolder | None = None
     objects_per_batch: int | None = None
     attention: Literal["fast", "plain"] = "fast"
     stop_when_unchanged: int | None = None

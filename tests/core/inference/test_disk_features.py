@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from safetensors.torch import save_file
 from stand_ins import movie
 
 from sam2_core import SAM2VideoPredictor
-from sam2_core.inference.disk_features import FeatureStores, bytes_per_frame, fingerprint
-from sam2_core.inference.feature_folder import FeatureFolder
+from sam2_core.inference.disk_features import SLOW_FROM_PX, FeatureStores, bytes_per_frame, fingerprint
+from sam2_core.inference.feature_folder import FOLDER_VARIABLE, FeatureFolder
 from sam2_core.inference.frames import open_frames
 from sam2_core.modeling.image_encoder import ImageFeatures
+from sam2_core.modeling.sam2 import Sam2Model
 
 FRAMES = 6
 CLICKS = {1: (112, 35), 2: (191, 38)}  # x, y of two discs of the movie
@@ -27,7 +29,7 @@ def frames() -> np.ndarray:
 
 @pytest.fixture
 def folder(tmp_path) -> FeatureFolder:
-    return FeatureFolder(tmp_path, exact=True)
+    return FeatureFolder(tmp_path)
 
 
 def click(predictor, state, frame=0, object_id=1, label=1):
@@ -80,7 +82,7 @@ def test_a_run_from_a_warm_folder_encodes_nothing_and_gives_the_same_masks(nano,
 
 def test_rounded_features_give_masks_that_are_hardly_different_and_always_the_same(nano, frames, tmp_path, encoded):
     plain, _ = tracked(nano, frames)
-    half = FeatureFolder(tmp_path)
+    half = FeatureFolder(tmp_path, exact=False)
     cold, _ = tracked(nano, frames, half)
     encoded.clear()
     warm, _ = tracked(nano, frames, half)
@@ -89,7 +91,7 @@ def test_rounded_features_give_masks_that_are_hardly_different_and_always_the_sa
     assert not torch.equal(cold, plain)
     assert float((cold - plain).abs().max()) < 0.1
     assert float(((cold > 0) != (plain > 0)).float().mean()) < 1e-4
-    assert half.size_bytes() < 0.6 * FRAMES * bytes_per_frame(nano, exact=True)
+    assert half.size_bytes() < 0.6 * FRAMES * bytes_per_frame(nano)
 
 
 def test_prompts_on_a_frame_that_memory_holds_run_the_decoder_only(nano, frames, encoded):
@@ -145,7 +147,9 @@ def test_features_of_another_frame_contrast_model_or_precision_are_not_taken(nan
         retrained.image_encoder.neck.convs[0].conv.bias[0] += 1e-4
     assert fingerprint(retrained) != fingerprint(nano)
     assert FeatureStores(folder, 1).open(source, retrained, None).get(0) is None
-    assert FeatureStores(FeatureFolder(folder.path), 1).open(source, nano, None).get(0) is None  # rounded ones wanted
+    assert (
+        FeatureStores(FeatureFolder(folder.path, exact=False), 1).open(source, nano, None).get(0) is None
+    )  # rounded ones wanted
 
 
 def test_a_window_that_was_moved_is_another_image_and_found_again_when_it_is_back(nano, frames, folder):
@@ -176,7 +180,7 @@ def test_a_window_that_was_moved_is_another_image_and_found_again_when_it_is_bac
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_values_come_back_as_they_are_or_rounded_to_eleven_bits(nano, frames, tmp_path, dtype):
-    exact, half = FeatureFolder(tmp_path / "exact", exact=True), FeatureFolder(tmp_path / "half")
+    exact, half = FeatureFolder(tmp_path / "exact"), FeatureFolder(tmp_path / "half", exact=False)
     features = noise(3.0, dtype)
     for folder in (exact, half):
         kept = put(folder, frames, nano, features)
@@ -190,7 +194,7 @@ def test_values_come_back_as_they_are_or_rounded_to_eleven_bits(nano, frames, tm
 
 
 def test_values_too_large_for_half_precision_are_kept_whole(nano, frames, tmp_path):
-    folder, features = FeatureFolder(tmp_path), noise(1e6)
+    folder, features = FeatureFolder(tmp_path, exact=False), noise(1e6)
     put(folder, frames, nano, features)
     back = found(folder, frames, nano)
     assert back is not None
@@ -243,7 +247,7 @@ def test_a_file_that_is_damaged_or_foreign_is_removed_and_the_frame_encoded_agai
 
 def test_a_disk_that_is_full_loses_nothing(nano, frames, tmp_path, caplog):
     (tmp_path / "file").write_text("no folder can be here")
-    folder = FeatureFolder(tmp_path / "file", exact=True)
+    folder = FeatureFolder(tmp_path / "file")
     assert torch.equal(tracked(nano, frames, folder)[0], tracked(nano, frames)[0])
     assert len(caplog.records) == 1
     assert folder.fault
@@ -255,3 +259,19 @@ def test_the_size_of_a_frame_is_known_before(nano, frames, tmp_path):
         predictor = SAM2VideoPredictor(nano, feature_cache=folder)
         list(predictor.encode_frames(predictor.init_state(frames), [0]))
         assert 0 < folder.size_bytes() - bytes_per_frame(nano, exact) < 1000
+
+
+@pytest.mark.parametrize(("image_size", "wanted"), [(256, False), (SLOW_FROM_PX, True)])
+def test_large_models_on_a_cpu_keep_features_unless_told_not_to(
+    nano, frames, monkeypatch, tmp_path, image_size, wanted
+):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    model = Sam2Model(replace(nano.config, image_size=image_size))
+    assert (SAM2VideoPredictor(model).feature_folder is not None) == wanted
+    assert SAM2VideoPredictor(model, feature_cache=False).feature_folder is None
+    if not wanted:
+        return
+    predictor = SAM2VideoPredictor(model)
+    click(predictor, predictor.init_state(frames))
+    assert FeatureFolder().count() == 1
+    assert FeatureFolder().size_bytes() > bytes_per_frame(model)
