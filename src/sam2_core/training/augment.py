@@ -7,6 +7,8 @@ input exactly as the predictors do with a gray frame. Geometry is not touched he
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,19 +16,23 @@ from torch.nn import functional
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+INVERTING = 0.25  # of the clips, at full strength
 
 
-def augment(images: Tensor, rng: np.random.Generator, strength: float = 1.0) -> Tensor:
+def augment(
+    images: Tensor, rng: np.random.Generator, strength: float = 1.0, inverting: float | Sequence[float] = INVERTING
+) -> Tensor:
     """Images (T, B, S, S) in [0, 1] as another microscope would have seen them.
 
-    strength: 0 leaves the images as they are, 1 is the full range.
+    strength: 0 leaves the images as they are, 1 is the full range. inverting: odds of an inverted clip at full
+    strength, for all or for each.
     """
     if strength == 0.0:
         return images
     clips = images.shape[1]
     changed = images * _uneven_light(clips, images.shape[-1], 0.5 * strength, rng)
     changed = changed.clamp(1e-4, 1.0) ** _per_clip(np.exp(rng.normal(0.0, 0.35 * strength, clips)))
-    inverted = _per_clip((rng.random(clips) < 0.25 * strength).astype(np.float32))
+    inverted = _per_clip((rng.random(clips) < np.asarray(inverting) * strength).astype(np.float32))
     changed = torch.lerp(changed, 1.0 - changed, inverted)
     changed = _blurred(changed, rng.uniform(0.0, 1.6 * strength, clips) * (rng.random(clips) < 0.4))
     changed = _contrast(changed, rng, strength)

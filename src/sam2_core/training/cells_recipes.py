@@ -38,6 +38,7 @@ CLIP_GROUPS = {
     "colony phase": 0.9,
     "colony dic": 0.2,
 }
+INVERTING = {"phase": 0.08, "colony phase": 0.08}  # halos are bright: what is inverted is another thing
 SPANS = {128: (0.15, 0.55), 192: (0.12, 0.45), 256: (0.1, 0.4)}  # 20 to 100 px in all
 
 
@@ -99,7 +100,13 @@ def _tasks(mixture: tuple[Mixed, ...], augmentation: float) -> tuple[Task, ...]:
 def _batch(size: int, clips: int, frames: int, objects: int, augmentation: float = 1.0) -> ClipSettings:
     weights = STILL_GROUPS if frames == 1 else CLIP_GROUPS
     return ClipSettings(
-        WindowSettings(size, SPANS[size]), clips, frames, objects, weights=weights, augmentation=augmentation
+        WindowSettings(size, SPANS[size]),
+        clips,
+        frames,
+        objects,
+        weights=weights,
+        augmentation=augmentation,
+        inverting=INVERTING,
     )
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sam2_core.errors import StackError
-from sam2_core.training.augment import augment
+from sam2_core.training.augment import INVERTING, augment
 from sam2_core.training.pack import Record, TrainingPack
 from sam2_core.training.windows import View, WindowSettings, cut_window, random_view
 
@@ -36,7 +36,8 @@ class ClipSettings:
     clips: number of windows. frames: T. objects: at most so many per window. weights: share of each group of the pack.
     motion: size of the movements from frame to frame, 1 is usual. leaving: share of the clips of stills in which the
     window travels so far that objects leave it, and in half of those come back; share of the clips of movies that look
-    at an object that is gone at the end. augmentation: strength of the intensity changes.
+    at an object that is gone at the end. augmentation: strength of the intensity changes. inverting: share of the
+    clips of a group whose intensity is inverted, at full strength; `INVERTING` for those not named.
     """
 
     window: WindowSettings = field(default_factory=WindowSettings)
@@ -47,6 +48,7 @@ class ClipSettings:
     motion: float = 1.0
     leaving: float = 0.35
     augmentation: float = 1.0
+    inverting: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +90,17 @@ def draw_batch(pack: TrainingPack, settings: ClipSettings, rng: np.random.Genera
     """
     views: list[tuple[Tensor, Tensor]] = []
     chosen: list[Tensor] = []
+    inverting: list[float] = []
     for _ in range(_TRIES_PER_CLIP * settings.clips):
         if len(views) == settings.clips:
             break
-        images, labels = draw_clip(pick_record(pack, settings, rng), settings, rng)
+        record = pick_record(pack, settings, rng)
+        images, labels = draw_clip(record, settings, rng)
         ids = choose_objects(labels[0], settings.objects, rng)
         if ids.numel():
             views.append((images, labels))
             chosen.append(ids)
+            inverting.append(settings.inverting.get(record.info.group, INVERTING))
     if len(views) < settings.clips:
         raise StackError(
             f"windows in which an object fills {MIN_WINDOW_AREA:.1%} of the area expected, found {len(views)} in "
@@ -104,18 +109,18 @@ def draw_batch(pack: TrainingPack, settings: ClipSettings, rng: np.random.Genera
     images = torch.stack([view[0] for view in views], dim=1)  # (T, B, S, S)
     labels = torch.stack([view[1] for view in views], dim=1)  # (T, B, S, S)
     index = torch.repeat_interleave(torch.arange(len(chosen)), torch.tensor([ids.numel() for ids in chosen]))
-    seen = (augment(images, rng, settings.augmentation) * 255.0).round() / 255.0
+    seen = (augment(images, rng, settings.augmentation, inverting) * 255.0).round() / 255.0
     return ClipBatch(seen, labels, torch.cat(chosen), index)
 
 
 def pick_record(pack: TrainingPack, settings: ClipSettings, rng: np.random.Generator) -> Record:
-    """A random record of a group drawn by weight; rare image shapes count more than their share."""
+    """A random record of a group drawn by weight; images of rare microscopes, told by their size, count more."""
     groups = [group for group in pack.groups if settings.weights.get(group, 1.0) > 0]
     weights = np.array([settings.weights.get(group, 1.0) for group in groups])
     records = pack.of_group(groups[rng.choice(len(groups), p=weights / weights.sum())])
-    shapes = [record.info.shape for record in records]
-    counts = {shape: shapes.count(shape) for shape in set(shapes)}
-    odds = np.array([counts[shape] ** -0.4 for shape in shapes])
+    sizes = [record.info.source_size for record in records]
+    counts = {size: sizes.count(size) for size in set(sizes)}
+    odds = np.array([counts[size] ** -0.4 for size in sizes])
     return records[rng.choice(len(records), p=odds / odds.sum())]
 
 

@@ -202,7 +202,8 @@ def _record(images: FrameSource, frames: Sequence[int], planes: Sequence[NDArray
     size = (max(round(planes[0].shape[1] * factor), 1), max(round(planes[0].shape[0] * factor), 1))
     shrunk = [_resized(_stretched(gray(images[frame]), low, high), size, Image.Resampling.BOX) for frame in frames]
     labels = [_resized(plane.astype(np.int32), size, Image.Resampling.NEAREST).astype(np.uint16) for plane in planes]
-    info = RecordInfo("labelled", "stack", (len(frames), size[1], size[0]), diameter * factor)
+    shape, source = (len(frames), size[1], size[0]), (planes[0].shape[0], planes[0].shape[1])
+    info = RecordInfo("labelled", "stack", shape, diameter * factor, source)
     return Record(info, np.stack(shrunk), np.stack(labels))
 
 
@@ -239,7 +240,8 @@ def _resized(plane: NDArray[Any], size: tuple[int, int], resampling: Image.Resam
 def _part(record: Record, picks: Sequence[int]) -> Record:
     shape = (len(picks), record.info.shape[1], record.info.shape[2])
     frames = f"{picks[0]} to {picks[-1]}" if len(picks) > 1 else f"{picks[0]}"
-    info = RecordInfo("movie" if len(picks) > 1 else "stills", frames, shape, record.info.diameter_px)
+    group = "movie" if len(picks) > 1 else "stills"
+    info = RecordInfo(group, frames, shape, record.info.diameter_px, record.info.source_size)
     return Record(info, record.images[list(picks)], record.labels[list(picks)])
 
 

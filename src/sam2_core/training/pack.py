@@ -31,12 +31,16 @@ _GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 @dataclass(frozen=True, slots=True)
 class RecordInfo:
-    """What a record is: its group, name, shape (T, H, W) and the median object diameter in px."""
+    """What a record is: its group, name, shape (T, H, W) and the median object diameter in px.
+
+    source_size: (H, W) of the images before they were shrunk; those of one microscope have the same.
+    """
 
     group: str
     name: str
     shape: tuple[int, int, int]
     diameter_px: float
+    source_size: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,8 @@ def pack_record(group: str, name: str, images: NDArray[np.generic], labels: NDAr
     shrunk = np.stack([_resized(frame, factor, order=1) for frame in gray])
     relabelled = np.stack([_resized(frame, factor, order=0) for frame in stacked]).astype(np.uint16)
     shape = (shrunk.shape[0], shrunk.shape[1], shrunk.shape[2])
-    return Record(RecordInfo(group, name, shape, diameter * factor), shrunk, relabelled)
+    info = RecordInfo(group, name, shape, diameter * factor, (stacked.shape[1], stacked.shape[2]))
+    return Record(info, shrunk, relabelled)
 
 
 def _resized(plane: NDArray[np.generic], factor: float, order: int) -> NDArray[np.generic]:
@@ -152,7 +157,8 @@ def _read_records(path: Path) -> list[Record]:
     for entry in index:
         shape = (entry["shape"][0], entry["shape"][1], entry["shape"][2])
         stop = start + int(np.prod(shape))
-        info = RecordInfo(entry["group"], entry["name"], shape, entry["diameter_px"])
+        source = entry.get("source_size", entry["shape"][1:])  # packs of before it was kept
+        info = RecordInfo(entry["group"], entry["name"], shape, entry["diameter_px"], (source[0], source[1]))
         records.append(Record(info, images[start:stop].reshape(shape), labels[start:stop].reshape(shape)))
         start = stop
     return records

@@ -26,7 +26,7 @@ from sam2_core.training.losses import LossWeights, dense_loss, segmentation_loss
 from sam2_core.training.rollout import FrameMemory, condition, memorise
 from sam2_core.training.simulated_prompts import click_inside, corrective_click, noisy_box
 
-BOX_NOISE = (0.02, 0.1)  # deviation of a corner, as a share of the side: a careful and a hasty person
+BOX_NOISE = (0.01, 0.08)  # deviation of a corner, as a share of the side: a careful and a hasty person
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import torch
 
 from sam2_core.errors import StackError
 from sam2_core.training.augment import augment, normalise
-from sam2_core.training.clips import ClipBatch, ClipSettings, draw_batch, presence
+from sam2_core.training.clips import ClipBatch, ClipSettings, draw_batch, pick_record, presence
 from sam2_core.training.pack import TrainingPack, load_pack, pack_record, save_pack, to_gray_u8
 from sam2_core.training.windows import WindowSettings
 
@@ -78,6 +78,29 @@ def test_clips_of_movies_look_at_an_object_that_will_be_gone(disc_pack, leaving)
     middles = [draw_batch(pack, settings, np.random.default_rng(seed)).labels[0, :, 32, 32] for seed in range(5)]
     share = (torch.cat(middles) == 3).float().mean()
     assert share > 0.6 if leaving else share < 0.5, f"seeds 0 to 4: {share:.2f} of the windows look at object 3"
+
+
+def test_images_of_a_rare_microscope_count_more_and_how_far_they_were_shrunk_does_not_matter(rng):
+    def still(name: str, size: int, radius: int):
+        y, x = np.mgrid[:size, :size] - size // 2
+        disc = (y**2 + x**2 < radius**2).astype(np.uint16)
+        return pack_record("stills", name, disc * 200, disc)
+
+    usual = [still(f"usual {radius}", 160, radius) for radius in (20, 30, 40, 50)]  # three of them shrunk
+    pack = TrainingPack([*usual, still("rare", 96, 20)])
+    assert len({record.info.shape for record in usual}) == 4
+    names = [pick_record(pack, ClipSettings(), rng).info.name for _ in range(2000)]
+    shares = {name: names.count(name) / len(names) for name in set(names)}
+    assert shares["rare"] > 0.25  # a fifth of the images
+    np.testing.assert_allclose([shares[record.info.name] for record in usual], (1 - shares["rare"]) / 4, atol=0.04)
+
+
+def test_each_clip_is_inverted_by_its_own_odds():
+    ramp = torch.linspace(0.1, 0.9, 64).expand(1, 40, 64, 64)
+    changed = augment(ramp, np.random.default_rng(0), 1.0, [0.0] * 20 + [1.0] * 20)
+    rising = changed[0, :, :, 48:].mean(dim=(1, 2)) > changed[0, :, :, :16].mean(dim=(1, 2))
+    assert rising[:20].all()
+    assert not rising[20:].any()
 
 
 def test_windows_without_a_single_object_are_an_error(disc_pack):
