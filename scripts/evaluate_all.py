@@ -75,7 +75,7 @@ def sample_pairs(folder: Path) -> list[Pair]:
 
 
 def main() -> None:
-    """Find the data sets, evaluate them one by one, and write the table after each."""
+    """Find the data sets, evaluate them one by one, write the table after each, and show it at the end."""
     chosen = arguments()
     pairs = [] if chosen.data is None else found_pairs(chosen.data)
     pairs += [] if chosen.no_samples else sample_pairs(chosen.out)
@@ -90,12 +90,13 @@ def main() -> None:
         frames_per_id=chosen.frames,
     )
     rows: list[Row] = []
+    written = write_report(chosen.out, about, rows)
     with shown_progress() as begin:
         for found in evaluated(pairs, predictor, chosen, begin):
             found.write_picture(chosen.out)
             rows += found.rows
-            write_report(chosen.out, about, rows)
-    show_report(about, rows, write_report(chosen.out, about, rows))
+            written = write_report(chosen.out, about, rows)
+    show_report(about, rows, written)
 
 
 def evaluated(
