@@ -57,7 +57,7 @@ def entries_from_arrays(arrays: Arrays, homes: Homes) -> dict[int, MemoryEntry]:
     masks: Sequence[Tensor | PackedMask]
     if "bits" in arrays:
         per_frame = arrays["bits"].reshape(len(frames), -1)
-        masks = [PackedMask(row.tobytes(), homes.mask_size) for row in per_frame]
+        masks = [PackedMask.of_bits(row.tobytes(), homes.mask_size) for row in per_frame]
     else:
         masks = _column(arrays, "masks", homes.storage)
     pointers, scores = (_column(arrays, name, homes.model) for name in ("pointers", "scores"))

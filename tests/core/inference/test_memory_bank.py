@@ -68,6 +68,15 @@ def test_a_conditioning_frame_left_out_counts_as_a_tracked_one() -> None:
     assert selection.spatial[-1] == (9, 0)
 
 
+def test_a_mask_of_a_cell_takes_a_few_hundred_bytes() -> None:
+    y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
+    logits = 30 - ((y - 100) ** 2 / 4 + (x - 150) ** 2).sqrt()[None]
+    packed = PackedMask.pack(logits)
+    assert len(packed.bits) == 8192
+    assert len(packed.deflated) < 600
+    assert torch.equal(packed.logits() > 0, logits > 0)
+
+
 def entry(score: float = 1.0) -> MemoryEntry:
     logits = torch.linspace(-3, 3, 64).reshape(1, 8, 8)
     return MemoryEntry(logits, torch.ones(4), torch.tensor([score]), torch.ones(2, 2, 2))
