@@ -90,7 +90,7 @@ def main() -> None:
         frames_per_id=chosen.frames,
     )
     rows: list[Row] = []
-    written = write_report(chosen.out, about, rows)
+    written: tuple[Path, ...] = ()
     with shown_progress() as begin:
         for found in evaluated(pairs, predictor, chosen, begin):
             found.write_picture(chosen.out)

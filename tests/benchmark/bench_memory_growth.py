@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 
 from sam2_core import build_sam2_video_predictor
-from sam2_core.inference.feature_folder import FOLDER_VARIABLE
 from sam2_core.inference.memory_bank import MemoryEntry, PackedMask
 from sam2_core.modeling.sam2 import Sam2Model
 
@@ -172,8 +171,7 @@ def test_memory_does_not_grow_with_the_frames() -> None:
     assert slopes[1] < 20 * objects
 
 
-def test_a_thousand_frames_of_a_large_model_fit_into_a_laptop(monkeypatch, tmp_path) -> None:
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+def test_a_thousand_frames_of_a_large_model_fit_into_a_laptop() -> None:
     frames, objects, few, period = int(os.environ.get("BENCH_LARGE_FRAMES", "1000")), 10, 24, 20
     short, reading, long = (
         in_a_process_of_its_own("sam2.1_hiera_t", None, count, objects, period, reads)

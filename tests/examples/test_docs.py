@@ -70,7 +70,6 @@ def folder(tmp_path, monkeypatch) -> Path:
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NAPARI_SAM2_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("NAPARI_SAM2_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
 

@@ -36,6 +36,13 @@ def test_settings_that_cannot_be_are_refused(wrong):
         SessionSettings(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("saved", "option"), [("auto", None), ("on", True), ("off", False), (True, True), (False, False)]
+)
+def test_keeping_features_is_read_from_sessions_of_before_there_was_auto(saved, option):
+    assert SessionSettings.model_validate({"feature_cache": saved}).feature_cache.option is option
+
+
 def test_overlaps_alone_change_no_mask():
     old = SessionSettings()
     assert not invalidated(old, SessionSettings(overlaps="keep"))

@@ -53,24 +53,31 @@ class FeatureStores:
 
     Parameters
     ----------
-    folder
-        Where features are kept on disk, if they are; see `chosen_folder`.
+    cache
+        Whether features are kept on disk, in the user's folder, or in which one; None where encoding is slow.
     max_frames
         How many frames a store keeps in memory.
     """
 
-    def __init__(self, folder: FeatureFolder | None, max_frames: int) -> None:
-        self.folder = folder
+    def __init__(self, cache: bool | FeatureFolder | None, max_frames: int) -> None:
+        self._folder = FeatureFolder() if cache is None or cache is True else cache or None
+        self._only_where_slow = cache is None
         self._max_frames = max_frames
         self._model_name = ""
 
+    def folder(self, model: Sam2Model) -> FeatureFolder | None:
+        """Return where features of a model are kept on disk, if they are."""
+        is_slow = model.device.type == "cpu" and model.image_size >= SLOW_FROM_PX
+        return self._folder if is_slow or not self._only_where_slow else None
+
     def open(self, frames: FrameSource, model: Sam2Model, dtype: torch.dtype | None) -> FeatureStore:
         """Return a store for features of frames by a model that runs in `dtype`, None for plain float32."""
-        if self.folder is None:
+        folder = self.folder(model)
+        if folder is None:
             return LruFeatures(self._max_frames)
         self._model_name = self._model_name or fingerprint(model)
-        name = f"{VERSION} {self._model_name} {dtype} {self.folder.exact}"
-        return DiskFeatures(self.folder, frames, Encoding(name, model.device, self.folder.exact), self._max_frames)
+        name = f"{VERSION} {self._model_name} {dtype} {folder.exact}"
+        return DiskFeatures(folder, frames, Encoding(name, model.device, folder.exact), self._max_frames)
 
 
 class DiskFeatures:
@@ -146,13 +153,6 @@ class DiskFeatures:
         except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
             self.folder.remove(path, f"{type(error).__name__}: {error}")
             return None
-
-
-def chosen_folder(cache: bool | FeatureFolder | None, model: Sam2Model) -> FeatureFolder | None:
-    """Return where features are kept: as asked for, or by default in the user's folder where encoding is slow."""
-    if cache is None:
-        cache = model.device.type == "cpu" and model.image_size >= SLOW_FROM_PX
-    return FeatureFolder() if cache is True else cache or None
 
 
 def fingerprint(model: Sam2Model) -> str:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from sam2_core.errors import StackError
-from sam2_core.inference.disk_features import FeatureStores, chosen_folder
+from sam2_core.inference.disk_features import FeatureStores
 from sam2_core.inference.frames import open_frames
 from sam2_core.inference.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.precision import pick_precision, running
@@ -61,7 +61,7 @@ class SAM2VideoPredictor:
         self.options = TrackingOptions(**options)
         self._tracker = Tracker(model, self.options)
         self._dtype = pick_precision(self.options.precision, model.device)
-        self._stores = FeatureStores(chosen_folder(self.options.feature_cache, self.model), self.options.cached_frames)
+        self._stores = FeatureStores(self.options.feature_cache, self.options.cached_frames)
 
     @classmethod
     def from_pretrained(cls, model_id: str, **kwargs: Any) -> Self:
@@ -83,14 +83,13 @@ class SAM2VideoPredictor:
     @property
     def feature_folder(self) -> FeatureFolder | None:
         """Where image features are kept on disk, if they are."""
-        return self._stores.folder
+        return self._stores.folder(self.model)
 
     def to(self, device: torch.device | str) -> Self:
         """Move the model; states made before stay where they are."""
         self.model.to(device)
         self._dtype = pick_precision(self.options.precision, self.model.device)
         self._tracker = Tracker(self.model, self.options)
-        self._stores = FeatureStores(chosen_folder(self.options.feature_cache, self.model), self.options.cached_frames)
         return self
 
     def init_state(

@@ -13,7 +13,7 @@ from stand_ins import movie
 
 from sam2_core import SAM2VideoPredictor
 from sam2_core.inference.disk_features import SLOW_FROM_PX, FeatureStores, bytes_per_frame, fingerprint
-from sam2_core.inference.feature_folder import FOLDER_VARIABLE, FeatureFolder
+from sam2_core.inference.feature_folder import FeatureFolder
 from sam2_core.inference.frames import open_frames
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
@@ -147,9 +147,8 @@ def test_features_of_another_frame_contrast_model_or_precision_are_not_taken(nan
         retrained.image_encoder.neck.convs[0].conv.bias[0] += 1e-4
     assert fingerprint(retrained) != fingerprint(nano)
     assert FeatureStores(folder, 1).open(source, retrained, None).get(0) is None
-    assert (
-        FeatureStores(FeatureFolder(folder.path, exact=False), 1).open(source, nano, None).get(0) is None
-    )  # rounded ones wanted
+    rounding = FeatureFolder(folder.path, exact=False)
+    assert FeatureStores(rounding, 1).open(source, nano, None).get(0) is None
 
 
 def test_a_window_that_was_moved_is_another_image_and_found_again_when_it_is_back(nano, frames, folder):
@@ -262,10 +261,7 @@ def test_the_size_of_a_frame_is_known_before(nano, frames, tmp_path):
 
 
 @pytest.mark.parametrize(("image_size", "wanted"), [(256, False), (SLOW_FROM_PX, True)])
-def test_large_models_on_a_cpu_keep_features_unless_told_not_to(
-    nano, frames, monkeypatch, tmp_path, image_size, wanted
-):
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+def test_large_models_on_a_cpu_keep_features_unless_told_not_to(nano, frames, image_size, wanted):
     model = Sam2Model(replace(nano.config, image_size=image_size))
     assert (SAM2VideoPredictor(model).feature_folder is not None) == wanted
     assert SAM2VideoPredictor(model, feature_cache=False).feature_folder is None
