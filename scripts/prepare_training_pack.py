@@ -4,7 +4,8 @@ DATA_FOLDER holds `stills_nuclei_dsb2018/{images,masks}` (every 8th image, sorte
 for validation) and `stills_phase_cells_usiigaci/{train,val}/{images,masks}`. Writes `nuclei.npz` and `phase.npz`, and
 the images left out as `nuclei_validation.npz` and `phase_validation.npz`; with `--synthetic N` also
 `synthetic_SEED.npz` of N generated movies, with `--everyday N` `everyday_SEED.npz` of N tamer ones in which many cells
-leave, and with `--colony N` `colony_SEED.npz` of N colonies of budding cells.
+leave, with `--colony N` `colony_SEED.npz` of N colonies of budding cells, and with `--tissue N` `tissue_SEED.npz` of N
+sheets of cells that are told apart by their membranes.
 """
 
 from __future__ import annotations
@@ -16,12 +17,23 @@ from pathlib import Path
 import numpy as np
 
 from sam2_core.training.pack import Record, pack_record, read_image_pairs, save_pack
-from sam2_core.training.synthetic import colony_settings, everyday_settings, make_movie, random_settings
+from sam2_core.training.synthetic import (
+    colony_settings,
+    everyday_settings,
+    make_movie,
+    random_settings,
+    tissue_settings,
+)
 
 VALIDATION_EVERY = 8
 SIDE_PX = 224  # of each synthetic movie
-FRAMES = {"synthetic": 8, "everyday": 12, "colony": 12}
-DRAW = {"synthetic": random_settings, "everyday": everyday_settings, "colony": colony_settings}
+FRAMES = {"synthetic": 8, "everyday": 12, "colony": 12, "tissue": 8}
+DRAW = {
+    "synthetic": random_settings,
+    "everyday": everyday_settings,
+    "colony": colony_settings,
+    "tissue": tissue_settings,
+}
 
 
 def still_records(group: str, folder: Path, kept: str) -> list[Record]:
@@ -58,6 +70,7 @@ def main() -> None:
     parser.add_argument("--synthetic", type=int, default=0, help="how many movies to generate")
     parser.add_argument("--everyday", type=int, default=0, help="the same, for tamer ones")
     parser.add_argument("--colony", type=int, default=0, help="the same, for colonies of budding cells")
+    parser.add_argument("--tissue", type=int, default=0, help="the same, for sheets of cells with bright membranes")
     parser.add_argument("--first-seed", type=int, default=1000)
     parser.add_argument("--no-stills", action="store_true")
     chosen = parser.parse_args()

@@ -15,6 +15,7 @@ from sam2_core.training.synthetic import (
     colony_settings,
     make_movie,
     random_settings,
+    tissue_settings,
 )
 from sam2_core.training.synthetic.settings import KINDS, STYLES
 
@@ -186,6 +187,28 @@ def test_colonies_hold_touching_cells_of_all_sizes_and_new_buds() -> None:
     assert buds > 10, f"seeds 0 to 5: {buds} buds"
 
 
+def test_tissue_leaves_no_gaps_and_its_cells_meet_where_the_light_is() -> None:
+    covered = []
+    for seed in range(6):
+        settings = replace(tissue_settings(np.random.default_rng(seed), frames=2), membrane=1.0)
+        settings = replace(settings, blur_px=0.8, photons=4000.0, background=0.0, haze=0.0, reach=2.0)
+        movie = make_movie(settings, seed)
+        labels, image = movie.labels[0], movie.images[0].astype(float)
+        covered.append((labels > 0).mean())
+        seams = ndimage.maximum_filter(labels, 3) != ndimage.minimum_filter(labels, 3)
+        middles = ndimage.distance_transform_edt(~seams) > 0.25 * settings.diameter_px
+        assert image[seams].mean() > 1.5 * image[middles].mean(), f"seed {seed}"
+    assert np.mean(covered) > 0.97, f"seeds 0 to 5: {covered}"
+
+
+def test_a_cell_with_reach_spreads_by_it_where_it_has_room() -> None:
+    alone = replace(SMALL, cells=1, leave_probability=0.0, enter_probability=0.0, divide_probability=0.0)
+    usual, spread = (make_movie(replace(alone, reach=reach), 3).labels[0] > 0 for reach in (1.0, 1.5))
+    assert not (spread[0].any() or spread[-1].any() or spread[:, 0].any() or spread[:, -1].any())
+    assert spread[usual].all()
+    assert spread.sum() / usual.sum() == pytest.approx(1.5**2, rel=0.05)
+
+
 def test_a_fixed_style_is_kept() -> None:
     assert {random_settings(np.random.default_rng(seed), style="dic").style for seed in range(10)} == {"dic"}
 
@@ -194,6 +217,7 @@ def test_a_fixed_style_is_kept() -> None:
     ("change", "message"),
     [
         ({"frames": 0}, "frames is 0"),
+        ({"reach": 0.0}, "reach is 0.0"),
         ({"diameter_px": -3.0}, "diameter_px is -3.0"),
         ({"style": "xray"}, "unknown style 'xray'"),
         ({"kind": "plant"}, "unknown kind 'plant'"),

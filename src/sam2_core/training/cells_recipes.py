@@ -1,12 +1,14 @@
 """How our own models are trained: the recipe of `cells-nano` as data.
 
 Written for two CPU cores: a dense warm-up of the encoder, stills with prompts on 128 px windows, then stills and clips
-on windows of all sizes, at last mostly on large ones while the learning rate falls. Objects span 20 to 70 px of a 128
-px window and up to 100 px of a 256 px one.
+on windows of all sizes, the same with most weight on what is hardest (adherent cells in phase contrast), at last mostly
+on large windows while the learning rate falls. Objects span 20 to 70 px of a 128 px window and up to 100 px of a 256 px
+one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sam2_core.training.clips import ClipSettings
@@ -25,6 +27,7 @@ STILL_GROUPS = {
     "everyday dic": 0.2,
     "colony phase": 0.6,
     "colony dic": 0.1,
+    "tissue fluorescence": 0.0,
 }
 CLIP_GROUPS = {
     "nuclei": 0.5,
@@ -37,6 +40,7 @@ CLIP_GROUPS = {
     "everyday dic": 0.5,
     "colony phase": 0.9,
     "colony dic": 0.2,
+    "tissue fluorescence": 0.0,
 }
 INVERTING = {"phase": 0.08, "colony phase": 0.08}  # halos are bright: what is inverted is another thing
 SPANS = {128: (0.15, 0.55), 192: (0.12, 0.45), 256: (0.1, 0.4)}  # 20 to 100 px in all
@@ -52,6 +56,20 @@ class Mixed(NamedTuple):
     odds: float
 
 
+class Emphasis(NamedTuple):
+    """What a mixture dwells on: share of each group in stills and in clips, strength of augmentation, odds of a box."""
+
+    stills: Mapping[str, float]
+    clips: Mapping[str, float]
+    augmentation: float
+    box: float
+
+
+EVERYTHING = Emphasis(STILL_GROUPS, CLIP_GROUPS, augmentation=1.0, box=0.25)
+ADHERENT = Emphasis(STILL_GROUPS | {"phase": 4.0}, CLIP_GROUPS | {"phase": 2.0}, augmentation=0.6, box=0.35)
+WITH_TISSUE = ADHERENT._replace(
+    stills=ADHERENT.stills | {"tissue fluorescence": 0.9}, clips=ADHERENT.clips | {"tissue fluorescence": 0.8}
+)
 EVERY_SIZE = (
     Mixed(128, 10, 1, 6, 0.27),
     Mixed(192, 5, 1, 6, 0.1),
@@ -64,48 +82,47 @@ EVERY_SIZE = (
 LARGE_WINDOWS = (  # mostly of the size at which the model is used
     Mixed(128, 10, 1, 6, 0.1),
     Mixed(192, 5, 1, 6, 0.1),
-    Mixed(256, 4, 1, 8, 0.4),
-    Mixed(128, 3, 8, 8, 0.1),
-    Mixed(256, 1, 4, 12, 0.15),
-    Mixed(256, 1, 8, 8, 0.15),
+    Mixed(256, 4, 1, 8, 0.5),
+    Mixed(128, 3, 8, 8, 0.08),
+    Mixed(256, 1, 4, 12, 0.14),
+    Mixed(256, 1, 8, 8, 0.08),
 )
 
 
 def cells_nano_recipe(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
     """The recipe of `cells-nano`; `scale` multiplies the steps after the warm-up."""
-    dense = Task("dense", _batch(128, 10, 1, 1))
-    first = Task("prompts", _batch(128, 8, 1, 6), _person(1.0, 0.0, 0.0, 0))
-    still = Task("prompts", _batch(128, 10, 1, 6), _person(0.75, 0.25, 0.0, 2))
+    dense = Task("dense", _clips(Mixed(128, 10, 1, 1, 1.0), EVERYTHING))
+    first = Task("prompts", _clips(Mixed(128, 8, 1, 6, 1.0), EVERYTHING), _person(1.0, 0.0, 0.0, 0))
+    still = Task("prompts", _clips(Mixed(128, 10, 1, 6, 1.0), EVERYTHING), _person(0.75, 0.25, 0.0, 2))
     return Recipe(
         phases=(
             Phase("dense", 400, (dense,)),
             Phase("stills", 1200, (first, still)),
-            Phase("all", int(9000 * scale), _tasks(EVERY_SIZE, augmentation=1.0)),
-            Phase("finish", int(3000 * scale), _tasks(LARGE_WINDOWS, augmentation=0.6)),
+            Phase("all", int(5800 * scale), _tasks(EVERY_SIZE, EVERYTHING)),
+            Phase("adherent", int(3700 * scale), _tasks(EVERY_SIZE, ADHERENT)),
+            Phase("finish", int(5300 * scale), _tasks(LARGE_WINDOWS, WITH_TISSUE)),
         ),
         learning_rate=5e-4,
         precision=precision,
     )
 
 
-def _tasks(mixture: tuple[Mixed, ...], augmentation: float) -> tuple[Task, ...]:
+def _tasks(mixture: tuple[Mixed, ...], emphasis: Emphasis) -> tuple[Task, ...]:
     """Stills that are looked at and corrected, and clips that are followed from a click, a box or a mask."""
-    look, follow = _person(0.75, 0.25, 0.0, 2), _person(0.6, 0.2, 0.2, 2)
+    look, follow = _person(1.0 - emphasis.box, emphasis.box, 0.0, 2), _person(0.6, 0.2, 0.2, 2)
     return tuple(
-        Task("prompts", _batch(*one[:4], augmentation), look if one.frames == 1 else follow, odds=one.odds)
-        for one in mixture
+        Task("prompts", _clips(one, emphasis), look if one.frames == 1 else follow, odds=one.odds) for one in mixture
     )
 
 
-def _batch(size: int, clips: int, frames: int, objects: int, augmentation: float = 1.0) -> ClipSettings:
-    weights = STILL_GROUPS if frames == 1 else CLIP_GROUPS
+def _clips(one: Mixed, emphasis: Emphasis) -> ClipSettings:
     return ClipSettings(
-        WindowSettings(size, SPANS[size]),
-        clips,
-        frames,
-        objects,
-        weights=weights,
-        augmentation=augmentation,
+        WindowSettings(one.size, SPANS[one.size]),
+        one.clips,
+        one.frames,
+        one.objects,
+        weights=emphasis.stills if one.frames == 1 else emphasis.clips,
+        augmentation=emphasis.augmentation,
         inverting=INVERTING,
     )
 

@@ -8,7 +8,7 @@ puts it together. It needs numpy and scipy only, and it does not read files, cro
 from __future__ import annotations
 
 from .movie import LineageRow, SyntheticMovie, make_movie
-from .settings import Kind, MovieSettings, Style, colony_settings, everyday_settings, random_settings
+from .settings import Kind, MovieSettings, Style, colony_settings, everyday_settings, random_settings, tissue_settings
 
 __all__ = [
     "Kind",
@@ -20,4 +20,5 @@ __all__ = [
     "everyday_settings",
     "make_movie",
     "random_settings",
+    "tissue_settings",
 ]

@@ -57,7 +57,8 @@ def make_movie(settings: MovieSettings, seed: int) -> SyntheticMovie:
     for frame, snapshot in enumerate(record):
         snapshot.centre_yx[:] += drift[frame] - drift[0]
         shown = snapshot.cell
-        fields = paint(snapshot, radii[frame, shown], bend[frame, shown], skin, (settings.height, settings.width))
+        size = (settings.height, settings.width)
+        fields = paint(snapshot, radii[frame, shown], bend[frame, shown], skin, size, settings.reach)
         images.append(rendering.expose(rendering.render(fields, snapshot, look, settings), frame, settings, rng))
         owners.append(outlined(fields.owner, settings.margin * settings.diameter_px))
     labels, lineage = _number(np.stack(owners), parents)

@@ -55,14 +55,23 @@ class Patch:
 
 
 def paint(
-    snapshot: Snapshot, radii: NDArray[np.float64], bend: NDArray[np.float64], skin: Skin, size: tuple[int, int]
+    snapshot: Snapshot,
+    radii: NDArray[np.float64],
+    bend: NDArray[np.float64],
+    skin: Skin,
+    size: tuple[int, int],
+    reach: float = 1.0,
 ) -> Fields:
-    """Return the painted frame; `radii` (N, ANGLES) and `bend` (N,) are those of the cells in the snapshot."""
+    """Return the painted frame.
+
+    `radii` (N, ANGLES) and `bend` (N,) are those of the cells in the snapshot; `reach` is how far cells spread where
+    they have room, in their radii.
+    """
     fields = Fields(np.zeros(size, np.int32), *(np.zeros(size, np.float32) for _ in range(4)))
-    first, second = np.ones(size, np.float32), np.ones(size, np.float32)
+    first, second = np.full(size, reach, np.float32), np.full(size, reach, np.float32)
     drawn: list[tuple[Patch, int]] = []
     for i in range(len(snapshot.cell)):
-        patch = _patch(snapshot, i, radii[i], float(bend[i]), size)
+        patch = _patch(snapshot, i, radii[i], float(bend[i]), size, reach)
         if patch is not None:
             _claim(fields, first, second, patch, int(snapshot.cell[i]), skin)
             drawn.append((patch, int(snapshot.cell[i]) + 1))
@@ -86,13 +95,15 @@ def outlined(owner: NDArray[np.int32], margin_px: float) -> NDArray[np.int32]:
     return inner
 
 
-def _patch(snapshot: Snapshot, i: int, radii: NDArray[np.float64], bend: float, size: tuple[int, int]) -> Patch | None:
+def _patch(
+    snapshot: Snapshot, i: int, radii: NDArray[np.float64], bend: float, size: tuple[int, int], reach: float
+) -> Patch | None:
     """Return the body coordinates of cell i in its bounding box, or None if it lies outside the image."""
     (cy, cx), (long, short) = snapshot.centre_yx[i], snapshot.semi_axes[i]
     pinch = 1 - 0.5 * snapshot.pinch[i] * np.abs(_SIN) ** 4
     table = (radii ** (1 - snapshot.mitosis[i]) * pinch).astype(np.float32)  # dividing cells round up
     cos, sin = float(np.cos(snapshot.angle[i])), float(np.sin(snapshot.angle[i]))
-    u, v = table * _COS, table * _SIN
+    u, v = reach * table * _COS, reach * table * _SIN
     across = short * (v + bend * u * u)
     x, y = cos * long * u - sin * across, sin * long * u + cos * across
     top, left = max(0, int(cy + y.min()) - 1), max(0, int(cx + x.min()) - 1)

@@ -95,6 +95,10 @@ def _fluorescence(fields: Fields, snapshot: Snapshot, look: Look, settings: Movi
     light = strength * body * np.maximum(1 + texture, 0.1)
     if settings.outline:
         light = light * (1 - 0.7 * abs(settings.outline)) + strength * abs(settings.outline) * _rim(fields.depth)
+    if settings.membrane:
+        seam = np.exp(-((fields.depth / settings.membrane_width) ** 2)) * (fields.owner > 0)
+        uneven = np.maximum(1 + 0.35 * fields.coarse, 0.2)
+        light = light * (1 - settings.membrane) + settings.brightness * settings.membrane * uneven * seam
     light = ndimage.gaussian_filter(light, settings.blur_px, truncate=3.0)
     if settings.haze:
         light = light + settings.haze * _wide_blur(light, 0.3 * settings.diameter_px)

@@ -48,6 +48,7 @@ class MovieSettings:
     crowding: float = 0.0
     margin: float = 0.0  # how far inside its visible edge a cell is outlined, of the diameter
     overlap: float = 0.04  # how far neighbours are pressed into each other, as part of their distance
+    reach: float = 1.0  # how far cells spread where none is next to them, in radii; gaps close above about 1.5
     divide_probability: float = 0.15
     leave_probability: float = 0.1
     enter_probability: float = 0.1
@@ -58,6 +59,8 @@ class MovieSettings:
     texture: float = 0.25
     texture_scale_px: float = 2.5
     outline: float = 0.0
+    membrane: float = 0.0  # fluorescence only: how much of the light comes from where cells meet
+    membrane_width: float = 0.15  # of the radius
     halo: float = 0.6
     halo_width: float = 0.1  # of the diameter
     body: float = 0.5  # phase only: how much darker (below 0: brighter) the inside is than the background
@@ -85,7 +88,7 @@ class MovieSettings:
         for name in ("frames", "height", "width", "cells"):
             if getattr(self, name) < 1:
                 raise ValueError(f"MovieSettings.{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("diameter_px", "elongation", "photons", "texture_scale_px"):
+        for name in ("diameter_px", "elongation", "photons", "texture_scale_px", "reach", "membrane_width"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"MovieSettings.{name} is {getattr(self, name)}; it must be above 0")
         if self.style not in STYLES:
@@ -180,6 +183,49 @@ def colony_settings(
         margin=rng.uniform(0.8, 1.8) * blur / diameter if phase else 0.0,
         background=rng.uniform(0.1, 0.4) if phase else settings.background,
         blur_px=blur,
+    )
+
+
+def tissue_settings(
+    rng: np.random.Generator, frames: int = 8, height: int = 224, width: int = 224, style: Style | None = None
+) -> MovieSettings:
+    """Return settings of a sheet of cells that tile it, told apart by membranes; a cell ends where they are brightest.
+
+    Some cells shine inside as well. Parameters are those of `random_settings`; the style is fluorescence by default.
+    """
+    diameter = float(np.exp(rng.uniform(np.log(18.0), np.log(70.0))))
+    settings = MovieSettings(
+        frames=frames,
+        height=height,
+        width=width,
+        style=style or "fluorescence",
+        kind="amoeboid",
+        diameter_px=diameter,
+    )
+    settings = _with_microscope(rng, settings)
+    area = height * width / (np.pi * (diameter / 2) ** 2)
+    brightness = rng.uniform(0.3, 1.0)
+    return replace(
+        settings,
+        cells=int(np.clip(rng.uniform(0.8, 1.3) * area, 3, 160)),
+        diameter_spread=rng.uniform(0.1, 0.35),
+        elongation=rng.uniform(1.0, 1.6),
+        irregularity=rng.uniform(0.02, 0.1),
+        deformation=rng.uniform(0.03, 0.3),
+        speed_px=diameter * rng.uniform(0.0, 0.03),
+        overlap=rng.uniform(0.0, 0.2),
+        reach=rng.uniform(1.3, 2.2),
+        divide_probability=rng.choice([0.0, 0.1, 0.25]),
+        leave_probability=0.0,
+        enter_probability=0.0,
+        drift_px=float(rng.random() < 0.5) * rng.uniform(0.2, 0.06 * diameter),
+        brightness=brightness,
+        brightness_spread=rng.uniform(0.1, 0.9),
+        background=brightness * rng.uniform(0.0, 0.3),
+        membrane=rng.uniform(0.5, 1.0),
+        membrane_width=rng.uniform(0.08, 0.45),
+        inverted=False,
+        blur_px=rng.uniform(0.5, rng.choice([0.03, 0.09]) * diameter + 0.5),
     )
 
 
