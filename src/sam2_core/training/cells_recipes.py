@@ -8,7 +8,6 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from sam2_core.training.clips import ClipSettings
@@ -27,7 +26,7 @@ STILL_GROUPS = {
     "everyday dic": 0.2,
     "colony phase": 0.6,
     "colony dic": 0.1,
-    "tissue fluorescence": 0.0,
+    "tissue fluorescence": 0.0,  # in the last phase only
 }
 CLIP_GROUPS = {
     "nuclei": 0.5,
@@ -40,7 +39,7 @@ CLIP_GROUPS = {
     "everyday dic": 0.5,
     "colony phase": 0.9,
     "colony dic": 0.2,
-    "tissue fluorescence": 0.0,
+    "tissue fluorescence": 0.0,  # in the last phase only
 }
 INVERTING = {"phase": 0.08, "colony phase": 0.08}  # halos are bright: what is inverted is another thing
 SPANS = {128: (0.15, 0.55), 192: (0.12, 0.45), 256: (0.1, 0.4)}  # 20 to 100 px in all
@@ -59,8 +58,8 @@ class Mixed(NamedTuple):
 class Emphasis(NamedTuple):
     """What a mixture dwells on: share of each group in stills and in clips, strength of augmentation, odds of a box."""
 
-    stills: Mapping[str, float]
-    clips: Mapping[str, float]
+    stills: dict[str, float]
+    clips: dict[str, float]
     augmentation: float
     box: float
 
