@@ -2,22 +2,22 @@
 
 DATA_FOLDER holds `stills_nuclei_dsb2018/{images,masks}` (every 8th image, sorted by name from the first, is left out
 for validation) and `stills_phase_cells_usiigaci/{train,val}/{images,masks}`. Writes `nuclei.npz` and `phase.npz`, and
-the images left out as `nuclei_validation.npz` and `phase_validation.npz`; with `--synthetic N` also
-`synthetic_SEED.npz` of N generated movies, with `--everyday N` `everyday_SEED.npz` of N tamer ones in which many cells
-leave, with `--colony N` `colony_SEED.npz` of N colonies of budding cells, and with `--tissue N` `tissue_SEED.npz` of N
-sheets of cells that are told apart by their membranes.
+the images left out as `nuclei_validation.npz` and `phase_validation.npz`; with `--LOOK N` also `LOOK_SEED.npz` of N
+generated movies of that look.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from sam2_core.training.pack import Record, pack_record, read_image_pairs, save_pack
 from sam2_core.training.synthetic import (
+    MovieSettings,
     colony_settings,
     everyday_settings,
     make_movie,
@@ -27,12 +27,21 @@ from sam2_core.training.synthetic import (
 
 VALIDATION_EVERY = 8
 SIDE_PX = 224  # of each synthetic movie
-FRAMES = {"synthetic": 8, "everyday": 12, "colony": 12, "tissue": 8}
-DRAW = {
-    "synthetic": random_settings,
-    "everyday": everyday_settings,
-    "colony": colony_settings,
-    "tissue": tissue_settings,
+
+
+class Look(NamedTuple):
+    """A kind of generated movies: what draws their settings, how long they are, and what is in them."""
+
+    draw: Callable[..., MovieSettings]
+    frames: int
+    what: str
+
+
+LOOKS = {
+    "synthetic": Look(random_settings, 8, "movies of all kinds"),
+    "everyday": Look(everyday_settings, 12, "tamer movies in which many cells leave"),
+    "colony": Look(colony_settings, 12, "colonies of budding cells"),
+    "tissue": Look(tissue_settings, 8, "sheets of cells that are told apart by bright membranes"),
 }
 
 
@@ -53,10 +62,11 @@ def _without_empty(records: Iterable[Record | None]) -> list[Record]:
 
 
 def generated_records(look: str, count: int, first_seed: int) -> list[Record]:
-    """Generated movies with divisions, one per seed; look: a name of `DRAW`, and of their group too."""
+    """Generated movies with divisions, one per seed; look: a name of `LOOKS`, and of their group too."""
+    draw, frames, _ = LOOKS[look]
     records = []
     for seed in range(first_seed, first_seed + count):
-        settings = DRAW[look](np.random.default_rng(seed), frames=FRAMES[look], height=SIDE_PX, width=SIDE_PX)
+        settings = draw(np.random.default_rng(seed), frames=frames, height=SIDE_PX, width=SIDE_PX)
         movie = make_movie(settings, seed)
         records.append(pack_record(f"{look} {settings.style}", f"seed{seed}", movie.images, movie.labels))
     return _without_empty(records)
@@ -67,10 +77,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--synthetic", type=int, default=0, help="how many movies to generate")
-    parser.add_argument("--everyday", type=int, default=0, help="the same, for tamer ones")
-    parser.add_argument("--colony", type=int, default=0, help="the same, for colonies of budding cells")
-    parser.add_argument("--tissue", type=int, default=0, help="the same, for sheets of cells with bright membranes")
+    for name, look in LOOKS.items():
+        parser.add_argument(f"--{name}", type=int, default=0, metavar="N", help=f"generate N {look.what}")
     parser.add_argument("--first-seed", type=int, default=1000)
     parser.add_argument("--no-stills", action="store_true")
     chosen = parser.parse_args()
@@ -80,9 +88,9 @@ def main() -> None:
         save_pack(still_records("nuclei", nuclei, "validation"), chosen.out / "nuclei_validation.npz")
         save_pack(still_records("phase", phase / "train", "all"), chosen.out / "phase.npz")
         save_pack(still_records("phase", phase / "val", "all"), chosen.out / "phase_validation.npz")
-    for look in DRAW:
-        if count := getattr(chosen, look):
-            save_pack(generated_records(look, count, chosen.first_seed), chosen.out / f"{look}_{chosen.first_seed}.npz")
+    for name in LOOKS:
+        if count := getattr(chosen, name):
+            save_pack(generated_records(name, count, chosen.first_seed), chosen.out / f"{name}_{chosen.first_seed}.npz")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Mixed(NamedTuple):
     clips: int
     frames: int
     objects: int
-    odds: float
+    odds: float = 1.0
 
 
 class Emphasis(NamedTuple):
@@ -90,13 +90,12 @@ LARGE_WINDOWS = (  # mostly of the size at which the model is used
 
 def cells_nano_recipe(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
     """The recipe of `cells-nano`; `scale` multiplies the steps after the warm-up."""
-    dense = Task("dense", _clips(Mixed(128, 10, 1, 1, 1.0), EVERYTHING))
-    first = Task("prompts", _clips(Mixed(128, 8, 1, 6, 1.0), EVERYTHING), _person(1.0, 0.0, 0.0, 0))
-    still = Task("prompts", _clips(Mixed(128, 10, 1, 6, 1.0), EVERYTHING), _person(0.75, 0.25, 0.0, 2))
+    dense = Task("dense", _clips(Mixed(128, 10, 1, 1), EVERYTHING))
+    first = Task("prompts", _clips(Mixed(128, 8, 1, 6), EVERYTHING), _person(1.0, 0.0, 0.0, 0))
     return Recipe(
         phases=(
             Phase("dense", 400, (dense,)),
-            Phase("stills", 1200, (first, still)),
+            Phase("stills", 1200, (first, *_tasks((Mixed(128, 10, 1, 6),), EVERYTHING))),
             Phase("all", int(5800 * scale), _tasks(EVERY_SIZE, EVERYTHING)),
             Phase("adherent", int(3700 * scale), _tasks(EVERY_SIZE, ADHERENT)),
             Phase("finish", int(5300 * scale), _tasks(LARGE_WINDOWS, WITH_TISSUE)),

@@ -53,11 +53,11 @@ def make_movie(settings: MovieSettings, seed: int) -> SyntheticMovie:
     radii, bend = shapes.outlines(settings, rng, cells), shapes.bends(settings, rng, cells)
     skin, look = rendering.make_skin(settings, rng, cells), rendering.make_look(settings, rng, cells)
     drift = settings.drift_px * np.cumsum(rng.normal(0.3, 1.0, (settings.frames, 2)), 0)
+    size = (settings.height, settings.width)
     images, owners = [], []
     for frame, snapshot in enumerate(record):
         snapshot.centre_yx[:] += drift[frame] - drift[0]
         shown = snapshot.cell
-        size = (settings.height, settings.width)
         fields = paint(snapshot, radii[frame, shown], bend[frame, shown], skin, size, settings.reach)
         images.append(rendering.expose(rendering.render(fields, snapshot, look, settings), frame, settings, rng))
         owners.append(outlined(fields.owner, settings.margin * settings.diameter_px))

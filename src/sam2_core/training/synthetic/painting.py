@@ -60,7 +60,7 @@ def paint(
     bend: NDArray[np.float64],
     skin: Skin,
     size: tuple[int, int],
-    reach: float = 1.0,
+    reach: float,
 ) -> Fields:
     """Return the painted frame.
 

@@ -203,11 +203,10 @@ def tissue_settings(
         diameter_px=diameter,
     )
     settings = _with_microscope(rng, settings)
-    area = height * width / (np.pi * (diameter / 2) ** 2)
     brightness = rng.uniform(0.3, 1.0)
     return replace(
         settings,
-        cells=int(np.clip(rng.uniform(0.8, 1.3) * area, 3, 160)),
+        cells=int(np.clip(rng.uniform(0.8, 1.3) * _room(settings), 3, 160)),
         diameter_spread=rng.uniform(0.1, 0.35),
         elongation=rng.uniform(1.0, 1.6),
         irregularity=rng.uniform(0.02, 0.1),
@@ -224,7 +223,6 @@ def tissue_settings(
         background=brightness * rng.uniform(0.0, 0.3),
         membrane=rng.uniform(0.5, 1.0),
         membrane_width=rng.uniform(0.08, 0.45),
-        inverted=False,
         blur_px=rng.uniform(0.5, rng.choice([0.03, 0.09]) * diameter + 0.5),
     )
 
@@ -235,18 +233,22 @@ def _kind_of(rng: np.random.Generator, style: Style) -> Kind:
     return kinds[rng.choice(len(kinds), p=weights)]
 
 
+def _room(settings: MovieSettings) -> float:
+    """Return how many discs of the typical diameter have the area of the image."""
+    return settings.height * settings.width / (np.pi * (settings.diameter_px / 2) ** 2)
+
+
 def _with_population(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
     """Return the settings with shapes, density and behaviour drawn."""
     low, high = {"nucleus": (1.05, 1.8), "yeast": (1.0, 1.35), "spread": (1.05, 2.6), "amoeboid": (1.0, 2.0)}.get(
         settings.kind, (2.0, 5.0)
     )
     rough = {"nucleus": 0.06, "yeast": 0.03, "spread": 0.2, "amoeboid": 0.2, "rod": 0.03}[settings.kind]
-    area = settings.height * settings.width / (np.pi * (settings.diameter_px / 2) ** 2)
     density = rng.choice([rng.uniform(0.03, 0.3), rng.uniform(0.3, 0.6), rng.uniform(0.6, 1.0)], p=(0.45, 0.35, 0.2))
     still = settings.kind in ("yeast", "rod")
     return replace(
         settings,
-        cells=int(np.clip(round(area * density), 3, 60)),
+        cells=int(np.clip(round(_room(settings) * density), 3, 60)),
         diameter_spread=rng.uniform(0.05, 0.3),
         elongation=rng.uniform(low, high),
         irregularity=rough * rng.uniform(0.3, 1.5),
@@ -307,17 +309,14 @@ def _with_microscope(rng: np.random.Generator, settings: MovieSettings) -> Movie
 
 def _as_tissue(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
     """Return the settings turned into a packed sheet whose cells show their membranes."""
-    diameter = min(settings.diameter_px, 40.0)
-    area = settings.height * settings.width / (np.pi * (diameter / 2) ** 2)
+    settings = replace(settings, kind="amoeboid", diameter_px=min(settings.diameter_px, 40.0))
     return replace(
         settings,
-        kind="amoeboid",
-        diameter_px=diameter,
-        cells=int(np.clip(1.7 * area, 3, 100)),
+        cells=int(np.clip(1.7 * _room(settings), 3, 100)),
         overlap=rng.uniform(0.2, 0.35),
         elongation=rng.uniform(1.0, 1.4),
         irregularity=0.05,
-        speed_px=0.01 * diameter,
+        speed_px=0.01 * settings.diameter_px,
         crowding=0.0,
         outline=rng.uniform(0.5, 1.0),
     )
