@@ -1,13 +1,15 @@
 """Evaluates a model on every data set of a folder and on the synthetic sample movies, and writes one table.
 
-`python scripts/evaluate_all.py [FOLDER] --out results`. A data set is a folder with `images.tif` and `masks.tif` (a
-movie), or with `images/` and `masks/`, also below `val/` (stills; of folders without `val` every 8th image, the
-validation images). Without FOLDER, `../shared/data` where it is there.
+`python scripts/evaluate_all.py [FOLDER] --out results`. A data set is a folder with `images.tif` and `masks.tif`, or
+with any stacks and label stacks whose names differ in that word alone (`8cell_image.tif`, `8cell_masks.tif`): movies,
+or stills where they are of one plane; or with `images/` and `masks/`, also below `val/` (stills; of folders without
+`val` every 8th image, the validation images). Without FOLDER, `../shared/data` where it is there.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,9 +35,11 @@ from napari_sam2.evaluation.movies import RUNS
 from napari_sam2.evaluation.stills import PROMPTS
 from napari_sam2.session import VideoPredictor
 from napari_sam2.session.view import ViewChoice
+from napari_sam2.stacks import open_stack
 
 DEFAULT_FOLDER = Path("../shared/data")
-PAIRS = (("images.tif", "masks.tif"), ("images.tif", "masks_linked_pseudo.tif"), ("image.tif", "masks.tif"))
+IMAGE_WORD = re.compile("images?|img")
+TRUTH_WORDS = ("masks", "mask", "masks_linked_pseudo")
 VALIDATION_STEP = 8
 STYLES = ("fluorescence", "phase", "dic")
 
@@ -50,8 +54,9 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """Name in the table and of the picture."""
-        return stack_name(self.images)
+        """Name in the table and of the picture: of a stack that shares its folder with others, both names."""
+        name, folder = stack_name(self.images), self.images.parent.name
+        return name if self.images.is_dir() or name == folder else f"{folder}_{name}"
 
 
 def found_pairs(folder: Path) -> list[Pair]:
@@ -62,8 +67,19 @@ def found_pairs(folder: Path) -> list[Pair]:
             if (place / "images").is_dir() and (place / "masks").is_dir():
                 stills.append(Pair(place / "images", place / "masks", every))
                 break
-        movies += [Pair(entry / a, entry / b) for a, b in PAIRS if (entry / a).is_file() and (entry / b).is_file()]
+        for pair in stack_pairs(entry):
+            (movies if pair.every is None else stills).append(pair)
     return stills + movies
+
+
+def stack_pairs(folder: Path) -> Iterator[Pair]:
+    """Yield the stacks of a folder that have a label stack beside them; those of one plane are stills."""
+    for images in sorted(folder.glob("*.tif")):
+        for word in TRUTH_WORDS if IMAGE_WORD.search(images.stem) else ():
+            truth = images.with_stem(IMAGE_WORD.sub(word, images.stem, count=1))
+            if truth.is_file():
+                yield Pair(images, truth, every=1 if len(open_stack(images).movie()) == 1 else None)
+                break
 
 
 def sample_pairs(folder: Path) -> list[Pair]:
