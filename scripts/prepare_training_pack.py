@@ -3,7 +3,8 @@
 DATA_FOLDER holds `stills_nuclei_dsb2018/{images,masks}` (every 8th image, sorted by name from the first, is left out
 for validation) and `stills_phase_cells_usiigaci/{train,val}/{images,masks}`. Writes `nuclei.npz` and `phase.npz`, and
 the images left out as `nuclei_validation.npz` and `phase_validation.npz`; with `--LOOK N` also `LOOK_SEED.npz` of N
-generated movies of that look.
+generated movies of that look, and with `--pasted N` also `pasted_SEED.npz`: N new arrangements of the cells of each
+image of phase contrast.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sam2_core.training.pack import Record, pack_record, read_image_pairs, save_pack
+from sam2_core.training.pasting import pasted_record
 from sam2_core.training.synthetic import (
     MovieSettings,
     colony_settings,
@@ -27,6 +29,7 @@ from sam2_core.training.synthetic import (
 
 VALIDATION_EVERY = 8
 SIDE_PX = 224  # of each synthetic movie
+PASTED_CELLS = 40  # tried in each new arrangement
 
 
 class Look(NamedTuple):
@@ -72,6 +75,13 @@ def generated_records(look: str, count: int, first_seed: int) -> list[Record]:
     return _without_empty(records)
 
 
+def pasted_records(stills: list[Record], copies: int, seed: int) -> list[Record]:
+    """New arrangements of stills: so many of each, with cells of all of them pasted in."""
+    rng = np.random.default_rng(seed)
+    group = f"{stills[0].info.group} pasted"
+    return [pasted_record(still, stills, PASTED_CELLS, rng, group) for _ in range(copies) for still in stills]
+
+
 def main() -> None:
     """Reads the command line and does it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -79,15 +89,20 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     for name, look in LOOKS.items():
         parser.add_argument(f"--{name}", type=int, default=0, metavar="N", help=f"generate N {look.what}")
+    parser.add_argument("--pasted", type=int, default=0, metavar="N", help="arrange each image of phase contrast anew")
     parser.add_argument("--first-seed", type=int, default=1000)
     parser.add_argument("--no-stills", action="store_true")
     chosen = parser.parse_args()
+    nuclei, phase = chosen.data / "stills_nuclei_dsb2018", chosen.data / "stills_phase_cells_usiigaci"
     if not chosen.no_stills:
-        nuclei, phase = chosen.data / "stills_nuclei_dsb2018", chosen.data / "stills_phase_cells_usiigaci"
         save_pack(still_records("nuclei", nuclei, "training"), chosen.out / "nuclei.npz")
         save_pack(still_records("nuclei", nuclei, "validation"), chosen.out / "nuclei_validation.npz")
         save_pack(still_records("phase", phase / "train", "all"), chosen.out / "phase.npz")
         save_pack(still_records("phase", phase / "val", "all"), chosen.out / "phase_validation.npz")
+    if chosen.pasted:
+        adherent = still_records("phase", phase / "train", "all")
+        pasted = pasted_records(adherent, chosen.pasted, chosen.first_seed)
+        save_pack(pasted, chosen.out / f"pasted_{chosen.first_seed}.npz")
     for name in LOOKS:
         if count := getattr(chosen, name):
             save_pack(generated_records(name, count, chosen.first_seed), chosen.out / f"{name}_{chosen.first_seed}.npz")

@@ -1,5 +1,7 @@
 """Trains cells-nano: `python scripts/train_cells_nano.py PACK_FOLDER RUN_FOLDER`; run again to resume.
 
+With `--refine WEIGHTS` it makes the second run, which begins at the averaged weights of the first.
+
 PACK_FOLDER is what `scripts/prepare_training_pack.py` wrote. The run's folder gets `log.jsonl`, `checkpoint.pt`, and
 after each save the averaged weights as `cells_nano.safetensors`.
 """
@@ -11,11 +13,12 @@ import logging
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from sam2_core.config import load_config
 from sam2_core.modeling.sam2 import Sam2Model
-from sam2_core.training.cells_recipes import cells_nano_recipe
+from sam2_core.training.cells_recipes import cells_nano_recipe, cells_nano_refinement
 from sam2_core.training.export import export_weights
 from sam2_core.training.pack import load_pack
 from sam2_core.training.recipes import with_larger_batches
@@ -24,14 +27,20 @@ from sam2_core.training.trainer import Trainer
 DATA = "BBBC038 / DSB2018 stage 1 nuclei (CC0); Usiigaci phase contrast (MIT); synthetic movies (generated)"
 
 
+def steps_of(weights: Path) -> int:
+    """Return how long exported weights were trained, by what is written beside them."""
+    with safe_open(weights, "pt") as stored:
+        return int(stored.metadata()["steps"])
+
+
 def main() -> None:
     """Reads the command line and does it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pack", type=Path)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the steps of the later phases")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the steps, but for the warm-up")
     parser.add_argument("--until", type=int, default=None, help="stop at this step")
-    parser.add_argument("--from-weights", type=Path, default=None, help="begin at phase `all` with these weights")
+    parser.add_argument("--refine", type=Path, default=None, metavar="WEIGHTS", help="of the first run")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=0, help="processes that draw batches ahead; for a GPU")
     parser.add_argument("--batch", type=int, default=1, help="multiplies the clips of a batch; for a GPU")
@@ -43,13 +52,17 @@ def main() -> None:
     packs = sorted(path for path in chosen.pack.glob("*.npz") if "validation" not in path.name)
     torch.manual_seed(0)
     model = Sam2Model(load_config("cells_nano")).to(chosen.device)
-    recipe = with_larger_batches(cells_nano_recipe(chosen.scale, chosen.precision), chosen.batch)
+    made = cells_nano_recipe if chosen.refine is None else cells_nano_refinement
+    recipe = with_larger_batches(made(chosen.scale, chosen.precision), chosen.batch)
     trainer = Trainer(model, load_pack(*packs), recipe, chosen.run)
-    if not trainer.resume() and chosen.from_weights is not None:
-        trainer.start_from(load_file(chosen.from_weights), "all")
-    trainer.run(
-        chosen.until, lambda done: export_weights(done, chosen.run / "cells_nano.safetensors", DATA), chosen.workers
-    )
+    if not trainer.resume() and chosen.refine is not None:
+        trainer.start_from(load_file(chosen.refine), recipe.phases[0].name)
+    before = 0 if chosen.refine is None else steps_of(chosen.refine)
+
+    def export(done: Trainer) -> None:
+        export_weights(done, chosen.run / "cells_nano.safetensors", DATA, steps_before=before)
+
+    trainer.run(chosen.until, export, chosen.workers)
 
 
 if __name__ == "__main__":

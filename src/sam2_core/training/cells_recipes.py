@@ -1,13 +1,15 @@
-"""How our own models are trained: the recipe of `cells-nano` as data.
+"""How our own models are trained: the recipe of `cells-nano` as data, two runs of which the second refines the first.
 
 Written for two CPU cores: a dense warm-up of the encoder, stills with prompts on 128 px windows, then stills and clips
 on windows of all sizes, the same with most weight on what is hardest (adherent cells in phase contrast), at last mostly
-on large windows while the learning rate falls. Objects span 20 to 70 px of a 128 px window and up to 100 px of a 256 px
-one.
+on large windows while the learning rate falls. The second run begins at the averaged weights of the first, and sees the
+few outlined images of adherent cells in many new arrangements. Objects span 20 to 70 px of a 128 px window and up to
+100 px of a 256 px one.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from sam2_core.training.clips import ClipSettings
@@ -18,6 +20,7 @@ from sam2_core.training.windows import WindowSettings
 STILL_GROUPS = {
     "nuclei": 0.9,
     "phase": 1.7,
+    "phase pasted": 0.0,  # in the second run only
     "synthetic fluorescence": 0.15,
     "synthetic phase": 0.35,
     "synthetic dic": 0.25,
@@ -31,6 +34,7 @@ STILL_GROUPS = {
 CLIP_GROUPS = {
     "nuclei": 0.5,
     "phase": 1.1,
+    "phase pasted": 0.0,  # in the second run only
     "synthetic fluorescence": 0.3,
     "synthetic phase": 0.5,
     "synthetic dic": 0.3,
@@ -41,7 +45,8 @@ CLIP_GROUPS = {
     "colony dic": 0.2,
     "tissue fluorescence": 0.0,  # in the last phase only
 }
-INVERTING = {"phase": 0.08, "colony phase": 0.08}  # halos are bright: what is inverted is another thing
+HALOED = ("phase", "phase pasted", "colony phase")
+INVERTING = dict.fromkeys(HALOED, 0.08)  # halos are bright: what is inverted is another thing
 SPANS = {128: (0.15, 0.55), 192: (0.12, 0.45), 256: (0.1, 0.4)}  # 20 to 100 px in all
 
 
@@ -56,18 +61,28 @@ class Mixed(NamedTuple):
 
 
 class Emphasis(NamedTuple):
-    """What a mixture dwells on: share of each group in stills and in clips, strength of augmentation, odds of a box."""
+    """What a mixture dwells on: share of each group in stills and in clips, strength of augmentation, odds of a box.
+
+    box_noise: how far off the corners of boxes are, see `PromptSettings`.
+    """
 
     stills: dict[str, float]
     clips: dict[str, float]
     augmentation: float
     box: float
+    box_noise: tuple[float, ...] = (0.01, 0.08)
 
 
 EVERYTHING = Emphasis(STILL_GROUPS, CLIP_GROUPS, augmentation=1.0, box=0.25)
 ADHERENT = Emphasis(STILL_GROUPS | {"phase": 4.0}, CLIP_GROUPS | {"phase": 2.0}, augmentation=0.6, box=0.35)
 WITH_TISSUE = ADHERENT._replace(
     stills=ADHERENT.stills | {"tissue fluorescence": 0.9}, clips=ADHERENT.clips | {"tissue fluorescence": 0.8}
+)
+REARRANGED = WITH_TISSUE._replace(
+    stills=WITH_TISSUE.stills | {"nuclei": 1.3, "phase": 2.5, "phase pasted": 3.5},
+    clips=WITH_TISSUE.clips | {"phase": 1.2, "phase pasted": 1.4},
+    box=0.4,
+    box_noise=(0.0, 0.01, 0.04),
 )
 EVERY_SIZE = (
     Mixed(128, 10, 1, 6, 0.27),
@@ -86,10 +101,18 @@ LARGE_WINDOWS = (  # mostly of the size at which the model is used
     Mixed(256, 1, 4, 12, 0.14),
     Mixed(256, 1, 8, 8, 0.08),
 )
+MOSTLY_STILLS = (
+    Mixed(128, 10, 1, 6, 0.1),
+    Mixed(192, 5, 1, 6, 0.1),
+    Mixed(256, 4, 1, 8, 0.55),
+    Mixed(128, 3, 8, 8, 0.05),
+    Mixed(256, 1, 4, 12, 0.1),
+    Mixed(256, 1, 8, 8, 0.05),
+)
 
 
 def cells_nano_recipe(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
-    """The recipe of `cells-nano`; `scale` multiplies the steps after the warm-up."""
+    """The first run of `cells-nano`, from nothing; `scale` multiplies the steps after the warm-up."""
     dense = Task("dense", _clips(Mixed(128, 10, 1, 1), EVERYTHING))
     first = Task("prompts", _clips(Mixed(128, 8, 1, 6), EVERYTHING), _person(1.0, 0.0, 0.0, 0))
     return Recipe(
@@ -105,9 +128,21 @@ def cells_nano_recipe(scale: float = 1.0, precision: str = "bfloat16") -> Recipe
     )
 
 
+def cells_nano_refinement(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
+    """The second run of `cells-nano`, from the averaged weights of the first; `scale` multiplies its steps."""
+    tasks = _tasks(MOSTLY_STILLS, REARRANGED)
+    return Recipe(
+        phases=(Phase("again", int(1700 * scale), tasks), Phase("settle", int(4500 * scale), tasks)),
+        learning_rate=5e-4,
+        precision=precision,
+        seed=1,
+    )
+
+
 def _tasks(mixture: tuple[Mixed, ...], emphasis: Emphasis) -> tuple[Task, ...]:
     """Stills that are looked at and corrected, and clips that are followed from a click, a box or a mask."""
-    look, follow = _person(1.0 - emphasis.box, emphasis.box, 0.0, 2), _person(0.6, 0.2, 0.2, 2)
+    look = replace(_person(1.0 - emphasis.box, emphasis.box, 0.0, 2), box_noise=emphasis.box_noise)
+    follow = replace(_person(0.6, 0.2, 0.2, 2), box_noise=emphasis.box_noise)
     return tuple(
         Task("prompts", _clips(one, emphasis), look if one.frames == 1 else follow, odds=one.odds) for one in mixture
     )

@@ -15,13 +15,13 @@ from safetensors.torch import save_file
 from sam2_core.training.trainer import Trainer
 
 
-def export_weights(trainer: Trainer, path: Path, data: str, licence: str = "Apache-2.0") -> None:
-    """Writes the averaged weights of a run, atomically."""
+def export_weights(trainer: Trainer, path: Path, data: str, licence: str = "Apache-2.0", steps_before: int = 0) -> None:
+    """Writes the averaged weights of a run, atomically; `steps_before`: of the run whose weights it began with."""
     tensors = {name: value.to(torch.float16).cpu().contiguous() for name, value in trainer.averaged_state().items()}
     metadata = {
         "format": "pt",
         "config": trainer.model.config.name,
-        "steps": str(trainer.step),
+        "steps": str(steps_before + trainer.step),
         "data": data,
         "licence": licence,
     }

@@ -26,20 +26,20 @@ from sam2_core.training.losses import LossWeights, dense_loss, segmentation_loss
 from sam2_core.training.rollout import FrameMemory, condition, memorise
 from sam2_core.training.simulated_prompts import click_inside, corrective_click, noisy_box
 
-BOX_NOISE = (0.01, 0.08)  # deviation of a corner, as a share of the side: a careful and a hasty person
-
 
 @dataclass(frozen=True, slots=True)
 class PromptSettings:
     """How a simulated person works.
 
     first: odds of the first prompt on frame 0. corrections: most corrective clicks after it. corrected_frame: share of
-    the clips in which a later frame is corrected once.
+    the clips in which a later frame is corrected once. box_noise: deviations of the corners of a box, as shares of its
+    side, of which one is drawn for each batch: by default of a careful and of a hasty person.
     """
 
     first: Mapping[str, float] = field(default_factory=lambda: {"click": 0.7, "box": 0.3})
     corrections: int = 2
     corrected_frame: float = 0.3
+    box_noise: tuple[float, ...] = (0.01, 0.08)
     loss: LossWeights = field(default_factory=LossWeights)
 
 
@@ -150,7 +150,7 @@ class _FramePlayer:
         if kind == "mask":
             return self.model.predict_from_mask(self.features, self.masks)
         if kind == "box":
-            self.points, self.labels = noisy_box(self.masks, self.rng, float(self.rng.choice(BOX_NOISE)))
+            self.points, self.labels = noisy_box(self.masks, self.rng, float(self.rng.choice(self.settings.box_noise)))
         else:
             self._add(click_inside(self.masks, self.rng), torch.ones_like(self.present, dtype=torch.long)[:, None])
         return self._decode(conditioned, None)

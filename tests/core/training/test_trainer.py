@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
-from sam2_core.training.cells_recipes import cells_nano_recipe
+from sam2_core.training.cells_recipes import cells_nano_recipe, cells_nano_refinement
 from sam2_core.training.clips import ClipSettings, draw_batch
 from sam2_core.training.export import export_weights
 from sam2_core.training.recipes import Phase, Recipe, Task
@@ -105,7 +106,9 @@ def test_the_average_lags_behind_the_weights(tiny_model, disc_pack, tmp_path):
 def test_exported_weights_load_in_half_precision_with_their_story(tiny_model, disc_pack, tmp_path):
     trainer = Trainer(tiny_model(), disc_pack, recipe_of(2), tmp_path)
     trainer.run()
-    export_weights(trainer, tmp_path / "tiny.safetensors", data="drawn discs")
+    export_weights(trainer, tmp_path / "tiny.safetensors", data="drawn discs", steps_before=40)
+    with safe_open(tmp_path / "tiny.safetensors", "pt") as stored:
+        assert stored.metadata().items() >= {"config": "tiny", "steps": "42", "data": "drawn discs"}.items()
     tensors = load_file(tmp_path / "tiny.safetensors")
     assert {value.dtype for value in tensors.values()} == {torch.float16}
     tiny_model().load_state_dict({name: value.float() for name, value in tensors.items()}, strict=True)
@@ -134,3 +137,32 @@ def test_the_shipped_recipe_covers_every_kind_of_step():
     assert {task.kind for task in tasks} == {"dense", "prompts"}
     assert {task.clips.window.size for task in tasks} >= {128, 256}
     assert any(task.clips.frames > 1 and "mask" in task.prompts.first for task in tasks)
+
+
+def test_rearranged_cells_are_seen_in_the_second_run_only():
+    def groups(recipe: Recipe) -> set[str]:
+        tasks = [task for phase in recipe.phases for task in phase.tasks]
+        return {group for task in tasks for group, share in task.clips.weights.items() if share > 0}
+
+    assert groups(cells_nano_refinement()) - groups(cells_nano_recipe()) == {"phase pasted"}
+    assert groups(cells_nano_recipe()) < groups(cells_nano_refinement())
+
+
+@pytest.mark.parametrize(("noise", "farthest"), [(0.0, 0.0), (0.1, 20.0)])
+def test_boxes_are_as_far_off_as_the_simulated_person_is_hasty(tiny_model, disc_pack, monkeypatch, noise, farthest):
+    model, asked = tiny_model().train(), []
+    predict = model.predict_masks
+
+    def recorded(conditioned, features, prompts, multimask, gate):
+        asked.append(prompts.points_xy_model_px)
+        return predict(conditioned, features, prompts, multimask, gate=gate)
+
+    monkeypatch.setattr(model, "predict_masks", recorded)
+    batch = draw_batch(disc_pack, ClipSettings(WindowSettings(64), clips=2, objects=3), np.random.default_rng(3))
+    person = PromptSettings({"box": 1.0}, corrections=0, box_noise=(noise,))
+    clip_losses(model, batch, person, np.random.default_rng(0))
+    for mask, corners in zip(batch.masks[0, :, 0], asked[0], strict=True):
+        rows, columns = torch.nonzero(mask, as_tuple=True)
+        exact = torch.stack([columns.min(), rows.min(), columns.max(), rows.max()]).float()
+        off = (corners.flatten() - exact).abs().max()
+        assert (off == 0) if noise == 0 else (0 < off <= farthest), f"seed 3: {off} px"
