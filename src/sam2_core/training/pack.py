@@ -77,6 +77,12 @@ def median_diameter(labels: NDArray[np.integer], min_area_px: int = MIN_AREA_PX)
     return float(np.median(np.sqrt(4.0 * areas / np.pi))) if areas.size else 0.0
 
 
+def whole_objects(labels: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Sorted ids of the objects of labels (H, W) that have at least `MIN_AREA_PX` and do not touch the border."""
+    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    return np.setdiff1d(np.flatnonzero(np.bincount(labels.ravel()) >= MIN_AREA_PX), np.append(border, 0))
+
+
 def to_gray_u8(images: NDArray[np.generic], low: float = 0.1, high: float = 99.9) -> NDArray[np.uint8]:
     """Gray images (..., H, W) uint8, contrast stretched once between two percentiles of all pixels.
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sam2_core.errors import StackError
-from sam2_core.training.pack import MIN_AREA_PX, Record
+from sam2_core.training.pack import MIN_AREA_PX, Record, whole_objects
 
 RIM_PX, FADE_PX = 3.0, 4.0  # around an object: as far it comes along whole, and as far again it fades
 COVERED = 0.25  # of an object that is there or of one that is pasted: more is not covered
@@ -47,7 +47,7 @@ def pasted_record(base: Record, donors: Sequence[Record], count: int, rng: np.ra
     """
     image, labels = base.images[0].astype(np.float32), base.labels[0].copy()
     ground = _ground(base)
-    whole = [(donor, ids) for donor in donors if (ids := _whole_objects(donor)).size]
+    whole = [(donor, ids) for donor in donors if (ids := whole_objects(donor.labels[0])).size]
     if not whole:
         raise StackError("objects that lie whole in their image expected to paste, found none; give other donors")
     for _ in range(count):
@@ -63,14 +63,6 @@ def pasted_record(base: Record, donors: Sequence[Record], count: int, rng: np.ra
 def _ground(record: Record) -> float:
     outside = record.images[0][record.labels[0] == 0]
     return float(np.median(outside)) if outside.size else 0.0
-
-
-def _whole_objects(record: Record) -> NDArray[np.int64]:
-    labels = record.labels[0]
-    areas = np.bincount(labels.ravel())
-    areas[0] = 0
-    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    return np.setdiff1d(np.flatnonzero(areas >= MIN_AREA_PX), border)
 
 
 def _cut(record: Record, object_id: int) -> Cutting:

@@ -22,7 +22,7 @@ from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import MaskPrediction, Sam2Model
 from sam2_core.training.augment import normalise
-from sam2_core.training.pack import MIN_AREA_PX, median_diameter
+from sam2_core.training.pack import median_diameter, whole_objects
 from sam2_core.training.rollout import FrameMemory, first_prediction, memorise, tracked_prediction
 
 MAX_OBJECTS_PER_MOVIE = 40
@@ -64,9 +64,7 @@ class StillTask:
 
 def judged_objects(labels: NDArray[np.integer], most: int | None = None) -> list[int]:
     """Ids of objects of at least 40 px that do not touch the border, at most so many, evenly picked."""
-    areas = np.bincount(labels.ravel())
-    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    ids = np.setdiff1d(np.flatnonzero(areas >= MIN_AREA_PX), np.append(np.unique(border), 0))
+    ids = whole_objects(labels)
     if most is not None and ids.size > most:
         ids = ids[np.linspace(0, ids.size - 1, most).round().astype(int)]
     return [int(entry) for entry in ids]
