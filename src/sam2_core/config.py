@@ -118,6 +118,9 @@ class ModelConfig:
         Channels of the convolutional branch at strides 2, 4, 8, 16 and 32; empty for none (our own models only).
     smallest_piece
         Pieces of a predicted mask below this share of its largest one are removed; 0 keeps all (official models).
+    mirrored_view
+        What is prompted without a memory is also looked for in the mirrored image, and the mean of both is the answer
+        (our own models only).
     """
 
     name: str
@@ -128,6 +131,7 @@ class ModelConfig:
     no_obj_embed_spatial: bool = True
     detail_widths: tuple[int, ...] = ()
     smallest_piece: float = 0.0
+    mirrored_view: bool = False
     trunk: HieraConfig = field(default_factory=HieraConfig)
     prompt_encoder: PromptEncoderConfig = field(default_factory=PromptEncoderConfig)
     mask_decoder: MaskDecoderConfig = field(default_factory=MaskDecoderConfig)

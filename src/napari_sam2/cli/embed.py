@@ -132,4 +132,4 @@ def _report(found: Embedding, folder: FeatureFolder) -> int:
 def _show(folder: FeatureFolder) -> None:
     size, limit = (f"{value / GIGABYTE:.2f} GB" for value in (folder.size_bytes(), folder.limit_bytes))
     rows = [[str(folder.path), str(folder.count()), size, limit]]
-    output().print(table("Kept image features", ["folder", "frames", "size", "limit"], rows))
+    output().print(table("Kept image features", ["folder", "images", "size", "limit"], rows))

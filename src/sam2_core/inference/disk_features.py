@@ -118,17 +118,17 @@ class DiskFeatures:
         if features is None:
             features = self._read(self.key(frame))
             if features is not None:
+                features = features.with_mirrored(self._read(_key_of_mirrored(self.key(frame))))
                 self._memory.put(frame, features)
         return features
 
     def put(self, frame: int, features: ImageFeatures) -> ImageFeatures:
-        """Keep the features of the frame, and return them as they are kept."""
-        maps = {level: _rounded(getattr(features, level), self._encoding.exact) for level in LEVELS}
-        key = self.key(frame)
-        about = {"key": key, "checksum": str(_checksum(maps))}
-        about |= {level: _form(getattr(features, level)) for level in LEVELS}
-        self.folder.write(key, save(maps, about))
-        return self._memory.put(frame, _restored(maps, about, self._encoding.device))
+        """Keep the features of the frame, and return them as they are kept; a mirrored frame has a file of its own."""
+        key, mirrored = self.key(frame), features.mirrored
+        kept = self._written(key, features)
+        if mirrored is not None:
+            kept = kept.with_mirrored(self._written(_key_of_mirrored(key), mirrored))
+        return self._memory.put(frame, kept)
 
     def clear(self) -> None:
         """Forget what frames looked like; the files stay, and are found again by what is seen then."""
@@ -140,6 +140,14 @@ class DiskFeatures:
         if frame not in self._keys:
             self._keys[frame] = _key(self._encoding.name, self._frames, frame)
         return self._keys[frame]
+
+    def _written(self, key: str, features: ImageFeatures) -> ImageFeatures:
+        """Write features to disk, if they are not there, and return them as they are read from it."""
+        maps = {level: _rounded(getattr(features, level), self._encoding.exact) for level in LEVELS}
+        about = {"key": key, "checksum": str(_checksum(maps))}
+        about |= {level: _form(getattr(features, level)) for level in LEVELS}
+        self.folder.write(key, save(maps, about))
+        return _restored(maps, about, self._encoding.device)
 
     def _read(self, key: str) -> ImageFeatures | None:
         path = self.folder.find(key)
@@ -176,6 +184,11 @@ def _key(encoding: str, frames: FrameSource, index: int) -> str:
     digest = hashlib.blake2b(f"{encoding} {limits} {frame.dtype.str} {frame.shape}".encode(), digest_size=20)
     digest.update(frame.view(np.uint8).reshape(-1).data)
     return digest.hexdigest()
+
+
+def _key_of_mirrored(key: str) -> str:
+    """Return what the features of a mirrored frame are found by, given the key of the frame."""
+    return hashlib.blake2b(f"{key} mirrored".encode(), digest_size=20).hexdigest()
 
 
 def _rounded(features: Tensor, exact: bool) -> Tensor:

@@ -66,19 +66,26 @@ class StepRules:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A frame as a propagation meets it: its index, the direction, the features of any frame, and how far memories are
-    moved between frames that show different places (`inference_state.Shift`).
+    """A frame as a propagation meets it: its index, the direction, the features of any frame, how far memories are
+    moved between frames that show different places (`inference_state.Shift`), and features that know all views of a
+    frame that the model looks at where it remembers nothing.
     """
 
     frame: int
     reverse: bool
     features_of: FeaturesOf
     shift: Callable[[int, int], tuple[float, float]] | None = None
+    views_of: FeaturesOf | None = None
 
     @property
     def features(self) -> ImageFeatures:
         """Of this frame."""
         return self.features_of(self.frame)
+
+    @property
+    def views(self) -> ImageFeatures:
+        """Of this frame, mirrored too where the model wants it so."""
+        return (self.views_of or self.features_of)(self.frame)
 
 
 Remembering = tuple[Moment, MemoryBank]
@@ -154,14 +161,15 @@ class FrameStep:
         without
             A frame whose memory must not be looked at.
         """
-        model, features = self.model, moment.features
+        model = self.model
         selection = None if bank is None else self._select(bank, moment, without)
-        if bank is None or selection is None or not selection.spatial:
-            conditioned = model.condition_without_memory(features)
-        else:
-            conditioned = self._recall(features, self._memory([Looking(moment, bank, selection)]))
         multimask = prompts.point_labels.shape[1] <= 1
-        prediction = model.predict_masks(conditioned, features, prompts, multimask)
+        if bank is None or selection is None or not selection.spatial:
+            prediction = model.predict_without_memory(moment.views, prompts, multimask)
+        else:
+            features = moment.features
+            conditioned = self._recall(features, self._memory([Looking(moment, bank, selection)]))
+            prediction = model.predict_masks(conditioned, features, prompts, multimask)
         return self._entries(prediction)[0]
 
     def prompt_mask(self, moment: Moment, mask: Tensor) -> MemoryEntry:

@@ -203,7 +203,11 @@ class SAM2ImagePredictor:
         self._features, self._sizes = [], []
 
     def _encode(self, image: Any) -> ImageFeatures:
-        return self.model.encode_image(prepare_image(image, self.model.image_size)[None].to(self.device))
+        prepared = prepare_image(image, self.model.image_size)[None].to(self.device)
+        features = self.model.encode_image(prepared)
+        if not self.model.config.mirrored_view:
+            return features
+        return features.with_mirrored(self.model.encode_image(prepared.flip(-1)))
 
     def _features_of(self, index: int) -> ImageFeatures:
         if index >= len(self._features):
@@ -216,8 +220,7 @@ class SAM2ImagePredictor:
         size = self._sizes[index]
         with running(self.device, self._dtype):
             batch = self._prompts(prompt, size, in_pixels)
-            conditioned = self.model.condition_without_memory(features)
-            prediction = self.model.predict_masks(conditioned, features, batch, multimask, gate=False)
+            prediction = self.model.predict_without_memory(features, batch, multimask, gate=False)
             low_res = clean_image_masks(
                 prediction.low_res_multimasks, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold
             )

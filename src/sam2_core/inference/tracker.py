@@ -266,11 +266,25 @@ class Tracker:
         return logits.clamp(-PREVIOUS_LOGIT_LIMIT, PREVIOUS_LOGIT_LIMIT)
 
     def _moment(self, state: InferenceState, frame: int, reverse: bool, images: Images | None = None) -> Moment:
-        return Moment(frame, reverse, lambda index: self._features(state, index, images), state.shift)
+        return Moment(
+            frame,
+            reverse,
+            lambda index: self._features(state, index, images),
+            state.shift,
+            lambda index: self._views(state, index),
+        )
 
     def _features(self, state: InferenceState, frame: int, images: Images | None) -> ImageFeatures:
         features = state.features.get(frame)
         return self.encode(state, frame, images) if features is None else features
+
+    def _views(self, state: InferenceState, frame: int) -> ImageFeatures:
+        """Return a frame's image features, with those of the mirrored frame where the model looks at both."""
+        features = self._features(state, frame, None)
+        if not self.model.config.mirrored_view or features.mirrored is not None:
+            return features
+        image = self.images().get(state.frames, frame)
+        return state.features.put(frame, features.with_mirrored(self.runtime.encode_image(image.flip(-1))))
 
     def _step(self, state: InferenceState) -> FrameStep:
         config, semantics = self.model.config, self.semantics

@@ -3,7 +3,8 @@
 1. ``encode_image``: images to features, once a frame.
 2. ``condition_without_memory`` or ``memory_tokens`` and ``condition_on_memory``: what the objects remember enters the
    features.
-3. ``predict_masks`` (or ``predict_from_mask`` where a person gave the mask): masks, scores and object pointers.
+3. ``predict_masks`` (``predict_without_memory`` for both steps in one, ``predict_from_mask`` where a person gave the
+   mask): masks, scores and object pointers.
 4. ``encode_memory``: the frame and its mask become a memory.
 
 The model keeps no state between calls: memories are inputs. It neither resizes images, nor picks what to remember
@@ -176,10 +177,21 @@ class Sam2Model(nn.Module):
         gate
             Set the masks of absent objects to -1024; training learns from ungated logits.
         """
-        grid = (conditioned.shape[-2], conditioned.shape[-1])
-        encoded = self.sam_prompt_encoder(prompts, grid)
-        position = self.sam_prompt_encoder.dense_position(grid)
-        return self._choose(self.sam_mask_decoder(conditioned, position, encoded, features), multimask, gate)
+        return self._choose(self._decode(conditioned, features, prompts), multimask, gate)
+
+    def predict_without_memory(
+        self, features: ImageFeatures, prompts: PromptBatch, multimask: bool, gate: bool = True
+    ) -> MaskPrediction:
+        """Return the masks of O objects that remember nothing, parameters as for `predict_masks`.
+
+        Where the features know the mirrored image too, the answer is the mean of what is seen in both.
+        """
+        decoded = self._decode(self.condition_without_memory(features), features, prompts)
+        if features.mirrored is not None:
+            conditioned = self.condition_without_memory(features.mirrored)
+            mirrored = self._decode(conditioned, features.mirrored, prompts.mirrored(self.image_size))
+            decoded = decoded.averaged_with(mirrored)
+        return self._choose(decoded, multimask, gate)
 
     def predict_from_mask(self, features: ImageFeatures, masks: Tensor) -> MaskPrediction:
         """Return a person's masks (O, 1, S, S), 0 or 1, as if predicted: logits -10 or +10, and a pointer."""
@@ -221,6 +233,11 @@ class Sam2Model(nn.Module):
             absent = 1.0 - (object_score_logits > 0).float()
             memory = memory + (absent @ self.no_obj_embed_spatial)[..., None, None]
         return memory
+
+    def _decode(self, conditioned: Tensor, features: ImageFeatures, prompts: PromptBatch) -> DecodedMasks:
+        grid = (conditioned.shape[-2], conditioned.shape[-1])
+        encoded = self.sam_prompt_encoder(prompts, grid)
+        return self.sam_mask_decoder(conditioned, self.sam_prompt_encoder.dense_position(grid), encoded, features)
 
     def _choose(self, decoded: DecodedMasks, multimask: bool, gate: bool) -> MaskPrediction:
         logits = decoded.logits.float()
