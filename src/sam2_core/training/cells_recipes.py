@@ -1,10 +1,10 @@
-"""How our own models are trained: the recipe of `cells-nano` as data, two runs of which the second refines the first.
+"""How our own models are trained: the recipe of `cells-nano` as data, three runs, each of which refines the one before.
 
 Written for two CPU cores: a dense warm-up of the encoder, stills with prompts on 128 px windows, then stills and clips
 on windows of all sizes, the same with most weight on what is hardest (adherent cells in phase contrast), at last mostly
 on large windows while the learning rate falls. The second run begins at the averaged weights of the first, and sees the
-few outlined images of adherent cells in many new arrangements. Objects span 20 to 70 px of a 128 px window and up to
-100 px of a 256 px one.
+few outlined images of adherent cells in many new arrangements. The third begins at those of the second, and gives clips
+and sheets of cells more room again. Objects span 20 to 70 px of a 128 px window and up to 100 px of a 256 px one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sam2_core.training.windows import WindowSettings
 STILL_GROUPS = {
     "nuclei": 0.9,
     "phase": 1.7,
-    "phase pasted": 0.0,  # in the second run only
+    "phase pasted": 0.0,  # from the second run on
     "synthetic fluorescence": 0.15,
     "synthetic phase": 0.35,
     "synthetic dic": 0.25,
@@ -34,7 +34,7 @@ STILL_GROUPS = {
 CLIP_GROUPS = {
     "nuclei": 0.5,
     "phase": 1.1,
-    "phase pasted": 0.0,  # in the second run only
+    "phase pasted": 0.0,  # from the second run on
     "synthetic fluorescence": 0.3,
     "synthetic phase": 0.5,
     "synthetic dic": 0.3,
@@ -83,6 +83,10 @@ REARRANGED = WITH_TISSUE._replace(
     clips=WITH_TISSUE.clips | {"phase": 1.2, "phase pasted": 1.4},
     box=0.4,
     box_noise=(0.0, 0.01, 0.04),
+)
+BALANCED = REARRANGED._replace(
+    stills=REARRANGED.stills | {"phase pasted": 3.0, "synthetic phase": 0.6, "tissue fluorescence": 1.3},
+    clips=REARRANGED.clips | {"synthetic phase": 0.9, "tissue fluorescence": 1.3},
 )
 EVERY_SIZE = (
     Mixed(128, 10, 1, 6, 0.27),
@@ -137,6 +141,20 @@ def cells_nano_refinement(scale: float = 1.0, precision: str = "bfloat16") -> Re
         precision=precision,
         seed=1,
     )
+
+
+def cells_nano_balance(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
+    """The third run of `cells-nano`, from the averaged weights of the second; `scale` multiplies its steps."""
+    return Recipe(
+        phases=(Phase("balance", int(4000 * scale), _tasks(LARGE_WINDOWS, BALANCED)),),
+        learning_rate=4e-4,
+        precision=precision,
+        seed=2,
+    )
+
+
+CELLS_NANO_RUNS = (cells_nano_recipe, cells_nano_refinement, cells_nano_balance)
+"""In their order."""
 
 
 def _tasks(mixture: tuple[Mixed, ...], emphasis: Emphasis) -> tuple[Task, ...]:

@@ -1,0 +1,21 @@
+"""Writes the mean of exported weights: `python scripts/average_weights.py FIRST SECOND --out MEAN`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sam2_core.training.export import export_mean
+
+
+def main() -> None:
+    """Reads the command line and does it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("weights", type=Path, nargs="+", help="the last one says how long was trained, and on what")
+    parser.add_argument("--out", type=Path, required=True)
+    chosen = parser.parse_args()
+    export_mean(chosen.weights, chosen.out)
+
+
+if __name__ == "__main__":
+    main()
