@@ -30,6 +30,13 @@ def fresh_model(name: str) -> Sam2Model:
     return Sam2Model(load_config(TINY) if name == "tiny" else load_config(name, image_size=128)).eval()
 
 
+def reconfigured(model: Sam2Model, **changes: object) -> Sam2Model:
+    """A model with the same weights and some fields of its configuration changed."""
+    other = Sam2Model(model.config.replace(**changes))
+    other.load_state_dict(model.state_dict())
+    return other.eval()
+
+
 def passes(module: torch.nn.Module) -> Iterator[list[int]]:
     """Yield a list that grows by the size of the batch whenever one passes the module."""
     counted: list[int] = []

@@ -280,11 +280,15 @@ class Tracker:
 
     def _views(self, state: InferenceState, frame: int) -> ImageFeatures:
         """Return a frame's image features, with those of the mirrored frame where the model looks at both."""
-        features = self._features(state, frame, None)
-        if not self.model.config.mirrored_view or features.mirrored is not None:
+        features, looks_twice = state.features.get(frame), self.model.config.mirrored_view
+        if features is not None and (features.mirrored is not None or not looks_twice):
             return features
         image = self.images().get(state.frames, frame)
-        return state.features.put(frame, features.with_mirrored(self.runtime.encode_image(image.flip(-1))))
+        if features is None:
+            features = self.runtime.encode_image(image)
+        if looks_twice:
+            features = features.with_mirrored(self.runtime.encode_image(image.flip(-1)))
+        return state.features.put(frame, features)
 
     def _step(self, state: InferenceState) -> FrameStep:
         config, semantics = self.model.config, self.semantics

@@ -29,7 +29,7 @@ STILL_GROUPS = {
     "everyday dic": 0.2,
     "colony phase": 0.6,
     "colony dic": 0.1,
-    "tissue fluorescence": 0.0,  # in the last phase only
+    "tissue fluorescence": 0.0,  # from the last phase of the first run on
 }
 CLIP_GROUPS = {
     "nuclei": 0.5,
@@ -43,7 +43,7 @@ CLIP_GROUPS = {
     "everyday dic": 0.5,
     "colony phase": 0.9,
     "colony dic": 0.2,
-    "tissue fluorescence": 0.0,  # in the last phase only
+    "tissue fluorescence": 0.0,  # from the last phase of the first run on
 }
 HALOED = ("phase", "phase pasted", "colony phase")
 INVERTING = dict.fromkeys(HALOED, 0.08)  # halos are bright: what is inverted is another thing
@@ -105,13 +105,8 @@ LARGE_WINDOWS = (  # mostly of the size at which the model is used
     Mixed(256, 1, 4, 12, 0.14),
     Mixed(256, 1, 8, 8, 0.08),
 )
-MOSTLY_STILLS = (
-    Mixed(128, 10, 1, 6, 0.1),
-    Mixed(192, 5, 1, 6, 0.1),
-    Mixed(256, 4, 1, 8, 0.55),
-    Mixed(128, 3, 8, 8, 0.05),
-    Mixed(256, 1, 4, 12, 0.1),
-    Mixed(256, 1, 8, 8, 0.05),
+MOSTLY_STILLS = tuple(
+    one._replace(odds=odds) for one, odds in zip(LARGE_WINDOWS, (0.1, 0.1, 0.55, 0.05, 0.1, 0.05), strict=True)
 )
 
 

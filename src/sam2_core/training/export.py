@@ -6,30 +6,27 @@ they are given.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import load_file
 
+from sam2_core.checkpoints.save import save_checkpoint
 from sam2_core.errors import CheckpointError
 from sam2_core.training.trainer import Trainer
 
 
 def export_weights(trainer: Trainer, path: Path, data: str, licence: str = "Apache-2.0", steps_before: int = 0) -> None:
     """Writes the averaged weights of a run, atomically; `steps_before`: of the run whose weights it began with."""
-    tensors = {name: value.to(torch.float16).cpu().contiguous() for name, value in trainer.averaged_state().items()}
     metadata = {
-        "format": "pt",
         "config": trainer.model.config.name,
         "steps": str(steps_before + trainer.step),
         "data": data,
         "licence": licence,
     }
-    _save(tensors, path, metadata)
+    save_checkpoint(path, trainer.averaged_state(), metadata, half=True)
 
 
 def export_mean(paths: Sequence[Path], path: Path) -> None:
@@ -38,7 +35,7 @@ def export_mean(paths: Sequence[Path], path: Path) -> None:
     Raises
     ------
     CheckpointError
-        No files, or of models with other tensors.
+        No files, or of models with other tensors, or the mean cannot be written.
     """
     if not paths:
         raise CheckpointError("there are no weights to average; give at least one file")
@@ -50,12 +47,4 @@ def export_mean(paths: Sequence[Path], path: Path) -> None:
     with safe_open(paths[-1], "pt") as last:
         metadata = last.metadata() or {}
     mean = {name: torch.stack([weights[name].float() for weights in every]).mean(dim=0) for name in every[0]}
-    _save({name: value.to(torch.float16) for name, value in mean.items()}, path, metadata)
-
-
-def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata=metadata)
-    partial.chmod(0o644)
-    os.replace(partial, path)
+    save_checkpoint(path, mean, metadata, half=True)

@@ -74,9 +74,7 @@ def first_prediction(
     model: Sam2Model, features: ImageFeatures, prompts: PromptBatch, gate: bool = True
 ) -> MaskPrediction:
     """Masks of objects on their first frame: several candidates for at most one point, one for a box or more points."""
-    return model.predict_masks(
-        model.condition_without_memory(features), features, prompts, prompts.point_labels.shape[1] <= 1, gate
-    )
+    return model.predict_without_memory(features, prompts, prompts.point_labels.shape[1] <= 1, gate)
 
 
 def tracked_prediction(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_models import reconfigured
 from stand_ins import movie
 
 from sam2_core import SAM2ImagePredictor, SAM2VideoPredictor
@@ -33,9 +34,7 @@ def frames() -> np.ndarray:
 @pytest.fixture(scope="module")
 def one_view(nano) -> Sam2Model:
     """The same model, which looks into no mirror."""
-    model = Sam2Model(nano.config.replace(mirrored_view=False))
-    model.load_state_dict(nano.state_dict())
-    return model.eval()
+    return reconfigured(nano, mirrored_view=False)
 
 
 def in_a_mirror(images: np.ndarray) -> np.ndarray:
@@ -54,12 +53,12 @@ def mirrored(prompt: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def image_logits(model, image, prompt, **options) -> np.ndarray:
+def image_logits(model, image, prompt) -> np.ndarray:
     predictor = SAM2ImagePredictor(model)
     predictor.set_image(image)
     names = {"points": "point_coords", "labels": "point_labels", "box": "box"}
     prompt = {names[key]: value for key, value in prompt.items()}
-    return predictor.predict(**prompt, multimask_output=False, return_logits=True, **options)[0][0]
+    return predictor.predict(**prompt, multimask_output=False, return_logits=True)[0][0]
 
 
 def video_logits(model, frames, prompt, **options) -> np.ndarray:

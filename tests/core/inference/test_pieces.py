@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy import ndimage
+from small_models import reconfigured
 
 from sam2_core import SAM2ImagePredictor, SAM2VideoPredictor, build_sam2
 from sam2_core.modeling.sam2 import Sam2Model
@@ -19,10 +18,7 @@ ON_BOTH = {"points": [(40, 40), (95, 90)], "labels": [1, 1]}
 
 def model_that_keeps(share: float) -> Sam2Model:
     """The bundled model, with another share for the pieces that stay."""
-    bundled = build_sam2("cells_nano", "cells-nano", device="cpu")
-    model = Sam2Model(replace(bundled.config, smallest_piece=share))
-    model.load_state_dict(bundled.state_dict())
-    return model.eval()
+    return reconfigured(build_sam2("cells_nano", "cells-nano", device="cpu"), smallest_piece=share)
 
 
 def pieces(mask: np.ndarray) -> int:

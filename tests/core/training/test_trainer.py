@@ -117,21 +117,24 @@ def test_exported_weights_load_in_half_precision_with_their_story(tiny_model, di
 
 def test_the_mean_of_weights_lies_between_them_and_tells_the_story_of_the_last(tmp_path):
     for name, value in (("first", 1.0), ("second", 4.0)):
-        save_file({"weight": torch.full((2,), value).half()}, tmp_path / name, metadata={"steps": name})
-    export_mean([tmp_path / "first", tmp_path / "second"], tmp_path / "mean")
-    assert load_file(tmp_path / "mean")["weight"].tolist() == [2.5, 2.5]
-    with safe_open(tmp_path / "mean", "pt") as stored:
-        assert stored.metadata() == {"steps": "second"}
+        about = {"format": "pt", "steps": name}
+        save_file({"weight": torch.full((2,), value).half()}, tmp_path / name, metadata=about)
+    mean = tmp_path / "mean.safetensors"
+    export_mean([tmp_path / "first", tmp_path / "second"], mean)
+    assert load_file(mean)["weight"].tolist() == [2.5, 2.5]
+    with safe_open(mean, "pt") as stored:
+        assert stored.metadata() == {"format": "pt", "steps": "second"}
 
 
 def test_weights_of_different_models_have_no_mean(tmp_path):
     save_file({"weight": torch.zeros(2)}, tmp_path / "first")
     save_file({"weight": torch.zeros(3)}, tmp_path / "second")
+    mean = tmp_path / "mean.safetensors"
     with pytest.raises(CheckpointError, match="other tensors"):
-        export_mean([tmp_path / "first", tmp_path / "second"], tmp_path / "mean")
+        export_mean([tmp_path / "first", tmp_path / "second"], mean)
     with pytest.raises(CheckpointError, match="at least one"):
-        export_mean([], tmp_path / "mean")
-    assert not (tmp_path / "mean").exists()
+        export_mean([], mean)
+    assert not mean.exists()
 
 
 def test_clips_teach_every_distance_that_a_long_movie_needs():
