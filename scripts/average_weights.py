@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sam2_core.training.export import export_mean
+from sam2_core.training.weights_export import export_mean
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from napari_sam2.cli.evaluation_screen import show_report, shown_progress
 from napari_sam2.cli.model_choice import load_predictor
+from napari_sam2.engine.view import ViewChoice
 from napari_sam2.evaluation import (
     Findings,
     Plan,
@@ -34,7 +35,6 @@ from napari_sam2.evaluation.benchmark import Begin
 from napari_sam2.evaluation.movies import RUNS
 from napari_sam2.evaluation.stills import PROMPTS
 from napari_sam2.session import VideoPredictor
-from napari_sam2.session.view import ViewChoice
 from napari_sam2.stacks import open_stack
 
 DEFAULT_FOLDER = Path("../shared/data")

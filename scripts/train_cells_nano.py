@@ -19,10 +19,10 @@ from safetensors.torch import load_file
 from sam2_core.config import load_config
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.training.cells_recipes import CELLS_NANO_RUNS
-from sam2_core.training.export import export_weights
 from sam2_core.training.pack import load_pack
 from sam2_core.training.recipes import with_larger_batches
 from sam2_core.training.trainer import Trainer
+from sam2_core.training.weights_export import export_weights
 
 DATA = "BBBC038 / DSB2018 stage 1 nuclei (CC0); Usiigaci phase contrast (MIT); synthetic movies (generated)"
 

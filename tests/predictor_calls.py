@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
 
-from sam2_core.inference.snapshots import Snapshot
+from sam2_core.inference.memory.snapshots import Snapshot
 
 
 def run(predictor: Any, state: Any, *args: Any, **kwargs: Any) -> dict[int, torch.Tensor]:

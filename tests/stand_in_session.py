@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from napari_sam2.session.document import Document
-from napari_sam2.session.jobs import CancelToken
-from napari_sam2.session.objects import ObjectInfo
-from napari_sam2.session.updates import FrameUpdate
+from napari_sam2.document.document import Document
+from napari_sam2.document.objects import ObjectInfo
+from napari_sam2.engine.jobs import CancelToken
+from napari_sam2.engine.updates import FrameUpdate
 
 
 def update_of(frame: int, total: int) -> FrameUpdate:

@@ -3,7 +3,7 @@
 ``make bench NAME=bench_cuda_kernels.py`` on a machine with a CUDA device. Each kernel of
 `torch.nn.functional.scaled_dot_product_attention` is tried with narrow values and with values padded to the width of
 the keys, and compiled `flex_attention` with narrow ones; all run in turns, are compared with float32, and a kernel that
-does not take such shapes says so. What `sam2_core.modeling.narrow_values` does in half precision is "flash, padded":
+does not take such shapes says so. What `sam2_core.kernels.narrow_values` does in half precision is "flash, padded":
 change it there when another is faster. Medians go to ``docs/benchmarks/cuda_kernels.json``.
 """
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from sam2_core.build import build_sam2
-from sam2_core.training.finetune import FinetuneSettings, Finetuning
+from sam2_core.training.finetuning import FinetuneSettings, Finetuning
 from sam2_core.training.labelled_stack import split_stack
 from sam2_core.training.pack import to_gray_u8
 from sam2_core.training.synthetic import make_movie, random_settings

@@ -20,9 +20,9 @@ from pathlib import Path
 import torch
 
 from sam2_core.config import load_config
-from sam2_core.inference.frame_step import FrameStep, Moment, StepRules
-from sam2_core.inference.memory_bank import MemoryBank, MemoryEntry, SelectionRule
-from sam2_core.inference.precision import pick_precision, running
+from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry, SelectionRule
+from sam2_core.inference.network.frame_step import FrameStep, Moment, StepRules
+from sam2_core.inference.network.precision import pick_precision, running
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from sam2_core import build_sam2_video_predictor
-from sam2_core.inference.memory_bank import MemoryEntry, PackedMask
+from sam2_core.inference.memory.memory_bank import MemoryEntry, PackedMask
 from sam2_core.modeling.sam2 import Sam2Model
 
 OUT = Path(__file__).parents[2] / "docs" / "benchmarks"

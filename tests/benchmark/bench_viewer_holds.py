@@ -13,9 +13,9 @@ import dask.array
 import numpy as np
 from napari.components import ViewerModel
 
-from napari_sam2.session.prompts import Prompt
+from napari_sam2.document.prompt import Prompt
+from napari_sam2.masks.stored_masks import StoredMask
 from napari_sam2.session.session import Session
-from napari_sam2.session.stored_masks import StoredMask
 from napari_sam2.viewer import bind, image_source
 
 OBJECTS = 100

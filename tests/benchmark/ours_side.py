@@ -13,8 +13,8 @@ from stand_ins import fill_with_stand_ins
 
 from sam2_core import SAM2ImagePredictor, SAM2VideoPredictor, build_sam2
 from sam2_core.inference.feature_folder import FeatureFolder
-from sam2_core.inference.inference_state import InferenceState
-from sam2_core.inference.precision import pick_precision, running
+from sam2_core.inference.memory.inference_state import InferenceState
+from sam2_core.inference.network.precision import pick_precision, running
 
 SHIPPED = ("cells-nano",)
 """Models whose weights are here; others get stand-ins."""
@@ -123,7 +123,7 @@ class Side:
 
     def many_cells(self, movie: str, count: int, frames: int, windows: bool) -> Action:
         """Prompt cells of a saved movie and track them; in windows that follow them, or on whole frames."""
-        from napari_sam2.session.windows import WindowedPredictor
+        from sam2_core.windowed.windowed_predictor import WindowedPredictor
 
         with np.load(movie) as saved:
             images, clicks, diameter = saved["images"][: frames + 1], saved["clicks_xy"][:count], saved["diameter_px"]

@@ -21,7 +21,7 @@ from sam2_core.errors import StackError
 def discs(monkeypatch):
     """Every session tracks discs instead of loading a model."""
     made = DiscPredictor()
-    monkeypatch.setattr("napari_sam2.session.loader.load_predictor", lambda *args, **options: made)
+    monkeypatch.setattr("napari_sam2.engine.loader.load_predictor", lambda *args, **options: made)
     return made
 
 

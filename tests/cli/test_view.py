@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from napari_sam2.engine.view import ViewChoice, choose_view, view_request
 from napari_sam2.session import Prompt, WindowedPredictor, typical_diameter
-from napari_sam2.session.view import ViewChoice, choose_view, view_request
 from napari_sam2.stacks import open_stack, window_side
-from napari_sam2.stacks.windows import usual_span
 from sam2_core.errors import StackError
+from sam2_core.windowed.following_window import usual_span
 
 TRACK = "track movie.tif --prompts prompts.json --out labels.tif"
 CLICK = Prompt(1, 0, ((10.0, 12.0),), (1,))

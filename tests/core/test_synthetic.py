@@ -17,7 +17,7 @@ from sam2_core.training.synthetic import (
     random_settings,
     tissue_settings,
 )
-from sam2_core.training.synthetic.settings import KINDS, STYLES
+from sam2_core.training.synthetic.movie_settings import KINDS, STYLES
 
 SMALL = MovieSettings(frames=5, height=96, width=112, cells=6, diameter_px=22.0)
 

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 from truth_predictors import TruthImagePredictor, TruthPredictor, coordinates, drifting
 
+from napari_sam2.engine.view import ViewChoice
 from napari_sam2.evaluation import MovieTask, Plan, Stills, benchmark_movie, benchmark_stills, movie_targets
-from napari_sam2.session.view import ViewChoice
 from sam2_core.errors import StackError
 
 WIDE = (6, 100, 1200)

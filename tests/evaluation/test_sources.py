@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_sam2.evaluation.sources import Stills, open_task, stack_name
+from napari_sam2.evaluation.judged_stacks import Stills, open_task, stack_name
 from sam2_core.errors import StackError
 
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_sam2.document.document import Document
+from napari_sam2.document.objects import ObjectInfo
+from napari_sam2.document.prompt import Prompt
 from napari_sam2.io import SavedSession
-from napari_sam2.session.document import Document
-from napari_sam2.session.mask_store import MaskStatus, StoredMask
-from napari_sam2.session.objects import ObjectInfo
-from napari_sam2.session.prompts import Prompt
+from napari_sam2.masks.mask_store import MaskStatus, StoredMask
 
 SIZE = (24, 32)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_sam2.io import Autosaver, FrameDone
-from napari_sam2.session.mask_store import StoredMask
+from napari_sam2.masks.mask_store import StoredMask
 
 
 @dataclass

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from napari_sam2.document.document import difference
 from napari_sam2.io import Autosaver, FrameDone, load_session, save_session
-from napari_sam2.session.document import difference
-from napari_sam2.session.mask_store import MaskStatus, StoredMask
+from napari_sam2.masks.mask_store import MaskStatus, StoredMask
 from sam2_core.errors import StackError
 
 REQUEST = {"direction": "both", "frames": [0, 9]}

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_sam2.document.document import Document
+from napari_sam2.document.objects import ObjectInfo
+from napari_sam2.document.prompt import Prompt
 from napari_sam2.io import SavedSession, StackRecord, read_prompts, save_session, write_prompts
 from napari_sam2.io.ctc_files import TRUTH, export_ctc
 from napari_sam2.io.label_array import ResultLabels
 from napari_sam2.io.object_table import export_table
-from napari_sam2.io.results import Results, export_labels, open_results
-from napari_sam2.session.document import Document
-from napari_sam2.session.mask_store import MaskStatus, MaskStore, Overlaps, StoredMask
-from napari_sam2.session.objects import ObjectInfo
-from napari_sam2.session.prompts import Prompt
+from napari_sam2.io.results import Results, export_labels
+from napari_sam2.masks.mask_store import MaskStatus, MaskStore, Overlaps, StoredMask
+from napari_sam2.session.saved_results import open_results
 from napari_sam2.stacks import open_stack
 from sam2_core.errors import StackError
 

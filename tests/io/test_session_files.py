@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_sam2.document.document import Document, difference
+from napari_sam2.document.prompt import Prompt
 from napari_sam2.io import SavedSession, StackRecord, is_session_folder, load_session, save_session
-from napari_sam2.session.document import Document, difference
-from napari_sam2.session.mask_store import MaskStatus, MaskStore, Overlaps, StoredMask
-from napari_sam2.session.prompts import Prompt
+from napari_sam2.masks.mask_store import MaskStatus, MaskStore, Overlaps, StoredMask
 from napari_sam2.stacks import open_stack
 from sam2_core.errors import StackError
 

@@ -16,8 +16,8 @@ from qtpy.QtWidgets import QDialog, QFileDialog, QLabel, QMessageBox, QStyle, QS
 
 from napari_sam2._qt import workbench
 from napari_sam2._qt.timeline import PROMPTED, STALE, TRACKED
-from napari_sam2.io.napari_reader import read_session_layers
-from napari_sam2.session.mask_store import MaskStatus, StoredMask
+from napari_sam2.masks.mask_store import MaskStatus, StoredMask
+from napari_sam2.napari_reader import read_session_layers
 from napari_sam2.session.session import Session
 from napari_sam2.viewer import KEYS
 

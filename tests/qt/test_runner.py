@@ -11,8 +11,8 @@ from stand_in_session import StandInSession
 
 from napari_sam2._qt.holds import hold, record_holds
 from napari_sam2._qt.runner import QtRunner, RunProgress
-from napari_sam2.session.document import Document
-from napari_sam2.session.jobs import PreviewJob, PropagateJob, PropagateRequest
+from napari_sam2.document.document import Document
+from napari_sam2.engine.jobs import PreviewJob, PropagateJob, PropagateRequest
 
 PROPAGATE = PropagateJob(Document(), 0, PropagateRequest())
 

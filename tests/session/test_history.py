@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_sam2.session.document import Document
+from napari_sam2.document.document import Document
+from napari_sam2.document.prompt import Prompt
+from napari_sam2.masks.mask_store import MaskChange, StoredMask
 from napari_sam2.session.history import History, Step
-from napari_sam2.session.mask_store import MaskChange, StoredMask
-from napari_sam2.session.prompts import Prompt
 
 
 def step(text: str, changes: tuple[MaskChange, ...] = ()) -> Step:

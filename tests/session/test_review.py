@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam2.session.mask_store import MaskStatus, MaskStore, StoredMask
+from napari_sam2.masks.mask_store import MaskStatus, MaskStore, StoredMask
 from napari_sam2.session.review import LEAST, Review, next_suspicious, suspicions
 
 SIZE = (120, 160)

@@ -8,7 +8,7 @@ import pytest
 from disc_predictor import DiscPredictor
 from napari.components import ViewerModel
 
-from napari_sam2.session.jobs import CancelToken
+from napari_sam2.engine.jobs import CancelToken
 from napari_sam2.session.session import Session
 from napari_sam2.viewer import InlineRunner, bind, image_source
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_sam2.session.mask_store import MaskStatus
+from napari_sam2.masks.mask_store import MaskStatus
 from napari_sam2.viewer import KEYS, InlineRunner, bind
 from sam2_core.errors import StackError
 

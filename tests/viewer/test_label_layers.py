@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam2.session.mask_store import MaskStatus
+from napari_sam2.masks.mask_store import MaskStatus
 
 
 def paint(layer, position, label, size=5):

@@ -5,7 +5,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Points, Shapes
 
-from napari_sam2.session.prompts import Prompt
+from napari_sam2.document.prompt import Prompt
 from napari_sam2.viewer import bind
 
 BOX = np.array([(0, 5, 5), (0, 5, 25), (0, 20, 25), (0, 20, 5)], float)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam2.session.prompts import Prompt
+from napari_sam2.document.prompt import Prompt
 from napari_sam2.viewer.coordinates import Grid
 from napari_sam2.viewer.prompt_rows import Row, RowReader, box_row, point_rows
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_sam2.session.stored_masks import MaskStatus, StoredMask
+from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
 
 
 def tracked(desk, object_id, frame, radius):

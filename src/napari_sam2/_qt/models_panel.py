@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam2._qt.add_model_dialog import AddModelDialog, NewModel
+from napari_sam2._qt.background import BackgroundWork
 from napari_sam2._qt.model_catalogue import (
     ModelRow,
     configurations,
@@ -37,7 +38,6 @@ from napari_sam2._qt.model_catalogue import (
 from napari_sam2._qt.parts import IconButton, InfoLine, apply_theme, row_of
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.theme import Palette
-from napari_sam2._qt.work import BackgroundWork
 
 if TYPE_CHECKING:
     import napari

@@ -20,7 +20,7 @@ from napari_sam2._qt.theme import Palette, swatch, themed_icon
 from napari_sam2._qt.timeline import ABSENT, EDITED, NOTHING, PROMPTED, STALE, TRACKED
 
 if TYPE_CHECKING:
-    from napari_sam2.session import Session
+    from napari_sam2.session.session import Session
 
 Index = QModelIndex | QPersistentModelIndex
 _NO_INDEX = QModelIndex()

@@ -162,7 +162,7 @@ def _fits(layer: Image, session: Session, grid_of: Any) -> bool:
 
 
 def _added_image(viewer: napari.viewer.Viewer, stack: Stack) -> Image:
-    from napari_sam2.io.napari_reader import shown_array
+    from napari_sam2.napari_reader import shown_array
 
     scale = [stack.calibration.scale.get(letter, 1.0) for letter in stack.axes if letter != "S"]
     return viewer.add_image(

@@ -14,6 +14,7 @@ from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
+from napari_sam2._qt.background import USER_ERRORS
 from napari_sam2._qt.diameter_tool import DiameterTool
 from napari_sam2._qt.image_choice import ImageChooser
 from napari_sam2._qt.objects_model import ObjectsModel
@@ -24,7 +25,6 @@ from napari_sam2._qt.parts import InfoLine, apply_theme
 from napari_sam2._qt.sections import ImageSection, ModelSection, PromptsSection, PropagateSection, SaveSection
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.theme import Palette
-from napari_sam2._qt.work import USER_ERRORS
 from napari_sam2._qt.workbench import Workbench
 
 if TYPE_CHECKING:

@@ -22,13 +22,13 @@ from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, Signal
 
+from napari_sam2._qt.background import Outcome, WorkerLink
 from napari_sam2._qt.holds import hold
-from napari_sam2._qt.work import Outcome, WorkerLink
 
 if TYPE_CHECKING:
-    from napari_sam2.session import Session
-    from napari_sam2.session.jobs import CancelToken, Job
-    from napari_sam2.session.updates import FrameUpdate
+    from napari_sam2.engine.jobs import CancelToken, Job
+    from napari_sam2.engine.updates import FrameUpdate
+    from napari_sam2.session.session import Session
 
 _IN_FLIGHT = 2
 _LOOK_AT_TOKEN_S = 0.02
@@ -145,7 +145,7 @@ class _Run:
         report: Callable[[_Run, RunProgress], None],
         over: Callable[[_Run], None],
     ) -> None:
-        from napari_sam2.session.jobs import CancelToken, PropagateJob
+        from napari_sam2.engine.jobs import CancelToken, PropagateJob
 
         self.token = CancelToken()
         self.kind = "propagate" if isinstance(job, PropagateJob) else "preview"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from napari_sam2._qt.background import USER_ERRORS
 from napari_sam2._qt.holds import hold
-from napari_sam2._qt.work import USER_ERRORS
 
 
 class Slots:

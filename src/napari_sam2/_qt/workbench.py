@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_sam2._qt.background import USER_ERRORS, BackgroundWork
 from napari_sam2._qt.holds import hold
 from napari_sam2._qt.opening import (
     ImageChoice,
@@ -27,7 +28,6 @@ from napari_sam2._qt.opening import (
 )
 from napari_sam2._qt.preferences import preferred_settings
 from napari_sam2._qt.runner import QtRunner
-from napari_sam2._qt.work import USER_ERRORS, BackgroundWork
 
 if TYPE_CHECKING:
     import napari

@@ -20,9 +20,9 @@ from napari_sam2.cli.interrupt import STOPPED
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.terminal_run import run_in_terminal
 from napari_sam2.cli.tracking_run import TrackingRequest
+from napari_sam2.document.prompt import Prompt
 from napari_sam2.io import write_prompts
-from napari_sam2.session import Prompt
-from napari_sam2.session.summary import ObjectSummary
+from napari_sam2.masks.summary import ObjectSummary
 from napari_sam2.stacks import ModelMovie, Stack, open_stack
 
 _PANELS = 6

@@ -12,7 +12,7 @@ from napari_sam2.cli import options
 from napari_sam2.cli.evaluation_screen import show_report, shown_progress
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.options import KindChoice
-from napari_sam2.session.view import ViewChoice
+from napari_sam2.engine.view import ViewChoice
 from sam2_core.errors import StackError
 
 

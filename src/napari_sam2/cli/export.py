@@ -16,7 +16,8 @@ from napari_sam2.cli.console import errors, output
 from napari_sam2.io import SavedSession, check_label_path, load_session, write_prompts
 from napari_sam2.io.ctc_files import export_ctc
 from napari_sam2.io.object_table import export_table
-from napari_sam2.io.results import Results, export_labels, results_of
+from napari_sam2.io.results import Results, export_labels
+from napari_sam2.session.saved_results import results_of
 from sam2_core.errors import PromptError, StackError
 
 

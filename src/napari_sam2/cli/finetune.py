@@ -1,7 +1,7 @@
 """`napari-sam2 finetune`: images and their labels in, a model of one's own out.
 
 Labels are a stack, or the masks of a session that still hold. Checks everything that can be checked before the model is
-loaded, trains with `sam2_core.training.finetune`, shows loss and scores as they come, and writes what
+loaded, trains with `sam2_core.training.finetuning`, shows loss and scores as they come, and writes what
 `sam2_core.training.finetune_files` writes. Ctrl-C keeps the best so far.
 """
 
@@ -22,15 +22,15 @@ from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, config_and_weights
 from napari_sam2.cli.options import FormatChoice, KindChoice, PartChoice
 from napari_sam2.io.label_array import ResultLabels
-from napari_sam2.io.results import open_results
-from napari_sam2.session.mask_store import MaskStatus
+from napari_sam2.masks.mask_store import MaskStatus
+from napari_sam2.session.saved_results import open_results
 from napari_sam2.stacks import Movie, open_stack
 from sam2_core.errors import CheckpointError, StackError
 
 if TYPE_CHECKING:
     from sam2_core.modeling.sam2 import Sam2Model
-    from sam2_core.training.finetune import Finetuning
     from sam2_core.training.finetune_files import FinetuneFiles, ModelStory
+    from sam2_core.training.finetuning import Finetuning
     from sam2_core.training.labelled_stack import LabelledStack
 
 _TRUSTED = frozenset({MaskStatus.prompted, MaskStatus.edited, MaskStatus.tracked})
@@ -108,8 +108,8 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     there. Ctrl-C keeps the best so far. The result is a checkpoint with a model card, and `napari-sam2 models` lists
     it.
     """
-    from sam2_core.training.finetune import FinetuneSettings, Finetuning
     from sam2_core.training.finetune_files import ModelStory, check_new_name
+    from sam2_core.training.finetuning import FinetuneSettings, Finetuning
 
     pictures, truth = LabelSource(session, images, labels, axes, labels_axes, track_axis, channel).movies()
     new_name = _default_name(model, str(session or images)) if name is None else name

@@ -16,7 +16,7 @@ from rich.text import Text
 from napari_sam2.cli.console import errors, table
 
 if TYPE_CHECKING:
-    from sam2_core.training.finetune import Look, Progress
+    from sam2_core.training.finetuning import Look, Progress
     from sam2_core.training.held_out_scores import Scores
 
 COLUMNS = ("step", "loss", "IoU click", "IoU followed", "")

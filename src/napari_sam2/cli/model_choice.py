@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam2.cli.console import errors
-from napari_sam2.session import model_loading
-from napari_sam2.session.model_loading import OnDownload
+from napari_sam2.engine import model_loading
+from napari_sam2.engine.model_loading import OnDownload
 
 if TYPE_CHECKING:
-    from napari_sam2.session import VideoPredictor
+    from napari_sam2.engine.tracking import VideoPredictor
     from sam2_core.checkpoints.registry import ModelEntry
 
 DEFAULT_MODEL = "cells-nano"

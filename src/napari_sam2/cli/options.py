@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from napari_sam2.session.view import ViewChoice
+from napari_sam2.engine.view import ViewChoice
 
 
 class DirectionChoice(StrEnum):

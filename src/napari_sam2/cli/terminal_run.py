@@ -10,8 +10,8 @@ from rich.table import Table
 from napari_sam2.cli.console import frame_progress, table
 from napari_sam2.cli.interrupt import StopOnCtrlC
 from napari_sam2.cli.tracking_run import TrackingOutcome, TrackingRequest, run_tracking
-from napari_sam2.session import VideoPredictor
-from napari_sam2.session.summary import ObjectSummary
+from napari_sam2.engine.tracking import VideoPredictor
+from napari_sam2.masks.summary import ObjectSummary
 from napari_sam2.stacks import ModelMovie
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from napari_sam2.cli.console import errors, frame_progress, output
 from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC
 from napari_sam2.cli.terminal_run import summary_table
+from napari_sam2.engine.jobs import CancelToken, PropagateJob, PropagateRequest
+from napari_sam2.engine.plan import Direction, checked_range
 from napari_sam2.io import check_label_path, write_labels
 from napari_sam2.io.results import Results
-from napari_sam2.session.jobs import CancelToken, PropagateJob, PropagateRequest
-from napari_sam2.session.plan import Direction, checked_range
+from napari_sam2.masks.summary import LabelCounts, counted
 from napari_sam2.session.session import Session
-from napari_sam2.session.summary import LabelCounts, counted
 from sam2_core.errors import StackError
 
 

@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_sam2.document.prompt import Prompt, check_prompts
+from napari_sam2.engine.plan import Direction, Leg, plan_legs
+from napari_sam2.engine.tracking import VideoPredictor, track
 from napari_sam2.io import (
     Journal,
     LabelSpec,
@@ -21,8 +24,8 @@ from napari_sam2.io import (
     prompts_fingerprint,
     write_labels,
 )
-from napari_sam2.session import Direction, Leg, Prompt, VideoPredictor, check_prompts, label_dtype, plan_legs, track
-from napari_sam2.session.summary import LabelCounts, ObjectSummary, counted
+from napari_sam2.masks.overlaps import label_dtype
+from napari_sam2.masks.summary import LabelCounts, ObjectSummary, counted
 from napari_sam2.stacks import ContrastLimits, ModelMovie
 from sam2_core.errors import StackError
 

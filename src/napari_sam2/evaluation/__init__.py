@@ -17,10 +17,10 @@ from napari_sam2.evaluation.ground_truth import (
     still_targets,
     typical_diameter,
 )
+from napari_sam2.evaluation.judged_stacks import StackChoice, Stills, open_task, stack_name
 from napari_sam2.evaluation.metrics import MovieMetrics, StillMetrics, movie_metrics, still_metrics
 from napari_sam2.evaluation.movies import MovieRun, MovieTask, run_baseline, run_movie
 from napari_sam2.evaluation.report import About, Row, about_model, movie_row, stills_row, write_report
-from napari_sam2.evaluation.sources import StackChoice, Stills, open_task, stack_name
 from napari_sam2.evaluation.stills import Still, StillResult, baseline_still, evaluate_still, image_predictor
 
 __all__ = [

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_sam2.engine.tracking import VideoPredictor
+from napari_sam2.engine.view import ViewChoice, choose_view, view_request
+from napari_sam2.evaluation.judged_stacks import Stills
 from napari_sam2.evaluation.movies import BASELINE, RUNS, MovieTask, Tick, run_baseline, run_movie
 from napari_sam2.evaluation.pictures import Panel, movie_panels, still_panels, write_picture
 from napari_sam2.evaluation.report import Row, movie_row, stills_row
-from napari_sam2.evaluation.sources import Stills
 from napari_sam2.evaluation.stills import PROMPTS, ImagePredictor, StillResult, baseline_still, evaluate_still
-from napari_sam2.session import VideoPredictor
-from napari_sam2.session.view import ViewChoice, choose_view, view_request
 from sam2_core.errors import StackError
 
 Begin = Callable[[str, int], Tick]

@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from napari_sam2.document.prompt import Prompt
+from napari_sam2.engine.tracking import VideoPredictor, add_prompt
 from napari_sam2.evaluation.baseline import track_classically
 from napari_sam2.evaluation.clicks import corrective_click
 from napari_sam2.evaluation.found_mask import FoundMask
 from napari_sam2.evaluation.ground_truth import Target
 from napari_sam2.evaluation.metrics import GOOD_IOU, FrameScore, score_frame
 from napari_sam2.evaluation.timing import Stopwatch
-from napari_sam2.session import Prompt, VideoPredictor
-from napari_sam2.session.patches import as_numpy, patches_of
-from napari_sam2.session.tracking import add_prompt
+from sam2_core.windowed.patches import as_numpy, patches_of
 
 CORRECTIONS = 3
 RUNS = ("click", "box", "corrections")

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from napari_sam2.engine.tracking import VideoPredictor
 from napari_sam2.evaluation.metrics import movie_metrics, object_means, still_metrics
 from napari_sam2.evaluation.movies import MovieRun
-from napari_sam2.session import VideoPredictor
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +87,7 @@ def about_model(model: str, predictor: VideoPredictor) -> About:
     """Return what the table says about a model: its name, and the device, precision and input of its predictor."""
     import torch
 
-    from sam2_core.inference.precision import pick_precision
+    from sam2_core.inference.network.precision import pick_precision
 
     device = getattr(predictor, "device", torch.device("cpu"))
     precision = str(pick_precision("auto", device) or torch.float32).removeprefix("torch.")

@@ -21,7 +21,7 @@ from napari_sam2.evaluation.found_mask import FoundMask
 from napari_sam2.evaluation.ground_truth import Target, still_targets, typical_diameter
 from napari_sam2.evaluation.metrics import iou
 from napari_sam2.evaluation.timing import Stopwatch
-from napari_sam2.stacks.windows import Window, cut, paste, usual_span, window_at, window_side
+from sam2_core.windowed.following_window import Window, cut, paste, usual_span, window_at, window_side
 
 CLICKS = 3
 PROMPTS = ("click", "box", "clicks3")

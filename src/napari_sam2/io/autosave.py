@@ -25,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from napari_sam2.document.document import Document
 from napari_sam2.io.image_files import keep_images
 from napari_sam2.io.mask_log import Changes, FrameDone, LogContent, MaskLog, read_log
 from napari_sam2.io.saved_session import RunRecord, SavedSession, SnapshotLike, StackRecord
@@ -37,7 +38,6 @@ from napari_sam2.io.session_files import (
     write_session,
 )
 from napari_sam2.io.snapshot_files import SnapshotPlace, remove_snapshots, write_snapshot
-from napari_sam2.session.document import Document
 from napari_sam2.stacks import Stack
 
 

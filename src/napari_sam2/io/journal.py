@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from napari_sam2.document.prompt import Prompt
+from napari_sam2.engine.plan import Leg
+from napari_sam2.engine.tracking import FrameResult, Resume
 from napari_sam2.io.label_files import LabelSpec
-from napari_sam2.session import FrameResult, Leg, Prompt, Resume
 from sam2_core.errors import StackError
 
 _RUN_FILE = "run.json"

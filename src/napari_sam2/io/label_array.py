@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from napari_sam2.io.results import Results
-from napari_sam2.session.mask_store import MaskStatus
-from napari_sam2.session.tracking import label_dtype
+from napari_sam2.masks.mask_store import MaskStatus
+from napari_sam2.masks.overlaps import label_dtype
 
 
 class ResultLabels:

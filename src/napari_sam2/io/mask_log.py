@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from napari_sam2.io.saved_session import RunRecord
-from napari_sam2.session.stored_masks import MaskKey, MaskStatus, StoredMask
+from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
 from sam2_core.errors import StackError
 
 VERSION = 1

@@ -15,7 +15,7 @@ import numpy as np
 
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.results import Results
-from napari_sam2.session.mask_store import Overlaps, StoredMask
+from napari_sam2.masks.mask_store import Overlaps, StoredMask
 
 PIXEL_COLUMNS = ("object_id", "name", "parent", "frame", "status", "score", "area_px", "y_px", "x_px")
 UNIT_COLUMNS = ("area", "y", "x", "unit")

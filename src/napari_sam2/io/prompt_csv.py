@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import ValidationError
 
+from napari_sam2.document.prompt import Prompt
 from napari_sam2.io.prompt_schema import PromptEntry, first_fault
-from napari_sam2.session.prompts import Prompt
 from sam2_core.errors import PromptError
 
 COLUMNS = ("object_id", "frame", "kind", "y", "x", "label", "y0", "x0", "y1", "x1")

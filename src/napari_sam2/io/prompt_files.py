@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from napari_sam2.document.prompt import Prompt, gathered
 from napari_sam2.io.prompt_csv import format_csv, parse_csv
 from napari_sam2.io.prompt_schema import PromptDocument, PromptEntry, parse_document
-from napari_sam2.session import Prompt, gathered, label_dtype
+from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.stacks import open_stack
 from sam2_core.errors import PromptError
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
-from napari_sam2.session.prompts import LARGEST_ID
+from napari_sam2.document.prompt import LARGEST_ID
 from sam2_core.errors import PromptError
 
 FORMAT = "napari-sam2-prompts"

@@ -12,17 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
+from napari_sam2.document.document import Document
 from napari_sam2.io.label_files import LabelSpec, write_labels
-from napari_sam2.io.saved_session import SavedSession
-from napari_sam2.io.session_files import load_session
-from napari_sam2.session.document import Document
-from napari_sam2.session.mask_store import MaskStore, Overlaps
-from napari_sam2.session.settings import SessionSettings
-from napari_sam2.session.tracking import label_dtype
-from napari_sam2.stacks import Movie, Stack, open_stack
-from sam2_core.errors import StackError
+from napari_sam2.masks.mask_store import MaskStore, Overlaps
+from napari_sam2.masks.overlaps import label_dtype
+from napari_sam2.stacks import Movie
 
 Array = np.ndarray[Any, Any]
 
@@ -65,71 +60,6 @@ class Results:
     def frames(self) -> Iterator[Array]:
         """Yield the labels of every frame in order, made one at a time."""
         return (self.labels(frame) for frame in range(len(self.movie)))
-
-
-def open_results(folder: str | Path) -> Results:
-    """Return the results of a session folder.
-
-    Raises
-    ------
-    StackError
-        If it is no session folder, or its stack is not where it was.
-    """
-    return results_of(load_session(folder), str(folder))
-
-
-def results_of(saved: SavedSession, name: str) -> Results:
-    """Return the results of a saved session; `name` is for messages.
-
-    Raises
-    ------
-    StackError
-        If its stack is not where it was, or its settings cannot be used.
-    """
-    settings = saved_settings(saved, name)
-    movie = settings_movie(saved_stack(saved, name), settings)
-    masks = MaskStore((movie.height, movie.width), len(movie))
-    for key, mask in saved.masks:
-        masks.put(key, mask)
-    return Results(saved.document, masks, movie, settings.overlaps)
-
-
-def saved_stack(saved: SavedSession, name: str) -> Stack:
-    """Return the stack that a session was made on.
-
-    Raises
-    ------
-    StackError
-        If it was an array in memory, is not there, or another one is in its place.
-    """
-    if saved.source is None:
-        raise StackError(f"{name} was made on an array in memory, so its images cannot be found; export it from there.")
-    stack = open_stack(saved.source, saved.axes)
-    if saved.stack is not None:
-        saved.stack.check(stack)
-    return stack
-
-
-def saved_settings(saved: SavedSession, name: str) -> SessionSettings:
-    """Return the settings of a saved session.
-
-    Raises
-    ------
-    StackError
-        If one of them cannot be used.
-    """
-    try:
-        return SessionSettings.model_validate(dict(saved.settings))
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in fault["loc"])
-        raise StackError(f"{name}: the setting {field} cannot be used: {fault['msg']} ({fault['input']!r}).") from error
-
-
-def settings_movie(stack: Stack, settings: SessionSettings) -> Movie:
-    """Return the frames of a stack that settings choose."""
-    channels = None if settings.channels is None else list(settings.channels)
-    return stack.movie(settings.track_axis, channels, settings.fixed)
 
 
 def export_labels(path: str | Path, results: Results) -> None:

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from napari_sam2.session.document import Document
-from napari_sam2.session.stored_masks import MaskKey, StoredMask
+from napari_sam2.document.document import Document
+from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
 

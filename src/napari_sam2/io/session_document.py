@@ -12,15 +12,15 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
+from napari_sam2.document.document import Document
+from napari_sam2.document.objects import ObjectInfo
+from napari_sam2.document.prompt import Prompt
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.prompt_schema import PromptEntry
 from napari_sam2.io.saved_session import SavedSession, StackRecord
 from napari_sam2.io.session_masks import read_prompt_mask, remove_unused_masks, write_prompt_mask
 from napari_sam2.io.session_schema import ObjectEntry, SessionDocument, SourceEntry, StackEntry, parse_session
-from napari_sam2.session.document import Document
-from napari_sam2.session.objects import ObjectInfo
-from napari_sam2.session.prompts import Prompt
-from napari_sam2.session.stored_masks import MaskKey
+from napari_sam2.masks.stored_masks import MaskKey
 from sam2_core.errors import PromptError, StackError
 
 SESSION_FILE = "session.json"

@@ -23,14 +23,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from napari_sam2.document.document import Document
 from napari_sam2.io.atomic import sync_folder
 from napari_sam2.io.journal import prompts_fingerprint
 from napari_sam2.io.mask_log import FrameDone, LogContent, MaskLog, read_log
 from napari_sam2.io.saved_session import SavedSession, SavedSnapshot
 from napari_sam2.io.session_document import SESSION_FILE, read_document, session_of, write_document
 from napari_sam2.io.snapshot_files import SnapshotPlace, read_snapshot, remove_snapshots, write_snapshot
-from napari_sam2.session.document import Document
-from napari_sam2.session.stored_masks import MaskKey, StoredMask
+from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from sam2_core.errors import StackError
 
 SESSION_SUFFIX = ".sam2"

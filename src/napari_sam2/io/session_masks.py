@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from napari_sam2.document.prompt import Prompt
 from napari_sam2.io.atomic import write_atomically
-from napari_sam2.session.prompts import Prompt
-from napari_sam2.session.tracking import label_dtype
+from napari_sam2.masks.overlaps import label_dtype
 from sam2_core.errors import PromptError
 
 PROMPT_FOLDER = "prompts"

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from napari_sam2.document.prompt import LARGEST_ID
 from napari_sam2.io.prompt_schema import PromptEntry, first_fault
-from napari_sam2.session.prompts import LARGEST_ID
 from sam2_core.errors import StackError
 
 FORMAT = "napari-sam2-session"

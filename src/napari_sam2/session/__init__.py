@@ -12,18 +12,19 @@ Headless and scriptable: neither napari nor Qt is known here, and torch is impor
 
 from __future__ import annotations
 
-from napari_sam2.session.document import Document, DocumentDiff, PromptKey
-from napari_sam2.session.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
-from napari_sam2.session.objects import ObjectInfo
-from napari_sam2.session.patches import WindowedLogits, labels_from_logits
-from napari_sam2.session.plan import Direction, Leg, checked_range, plan_legs
-from napari_sam2.session.prompts import Prompt, check_prompts, gathered, typical_diameter
+from napari_sam2.document.document import Document, DocumentDiff, PromptKey
+from napari_sam2.document.objects import ObjectInfo
+from napari_sam2.document.prompt import Prompt, check_prompts, gathered, typical_diameter
+from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
+from napari_sam2.engine.plan import Direction, Leg, checked_range, plan_legs
+from napari_sam2.engine.tracking import FrameResult, Resume, VideoPredictor, track
+from napari_sam2.engine.updates import FrameUpdate
+from napari_sam2.masks.overlaps import label_dtype
+from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import SessionSettings
-from napari_sam2.session.stored_masks import MaskStatus, StoredMask
-from napari_sam2.session.tracking import FrameResult, Resume, VideoPredictor, label_dtype, track
-from napari_sam2.session.updates import FrameUpdate
-from napari_sam2.session.windows import WindowedPredictor
+from sam2_core.windowed.patches import WindowedLogits, labels_from_logits
+from sam2_core.windowed.windowed_predictor import WindowedPredictor
 
 __all__ = [
     "CancelToken",

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from psygnal import Signal, SignalGroup
 
-from napari_sam2.session.document import Document, DocumentDiff, PromptKey, difference, mask_of_polygon
+from napari_sam2.document.document import Document, DocumentDiff, PromptKey, difference, mask_of_polygon
+from napari_sam2.document.objects import ObjectInfo
+from napari_sam2.document.prompt import Prompt, check_prompts
+from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.masks.stale import follow, is_drawn
+from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask, frames_of
 from napari_sam2.session.history import History, Step
-from napari_sam2.session.mask_store import MaskStore
-from napari_sam2.session.objects import ObjectInfo
-from napari_sam2.session.prompts import Prompt, check_prompts
 from napari_sam2.session.settings import SessionSettings
-from napari_sam2.session.stale import follow, is_drawn
-from napari_sam2.session.stored_masks import MaskChange, MaskStatus, StoredMask, frames_of
 from sam2_core.errors import PromptError
 
 Array = np.ndarray[Any, Any]

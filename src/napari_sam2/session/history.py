@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from napari_sam2.session.document import Document
-from napari_sam2.session.stored_masks import MaskChange
+from napari_sam2.document.document import Document
+from napari_sam2.masks.stored_masks import MaskChange
 
 LONGEST = 200
 LARGEST_BYTES = 512 * 2**20

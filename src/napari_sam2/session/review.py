@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from napari_sam2.session.stored_masks import MaskKey, MaskStatus, StoredMask
+from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
 
 LOOK_BACK = 5
 """Frames over which area and score are taken as typical."""

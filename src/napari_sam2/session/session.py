@@ -12,18 +12,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam2.session.autosaving import AutosaveQueue
-from napari_sam2.session.document import Document
+from napari_sam2.document.document import Document
+from napari_sam2.engine.engine import EngineSnapshot, Restored
+from napari_sam2.engine.jobs import PropagateJob
+from napari_sam2.engine.run_record import RunInWork
+from napari_sam2.engine.updates import FrameUpdate
+from napari_sam2.io.autosave_queue import AutosaveQueue
+from napari_sam2.io.session_images import Images, open_images
+from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.masks.overlaps import label_dtype
+from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
 from napari_sam2.session.editing import SessionEvents
-from napari_sam2.session.engine import EngineSnapshot, Restored
-from napari_sam2.session.images import Images, open_images
-from napari_sam2.session.jobs import PropagateJob
-from napari_sam2.session.mask_store import MaskStore
 from napari_sam2.session.settings import SessionSettings
-from napari_sam2.session.stored_masks import MaskChange, MaskStatus, StoredMask
-from napari_sam2.session.tracking import label_dtype
-from napari_sam2.session.updates import FrameUpdate
-from napari_sam2.session.work import RunInWork
 from napari_sam2.session.working import Working
 from napari_sam2.stacks import Stack, open_stack
 from sam2_core.errors import StackError

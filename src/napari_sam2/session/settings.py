@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from napari_sam2.session.overlaps import Overlaps
-from napari_sam2.session.view import ViewChoice
+from napari_sam2.engine.view import ViewChoice
+from napari_sam2.masks.overlaps import Overlaps
 
 SHOWN_ONLY = frozenset({"overlaps"})
 """Fields that change what is shown, and no mask."""

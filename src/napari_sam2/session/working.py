@@ -11,21 +11,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from napari_sam2.session.document import Document, DocumentDiff, PromptKey
+from napari_sam2.document.document import Document, DocumentDiff, PromptKey
+from napari_sam2.engine.engine import Engine, OnSnapshot, Restored
+from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
+from napari_sam2.engine.lane import Lane
+from napari_sam2.engine.loader import Loader
+from napari_sam2.engine.plan import Direction
+from napari_sam2.engine.run_record import RunInWork
+from napari_sam2.engine.span_plan import plan_spans
+from napari_sam2.engine.updates import FrameUpdate
+from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.masks.stale import is_drawn
+from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask, frames_of
 from napari_sam2.session.editing import Array, Editing
-from napari_sam2.session.engine import Engine, OnSnapshot, Restored
-from napari_sam2.session.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
-from napari_sam2.session.lane import Lane
-from napari_sam2.session.loader import Loader, look_of, movie_of
-from napari_sam2.session.mask_store import MaskStore
-from napari_sam2.session.plan import Direction
-from napari_sam2.session.results import write_update
+from napari_sam2.session.looks import look_of, movie_of
+from napari_sam2.session.mask_updates import write_update
 from napari_sam2.session.settings import OF_THE_MOVIE, SessionSettings, changed_fields, invalidated
-from napari_sam2.session.span_plan import plan_spans
-from napari_sam2.session.stale import is_drawn
-from napari_sam2.session.stored_masks import MaskChange, MaskStatus, StoredMask, frames_of
-from napari_sam2.session.updates import FrameUpdate
-from napari_sam2.session.work import RunInWork
 from napari_sam2.stacks import ModelMovie, Stack
 from sam2_core.errors import StackError
 
@@ -249,9 +250,11 @@ class Working(Editing):
     def _have_engine(self) -> None:
         """Have an engine for the settings as they are; it loads nothing before its first job."""
         if self._engine is None:
-            look = look_of(self.settings, self.document, self.masks)
+            settings = self.settings
+            look = look_of(settings, self.document, self.masks)
             restored, self._restored = self._restored, None
-            self._engine = Engine(self._loader.asked(self.settings), self.movie, look, restored)
+            load = self._loader.asked(settings.model, settings.device, settings.feature_cache.option)
+            self._engine = Engine(load, self.movie, look, restored)
         self._engine.on_snapshot = self._on_snapshot
 
     def _equipped(self, job: PropagateJob) -> PropagateJob:

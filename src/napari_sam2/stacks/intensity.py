@@ -4,7 +4,7 @@
 `ModelMovie` does that for every frame of a movie when it is read. Limits never change from frame to frame, so a cell
 that fades stays a cell that fades; where bleaching or flicker of the whole image is in the way, a movie can be evened
 out on request, which brings every frame to the brightness of the stack. How limits are estimated is the business of
-`sam2_core.inference.intensity`, which needs no torch; no model is known here.
+`sam2_core.inference.frames.contrast`, which needs no torch; no model is known here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from napari_sam2.stacks.stack import Movie
 from sam2_core.errors import StackError
-from sam2_core.inference.intensity import estimate_limits, sampled_indices
+from sam2_core.inference.frames.contrast import estimate_limits, sampled_indices
 
 SAMPLED_FRAMES = 16
 LARGEST_GAIN = 8.0

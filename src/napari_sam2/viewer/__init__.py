@@ -9,8 +9,8 @@ from __future__ import annotations
 from napari_sam2.viewer.binding import SessionBinding, bind
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.image_source import ImageSource, axes_of, image_source
-from napari_sam2.viewer.jobs import InlineRunner, Runner, Work
 from napari_sam2.viewer.keys import KEYS, Key
+from napari_sam2.viewer.running import InlineRunner, Runner, Work
 
 __all__ = [
     "KEYS",

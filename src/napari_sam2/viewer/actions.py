@@ -10,13 +10,13 @@ from typing import Any
 from napari.components import ViewerModel
 from napari.layers import Image
 
-from napari_sam2.session.jobs import PropagateRequest
-from napari_sam2.session.plan import Direction
+from napari_sam2.engine.jobs import PropagateRequest
+from napari_sam2.engine.plan import Direction
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.coordinates import Grid, shown_frame, slider_of_frame
 from napari_sam2.viewer.current import Current
-from napari_sam2.viewer.jobs import Notify, Work
 from napari_sam2.viewer.reviewing import Reviewing
+from napari_sam2.viewer.running import Notify, Work
 
 
 class Actions:

@@ -19,8 +19,8 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer, Points, Shapes
 
-from napari_sam2.session.document import DocumentDiff, PromptKey
-from napari_sam2.session.prompts import Prompt
+from napari_sam2.document.document import DocumentDiff, PromptKey
+from napari_sam2.document.prompt import Prompt
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import OF_THE_MOVIE, SessionSettings, changed_fields
 from napari_sam2.viewer import prompt_tables
@@ -28,11 +28,11 @@ from napari_sam2.viewer.actions import Actions
 from napari_sam2.viewer.coordinates import AFFINE_NAMES
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.image_source import grid_of
-from napari_sam2.viewer.jobs import Notify, Runner, Work
 from napari_sam2.viewer.keys import bind_keys, unbind_keys
 from napari_sam2.viewer.label_layers import ALL_OBJECTS, LabelLayers
 from napari_sam2.viewer.prompt_layers import PromptLayers
 from napari_sam2.viewer.reviewing import Reviewing
+from napari_sam2.viewer.running import Notify, Runner, Work
 from sam2_core.errors import PromptError, StackError
 
 SHORTEST_REFRESH_S = 0.05

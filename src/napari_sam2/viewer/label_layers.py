@@ -16,9 +16,9 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import label_colormap
 from psygnal import Signal
 
-from napari_sam2.session.mask_store import MaskStore
+from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.session.session import Session
-from napari_sam2.session.tracking import label_dtype
 from napari_sam2.viewer.coordinates import Grid, placement
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.label_frames import LabelFrames, Stroke

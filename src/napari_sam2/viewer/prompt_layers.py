@@ -21,8 +21,8 @@ from napari.layers import Image, Points, Shapes
 from napari.layers.base import ActionType
 from psygnal import Signal
 
-from napari_sam2.session.document import Document, PromptKey
-from napari_sam2.session.prompts import Prompt
+from napari_sam2.document.document import Document, PromptKey
+from napari_sam2.document.prompt import Prompt
 from napari_sam2.viewer import prompt_tables as tables
 from napari_sam2.viewer.coordinates import Grid
 from napari_sam2.viewer.current import POLARITIES, Current

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_sam2.session.document import PromptKey
-from napari_sam2.session.polygons import mask_of_polygon
-from napari_sam2.session.prompts import LARGEST_ID, Prompt
+from napari_sam2.document.document import PromptKey
+from napari_sam2.document.polygons import mask_of_polygon
+from napari_sam2.document.prompt import LARGEST_ID, Prompt
 from napari_sam2.viewer.coordinates import Grid, Located
 from napari_sam2.viewer.current import POLARITIES
 from sam2_core.errors import PromptError

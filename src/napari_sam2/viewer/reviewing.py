@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from napari_sam2.session.mask_store import MaskKey, StoredMask
+from napari_sam2.masks.mask_store import MaskKey, StoredMask
 from napari_sam2.session.review import Review, Suspicion, next_suspicious
 from napari_sam2.session.session import Session
 

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from sam2_core.errors import PromptError
-from sam2_core.inference.frames import as_array
-from sam2_core.inference.intensity import frame_to_rgb
+from sam2_core.inference.frames.contrast import frame_to_rgb
+from sam2_core.inference.frames.opening import as_array
+from sam2_core.inference.network.precision import pick_precision, running
 from sam2_core.inference.postprocess import clean_image_masks, remove_small_pieces
-from sam2_core.inference.precision import pick_precision, running
-from sam2_core.inference.prompts import BOX_LABELS, checked_boxes, checked_points
+from sam2_core.inference.prompt_inputs import BOX_LABELS, checked_boxes, checked_points
 from sam2_core.inference.transforms import Size, box_to_points, masks_to_video, points_to_model_px, prepare_image
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch

@@ -18,15 +18,15 @@ import torch
 from torch import Tensor
 
 from sam2_core.errors import PromptError
-from sam2_core.inference.compiled import check_compile
 from sam2_core.inference.feature_folder import FeatureFolder
-from sam2_core.inference.frame_step import FrameStep, Moment, StepRules
-from sam2_core.inference.images import FRAMES_AHEAD, Images, ImagesAhead
-from sam2_core.inference.inference_state import InferenceState, PendingEntry, TrackedObject
-from sam2_core.inference.memory_bank import MemoryBank, MemoryEntry, SelectionRule, track_together
+from sam2_core.inference.frames.read_ahead import FRAMES_AHEAD, Images, ImagesAhead
+from sam2_core.inference.memory.inference_state import InferenceState, PendingEntry, TrackedObject
+from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry, SelectionRule, track_together
+from sam2_core.inference.network.compiled import check_compile
+from sam2_core.inference.network.frame_step import FrameStep, Moment, StepRules
+from sam2_core.inference.network.runtime import Runtime, gathered
 from sam2_core.inference.postprocess import resolve_overlaps
-from sam2_core.inference.prompts import MaskPrompt, PointPrompt, to_model_points
-from sam2_core.inference.runtime import Runtime, gathered
+from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt, to_model_points
 from sam2_core.inference.semantics import SemanticsName, find_semantics
 from sam2_core.inference.transforms import mask_to_model, masks_to_video
 from sam2_core.modeling.image_encoder import ImageFeatures
@@ -63,8 +63,8 @@ class TrackingOptions:
         Keep image features on disk too, for corrections and the next run: True for the user's folder, a
         `FeatureFolder`, or False. By default where the encoder takes long: on a CPU, for models of 512 px or more.
     objects_per_batch
-        Objects that go through the network at once; None goes by a memory budget (`sam2_core.inference.chunks`).
-        Fewer when memory runs out.
+        Objects that go through the network at once; None goes by a memory budget (see
+        `sam2_core.inference.network.chunks`). Fewer when memory runs out.
     attention
         ``fast`` or ``plain``: how memories are read. Both give the same up to rounding; plain is the definition.
     compile
@@ -72,7 +72,7 @@ class TrackingOptions:
         pass is compiled once memories are full. The same up to rounding; pays for long runs on a graphics card.
     frames_ahead
         Frames that a run reads before they are needed, by a thread of its own; None for 2 on a graphics card, and none
-        on a CPU (`sam2_core.inference.images`).
+        on a CPU (`sam2_core.inference.frames.read_ahead`).
     stop_when_unchanged
         Compute an object no further when its masks agreed with what was there before on so many frames in a row, 16 to
         cover what a frame looks back on; None to compute all. See `run`.

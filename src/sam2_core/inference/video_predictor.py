@@ -19,13 +19,13 @@ from torch import Tensor
 
 from sam2_core.errors import StackError
 from sam2_core.inference.disk_features import FeatureStores
-from sam2_core.inference.frames import open_frames
-from sam2_core.inference.inference_state import InferenceState, TrackedObject
-from sam2_core.inference.precision import pick_precision, running
-from sam2_core.inference.prompts import MaskPrompt, PointPrompt, mask_prompt, merge, point_prompt
+from sam2_core.inference.frames.opening import open_frames
+from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
+from sam2_core.inference.memory.snapshots import Snapshot
+from sam2_core.inference.memory.state_snapshots import restore_snapshot, take_snapshot
+from sam2_core.inference.network.precision import pick_precision, running
+from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt, mask_prompt, merge, point_prompt
 from sam2_core.inference.run import Run
-from sam2_core.inference.snapshots import Snapshot
-from sam2_core.inference.state_snapshots import restore_snapshot, take_snapshot
 from sam2_core.inference.tracker import Tracker, TrackingOptions
 from sam2_core.modeling.sam2 import Sam2Model
 
@@ -107,7 +107,7 @@ class SAM2VideoPredictor:
         video_path
             A folder of JPEG, PNG or TIFF images, a video or TIFF file, a list of images, an array (T, H, W) or (T, H,
             W, C) of numpy, torch, dask or zarr, or any object with ``len`` and ``[i]``; see
-            `sam2_core.inference.frames.open_frames`.
+            `sam2_core.inference.frames.opening.open_frames`.
         offload_video_to_cpu, async_loading_frames
             Accepted for official scripts; frames are always read when needed, and never all held.
         offload_state_to_cpu

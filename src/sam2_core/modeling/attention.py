@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sam2_core.modeling.narrow_values import attend_narrow, suits_tiles
+from sam2_core.kernels.narrow_values import attend_narrow, suits_tiles
+from sam2_core.kernels.products import Linear, linear
 from sam2_core.modeling.position import rotate, rotate_in_place
-from sam2_core.modeling.products import Linear, linear
 
 
 def weighted_values(q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Tensor:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sam2_core.kernels.products import PointwiseConv2d
 from sam2_core.modeling.image_encoder import ImageFeatures
-from sam2_core.modeling.products import PointwiseConv2d
 
 
 class DetailBranch(nn.Module):

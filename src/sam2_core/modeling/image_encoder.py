@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sam2_core.config import ModelConfig
+from sam2_core.kernels.products import PointwiseConv2d, in_a_row
 from sam2_core.modeling.hiera import Hiera
-from sam2_core.modeling.products import PointwiseConv2d, in_a_row
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sam2_core.modeling.products import ROWS, Activation, Linear, in_pieces, on_plain_cpu
+from sam2_core.kernels.products import ROWS, Activation, Linear, in_pieces, on_plain_cpu
 
 FEW_CHANNELS = 16
 """Maps of at most so many channels are normed one after another."""

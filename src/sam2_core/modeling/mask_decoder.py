@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sam2_core.config import MaskDecoderConfig, ModelConfig
+from sam2_core.kernels.products import PointwiseConv2d
 from sam2_core.modeling.attention import Attention
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.layers import MLP, LayerNorm2d
-from sam2_core.modeling.products import PointwiseConv2d
 
 
 @dataclass(frozen=True, slots=True)

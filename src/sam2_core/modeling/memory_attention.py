@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from sam2_core.config import ModelConfig
+from sam2_core.kernels.products import ROWS, Linear, in_pieces
 from sam2_core.modeling.attention import RotaryAttention
 from sam2_core.modeling.position import axial_rotation, sine_position_map
-from sam2_core.modeling.products import ROWS, Linear, in_pieces
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from sam2_core.config import ModelConfig
+from sam2_core.kernels.products import ROWS, Linear, PointwiseConv2d, in_pieces
 from sam2_core.modeling.layers import LayerNorm2d
-from sam2_core.modeling.products import ROWS, Linear, PointwiseConv2d, in_pieces
 
 
 class MaskDownSampler(nn.Module):

@@ -12,10 +12,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+from sam2_core.training.clip_windows import WindowSettings
 from sam2_core.training.clips import ClipSettings
 from sam2_core.training.recipes import Phase, Recipe, Task
 from sam2_core.training.steps import PromptSettings
-from sam2_core.training.windows import WindowSettings
 
 STILL_GROUPS = {
     "nuclei": 0.9,

@@ -21,8 +21,8 @@ from torch.nn import functional
 
 from sam2_core.errors import StackError
 from sam2_core.training.augment import INVERTING, augment
+from sam2_core.training.clip_windows import View, WindowSettings, cut_window, random_view
 from sam2_core.training.pack import Record, TrainingPack
-from sam2_core.training.windows import View, WindowSettings, cut_window, random_view
 
 MIN_WINDOW_AREA = 0.0015  # of the window: smaller remains of objects are not asked for
 PRESENT_AREA = 0.0008  # of the window: an object with less than this is absent

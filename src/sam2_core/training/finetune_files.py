@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 from sam2_core.checkpoints.registry import BUNDLED_NAME, ModelEntry, add_model, models
 from sam2_core.checkpoints.save import save_checkpoint
 from sam2_core.errors import CheckpointError
-from sam2_core.training.finetune import LEARNING_RATES, Finetuning, Look
+from sam2_core.training.finetuning import LEARNING_RATES, Finetuning, Look
 from sam2_core.training.held_out_scores import Scores
 
 FileKind = Literal["safetensors", "pt"]

@@ -16,10 +16,10 @@ from torch.utils._pytree import tree_leaves
 from sam2_core import SAM2VideoPredictor
 from sam2_core.config import load_config
 from sam2_core.errors import DeviceMemoryError
-from sam2_core.inference.chunks import Chunks
-from sam2_core.inference.device_memory import BUDGETS, MOST_OBJECTS, bytes_per_object, is_out_of_memory
-from sam2_core.inference.precision import running
-from sam2_core.inference.runtime import Runtime
+from sam2_core.inference.network.chunks import Chunks
+from sam2_core.inference.network.device_memory import BUDGETS, MOST_OBJECTS, bytes_per_object, is_out_of_memory
+from sam2_core.inference.network.precision import running
+from sam2_core.inference.network.runtime import Runtime
 from sam2_core.modeling.sam2 import Sam2Model
 
 CPU = torch.device("cpu")

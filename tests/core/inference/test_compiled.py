@@ -8,11 +8,11 @@ from stand_ins import movie
 from torch._dynamo.utils import counters
 
 from sam2_core import SAM2VideoPredictor
-from sam2_core.inference.compiled import CompiledCall, bucket
-from sam2_core.inference.device_memory import is_out_of_memory
-from sam2_core.inference.memory_bank import SelectionRule, select_memories
-from sam2_core.inference.precision import running
-from sam2_core.inference.runtime import Runtime
+from sam2_core.inference.memory.memory_bank import SelectionRule, select_memories
+from sam2_core.inference.network.compiled import CompiledCall, bucket
+from sam2_core.inference.network.device_memory import is_out_of_memory
+from sam2_core.inference.network.precision import running
+from sam2_core.inference.network.runtime import Runtime
 
 FRAMES = 21
 FULL_FROM = 16  # six tracked frames and fifteen pointers behind a prompt on frame 0

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from sam2_core.errors import StackError
-from sam2_core.inference.frames import OpenedFrames, open_frames
+from sam2_core.inference.frames.opening import OpenedFrames, open_frames
 
 
 @pytest.fixture

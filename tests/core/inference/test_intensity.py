@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sam2_core.errors import StackError
-from sam2_core.inference.intensity import estimate_limits, frame_to_rgb, sampled_indices
+from sam2_core.inference.frames.contrast import estimate_limits, frame_to_rgb, sampled_indices
 
 
 def test_bytes_pass_as_they_are(rng: np.random.Generator) -> None:

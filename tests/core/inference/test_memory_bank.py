@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sam2_core.inference.memory_bank import (
+from sam2_core.inference.memory.memory_bank import (
     PACKED_LOGIT,
     MemoryBank,
     MemoryEntry,

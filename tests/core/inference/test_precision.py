@@ -7,7 +7,7 @@ import contextlib
 import pytest
 import torch
 
-from sam2_core.inference.precision import pick_precision, running
+from sam2_core.inference.network.precision import pick_precision, running
 
 CUDA = torch.device("cuda:0")
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sam2_core.errors import PromptError
-from sam2_core.inference.prompts import (
+from sam2_core.inference.prompt_inputs import (
     checked_boxes,
     checked_points,
     mask_prompt,

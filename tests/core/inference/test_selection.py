@@ -9,7 +9,7 @@ from predictor_calls import run_by_object as run
 from stand_ins import movie
 
 from sam2_core import PromptError, SAM2VideoPredictor
-from sam2_core.inference.selection import Selected
+from sam2_core.inference.memory.selection import Selected
 
 PLACES = {1: (60, 50), 2: (150, 80), 3: (100, 120)}
 

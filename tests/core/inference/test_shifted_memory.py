@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sam2_core.inference.frame_step import shifted
+from sam2_core.inference.network.frame_step import shifted
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from predictor_calls import through_files
 from stand_ins import movie
 
 from sam2_core import CheckpointError, SAM2VideoPredictor, StackError
-from sam2_core.inference.memory_bank import PackedMask
+from sam2_core.inference.memory.memory_bank import PackedMask
 
 
 @pytest.fixture(scope="module")

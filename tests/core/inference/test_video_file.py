@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from sam2_core.errors import StackError
-from sam2_core.inference.frames import open_frames
-from sam2_core.inference.video_file import BUFFERED_FRAMES, VideoFrames
+from sam2_core.inference.frames.opening import open_frames
+from sam2_core.inference.frames.video_file import BUFFERED_FRAMES, VideoFrames
 
 av = pytest.importorskip("av")
 

@@ -11,7 +11,7 @@ from predictor_calls import run
 from stand_ins import movie
 
 from sam2_core import PromptError, SAM2VideoPredictor, StackError
-from sam2_core.inference.memory_bank import PackedMask
+from sam2_core.inference.memory.memory_bank import PackedMask
 from sam2_core.modeling.sam2 import NO_OBJECT_LOGIT
 
 ABSENT = NO_OBJECT_LOGIT

@@ -16,10 +16,10 @@ from sam2_core.training.adapters import (
     plain_state_dict,
     training_mode,
 )
+from sam2_core.training.clip_windows import WindowSettings
 from sam2_core.training.clips import ClipSettings, draw_batch
 from sam2_core.training.rollout import first_prediction, memorise, tracked_prediction
 from sam2_core.training.steps import PromptSettings, clip_losses
-from sam2_core.training.windows import WindowSettings
 
 
 def answers(model):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from sam2_core.training.batches import batches
+from sam2_core.training.clip_windows import WindowSettings
 from sam2_core.training.clips import ClipSettings
 from sam2_core.training.recipes import Phase, Recipe, Task, with_larger_batches
-from sam2_core.training.windows import WindowSettings
 
 
 def recipe_of(steps: int) -> Recipe:

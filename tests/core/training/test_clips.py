@@ -8,9 +8,9 @@ import torch
 
 from sam2_core.errors import StackError
 from sam2_core.training.augment import augment, normalise
+from sam2_core.training.clip_windows import WindowSettings
 from sam2_core.training.clips import ClipBatch, ClipSettings, draw_batch, pick_record, presence
 from sam2_core.training.pack import TrainingPack, load_pack, pack_record, save_pack, to_gray_u8
-from sam2_core.training.windows import WindowSettings
 
 
 def batch_of(pack: TrainingPack, seed: int, frames: int = 3, augmentation: float = 1.0) -> ClipBatch:

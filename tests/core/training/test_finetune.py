@@ -12,9 +12,9 @@ from PIL import Image
 from sam2_core.checkpoints.load import load_checkpoint, read_metadata, read_state_dict
 from sam2_core.checkpoints.registry import find_model
 from sam2_core.errors import CheckpointError, StackError
-from sam2_core.training import finetune as finetune_module
-from sam2_core.training.finetune import FinetuneSettings, Finetuning, window_span
+from sam2_core.training import finetuning as finetune_module
 from sam2_core.training.finetune_files import ModelStory, draw_curve, write_files
+from sam2_core.training.finetuning import FinetuneSettings, Finetuning, window_span
 from sam2_core.training.held_out_scores import HeldOutFrames, Scores, ScoreSettings
 from sam2_core.training.labelled_stack import split_stack
 

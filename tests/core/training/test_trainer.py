@@ -14,12 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from sam2_core import CheckpointError
 from sam2_core.training.cells_recipes import CELLS_NANO_RUNS, cells_nano_recipe
+from sam2_core.training.clip_windows import WindowSettings
 from sam2_core.training.clips import ClipSettings, draw_batch
-from sam2_core.training.export import export_mean, export_weights
 from sam2_core.training.recipes import Phase, Recipe, Task
 from sam2_core.training.steps import PromptSettings, clip_losses, frame_times
 from sam2_core.training.trainer import Trainer
-from sam2_core.training.windows import WindowSettings
+from sam2_core.training.weights_export import export_mean, export_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

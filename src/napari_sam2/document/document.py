@@ -1,0 +1,264 @@
+"""What a person said, as one immutable value: the prompts and the objects. Masks follow from it and are not in it.
+
+Each edit returns a new `Document`, which shares with the old one what did not change, so that undoing is putting an
+old one back. `difference` says by which prompts and objects two documents differ; the engine and the views follow it.
+What a prompt means to a model, and whether it fits the movie (`prompts.check_prompts`), is not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from napari_sam2.document.joined_prompts import joined, same_prompt
+from napari_sam2.document.objects import ObjectInfo
+from napari_sam2.document.polygons import mask_of_polygon
+from napari_sam2.document.prompt import Prompt, gathered
+from napari_sam2.document.prompt_map import PromptKey, PromptMap
+from sam2_core.errors import PromptError
+
+__all__ = ["Document", "DocumentDiff", "PromptKey", "difference", "joined", "mask_of_polygon", "same_prompt"]
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """Prompts and objects; every prompt's object is known. Compare two with `difference`.
+
+    Attributes
+    ----------
+    prompts
+        (object_id, frame) -> all that was said about the object there, ascending; any mapping is taken.
+    objects
+        Object id -> what is known about it besides, in the order in which they were made; any mapping is taken.
+    """
+
+    prompts: Mapping[PromptKey, Prompt] = field(default_factory=dict)
+    objects: Mapping[int, ObjectInfo] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prompts", PromptMap.of(self.prompts))
+        object.__setattr__(self, "objects", MappingProxyType(dict(self.objects)))
+        unknown = [object_id for object_id in self._map.object_ids if object_id not in self.objects]
+        if unknown:
+            raise PromptError(f"prompts name objects {unknown}, which the document does not have; add them to objects.")
+        for object_id in self.objects:
+            self.ancestors(object_id)
+
+    @classmethod
+    def of(cls, prompts: Iterable[Prompt], objects: Iterable[ObjectInfo] = ()) -> Document:
+        """Return the document of prompts given in any order and in pieces; objects that are not described are made.
+
+        Raises
+        ------
+        PromptError
+            If an object has two boxes or two masks on one frame.
+        """
+        known = {info.object_id: info for info in objects}
+        return cls({}, known).with_prompts({(one.object_id, one.frame): one for one in gathered(prompts)})
+
+    def with_prompt(self, prompt: Prompt) -> Document:
+        """Return the document in which this is all that is said about the object on the frame."""
+        return self.with_prompts({(prompt.object_id, prompt.frame): prompt})
+
+    def with_prompts(self, changes: Mapping[PromptKey, Prompt | None]) -> Document:
+        """Return the document after many changes of prompts; None takes a prompt away, if it is there.
+
+        Raises
+        ------
+        PromptError
+            If a prompt stands under another key than its own.
+        """
+        prompts, objects = self._map.changed(changes), dict(self.objects)
+        for object_id in prompts.object_ids:
+            objects.setdefault(object_id, ObjectInfo(object_id))
+        return Document(prompts, objects)
+
+    def without_prompt(self, key: PromptKey) -> Document:
+        """Return the document without that prompt; the object stays.
+
+        Raises
+        ------
+        PromptError
+            If there is no such prompt.
+        """
+        if key not in self.prompts:
+            object_id, frame = key
+            raise PromptError(
+                f"frame {frame} has no prompt for object {object_id}; it has some on frames "
+                f"{sorted(self.prompts_of(object_id))}."
+            )
+        return self.with_prompts({key: None})
+
+    def with_object(self, info: ObjectInfo) -> Document:
+        """Return the document with this said about the object, which is new or known.
+
+        Raises
+        ------
+        PromptError
+            If its parent does not exist or descends from it.
+        """
+        return Document(self.prompts, {**self.objects, info.object_id: info})
+
+    def without_object(self, object_id: int) -> Document:
+        """Return the document without the object and its prompts; its children have no parent any more.
+
+        Raises
+        ------
+        PromptError
+            If there is no such object.
+        """
+        self.check_object(object_id)
+        return Document(self._map.with_objects({object_id: {}}), _without(self.objects, object_id, heir=None))
+
+    def merged(self, into: int, other: int) -> Document:
+        """Return the document in which `other` is part of `into`: prompts joined per frame, children handed over.
+
+        Raises
+        ------
+        PromptError
+            If one of them does not exist or they are the same.
+        """
+        self._check_pair(into, other)
+        prompts = self.prompts_of(into)
+        for frame, prompt in self._map.of_object(other).items():
+            moved = replace(prompt, object_id=into)
+            prompts[frame] = joined(prompts[frame], moved) if frame in prompts else moved
+        kept = self.objects[into]
+        about = replace(kept, name=kept.name or self.objects[other].name, parent=self._merged_parent(into, other))
+        objects = _without({**self.objects, into: about}, other, heir=into)
+        return Document(self._map.with_objects({into: prompts, other: {}}), objects)
+
+    def swapped(self, a: int, b: int, from_frame: int) -> Document:
+        """Return the document in which the two exchange their prompts on `from_frame` and all later frames.
+
+        Raises
+        ------
+        PromptError
+            If one of them does not exist or they are the same.
+        """
+        self._check_pair(a, b)
+        exchanged: dict[int, dict[int, Prompt]] = {a: {}, b: {}}
+        for object_id, other in ((a, b), (b, a)):
+            for frame, prompt in self._map.of_object(object_id).items():
+                owner = other if frame >= from_frame else object_id
+                exchanged[owner][frame] = replace(prompt, object_id=owner)
+        return Document(self._map.with_objects(exchanged), self.objects)
+
+    def next_object_id(self) -> int:
+        """Return the id of the next new object: one more than the highest."""
+        return max(self.objects, default=0) + 1
+
+    def prompts_of(self, object_id: int) -> dict[int, Prompt]:
+        """Return the prompts of an object by frame, ascending; empty without any."""
+        return dict(self._map.of_object(object_id))
+
+    def ancestors(self, object_id: int) -> list[int]:
+        """Return the object's parent, its parent and so on; empty without a parent.
+
+        Raises
+        ------
+        PromptError
+            If one of them does not exist or comes from itself.
+        """
+        found: list[int] = []
+        parent = self.objects[object_id].parent
+        while parent is not None:
+            if parent not in self.objects:
+                raise PromptError(
+                    f"object {parent}, the parent of {[object_id, *found][-1]}, does not exist; use None."
+                )
+            if parent == object_id or parent in found:
+                raise PromptError(
+                    f"object {object_id} comes from {[*found, parent]}, a circle; give one another parent."
+                )
+            found.append(parent)
+            parent = self.objects[parent].parent
+        return found
+
+    @property
+    def locked(self) -> frozenset[int]:
+        """Ids of the objects that are locked."""
+        return frozenset(object_id for object_id, info in self.objects.items() if info.locked)
+
+    def check_object(self, object_id: int) -> None:
+        """Return nothing if the object exists.
+
+        Raises
+        ------
+        PromptError
+            If it does not.
+        """
+        if object_id not in self.objects:
+            raise PromptError(
+                f"object {object_id} does not exist; there are {sorted(self.objects) or 'none yet'}: choose one of "
+                "these or add a prompt for it."
+            )
+
+    @property
+    def _map(self) -> PromptMap:
+        return PromptMap.of(self.prompts)
+
+    def _check_pair(self, first: int, second: int) -> None:
+        self.check_object(first)
+        self.check_object(second)
+        if first == second:
+            raise PromptError(f"object {first} was given twice; choose two different ones.")
+
+    def _merged_parent(self, into: int, other: int) -> int | None:
+        own = self.objects[into].parent
+        if own is not None and other not in self.ancestors(into):
+            return own
+        return None if into in self.ancestors(other) else self.objects[other].parent
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentDiff:
+    """By what a new document differs from an old one; all ascending.
+
+    Attributes
+    ----------
+    changed
+        Keys of prompts that are new or different, their masks compared too.
+    removed
+        Keys of prompts that are gone.
+    objects
+        Ids of objects that are new or described differently.
+    removed_objects
+        Ids of objects that are gone.
+    """
+
+    changed: tuple[PromptKey, ...] = ()
+    removed: tuple[PromptKey, ...] = ()
+    objects: tuple[int, ...] = ()
+    removed_objects: tuple[int, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.changed or self.removed or self.objects or self.removed_objects)
+
+    @property
+    def keys(self) -> tuple[PromptKey, ...]:
+        """Keys of all prompts that are new, different or gone, ascending."""
+        return tuple(sorted((*self.changed, *self.removed)))
+
+
+def difference(old: Document, new: Document) -> DocumentDiff:
+    """Return what to do to come from one document to the other."""
+    before, after = PromptMap.of(old.prompts), PromptMap.of(new.prompts)
+    return DocumentDiff(
+        changed=tuple(after.differing(before)),
+        removed=tuple(key for key in before.differing(after) if key not in after),
+        objects=tuple(sorted(key for key, info in new.objects.items() if old.objects.get(key) != info)),
+        removed_objects=tuple(sorted(old.objects.keys() - new.objects.keys())),
+    )
+
+
+def _without(objects: Mapping[int, ObjectInfo], gone: int, heir: int | None) -> dict[int, ObjectInfo]:
+    """Return the objects without one; its children get `heir` as their parent."""
+    return {
+        object_id: replace(info, parent=heir) if info.parent == gone and object_id != heir else info
+        for object_id, info in objects.items()
+        if object_id != gone
+    }

@@ -1,0 +1,42 @@
+"""What is known about an object besides its prompts: name, visibility, lock and parent, as a value.
+
+An object's id is its label value and never changes; its colour follows from the label and is not kept here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_sam2.document.prompt import LARGEST_ID
+from sam2_core.errors import PromptError
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One object of a session.
+
+    Attributes
+    ----------
+    object_id
+        Label value, 1 or more.
+    name
+        What a person calls it; may be empty.
+    visible
+        Whether its masks are shown.
+    locked
+        Whether its masks are kept as they are: no run changes them, and they win where masks overlap.
+    parent
+        Object id that it came from by division, or None.
+    """
+
+    object_id: int
+    name: str = ""
+    visible: bool = True
+    locked: bool = False
+    parent: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.object_id <= LARGEST_ID:
+            raise PromptError(f"object id {self.object_id} cannot be a label; use 1 to {LARGEST_ID}.")
+        if self.parent == self.object_id:
+            raise PromptError(f"object {self.object_id} cannot be its own parent; choose another one or None.")

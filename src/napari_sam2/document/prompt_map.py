@@ -1,0 +1,96 @@
+"""Prompts by object and frame, immutable: an edit makes a new map that shares all objects it does not touch.
+
+So an edit among 100,000 prompts costs as much as the prompts of its object, and telling two maps apart passes over
+objects that are the same in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from napari_sam2.document.joined_prompts import same_prompt
+from napari_sam2.document.prompt import Prompt
+from sam2_core.errors import PromptError
+
+PromptKey = tuple[int, int]
+"""(object_id, frame)."""
+
+_NOTHING: Mapping[int, Prompt] = {}
+
+
+class PromptMap(Mapping[PromptKey, Prompt]):
+    """(object_id, frame) -> prompt, ascending.
+
+    Parameters
+    ----------
+    by_object
+        Object id -> frame -> prompt, frames ascending, no object without prompts; nobody changes it any more.
+    """
+
+    __slots__ = ("_by_object",)
+
+    def __init__(self, by_object: Mapping[int, Mapping[int, Prompt]]) -> None:
+        self._by_object = by_object
+
+    @classmethod
+    def of(cls, prompts: Mapping[PromptKey, Prompt]) -> PromptMap:
+        """Return the map of prompts by key.
+
+        Raises
+        ------
+        PromptError
+            If a prompt stands under another key than its own.
+        """
+        return prompts if isinstance(prompts, cls) else cls({}).changed(prompts)
+
+    def __getitem__(self, key: PromptKey) -> Prompt:
+        return self._by_object[key[0]][key[1]]
+
+    def __iter__(self) -> Iterator[PromptKey]:
+        return ((object_id, frame) for object_id in self.object_ids for frame in self._by_object[object_id])
+
+    def __len__(self) -> int:
+        return sum(len(frames) for frames in self._by_object.values())
+
+    @property
+    def object_ids(self) -> list[int]:
+        """Ids of the objects that have prompts, ascending."""
+        return sorted(self._by_object)
+
+    def of_object(self, object_id: int) -> Mapping[int, Prompt]:
+        """Return the prompts of an object by frame, ascending; empty without any."""
+        return self._by_object.get(object_id, _NOTHING)
+
+    def changed(self, changes: Mapping[PromptKey, Prompt | None]) -> PromptMap:
+        """Return the map after changes; None takes a prompt away, if it is there.
+
+        Raises
+        ------
+        PromptError
+            If a prompt stands under another key than its own.
+        """
+        touched: dict[int, dict[int, Prompt]] = {}
+        for (object_id, frame), prompt in changes.items():
+            frames = touched.setdefault(object_id, dict(self.of_object(object_id)))
+            if prompt is None:
+                frames.pop(frame, None)
+                continue
+            if (object_id, frame) != (prompt.object_id, prompt.frame):
+                raise PromptError(
+                    f"{prompt.place}: the prompt was given for object {object_id}, frame {frame}; use its own key."
+                )
+            frames[frame] = prompt
+        return self.with_objects(touched)
+
+    def with_objects(self, touched: Mapping[int, Mapping[int, Prompt]]) -> PromptMap:
+        """Return the map in which these are all the prompts of these objects, by frame."""
+        ascending = {object_id: dict(sorted(frames.items())) for object_id, frames in touched.items()}
+        merged = {**self._by_object, **ascending}
+        return PromptMap({object_id: frames for object_id, frames in merged.items() if frames})
+
+    def differing(self, other: PromptMap) -> Iterator[PromptKey]:
+        """Yield the keys, ascending, of prompts that the other map has not or says something else for."""
+        for object_id in self.object_ids:
+            own, others = self.of_object(object_id), other.of_object(object_id)
+            if own is not others:
+                yield from ((object_id, frame) for frame in own if not same_prompt(own[frame], others.get(frame)))

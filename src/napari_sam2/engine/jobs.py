@@ -1,0 +1,142 @@
+"""What the lane is asked to do, as values: show the masks of prompts, or carry masks along the movie.
+
+A job carries the document that it starts with and goes on with it whatever is edited meanwhile. `span_plan` makes the
+spans of a job; `engine` runs it. Nothing here touches an image or a model.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from napari_sam2.document.document import Document, PromptKey
+from napari_sam2.engine.plan import Direction
+from napari_sam2.masks.stored_masks import StoredMask
+
+
+@dataclass(frozen=True, slots=True)
+class PropagateRequest:
+    """What a person asks for.
+
+    Attributes
+    ----------
+    direction
+        "forward", "backward" or "both" from the prompts.
+    frames
+        Frames whose masks are wanted, ascending; all where None.
+    object_ids
+        For whom; all that have prompts where None. Locked ones are left out either way.
+    only_stale
+        Only what is stale or was never reached.
+    until_next_prompt
+        Each object stops before the first prompted frame that it comes to behind the first of `frames`.
+    """
+
+    direction: Direction = "both"
+    frames: range | None = None
+    object_ids: tuple[int, ...] | None = None
+    only_stale: bool = False
+    until_next_prompt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Frames on which one object is decided in one leg.
+
+    Attributes
+    ----------
+    leg
+        "forward" or "backward".
+    object_id
+        The object.
+    anchor
+        Prompted frame with which the leg of the object begins.
+    frames
+        Frames that are wanted, in the order of the leg; consecutive, not empty.
+    """
+
+    leg: Literal["forward", "backward"]
+    object_id: int
+    anchor: int
+    frames: range
+
+    def to_json(self) -> list[Any]:
+        """Return it as JSON can hold it."""
+        return [self.leg, self.object_id, self.anchor, self.frames.start, self.frames.stop, self.frames.step]
+
+    @classmethod
+    def from_json(cls, entry: list[Any]) -> Span:
+        """Return what `to_json` wrote."""
+        leg, object_id, anchor, start, stop, step = entry
+        return cls(leg, int(object_id), int(anchor), range(start, stop, step))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreviewJob:
+    """Bring the masks of all prompts to what the document says; `total` of its updates counts changed prompts.
+
+    Attributes
+    ----------
+    document, revision
+        What it starts with.
+    known
+        Masks of prompts that only take away, for an engine that does not know what they take away from.
+    unshown
+        Keys whose masks are wanted although the engine may know their prompts.
+    """
+
+    document: Document
+    revision: int
+    known: Mapping[PromptKey, StoredMask] = field(default_factory=dict)
+    unshown: frozenset[PromptKey] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PropagateJob:
+    """Bring the prompts' masks up to date, then carry the objects along their spans.
+
+    Attributes
+    ----------
+    document, revision
+        What it starts with.
+    request
+        What was asked for.
+    spans
+        What that comes to, given which masks there are.
+    resumes
+        Whether it goes on with a run that was interrupted, instead of beginning one.
+    known, unshown
+        See `PreviewJob`.
+    diameter_px
+        Of a typical object, as far as prompts and their masks tell when the run begins.
+    """
+
+    document: Document
+    revision: int
+    request: PropagateRequest
+    spans: tuple[Span, ...] = ()
+    resumes: bool = False
+    known: Mapping[PromptKey, StoredMask] = field(default_factory=dict)
+    unshown: frozenset[PromptKey] = frozenset()
+    diameter_px: float | None = None
+
+
+Job = PreviewJob | PropagateJob
+
+
+class CancelToken:
+    """A wish to stop, seen by the job before the next frame or prompt; may be set from any thread."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        """Ask the job to stop."""
+        self._event.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was asked for."""
+        return self._event.is_set()

@@ -1,0 +1,149 @@
+"""Which frames a propagation decides for which object, and the passes of the predictor that this takes.
+
+`plan_spans` reads a request against the prompts and the masks that there are: one `Span` per object and leg, of the
+frames that are wanted. `passes_of` joins spans, once it is known where each has to begin, into passes: runs over
+consecutive frames with the objects that are under way there, so that each frame is visited once per leg. Nothing here
+touches an image or a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from napari_sam2.document.document import Document
+from napari_sam2.engine.jobs import PropagateRequest, Span
+from napari_sam2.engine.plan import Direction
+from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.masks.stored_masks import MaskStatus
+from sam2_core.errors import PromptError
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One run of the predictor over consecutive frames for the objects that are under way there.
+
+    Attributes
+    ----------
+    leg
+        "forward" or "backward".
+    frames
+        In the order in which they are visited; not empty.
+    object_ids
+        Ascending.
+    """
+
+    leg: str
+    frames: range
+    object_ids: tuple[int, ...]
+
+    @property
+    def reverse(self) -> bool:
+        """Whether the frames are visited from late to early."""
+        return self.leg == "backward"
+
+
+def plan_spans(request: PropagateRequest, document: Document, masks: MaskStore, frame_count: int) -> tuple[Span, ...]:
+    """Return what a request comes to, forward spans first; empty where nothing is stale.
+
+    Raises
+    ------
+    PromptError
+        If an object that is asked for does not exist or has no prompt, or there are no prompts at all.
+    """
+    found: list[Span] = []
+    for object_id in _asked_for(request, document):
+        prompted = sorted(document.prompts_of(object_id))
+        for leg, anchor, frames in _legs(request.direction, prompted, frame_count):
+            wanted = _within(frames, request.frames)
+            if request.until_next_prompt:
+                wanted = _before_next(wanted, prompted)
+            if request.only_stale:
+                wanted = _undecided(wanted, masks.frames(object_id), prompted)
+            if any(frame not in prompted for frame in wanted):
+                found.append(Span(leg, object_id, anchor, wanted))  # type: ignore[arg-type]
+    return tuple(sorted(found, key=lambda span: (span.leg == "backward", span.object_id)))
+
+
+def passes_of(begins: Mapping[Span, int]) -> tuple[Pass, ...]:
+    """Return the passes over spans, each of which begins at a frame at or before those that it wants.
+
+    Forward passes come first; within a leg the passes follow one another in its order.
+    """
+    passes: list[Pass] = []
+    for leg, sign in (("forward", 1), ("backward", -1)):
+        spans = {span: sign * begin for span, begin in begins.items() if span.leg == leg}
+        for start, stop in _cuts(spans, sign):
+            under_way = sorted(span.object_id for span, begin in spans.items() if begin <= start < _end(span, sign))
+            if under_way:
+                passes.append(Pass(leg, range(sign * start, sign * stop, sign), tuple(under_way)))
+    return tuple(passes)
+
+
+def _end(span: Span, sign: int) -> int:
+    """Return the position, frame * sign, behind the last frame of a span."""
+    return sign * span.frames[-1] + 1
+
+
+def _cuts(spans: Mapping[Span, int], sign: int) -> Iterator[tuple[int, int]]:
+    """Yield the stretches [start, stop) of positions between which the same objects are under way.
+
+    Frame 0 is never a backward pass of its own: the predictor does not run backward from there.
+    """
+    places = {*spans.values(), *(_end(span, sign) for span in spans)}
+    if sign < 0 and min(places, default=0) < 0:
+        places.discard(0)
+    yield from pairwise(sorted(places))
+
+
+def _asked_for(request: PropagateRequest, document: Document) -> list[int]:
+    prompted = {object_id for object_id, _ in document.prompts}
+    if not prompted:
+        raise PromptError("There are no prompts; add one with session.add_points(...), then propagate.")
+    chosen = sorted(prompted) if request.object_ids is None else list(dict.fromkeys(request.object_ids))
+    for object_id in chosen:
+        document.check_object(object_id)
+        if object_id not in prompted:
+            raise PromptError(
+                f"object {object_id} has no prompt on any frame; add one with session.add_points({object_id}, ...)."
+            )
+    locked = document.locked
+    return [object_id for object_id in chosen if object_id not in locked]
+
+
+def _legs(direction: Direction, prompted: Sequence[int], frame_count: int) -> Iterator[tuple[str, int, range]]:
+    """Yield name, anchor and frames of an object's legs over the whole movie."""
+    first, last = prompted[0], prompted[-1]
+    if direction in ("forward", "both"):
+        yield "forward", first, range(first, frame_count)
+    if direction == "both" and first > 0:
+        yield "backward", first, range(first - 1, -1, -1)
+    if direction == "backward":
+        yield "backward", last, range(last, -1, -1)
+
+
+def _within(frames: range, wanted: range | None) -> range:
+    if wanted is None or not frames:
+        return frames
+    if frames.step > 0:
+        return range(max(frames.start, wanted.start), min(frames.stop, wanted.stop))
+    return range(min(frames.start, wanted.stop - 1), max(frames.stop, wanted.start - 1), -1)
+
+
+def _before_next(frames: range, prompted: Sequence[int]) -> range:
+    """Return the frames up to the first prompted one behind the first of them."""
+    for index, frame in enumerate(frames):
+        if index and frame in prompted:
+            return frames[:index]
+    return frames
+
+
+def _undecided(frames: range, masks: Mapping[int, object], prompted: Sequence[int]) -> range:
+    """Return the frames from the first to the last that is stale or has no mask; prompted ones count as decided."""
+    open_ones = [
+        index
+        for index, frame in enumerate(frames)
+        if frame not in prompted and getattr(masks.get(frame), "status", MaskStatus.stale) is MaskStatus.stale
+    ]
+    return frames[open_ones[0] : open_ones[-1] + 1] if open_ones else frames[:0]

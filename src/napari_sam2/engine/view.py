@@ -1,0 +1,125 @@
+"""What the model looks at: whole frames, or a window that follows each object; and a sentence that says why.
+
+`ViewRequest` is what a person asked for, checked before any model is loaded; `choose_view` decides when the size of
+the model's input is known. In doubt whole frames are looked at: only the size of an object tells how large a window
+must be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from napari_sam2.document.prompt import Prompt, typical_diameter
+from napari_sam2.engine.tracking import VideoPredictor
+from sam2_core.errors import StackError
+from sam2_core.windowed.windowed_predictor import WindowedPredictor
+
+SMALLEST_SEEN_PX = 31
+"""An object that takes fewer pixels of the model's input on the whole frame (12 % of 256) is looked at in a window."""
+MUCH_LARGER = 2.5
+"""A frame so many times larger than the model's input is worth a hint when the size of the objects is not known."""
+
+
+class ViewChoice(StrEnum):
+    """What the model looks at."""
+
+    auto = "auto"
+    full = "full"
+    windows = "windows"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRequest:
+    """What was asked for, and how large an object typically is.
+
+    Attributes
+    ----------
+    view
+        "auto" decides by the size of the objects.
+    diameter_px
+        In pixels of the frame, None if nothing tells it.
+    source
+        Where the diameter is from, for messages.
+    """
+
+    view: ViewChoice
+    diameter_px: float | None
+    source: str
+
+    @property
+    def settings(self) -> str:
+        """Words for the settings of a run, the same only where the view will be the same."""
+        size = "unknown" if self.diameter_px is None else f"{self.diameter_px:.6g}"
+        return f"view {self.view.value}, object diameter {size}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenView:
+    """A predictor that looks as chosen, and a sentence for people."""
+
+    predictor: VideoPredictor
+    sentence: str
+
+
+def view_request(view: ViewChoice, object_diameter: float | None, prompts: Sequence[Prompt]) -> ViewRequest:
+    """Return the request, with the diameter estimated from boxes and masks among the first prompts if it is not given.
+
+    Raises
+    ------
+    StackError
+        If the diameter cannot be one, or windows are asked for and nothing tells how large.
+    """
+    if object_diameter is not None:
+        if not object_diameter >= 1:
+            raise StackError(
+                f"--object-diameter {object_diameter:g} cannot be used; give pixels of the image, 1 or more."
+            )
+        return ViewRequest(view, object_diameter, "as given")
+    diameter = typical_diameter(prompts)
+    if view is ViewChoice.windows and diameter is None:
+        raise StackError(
+            "--view windows needs the size of an object: give --object-diameter in pixels, or a box or mask as a first "
+            "prompt."
+        )
+    return ViewRequest(view, diameter, "estimated from boxes and masks")
+
+
+def choose_view(request: ViewRequest, predictor: VideoPredictor, frame_size: tuple[int, int]) -> ChosenView:
+    """Return a predictor that looks at frames (height, width) as the request asks.
+
+    Parameters
+    ----------
+    request
+        What was asked for.
+    predictor
+        With its model loaded.
+    frame_size
+        (height, width) of the movie.
+    """
+    height, width = frame_size
+    diameter, model_px = request.diameter_px, predictor.image_size
+    if diameter is None:
+        return ChosenView(predictor, _without_size(request, frame_size, model_px))
+    seen = diameter * model_px / max(height, width)
+    why = (
+        f"an object of {diameter:.3g} px ({request.source}) takes {seen:.0f} of the model's {model_px} pixels on the "
+        f"whole frame of {width} x {height}"
+    )
+    windowed = WindowedPredictor(predictor, diameter)
+    small = request.view is ViewChoice.auto and seen < SMALLEST_SEEN_PX
+    if windowed.shows_whole(frame_size) or not (small or request.view is ViewChoice.windows):
+        return ChosenView(predictor, f"View: full frame; {why}.")
+    side = windowed.side_on(frame_size)
+    return ChosenView(windowed, f"View: windows of {side} x {side} px that follow the objects; {why}.")
+
+
+def _without_size(request: ViewRequest, frame_size: tuple[int, int], model_px: int) -> str:
+    height, width = frame_size
+    if request.view is ViewChoice.full or max(frame_size) <= MUCH_LARGER * model_px:
+        return "View: full frame."
+    return (
+        f"View: full frame; the model sees the {width} x {height} pixels as {model_px} x {model_px}. If objects are "
+        "small, give --object-diameter in pixels, and they are looked at in windows."
+    )

@@ -1,0 +1,86 @@
+"""Which object a pixel belongs to where masks overlap: labels of one frame from its masks.
+
+Locked objects win over painted masks, painted ones over all others; among equals the policy decides. The answer is the
+same in whatever order the masks are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from napari_sam2.masks.stored_masks import LARGEST_CODE, MaskStatus, StoredMask
+
+
+class Overlaps(StrEnum):
+    """What happens where masks of several objects lie over each other."""
+
+    logits = "logits"
+    """The highest logit gets the pixel; of equal ones the lower id."""
+    keep = "keep"
+    """The mask that came first keeps its pixels."""
+    allowed = "allowed"
+    """Masks are not cut: ask for the labels of one object at a time. For several at once as `logits`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layered:
+    """A mask that takes part in the labels of a frame.
+
+    Attributes
+    ----------
+    object_id
+        Value of its label.
+    mask
+        Where it is.
+    age
+        Smaller for masks that came earlier.
+    locked
+        Whether its object is.
+    """
+
+    object_id: int
+    mask: StoredMask
+    age: int
+    locked: bool
+
+    @property
+    def rank(self) -> int:
+        """Return 2 for a locked object, 1 for a painted mask, 0 for any other."""
+        return 2 if self.locked else int(self.mask.status is MaskStatus.edited)
+
+
+def painted(
+    layers: Iterable[Layered], size: tuple[int, int], overlaps: Overlaps, dtype: np.dtype[Any]
+) -> np.ndarray[Any, Any]:
+    """Return labels (H, W): at each pixel the id of the object that has it, else 0."""
+    labels = np.zeros(size, dtype=dtype)
+    taken = np.zeros(size, dtype=np.int16)
+    ordered = sorted(layers, key=lambda one: (one.age, one.object_id) if overlaps is Overlaps.keep else one.object_id)
+    for layer in ordered:
+        if layer.mask.is_empty:
+            continue
+        here = layer.mask.rows, layer.mask.columns
+        strength = _strength(layer, overlaps)
+        wins = strength > taken[here]
+        labels[here][wins] = layer.object_id
+        taken[here][wins] = strength[wins]
+    return labels
+
+
+def label_dtype(object_ids: Iterable[int]) -> np.dtype[Any]:
+    """Return uint16, or uint32 where an id does not fit into it."""
+    return np.dtype(np.uint16 if max(object_ids, default=0) < 2**16 else np.uint32)
+
+
+def _strength(layer: Layered, overlaps: Overlaps) -> np.ndarray[Any, Any]:
+    """Return (h, w) int16, 0 outside the mask: rank before logit, or rank alone where logits do not count."""
+    codes = layer.mask.codes()
+    inside = codes > 0
+    if overlaps is Overlaps.keep:
+        return inside * np.int16(layer.rank + 1)
+    return codes + inside * np.int16(layer.rank * (LARGEST_CODE + 1))

@@ -1,0 +1,71 @@
+"""What a change of prompts does to masks: what lies behind turns stale, what nothing speaks for any more goes.
+
+Behind a prompt are the masks of its object that were tracked past it: on later frames those of a forward leg, on
+earlier ones those of a backward leg. They stay visible until they are computed again.
+"""
+
+from __future__ import annotations
+
+from napari_sam2.document.document import Document, DocumentDiff, PromptKey
+from napari_sam2.document.prompt import Prompt
+from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
+
+
+def is_drawn(prompt: Prompt) -> bool:
+    """Return whether a prompt is a mask and nothing else: then that is the object's mask on the frame."""
+    return prompt.mask is not None and prompt.box_yx is None and not prompt.points_yx
+
+
+def follow(diff: DocumentDiff, document: Document, masks: MaskStore) -> list[MaskChange]:
+    """Return the changes made to masks so that they go with a document.
+
+    Parameters
+    ----------
+    diff
+        By what it differs from the one that the masks went with.
+    document
+        The new one.
+    masks
+        They are changed.
+    """
+    changes: list[MaskChange] = []
+    for object_id in diff.removed_objects:
+        changes += masks.remove_object(object_id)
+    for object_id in sorted({object_id for object_id, _ in diff.keys} - set(diff.removed_objects)):
+        if not document.prompts_of(object_id):
+            changes += masks.remove_object(object_id)
+            continue
+        for key in (key for key in diff.keys if key[0] == object_id):
+            changes += behind(key, masks)
+            changes += _on_the_frame(key, document.prompts.get(key), masks)
+    return changes
+
+
+def behind(key: PromptKey, masks: MaskStore) -> tuple[MaskChange, ...]:
+    """Return the changes made: what was tracked past the prompt of a key is stale.
+
+    A leg ends where the other one has been, so what a backward leg found before the first prompt does not lie behind a
+    correction of the forward leg.
+    """
+    object_id, changed = key
+    frames = masks.frames(object_id)
+    found: set[int] = set()
+    for leg, past in (
+        ("forward", [frame for frame in frames if frame > changed]),
+        ("backward", [frame for frame in reversed(list(frames)) if frame < changed]),
+    ):
+        for frame in past:
+            if frames[frame].leg not in (leg, "prompt"):
+                break
+            if frames[frame].leg == leg:
+                found.add(frame)
+    return masks.turn_stale(object_id, lambda frame, mask: frame in found)
+
+
+def _on_the_frame(key: PromptKey, prompt: Prompt | None, masks: MaskStore) -> list[MaskChange]:
+    """Return the changes made to the mask of a prompt itself: it is as drawn, or stale until it is computed again."""
+    mask = masks.get(key)
+    if prompt is not None and is_drawn(prompt) and prompt.mask is not None:
+        return [masks.put(key, StoredMask.of_mask(prompt.mask, MaskStatus.prompted))]
+    return [MaskChange(key, None, None) if mask is None else masks.put(key, mask.with_status(MaskStatus.stale))]

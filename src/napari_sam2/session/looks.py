@@ -1,0 +1,69 @@
+"""What a session looks at by its settings: the frames as the model sees them, and how large an object is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from napari_sam2.document.document import Document, PromptKey
+from napari_sam2.document.prompt import Prompt, typical_diameter
+from napari_sam2.engine.view import ViewRequest
+from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
+from napari_sam2.session.settings import SessionSettings
+from napari_sam2.stacks import ContrastLimits, ModelMovie, Movie, Stack
+
+
+def movie_of(stack: Stack, settings: SessionSettings) -> ModelMovie:
+    """Return the frames of a stack as the model sees them.
+
+    Raises
+    ------
+    StackError
+        If the settings name an axis, an index or a channel that is not there.
+    """
+    limits = None
+    if settings.contrast_limits is not None:
+        low, high = zip(*settings.contrast_limits, strict=True)
+        limits = ContrastLimits(low, high)
+    return ModelMovie(settings_movie(stack, settings), limits, even_out=settings.even_out)
+
+
+def look_of(settings: SessionSettings, document: Document, masks: MaskStore) -> ViewRequest:
+    """Return what the model is to look at, and how large an object is as far as settings, prompts or masks tell."""
+    if settings.object_diameter_px is not None:
+        return ViewRequest(settings.view, settings.object_diameter_px, "as given")
+    if settings.estimated_diameter_px is not None:
+        return ViewRequest(settings.view, settings.estimated_diameter_px, "estimated from the first prompts")
+    return ViewRequest(settings.view, _prompted_diameter(document, masks), "estimated from the first prompts")
+
+
+def _prompted_diameter(document: Document, masks: MaskStore) -> float | None:
+    """Return the median diameter of the objects by their first prompts, None if nothing tells it yet.
+
+    A mask or a box tells it by itself; clicks do once they have a mask.
+    """
+    firsts: dict[int, Prompt] = {}
+    for (object_id, _), prompt in document.prompts.items():
+        firsts.setdefault(object_id, prompt)
+    known = [typical_diameter([prompt]) or _mask_diameter(masks.get(_key(prompt))) for prompt in firsts.values()]
+    found = [diameter for diameter in known if diameter is not None]
+    return max(1.0, float(np.median(found))) if found else None
+
+
+def _key(prompt: Prompt) -> PromptKey:
+    return prompt.object_id, prompt.frame
+
+
+def _mask_diameter(mask: StoredMask | None) -> float | None:
+    """Return the diameter of the disc of a prompted mask's area, None where there is none that holds."""
+    if mask is None or mask.is_empty or mask.status is not MaskStatus.prompted:
+        return None
+    return math.sqrt(4 * np.count_nonzero(mask.codes()) / math.pi)
+
+
+def settings_movie(stack: Stack, settings: SessionSettings) -> Movie:
+    """Return the frames of a stack that settings choose."""
+    channels = None if settings.channels is None else list(settings.channels)
+    return stack.movie(settings.track_axis, channels, settings.fixed)

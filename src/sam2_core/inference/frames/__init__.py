@@ -1,0 +1,7 @@
+"""Frames in: a folder, a video or TIFF file, an array; contrast once for a stack; read ahead on a graphics card."""
+
+from __future__ import annotations
+
+from sam2_core.inference.frames.opening import FrameSource, OpenedFrames, open_frames
+
+__all__ = ["FrameSource", "OpenedFrames", "open_frames"]

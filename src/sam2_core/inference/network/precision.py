@@ -1,0 +1,53 @@
+"""In which number format the network runs: entered by a predictor for one call, never left on for the process.
+
+Nothing global is touched: TF32, the default dtype and the determinism of kernels stay as the process has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from sam2_core.inference.network.device_memory import explained
+
+PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def pick_precision(precision: str, device: torch.device) -> torch.dtype | None:
+    """Return the dtype to run in, None for plain float32.
+
+    ``auto`` is bfloat16 on CUDA devices that compute in it, float16 on those that would only imitate it, and float32
+    on a CPU and on MPS.
+
+    Raises
+    ------
+    ValueError
+        Another name than ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+    """
+    if precision == "auto":
+        return _half_precision(device) if device.type == "cuda" else None
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be auto or one of {sorted(PRECISIONS)}, is {precision!r}")
+    return PRECISIONS[precision]
+
+
+def _half_precision(device: torch.device) -> torch.dtype:
+    with torch.cuda.device(device):
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if has_bfloat16 else torch.float16
+
+
+@contextmanager
+def running(device: torch.device, dtype: torch.dtype | None) -> Iterator[None]:
+    """Run the body without gradients and in that precision, and say what can be done where memory runs out.
+
+    Raises
+    ------
+    DeviceMemoryError
+        The memory of the device ran out.
+    """
+    precision = torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+    with explained(device), torch.inference_mode(), precision:
+        yield

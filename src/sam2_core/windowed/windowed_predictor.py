@@ -1,0 +1,278 @@
+"""A video predictor that looks at objects through windows: on tiles that neighbours share, or one that follows each.
+
+A model that sees 256 pixels sees a cell of 60 pixels in a field of 1024 as a dot. `WindowedPredictor` answers the calls
+of a video predictor and gives every object its own state of the predictor that it was made with, over a movie of what
+the object's window shows (`stacks.windows`). Order: a prompt chooses the size and place of the window and is moved into
+it; a propagation runs all windows frame by frame in step, brings the logits back to where the window was, and places
+each window for the next frame by the mask.
+
+Shared windows are tiles, a fixed plan (`stacks.tiles`): each object is looked at in the tile that shows it well, and
+handed over to another when it comes near its border, or to a window around it when it is too large for any. Objects in
+the same tile share its image features, so the frame costs one pass of the encoder for each tile in use. Memories stay
+what they are: they are moved to where the object is expected in the new tile whenever they are looked at there. So what
+an object is seen in, and its mask within rounding, depends on that object alone. Without sharing each object has a
+window of its own that keeps it in the middle, so that its memories lie upon one another.
+
+A prompt that the window on its frame cannot show hands the object over to another one: its prompts are made again
+there. An object for which a window would be about as large as the frame is tracked on whole frames, and all such
+objects share one state. Not here: which pixel goes to which object (`patches`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+from sam2_core.errors import PromptError
+from sam2_core.inference.memory.snapshots import Snapshot
+from sam2_core.windowed.following_window import RecentFrames, usual_span, window_side
+from sam2_core.windowed.patches import Patch, WindowedLogits
+from sam2_core.windowed.prompt_calls import PromptCall, point_call, united
+from sam2_core.windowed.window_runs import Followed, in_step
+from sam2_core.windowed.windowed_snapshots import restore_snapshot, take_snapshot
+from sam2_core.windowed.windowed_state import View, WindowedState, needed_side
+
+WHOLE_FRAME_SHARE = 0.85
+"""From this share of the longer side of the frame on, the whole frame is looked at."""
+SHARED_ROOM = 1.2
+"""Tiles, which neighbours share, are larger than a window around a single object by this factor."""
+Answer = tuple[int, list[int], WindowedLogits]
+"""Frame index, object ids, and their logits (O, 1, H, W)."""
+
+
+class WindowedPredictor:
+    """The calls of a video predictor, answered through windows.
+
+    Parameters
+    ----------
+    predictor
+        A video predictor, for example `sam2_core.inference.SAM2VideoPredictor`.
+    object_diameter_px
+        Diameter of a typical object of the stack in pixels.
+    span
+        Share of the side that such an object takes in a window of its own; by the size of the model's input where None.
+    shared
+        Whether neighbours are seen in the same window where they fit, on tiles; else each object has its own, which
+        keeps it in the middle.
+    """
+
+    def __init__(
+        self, predictor: Any, object_diameter_px: float, span: float | None = None, shared: bool = True
+    ) -> None:
+        self.predictor = predictor
+        self.shared = shared
+        self.side = window_side(object_diameter_px, span or usual_span(self.image_size))
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square model input in pixels."""
+        return int(self.predictor.image_size)
+
+    def shows_whole(self, frame_size: tuple[int, int]) -> bool:
+        """Return whether objects of typical size are tracked on whole frames of (height, width)."""
+        return self.side >= WHOLE_FRAME_SHARE * max(frame_size)
+
+    def side_on(self, frame_size: tuple[int, int]) -> int:
+        """Return the side of the window in which an object of typical size is seen on frames of (height, width)."""
+        return self._tile_side(frame_size) or self.side
+
+    def init_state(self, video_path: Any, **options: Any) -> WindowedState:
+        """Return the state of a new run over frames; nothing is computed yet.
+
+        Parameters
+        ----------
+        video_path
+            Frames with `len`, `[i]`, `height` and `width`, or anything that the predictor opens.
+        **options
+            Passed on to the predictor for every window.
+        """
+        return WindowedState(*_opened(video_path, options))
+
+    def add_new_points_or_box(  # noqa: PLR0913 - the official signature
+        self,
+        inference_state: WindowedState,
+        frame_idx: int,
+        obj_id: int,
+        points: Any = None,
+        labels: Any = None,
+        clear_old_points: bool = True,
+        normalize_coords: bool = True,
+        box: Any = None,
+        need_output: bool = True,
+    ) -> Answer | None:
+        """Return the mask after points (x, y) or a box in pixels of the frame, for the objects of one view.
+
+        The objects that are returned are the prompted one and those that share its view; see
+        `sam2_core.inference.SAM2VideoPredictor.add_new_points_or_box` for the parameters.
+
+        Raises
+        ------
+        PromptError
+            The prompt cannot be used as it was given.
+        """
+        given = {"points": points, "labels": labels, "box": box, "normalized": not normalize_coords}
+        state = inference_state
+        return self._take(state, point_call(frame_idx, obj_id, state.size, not clear_old_points, **given), need_output)
+
+    def add_new_mask(
+        self, inference_state: WindowedState, frame_idx: int, obj_id: int, mask: Any, need_output: bool = True
+    ) -> Answer | None:
+        """Return the mask after a person drew it (H, W), for the objects of one view; None without ``need_output``.
+
+        Raises
+        ------
+        PromptError
+            The mask has another shape than the frames.
+        """
+        call = PromptCall.of_mask(frame_idx, obj_id, mask, inference_state.size)
+        return self._take(inference_state, call, need_output)
+
+    def propagate_in_video(
+        self,
+        inference_state: WindowedState,
+        start_frame_idx: int | None = None,
+        max_frame_num_to_track: int | None = None,
+        reverse: bool = False,
+    ) -> Iterator[Answer]:
+        """Yield frame by frame the masks of all objects; it may be closed between any two frames and started again.
+
+        The parameters are those of `sam2_core.inference.SAM2VideoPredictor.propagate_in_video`.
+
+        Raises
+        ------
+        PromptError
+            No object has a prompt.
+        """
+        state, views = inference_state, inference_state.prompted_views()
+        if not views:
+            raise PromptError("there is nothing to propagate; add a prompt with add_new_points_or_box or add_new_mask")
+        start = start_frame_idx
+        if start is None:
+            start = min(frame for _, prompted in views for frame in prompted)
+        runs = [Followed(view, prompted, start, reverse) for view, prompted in views]
+        frames = in_step(self.predictor, [view.state for view, _ in views], start, max_frame_num_to_track, reverse)
+        with closing(frames):
+            for frame, answers in frames:
+                found: dict[int, Patch] = {}
+                for run, logits in zip(runs, answers, strict=True):
+                    found |= run.seen(frame, logits)
+                patches = [found.get(object_id) for object_id in state.obj_ids]
+                yield frame, state.obj_ids, WindowedLogits(patches, state.size)
+
+    def clear_all_prompts_in_frame(
+        self, inference_state: WindowedState, frame_idx: int, obj_id: int, need_output: bool = True
+    ) -> Answer | None:
+        """Take back all prompts of an object on a frame, and return the masks of its view there if they are needed.
+
+        Raises
+        ------
+        PromptError
+            No such frame or object.
+        """
+        state = inference_state
+        view = state.narrowed(state.existing_view(obj_id))
+        answer = self.predictor.clear_all_prompts_in_frame(view.state, frame_idx, obj_id, need_output)
+        state.calls[obj_id] = [call for call in state.calls[obj_id] if call.frame != frame_idx]
+        return None if answer is None else _placed_back(state, view, answer)
+
+    def remove_object(
+        self, inference_state: WindowedState, obj_id: int, strict: bool = False, need_output: bool = True
+    ) -> tuple[list[int], list[tuple[int, Any]]]:
+        """Remove an object with its prompts, its memory and its window, and return the ids that are left.
+
+        The second value, masks of frames in the official call, is always empty: those of the others do not change.
+
+        Raises
+        ------
+        PromptError
+            `strict` and no such object.
+        """
+        if obj_id in inference_state.views or strict:
+            view = inference_state.existing_view(obj_id)
+            self.predictor.remove_object(view.state, obj_id, need_output=False)
+            del inference_state.views[obj_id], inference_state.calls[obj_id]
+        return inference_state.obj_ids, []
+
+    def reset_state(self, inference_state: WindowedState) -> None:
+        """Remove all objects and prompts; the movie stays."""
+        for object_id in inference_state.obj_ids:
+            self.remove_object(inference_state, object_id)
+
+    def snapshot(self, inference_state: WindowedState, whole_frames: int | None = None) -> Snapshot:
+        """Return what a state knows as arrays and a few words; `SAM2VideoPredictor.snapshot` says how much."""
+        return take_snapshot(self.predictor, inference_state, whole_frames)
+
+    def restore(self, video_path: Any, snapshot: Snapshot, **options: Any) -> WindowedState:
+        """Return a state over the same frames that knows what a snapshot says; what follows is the same bit by bit.
+
+        Raises
+        ------
+        CheckpointError
+            It was taken without windows or with another model, or is incomplete.
+        StackError
+            It was taken of frames of another number or size.
+        """
+        movie, options = _opened(video_path, options)
+        return restore_snapshot(self.predictor, movie, snapshot, options)
+
+    def _take(self, state: WindowedState, call: PromptCall, need_output: bool) -> Answer | None:
+        """Answer a prompt, and only then record it."""
+        view = state.view_for(call.object_id)
+        calls = [*state.calls.get(call.object_id, []), call]
+        if view is not None and view.takes(call):
+            seen = state.narrowed(view)
+            seen.prepare(call.frame, call.extent_yx or call.clicked_yx)
+            answer = call.make(self.predictor, seen.state, seen.source.window(call.frame), need_output)
+        else:
+            view = self._roomy_view(state, calls)
+            seen = state.narrowed(view, call.object_id)
+            answer = self._made_again(seen, calls, need_output)
+        state.views[call.object_id] = view
+        state.calls[call.object_id] = calls
+        return None if answer is None else _placed_back(state, seen, answer)
+
+    def _roomy_view(self, state: WindowedState, calls: Sequence[PromptCall]) -> View:
+        """Return a view, placed on their frames, that shows all prompts of an object: the one of whole frames where a
+        window would hardly be smaller, else a new one.
+        """
+        extents = {call.frame: united(one.extent_yx for one in calls if one.frame == call.frame) for call in calls}
+        largest = max((needed_side(extent) for extent in extents.values() if extent is not None), default=0)
+        side = max(self.side, largest)
+        shows_whole = side >= WHOLE_FRAME_SHARE * max(state.size)
+        known = state.whole_frames() if shows_whole else None
+        tile = self._tile_side(state.size) if side == self.side else None
+        view = known or state.new_view(self.predictor, None if shows_whole else tile or side, tile is not None)
+        for frame, extent in extents.items():
+            if extent is not None:
+                view.prepare(frame, extent)
+        return view
+
+    def _tile_side(self, frame_size: tuple[int, int]) -> int | None:
+        """Return the side of the tiles on a frame, None where objects are not to share any."""
+        side = round(SHARED_ROOM * self.side)
+        return side if self.shared and side < WHOLE_FRAME_SHARE * max(frame_size) else None
+
+    def _made_again(self, view: View, calls: Sequence[PromptCall], need_output: bool) -> Any:
+        """Return the answer to the last of an object's prompts, all of them made in that view."""
+        answer = None
+        for call in calls:
+            view.prepare(call.frame, call.clicked_yx)
+            answer = call.make(self.predictor, view.state, view.source.window(call.frame), need_output)
+        return answer
+
+
+def _opened(movie: Any, options: dict[str, Any]) -> tuple[RecentFrames, dict[str, Any]]:
+    """Return frames that know their size, and what is left of the options when they are opened."""
+    if not (hasattr(movie, "height") and hasattr(movie, "width")):
+        from sam2_core.inference.frames.opening import open_frames
+
+        movie = open_frames(movie, contrast_limits=options.pop("contrast_limits", None))
+    return RecentFrames(movie), options
+
+
+def _placed_back(state: WindowedState, view: View, answer: Any) -> Answer:
+    """Return the answer of a view's state in terms of the frame."""
+    frame, object_ids, logits = answer
+    patches = view.patches(frame, object_ids, logits)
+    return frame, list(object_ids), WindowedLogits(list(patches.values()), state.size)

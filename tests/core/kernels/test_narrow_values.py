@@ -1,0 +1,77 @@
+"""Attention over narrow values against its formula in float64."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from sam2_core.kernels import narrow_values
+from sam2_core.kernels.narrow_values import AT_ONCE, TILE, attend_narrow
+
+
+@pytest.fixture(params=[AT_ONCE, 0], ids=["at once where it fits", "in tiles"])
+def either_way(request, monkeypatch) -> None:
+    monkeypatch.setattr(narrow_values, "AT_ONCE", request.param)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(3)
+
+
+def by_formula(queries, keys, values):
+    queries, keys, values = queries.double(), keys.double(), values.double()
+    weights = (queries @ keys.transpose(1, 2) / math.sqrt(queries.shape[-1])).softmax(dim=-1)
+    return weights @ values
+
+
+@pytest.mark.usefixtures("either_way")
+@pytest.mark.parametrize(("num_queries", "num_keys"), [(1, 1), (16, 3), (TILE, TILE), (TILE + 7, 2 * TILE + 5)])
+@pytest.mark.parametrize("strength", [0.1, 3.0])
+def test_it_is_the_weighted_sum(num_queries, num_keys, strength, generator) -> None:
+    queries = strength * torch.randn(2, num_queries, 16, generator=generator)
+    keys = strength * torch.randn(2, num_keys, 16, generator=generator)
+    values = torch.randn(2, num_keys, 4, generator=generator)
+    found = attend_narrow(queries, keys, values)
+    torch.testing.assert_close(found.double(), by_formula(queries, keys, values), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("either_way")
+def test_large_products_do_not_overflow_wherever_they_lie(generator) -> None:
+    queries = torch.full((1, 2, 4), 40.0)
+    keys = torch.randn(1, 3 * TILE, 4, generator=generator)
+    values = torch.randn(1, 3 * TILE, 2, generator=generator)
+    for place in (0, TILE + 1, 3 * TILE - 1):
+        sharp = keys.clone()
+        sharp[:, place] = 40.0
+        torch.testing.assert_close(attend_narrow(queries, sharp, values), values[:, [place, place]])
+
+
+def test_one_set_of_queries_serves_many_objects(generator) -> None:
+    queries = torch.randn(1, 5, 8, generator=generator)
+    keys, values = torch.randn(3, 9, 8, generator=generator), torch.randn(3, 9, 2, generator=generator)
+    together = attend_narrow(queries.expand(3, -1, -1), keys, values)
+    for i in range(3):
+        assert torch.equal(together[i : i + 1], attend_narrow(queries, keys[i : i + 1], values[i : i + 1]))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_values_padded_for_a_fused_kernel_give_the_same(dtype, generator) -> None:
+    queries, keys = (torch.randn(2, 9, 16, generator=generator, dtype=dtype) for _ in range(2))
+    values = torch.randn(2, 9, 4, generator=generator)
+    found = attend_narrow(queries, keys, values)
+    assert found.dtype == dtype
+    assert found.shape == (2, 9, 4)
+    bound = 1e-12 if dtype == torch.float64 else 0.03
+    torch.testing.assert_close(found.double(), by_formula(queries, keys, values), atol=bound, rtol=bound)
+
+
+def test_fused_kernels_may_be_given_narrow_values(generator) -> None:
+    """What float32 on CUDA relies on: the call takes values of another width."""
+    queries, keys = (torch.randn(2, 1, 9, 16, generator=generator) for _ in range(2))
+    values = torch.randn(2, 1, 9, 4, generator=generator)
+    found = F.scaled_dot_product_attention(queries, keys, values)[:, 0]
+    torch.testing.assert_close(found, attend_narrow(queries[:, 0], keys[:, 0], values[:, 0]), atol=1e-5, rtol=1e-5)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sam2_core.windowed.following_window import Window
+from sam2_core.windowed.patches import ABSENT_LOGIT, Patch, WindowedLogits, labels_from_logits
+
+U16 = np.dtype(np.uint16)
+
+
+def random_logits(seed):
+    print(f"seed {seed}")
+    rng = np.random.default_rng(seed)
+    windows = [Window(-3, 4, 12, 12), Window(2, 6, 12, 12), Window(10, 20, 15, 15)]
+    patches = [Patch.of_window(window, rng.normal(size=(window.height, window.width)), (20, 30)) for window in windows]
+    return WindowedLogits([patches[0], None, *patches[1:]], (20, 30))
+
+
+def test_patches_and_the_full_array_give_the_same_labels():
+    logits = random_logits(4)
+    full = np.asarray(logits)
+    assert full.shape == logits.shape == (4, 1, 20, 30)
+    assert (full[1] == ABSENT_LOGIT).all()
+    for values in ([1, 2, 3, 4], [7, 0, 0, 9]):
+        expected = labels_from_logits(full, values, U16)
+        assert expected.any()
+        np.testing.assert_array_equal(labels_from_logits(logits, values, U16), expected)
+
+
+def test_outside_its_window_an_object_is_absent():
+    full = np.asarray(random_logits(5))
+    outside = np.ones((20, 30), bool)
+    outside[0:9, 4:16] = False
+    assert (full[0, 0][outside] == ABSENT_LOGIT).all()
+    assert (full[0, 0][~outside] > -10).all()
+
+
+def test_labels_need_as_many_values_as_objects():
+    with pytest.raises(ValueError, match="zip"):
+        labels_from_logits(random_logits(6), [1, 2, 3], U16)
