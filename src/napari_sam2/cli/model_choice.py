@@ -12,7 +12,7 @@ from napari_sam2.engine import model_loading
 from napari_sam2.engine.model_loading import OnDownload
 
 if TYPE_CHECKING:
-    from napari_sam2.engine.tracking import VideoPredictor
+    from napari_sam2.engine.video_predictor import VideoPredictor
     from sam2_core.checkpoints.registry import ModelEntry
 
 DEFAULT_MODEL = "cells-nano"

@@ -17,7 +17,7 @@ from napari_sam2.cli.terminal_run import run_in_terminal, summary_table
 from napari_sam2.cli.track_session import SessionTracking, track_session
 from napari_sam2.cli.tracking_run import TrackingOutcome, TrackingRequest
 from napari_sam2.engine.plan import Direction, checked_range
-from napari_sam2.engine.tracking import VideoPredictor
+from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.engine.view import ViewChoice, ViewRequest, choose_view, view_request
 from napari_sam2.io import journal_folder, read_prompts
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.engine.plan import Direction, Leg, plan_legs
-from napari_sam2.engine.tracking import VideoPredictor, track
+from napari_sam2.engine.tracking import track
+from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.io import (
     Journal,
     LabelSpec,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sam2_core.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from napari_sam2.engine.tracking import VideoPredictor
+    from napari_sam2.engine.video_predictor import VideoPredictor
     from sam2_core.checkpoints.registry import ModelEntry
 
 OnDownload = Callable[[str, int, int], None]

@@ -10,48 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.engine.plan import Leg
+from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.masks.overlaps import label_dtype
 from sam2_core.windowed.patches import labels_from_logits
-
-
-class VideoPredictor(Protocol):
-    """What a job needs of `sam2_core.inference.SAM2VideoPredictor`."""
-
-    @property
-    def image_size(self) -> int:
-        """Side of the square model input in pixels."""
-
-    def init_state(self, video_path: Any) -> Any:
-        """Return the state of a new run over frames."""
-
-    def add_new_points_or_box(  # noqa: PLR0913 - the official signature
-        self,
-        inference_state: Any,
-        frame_idx: int,
-        obj_id: int,
-        points: Any = None,
-        labels: Any = None,
-        *,
-        box: Any = None,
-        need_output: bool = True,
-    ) -> Any:
-        """Prompt one object on one frame with points (x, y) or a box; without output the others are not looked at."""
-
-    def add_new_mask(
-        self, inference_state: Any, frame_idx: int, obj_id: int, mask: Any, *, need_output: bool = True
-    ) -> Any:
-        """Prompt one object on one frame with a mask (H, W)."""
-
-    def propagate_in_video(
-        self, inference_state: Any, start_frame_idx: int, max_frame_num_to_track: int, reverse: bool
-    ) -> Iterator[tuple[int, Sequence[int], Any]]:
-        """Yield frame, object ids and logits (O, 1, H, W), dense or windowed (see `patches`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from napari_sam2.document.prompt import Prompt, typical_diameter
-from napari_sam2.engine.tracking import VideoPredictor
+from napari_sam2.engine.video_predictor import VideoPredictor
 from sam2_core.errors import StackError
 from sam2_core.windowed.windowed_predictor import WindowedPredictor
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_sam2.engine.tracking import VideoPredictor
+from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.engine.view import ViewChoice, choose_view, view_request
 from napari_sam2.evaluation.judged_stacks import Stills
 from napari_sam2.evaluation.movies import BASELINE, RUNS, MovieTask, Tick, run_baseline, run_movie

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.engine.tracking import VideoPredictor, add_prompt
+from napari_sam2.engine.tracking import add_prompt
+from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.evaluation.baseline import track_classically
 from napari_sam2.evaluation.clicks import corrective_click
 from napari_sam2.evaluation.found_mask import FoundMask

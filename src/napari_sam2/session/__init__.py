@@ -17,8 +17,9 @@ from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt, check_prompts, gathered, typical_diameter
 from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
 from napari_sam2.engine.plan import Direction, Leg, checked_range, plan_legs
-from napari_sam2.engine.tracking import FrameResult, Resume, VideoPredictor, track
+from napari_sam2.engine.tracking import FrameResult, Resume, track
 from napari_sam2.engine.updates import FrameUpdate
+from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
 from napari_sam2.session.session import Session
