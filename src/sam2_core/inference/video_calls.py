@@ -57,7 +57,7 @@ class VideoPredictor(Protocol):
     def image_size(self) -> int:
         """Side of the square model input in pixels."""
 
-    def init_state(self, video_path: Any) -> TrackingState:
+    def init_state(self, video_path: object) -> TrackingState:
         """Return the state of a new run over frames."""
 
     def add_new_points_or_box(  # noqa: PLR0913 - the official signature
@@ -75,7 +75,7 @@ class VideoPredictor(Protocol):
         """Prompt one object on one frame with points (x, y) or a box."""
 
     def add_new_mask(
-        self, inference_state: OwnState, frame_idx: int, obj_id: int, mask: Any, *, need_output: bool = True
+        self, inference_state: OwnState, frame_idx: int, obj_id: int, mask: object, *, need_output: bool = True
     ) -> Answer | None:
         """Prompt one object on one frame with a mask (H, W)."""
 
@@ -101,7 +101,7 @@ class VideoPredictor(Protocol):
     def snapshot(self, inference_state: OwnState, whole_frames: int | None = None) -> Snapshot:
         """Return what a state knows as arrays and a few words."""
 
-    def restore(self, video_path: Any, snapshot: Snapshot) -> TrackingState:
+    def restore(self, video_path: object, snapshot: Snapshot) -> TrackingState:
         """Return a state over the same frames that knows what a snapshot says."""
 
 
@@ -109,10 +109,10 @@ class VideoPredictor(Protocol):
 class WholeFramePredictor(VideoPredictor, Protocol):
     """A video predictor that can stand behind windows."""
 
-    def init_state(self, video_path: Any, *, offload_state_to_cpu: bool = False) -> WholeFrameState:
+    def init_state(self, video_path: object, *, offload_state_to_cpu: bool = False) -> WholeFrameState:
         """Return the state of a new run over frames."""
 
-    def restore(self, video_path: Any, snapshot: Snapshot, *, offload_state_to_cpu: bool = False) -> WholeFrameState:
+    def restore(self, video_path: object, snapshot: Snapshot, *, offload_state_to_cpu: bool = False) -> WholeFrameState:
         """Return a state over the same frames that knows what a snapshot says."""
 
     def propagate_together(

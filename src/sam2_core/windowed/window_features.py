@@ -17,40 +17,24 @@ SPARE_FEATURES = 4
 """Windows whose image features are kept besides one for each object."""
 
 
-class SharedFeatures(LruFeatures):
-    """Image features by frame and window: of the windows looked through last, one for each object, and some to spare.
-
-    Parameters
-    ----------
-    objects
-        Those that are looked at, as they are now.
-    """
-
-    def __init__(self, objects: Sized) -> None:
-        super().__init__(SPARE_FEATURES)
-        self._objects = objects
-
-    def put(self, frame: Hashable, features: ImageFeatures) -> ImageFeatures:
-        """Keep features and return them; of too many, forget those that were not used for longest."""
-        self.max_frames = len(self._objects) + SPARE_FEATURES
-        return super().put(frame, features)
-
-
 class SeenFeatures:
     """The image features of what one window shows, as a predictor's state asks for them: by frame.
 
     Parameters
     ----------
     shared
-        What is kept for all windows, by `key`.
+        What is kept for all windows, by `key`: of those looked through last.
+    objects
+        All that are looked at, as they are now; for each one window is kept, and some to spare.
     source
         The window.
     own
         The store that the predictor made. One that finds features on disk is asked where memory has none.
     """
 
-    def __init__(self, shared: SharedFeatures, source: FollowingWindow, own: FeatureStore) -> None:
+    def __init__(self, shared: LruFeatures, objects: Sized, source: FollowingWindow, own: FeatureStore) -> None:
         self._shared = shared
+        self._objects = objects
         self._source = source
         self._own = None if isinstance(own, LruFeatures) else own
         self._shown: dict[int, Window] = {}
@@ -66,7 +50,7 @@ class SeenFeatures:
             self._forget_moved(frame)
             features = self._own.get(frame)
             if features is not None:
-                self._shared.put(self.key(frame), features)
+                self._share(frame, features)
         return features
 
     def put(self, frame: int, features: ImageFeatures) -> ImageFeatures:
@@ -74,7 +58,7 @@ class SeenFeatures:
         if self._own is not None:
             self._forget_moved(frame)
             features = self._own.put(frame, features)
-        return self._shared.put(self.key(frame), features)
+        return self._share(frame, features)
 
     def key(self, frame: int) -> Hashable:
         """Return frame and window: whoever looks through the same one shares the features."""
@@ -86,6 +70,10 @@ class SeenFeatures:
         self._shared.clear()
         if self._own is not None:
             self._own.clear()
+
+    def _share(self, frame: int, features: ImageFeatures) -> ImageFeatures:
+        self._shared.max_frames = len(self._objects) + SPARE_FEATURES
+        return self._shared.put(self.key(frame), features)
 
     def _forget_moved(self, frame: int) -> None:
         """Have the predictor's own store forget what frames showed through a window that was moved."""

@@ -95,7 +95,7 @@ class WindowedPredictor:
 
     def init_state(
         self,
-        video_path: Any,
+        video_path: object,
         offload_video_to_cpu: bool = False,
         offload_state_to_cpu: bool = False,
         async_loading_frames: bool = False,
@@ -118,11 +118,11 @@ class WindowedPredictor:
         inference_state: WindowedState,
         frame_idx: int,
         obj_id: int,
-        points: Any = None,
-        labels: Any = None,
+        points: object = None,
+        labels: object = None,
         clear_old_points: bool = True,
         normalize_coords: bool = True,
-        box: Any = None,
+        box: object = None,
         need_output: bool = True,
     ) -> WindowedAnswer | None:
         """Return the mask after points (x, y) or a box in pixels of the frame, for the objects of one view.
@@ -144,7 +144,7 @@ class WindowedPredictor:
         return self.add_new_points_or_box(*args, **kwargs)
 
     def add_new_mask(
-        self, inference_state: WindowedState, frame_idx: int, obj_id: int, mask: Any, need_output: bool = True
+        self, inference_state: WindowedState, frame_idx: int, obj_id: int, mask: object, need_output: bool = True
     ) -> WindowedAnswer | None:
         """Return the mask after a person drew it (H, W), for the objects of one view; None without ``need_output``.
 
@@ -231,7 +231,7 @@ class WindowedPredictor:
         """Return what a state knows as arrays and a few words; `SAM2VideoPredictor.snapshot` says how much."""
         return take_snapshot(self.predictor, inference_state, whole_frames)
 
-    def restore(self, video_path: Any, snapshot: Snapshot, **options: Any) -> WindowedState:
+    def restore(self, video_path: object, snapshot: Snapshot, **options: Any) -> WindowedState:
         """Return a state over the same frames that knows what a snapshot says; what follows is the same bit by bit.
 
         Raises
@@ -246,17 +246,18 @@ class WindowedPredictor:
         return state
 
     def _take(self, state: WindowedState, call: PromptCall, need_output: bool) -> WindowedAnswer | None:
-        """Answer a prompt, and only then record it."""
+        """Answer a prompt, and only then record it; where it takes another view, the earlier ones are made again."""
         view = state.view_for(call.object_id)
         calls = [*state.calls.get(call.object_id, []), call]
         if view is not None and view.takes(call):
-            seen = state.narrowed(view)
-            seen.prepare(call.frame, call.extent_xyxy or call.clicked_xyxy)
-            answer = call.make(self.predictor, seen.state, seen.source.window(call.frame), need_output)
+            seen, made = state.narrowed(view), [call]
         else:
             view = self._roomy_view(state, calls)
-            seen = state.narrowed(view, call.object_id)
-            answer = self._made_again(seen, calls, need_output)
+            seen, made = state.narrowed(view, call.object_id), calls
+        answer: Answer | None = None
+        for one in made:
+            seen.prepare(one.frame, one.extent_xyxy or one.clicked_xyxy)
+            answer = one.make(self.predictor, seen.state, seen.source.window(one.frame), need_output)
         state.views[call.object_id] = view
         state.calls[call.object_id] = calls
         return None if answer is None else _placed_back(state, seen, answer)
@@ -281,14 +282,6 @@ class WindowedPredictor:
         """Return the side of the tiles on a frame, None where objects are not to share any."""
         side = round(SHARED_ROOM * self.side)
         return side if self.shared and side < WHOLE_FRAME_SHARE * max(frame_hw) else None
-
-    def _made_again(self, view: WindowView, calls: Sequence[PromptCall], need_output: bool) -> Answer | None:
-        """Return the answer to the last of an object's prompts, all of them made in that view."""
-        answer = None
-        for call in calls:
-            view.prepare(call.frame, call.clicked_xyxy)
-            answer = call.make(self.predictor, view.state, view.source.window(call.frame), need_output)
-        return answer
 
 
 def _placed_back(state: WindowedState, view: WindowView, answer: Answer) -> WindowedAnswer:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableMapping
 
 from sam2_core.errors import PromptError
+from sam2_core.inference.features import LruFeatures
 from sam2_core.inference.memory.inference_state import TrackedObject, Visit
 from sam2_core.inference.memory.selection import Selected, check_selected
 from sam2_core.inference.video_calls import WholeFramePredictor, WholeFrameState
 from sam2_core.windowed.following_window import FollowingWindow, RecentFrames
 from sam2_core.windowed.prompt_calls import PromptCall
 from sam2_core.windowed.tiles import Tiling
-from sam2_core.windowed.window_features import SeenFeatures, SharedFeatures
+from sam2_core.windowed.window_features import SPARE_FEATURES, SeenFeatures
 from sam2_core.windowed.window_view import WindowView
 
 
@@ -34,7 +35,7 @@ class WindowedState:
         self.movie = movie
         self.offload_state_to_cpu = offload_state_to_cpu
         self.views: MutableMapping[int, WindowView] = {}
-        self.features = SharedFeatures(self.views)
+        self.features = LruFeatures(SPARE_FEATURES)
         self.calls: MutableMapping[int, list[PromptCall]] = {}
         self._all_views = self.views
 
@@ -90,7 +91,7 @@ class WindowedState:
 
     def view_of(self, source: FollowingWindow, state: WholeFrameState, tiled: bool) -> WindowView:
         """Return a view of a window and the predictor's state over it, which from now on shares image features."""
-        state.features = SeenFeatures(self.features, source, state.features)
+        state.features = SeenFeatures(self.features, self._all_views, source, state.features)
         if not tiled:
             return WindowView(source, state)
         state.shift = source.shift
