@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from whole_frames import StandInPredictor, StandInState
 
 HEIGHT, WIDTH, RADIUS = 200, 260, 6
 
@@ -25,15 +26,26 @@ class Movie:
         return self.frames[index]
 
 
-class State:
+class State(StandInState):
     def __init__(self, frames):
+        super().__init__()
         self.frames = frames
         self.values = {}  # object -> brightness under its prompt
         self.prompted = {}  # object -> frames
-        self.features = None  # a place for a store
+
+    @property
+    def obj_ids(self):
+        return list(self.values)
+
+    def select(self, object_ids):
+        part = State(self.frames)
+        part.features, part.shift = self.features, self.shift
+        part.values = {one: value for one, value in self.values.items() if one in set(object_ids)}
+        part.prompted = {one: self.prompted[one] for one in part.values}
+        return part
 
 
-class BrightPredictor:
+class BrightPredictor(StandInPredictor):
     """Finds, of every object, the pixels that are as bright as the one that was clicked, where it is shown them."""
 
     image_size = 64
@@ -43,12 +55,21 @@ class BrightPredictor:
         self.points = []
         self.closed = 0
 
-    def init_state(self, video_path):
+    def init_state(self, video_path, *, offload_state_to_cpu=False):
         self.states.append(State(video_path))
         return self.states[-1]
 
     def add_new_points_or_box(
-        self, inference_state, frame_idx, obj_id, points=None, labels=None, box=None, need_output=True
+        self,
+        inference_state,
+        frame_idx,
+        obj_id,
+        *,
+        points=None,
+        labels=None,
+        clear_old_points=True,
+        box=None,
+        need_output=True,
     ):
         state = inference_state
         self.points.append((frame_idx, None if points is None else np.asarray(points).tolist()))
@@ -80,6 +101,12 @@ class BrightPredictor:
     def remove_object(self, inference_state, obj_id, strict=False, need_output=True):
         del inference_state.values[obj_id], inference_state.prompted[obj_id]
         return list(inference_state.values), []
+
+    def snapshot(self, inference_state, whole_frames=None):
+        raise AssertionError("nobody asks for snapshots of discs")
+
+    def restore(self, video_path, snapshot, *, offload_state_to_cpu=False):
+        raise AssertionError("nobody asks for snapshots of discs")
 
     @staticmethod
     def logits(state, frame, reverse=None):

@@ -77,6 +77,14 @@ def model() -> Any:
 
 
 @pytest.fixture(scope="module")
+def real(model: Any) -> Any:
+    """A video predictor on the smallest model: all that the real one does, in little time."""
+    from sam2_core import SAM2VideoPredictor
+
+    return SAM2VideoPredictor(model)
+
+
+@pytest.fixture(scope="module")
 def nano() -> Any:
     """The bundled model, which finds the discs of `stand_ins.movie`, at 64 px."""
     from sam2_core import build_sam2

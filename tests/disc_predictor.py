@@ -8,21 +8,26 @@ click outside the object makes it a pixel smaller.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import numpy as np
+from whole_frames import StandInPredictor, StandInState
+
+from sam2_core.inference.memory.snapshots import Snapshot
 
 RADIUS = 5.5
 
 
 @dataclass
-class DiscState:
+class DiscState(StandInState):
     movie: object
     anchors: dict[int, dict[int, tuple[float, float, float]]] = field(default_factory=dict)
     """Object -> frame -> centre y, x and radius."""
     clicks: dict[tuple[int, int], list[tuple[float, float, int]]] = field(default_factory=dict)
     """(object, frame) -> x, y, label of the clicks given there."""
     chosen: frozenset[int] | None = None
+
+    def __post_init__(self):
+        super().__init__()
 
     def select(self, object_ids):
         return DiscState(self.movie, self.anchors, self.clicks, frozenset(object_ids))
@@ -32,14 +37,14 @@ class DiscState:
         return [one for one in self.anchors if self.chosen is None or one in self.chosen]
 
 
-class DiscPredictor:
+class DiscPredictor(StandInPredictor):
     image_size = 256
 
     def __init__(self, on_frame=None):
         self.calls = []
         self.on_frame = on_frame or (lambda frame: None)
 
-    def init_state(self, video_path):
+    def init_state(self, video_path, *, offload_state_to_cpu=False):
         self.calls.append(("init_state", video_path))
         return DiscState(video_path)
 
@@ -95,15 +100,15 @@ class DiscPredictor:
             self.on_frame(frame)
             yield self._answer(inference_state, frame)
 
-    def snapshot(self, inference_state):
+    def snapshot(self, inference_state, whole_frames=None):
         anchors = [
             [one, frame, *map(float, place)]
             for one, places in inference_state.anchors.items()
             for frame, place in places.items()
         ]
-        return SimpleNamespace(tensors={"count": np.array([len(anchors)])}, meta={"anchors": anchors})
+        return Snapshot({"count": np.array([len(anchors)])}, {"anchors": anchors})
 
-    def restore(self, movie, snapshot):
+    def restore(self, movie, snapshot, *, offload_state_to_cpu=False):
         self.calls.append(("restore", movie))
         state = DiscState(movie)
         for one, frame, *place in snapshot.meta["anchors"]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sam2_core.errors import StackError as StackError
     from sam2_core.inference.image_predictor import SAM2ImagePredictor as SAM2ImagePredictor
     from sam2_core.inference.video_predictor import SAM2VideoPredictor as SAM2VideoPredictor
+    from sam2_core.windowed.windowed_predictor import WindowedPredictor as WindowedPredictor
 
 _HOMES = {
     "build_sam2": "sam2_core.build",
@@ -30,6 +31,7 @@ _HOMES = {
     "StackError": "sam2_core.errors",
     "SAM2ImagePredictor": "sam2_core.inference.image_predictor",
     "SAM2VideoPredictor": "sam2_core.inference.video_predictor",
+    "WindowedPredictor": "sam2_core.windowed.windowed_predictor",
 }
 __all__ = sorted(_HOMES)  # noqa: PLE0605
 

@@ -24,8 +24,9 @@ import torch
 
 from napari_sam2.engine.model_loading import config_and_weights
 from napari_sam2.samples import first_clicks
-from napari_sam2.session import FrameResult, Prompt, WindowedPredictor, plan_legs, track
+from napari_sam2.session import FrameResult, Prompt, plan_legs, track
 from napari_sam2.stacks import ModelMovie, open_stack
+from sam2_core import WindowedPredictor
 from sam2_core.build import build_sam2_video_predictor
 from sam2_core.training.synthetic import MovieSettings, SyntheticMovie, make_movie
 

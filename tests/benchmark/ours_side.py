@@ -123,7 +123,7 @@ class Side:
 
     def many_cells(self, movie: str, count: int, frames: int, windows: bool) -> Action:
         """Prompt cells of a saved movie and track them; in windows that follow them, or on whole frames."""
-        from sam2_core.windowed.windowed_predictor import WindowedPredictor
+        from sam2_core import WindowedPredictor
 
         with np.load(movie) as saved:
             images, clicks, diameter = saved["images"][: frames + 1], saved["clicks_xy"][:count], saved["diameter_px"]

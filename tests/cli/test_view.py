@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from napari_sam2.engine.view import ViewChoice, choose_view, view_request
-from napari_sam2.session import Prompt, WindowedPredictor, typical_diameter
-from napari_sam2.stacks import open_stack, window_side
+from napari_sam2.session import Prompt, typical_diameter
+from napari_sam2.stacks import open_stack
+from sam2_core import WindowedPredictor
 from sam2_core.errors import StackError
-from sam2_core.windowed.following_window import usual_span
+from sam2_core.windowed.window import usual_span, window_side
 
 TRACK = "track movie.tif --prompts prompts.json --out labels.tif"
 CLICK = Prompt(1, 0, ((10.0, 12.0),), (1,))

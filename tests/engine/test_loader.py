@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from disc_predictor import DiscPredictor
 
 from napari_sam2.engine.loader import Loader, leave_a_core
 from napari_sam2.masks.mask_store import MaskStore
@@ -38,7 +39,7 @@ def test_what_the_environment_says_about_threads_holds(monkeypatch, threads):
 
 def test_a_predictor_is_made_once_for_a_model_and_a_device():
     made = []
-    loader = Loader(lambda: made.append(1) or object())
+    loader = Loader(lambda: made.append(1) or DiscPredictor())
     first = loader.asked("cells-nano", "auto", None)()
     assert loader.asked("cells-nano", "auto", None)() is first
     assert loader.asked("cells-nano", "cpu", None)() is not first

@@ -6,7 +6,7 @@ from truth_predictors import TruthImagePredictor, coordinates
 
 from napari_sam2.evaluation.metrics import iou
 from napari_sam2.evaluation.stills import Still, evaluate_still
-from sam2_core.windowed.following_window import usual_span
+from sam2_core.windowed.window import usual_span
 
 
 @pytest.fixture

@@ -115,6 +115,17 @@ def test_video_several_objects(run) -> None:
     assert list(segments) == list(range(30))
 
 
+def test_video_small_cells(run) -> None:
+    names = run("video_small_cells")
+    segments, truth = names["video_segments"], names["movie"].labels
+    assert list(segments) == list(range(10))
+    for click in names["clicks"]:
+        for frame in (0, 9):
+            found, cell = segments[frame][click.object_id], np.zeros((768, 768), bool)
+            cell[:256, :256] = truth[frame] == click.object_id
+            assert (found & cell).sum() > 0.7 * (found | cell).sum()
+
+
 def test_session_track_and_correct(run, tmp_path) -> None:
     names = run("session_track_and_correct")
     first, second, clicks = names["first"], names["second"], names["clicks"]

@@ -12,15 +12,15 @@ from napari_sam2.engine import model_loading
 from napari_sam2.engine.model_loading import OnDownload
 
 if TYPE_CHECKING:
-    from napari_sam2.engine.video_predictor import VideoPredictor
     from sam2_core.checkpoints.registry import ModelEntry
+    from sam2_core.inference.video_calls import WholeFramePredictor
 
 DEFAULT_MODEL = "cells-nano"
 
 
 def load_predictor(
     model: str, device: str = "auto", image_size: int | None = None, feature_cache: bool | None = None
-) -> VideoPredictor:
+) -> WholeFramePredictor:
     """Return a video predictor with weights, on a device; see `session.model_loading.load_predictor`."""
     with _download_bar() as told:
         return model_loading.load_predictor(model, device, image_size, told, feature_cache)

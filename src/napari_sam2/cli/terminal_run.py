@@ -10,9 +10,9 @@ from rich.table import Table
 from napari_sam2.cli.console import frame_progress, table
 from napari_sam2.cli.interrupt import StopOnCtrlC
 from napari_sam2.cli.tracking_run import TrackingOutcome, TrackingRequest, run_tracking
-from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.masks.summary import ObjectSummary
 from napari_sam2.stacks import ModelMovie
+from sam2_core.inference.video_calls import VideoPredictor
 
 
 def run_in_terminal(request: TrackingRequest, load_predictor: Callable[[], VideoPredictor]) -> TrackingOutcome:

@@ -17,9 +17,9 @@ from napari_sam2.cli.terminal_run import run_in_terminal, summary_table
 from napari_sam2.cli.track_session import SessionTracking, track_session
 from napari_sam2.cli.tracking_run import TrackingOutcome, TrackingRequest
 from napari_sam2.engine.plan import Direction, checked_range
-from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.engine.view import ViewChoice, ViewRequest, choose_view, view_request
 from napari_sam2.io import journal_folder, read_prompts
+from sam2_core.inference.video_calls import VideoPredictor, WholeFramePredictor
 
 _SETTLED = (
     *("prompts", "model", "axes", "scene", "track_axis", "channel", "fixed"),
@@ -77,7 +77,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
 
 
 def _track(
-    request: TrackingRequest, load: Callable[[], VideoPredictor], look: ViewRequest, arguments: Sequence[str]
+    request: TrackingRequest, load: Callable[[], WholeFramePredictor], look: ViewRequest, arguments: Sequence[str]
 ) -> int:
     """Return the exit code after the labels are written and shown, or the run was stopped."""
     sentences: list[str] = []

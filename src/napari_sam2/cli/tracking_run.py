@@ -15,7 +15,6 @@ from pathlib import Path
 from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.engine.plan import Direction, Leg, plan_legs
 from napari_sam2.engine.tracking import track
-from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.io import (
     Journal,
     LabelSpec,
@@ -29,6 +28,7 @@ from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.masks.summary import LabelCounts, ObjectSummary, counted
 from napari_sam2.stacks import ContrastLimits, ModelMovie
 from sam2_core.errors import StackError
+from sam2_core.inference.video_calls import VideoPredictor
 
 _log = logging.getLogger(__name__)
 

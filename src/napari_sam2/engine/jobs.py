@@ -9,11 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.engine.plan import Direction
 from napari_sam2.masks.stored_masks import StoredMask
+
+Json: TypeAlias = Any
+"""What JSON can hold."""
+Way: TypeAlias = Literal["forward", "backward"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +61,17 @@ class Span:
         Frames that are wanted, in the order of the leg; consecutive, not empty.
     """
 
-    leg: Literal["forward", "backward"]
+    leg: Way
     object_id: int
     anchor: int
     frames: range
 
-    def to_json(self) -> list[Any]:
+    def to_json(self) -> list[Json]:
         """Return it as JSON can hold it."""
         return [self.leg, self.object_id, self.anchor, self.frames.start, self.frames.stop, self.frames.step]
 
     @classmethod
-    def from_json(cls, entry: list[Any]) -> Span:
+    def from_json(cls, entry: list[Json]) -> Span:
         """Return what `to_json` wrote."""
         leg, object_id, anchor, start, stop, step = entry
         return cls(leg, int(object_id), int(anchor), range(start, stop, step))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -129,9 +129,8 @@ class _Task(Generic[Item]):
                 if not self.channel.put(item):
                     return
         finally:
-            close = getattr(items, "close", None)
-            if close is not None:
-                close()
+            if isinstance(items, Generator):
+                items.close()
 
     def items(self) -> Iterator[Item]:
         """Yield what comes until the job ends, in the thread that asked; raise what it raised."""

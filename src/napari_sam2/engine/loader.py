@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
 
+from napari_sam2.engine.foreign_predictor import taken_in
 from napari_sam2.engine.model_loading import OnDownload, load_predictor
+from sam2_core.inference.video_calls import WholeFramePredictor
 
 
 class Loader:
@@ -19,28 +20,28 @@ class Loader:
     Parameters
     ----------
     predictor
-        Instead of a model: a video predictor, or a function that makes one.
+        Instead of a model: a video predictor, or a function that makes one; see `foreign_predictor`.
     """
 
-    def __init__(self, predictor: Any = None) -> None:
+    def __init__(self, predictor: object = None) -> None:
         self.on_download: OnDownload | None = None
         self._given = predictor
-        self._made: tuple[tuple[str, str, bool | None], Any] | None = None
+        self._made: tuple[tuple[str, str, bool | None], WholeFramePredictor] | None = None
 
-    def asked(self, model: str, device: str, feature_cache: bool | None) -> Callable[[], Any]:
+    def asked(self, model: str, device: str, feature_cache: bool | None) -> Callable[[], WholeFramePredictor]:
         """Return a function that makes the predictor that is named, or returns the one made before."""
         wanted = (model, device, feature_cache)
         return lambda: self._predictor(wanted)
 
-    def _predictor(self, wanted: tuple[str, str, bool | None]) -> Any:
+    def _predictor(self, wanted: tuple[str, str, bool | None]) -> WholeFramePredictor:
         if self._made is None or self._made[0] != wanted:
             self._made = None  # two models need not fit beside each other
             self._made = (wanted, self._load(*wanted))
         return self._made[1]
 
-    def _load(self, model: str, device: str, feature_cache: bool | None) -> Any:
+    def _load(self, model: str, device: str, feature_cache: bool | None) -> WholeFramePredictor:
         if self._given is not None:
-            return self._given if hasattr(self._given, "init_state") else self._given()
+            return taken_in(self._given)
         predictor = load_predictor(model, device, on_download=self._told, feature_cache=feature_cache)
         leave_a_core()
         return predictor

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from sam2_core.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from napari_sam2.engine.video_predictor import VideoPredictor
     from sam2_core.checkpoints.registry import ModelEntry
+    from sam2_core.inference.video_predictor import SAM2VideoPredictor
 
 OnDownload = Callable[[str, int, int], None]
 """Called with the name of the model, the bytes that are here, and the bytes in all."""
@@ -32,7 +32,7 @@ def load_predictor(
     image_size: int | None = None,
     on_download: OnDownload = _silent,
     feature_cache: bool | None = None,
-) -> VideoPredictor:
+) -> SAM2VideoPredictor:
     """Return a video predictor with weights, on a device.
 
     Parameters

@@ -8,10 +8,9 @@ far back as needed, at the latest at the anchor.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from napari_sam2.document.document import Document, PromptKey
-from napari_sam2.engine.jobs import Span
+from napari_sam2.engine.jobs import Json, Span
 
 REACH = 16
 """A frame attends to no tracked frame farther back than this (`SelectionRule.max_pointers`)."""
@@ -50,12 +49,12 @@ class Remembered:
         """Return the frame with which the predictor has to begin for each span."""
         return {span: self._begin(span, document.prompts_of(span.object_id)) for span in spans}
 
-    def to_json(self, hidden: Collection[tuple[int, str]]) -> list[Any]:
+    def to_json(self, hidden: Collection[tuple[int, str]]) -> list[Json]:
         """Return all but what is `hidden` (object and leg) as JSON can hold it."""
         return [[*key, sorted(frames)] for key, frames in sorted(self._frames.items()) if key not in hidden]
 
     @classmethod
-    def from_json(cls, entries: Iterable[Any]) -> Remembered:
+    def from_json(cls, entries: Iterable[Json]) -> Remembered:
         """Return what `to_json` wrote."""
         made = cls()
         for object_id, leg, frames in entries:

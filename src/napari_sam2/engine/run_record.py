@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from napari_sam2.document.document import Document
-from napari_sam2.engine.jobs import PropagateJob, PropagateRequest, Span
+from napari_sam2.engine.jobs import Json, PropagateJob, PropagateRequest, Span
 
 
 @dataclass(slots=True)
@@ -34,7 +33,9 @@ class RunInWork:
     finished: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
-    def from_record(cls, request: Mapping[str, Any], finished: Mapping[str, Iterable[int]], revision: int) -> RunInWork:
+    def from_record(
+        cls, request: Mapping[str, Json], finished: Mapping[str, Iterable[int]], revision: int
+    ) -> RunInWork:
         """Return what a session folder says of an interrupted run."""
         fields = dict(request)
         spans = tuple(Span.from_json(entry) for entry in fields.pop("spans"))
@@ -44,7 +45,7 @@ class RunInWork:
         done = {leg: list(frames) for leg, frames in finished.items()}
         return cls(PropagateRequest(**fields), spans, revision, done)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, Json]:
         """Return what is asked for as JSON can hold it."""
         frames, object_ids = self.request.frames, self.request.object_ids
         return {

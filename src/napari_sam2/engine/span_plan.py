@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from napari_sam2.document.document import Document
-from napari_sam2.engine.jobs import PropagateRequest, Span
+from napari_sam2.engine.jobs import PropagateRequest, Span, Way
 from napari_sam2.engine.plan import Direction
 from napari_sam2.masks.mask_store import MaskStore
-from napari_sam2.masks.stored_masks import MaskStatus
+from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
 from sam2_core.errors import PromptError
 
 
@@ -34,7 +34,7 @@ class Pass:
         Ascending.
     """
 
-    leg: str
+    leg: Way
     frames: range
     object_ids: tuple[int, ...]
 
@@ -62,7 +62,7 @@ def plan_spans(request: PropagateRequest, document: Document, masks: MaskStore, 
             if request.only_stale:
                 wanted = _undecided(wanted, masks.frames(object_id), prompted)
             if any(frame not in prompted for frame in wanted):
-                found.append(Span(leg, object_id, anchor, wanted))  # type: ignore[arg-type]
+                found.append(Span(leg, object_id, anchor, wanted))
     return tuple(sorted(found, key=lambda span: (span.leg == "backward", span.object_id)))
 
 
@@ -72,7 +72,8 @@ def passes_of(begins: Mapping[Span, int]) -> tuple[Pass, ...]:
     Forward passes come first; within a leg the passes follow one another in its order.
     """
     passes: list[Pass] = []
-    for leg, sign in (("forward", 1), ("backward", -1)):
+    signs: dict[Way, int] = {"forward": 1, "backward": -1}
+    for leg, sign in signs.items():
         spans = {span: sign * begin for span, begin in begins.items() if span.leg == leg}
         for start, stop in _cuts(spans, sign):
             under_way = sorted(span.object_id for span, begin in spans.items() if begin <= start < _end(span, sign))
@@ -112,7 +113,7 @@ def _asked_for(request: PropagateRequest, document: Document) -> list[int]:
     return [object_id for object_id in chosen if object_id not in locked]
 
 
-def _legs(direction: Direction, prompted: Sequence[int], frame_count: int) -> Iterator[tuple[str, int, range]]:
+def _legs(direction: Direction, prompted: Sequence[int], frame_count: int) -> Iterator[tuple[Way, int, range]]:
     """Yield name, anchor and frames of an object's legs over the whole movie."""
     first, last = prompted[0], prompted[-1]
     if direction in ("forward", "both"):
@@ -139,11 +140,8 @@ def _before_next(frames: range, prompted: Sequence[int]) -> range:
     return frames
 
 
-def _undecided(frames: range, masks: Mapping[int, object], prompted: Sequence[int]) -> range:
+def _undecided(frames: range, masks: Mapping[int, StoredMask], prompted: Sequence[int]) -> range:
     """Return the frames from the first to the last that is stale or has no mask; prompted ones count as decided."""
-    open_ones = [
-        index
-        for index, frame in enumerate(frames)
-        if frame not in prompted and getattr(masks.get(frame), "status", MaskStatus.stale) is MaskStatus.stale
-    ]
+    decided = {frame for frame, mask in masks.items() if mask.status is not MaskStatus.stale} | set(prompted)
+    open_ones = [index for index, frame in enumerate(frames) if frame not in decided]
     return frames[open_ones[0] : open_ones[-1] + 1] if open_ones else frames[:0]

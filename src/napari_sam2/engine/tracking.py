@@ -16,9 +16,9 @@ import numpy as np
 
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.engine.plan import Leg
-from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.masks.overlaps import label_dtype
-from sam2_core.windowed.patches import labels_from_logits
+from sam2_core.inference.mask_logits import labels_from_logits
+from sam2_core.inference.video_calls import VideoPredictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def track(
 
 def add_prompt(predictor: VideoPredictor, state: Any, prompt: Prompt) -> None:
     """Give one prompt to a predictor: its mask first, then its box and points, turned from (y, x) to (x, y)."""
-    where = {"frame_idx": prompt.frame, "obj_id": prompt.object_id}
+    where: dict[str, Any] = {"frame_idx": prompt.frame, "obj_id": prompt.object_id}
     if prompt.mask is not None:
         predictor.add_new_mask(state, **where, mask=prompt.mask, need_output=False)
     if not prompt.points_yx and prompt.box_yx is None:

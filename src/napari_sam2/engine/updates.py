@@ -6,11 +6,11 @@ A `FrameUpdate` says for which document it was computed (`revision`), so that on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from sam2_core.windowed.patches import Patch, as_numpy
+from sam2_core.inference.mask_logits import LogitPatch, Logits
 
 LegName = Literal["prompt", "forward", "backward"]
 
@@ -29,19 +29,18 @@ class MaskPatch:
 
     y0: int
     x0: int
-    logits: np.ndarray[Any, np.dtype[np.float32]]
+    logits: Logits
 
     @classmethod
-    def of(cls, patch: Patch | None) -> MaskPatch | None:
+    def of(cls, patch: LogitPatch | None) -> MaskPatch | None:
         """Return what is above 0 of a patch; None where nothing is."""
         if patch is None:
             return None
-        logits = as_numpy(patch.logits)
-        inside = logits > 0
+        inside = patch.logits > 0
         rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
         if rows.size == 0:
             return None
-        cut = logits[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()  # (h, w)
+        cut = patch.logits[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()  # (h, w)
         return cls((patch.rows.start or 0) + int(rows[0]), (patch.columns.start or 0) + int(columns[0]), cut)
 
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from napari_sam2.document.prompt import Prompt, typical_diameter
-from napari_sam2.engine.video_predictor import VideoPredictor
 from sam2_core.errors import StackError
-from sam2_core.windowed.windowed_predictor import WindowedPredictor
+from sam2_core.inference.video_calls import VideoPredictor, WholeFramePredictor
 
 SMALLEST_SEEN_PX = 31
 """An object that takes fewer pixels of the model's input on the whole frame (12 % of 256) is looked at in a window."""
@@ -86,7 +85,7 @@ def view_request(view: ViewChoice, object_diameter: float | None, prompts: Seque
     return ViewRequest(view, diameter, "estimated from boxes and masks")
 
 
-def choose_view(request: ViewRequest, predictor: VideoPredictor, frame_size: tuple[int, int]) -> ChosenView:
+def choose_view(request: ViewRequest, predictor: WholeFramePredictor, frame_size: tuple[int, int]) -> ChosenView:
     """Return a predictor that looks at frames (height, width) as the request asks.
 
     Parameters
@@ -98,6 +97,8 @@ def choose_view(request: ViewRequest, predictor: VideoPredictor, frame_size: tup
     frame_size
         (height, width) of the movie.
     """
+    from sam2_core.windowed.windowed_predictor import WindowedPredictor  # needs torch, as a predictor does
+
     height, width = frame_size
     diameter, model_px = request.diameter_px, predictor.image_size
     if diameter is None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.engine.view import ViewChoice, choose_view, view_request
 from napari_sam2.evaluation.judged_stacks import Stills
 from napari_sam2.evaluation.movies import BASELINE, RUNS, MovieTask, Tick, run_baseline, run_movie
@@ -18,6 +17,7 @@ from napari_sam2.evaluation.pictures import Panel, movie_panels, still_panels, w
 from napari_sam2.evaluation.report import Row, movie_row, stills_row
 from napari_sam2.evaluation.stills import PROMPTS, ImagePredictor, StillResult, baseline_still, evaluate_still
 from sam2_core.errors import StackError
+from sam2_core.inference.video_calls import WholeFramePredictor
 
 Begin = Callable[[str, int], Tick]
 
@@ -70,7 +70,7 @@ class Findings:
 
 
 def benchmark_movie(
-    name: str, task: MovieTask, predictor: VideoPredictor, plan: Plan, begin: Begin = unseen
+    name: str, task: MovieTask, predictor: WholeFramePredictor, plan: Plan, begin: Begin = unseen
 ) -> Findings:
     """Return what a movie gave; its rows also name the view that was chosen."""
     height, width = task.truth[0].shape

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.evaluation.metrics import movie_metrics, object_means, still_metrics
 from napari_sam2.evaluation.movies import MovieRun
+from sam2_core.inference.video_calls import VideoPredictor
 
 if TYPE_CHECKING:
     import torch

@@ -21,7 +21,7 @@ from napari_sam2.evaluation.found_mask import FoundMask
 from napari_sam2.evaluation.ground_truth import Target, still_targets, typical_diameter
 from napari_sam2.evaluation.metrics import iou
 from napari_sam2.evaluation.timing import Stopwatch
-from sam2_core.windowed.following_window import Window, cut, paste, usual_span, window_at, window_side
+from sam2_core.windowed.window import Window, cut, paste, usual_span, window_at, window_side
 
 CLICKS = 3
 PROMPTS = ("click", "box", "clicks3")
@@ -116,7 +116,7 @@ def evaluate_still(
     side = window_side(still.diameter_px or typical_diameter([still.labels]), span) if targets else 0
     for target in targets:
         truth = still.labels == target.object_id
-        window = window_at(target.click_yx, (side, side), (truth.shape[0], truth.shape[1]))
+        window = window_at(target.click_yx[::-1], (side, side), (truth.shape[0], truth.shape[1]))
         encoding = Stopwatch()
         with encoding:
             predictor.set_image(cut(still.image, window))

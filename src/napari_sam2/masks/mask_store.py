@@ -8,17 +8,15 @@ it; nothing here computes a mask.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from typing import Any
 
 import numpy as np
 
 from napari_sam2.masks.overlaps import Layered, Overlaps, label_dtype, painted
-from napari_sam2.masks.stored_masks import MaskChange, MaskKey, MaskStatus, StoredMask, frames_of
+from napari_sam2.masks.stored_masks import Array, MaskChange, MaskKey, MaskStatus, StoredMask, frames_of
 from sam2_core.errors import PromptError, StackError
 
 __all__ = ["MaskChange", "MaskKey", "MaskStatus", "MaskStore", "Overlaps", "StoredMask", "frames_of"]
 
-Array = np.ndarray[Any, Any]
 Change = tuple[MaskChange, ...]
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
-from napari_sam2.masks.stored_masks import LARGEST_CODE, MaskStatus, StoredMask
+from napari_sam2.masks.stored_masks import LARGEST_CODE, Array, MaskStatus, StoredMask
+
+LabelType = np.dtype[np.uint16] | np.dtype[np.uint32]
 
 
 class Overlaps(StrEnum):
@@ -54,9 +55,7 @@ class Layered:
         return 2 if self.locked else int(self.mask.status is MaskStatus.edited)
 
 
-def painted(
-    layers: Iterable[Layered], size: tuple[int, int], overlaps: Overlaps, dtype: np.dtype[Any]
-) -> np.ndarray[Any, Any]:
+def painted(layers: Iterable[Layered], size: tuple[int, int], overlaps: Overlaps, dtype: LabelType) -> Array:
     """Return labels (H, W): at each pixel the id of the object that has it, else 0."""
     labels = np.zeros(size, dtype=dtype)
     taken = np.zeros(size, dtype=np.int16)
@@ -72,12 +71,12 @@ def painted(
     return labels
 
 
-def label_dtype(object_ids: Iterable[int]) -> np.dtype[Any]:
+def label_dtype(object_ids: Iterable[int]) -> LabelType:
     """Return uint16, or uint32 where an id does not fit into it."""
-    return np.dtype(np.uint16 if max(object_ids, default=0) < 2**16 else np.uint32)
+    return np.dtype(np.uint16) if max(object_ids, default=0) < 2**16 else np.dtype(np.uint32)
 
 
-def _strength(layer: Layered, overlaps: Overlaps) -> np.ndarray[Any, Any]:
+def _strength(layer: Layered, overlaps: Overlaps) -> Array:
     """Return (h, w) int16, 0 outside the mask: rank before logit, or rank alone where logits do not count."""
     codes = layer.mask.codes()
     inside = codes > 0

@@ -19,6 +19,7 @@ from sam2_core.errors import PromptError
 MaskKey = tuple[int, int]
 """(object_id, frame)."""
 Array = np.ndarray[Any, Any]
+"""Labels, masks, logits or codes, as the words around it say."""
 
 STEPS_PER_LOGIT = 4.0
 LARGEST_CODE = 127

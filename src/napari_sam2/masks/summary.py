@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from napari_sam2.masks.stored_masks import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class LabelCounts:
     def __init__(self, object_ids: Iterable[int]) -> None:
         self._found: dict[int, list[tuple[int, int]]] = {object_id: [] for object_id in sorted(set(object_ids))}
 
-    def add(self, frame_index: int, labels: np.ndarray[Any, Any]) -> None:
+    def add(self, frame_index: int, labels: Array) -> None:
         """Count one frame of labels (H, W)."""
         values, areas = np.unique(labels, return_counts=True)
         for value, area in zip(values.tolist(), areas.tolist(), strict=True):
@@ -50,7 +51,7 @@ class LabelCounts:
         return tuple(_row(object_id, self._found[object_id]) for object_id in sorted(self._found))
 
 
-def counted(frames: Iterable[np.ndarray[Any, Any]], counts: LabelCounts) -> Iterator[np.ndarray[Any, Any]]:
+def counted(frames: Iterable[Array], counts: LabelCounts) -> Iterator[Array]:
     """Yield frames of labels as they come, each counted on its way."""
     for index, labels in enumerate(frames):
         counts.add(index, labels)

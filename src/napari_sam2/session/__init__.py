@@ -19,13 +19,12 @@ from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateJob, 
 from napari_sam2.engine.plan import Direction, Leg, checked_range, plan_legs
 from napari_sam2.engine.tracking import FrameResult, Resume, track
 from napari_sam2.engine.updates import FrameUpdate
-from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import SessionSettings
-from sam2_core.windowed.patches import WindowedLogits, labels_from_logits
-from sam2_core.windowed.windowed_predictor import WindowedPredictor
+from sam2_core.inference.mask_logits import WindowedLogits, labels_from_logits
+from sam2_core.inference.video_calls import VideoPredictor
 
 __all__ = [
     "CancelToken",
@@ -49,7 +48,6 @@ __all__ = [
     "StoredMask",
     "VideoPredictor",
     "WindowedLogits",
-    "WindowedPredictor",
     "check_prompts",
     "checked_range",
     "gathered",

@@ -9,18 +9,14 @@ from __future__ import annotations
 from napari_sam2.stacks.intensity import ContrastLimits, ModelMovie, estimate_contrast, normalise
 from napari_sam2.stacks.metadata import Calibration
 from napari_sam2.stacks.stack import Movie, Stack, open_stack
-from sam2_core.windowed.following_window import FollowingWindow, Window, window_side
 
 __all__ = [
     "Calibration",
     "ContrastLimits",
-    "FollowingWindow",
     "ModelMovie",
     "Movie",
     "Stack",
-    "Window",
     "estimate_contrast",
     "normalise",
     "open_stack",
-    "window_side",
 ]

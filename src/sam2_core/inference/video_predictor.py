@@ -11,7 +11,7 @@ tests hold the official reading to the recorded answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -203,7 +203,7 @@ class SAM2VideoPredictor:
         start_frame_idx: int | None = None,
         max_frame_num_to_track: int | None = None,
         reverse: bool = False,
-    ) -> Iterator[Answer]:
+    ) -> Generator[Answer, None, None]:
         """Yield frame by frame the masks of all objects; it may be closed between any two frames and started again.
 
         Parameters
@@ -232,7 +232,7 @@ class SAM2VideoPredictor:
         start_frame_idx: int | None = None,
         max_frame_num_to_track: int | None = None,
         reverse: bool = False,
-    ) -> Iterator[tuple[int, list[Tensor]]]:
+    ) -> Generator[tuple[int, list[Tensor]], None, None]:
         """Yield frame by frame the masks of several states (O, 1, H, W) each: one `propagate_in_video` for all.
 
         Objects of different states go through the network as one batch. That is faster than one state after another

@@ -2,7 +2,6 @@
 
 Neighbouring tiles overlap by more than a typical object and room around it takes, so such an object lies whole in one
 of them wherever it is. Which tile an object is seen in follows from where it is alone, never from what else is there.
-Everything is (y, x) in pixels of the frame.
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ import math
 
 import numpy as np
 
-from sam2_core.windowed.following_window import BoxYX, Place, PointYX, Size, Window, window_at
+from sam2_core.windowed.following_window import Place
+from sam2_core.windowed.window import BoxXYXY, PointXY, SizeHW, Window, window_at
 
 OVERLAP = 0.25
 """Share of their side by which neighbouring tiles overlap at least."""
@@ -24,67 +24,65 @@ class Tiling:
 
     Parameters
     ----------
-    frame_size
+    frame_hw
         (height, width) in pixels.
     side
         Side of a tile; one that is longer than the frame reaches over its border, as windows do.
     """
 
-    def __init__(self, frame_size: Size, side: int) -> None:
-        self.frame_size = frame_size
+    def __init__(self, frame_hw: SizeHW, side: int) -> None:
+        self.frame_hw = frame_hw
         self.side = side
-        self._starts = tuple(_starts(length, side) for length in frame_size)
+        self._starts_x, self._starts_y = _starts(frame_hw[1], side), _starts(frame_hw[0], side)
 
     def __len__(self) -> int:
         """Return how many tiles there are."""
-        return len(self._starts[0]) * len(self._starts[1])
+        return len(self._starts_x) * len(self._starts_y)
 
     def __contains__(self, window: Window) -> bool:
         """Return whether a window is one of the tiles."""
-        starts_y, starts_x = self._starts
-        return (window.height, window.width) == (self.side, self.side) and (
-            window.y0 in starts_y and window.x0 in starts_x
-        )
+        is_of_size = (window.width, window.height) == (self.side, self.side)
+        return is_of_size and window.x0 in self._starts_x and window.y0 in self._starts_y
 
-    def place(self, aim_yx: PointYX, box_yx: BoxYX, before: Window | None = None) -> Place:
+    def place(self, aim_xy: PointXY, box_xyxy: BoxXYXY, before: Window | None = None) -> Place:
         """Return where to look for an object: in the tile where it was as long as that shows it well, else in the
         nearest tile that does, else, when it is too large for that, in a window around it.
 
         Parameters
         ----------
-        aim_yx
+        aim_xy
             Where its middle is expected.
-        box_yx
+        box_xyxy
             What it takes up.
         before
             Where it was seen last.
         """
-        tile = self.nearest(aim_yx)
-        if before is not None and before in self and self.shows(before, box_yx):
+        tile = self.nearest(aim_xy)
+        if before is not None and before in self and self.shows(before, box_xyxy):
             tile = before
-        if self.shows(tile, box_yx):
-            return Place(tile, aim_yx)
-        return Place(window_at(aim_yx, (self.side, self.side), self.frame_size), aim_yx)
+        if self.shows(tile, box_xyxy):
+            return Place(tile, aim_xy)
+        return Place(window_at(aim_xy, (self.side, self.side), self.frame_hw), aim_xy)
 
-    def nearest(self, place_yx: PointYX) -> Window:
+    def nearest(self, place_xy: PointXY) -> Window:
         """Return the tile whose middle is nearest to a place."""
-        y0, x0 = (
+        x0, y0 = (
             min(starts, key=lambda start: abs(start + (self.side - 1) / 2 - place))
-            for starts, place in zip(self._starts, place_yx, strict=True)
+            for starts, place in zip((self._starts_x, self._starts_y), place_xy, strict=True)
         )
-        return Window(y0, x0, self.side, self.side)
+        return Window(x0, y0, self.side, self.side)
 
-    def shows(self, window: Window, box_yx: BoxYX) -> bool:
+    def shows(self, window: Window, box_xyxy: BoxXYXY) -> bool:
         """Return whether a box lies inside a window with room around it; at the border of the frame none is needed."""
+        x0, y0, x1, y1 = box_xyxy
+        return self._spans(window.x0, window.width, self.frame_hw[1], (x0, x1)) and self._spans(
+            window.y0, window.height, self.frame_hw[0], (y0, y1)
+        )
+
+    def _spans(self, start: int, length: int, whole: int, shown: tuple[float, float]) -> bool:
         room = ROOM * self.side
-        first, length = (window.y0, window.x0), (window.height, window.width)
-        return all(
-            (first[axis] <= 0 or box_yx[axis] >= first[axis] + room)
-            and (
-                first[axis] + length[axis] >= self.frame_size[axis]
-                or box_yx[axis + 2] <= first[axis] + length[axis] - room
-            )
-            for axis in (0, 1)
+        return (start <= 0 or shown[0] >= start + room) and (
+            start + length >= whole or shown[1] <= start + length - room
         )
 
 

@@ -1,49 +1,20 @@
 """Image features by frame and window: each window is encoded once on a frame, whoever looks through it.
 
-A predictor's state asks its store by frame alone. `SeenFeatures` is such a store for the state behind one window, and
-`SharedFeatures` what all of them have in common. Nothing is encoded here.
+A predictor's state asks its store by frame alone; `SeenFeatures` is such a store for the state behind one window, over
+one that all windows have in common. Nothing is encoded here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sized
-from typing import Any
 
-from sam2_core.inference.features import LruFeatures
-from sam2_core.windowed.following_window import FollowingWindow, Window
+from sam2_core.inference.features import FeatureStore, LruFeatures
+from sam2_core.modeling.image_encoder import ImageFeatures
+from sam2_core.windowed.following_window import FollowingWindow
+from sam2_core.windowed.window import Window
 
 SPARE_FEATURES = 4
 """Windows whose image features are kept besides one for each object."""
-
-
-class SharedFeatures:
-    """Image features of the windows looked through last, by frame and window: one for each object, and some to spare.
-
-    Parameters
-    ----------
-    objects
-        Those that are looked at, as they are now.
-    """
-
-    def __init__(self, objects: Sized) -> None:
-        self._objects = objects
-        self._kept = LruFeatures(SPARE_FEATURES)
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def get(self, frame: int, window: Window) -> Any | None:
-        """Return the features, and count them as used now; None when they are not here."""
-        return self._kept.get((frame, window))
-
-    def put(self, frame: int, window: Window, features: Any) -> None:
-        """Keep features; of too many, forget those that were not used for longest."""
-        self._kept.max_frames = len(self._objects) + SPARE_FEATURES
-        self._kept.put((frame, window), features)
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._kept.clear()
 
 
 class SeenFeatures:
@@ -52,40 +23,42 @@ class SeenFeatures:
     Parameters
     ----------
     shared
-        What is kept for all windows.
+        What is kept for all windows, by `key`: of those looked through last.
+    objects
+        All that are looked at, as they are now; for each one window is kept, and some to spare.
     source
         The window.
     own
         The store that the predictor made. One that finds features on disk is asked where memory has none.
     """
 
-    def __init__(self, shared: SharedFeatures, source: FollowingWindow, own: Any) -> None:
+    def __init__(self, shared: LruFeatures, objects: Sized, source: FollowingWindow, own: FeatureStore) -> None:
         self._shared = shared
+        self._objects = objects
         self._source = source
-        self._own: Any = None if isinstance(own, LruFeatures) else own
+        self._own = None if isinstance(own, LruFeatures) else own
         self._shown: dict[int, Window] = {}
 
     def __len__(self) -> int:
         """Return how many are kept in memory, for all windows."""
         return len(self._shared)
 
-    def get(self, frame: int) -> Any | None:
+    def get(self, frame: int) -> ImageFeatures | None:
         """Return the features of what the window shows on the frame, None when they are not here."""
-        window = self._source.window(frame)
-        features = self._shared.get(frame, window)
+        features = self._shared.get(self.key(frame))
         if features is None and self._own is not None:
-            features = self._own_of(frame, window).get(frame)
+            self._forget_moved(frame)
+            features = self._own.get(frame)
             if features is not None:
-                self._shared.put(frame, window, features)
+                self._share(frame, features)
         return features
 
-    def put(self, frame: int, features: Any) -> Any:
+    def put(self, frame: int, features: ImageFeatures) -> ImageFeatures:
         """Keep the features of what the window shows on the frame; return them as `get` will."""
-        window = self._source.window(frame)
         if self._own is not None:
-            features = self._own_of(frame, window).put(frame, features)
-        self._shared.put(frame, window, features)
-        return features
+            self._forget_moved(frame)
+            features = self._own.put(frame, features)
+        return self._share(frame, features)
 
     def key(self, frame: int) -> Hashable:
         """Return frame and window: whoever looks through the same one shares the features."""
@@ -98,9 +71,13 @@ class SeenFeatures:
         if self._own is not None:
             self._own.clear()
 
-    def _own_of(self, frame: int, window: Window) -> Any:
-        """Return the predictor's own store; it has forgotten what frames showed through a window that was moved."""
-        if self._shown.setdefault(frame, window) != window:
+    def _share(self, frame: int, features: ImageFeatures) -> ImageFeatures:
+        self._shared.max_frames = len(self._objects) + SPARE_FEATURES
+        return self._shared.put(self.key(frame), features)
+
+    def _forget_moved(self, frame: int) -> None:
+        """Have the predictor's own store forget what frames showed through a window that was moved."""
+        window = self._source.window(frame)
+        if self._own is not None and self._shown.setdefault(frame, window) != window:
             self._shown = {frame: window}
             self._own.clear()
-        return self._own

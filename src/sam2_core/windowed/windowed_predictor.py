@@ -2,52 +2,56 @@
 
 A model that sees 256 pixels sees a cell of 60 pixels in a field of 1024 as a dot. `WindowedPredictor` answers the calls
 of a video predictor and gives every object its own state of the predictor that it was made with, over a movie of what
-the object's window shows (`stacks.windows`). Order: a prompt chooses the size and place of the window and is moved into
-it; a propagation runs all windows frame by frame in step, brings the logits back to where the window was, and places
-each window for the next frame by the mask.
+the object's window shows (`following_window`). Order: a prompt chooses the size and place of the window and is moved
+into it; a propagation runs all windows frame by frame as one batch, brings the logits back to where the window was, and
+places each window for the next frame by the mask.
 
-Shared windows are tiles, a fixed plan (`stacks.tiles`): each object is looked at in the tile that shows it well, and
-handed over to another when it comes near its border, or to a window around it when it is too large for any. Objects in
-the same tile share its image features, so the frame costs one pass of the encoder for each tile in use. Memories stay
-what they are: they are moved to where the object is expected in the new tile whenever they are looked at there. So what
-an object is seen in, and its mask within rounding, depends on that object alone. Without sharing each object has a
-window of its own that keeps it in the middle, so that its memories lie upon one another.
+Shared windows are tiles, a fixed plan (`tiles`): each object is looked at in the tile that shows it well, and handed
+over to another when it comes near its border, or to a window around it when it is too large for any. Objects in the
+same tile share its image features, so the frame costs one pass of the encoder for each tile in use. Memories stay what
+they are: they are moved to where the object is expected in the new tile whenever they are looked at there. So what an
+object is seen in, and its mask within rounding, depends on that object alone. Without sharing each object has a window
+of its own that keeps it in the middle, so that its memories lie upon one another.
 
 A prompt that the window on its frame cannot show hands the object over to another one: its prompts are made again
 there. An object for which a window would be about as large as the frame is tracked on whole frames, and all such
-objects share one state. Not here: which pixel goes to which object (`patches`).
+objects share one state. Not here: which pixel goes to which object (`mask_logits`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import Any
 
 from sam2_core.errors import PromptError
+from sam2_core.inference.frames.opening import open_frames
+from sam2_core.inference.mask_logits import LogitPatch, WindowedLogits, as_numpy
 from sam2_core.inference.memory.snapshots import Snapshot
-from sam2_core.windowed.following_window import RecentFrames, usual_span, window_side
-from sam2_core.windowed.patches import Patch, WindowedLogits
-from sam2_core.windowed.prompt_calls import PromptCall, point_call, united
-from sam2_core.windowed.window_runs import Followed, in_step
+from sam2_core.inference.prompt_inputs import mask_prompt, point_prompt
+from sam2_core.inference.video_calls import Answer, WholeFramePredictor
+from sam2_core.windowed.following_window import RecentFrames
+from sam2_core.windowed.prompt_calls import PromptCall, in_pixels, united
+from sam2_core.windowed.window import SizeHW, usual_span, window_side
+from sam2_core.windowed.window_view import Followed, WindowView, needed_side
 from sam2_core.windowed.windowed_snapshots import restore_snapshot, take_snapshot
-from sam2_core.windowed.windowed_state import View, WindowedState, needed_side
+from sam2_core.windowed.windowed_state import WindowedState
 
 WHOLE_FRAME_SHARE = 0.85
 """From this share of the longer side of the frame on, the whole frame is looked at."""
 SHARED_ROOM = 1.2
 """Tiles, which neighbours share, are larger than a window around a single object by this factor."""
-Answer = tuple[int, list[int], WindowedLogits]
+WindowedAnswer = tuple[int, list[int], WindowedLogits]
 """Frame index, object ids, and their logits (O, 1, H, W)."""
 
 
 class WindowedPredictor:
-    """The calls of a video predictor, answered through windows.
+    """The calls of a video predictor, answered through windows: for objects that are small in a large frame.
 
     Parameters
     ----------
     predictor
-        A video predictor, for example `sam2_core.inference.SAM2VideoPredictor`.
+        A video predictor, for example `SAM2VideoPredictor`.
     object_diameter_px
         Diameter of a typical object of the stack in pixels.
     span
@@ -55,10 +59,22 @@ class WindowedPredictor:
     shared
         Whether neighbours are seen in the same window where they fit, on tiles; else each object has its own, which
         keeps it in the middle.
+
+    Examples
+    --------
+    >>> windowed = WindowedPredictor(predictor, object_diameter_px=12)
+    >>> state = windowed.init_state("movie.tif")
+    >>> windowed.add_new_points_or_box(state, frame_idx=0, obj_id=1, points=[[210, 350]], labels=[1])
+    >>> for frame_idx, obj_ids, logits in windowed.propagate_in_video(state):
+    ...     masks = np.asarray(logits) > 0  # (O, 1, H, W)
     """
 
     def __init__(
-        self, predictor: Any, object_diameter_px: float, span: float | None = None, shared: bool = True
+        self,
+        predictor: WholeFramePredictor,
+        object_diameter_px: float,
+        span: float | None = None,
+        shared: bool = True,
     ) -> None:
         self.predictor = predictor
         self.shared = shared
@@ -67,57 +83,69 @@ class WindowedPredictor:
     @property
     def image_size(self) -> int:
         """Side of the square model input in pixels."""
-        return int(self.predictor.image_size)
+        return self.predictor.image_size
 
-    def shows_whole(self, frame_size: tuple[int, int]) -> bool:
+    def shows_whole(self, frame_hw: SizeHW) -> bool:
         """Return whether objects of typical size are tracked on whole frames of (height, width)."""
-        return self.side >= WHOLE_FRAME_SHARE * max(frame_size)
+        return self.side >= WHOLE_FRAME_SHARE * max(frame_hw)
 
-    def side_on(self, frame_size: tuple[int, int]) -> int:
+    def side_on(self, frame_hw: SizeHW) -> int:
         """Return the side of the window in which an object of typical size is seen on frames of (height, width)."""
-        return self._tile_side(frame_size) or self.side
+        return self._tile_side(frame_hw) or self.side
 
-    def init_state(self, video_path: Any, **options: Any) -> WindowedState:
-        """Return the state of a new run over frames; nothing is computed yet.
+    def init_state(
+        self,
+        video_path: object,
+        offload_video_to_cpu: bool = False,
+        offload_state_to_cpu: bool = False,
+        async_loading_frames: bool = False,
+        contrast_limits: object = None,
+    ) -> WindowedState:
+        """Return a fresh state over a stack; nothing is computed yet.
 
-        Parameters
-        ----------
-        video_path
-            Frames with `len`, `[i]`, `height` and `width`, or anything that the predictor opens.
-        **options
-            Passed on to the predictor for every window.
+        The parameters are those of `SAM2VideoPredictor.init_state`. Contrast limits are those of the whole stack.
+
+        Raises
+        ------
+        StackError
+            The stack is empty, unreadable, or not of a usable shape.
         """
-        return WindowedState(*_opened(video_path, options))
+        frames = open_frames(video_path, contrast_limits=contrast_limits)
+        return WindowedState(RecentFrames(frames), offload_state_to_cpu)
 
     def add_new_points_or_box(  # noqa: PLR0913 - the official signature
         self,
         inference_state: WindowedState,
         frame_idx: int,
         obj_id: int,
-        points: Any = None,
-        labels: Any = None,
+        points: object = None,
+        labels: object = None,
         clear_old_points: bool = True,
         normalize_coords: bool = True,
-        box: Any = None,
+        box: object = None,
         need_output: bool = True,
-    ) -> Answer | None:
+    ) -> WindowedAnswer | None:
         """Return the mask after points (x, y) or a box in pixels of the frame, for the objects of one view.
 
         The objects that are returned are the prompted one and those that share its view; see
-        `sam2_core.inference.SAM2VideoPredictor.add_new_points_or_box` for the parameters.
+        `SAM2VideoPredictor.add_new_points_or_box` for the parameters.
 
         Raises
         ------
         PromptError
             The prompt cannot be used as it was given.
         """
-        given = {"points": points, "labels": labels, "box": box, "normalized": not normalize_coords}
-        state = inference_state
-        return self._take(state, point_call(frame_idx, obj_id, state.size, not clear_old_points, **given), need_output)
+        size = inference_state.size
+        prompt = in_pixels(point_prompt(points, labels, box, size, normalized=not normalize_coords), size)
+        return self._take(inference_state, PromptCall(frame_idx, obj_id, prompt, not clear_old_points), need_output)
+
+    def add_new_points(self, *args: Any, **kwargs: Any) -> WindowedAnswer | None:
+        """Return the mask after points; the official older name of `add_new_points_or_box`."""
+        return self.add_new_points_or_box(*args, **kwargs)
 
     def add_new_mask(
-        self, inference_state: WindowedState, frame_idx: int, obj_id: int, mask: Any, need_output: bool = True
-    ) -> Answer | None:
+        self, inference_state: WindowedState, frame_idx: int, obj_id: int, mask: object, need_output: bool = True
+    ) -> WindowedAnswer | None:
         """Return the mask after a person drew it (H, W), for the objects of one view; None without ``need_output``.
 
         Raises
@@ -125,7 +153,7 @@ class WindowedPredictor:
         PromptError
             The mask has another shape than the frames.
         """
-        call = PromptCall.of_mask(frame_idx, obj_id, mask, inference_state.size)
+        call = PromptCall(frame_idx, obj_id, mask_prompt(mask, inference_state.size))
         return self._take(inference_state, call, need_output)
 
     def propagate_in_video(
@@ -134,10 +162,10 @@ class WindowedPredictor:
         start_frame_idx: int | None = None,
         max_frame_num_to_track: int | None = None,
         reverse: bool = False,
-    ) -> Iterator[Answer]:
+    ) -> Generator[WindowedAnswer, None, None]:
         """Yield frame by frame the masks of all objects; it may be closed between any two frames and started again.
 
-        The parameters are those of `sam2_core.inference.SAM2VideoPredictor.propagate_in_video`.
+        The parameters are those of `SAM2VideoPredictor.propagate_in_video`.
 
         Raises
         ------
@@ -151,10 +179,10 @@ class WindowedPredictor:
         if start is None:
             start = min(frame for _, prompted in views for frame in prompted)
         runs = [Followed(view, prompted, start, reverse) for view, prompted in views]
-        frames = in_step(self.predictor, [view.state for view, _ in views], start, max_frame_num_to_track, reverse)
-        with closing(frames):
+        inner = [view.state for view, _ in views]
+        with closing(self.predictor.propagate_together(inner, start, max_frame_num_to_track, reverse)) as frames:
             for frame, answers in frames:
-                found: dict[int, Patch] = {}
+                found: dict[int, LogitPatch] = {}
                 for run, logits in zip(runs, answers, strict=True):
                     found |= run.seen(frame, logits)
                 patches = [found.get(object_id) for object_id in state.obj_ids]
@@ -162,7 +190,7 @@ class WindowedPredictor:
 
     def clear_all_prompts_in_frame(
         self, inference_state: WindowedState, frame_idx: int, obj_id: int, need_output: bool = True
-    ) -> Answer | None:
+    ) -> WindowedAnswer | None:
         """Take back all prompts of an object on a frame, and return the masks of its view there if they are needed.
 
         Raises
@@ -178,7 +206,7 @@ class WindowedPredictor:
 
     def remove_object(
         self, inference_state: WindowedState, obj_id: int, strict: bool = False, need_output: bool = True
-    ) -> tuple[list[int], list[tuple[int, Any]]]:
+    ) -> tuple[list[int], list[tuple[int, WindowedLogits]]]:
         """Remove an object with its prompts, its memory and its window, and return the ids that are left.
 
         The second value, masks of frames in the official call, is always empty: those of the others do not change.
@@ -203,7 +231,7 @@ class WindowedPredictor:
         """Return what a state knows as arrays and a few words; `SAM2VideoPredictor.snapshot` says how much."""
         return take_snapshot(self.predictor, inference_state, whole_frames)
 
-    def restore(self, video_path: Any, snapshot: Snapshot, **options: Any) -> WindowedState:
+    def restore(self, video_path: object, snapshot: Snapshot, **options: Any) -> WindowedState:
         """Return a state over the same frames that knows what a snapshot says; what follows is the same bit by bit.
 
         Raises
@@ -213,30 +241,32 @@ class WindowedPredictor:
         StackError
             It was taken of frames of another number or size.
         """
-        movie, options = _opened(video_path, options)
-        return restore_snapshot(self.predictor, movie, snapshot, options)
+        state = self.init_state(video_path, **options)
+        restore_snapshot(self.predictor, state, snapshot)
+        return state
 
-    def _take(self, state: WindowedState, call: PromptCall, need_output: bool) -> Answer | None:
-        """Answer a prompt, and only then record it."""
+    def _take(self, state: WindowedState, call: PromptCall, need_output: bool) -> WindowedAnswer | None:
+        """Answer a prompt, and only then record it; where it takes another view, the earlier ones are made again."""
         view = state.view_for(call.object_id)
         calls = [*state.calls.get(call.object_id, []), call]
         if view is not None and view.takes(call):
-            seen = state.narrowed(view)
-            seen.prepare(call.frame, call.extent_yx or call.clicked_yx)
-            answer = call.make(self.predictor, seen.state, seen.source.window(call.frame), need_output)
+            seen, made = state.narrowed(view), [call]
         else:
             view = self._roomy_view(state, calls)
-            seen = state.narrowed(view, call.object_id)
-            answer = self._made_again(seen, calls, need_output)
+            seen, made = state.narrowed(view, call.object_id), calls
+        answer: Answer | None = None
+        for one in made:
+            seen.prepare(one.frame, one.extent_xyxy or one.clicked_xyxy)
+            answer = one.make(self.predictor, seen.state, seen.source.window(one.frame), need_output)
         state.views[call.object_id] = view
         state.calls[call.object_id] = calls
         return None if answer is None else _placed_back(state, seen, answer)
 
-    def _roomy_view(self, state: WindowedState, calls: Sequence[PromptCall]) -> View:
+    def _roomy_view(self, state: WindowedState, calls: Sequence[PromptCall]) -> WindowView:
         """Return a view, placed on their frames, that shows all prompts of an object: the one of whole frames where a
         window would hardly be smaller, else a new one.
         """
-        extents = {call.frame: united(one.extent_yx for one in calls if one.frame == call.frame) for call in calls}
+        extents = {call.frame: united(one.extent_xyxy for one in calls if one.frame == call.frame) for call in calls}
         largest = max((needed_side(extent) for extent in extents.values() if extent is not None), default=0)
         side = max(self.side, largest)
         shows_whole = side >= WHOLE_FRAME_SHARE * max(state.size)
@@ -248,31 +278,14 @@ class WindowedPredictor:
                 view.prepare(frame, extent)
         return view
 
-    def _tile_side(self, frame_size: tuple[int, int]) -> int | None:
+    def _tile_side(self, frame_hw: SizeHW) -> int | None:
         """Return the side of the tiles on a frame, None where objects are not to share any."""
         side = round(SHARED_ROOM * self.side)
-        return side if self.shared and side < WHOLE_FRAME_SHARE * max(frame_size) else None
-
-    def _made_again(self, view: View, calls: Sequence[PromptCall], need_output: bool) -> Any:
-        """Return the answer to the last of an object's prompts, all of them made in that view."""
-        answer = None
-        for call in calls:
-            view.prepare(call.frame, call.clicked_yx)
-            answer = call.make(self.predictor, view.state, view.source.window(call.frame), need_output)
-        return answer
+        return side if self.shared and side < WHOLE_FRAME_SHARE * max(frame_hw) else None
 
 
-def _opened(movie: Any, options: dict[str, Any]) -> tuple[RecentFrames, dict[str, Any]]:
-    """Return frames that know their size, and what is left of the options when they are opened."""
-    if not (hasattr(movie, "height") and hasattr(movie, "width")):
-        from sam2_core.inference.frames.opening import open_frames
-
-        movie = open_frames(movie, contrast_limits=options.pop("contrast_limits", None))
-    return RecentFrames(movie), options
-
-
-def _placed_back(state: WindowedState, view: View, answer: Any) -> Answer:
+def _placed_back(state: WindowedState, view: WindowView, answer: Answer) -> WindowedAnswer:
     """Return the answer of a view's state in terms of the frame."""
     frame, object_ids, logits = answer
-    patches = view.patches(frame, object_ids, logits)
+    patches = view.patches(frame, object_ids, as_numpy(logits))
     return frame, list(object_ids), WindowedLogits(list(patches.values()), state.size)

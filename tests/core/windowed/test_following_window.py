@@ -3,22 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sam2_core.windowed.following_window import (
-    FollowingWindow,
-    Place,
-    RecentFrames,
-    Window,
-    cut,
-    paste,
-    usual_span,
-    window_at,
-    window_side,
-)
+from sam2_core.windowed.following_window import FollowingWindow, Place, RecentFrames
+from sam2_core.windowed.window import Window, cut, paste, usual_span, window_at, window_side
 
 PLANE = np.arange(20 * 30).reshape(20, 30)
 
 
 class Frames:
+    contrast_limits = None
+
     def __init__(self, planes):
         self.planes = planes
         self.height, self.width = planes.shape[1:3]
@@ -51,12 +44,12 @@ def test_what_makes_no_window_is_said(diameter, span):
 
 
 def test_a_cut_is_the_part_of_the_plane():
-    np.testing.assert_array_equal(cut(PLANE, Window(3, 5, 8, 8)), PLANE[3:11, 5:13])
+    np.testing.assert_array_equal(cut(PLANE, Window(5, 3, 8, 8)), PLANE[3:11, 5:13])
     colour = np.stack([PLANE] * 3, axis=-1)
-    np.testing.assert_array_equal(cut(colour, Window(3, 5, 8, 8)), colour[3:11, 5:13])
+    np.testing.assert_array_equal(cut(colour, Window(5, 3, 8, 8)), colour[3:11, 5:13])
 
 
-@pytest.mark.parametrize("window", [Window(-4, -6, 12, 12), Window(14, 25, 12, 12), Window(-5, -5, 40, 40)])
+@pytest.mark.parametrize("window", [Window(-6, -4, 12, 12), Window(25, 14, 12, 12), Window(-5, -5, 40, 40)])
 def test_beyond_the_border_the_edge_is_repeated(window):
     seen = cut(PLANE, window)
     assert seen.shape == (window.height, window.width)
@@ -67,7 +60,7 @@ def test_beyond_the_border_the_edge_is_repeated(window):
 
 
 @pytest.mark.parametrize(
-    "window", [Window(3, 5, 8, 8), Window(-4, -6, 12, 12), Window(14, 25, 12, 12), Window(-5, -5, 40, 40)]
+    "window", [Window(5, 3, 8, 8), Window(-6, -4, 12, 12), Window(25, 14, 12, 12), Window(-5, -5, 40, 40)]
 )
 def test_what_was_cut_is_pasted_back_where_it_was(window):
     out = np.full(PLANE.shape, -1)
@@ -79,21 +72,21 @@ def test_what_was_cut_is_pasted_back_where_it_was(window):
 
 def test_a_window_beside_the_plane_pastes_nothing():
     out = np.zeros(PLANE.shape)
-    paste(np.ones((5, 5)), Window(40, 2, 5, 5), out)
-    paste(np.ones((5, 5)), Window(2, -9, 5, 5), out)
+    paste(np.ones((5, 5)), Window(2, 40, 5, 5), out)
+    paste(np.ones((5, 5)), Window(-9, 2, 5, 5), out)
     assert not out.any()
 
 
 def test_a_window_stays_inside_where_it_fits_and_is_even_where_it_does_not():
-    assert window_at((10.0, 15.0), (7, 7), (20, 30)) == Window(7, 12, 7, 7)
-    assert window_at((1.0, 29.0), (8, 8), (20, 30)) == Window(0, 22, 8, 8)
-    assert window_at((19.0, 2.0), (24, 24), (20, 30)) == Window(-2, 0, 24, 24)
-    assert window_at((3.0, 3.0), (20, 30), (20, 30)) == Window(0, 0, 20, 30)
+    assert window_at((15.0, 10.0), (7, 7), (20, 30)) == Window(12, 7, 7, 7)
+    assert window_at((29.0, 1.0), (8, 8), (20, 30)) == Window(22, 0, 8, 8)
+    assert window_at((2.0, 19.0), (24, 24), (20, 30)) == Window(0, -2, 24, 24)
+    assert window_at((3.0, 3.0), (20, 30), (20, 30)) == Window(0, 0, 30, 20)
 
 
 def test_a_window_is_placed_with_its_middle_on_the_place():
-    for centre in ((9.0, 14.0), (10.5, 12.5)):
-        middle = window_at(centre, (8, 8), (20, 30)).centre_yx
+    for centre in ((14.0, 9.0), (12.5, 10.5)):
+        middle = window_at(centre, (8, 8), (20, 30)).centre_xy
         assert np.abs(np.subtract(middle, centre)).max() <= 0.5
 
 
@@ -101,7 +94,7 @@ def test_a_following_window_shows_each_frame_where_it_was_placed():
     movie = Frames(np.stack([PLANE + 1000 * index for index in range(5)]))
     source = FollowingWindow(movie, 7)
     source.place(1, (10.0, 10.0))
-    source.place(3, (10.0, 20.0))
+    source.place(3, (20.0, 10.0))
     assert (len(source), source.height, source.width) == (5, 7, 7)
     np.testing.assert_array_equal(source[1], movie.planes[1][7:14, 7:14])
     np.testing.assert_array_equal(source[3], movie.planes[3][7:14, 17:24])
@@ -113,7 +106,7 @@ def test_a_following_window_shows_each_frame_where_it_was_placed():
 def test_a_place_that_was_left_is_as_if_it_had_never_been_set():
     source = FollowingWindow(Frames(PLANE[None]), 7)
     middle = source.window(0)
-    source.place(0, (2.0, 4.0))
+    source.place(0, (4.0, 2.0))
     assert source.is_placed(0)
     assert source.window(0) != middle
     source.leave(0)
@@ -124,9 +117,9 @@ def test_a_place_that_was_left_is_as_if_it_had_never_been_set():
 
 def test_what_one_window_saw_is_moved_to_where_the_object_is_expected_in_another():
     source = FollowingWindow(Frames(np.stack([PLANE] * 4)), 10)
-    source.put(0, Place(Window(0, 0, 10, 10), (7.0, 5.0)))
-    source.put(1, Place(Window(0, 0, 10, 10), (8.0, 5.0)))
-    source.put(2, Place(Window(5, 2, 10, 10), (9.0, 5.0)))
+    source.put(0, Place(Window(0, 0, 10, 10), (5.0, 7.0)))
+    source.put(1, Place(Window(0, 0, 10, 10), (5.0, 8.0)))
+    source.put(2, Place(Window(2, 5, 10, 10), (5.0, 9.0)))
     assert source.shift(0, 1) == (0, 0)
     assert source.shift(0, 2) == pytest.approx((-0.3, -0.2))
     assert source.shift(2, 0) == pytest.approx((0.3, 0.2))

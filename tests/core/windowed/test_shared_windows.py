@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bright_predictor import BrightPredictor, Movie, click, masks, straight
 
-from napari_sam2.session import WindowedPredictor
+from sam2_core import WindowedPredictor
 from sam2_core.windowed.window_features import SPARE_FEATURES
 
 PATHS = {1: ((40, 30), (1, 3)), 2: (((52, 44)), (1, 3)), 3: ((150, 220), (-1, -2))}
@@ -74,7 +74,7 @@ def test_an_object_that_grows_gets_a_window_around_it(windowed):
     view = state.views[1]
     assert view.source.window(0) in view.tiling
     assert view.source.window(11) not in view.tiling
-    assert view.source.window(11).centre_yx == pytest.approx((100, 130), abs=1)
+    assert view.source.window(11).centre_xy == pytest.approx((130, 100), abs=1)
 
 
 def test_a_large_prompt_gets_a_larger_window_of_its_own(windowed):
@@ -133,7 +133,7 @@ def test_as_many_image_features_are_kept_as_there_are_objects_and_a_few(real, no
     features = state.views[1].state.features
     for frame in range(5):
         features.put(frame, f"frame {frame}")
-        state.views[2].source.place(frame, (80.0, 100.0))
+        state.views[2].source.place(frame, (100.0, 80.0))
         state.views[2].state.features.put(frame, f"frame {frame}, elsewhere")
     assert len(features) == 2 + SPARE_FEATURES
     assert features.get(4) == "frame 4"

@@ -7,7 +7,7 @@ import pytest
 from predictor_calls import through_files
 from stand_ins import movie
 
-from napari_sam2.session import WindowedPredictor
+from sam2_core import WindowedPredictor
 from sam2_core.errors import CheckpointError, StackError
 
 DIAMETERS = {"windows": 24.0, "whole frames": 90.0}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from predictor_calls import run_by_object as run
 
-from napari_sam2.session import WindowedPredictor
+from sam2_core import WindowedPredictor
 from sam2_core.errors import PromptError
 
 PLACES_YX = {1: (30, 40), 2: (55, 75), 3: (60, 30)}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from stand_ins import movie
 
-from napari_sam2.session import WindowedPredictor
-from sam2_core import SAM2VideoPredictor
+from sam2_core import SAM2VideoPredictor, WindowedPredictor
 from sam2_core.inference.feature_folder import FeatureFolder
 
 CLICKS = {1: (112, 35), 2: (71, 100)}  # x, y of two discs of the movie

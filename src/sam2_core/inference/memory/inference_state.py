@@ -7,7 +7,8 @@ and computes nothing. Prompts are the truth in it; everything else can be made a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,15 @@ class PendingEntry:
 
     entry: MemoryEntry
     conditions: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Visit:
+    """What a run left on a frame: the entry that a first prompt there refines, and whether the run went backward."""
+
+    bank: MemoryBank
+    entry: MemoryEntry
+    reverse: bool
 
 
 @dataclass(slots=True)
@@ -61,6 +71,45 @@ class TrackedObject:
         if pending is not None and conditions in (None, pending.conditions):
             return pending.entry
         return self.bank.entry(frame)
+
+    def score(self, frame: int) -> float | None:
+        """Return the object score logit on a frame, above 0 where the object is there; None where nothing is known."""
+        entry = self.seen(frame)
+        return None if entry is None else float(entry.object_score_logits)
+
+    def visit(self, frame: int) -> Visit | None:
+        """Return what a run left on a frame, None where no run came by or the frame conditions."""
+        entry = self.bank.tracked.get(frame)
+        return None if entry is None else Visit(self.bank, entry, self.bank.direction.get(frame, False))
+
+    def forget_visit(self, frame: int) -> None:
+        """Let a prompt on a frame mean what it means before any run came by: no memory of other frames goes into it."""
+        self.bank.direction.pop(frame, None)
+
+    def put_back(self, frame: int, visit: Visit) -> None:
+        """Let a frame be tracked as a run had left it, if the memory is still the one that it was taken from."""
+        if visit.bank is self.bank:
+            self.bank.tracked[frame] = visit.entry
+            self.bank.direction[frame] = visit.reverse
+
+    @contextmanager
+    def remembering(self, holds: Callable[[int], bool]) -> Iterator[None]:
+        """Remember, in the body, only tracked frames that hold, and prompted ones by frame, however they were made.
+
+        So a run depends on its own direction only. What was hidden comes back behind it, unless the frame was tracked
+        or prompted anew.
+        """
+        bank = self.bank
+        prompted = sorted(bank.conditioning.items())
+        bank.conditioning.clear()
+        bank.conditioning.update(prompted)
+        hidden = {frame: bank.tracked.pop(frame) for frame in list(bank.tracked) if not holds(frame)}
+        try:
+            yield
+        finally:
+            for frame, entry in hidden.items():
+                if frame not in bank.conditioning:
+                    bank.tracked.setdefault(frame, entry)
 
 
 class InferenceState:
@@ -160,6 +209,23 @@ class InferenceState:
                 f"object {object_id} does not exist; there are {self.obj_ids or 'none yet'}: add a prompt for it first"
             )
         return self.objects[object_id]
+
+    def memory_of(self, object_id: int) -> TrackedObject | None:
+        """Return an object, None where there is none of that id."""
+        return self.objects.get(object_id)
+
+    def put_back(self, object_id: int, frame: int, visit: Visit | None) -> None:
+        """Let a frame whose prompts were taken back be tracked as a run had left it, if one had; see `Visit`."""
+        tracked = self.memory_of(object_id)
+        if tracked is not None and visit is not None:
+            tracked.put_back(frame, visit)
+
+    def sort_objects(self) -> None:
+        """Have the objects by ascending id; in that order they go through the model, whoever came first."""
+        ordered = sorted(self.objects.items())
+        if list(self.objects) != [object_id for object_id, _ in ordered]:
+            self.objects.clear()
+            self.objects.update(ordered)
 
     def clear(self) -> None:
         """Forget all objects and prompts; frames and image features stay."""

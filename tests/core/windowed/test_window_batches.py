@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 from stand_ins import movie
+from whole_frames import StandInPredictor
 
-from napari_sam2.session import WindowedPredictor
+from sam2_core import WindowedPredictor
 
 
-class OneAfterTheOther:
-    """The calls of a predictor but the one that runs many states as one batch."""
+class OneAfterTheOther(StandInPredictor):
+    """The calls of a predictor, but many states are not run as one batch."""
 
     def __init__(self, predictor):
-        self._predictor = predictor
-
-    def __getattr__(self, name):
-        if name == "propagate_together":
-            raise AttributeError(name)
-        return getattr(self._predictor, name)
+        self.image_size = predictor.image_size
+        self.init_state = predictor.init_state
+        self.add_new_points_or_box = predictor.add_new_points_or_box
+        self.propagate_in_video = predictor.propagate_in_video
 
 
 def story(predictor, frames):

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sam2_core.windowed.following_window import Window
-from sam2_core.windowed.patches import ABSENT_LOGIT, Patch, WindowedLogits, labels_from_logits
+from sam2_core.inference.mask_logits import ABSENT_LOGIT, LogitPatch, WindowedLogits, labels_from_logits
 
 U16 = np.dtype(np.uint16)
 
@@ -12,8 +11,11 @@ U16 = np.dtype(np.uint16)
 def random_logits(seed):
     print(f"seed {seed}")
     rng = np.random.default_rng(seed)
-    windows = [Window(-3, 4, 12, 12), Window(2, 6, 12, 12), Window(10, 20, 15, 15)]
-    patches = [Patch.of_window(window, rng.normal(size=(window.height, window.width)), (20, 30)) for window in windows]
+    covered = [(slice(0, 9), slice(4, 16)), (slice(2, 14), slice(6, 18)), (slice(10, 20), slice(20, 30))]
+    patches = [
+        LogitPatch(rows, columns, rng.normal(size=(rows.stop - rows.start, columns.stop - columns.start)).astype("f4"))
+        for rows, columns in covered
+    ]
     return WindowedLogits([patches[0], None, *patches[1:]], (20, 30))
 
 

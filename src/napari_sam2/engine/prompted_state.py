@@ -1,0 +1,170 @@
+"""A predictor's state over one movie, and the prompts that it was given: brought to a document by difference.
+
+Prompts that differ from those given before are taken back or given; a click that was added is one more call, anything
+else is the prompt anew. What an object's memory is worth is kept per leg (`remembered`): a changed prompt makes all
+behind it invalid. So that a run depends on its own leg only, what another one left is hidden from it, and the tracked
+mask that a correction refined comes back when the correction is taken back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, closing
+from functools import partial
+from typing import TYPE_CHECKING
+
+from napari_sam2.document.document import PromptKey, same_prompt
+from napari_sam2.document.prompt import Prompt
+from napari_sam2.engine.jobs import Job
+from napari_sam2.engine.prompt_replay import extends, give
+from napari_sam2.engine.remembered import Remembered
+from napari_sam2.engine.span_plan import Pass
+from napari_sam2.engine.updates import MaskPatch
+from napari_sam2.masks.stored_masks import StoredMask
+from sam2_core.inference.mask_logits import LogitPatch, patches_of
+from sam2_core.inference.video_calls import Answer, TrackingState, VideoPredictor
+
+if TYPE_CHECKING:
+    from sam2_core.inference.memory.inference_state import Visit
+
+SURE = 10.0
+"""Score of an object of which the state says nothing, where it has a mask; the negative where it has none."""
+
+
+class PromptedState:
+    """A state, and what was said in it.
+
+    Parameters
+    ----------
+    predictor, state
+        The predictor, and one of its states.
+    size
+        (height, width) of a frame.
+    given
+        Prompts that the state knows already.
+    remembered
+        Frames that it remembers.
+    """
+
+    def __init__(
+        self,
+        predictor: VideoPredictor,
+        state: TrackingState,
+        size: tuple[int, int],
+        given: Mapping[PromptKey, Prompt] | None = None,
+        remembered: Remembered | None = None,
+    ) -> None:
+        self.predictor = predictor
+        self.state = state
+        self.remembered = remembered or Remembered()
+        self._size = size
+        self._given = dict(given or {})
+        self._bases: dict[PromptKey, Visit | None] = {}
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether no prompt holds in it."""
+        return not self._given
+
+    def diameter_px(self, prompt: Prompt) -> float | None:
+        """Return the diameter of the disc of the area that a prompt's mask has, None without one; it is forgotten."""
+        object_id = prompt.object_id
+        patch = _patch_of(object_id, give(self.predictor, self.state.select([object_id]), prompt))
+        self.predictor.remove_object(self.state, object_id, need_output=False)
+        return None if patch is None else math.sqrt(4 * float((patch.logits > 0).sum()) / math.pi)
+
+    def take_back(self, job: Job) -> list[PromptKey]:
+        """Take back what is no longer said, and return the keys that are to be given, by frame and object.
+
+        Those are the keys that changed, and those whose masks somebody waits for although they did not.
+        """
+        prompts = job.document.prompts
+        left = {object_id for object_id, _ in prompts}
+        for object_id in {object_id for object_id, _ in self._given} - left:
+            self.predictor.remove_object(self.state, object_id, need_output=False)
+            self.remembered.forget(object_id)
+            for key in [key for key in self._given if key[0] == object_id]:
+                self._clear(key)
+        for key in [key for key in self._given if key not in prompts]:
+            self._clear(key)
+        changed = [key for key, prompt in prompts.items() if not same_prompt(self._given.get(key), prompt)]
+        for key in changed:
+            self.remembered.prompt_changed(key)
+        waited_for = [key for key in job.unshown if key in prompts]
+        return sorted({*changed, *waited_for}, key=lambda key: (key[1], key[0]))
+
+    def say(self, prompt: Prompt, known: StoredMask | None) -> MaskPatch | None:
+        """Give a prompt to the predictor, and return the mask of its object on its frame.
+
+        Where the state does not know what clicks outside the object took away from, the mask that they left is given.
+        """
+        key = object_id, frame = prompt.object_id, prompt.frame
+        said = self._prepare(prompt)
+        refines_nothing = said is None and self._bases.get(key) is None
+        said_now = prompt
+        if known is not None and refines_nothing:
+            said_now = Prompt(object_id, frame, mask=known.placed(self._size))
+        memory, is_new = self.state.memory_of(object_id), object_id not in self.state.obj_ids
+        answer = give(self.predictor, self.state.select([object_id]), said_now, said)
+        self._given[key] = prompt
+        if is_new:
+            self.state.sort_objects()
+        elif self.state.memory_of(object_id) is not memory:  # a larger window, and nothing is remembered there
+            self.remembered.forget(object_id)
+        return _patch_of(object_id, answer)
+
+    def run(self, one: Pass) -> Generator[tuple[int, dict[int, LogitPatch | None]], None, None]:
+        """Yield frame by frame the masks of the objects of a pass."""
+        state, frames = self.state.select(one.object_ids), one.frames
+        run = self.predictor.propagate_in_video(
+            state, start_frame_idx=frames[0], max_frame_num_to_track=len(frames), reverse=one.reverse
+        )
+        with ExitStack() as hiding, closing(run):
+            for object_id in one.object_ids:
+                memory = self.state.memory_of(object_id)
+                if memory is not None:
+                    hiding.enter_context(memory.remembering(partial(self.remembered.holds, object_id, one.leg)))
+            for frame, object_ids, logits in run:
+                self.remembered.add(one.object_ids, one.leg, frame)
+                yield frame, dict(zip(object_ids, patches_of(logits), strict=True))
+
+    def score(self, object_id: int, frame: int, present: bool) -> float:
+        """Return the object score logit on a frame; by `present` where the state does not tell."""
+        memory = self.state.memory_of(object_id)
+        found = None if memory is None else memory.score(frame)
+        return (SURE if present else -SURE) if found is None else found
+
+    def _prepare(self, prompt: Prompt) -> int | None:
+        """Take back what a prompt replaces; return how many of its clicks were given, None where all is to be said."""
+        key = object_id, frame = prompt.object_id, prompt.frame
+        old, memory = self._given.get(key), self.state.memory_of(object_id)
+        said = None
+        if old is not None and extends(old, prompt):
+            said = len(old.points_yx)
+        elif old is not None:
+            self._bases[key] = self._clear(key, is_said_again=same_prompt(old, prompt))
+        else:
+            self._bases[key] = None if memory is None else memory.visit(frame)
+        if memory is not None and self._bases.get(key) is None:
+            memory.forget_visit(frame)
+        return said
+
+    def _clear(self, key: PromptKey, is_said_again: bool = False) -> Visit | None:
+        """Take back a prompt that was given; the mask that it refined is there again, and is returned."""
+        object_id, frame = key
+        del self._given[key]
+        base = self._bases.pop(key, None)
+        if not is_said_again:
+            self.remembered.prompt_changed(key)
+        if object_id in self.state.obj_ids:
+            one = self.state.select([object_id])
+            self.predictor.clear_all_prompts_in_frame(one, frame, object_id, need_output=False)
+            self.state.put_back(object_id, frame, base)
+        return base
+
+
+def _patch_of(object_id: int, answer: Answer) -> MaskPatch | None:
+    """Return what an answer says of one object."""
+    _, object_ids, logits = answer
+    return MaskPatch.of(dict(zip(object_ids, patches_of(logits), strict=True)).get(object_id))
