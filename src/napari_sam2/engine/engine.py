@@ -21,7 +21,7 @@ from napari_sam2.document.prompt import Prompt
 from napari_sam2.engine.jobs import CancelToken, Job, PropagateJob, Span
 from napari_sam2.engine.memory import Base, forget_visit, home, leave_window, only, put_in_order, score
 from napari_sam2.engine.prompt_replay import extends, give
-from napari_sam2.engine.remembered import Remembered
+from napari_sam2.engine.remembered_frames import Remembered
 from napari_sam2.engine.span_plan import Pass, passes_of
 from napari_sam2.engine.updates import FrameUpdate, LegName, MaskPatch
 from napari_sam2.engine.view import ViewChoice, ViewRequest, choose_view
