@@ -7,7 +7,7 @@ from napari_sam2.document.document import Document
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.engine.jobs import PropagateRequest, Span
-from napari_sam2.engine.remembered import Remembered
+from napari_sam2.engine.remembered_frames import Remembered
 from napari_sam2.engine.span_plan import Pass, passes_of, plan_spans
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask

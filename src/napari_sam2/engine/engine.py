@@ -18,7 +18,7 @@ import numpy as np
 from napari_sam2.document.document import Document
 from napari_sam2.engine.jobs import CancelToken, Job, Json, PropagateJob, Span
 from napari_sam2.engine.prompted_state import PromptedState
-from napari_sam2.engine.remembered import Remembered
+from napari_sam2.engine.remembered_frames import Remembered
 from napari_sam2.engine.span_plan import Pass, passes_of
 from napari_sam2.engine.updates import FrameUpdate, LegName, MaskPatch
 from napari_sam2.engine.view import ChosenView, ViewChoice, ViewRequest, choose_view

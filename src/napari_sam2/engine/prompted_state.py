@@ -18,7 +18,7 @@ from napari_sam2.document.document import PromptKey, same_prompt
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.engine.jobs import Job
 from napari_sam2.engine.prompt_replay import extends, give
-from napari_sam2.engine.remembered import Remembered
+from napari_sam2.engine.remembered_frames import Remembered
 from napari_sam2.engine.span_plan import Pass
 from napari_sam2.engine.updates import MaskPatch
 from napari_sam2.masks.stored_masks import StoredMask

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from napari_sam2.io.autosave import Autosaver
+from napari_sam2.io.image_files import can_be_kept, is_kept, leads_to, remove_images
+from napari_sam2.io.saved_session import SavedSession, StackRecord
 from napari_sam2.stacks import Stack, open_stack
 from sam2_core.errors import StackError
 
-if TYPE_CHECKING:
-    from napari_sam2.io.autosave import Autosaver
-    from napari_sam2.io.saved_session import SavedSession, StackRecord
 
-
-class Images:
-    """The images of one session.
+class SessionImages:
+    """The images of one session: where they are, or that they are to be kept in its folder.
 
     Parameters
     ----------
@@ -42,7 +40,7 @@ class Images:
         self._record = record
 
     @classmethod
-    def reopened(cls, saved: SavedSession, stack: Stack, is_sure: bool) -> Images:
+    def reopened(cls, saved: SavedSession, stack: Stack, is_sure: bool) -> SessionImages:
         """Return the images of a session that was saved, on the stack that was opened for it and checked."""
         if stack.path is None:
             return cls(replace(stack, path=saved.source), saved.axes, True, saved.stack)
@@ -50,8 +48,6 @@ class Images:
 
     def put_into(self, saved: SavedSession) -> SavedSession:
         """Return what is to be saved, with where the images are and the mark that tells them from others."""
-        from napari_sam2.io.image_files import leads_to
-
         record = self._known_record()
         path, axes = self._place
         if not self._is_sure and path is not None and not leads_to(path, axes, record):
@@ -67,8 +63,6 @@ class Images:
         StackError
             If the disk is full.
         """
-        from napari_sam2.io.image_files import can_be_kept, is_kept, remove_images
-
         path = self._place[0]
         if path is not None and Path(path).absolute().parent == saver.folder.absolute():
             return
@@ -79,14 +73,12 @@ class Images:
             remove_images(saver.folder)  # of a session that was in this folder before
 
     def _known_record(self) -> StackRecord:
-        from napari_sam2.io.saved_session import StackRecord
-
         if self._record is None:
             self._record = StackRecord.of(self._stack)
         return self._record
 
 
-def open_images(saved: SavedSession, images: Any, folder: Path) -> Stack:
+def open_images(saved: SavedSession, images: object, folder: Path) -> Stack:
     """Return the images of a saved session, or those that are given, checked to be the ones that it was made on.
 
     Raises

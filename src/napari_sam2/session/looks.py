@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import Prompt, typical_diameter
 from napari_sam2.engine.view import ViewRequest
 from napari_sam2.masks.mask_store import MaskStore
-from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
+from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ContrastLimits, ModelMovie, Movie, Stack
 
@@ -30,6 +31,14 @@ def movie_of(stack: Stack, settings: SessionSettings) -> ModelMovie:
     return ModelMovie(settings_movie(stack, settings), limits, even_out=settings.even_out)
 
 
+def masks_on(movie: Movie | ModelMovie, masks: Iterable[tuple[MaskKey, StoredMask]] = ()) -> MaskStore:
+    """Return a store of masks on the frames of a movie, holding those that are given."""
+    store = MaskStore((movie.height, movie.width), len(movie))
+    for key, mask in masks:
+        store.put(key, mask)
+    return store
+
+
 def look_of(settings: SessionSettings, document: Document, masks: MaskStore) -> ViewRequest:
     """Return what the model is to look at, and how large an object is as far as settings, prompts or masks tell."""
     if settings.object_diameter_px is not None:
@@ -37,6 +46,11 @@ def look_of(settings: SessionSettings, document: Document, masks: MaskStore) -> 
     if settings.estimated_diameter_px is not None:
         return ViewRequest(settings.view, settings.estimated_diameter_px, "estimated from the first prompts")
     return ViewRequest(settings.view, _prompted_diameter(document, masks), "estimated from the first prompts")
+
+
+def has_size(settings: SessionSettings) -> bool:
+    """Return whether settings say how large an object is: as given, or as the first run took it."""
+    return settings.object_diameter_px is not None or settings.estimated_diameter_px is not None
 
 
 def _prompted_diameter(document: Document, masks: MaskStore) -> float | None:

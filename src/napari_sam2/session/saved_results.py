@@ -9,8 +9,7 @@ from pydantic import ValidationError
 from napari_sam2.io.results import Results
 from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.io.session_files import load_session
-from napari_sam2.masks.mask_store import MaskStore
-from napari_sam2.session.looks import settings_movie
+from napari_sam2.session.looks import masks_on, settings_movie
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import Stack, open_stack
 from sam2_core.errors import StackError
@@ -36,27 +35,8 @@ def results_of(saved: SavedSession, name: str) -> Results:
         If its stack is not where it was, or its settings cannot be used.
     """
     settings = saved_settings(saved, name)
-    movie = settings_movie(saved_stack(saved, name), settings)
-    masks = MaskStore((movie.height, movie.width), len(movie))
-    for key, mask in saved.masks:
-        masks.put(key, mask)
-    return Results(saved.document, masks, movie, settings.overlaps)
-
-
-def saved_stack(saved: SavedSession, name: str) -> Stack:
-    """Return the stack that a session was made on.
-
-    Raises
-    ------
-    StackError
-        If it was an array in memory, is not there, or another one is in its place.
-    """
-    if saved.source is None:
-        raise StackError(f"{name} was made on an array in memory, so its images cannot be found; export it from there.")
-    stack = open_stack(saved.source, saved.axes)
-    if saved.stack is not None:
-        saved.stack.check(stack)
-    return stack
+    movie = settings_movie(_stack_of(saved, name), settings)
+    return Results(saved.document, masks_on(movie, saved.masks), movie, settings.overlaps)
 
 
 def saved_settings(saved: SavedSession, name: str) -> SessionSettings:
@@ -73,3 +53,12 @@ def saved_settings(saved: SavedSession, name: str) -> SessionSettings:
         fault = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in fault["loc"])
         raise StackError(f"{name}: the setting {field} cannot be used: {fault['msg']} ({fault['input']!r}).") from error
+
+
+def _stack_of(saved: SavedSession, name: str) -> Stack:
+    if saved.source is None:
+        raise StackError(f"{name} was made on an array in memory, so its images cannot be found; export it from there.")
+    stack = open_stack(saved.source, saved.axes)
+    if saved.stack is not None:
+        saved.stack.check(stack)
+    return stack

@@ -1,44 +1,62 @@
 """A session on one stack, from opening to saving: what scripts and the viewer hold in their hands.
 
-Everything but `run` belongs to the main thread. Edits (`editing`) change the document and start nothing; the work
-(`working`) is done in jobs: `preview_job` or `propagate_job` makes one, `run` iterates it on any thread, `accept` takes
-each update. `preview` and `propagate` do all of that in a script. Here is what has to do with files: a session that
-was saved once is saved as it goes on.
+Everything but `run` belongs to the main thread. `edits` change the document and start nothing. `work` is done in jobs:
+`preview_job` or `propagate_job` makes one, `run` iterates it on any thread, `accept` takes each update; `preview` and
+`propagate` do all of that in a script. A session that was saved once is saved as it goes on (`saving`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from napari_sam2.document.document import Document
-from napari_sam2.engine.engine import EngineSnapshot, Restored
-from napari_sam2.engine.jobs import PropagateJob
-from napari_sam2.engine.run_record import RunInWork
-from napari_sam2.engine.updates import FrameUpdate
+from napari_sam2.engine.jobs import PropagateRequest
+from napari_sam2.engine.loader import Loader
+from napari_sam2.engine.model_loading import OnDownload
+from napari_sam2.engine.video_predictor import VideoPredictor
+from napari_sam2.io.autosave import Autosaver
 from napari_sam2.io.autosave_queue import AutosaveQueue
-from napari_sam2.io.session_images import Images, open_images
+from napari_sam2.io.session_files import is_session_folder
+from napari_sam2.io.session_images import SessionImages, open_images
 from napari_sam2.masks.mask_store import MaskStore
-from napari_sam2.masks.overlaps import label_dtype
-from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
-from napari_sam2.session.editing import SessionEvents
+from napari_sam2.session.edits import Edits
+from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SessionSettings
-from napari_sam2.session.working import Working
-from napari_sam2.stacks import Stack, open_stack
-from sam2_core.errors import StackError
-
-if TYPE_CHECKING:
-    from napari_sam2.io.saved_session import SavedSession
+from napari_sam2.session.state import SessionEvents, SessionState
+from napari_sam2.session.work import Work
+from napari_sam2.stacks import ModelMovie, Stack, open_stack
 
 __all__ = ["Session", "SessionEvents"]
 
+Predictor = VideoPredictor | Callable[[], VideoPredictor] | None
 
-class Session(Working):
+
+class Session:
     """State and work on one stack; made by `Session.open`.
+
+    What is done with it is done by its parts; their verbs are the session's own as well, so that
+    `session.add_points(...)` is `session.edits.add_points(...)`.
 
     Attributes
     ----------
+    edits
+        See `Edits`: `add_points`, `add_box`, `add_polygon`, `add_mask`, `add_labels`, `set_prompts`, `edit_mask`,
+        `edit_masks`, `new_object`, `rename_object`, `set_visible`, `set_locked`, `remove_object`, `merge_objects`,
+        `swap_objects`, `undo`, `redo`.
+    work
+        See `Work`: `preview`, `propagate`, `resume`, `preview_job`, `propagate_job`, `resume_job`, `run`, `accept`,
+        `cancel`, `change_settings`.
+    saving
+        See `Saving`: `save`, `export_labels`, `label_exporter`.
+    labels, status
+        See `SessionState`.
+    stack
+        Images with their axes.
+    size
+        (height, width) of a frame.
+    events
+        See `SessionEvents`.
     notes
         What could not be read from a session folder, one sentence each.
 
@@ -53,25 +71,48 @@ class Session(Working):
     """
 
     def __init__(
-        self, stack: Stack, settings: SessionSettings, predictor: Any = None, document: Document | None = None
+        self,
+        stack: Stack,
+        settings: SessionSettings,
+        predictor: Predictor = None,
+        document: Document | None = None,
+        images: SessionImages | None = None,
     ) -> None:
-        super().__init__(stack, settings, predictor, document)
         self.notes: tuple[str, ...] = ()
-        self._images = Images(stack, stack.axes)
-        self._autosave: AutosaveQueue | None = None
-        self._saved = True
+        self._loader = Loader(predictor)
+        self._state = state = SessionState(stack, settings, document or Document())
+        self._history = state.history
+        self.stack, self.size, self.events = stack, state.masks.size, state.events
+        self.labels, self.status = state.labels, state.status
+
+        self.saving = saving = Saving(state, images or SessionImages(stack, stack.axes))
+        self.save, self.export_labels, self.label_exporter = saving.save, saving.export_labels, saving.label_exporter
+
+        self.edits = edits = Edits(state, saving)
+        self.add_points, self.add_box, self.add_polygon = edits.add_points, edits.add_box, edits.add_polygon
+        self.add_mask, self.add_labels, self.set_prompts = edits.add_mask, edits.add_labels, edits.set_prompts
+        self.edit_mask, self.edit_masks, self.new_object = edits.edit_mask, edits.edit_masks, edits.new_object
+        self.rename_object, self.set_visible, self.set_locked = edits.rename_object, edits.set_visible, edits.set_locked
+        self.remove_object, self.undo, self.redo = edits.remove_object, edits.undo, edits.redo
+        self.merge_objects, self.swap_objects = edits.merge_objects, edits.swap_objects
+
+        self.work = work = Work(state, saving, self._loader)
+        self.preview, self.propagate, self.resume = work.preview, work.propagate, work.resume
+        self.preview_job, self.propagate_job, self.resume_job = work.preview_job, work.propagate_job, work.resume_job
+        self.run, self.accept, self.cancel = work.run, work.accept, work.cancel
+        self.change_settings = work.change_settings
 
     @classmethod
     def open(  # noqa: PLR0913 - one keyword per thing that a script may want to say
         cls,
-        source: Any,
+        source: object,
         *,
         axes: str | None = None,
         model: str | None = None,
         device: str | None = None,
         settings: SessionSettings | None = None,
-        predictor: Any = None,
-        images: Any = None,
+        predictor: Predictor = None,
+        images: object = None,
     ) -> Session:
         """Return a session on a stack, or the one that a session folder holds.
 
@@ -96,37 +137,34 @@ class Session(Working):
         StackError
             If the stack or the folder cannot be read, or an axis is left open.
         """
-        from napari_sam2.io.session_files import is_session_folder
-
         chosen = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
         if isinstance(source, str | Path) and is_session_folder(source):
             return cls._reopened(Path(source), images, settings, chosen, predictor)
-        stack = source if isinstance(source, Stack) else open_stack(source, axes)
-        session = cls(stack, (settings or SessionSettings()).model_copy(update=chosen), predictor)
-        if not isinstance(source, Stack):
-            session._images = Images(stack, axes, is_sure=True)
-        return session
+        wanted = (settings or SessionSettings()).model_copy(update=chosen)
+        if isinstance(source, Stack):
+            return cls(source, wanted, predictor)
+        stack = open_stack(source, axes)
+        return cls(stack, wanted, predictor, images=SessionImages(stack, axes, is_sure=True))
 
     @classmethod
     def _reopened(
-        cls, folder: Path, images: Any, settings: SessionSettings | None, chosen: dict[str, Any], predictor: Any
+        cls, folder: Path, images: object, given: SessionSettings | None, chosen: dict[str, str], predictor: Predictor
     ) -> Session:
-        from napari_sam2.io.autosave import Autosaver
-
         saver, saved = Autosaver.open(folder)
         try:
             stack = open_images(saved, images, folder)
             kept = SessionSettings.model_validate(dict(saved.settings))
-            wanted = (settings or kept).model_copy(update=chosen)
+            wanted = (given or kept).model_copy(update=chosen)
             same_masks = kept.model_copy(update={"device": wanted.device})
-            session = cls(stack, same_masks, predictor, saved.document)
+            where = SessionImages.reopened(saved, stack, is_sure=not isinstance(images, Stack))
+            session = cls(stack, same_masks, predictor, saved.document, where)
         except BaseException:
             saver.close()
             raise
-        session._images = Images.reopened(saved, stack, is_sure=not isinstance(images, Stack))
-        session._take_over(saved)
-        session._autosave = AutosaveQueue(saver.folder, lambda: saver)
-        session._on_snapshot = session._keep_snapshot
+        session.notes = saved.notes
+        session._state.take_masks(saved.masks)
+        session.work.go_on_from(saved)
+        session.saving.go_on(saver)
         try:
             session.change_settings(**wanted.model_dump())
         except BaseException:
@@ -135,74 +173,98 @@ class Session(Working):
         return session
 
     @property
+    def document(self) -> Document:
+        """What a person said."""
+        return self._state.document
+
+    @property
+    def masks(self) -> MaskStore:
+        """What came of it."""
+        return self._state.masks
+
+    @property
+    def settings(self) -> SessionSettings:
+        """Replaced by `change_settings`."""
+        return self._state.settings
+
+    @property
+    def movie(self) -> ModelMovie:
+        """Frames as the model sees them."""
+        return self._state.movie
+
+    @property
+    def revision(self) -> int:
+        """Counts changes of the document; what is computed says for which one."""
+        return self._state.revision
+
+    @property
+    def frame_count(self) -> int:
+        """Frames of the movie."""
+        return self._state.masks.frame_count
+
+    @property
+    def needs_preview(self) -> bool:
+        """Whether some prompt's mask is not shown yet."""
+        return bool(self._state.waited_for)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to take back."""
+        return self._history.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step to make again."""
+        return self._history.can_redo
+
+    @property
+    def undo_text(self) -> str:
+        """What would be taken back."""
+        return self._history.undo_text
+
+    @property
+    def redo_text(self) -> str:
+        """What would be made again."""
+        return self._history.redo_text
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is under way."""
+        return self.work.is_running
+
+    @property
+    def interrupted_run(self) -> PropagateRequest | None:
+        """What was asked for in a run that stopped before its end; None where prompts were changed since."""
+        return self.work.interrupted_run
+
+    @property
+    def view_sentence(self) -> str:
+        """What the model looks at and why, for people; empty before the first job."""
+        return self.work.view_sentence
+
+    @property
+    def on_download(self) -> OnDownload | None:
+        """Told, on the lane, how far the download of a model is: its name, bytes here, bytes in all."""
+        return self._loader.on_download
+
+    @on_download.setter
+    def on_download(self, told: OnDownload | None) -> None:
+        self._loader.on_download = told
+
+    @property
     def folder(self) -> Path | None:
         """Where the session is saved as it goes on, None before the first `save`."""
-        return None if self._autosave is None else Path(self._autosave.folder)
+        return self.saving.folder
 
     @property
     def is_dirty(self) -> bool:
         """Whether something would be lost if the session were closed."""
-        return self._autosave is None and not self._saved
-
-    def save(self, folder: Path | str | None = None, wait: bool = True) -> Path:
-        """Return the folder in which the session was saved; from then on it is saved there as it goes on.
-
-        Parameters
-        ----------
-        folder
-            A new one or one that holds a session; where the session is saved already, if None.
-        wait
-            Until it is written; else what fails is raised by a later `accept` or `save`.
-
-        Raises
-        ------
-        StackError
-            If the folder cannot be written to, or there is none yet.
-        """
-        if self._autosave is None or (folder is not None and Path(folder).expanduser() != self.folder):
-            self._save_in_new(folder, wait)
-        else:
-            saved, images = self._saved_session(), self._images
-            self._autosave.do(lambda saver: saver.save(images.put_into(saved)))
-        if wait and self._autosave is not None:
-            self._autosave.flush()
-        self._saved = True
-        return self.folder or Path()
-
-    def export_labels(self, path: Path | str) -> None:
-        """Write the labels of all frames and objects as .tif or .zarr; the value is the object id.
-
-        Raises
-        ------
-        StackError
-            If it cannot be written there.
-        """
-        self.label_exporter(path)()
-
-    def label_exporter(self, path: Path | str) -> Callable[[], None]:
-        """Return a function that writes the labels as they are now; it may be called on any thread.
-
-        Raises
-        ------
-        StackError
-            If nothing can be written there.
-        """
-        from napari_sam2.io.label_files import LabelSpec, check_label_path, write_labels
-
-        check_label_path(Path(path))
-        frozen, overlaps, locked = _copy(self.masks), self.settings.overlaps, self.document.locked
-        spec = LabelSpec.like(self.movie.movie, label_dtype(frozen.object_ids()))
-        frames = (frozen.labels(frame, None, overlaps, locked) for frame in range(self.frame_count))
-        return lambda: write_labels(path, frames, spec)
+        return self.saving.is_dirty
 
     def close(self) -> None:
         """Stop what runs, write what waits, and let go of the model and the folder."""
-        self.cancel()
-        self._lane.close()
-        self._engine = None
-        autosave, self._autosave = self._autosave, None
-        if autosave is not None:
-            autosave.close()
+        self.work.close()
+        self.saving.close()
 
     def __enter__(self) -> Session:
         return self
@@ -210,100 +272,6 @@ class Session(Working):
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _take_over(self, saved: SavedSession) -> None:
-        """Have the masks of a session folder, and the run that was interrupted there."""
-        for key, mask in saved.masks:
-            self.masks.put(key, mask)
-        self._unshown = {key for key in saved.document.prompts if not _is_shown(self.masks.get(key))}
-        self.notes = saved.notes
-        if saved.run is not None:
-            self._work = RunInWork.from_record(saved.run.request, saved.run.finished, self.revision)
-            if saved.snapshot is not None:
-                self._restored = Restored(saved.snapshot, saved.document)
-
-    def _save_in_new(self, folder: Path | str | None, wait: bool) -> None:
-        """Save in another folder than before, if there was one, and go on there."""
-        from napari_sam2.io.autosave import Autosaver
-
-        if folder is None:
-            raise StackError("The session was not saved before; say where, for example session.save('movie.sam2').")
-        saved, images = self._saved_session(), self._images
-        queue = AutosaveQueue(Path(folder).expanduser(), lambda: Autosaver.create(folder, images.put_into(saved)))
-        queue.do(images.keep)
-        if wait:
-            try:
-                queue.flush()
-            except BaseException:
-                queue.close()
-                raise
-        before, self._autosave = self._autosave, queue
-        self._on_snapshot = self._keep_snapshot
-        if before is not None:
-            before.close()
-
-    def _saved_session(self) -> SavedSession:
-        from napari_sam2.io.saved_session import RunRecord, SavedSession
-
-        settings = self.settings.model_dump(mode="json")
-        run = None if self._work is None else RunRecord(self._work.record(), self._work.done())
-        return SavedSession(self.document, tuple(self.masks.items()), settings, run=run)
-
-    def _keep_snapshot(self, snapshot: EngineSnapshot, leg: str, frame: int) -> None:
-        """Have a snapshot written; called on the lane."""
-        from napari_sam2.io.mask_log import FrameDone
-
-        if self._autosave is not None:
-            self._autosave.put("snapshot", snapshot, FrameDone(leg, frame))
-
-    def _run_began(self, job: PropagateJob) -> None:
-        if self._autosave is not None and self._work is not None and not job.resumes:
-            self._autosave.put("begin_run", self._work.record(), job.document)
-
-    def _edited(self, changes: Sequence[MaskChange]) -> None:
-        self._saved = False
-        if self._autosave is not None:
-            self._autosave.save_document(self.document, self.settings.model_dump(mode="json"))
-            if changes:
-                self._autosave.put("put", _as_they_are(changes, self.masks))
-
-    def _came(self, update: FrameUpdate, changes: Sequence[MaskChange]) -> None:
-        from napari_sam2.io.mask_log import FrameDone
-
-        self._saved = self._saved and not changes
-        if self._autosave is None:
-            return
-        done = None if update.leg == "prompt" else FrameDone(update.leg, update.frame_index)
-        if changes or done is not None:
-            self._autosave.put("put", _as_they_are(changes, self.masks), done)
-        if done is not None and update.done >= update.total:
-            self._autosave.put("end_run")
-        self._check_autosave()
-
-    def _check_autosave(self) -> None:
-        """Raise what could not be saved; a folder that could not be opened at all is given up."""
-        queue = self._autosave
-        if queue is None:
-            return
-        try:
-            queue.check()
-        except BaseException:
-            if queue.saver is None:
-                self._autosave, self._saved = None, False
-            raise
-
-
-def _is_shown(mask: StoredMask | None) -> bool:
-    """Return whether a mask on a prompted frame is what its prompt says."""
-    return mask is not None and mask.status is not MaskStatus.stale and mask.leg == "prompt"
-
-
-def _copy(masks: MaskStore) -> MaskStore:
-    copied = MaskStore(masks.size, masks.frame_count)
-    for key, mask in masks.items():
-        copied.put(key, mask)
-    return copied
-
-
-def _as_they_are(changes: Sequence[MaskChange], masks: MaskStore) -> list[Any]:
-    """Return each key that changed once, with the mask that it has now, or None."""
-    return [(key, masks.get(key)) for key in dict.fromkeys(change.key for change in changes)]
+    @property
+    def _autosave(self) -> AutosaveQueue | None:
+        return self.saving.queue

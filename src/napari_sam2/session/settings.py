@@ -6,7 +6,6 @@ Settings are values and replaced whole. `invalidated` says by comparison whether
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -111,7 +110,7 @@ class SessionSettings(BaseModel):
 
 def changed_fields(old: SessionSettings, new: SessionSettings) -> frozenset[str]:
     """Return the names of the fields in which two settings differ."""
-    before: dict[str, Any] = old.model_dump()
+    before = old.model_dump()
     return frozenset(name for name, value in new.model_dump().items() if value != before[name])
 
 

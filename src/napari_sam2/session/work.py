@@ -1,0 +1,264 @@
+"""The work of a session: jobs made of the document as it is, run on the lane, and their results taken into the masks.
+
+A job goes on with the document that it was made of, whatever is edited meanwhile; `accept` drops what became void, and
+nothing restarts by itself. Settings that change what the model sees make a new engine at the next job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from napari_sam2.document.document import PromptKey
+from napari_sam2.engine.engine import Engine, Restored
+from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
+from napari_sam2.engine.lane import Lane
+from napari_sam2.engine.loader import Loader
+from napari_sam2.engine.plan import Direction
+from napari_sam2.engine.run_record import RunInWork
+from napari_sam2.engine.span_plan import plan_spans
+from napari_sam2.engine.updates import FrameUpdate
+from napari_sam2.io.saved_session import SavedSession
+from napari_sam2.masks.stored_masks import StoredMask
+from napari_sam2.session.looks import has_size, look_of
+from napari_sam2.session.mask_updates import write_update
+from napari_sam2.session.saving import Saving
+from napari_sam2.session.settings import SessionSettings, invalidated
+from napari_sam2.session.state import SessionState
+from sam2_core.errors import StackError
+
+Objects = Sequence[int] | Literal["stale"] | None
+
+
+class Work:
+    """The jobs of a session, a lane on which a model works at them, and what comes of them."""
+
+    def __init__(self, state: SessionState, saving: Saving, loader: Loader) -> None:
+        self._state = state
+        self._saving = saving
+        self._loader = loader
+        self._lane = Lane()
+        self._engine: Engine | None = None
+        self._restored: Restored | None = None
+        self._tokens: set[CancelToken] = set()
+
+    def change_settings(self, **changes: object) -> None:
+        """Replace settings; prompts stay, and masks turn stale where they do not go with the new ones.
+
+        Parameters
+        ----------
+        **changes
+            Fields of `SessionSettings`.
+
+        Raises
+        ------
+        StackError
+            If the tracked axis or the fixed ones change while there are prompts.
+        """
+        old = self._state.settings
+        new = SessionSettings.model_validate({**old.model_dump(), **changes})
+        if new == old:
+            return
+        stale = self._state.take_settings(new)
+        if invalidated(old, new):
+            self.cancel()
+            self._engine = self._restored = None
+        self._saving.edited(stale)
+        self._state.events.settings_changed.emit(old, new)
+        self._state.events.tell_masks(stale)
+
+    def preview(self) -> Iterator[FrameUpdate]:
+        """Bring the masks of all prompts up to date, and yield what came, prompt by prompt."""
+        return self._inline(self.preview_job())
+
+    def propagate(
+        self,
+        direction: Direction = "both",
+        frames: range | None = None,
+        objects: Objects = None,
+        until_next_prompt: bool = False,
+    ) -> Iterator[FrameUpdate]:
+        """Carry the objects through the movie, and yield what came, frame by frame; it may be left at any time.
+
+        Parameters
+        ----------
+        direction
+            "forward", "backward" or "both".
+        frames
+            Frames whose masks are wanted; all where None.
+        objects
+            Object ids, "stale" for what is stale or was never reached, or None for all.
+        until_next_prompt
+            See `PropagateRequest`.
+
+        Raises
+        ------
+        PromptError
+            If there is no prompt to go on from.
+        """
+        only_stale = objects == "stale"
+        ids = None if objects is None or isinstance(objects, str) else tuple(objects)
+        return self._inline(self.propagate_job(PropagateRequest(direction, frames, ids, only_stale, until_next_prompt)))
+
+    def resume(self) -> Iterator[FrameUpdate]:
+        """Go on with the run that was interrupted, and yield what comes."""
+        return self._inline(self.resume_job())
+
+    def preview_job(self) -> PreviewJob:
+        """Return the job that brings the masks of all prompts up to date."""
+        self._have_engine()
+        state = self._state
+        return PreviewJob(state.document, state.revision, self._known(), state.waited_for)
+
+    def propagate_job(self, request: PropagateRequest | None = None) -> PropagateJob:
+        """Return the job that does what is asked for, given the masks that there are.
+
+        Raises
+        ------
+        PromptError
+            If there is no prompt to go on from.
+        """
+        request, state = request or PropagateRequest(), self._state
+        spans = plan_spans(request, state.document, state.masks, state.masks.frame_count)
+        self._have_engine()
+        job = PropagateJob(state.document, state.revision, request, spans, diameter_px=self._size_to_settle())
+        return self._equipped(job)
+
+    def resume_job(self) -> PropagateJob:
+        """Return the job that does what an interrupted run has left to do.
+
+        Raises
+        ------
+        StackError
+            If no run was interrupted.
+        """
+        run = self._state.run
+        if run is None:
+            raise StackError("No run was interrupted; start one with session.propagate(...).")
+        self._have_engine()
+        return self._equipped(run.rest(self._state.document, self._state.revision))
+
+    def run(self, job: Job, token: CancelToken | None = None) -> Iterator[FrameUpdate]:
+        """Yield what a job finds, on the thread that calls, while the lane computes at most two updates ahead.
+
+        Leaving the iteration cancels the job. What is yielded is in no mask until `accept` takes it. A job that was
+        made before the settings changed finds nothing.
+
+        Raises
+        ------
+        CheckpointError, PromptError, StackError
+            See `Engine.run`.
+        """
+        token = token or CancelToken()
+        engine = self._engine
+        if engine is None:
+            return
+        self._tokens.add(token)
+        try:
+            self._begin(job)
+            yield from self._lane.run(lambda: engine.run(job, token), token)
+        finally:
+            self._tokens.discard(token)
+
+    def accept(self, update: FrameUpdate) -> bool:
+        """Write into the masks what came and still holds; False if all of it was void.
+
+        What was computed before its prompt changed (for a frame that is tracked: any prompt of its object) is void, as
+        are masks of locked objects and masks in place of painted ones.
+
+        Raises
+        ------
+        StackError
+            If autosaving failed since the last time.
+        """
+        state = self._state
+        changes = write_update(update, state.document, state.masks, lambda key: state.is_void(update, key))
+        if update.leg == "prompt":
+            state.unshown -= {change.key for change in changes}
+        else:
+            state.finish_frame(update)
+            self._keep_size()
+        self._saving.came(update, changes)
+        state.events.tell_masks(changes)
+        return bool(changes)
+
+    def cancel(self) -> None:
+        """Ask all runs to stop before their next frame."""
+        for token in tuple(self._tokens):
+            token.cancel()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is under way."""
+        return bool(self._tokens)
+
+    @property
+    def interrupted_run(self) -> PropagateRequest | None:
+        """What was asked for in a run that stopped before its end; None where prompts were changed since."""
+        return None if self._state.run is None or self.is_running else self._state.run.request
+
+    @property
+    def view_sentence(self) -> str:
+        """What the model looks at and why, for people; empty before the first job."""
+        return "" if self._engine is None else self._engine.view_sentence
+
+    def go_on_from(self, saved: SavedSession) -> None:
+        """Take over the run that was interrupted in a saved session, if there is one."""
+        if saved.run is not None:
+            self._state.run = RunInWork.from_record(saved.run.request, saved.run.finished, self._state.revision)
+            if saved.snapshot is not None:
+                self._restored = Restored(saved.snapshot, saved.document)
+
+    def close(self) -> None:
+        """Stop what runs, and let go of the model."""
+        self.cancel()
+        self._lane.close()
+        self._engine = None
+
+    def _inline(self, job: Job) -> Iterator[FrameUpdate]:
+        for update in self.run(job):
+            self.accept(update)
+            yield update
+
+    def _have_engine(self) -> None:
+        """Have an engine for the settings as they are; it loads nothing before its first job."""
+        if self._engine is None:
+            state, settings = self._state, self._state.settings
+            look = look_of(settings, state.document, state.masks)
+            restored, self._restored = self._restored, None
+            load = self._loader.asked(settings.model, settings.device, settings.feature_cache.option)
+            self._engine = Engine(load, state.movie, look, restored)
+        self._engine.on_snapshot = None if self._saving.folder is None else self._saving.keep_snapshot
+
+    def _equipped(self, job: PropagateJob) -> PropagateJob:
+        return replace(job, known=self._known(), unshown=self._state.waited_for)
+
+    def _size_to_settle(self) -> float | None:
+        """Return the size of objects that the first run settles, as far as prompts and masks tell it."""
+        state = self._state
+        return None if has_size(state.settings) else look_of(state.settings, state.document, state.masks).diameter_px
+
+    def _keep_size(self) -> None:
+        """Keep the size that the first run went by, so that the view stays what it is, also after reopening."""
+        old, size = self._state.settings, None if self._engine is None else self._engine.diameter_px
+        if size is None or has_size(old):
+            return
+        self._state.settings = new = old.model_copy(update={"estimated_diameter_px": size})
+        self._saving.edited(())
+        self._state.events.settings_changed.emit(old, new)
+
+    def _known(self) -> dict[PromptKey, StoredMask]:
+        """Return the masks that prompts of clicks outside the object alone have refined; they say nothing without."""
+        return {
+            key: mask
+            for key, prompt in self._state.document.prompts.items()
+            if prompt.mask is None and prompt.box_yx is None and 1 not in prompt.labels
+            if (mask := self._state.masks.get(key)) is not None and not mask.is_empty
+        }
+
+    def _begin(self, job: Job) -> None:
+        """Note that a job starts; on whatever thread runs it."""
+        if isinstance(job, PropagateJob) and not job.resumes:
+            self._state.run = run = RunInWork(job.request, job.spans, job.revision)
+            self._saving.run_began(run, job.document)
