@@ -32,6 +32,13 @@ class State:
         self.prompted = {}  # object -> frames
         self.features = None  # a place for a store
 
+    def select(self, object_ids):
+        """Return a state with some of the objects, the very same ones."""
+        part = State(self.frames)
+        part.values = {one: value for one, value in self.values.items() if one in object_ids}
+        part.prompted = self.prompted
+        return part
+
 
 class BrightPredictor:
     """Finds, of every object, the pixels that are as bright as the one that was clicked, where it is shown them."""

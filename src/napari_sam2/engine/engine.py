@@ -18,9 +18,9 @@ import numpy as np
 
 from napari_sam2.document.document import Document, PromptKey, same_prompt
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.engine.give_prompt import extends, give_prompt
 from napari_sam2.engine.jobs import CancelToken, Job, PropagateJob, Span
 from napari_sam2.engine.memory import Base, forget_visit, home, leave_window, only, put_in_order, score
-from napari_sam2.engine.prompt_replay import extends, give
 from napari_sam2.engine.remembered import Remembered
 from napari_sam2.engine.span_plan import Pass, passes_of
 from napari_sam2.engine.updates import FrameUpdate, LegName, MaskPatch
@@ -173,7 +173,7 @@ class Engine:
             if key[0] in found:
                 continue
             prompt = prompts[key]
-            _, object_ids, logits = give(self._predictor, self._state.select([key[0]]), prompt)
+            _, object_ids, logits = give_prompt(self._predictor, self._state.select([key[0]]), prompt)
             patch = MaskPatch.of(dict(zip(object_ids, patches_of(logits), strict=True)).get(key[0]))
             self._predictor.remove_object(self._state, key[0], need_output=False)
             if patch is not None:
@@ -241,7 +241,7 @@ class Engine:
         if known is not None and said is None and self._bases.get(key) is None:
             said_now = Prompt(object_id, frame, mask=known.placed((self._movie.height, self._movie.width)))
         before, is_new = home(self._state, object_id), object_id not in self._state.obj_ids
-        _, object_ids, logits = give(self._predictor, one, said_now, said)
+        _, object_ids, logits = give_prompt(self._predictor, one, said_now, said)
         self._given[key] = prompt
         if is_new:
             put_in_order(self._state)

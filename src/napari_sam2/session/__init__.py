@@ -1,11 +1,11 @@
-"""State and work without a viewer: a session on a stack, and the headless tracking job of the command line.
+"""State and work without a viewer: a session on a stack, in scripts, on the command line and behind the panel.
 
 - `Session`: edits, runs, masks, undo, files. It stands on `editing` (prompts and objects, one undo step for each edit),
   `working` (jobs and their results) and `session` (files)
 - `document`, `objects`, `prompts`: what a person said, as immutable values; `history`: undo and redo
 - `mask_store`, `stored_masks`, `overlaps`, `stale`: the masks, and what a changed prompt does to them
 - `jobs`, `updates`: what goes to the lane and what comes back; `lane`: the thread; `engine`: the model at work there
-- `plan_legs`, `track`: one job from prompts to labels, frame by frame; `WindowedPredictor`: windows that follow objects
+- `WindowedPredictor`: windows that follow objects
 
 Headless and scriptable: neither napari nor Qt is known here, and torch is imported on the lane, at the first job.
 """
@@ -16,8 +16,7 @@ from napari_sam2.document.document import Document, DocumentDiff, PromptKey
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt, check_prompts, gathered, typical_diameter
 from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
-from napari_sam2.engine.plan import Direction, Leg, checked_range, plan_legs
-from napari_sam2.engine.tracking import FrameResult, Resume, track
+from napari_sam2.engine.plan import Direction, checked_range
 from napari_sam2.engine.updates import FrameUpdate
 from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.masks.overlaps import label_dtype
@@ -32,10 +31,8 @@ __all__ = [
     "Direction",
     "Document",
     "DocumentDiff",
-    "FrameResult",
     "FrameUpdate",
     "Job",
-    "Leg",
     "MaskStatus",
     "ObjectInfo",
     "PreviewJob",
@@ -43,7 +40,6 @@ __all__ = [
     "PromptKey",
     "PropagateJob",
     "PropagateRequest",
-    "Resume",
     "Session",
     "SessionSettings",
     "StoredMask",
@@ -55,7 +51,5 @@ __all__ = [
     "gathered",
     "label_dtype",
     "labels_from_logits",
-    "plan_legs",
-    "track",
     "typical_diameter",
 ]

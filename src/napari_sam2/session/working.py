@@ -253,7 +253,8 @@ class Working(Editing):
             settings = self.settings
             look = look_of(settings, self.document, self.masks)
             restored, self._restored = self._restored, None
-            load = self._loader.asked(settings.model, settings.device, settings.feature_cache.option)
+            kept, side = settings.feature_cache.option, settings.image_size
+            load = self._loader.asked(settings.model, settings.device, kept, side)
             self._engine = Engine(load, self.movie, look, restored)
         self._engine.on_snapshot = self._on_snapshot
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.engine.prompt_replay import extends, give
+from napari_sam2.engine.give_prompt import extends, give_prompt
 
 
 class Recorder:
@@ -34,7 +34,7 @@ WHOLE = Prompt(
 
 def test_mask_first_then_box_and_first_click_then_click_after_click():
     recorder = Recorder()
-    give(recorder, None, WHOLE)
+    give_prompt(recorder, None, WHOLE)
     assert recorder.calls == [
         "mask",
         ([[20.0, 10.0]], [1], [6.0, 5.0, 40.0, 30.0], True),
@@ -45,19 +45,19 @@ def test_mask_first_then_box_and_first_click_then_click_after_click():
 
 def test_only_clicks_that_were_added_are_given():
     recorder = Recorder()
-    give(recorder, None, WHOLE, said=2)
+    give_prompt(recorder, None, WHOLE, said=2)
     assert recorder.calls == [([[22.0, 12.0]], [1], None, False)]
 
 
 def test_a_prompt_of_clicks_alone_begins_with_the_first():
     recorder = Recorder()
-    give(recorder, None, Prompt(1, 0, ((1.0, 2.0),), (1,)))
+    give_prompt(recorder, None, Prompt(1, 0, ((1.0, 2.0),), (1,)))
     assert recorder.calls == [([[2.0, 1.0]], [1], None, False)]
 
 
 def test_a_box_alone_is_one_call():
     recorder = Recorder()
-    give(recorder, None, Prompt(1, 0, box_yx=(1.0, 2.0, 3.0, 4.0)))
+    give_prompt(recorder, None, Prompt(1, 0, box_yx=(1.0, 2.0, 3.0, 4.0)))
     assert recorder.calls == [(None, None, [2.0, 1.0, 4.0, 3.0], True)]
 
 

@@ -1,7 +1,8 @@
 """What a prompt means to a predictor, call by call: its mask, then box and first click, then click after click.
 
-Each call refines the mask that the one before it left (`clear_old_points=False`). So a click that is added to a prompt
-is one more call, and the same prompt given anew makes the same calls. This is the door at which the session's (y, x)
+Each call refines the mask that the one before it left (`clear_old_points=False`): a click answers the mask that was
+there. So a click that is added to a prompt is one more call, and the same prompt given anew makes the same calls.
+Whoever gives prompts to a predictor, be it for a session or to measure it, does so here, at the door at which (y, x)
 becomes the (x, y) of the model.
 """
 
@@ -30,8 +31,8 @@ def extends(old: Prompt, new: Prompt) -> bool:
     )
 
 
-def give(predictor: Any, state: Any, prompt: Prompt, said: int | None = None) -> Any:
-    """Return the predictor's last answer (frame, object ids, logits) to a prompt.
+def give_prompt(predictor: Any, state: Any, prompt: Prompt, said: int | None = None) -> Any:
+    """Return the predictor's last answer (frame, object ids, logits) to a prompt that is given to it.
 
     Parameters
     ----------
