@@ -95,7 +95,7 @@ class DiscPredictor:
             self.on_frame(frame)
             yield self._answer(inference_state, frame)
 
-    def snapshot(self, inference_state):
+    def snapshot(self, inference_state, whole_frames=None):
         anchors = [
             [one, frame, *map(float, place)]
             for one, places in inference_state.anchors.items()
@@ -103,7 +103,7 @@ class DiscPredictor:
         ]
         return SimpleNamespace(tensors={"count": np.array([len(anchors)])}, meta={"anchors": anchors})
 
-    def restore(self, movie, snapshot):
+    def restore(self, movie, snapshot, **options):
         self.calls.append(("restore", movie))
         state = DiscState(movie)
         for one, frame, *place in snapshot.meta["anchors"]:

@@ -32,12 +32,13 @@ WHOLE = Prompt(
 )
 
 
-def test_mask_first_then_box_and_first_click_then_click_after_click():
+def test_mask_first_then_the_box_then_click_after_click():
     recorder = Recorder()
     give_prompt(recorder, None, WHOLE)
     assert recorder.calls == [
         "mask",
-        ([[20.0, 10.0]], [1], [6.0, 5.0, 40.0, 30.0], True),
+        (None, None, [6.0, 5.0, 40.0, 30.0], True),
+        ([[20.0, 10.0]], [1], None, False),
         ([[21.0, 11.0]], [0], None, False),
         ([[22.0, 12.0]], [1], None, False),
     ]

@@ -94,7 +94,7 @@ def test_corrections_go_on_behind_the_frame_and_leave_the_past(monkeypatch):
     predictor = TruthPredictor(labels, drifting)
     run_movie(predictor, task_for(labels, objects=1), "corrections")
     assert [call[0] for call in predictor.calls] == [0, 3, 6]
-    for _, _, points, clicked, _ in predictor.calls[1:]:
+    for _, _, points, clicked, *_ in predictor.calls[1:]:
         x, y = points[-1].astype(int)
         assert (labels[0, y, x] == 1) == bool(clicked[-1])
 

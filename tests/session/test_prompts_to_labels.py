@@ -63,13 +63,12 @@ def test_points_and_boxes_reach_the_model_as_xy():
     predictor = DiscPredictor()
     with prompted(predictor, [Prompt(1, 0, ((10.0, 12.0), (11.0, 13.0)), (1, 0), (4.0, 5.0, 20.0, 30.0))]) as session:
         list(session.preview())
-    given = [call[1:] for call in predictor.calls if call[0] == "points"][-2:]
-    assert [(*call[:2], call[2].tolist(), call[3].tolist()) for call in given] == [
-        (0, 1, [[12.0, 10.0]], [1]),
-        (0, 1, [[13.0, 11.0]], [0]),
+    box, *clicks = [call[1:] for call in predictor.calls if call[0] == "points"][-3:]
+    assert (*box[:4], box[4].tolist()) == (0, 1, None, None, [5.0, 4.0, 30.0, 20.0])
+    assert [(*call[:2], call[2].tolist(), call[3].tolist(), call[4]) for call in clicks] == [
+        (0, 1, [[12.0, 10.0]], [1], None),
+        (0, 1, [[13.0, 11.0]], [0], None),
     ]
-    assert given[0][4].tolist() == [5.0, 4.0, 30.0, 20.0]
-    assert given[1][4] is None
 
 
 def test_forward_an_object_is_absent_before_its_prompt(tmp_path):
