@@ -30,6 +30,9 @@ class TruthState:
     values: dict[int, int] = field(default_factory=dict)  # object id -> label value under its first prompt
     prompted: dict[int, set[int]] = field(default_factory=dict)  # object id -> frames
 
+    def select(self, object_ids):
+        return self  # nothing is read out when it is prompted
+
 
 class TruthPredictor:
     image_size = 256
@@ -44,9 +47,17 @@ class TruthPredictor:
         return TruthState(video_path)
 
     def add_new_points_or_box(
-        self, inference_state, frame_idx, obj_id, points=None, labels=None, box=None, need_output=True
+        self,
+        inference_state,
+        frame_idx,
+        obj_id,
+        points=None,
+        labels=None,
+        box=None,
+        clear_old_points=True,
+        need_output=True,
     ):
-        self.calls.append((frame_idx, obj_id, points, labels, box))
+        self.calls.append((frame_idx, obj_id, points, labels, box, clear_old_points))
         if obj_id not in inference_state.values:
             inference_state.values[obj_id] = self._value(frame_idx, points, box)
         inference_state.prompted.setdefault(obj_id, set()).add(frame_idx)

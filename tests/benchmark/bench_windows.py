@@ -22,12 +22,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from napari_sam2.engine.give_prompt import give_prompt
 from napari_sam2.engine.model_loading import config_and_weights
 from napari_sam2.samples import first_clicks
-from napari_sam2.session import FrameResult, Prompt, plan_legs, track
+from napari_sam2.session import Prompt
 from napari_sam2.stacks import ModelMovie, open_stack
 from sam2_core import WindowedPredictor
 from sam2_core.build import build_sam2_video_predictor
+from sam2_core.inference.mask_logits import labels_from_logits
 from sam2_core.training.synthetic import MovieSettings, SyntheticMovie, make_movie
 
 OUT = Path(__file__).parents[2] / "docs" / "benchmarks" / "windows.json"
@@ -62,25 +64,30 @@ class Measured:
         self._encoded = [0.0, 0.0]
         self._time_the_encoder()
         stack = ModelMovie(open_stack(movie.images, axes="TYX").movie())
-        (leg,) = plan_legs(self.prompts, range(len(stack)), "forward")
-        windows = WindowedPredictor(self.predictor, DIAMETER, shared=shared)
-        self._run: Iterator[FrameResult] = track(windows, stack, self.prompts, leg)
+        self._run = self._tracked(WindowedPredictor(self.predictor, DIAMETER, shared=shared), stack)
 
     def advance(self) -> None:
         """Track one frame."""
         began, self._encoded = clock(), [0.0, 0.0]
-        result = next(self._run)
+        frame, labels = next(self._run)
         self.columns["frame"].append(clock() - began)
         self.columns["encoder"].append(self._encoded[0])
         self.columns["images"].append(self._encoded[1])
-        self.columns["overlap"].append(self._overlap(result))
+        self.columns["overlap"].append(self._overlap(frame, labels))
 
     def medians(self) -> dict[str, float]:
         return {name: statistics.median(values[WARM_UP:]) for name, values in self.columns.items()}
 
-    def _overlap(self, result: FrameResult) -> float:
-        truth = self.truth[result.frame_index]
-        pairs = [(truth == one.object_id, result.labels == one.object_id) for one in self.prompts]
+    def _tracked(self, windows: WindowedPredictor, stack: ModelMovie) -> Iterator[tuple[int, Any]]:
+        state = windows.init_state(stack)
+        for prompt in self.prompts:
+            give_prompt(windows, state.select([prompt.object_id]), prompt)
+        for frame, object_ids, logits in windows.propagate_in_video(state):
+            yield frame, labels_from_logits(logits, object_ids, np.dtype(np.uint16))
+
+    def _overlap(self, frame: int, labels: Any) -> float:
+        truth = self.truth[frame]
+        pairs = [(truth == one.object_id, labels == one.object_id) for one in self.prompts]
         return float(np.mean([(one & other).sum() / max((one | other).sum(), 1) for one, other in pairs]))
 
     def _time_the_encoder(self) -> None:

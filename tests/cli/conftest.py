@@ -14,8 +14,7 @@ from napari_sam2.cli import main
 def predictor(monkeypatch):
     """Every command tracks discs instead of loading a model."""
     made = DiscPredictor()
-    for verb in ("track", "demo"):
-        monkeypatch.setattr(f"napari_sam2.cli.{verb}.load_predictor", lambda *args: made)
+    monkeypatch.setattr("napari_sam2.cli.terminal_run.load_predictor", lambda *args: made)
     return made
 
 

@@ -21,7 +21,8 @@ from sam2_core.errors import StackError
 def discs(monkeypatch):
     """Every session tracks discs instead of loading a model."""
     made = DiscPredictor()
-    monkeypatch.setattr("napari_sam2.engine.loader.load_predictor", lambda *args, **options: made)
+    for door in ("engine.loader", "cli.terminal_run"):
+        monkeypatch.setattr(f"napari_sam2.{door}.load_predictor", lambda *args, **options: made)
     return made
 
 

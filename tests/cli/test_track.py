@@ -1,12 +1,19 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import tifffile
 
+from napari_sam2 import samples
+from napari_sam2.io import load_session
+from napari_sam2.session import Session
 from napari_sam2.stacks import open_stack
 
 TRACK = "track movie.tif --prompts prompts.json --out labels.tif"
@@ -82,7 +89,8 @@ def press_ctrl_c_at(count):
     def on_frame(frame):
         frames.append(frame)
         if len(frames) == count:
-            signal.raise_signal(signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)  # a model takes longer than a disc, so that the signal is seen before the frame is done
 
     return on_frame
 
@@ -100,9 +108,13 @@ def test_ctrl_c_keeps_what_is_done_and_resume_finishes_it(work, predictor, run, 
     assert code == 130
     assert f"napari-sam2 {line} --resume" in err
     assert not (work / "labels.tif").exists()
-    kept = list((work / "labels.tif.partial").glob("*/frame_*.tif"))
-    assert f"Stopped after {len(kept)} of" in err
-    assert tifffile.imread(kept[0]).shape == (40, 60)
+    kept = load_session(work / "labels.tif.partial").run.finished
+    assert f"Stopped after {sum(map(len, kept.values()))} of" in err
+    assert run("export labels.tif.partial --labels part.tif")[0] == 0
+    for frame, labels in enumerate(labels_of(work / "part.tif")):
+        seen = np.isin(whole[frame], labels[labels > 0]) if labels.any() else np.zeros_like(labels, bool)
+        np.testing.assert_array_equal(labels, np.where(seen, whole[frame], 0))
+    assert labels_of(work / "part.tif").any()
     predictor.on_frame = lambda current: None
     assert run(f"{line} --resume")[0] == 0
     np.testing.assert_array_equal(labels_of(work / "labels.tif"), whole)
@@ -134,8 +146,90 @@ def test_an_interrupted_run_is_neither_overwritten_nor_continued_by_accident(wor
     assert (code, "was started differently" in err) == (1, True)
     code, _, err = run(f"{TRACK} --resume --overwrite")
     assert (code, "exclude each other" in err) == (1, True)
+    write_prompts(work / "other.json", (3, 0, 11, 12), (7, 4, 30, 30))
+    code, _, err = run(f"{TRACK.replace('prompts.json', 'other.json')} --resume")
+    assert (code, "the prompt of object 3 on frame 0" in err) == (1, True)
+    code, _, err = run(f"{TRACK} --resume --contrast 0 100 --image-size 128")
+    assert (code, "Contrast None instead of [[0.0, 100.0]], Model input None instead of 128" in err) == (1, True)
+    frames = tifffile.imread(work / "movie.tif")
+    tifffile.imwrite(work / "movie.tif", frames[::-1], metadata={"axes": "TYX"}, imagej=True)
+    code, _, err = run(f"{TRACK} --resume")
+    assert (code, "is not the stack that the session was made on" in err) == (1, True)
     assert run(f"{TRACK} --overwrite")[0] == 0
     assert not (work / "labels.tif.partial").exists()
+
+
+def test_a_folder_of_frames_from_an_earlier_version_is_only_replaced(work, predictor, run):
+    (work / "labels.tif.partial" / "forward").mkdir(parents=True)
+    (work / "labels.tif.partial" / "run.json").write_text("{}")
+    assert run(TRACK)[0] == 1
+    code, _, err = run(f"{TRACK} --resume")
+    assert (code, "no interrupted run" in err) == (1, True)
+    assert (work / "labels.tif.partial" / "run.json").exists()
+    assert run(f"{TRACK} --overwrite")[0] == 0
+    assert not (work / "labels.tif.partial").exists()
+
+
+def test_what_is_tracked_but_could_not_be_written_is_not_tracked_again(work, predictor, run, monkeypatch):
+    def full(*args):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("napari_sam2.cli.terminal_run.write_labels", full)
+        code, _, err = run(TRACK)
+    assert (code, "no space left" in err) == (1, True)
+    predictor.calls.clear()
+    code, _, err = run(f"{TRACK} --resume --direction both")
+    assert (code, "was started differently" in err) == (1, True)
+    assert run(f"{TRACK} --resume")[0] == 0
+    assert predictor.calls == []
+    assert labels_of(work / "labels.tif")[9, 30, 35] == 7
+
+
+def test_a_session_with_a_name_stays(work, predictor, run):
+    line = f"{TRACK} --session kept.sam2"
+    code, _, err = run(line)
+    assert code == 0, err
+    assert sorted(path.name for path in work.iterdir()) == ["kept.sam2", "labels.tif", "movie.tif", "prompts.json"]
+    with Session.open(work / "kept.sam2", predictor=predictor) as session:
+        assert session.interrupted_run is None
+        found = np.stack([session.labels(frame) for frame in range(10)])
+    np.testing.assert_array_equal(found, labels_of(work / "labels.tif"))
+    assert run(line)[0] == 1
+    predictor.on_frame = press_ctrl_c_at(5)
+    code, _, err = run(f"{line} --overwrite")
+    assert (code, "kept.sam2" in err) == (130, True)
+    predictor.on_frame = lambda frame: None
+    assert run(f"{line} --resume")[0] == 0
+    np.testing.assert_array_equal(labels_of(work / "labels.tif"), found)
+
+
+def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_labels(work, run):
+    sample = samples.sample_movie()
+    tifffile.imwrite(work / "movie.tif", sample.images[:14, 40:168, 50:178], photometric="minisblack")
+    near = [(one.object_id, one.y - 40, one.x - 50) for one in samples.first_clicks(sample)]
+    write_prompts(work / "prompts.json", *((one, 3, y, x) for one, y, x in near if 0 <= y < 128 and 0 <= x < 128))
+    line = f"{TRACK} --axes TYX --direction both"
+    assert run(line.replace("labels.tif", "whole.tif"))[0] == 0
+    main = "import sys; from napari_sam2.cli import main; sys.exit(main(sys.argv[1:]))"
+    with subprocess.Popen([sys.executable, "-c", main, *line.split()], stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and frames_done(work / "labels.tif.partial") < 4:
+            time.sleep(0.02)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert 4 <= frames_done(work / "labels.tif.partial") < 14
+    code, _, err = run(f"{line} --resume")
+    assert code == 0, err
+    np.testing.assert_array_equal(labels_of(work / "labels.tif"), labels_of(work / "whole.tif"))
+    assert not (work / "labels.tif.partial").exists()
+
+
+def frames_done(folder):
+    """How many frames of the run in a session folder are finished."""
+    if not (folder / "session.json").exists():
+        return 0
+    saved = load_session(folder).run
+    return 0 if saved is None else saved.frames_done()
 
 
 def test_an_error_in_the_middle_keeps_what_is_done(work, predictor, run):
@@ -230,7 +324,7 @@ def test_what_cannot_be_used_is_one_red_paragraph_and_exit_code_1(work, predicto
     notes = [line for line in err.strip().splitlines() if "taken as TYX" not in line]
     assert len(notes) == 1
     assert out == ""
-    assert not list(work.glob("labels.tif*/*/*"))
+    assert not list(work.glob("labels.tif*"))
 
 
 def test_debug_shows_where_an_error_came_from(work, predictor, run):

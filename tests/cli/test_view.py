@@ -82,7 +82,8 @@ def test_the_command_says_how_it_looked(work, predictor, run, words, windows):
     code, out, err = run(f"{TRACK} {words}")
     assert code == 0
     assert ("View: windows of" in out) == ("View: windows of" in err) == windows
-    assert ("View: full frame." in out) == (not windows)
+    size = "an object of 11.1 px (estimated from the first mask) takes 47 of the model's 256 pixels"
+    assert (f"View: full frame; {size}" in out) == (not windows)
     labels = np.stack(list(open_stack(work / "labels.tif").movie()))
     assert all(3 in frame for frame in labels[2:])
 

@@ -39,6 +39,14 @@ def test_backward_goes_from_the_last_prompt_and_forward_from_the_first():
     assert spans(PropagateRequest("forward"), (1, 5), (1, 9)) == [("forward", 1, 5, list(range(5, 20)))]
 
 
+def test_both_directions_cover_every_frame_of_every_object_once():
+    found = spans(PropagateRequest("both"), (1, 0), (2, 4), (3, 5), (3, 8))
+    for object_id in (1, 2, 3):
+        frames = [frame for _, one, _, frames in found if one == object_id for frame in frames]
+        assert sorted(frames) == list(range(20)), object_id
+    assert [one for leg, one, _, _ in found if leg == "backward"] == [2, 3]  # 1 is prompted on the first frame
+
+
 def test_a_range_cuts_the_legs_and_leaves_out_what_lies_outside():
     assert spans(PropagateRequest("both", range(3, 8)), (1, 5), (2, 12)) == [
         ("forward", 1, 5, [5, 6, 7]),

@@ -79,13 +79,13 @@ def test_corrections_are_given_where_iou_first_falls_under_a_half_and_no_more_th
     assert {frame for object_id, frame in run.scores if object_id == 3} == set(range(3, 20))
 
 
-def test_a_correction_on_the_prompted_frame_comes_with_the_click_that_was_there():
+def test_a_correction_on_the_prompted_frame_answers_the_mask_that_the_clicks_before_it_left():
     labels = squares(frames=5)
     predictor = TruthPredictor(labels, nothing)
     run = run_movie(predictor, task_for(labels, objects=1), "corrections")
     assert run.corrections == 3
     assert [call[0] for call in predictor.calls] == [0, 0, 0, 0]
-    assert [len(call[2]) for call in predictor.calls] == [1, 2, 3, 4]
+    assert [(len(call[2]), call[5]) for call in predictor.calls] == [(1, False)] * 4  # nothing that was said is cleared
     assert all(set(call[3]) == {1} for call in predictor.calls)
 
 
@@ -94,7 +94,7 @@ def test_corrections_go_on_behind_the_frame_and_leave_the_past(monkeypatch):
     predictor = TruthPredictor(labels, drifting)
     run_movie(predictor, task_for(labels, objects=1), "corrections")
     assert [call[0] for call in predictor.calls] == [0, 3, 6]
-    for _, _, points, clicked, _ in predictor.calls[1:]:
+    for _, _, points, clicked, *_ in predictor.calls[1:]:
         x, y = points[-1].astype(int)
         assert (labels[0, y, x] == 1) == bool(clicked[-1])
 

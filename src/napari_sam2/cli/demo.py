@@ -17,12 +17,12 @@ import typer
 from napari_sam2.cli.console import errors, output, table
 from napari_sam2.cli.contact_sheet import outlined, write_contact_sheet
 from napari_sam2.cli.interrupt import STOPPED
-from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
-from napari_sam2.cli.terminal_run import run_in_terminal
-from napari_sam2.cli.tracking_run import TrackingRequest
+from napari_sam2.cli.model_choice import DEFAULT_MODEL
+from napari_sam2.cli.track_stack import StackTracking, track_stack
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.io import write_prompts
 from napari_sam2.masks.summary import ObjectSummary
+from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ModelMovie, Stack, open_stack
 
 _PANELS = 6
@@ -68,17 +68,11 @@ def demo_command(
     """Make a synthetic movie, track its cells from one click each, and show the result."""
     files = DemoFiles(out)
     prompts = make_input(files)
-    movie = ModelMovie(open_stack(files.images).movie())
-    request = TrackingRequest(
-        movie=movie,
-        prompts=prompts,
-        out=files.labels,
-        frames=range(len(movie)),
-        direction="forward",
-        model=model,
-        overwrite=True,
-    )
-    outcome = run_in_terminal(request, lambda: load_predictor(model, device))
+    stack = open_stack(files.images)
+    movie = ModelMovie(stack.movie())
+    settings = SessionSettings(model=model, device=device)
+    tracking = StackTracking(stack, settings, prompts, files.labels, range(len(movie)), overwrite=True)
+    outcome = track_stack(tracking, shows=False)
     if outcome.objects is None:
         errors().print(f"Stopped after {outcome.finished} of {outcome.total} frames.")
         return STOPPED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from napari_sam2.stacks import ContrastLimits, ModelMovie, open_stack
 from sam2_core.errors import StackError
@@ -31,6 +32,15 @@ class MovieChoice:
         source = open_stack(stack, self.axes, self.scene)
         movie = source.movie(self.track_axis, self.channel or None, fixed_axes(self.fixed or ()))
         return ModelMovie(movie, contrast_limits(self.contrast))
+
+    def settings(self, movie: ModelMovie) -> dict[str, Any]:
+        """Return the fields of `SessionSettings` that make a session see the movie that was opened."""
+        return {
+            "track_axis": movie.movie.track_axis,
+            "fixed": fixed_axes(self.fixed or ()),
+            "channels": self.channel or None,
+            "contrast_limits": None if self.contrast is None else [self.contrast],
+        }
 
 
 def fixed_axes(entries: Sequence[str]) -> dict[str, int]:

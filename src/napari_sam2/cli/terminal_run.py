@@ -1,33 +1,58 @@
-"""A tracking run as a person sees it in a terminal: a progress bar with time left, Ctrl-C, and a table at the end."""
+"""A session's run as a person sees it in a terminal: a progress bar with time left, Ctrl-C, labels, and a table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 from rich.table import Table
 
-from napari_sam2.cli.console import frame_progress, table
+from napari_sam2.cli.console import errors, frame_progress, output, table
 from napari_sam2.cli.interrupt import StopOnCtrlC
-from napari_sam2.cli.tracking_run import TrackingOutcome, TrackingRequest, run_tracking
-from napari_sam2.masks.summary import ObjectSummary
+from napari_sam2.cli.model_choice import load_predictor
+from napari_sam2.engine.jobs import CancelToken, PropagateJob
+from napari_sam2.io import write_labels
+from napari_sam2.io.results import Results
+from napari_sam2.masks.summary import LabelCounts, ObjectSummary, counted
+from napari_sam2.session.session import Session
+from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ModelMovie
 from sam2_core.inference.video_calls import VideoPredictor
 
 
-def run_in_terminal(request: TrackingRequest, load_predictor: Callable[[], VideoPredictor]) -> TrackingOutcome:
-    """Return how the run ended; see `run_tracking`. The first Ctrl-C stops it after the frame in work."""
+def predictor_of(settings: SessionSettings) -> VideoPredictor:
+    """Return the predictor that settings name; the download of its weights shows a bar."""
+    return load_predictor(settings.model, settings.device, settings.image_size, settings.feature_cache.option)
+
+
+def run_in_terminal(session: Session, job: PropagateJob) -> bool:
+    """Return whether a job came to its end; the first Ctrl-C stops it after the frame in work."""
     with StopOnCtrlC() as ctrl_c, ExitStack() as shown:
         bar = frame_progress()
-        task = bar.add_task("Tracking", total=None, start=False)
+        task = bar.add_task("Tracking", total=None)
+        with closing(session.run(job, _Token(ctrl_c))) as updates:  # type: ignore[type-var]
+            for update in updates:
+                session.accept(update)
+                if not bar.live.is_started:  # when the model is there and says what it looks at
+                    errors().print(session.view_sentence)
+                    shown.enter_context(bar)
+                bar.update(task, completed=update.done, total=update.total)
+        return not ctrl_c.requested or session.interrupted_run is None
 
-        def show(done: int, total: int) -> None:
-            if not bar.tasks[task].started:  # the bar appears when all is checked and the run begins
-                shown.enter_context(bar)
-                bar.start_task(task)
-            bar.update(task, completed=done, total=total)
 
-        return run_tracking(load_predictor, request, show, ctrl_c.is_requested)
+def write_results(session: Session, out: Path) -> tuple[ObjectSummary, ...]:
+    """Return what was found of each object, with the labels of all of them written and shown as a table."""
+    results = Results(session.document, session.masks, session.movie.movie, session.settings.overlaps)
+    counts = LabelCounts(results.object_ids)
+    write_labels(out, counted(results.frames(), counts), results.spec)
+    return counts.rows()
+
+
+def show_results(session: Session, objects: Sequence[ObjectSummary], out: Path) -> None:
+    """Show what was found, what the model looked at, and where the labels are."""
+    output().print(summary_table(objects, session.movie))
+    output().print(*filter(None, [session.view_sentence]), f"Labels: {out}", sep="\n")
 
 
 def summary_table(objects: Sequence[ObjectSummary], movie: ModelMovie) -> Table:
@@ -47,3 +72,16 @@ def summary_table(objects: Sequence[ObjectSummary], movie: ModelMovie) -> Table:
 
 def _frame(index: int | None) -> str:
     return "–" if index is None else str(index)
+
+
+class _Token(CancelToken):
+    """A wish to stop that Ctrl-C makes as well."""
+
+    def __init__(self, ctrl_c: StopOnCtrlC) -> None:
+        super().__init__()
+        self._ctrl_c = ctrl_c
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was asked for."""
+        return self._ctrl_c.requested or super().cancelled

@@ -1,31 +1,27 @@
-"""`napari-sam2 track`: a stack and prompts in, a label stack out; or a session folder (see `track_session`)."""
+"""`napari-sam2 track`: a stack and prompts in (see `track_stack`), or a session (see `track_session`); labels out."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import typer
 
 from napari_sam2.cli import options
-from napari_sam2.cli.console import errors, output
+from napari_sam2.cli.console import errors
 from napari_sam2.cli.interrupt import STOPPED, resume_command
-from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
+from napari_sam2.cli.model_choice import DEFAULT_MODEL
 from napari_sam2.cli.movie_choice import MovieChoice
-from napari_sam2.cli.terminal_run import run_in_terminal, summary_table
-from napari_sam2.cli.track_session import SessionTracking, track_session
-from napari_sam2.cli.tracking_run import TrackingOutcome, TrackingRequest
+from napari_sam2.cli.track_session import SessionTracking, labels_beside, track_session
+from napari_sam2.cli.track_stack import StackTracking, TrackingOutcome, track_stack
 from napari_sam2.engine.plan import Direction, checked_range
-from napari_sam2.engine.view import ViewChoice, ViewRequest, choose_view, view_request
-from napari_sam2.io import journal_folder, read_prompts
-from sam2_core.inference.video_calls import VideoPredictor, WholeFramePredictor
+from napari_sam2.engine.view import ViewChoice, view_request
+from napari_sam2.io import read_prompts
+from napari_sam2.session.settings import SessionSettings
 
 _SETTLED = (
     *("prompts", "model", "axes", "scene", "track_axis", "channel", "fixed"),
     *("image_size", "object_diameter", "view", "contrast", "feature_cache", "resume"),
 )
-_log = logging.getLogger(__name__)
 
 
 def track_command(  # noqa: PLR0913 - one parameter per option of the command
@@ -54,47 +50,40 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
 ) -> int:
     """Follow the objects that PROMPTS point at through STACK and write their masks as labels.
 
-    Ctrl-C stops after the frame in work and keeps what is done; the same command with --resume goes on from there, from
-    the masks of the last finished frame and the original prompts. In a session (--session) every finished frame is
-    kept, and the same command goes on.
+    Ctrl-C stops after the frame in work and keeps what is done; the same command with --resume goes on from there and
+    ends with the same labels. With --session FOLDER as well, prompts and masks stay in that session. A session alone
+    (--session without PROMPTS) is tracked as it is; every finished frame is kept, and the same command goes on.
     """
     towards: Direction | None = None if direction is None else direction.value
-    if session is not None:
+    if session is not None and prompts is None:
         _check_session_options(context)
         chosen_device = None if _is_default(context, "device") else device
         return track_session(SessionTracking(session, out, stack, towards, start, stop, chosen_device, overwrite))
-    if stack is None or prompts is None or out is None:
+    labels = out if out is not None or session is None else labels_beside(session)
+    if stack is None or prompts is None or labels is None:
         raise typer.BadParameter("give STACK, --prompts and --out, or --session with a session folder.")
-    movie = MovieChoice(axes, scene, track_axis, channel, fixed, contrast).open(stack)
-    given = read_prompts(prompts)
-    look = view_request(view, object_diameter, given)
-    frames = checked_range(len(movie), start, stop)
-    seen = f"{look.settings}, channels {movie.movie.channels}, fixed {movie.movie.held}, contrast {contrast}"
-    settings = f"{model}, input {image_size or 'default'}, {seen}"
-    request = TrackingRequest(movie, given, out, frames, towards or "forward", settings, resume, overwrite)
-    load = partial(load_predictor, model, device, image_size, feature_cache)
-    return _track(request, load, look, context.obj or [])
-
-
-def _track(
-    request: TrackingRequest, load: Callable[[], WholeFramePredictor], look: ViewRequest, arguments: Sequence[str]
-) -> int:
-    """Return the exit code after the labels are written and shown, or the run was stopped."""
-    sentences: list[str] = []
-
-    def load_view() -> VideoPredictor:
-        chosen = choose_view(look, load(), (request.movie.height, request.movie.width))
-        _log.info(chosen.sentence)
-        sentences.append(chosen.sentence)
-        return chosen.predictor
-
-    outcome = run_in_terminal(request, load_view)
+    choice = MovieChoice(axes, scene, track_axis, channel, fixed, contrast)
+    movie = choice.open(stack)
+    if object_diameter is not None:
+        view_request(view, object_diameter, ())  # says no to what is no diameter
+    looks = {"view": view, "object_diameter_px": object_diameter, "image_size": image_size}
+    kept = "auto" if feature_cache is None else feature_cache
+    settings = {"model": model, "device": device, "feature_cache": kept, **looks, **choice.settings(movie)}
+    tracking = StackTracking(
+        stack=movie.movie.stack,
+        settings=SessionSettings.model_validate(settings),
+        prompts=read_prompts(prompts),
+        out=labels,
+        frames=checked_range(len(movie), start, stop),
+        direction=towards or "forward",
+        session=session,
+        resume=resume,
+        overwrite=overwrite,
+    )
+    outcome = track_stack(tracking)
     if outcome.objects is None:
-        _say_how_to_resume(arguments, request, outcome)
-        return STOPPED
-    output().print(summary_table(outcome.objects, request.movie))
-    output().print(*sentences, f"Labels: {request.out}", sep="\n")
-    return 0
+        _say_how_to_resume(context.obj or [], tracking, outcome)
+    return STOPPED if outcome.objects is None else 0
 
 
 def _is_default(context: typer.Context, name: str) -> bool:
@@ -110,11 +99,11 @@ def _check_session_options(context: typer.Context) -> None:
         raise typer.BadParameter(f"{names} cannot be given with --session: the session says it. Open it to change it.")
 
 
-def _say_how_to_resume(arguments: Sequence[str], request: TrackingRequest, outcome: TrackingOutcome) -> None:
-    if outcome.finished == 0:
+def _say_how_to_resume(arguments: Sequence[str], tracking: StackTracking, outcome: TrackingOutcome) -> None:
+    if outcome.finished == 0 and tracking.session is None:
         errors().print("Stopped before the first frame was finished; nothing was written.")
         return
     errors().print(
-        f"Stopped after {outcome.finished} of {outcome.total} frames; they are kept in {journal_folder(request.out)}, "
-        f"one TIFF per frame. Go on with:\n  {resume_command(arguments)}"
+        f"Stopped after {outcome.finished} of {outcome.total} frames; they are kept in {tracking.folder}, a session "
+        f"folder. Go on with:\n  {resume_command(arguments)}"
     )

@@ -6,20 +6,18 @@ session can be opened in napari afterwards, and the labels are written as a stac
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_sam2.cli.console import errors, frame_progress, output
-from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC
-from napari_sam2.cli.terminal_run import summary_table
-from napari_sam2.engine.jobs import CancelToken, PropagateJob, PropagateRequest
+from napari_sam2.cli.console import errors
+from napari_sam2.cli.interrupt import STOPPED
+from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results, write_results
+from napari_sam2.engine.jobs import PropagateJob, PropagateRequest
 from napari_sam2.engine.plan import Direction, checked_range
-from napari_sam2.io import check_label_path, write_labels
-from napari_sam2.io.results import Results
-from napari_sam2.masks.summary import LabelCounts, counted
+from napari_sam2.io import check_label_path
 from napari_sam2.session.session import Session
 from sam2_core.errors import StackError
+from sam2_core.inference.video_calls import VideoPredictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +50,14 @@ class SessionTracking:
     overwrite: bool = False
 
     @property
-    def labels(self) -> Path:
-        """The label file to write."""
-        return self.out or self.folder.with_name(f"{self.folder.stem}_labels.tif")
-
-    @property
     def is_plain(self) -> bool:
         """Whether nothing is said about what to track, so that an interrupted run is what is meant."""
         return self.direction is None and self.start is None and self.stop is None
+
+
+def labels_beside(folder: Path) -> Path:
+    """Return where the labels of a session go if nothing else is said: beside its folder."""
+    return folder.with_name(f"{folder.stem}_labels.tif")
 
 
 def track_session(request: SessionTracking) -> int:
@@ -70,19 +68,24 @@ def track_session(request: SessionTracking) -> int:
     StackError, PromptError, CheckpointError
         If the session cannot be opened or tracked, or the labels cannot be written.
     """
-    check_label_path(request.labels)
-    if request.labels.exists() and not request.overwrite:
-        raise StackError(f"{request.labels} exists; choose another name with --out, or replace it with --overwrite.")
-    with closing(Session.open(request.folder, device=request.device, images=request.images)) as session:
+    out = request.out or labels_beside(request.folder)
+    check_label_path(out)
+    if out.exists() and not request.overwrite:
+        raise StackError(f"{out} exists; choose another name with --out, or replace it with --overwrite.")
+
+    def load() -> VideoPredictor:
+        return predictor_of(session.settings)
+
+    session = Session.open(request.folder, device=request.device, images=request.images, predictor=load)
+    with session:
         for note in session.notes:
             errors().print(note)
-        job = _job(session, request)
-        is_whole = _run(session, job)
+        is_whole = run_in_terminal(session, _job(session, request))
         session.save()
         if not is_whole:
             errors().print(f"Stopped. What is finished is kept in {request.folder}; the same command goes on.")
             return STOPPED
-        _write(session, request.labels)
+        show_results(session, write_results(session, out), out)
     return 0
 
 
@@ -95,40 +98,3 @@ def _job(session: Session, request: SessionTracking) -> PropagateJob:
     if request.start is not None or request.stop is not None:
         frames = checked_range(session.frame_count, request.start, request.stop)
     return session.propagate_job(PropagateRequest(request.direction or "both", frames))
-
-
-def _run(session: Session, job: PropagateJob) -> bool:
-    """Return whether the job came to its end; the first Ctrl-C stops it after the frame in work."""
-    token = CancelToken()
-    session.on_download = _Downloads()
-    with StopOnCtrlC() as ctrl_c, frame_progress() as bar:
-        task = bar.add_task("Tracking", total=None)
-        for update in session.run(job, token):
-            session.accept(update)
-            bar.update(task, completed=update.done, total=update.total)
-            if ctrl_c.is_requested():
-                token.cancel()
-    if session.view_sentence:
-        errors().print(session.view_sentence)
-    return not token.cancelled or session.interrupted_run is None
-
-
-def _write(session: Session, out: Path) -> None:
-    """Write the labels of all objects and show what was found."""
-    results = Results(session.document, session.masks, session.movie.movie, session.settings.overlaps)
-    counts = LabelCounts(results.object_ids)
-    write_labels(out, counted(results.frames(), counts), results.spec)
-    output().print(summary_table(counts.rows(), session.movie))
-    output().print(f"Labels: {out}")
-
-
-class _Downloads:
-    """Says once that a model is fetched; called on the lane."""
-
-    def __init__(self) -> None:
-        self._said: set[str] = set()
-
-    def __call__(self, name: str, done: int, total: int) -> None:
-        if name not in self._said:
-            self._said.add(name)
-            errors().print(f"Downloading {name}, {total / 1e6:.0f} MB ...")

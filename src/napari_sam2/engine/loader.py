@@ -13,6 +13,9 @@ from napari_sam2.engine.foreign_predictor import taken_in
 from napari_sam2.engine.model_loading import OnDownload, load_predictor
 from sam2_core.inference.video_calls import WholeFramePredictor
 
+Wanted = tuple[str, str, bool | None, int | None]
+"""Model, device, whether features are kept, and side of the model's input."""
+
 
 class Loader:
     """Makes predictors for settings.
@@ -26,23 +29,27 @@ class Loader:
     def __init__(self, predictor: object = None) -> None:
         self.on_download: OnDownload | None = None
         self._given = predictor
-        self._made: tuple[tuple[str, str, bool | None], WholeFramePredictor] | None = None
+        self._made: tuple[Wanted, WholeFramePredictor] | None = None
 
-    def asked(self, model: str, device: str, feature_cache: bool | None) -> Callable[[], WholeFramePredictor]:
+    def asked(
+        self, model: str, device: str, feature_cache: bool | None, image_size: int | None = None
+    ) -> Callable[[], WholeFramePredictor]:
         """Return a function that makes the predictor that is named, or returns the one made before."""
-        wanted = (model, device, feature_cache)
+        wanted = (model, device, feature_cache, image_size)
         return lambda: self._predictor(wanted)
 
-    def _predictor(self, wanted: tuple[str, str, bool | None]) -> WholeFramePredictor:
+    def _predictor(self, wanted: Wanted) -> WholeFramePredictor:
         if self._made is None or self._made[0] != wanted:
             self._made = None  # two models need not fit beside each other
             self._made = (wanted, self._load(*wanted))
         return self._made[1]
 
-    def _load(self, model: str, device: str, feature_cache: bool | None) -> WholeFramePredictor:
+    def _load(self, model: str, device: str, feature_cache: bool | None, image_size: int | None) -> WholeFramePredictor:
         if self._given is not None:
             return taken_in(self._given)
-        predictor = load_predictor(model, device, on_download=self._told, feature_cache=feature_cache)
+        predictor = load_predictor(
+            model, device, image_size=image_size, on_download=self._told, feature_cache=feature_cache
+        )
         leave_a_core()
         return predictor
 

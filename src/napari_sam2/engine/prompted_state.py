@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from napari_sam2.document.document import PromptKey, same_prompt
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.engine.give_prompt import extends, give_prompt
 from napari_sam2.engine.jobs import Job
-from napari_sam2.engine.prompt_replay import extends, give
 from napari_sam2.engine.remembered_frames import Remembered
 from napari_sam2.engine.span_plan import Pass
 from napari_sam2.engine.updates import MaskPatch
@@ -70,7 +70,7 @@ class PromptedState:
     def diameter_px(self, prompt: Prompt) -> float | None:
         """Return the diameter of the disc of the area that a prompt's mask has, None without one; it is forgotten."""
         object_id = prompt.object_id
-        patch = _patch_of(object_id, give(self.predictor, self.state.select([object_id]), prompt))
+        patch = _patch_of(object_id, give_prompt(self.predictor, self.state.select([object_id]), prompt))
         self.predictor.remove_object(self.state, object_id, need_output=False)
         return None if patch is None else math.sqrt(4 * float((patch.logits > 0).sum()) / math.pi)
 
@@ -106,7 +106,7 @@ class PromptedState:
         if known is not None and refines_nothing:
             said_now = Prompt(object_id, frame, mask=known.placed(self._size))
         memory, is_new = self.state.memory_of(object_id), object_id not in self.state.obj_ids
-        answer = give(self.predictor, self.state.select([object_id]), said_now, said)
+        answer = give_prompt(self.predictor, self.state.select([object_id]), said_now, said)
         self._given[key] = prompt
         if is_new:
             self.state.sort_objects()

@@ -1,5 +1,8 @@
 """Which frames a propagation decides for which object, and the passes of the predictor that this takes.
 
+Forward, an object is followed from its first prompt to the end; backward, from its last prompt to the start; in both
+directions, forward from its first prompt and backward from there.
+
 `plan_spans` reads a request against the prompts and the masks that there are: one `Span` per object and leg, of the
 frames that are wanted. `passes_of` joins spans, once it is known where each has to begin, into passes: runs over
 consecutive frames with the objects that are under way there, so that each frame is visited once per leg. Nothing here

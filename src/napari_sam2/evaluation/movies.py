@@ -4,20 +4,21 @@ Runs: "click" and "box" (one prompt, objects that begin on the same frame share 
 then up to three corrective clicks per object, each on the first frame, the prompted one included, on which IoU falls
 under 0.5, and tracking again from there; each object has a state of its own, so that nobody's correction touches
 another's past). Objects are followed as far as the truth shows them, and through the frames on which they are gone.
-Masks come from the public video predictor only, each for itself: overlaps are not resolved.
+Masks come from the public video predictor only, each for itself: overlaps are not resolved. Prompts are given as a
+session gives them, click after click, each answering the mask that was there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.engine.tracking import add_prompt
+from napari_sam2.engine.give_prompt import give_prompt
 from napari_sam2.evaluation.baseline import track_classically
 from napari_sam2.evaluation.clicks import corrective_click
 from napari_sam2.evaluation.found_mask import FoundMask
@@ -181,9 +182,9 @@ class _Follower:
             if correction is None:
                 return
             start = correction.frame
-            prompts[start] = _joined(prompts.get(start), correction)
-            with self.run.watch:
-                add_prompt(self.predictor, state, prompts[start])
+            before = prompts.get(start)
+            prompts[start] = correction if before is None else _with_click(before, correction)
+            self._give(state, prompts[start], None if before is None else len(before.points_yx))
             self.run.corrections += 1
 
     def _failures(self, state: Any, target: Target, frames: range) -> Generator[Prompt]:
@@ -204,9 +205,14 @@ class _Follower:
         """Return a new state with prompts."""
         with self.run.watch:
             state = self.predictor.init_state(self.task.movie)
-            for prompt in prompts:
-                add_prompt(self.predictor, state, prompt)
+        for prompt in prompts:
+            self._give(state, prompt)
         return state
+
+    def _give(self, state: Any, prompt: Prompt, said: int | None = None) -> None:
+        """Give a prompt to the predictor as a session does."""
+        with self.run.watch:
+            give_prompt(self.predictor, state.select([prompt.object_id]), prompt, said)
 
     def _propagated(self, state: Any, frames: range) -> Iterator[tuple[int, dict[int, Mask]]]:
         """Yield frame and object id -> mask (H, W)."""
@@ -228,9 +234,6 @@ def _masks(object_ids: Sequence[int], logits: Any) -> dict[int, Mask]:
     return masks
 
 
-def _joined(before: Prompt | None, click: Prompt) -> Prompt:
-    """Return the prompt that an object has on a frame with one click more: a predictor takes all points at once."""
-    if before is None:
-        return click
-    points, labels = before.points_yx + click.points_yx, before.labels + click.labels
-    return Prompt(click.object_id, click.frame, points_yx=points, labels=labels, box_yx=before.box_yx)
+def _with_click(before: Prompt, click: Prompt) -> Prompt:
+    """Return the prompt that an object has on a frame with one click more."""
+    return replace(before, points_yx=before.points_yx + click.points_yx, labels=before.labels + click.labels)

@@ -1,9 +1,8 @@
-"""Files in and out: prompts (JSON, CSV), label stacks (TIFF, zarr), session folders, exports, frames of a run."""
+"""Files in and out: prompts (JSON, CSV), label stacks (TIFF, zarr), session folders, exports."""
 
 from __future__ import annotations
 
 from napari_sam2.io.autosave import Autosaver
-from napari_sam2.io.journal import Journal, RunInfo, journal_folder, prompts_fingerprint
 from napari_sam2.io.label_files import LabelSpec, check_label_path, write_labels
 from napari_sam2.io.mask_log import FrameDone
 from napari_sam2.io.prompt_files import read_prompts, write_prompts
@@ -13,9 +12,7 @@ from napari_sam2.io.session_files import is_session_folder, load_session, save_s
 __all__ = [
     "Autosaver",
     "FrameDone",
-    "Journal",
     "LabelSpec",
-    "RunInfo",
     "RunRecord",
     "SavedSession",
     "SavedSnapshot",
@@ -23,9 +20,7 @@ __all__ = [
     "StackRecord",
     "check_label_path",
     "is_session_folder",
-    "journal_folder",
     "load_session",
-    "prompts_fingerprint",
     "read_prompts",
     "save_session",
     "write_labels",

@@ -2,7 +2,7 @@
 input.
 
 A file is written under a temporary name beside its own and put in place when it is whole, so a label stack that
-exists is complete. Where frames come from is the caller's business (see `journal`).
+exists is complete. Where frames come from is the caller's business.
 """
 
 from __future__ import annotations

@@ -17,15 +17,17 @@ import hashlib
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_sam2.document.document import Document
+from napari_sam2.document.prompt import Prompt
 from napari_sam2.io.atomic import sync_folder
-from napari_sam2.io.journal import prompts_fingerprint
 from napari_sam2.io.mask_log import FrameDone, LogContent, MaskLog, read_log
 from napari_sam2.io.saved_session import SavedSession, SavedSnapshot
 from napari_sam2.io.session_document import SESSION_FILE, read_document, session_of, write_document
@@ -37,6 +39,7 @@ SESSION_SUFFIX = ".sam2"
 LOCK_FILE = ".lock"
 _OUR_FILES = ("masks-", ".masks-", ".session", "snapshot-", "prompts", "images.zarr", ".images.zarr")
 _NOT_IN_MASKS = ("overlaps", "device", "estimated_diameter_px")
+_NEW = ("image_size",)  # settings that older folders do not have, and that change nothing as long as they are not set
 
 
 def is_session_folder(path: str | Path) -> bool:
@@ -80,9 +83,20 @@ def load_session(folder: str | Path) -> SavedSession:
 
 def run_fingerprint(document: Document, settings: Mapping[str, Any]) -> str:
     """Return a short text that changes with any prompt and with any setting that masks depend on."""
-    kept = {name: value for name, value in settings.items() if name not in _NOT_IN_MASKS}
+    without = {*_NOT_IN_MASKS, *(name for name in _NEW if settings.get(name) is None)}
+    kept = {name: value for name, value in settings.items() if name not in without}
     digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
     return prompts_fingerprint([document.prompts[key] for key in sorted(document.prompts)]) + digest
+
+
+def prompts_fingerprint(prompts: Sequence[Prompt]) -> str:
+    """Return a short text that changes with any prompt."""
+    digest = hashlib.sha256()
+    for prompt in prompts:
+        digest.update(repr((prompt.frame, prompt.object_id, prompt.points_yx, prompt.labels, prompt.box_yx)).encode())
+        if prompt.mask is not None:
+            digest.update(np.packbits(prompt.mask).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def made_folder(folder: str | Path) -> Path:

@@ -1,11 +1,7 @@
-"""State and work without a viewer: a session on a stack, and the headless tracking job of the command line.
+"""State and work without a viewer: a session on a stack, in scripts, on the command line and behind the panel.
 
-- `Session`: one stack with its parts: `edits` (prompts and objects, one undo step for each edit), `work` (jobs and their
-  results), `saving` (files); `state` is what these share
-- `document`, `objects`, `prompts`: what a person said, as immutable values; `history`: undo and redo
-- `mask_store`, `stored_masks`, `overlaps`, `stale`: the masks, and what a changed prompt does to them
-- `jobs`, `updates`: what goes to the lane and what comes back; `lane`: the thread; `engine`: the model at work there
-- `plan_legs`, `track`: one job from prompts to labels, frame by frame; `WindowedPredictor`: windows that follow objects
+`Session` is one stack with its parts: `edits` (prompts and objects, one undo step for each edit), `work` (jobs and
+their results), `saving` (files); `state` is what these share. What scripts need of the rooms below is named here too.
 
 Headless and scriptable: neither napari nor Qt is known here, and torch is imported on the lane, at the first job.
 """
@@ -16,8 +12,7 @@ from napari_sam2.document.document import Document, DocumentDiff, PromptKey
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt, check_prompts, gathered, typical_diameter
 from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
-from napari_sam2.engine.plan import Direction, Leg, checked_range, plan_legs
-from napari_sam2.engine.tracking import FrameResult, Resume, track
+from napari_sam2.engine.plan import Direction, checked_range
 from napari_sam2.engine.updates import FrameUpdate
 from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
@@ -31,10 +26,8 @@ __all__ = [
     "Direction",
     "Document",
     "DocumentDiff",
-    "FrameResult",
     "FrameUpdate",
     "Job",
-    "Leg",
     "MaskStatus",
     "ObjectInfo",
     "PreviewJob",
@@ -42,7 +35,6 @@ __all__ = [
     "PromptKey",
     "PropagateJob",
     "PropagateRequest",
-    "Resume",
     "Session",
     "SessionSettings",
     "StoredMask",
@@ -53,7 +45,5 @@ __all__ = [
     "gathered",
     "label_dtype",
     "labels_from_logits",
-    "plan_legs",
-    "track",
     "typical_diameter",
 ]

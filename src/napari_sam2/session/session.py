@@ -14,7 +14,6 @@ from napari_sam2.document.document import Document
 from napari_sam2.engine.jobs import PropagateRequest
 from napari_sam2.engine.loader import Loader
 from napari_sam2.engine.model_loading import OnDownload
-from napari_sam2.engine.video_predictor import VideoPredictor
 from napari_sam2.io.autosave import Autosaver
 from napari_sam2.io.autosave_queue import AutosaveQueue
 from napari_sam2.io.session_files import is_session_folder
@@ -26,6 +25,7 @@ from napari_sam2.session.settings import SessionSettings
 from napari_sam2.session.state import SessionEvents, SessionState
 from napari_sam2.session.work import Work
 from napari_sam2.stacks import ModelMovie, Stack, open_stack
+from sam2_core.inference.video_calls import VideoPredictor
 
 __all__ = ["Session", "SessionEvents"]
 

@@ -92,6 +92,11 @@ class SessionSettings(BaseModel):
         title="Overlaps",
         description="Where masks overlap: the higher logit wins, the earlier mask keeps its pixels, or both stay.",
     )
+    image_size: int | None = Field(
+        None,
+        title="Model input",
+        description="Side of the square model input in pixels, a multiple of 32; that of the model by default.",
+    )
 
     @field_validator("feature_cache", mode="before")
     @classmethod

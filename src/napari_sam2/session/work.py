@@ -227,7 +227,8 @@ class Work:
             state, settings = self._state, self._state.settings
             look = look_of(settings, state.document, state.masks)
             restored, self._restored = self._restored, None
-            load = self._loader.asked(settings.model, settings.device, settings.feature_cache.option)
+            kept, side = settings.feature_cache.option, settings.image_size
+            load = self._loader.asked(settings.model, settings.device, kept, side)
             self._engine = Engine(load, state.movie, look, restored)
         self._engine.on_snapshot = None if self._saving.folder is None else self._saving.keep_snapshot
 

@@ -41,3 +41,15 @@ def test_outside_its_window_an_object_is_absent():
 def test_labels_need_as_many_values_as_objects():
     with pytest.raises(ValueError, match="zip"):
         labels_from_logits(random_logits(6), [1, 2, 3], U16)
+
+
+def test_overlap_goes_to_the_higher_logit_and_hidden_objects_stay_out():
+    logits = np.array([[[[2.0, 1.0, -1.0, 3.0]]], [[[1.0, 2.0, -2.0, 4.0]]]])
+    assert labels_from_logits(logits, [5, 6], U16).tolist() == [[5, 6, 0, 6]]
+    assert labels_from_logits(logits, [5, 0], U16).tolist() == [[5, 5, 0, 5]]
+
+
+def test_tensors_are_taken_as_well_as_arrays():
+    torch = pytest.importorskip("torch")
+    logits = torch.tensor([[[[0.5, -0.5]]]], dtype=torch.bfloat16, requires_grad=True)
+    assert labels_from_logits(logits, [9], U16).tolist() == [[9, 0]]

@@ -7,7 +7,6 @@ import pytest
 import torch
 from bright_predictor import HEIGHT, RADIUS, WIDTH, BrightPredictor, Movie, click, masks, straight
 
-from napari_sam2.session import Prompt, plan_legs, track
 from napari_sam2.stacks import ModelMovie, open_stack
 from sam2_core import WindowedPredictor
 from sam2_core.errors import PromptError
@@ -255,16 +254,19 @@ def test_closing_a_run_closes_the_runs_of_all_windows(windowed, bright):
     assert bright.closed == 2
 
 
-def test_a_tracking_job_runs_on_windows(windowed):
+def test_objects_that_begin_on_different_frames_are_followed_both_ways(windowed):
     movie = Movie(straight((40, 30), (2, 7), 12), straight((150, 220), (-2, -6), 12))
-    prompts = [Prompt(4, 0, ((40.0, 30.0),), (1,)), Prompt(9, 6, ((138.0, 184.0),), (1,))]
-    for leg in plan_legs(prompts, range(12), "both"):
-        for result in track(windowed, movie, prompts, leg):
-            truth = movie[result.frame_index]
-            if leg.shows(4, result.frame_index):
-                np.testing.assert_array_equal(result.labels == 4, truth == 1)
-            if leg.shows(9, result.frame_index):
-                np.testing.assert_array_equal(result.labels == 9, truth == 2)
+    state = windowed.init_state(movie)
+    click(windowed, state, 0, 4, 40, 30)
+    click(windowed, state, 6, 9, 138, 184)
+    forward = masks(windowed.propagate_in_video(state, start_frame_idx=0, max_frame_num_to_track=12))
+    backward = masks(windowed.propagate_in_video(state.select([9]), 6, 7, reverse=True))
+    assert (list(forward), list(backward)) == (list(range(12)), list(range(6, -1, -1)))
+    for frame, found in forward.items():
+        np.testing.assert_array_equal(found[4], movie[frame] == 1)
+        assert frame < 6 or np.array_equal(found[9], movie[frame] == 2)
+    for frame, found in backward.items():
+        np.testing.assert_array_equal(found[9], movie[frame] == 2)
 
 
 @pytest.fixture

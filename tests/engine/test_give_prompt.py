@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.engine.prompt_replay import extends, give
+from napari_sam2.engine.give_prompt import extends, give_prompt
 
 
 class Recorder:
@@ -14,12 +14,14 @@ class Recorder:
 
     def add_new_mask(self, state, frame_idx, obj_id, mask, need_output=True):
         self.calls.append("mask")
+        return frame_idx, [obj_id], np.ones((1, 1, 50, 60), np.float32)
 
     def add_new_points_or_box(
         self, state, frame_idx, obj_id, points=None, labels=None, box=None, clear_old_points=True, need_output=True
     ):
         call = [None if points is None else points.tolist(), None if labels is None else labels.tolist()]
         self.calls.append((*call, None if box is None else box.tolist(), clear_old_points))
+        return frame_idx, [obj_id], np.ones((1, 1, 50, 60), np.float32)
 
 
 WHOLE = Prompt(
@@ -32,12 +34,13 @@ WHOLE = Prompt(
 )
 
 
-def test_mask_first_then_box_and_first_click_then_click_after_click():
+def test_mask_first_then_the_box_then_click_after_click():
     recorder = Recorder()
-    give(recorder, None, WHOLE)
+    give_prompt(recorder, None, WHOLE)
     assert recorder.calls == [
         "mask",
-        ([[20.0, 10.0]], [1], [6.0, 5.0, 40.0, 30.0], True),
+        (None, None, [6.0, 5.0, 40.0, 30.0], True),
+        ([[20.0, 10.0]], [1], None, False),
         ([[21.0, 11.0]], [0], None, False),
         ([[22.0, 12.0]], [1], None, False),
     ]
@@ -45,19 +48,19 @@ def test_mask_first_then_box_and_first_click_then_click_after_click():
 
 def test_only_clicks_that_were_added_are_given():
     recorder = Recorder()
-    give(recorder, None, WHOLE, said=2)
+    give_prompt(recorder, None, WHOLE, said=2)
     assert recorder.calls == [([[22.0, 12.0]], [1], None, False)]
 
 
 def test_a_prompt_of_clicks_alone_begins_with_the_first():
     recorder = Recorder()
-    give(recorder, None, Prompt(1, 0, ((1.0, 2.0),), (1,)))
+    give_prompt(recorder, None, Prompt(1, 0, ((1.0, 2.0),), (1,)))
     assert recorder.calls == [([[2.0, 1.0]], [1], None, False)]
 
 
 def test_a_box_alone_is_one_call():
     recorder = Recorder()
-    give(recorder, None, Prompt(1, 0, box_yx=(1.0, 2.0, 3.0, 4.0)))
+    give_prompt(recorder, None, Prompt(1, 0, box_yx=(1.0, 2.0, 3.0, 4.0)))
     assert recorder.calls == [(None, None, [2.0, 1.0, 4.0, 3.0], True)]
 
 

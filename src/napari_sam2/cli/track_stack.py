@@ -1,0 +1,229 @@
+"""A stack and prompts tracked as a session of their own: what `track` and `demo` do, without their options.
+
+Order: all that is asked for is checked, contrast read, the session saved in a folder, tracked with every finished frame
+kept there, and the labels written. A folder of the run's own, `labels.tif.partial` beside the labels, is removed then;
+one that has a name stays. A run that is stopped or killed leaves the folder, and a later one with `resume` goes on in
+it and ends with the same labels.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results, write_results
+from napari_sam2.document.document import difference
+from napari_sam2.document.prompt import Prompt
+from napari_sam2.engine.jobs import PropagateJob, PropagateRequest
+from napari_sam2.engine.plan import Direction
+from napari_sam2.io import check_label_path, is_session_folder
+from napari_sam2.masks.summary import ObjectSummary
+from napari_sam2.session.session import Session
+from napari_sam2.session.settings import SessionSettings, changed_fields
+from napari_sam2.stacks import ContrastLimits, Stack
+from sam2_core.errors import PromptError, StackError
+
+_FREE = {"device", "feature_cache", "estimated_diameter_px", "overlaps"}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StackTracking:
+    """What to track and where the labels go.
+
+    Attributes
+    ----------
+    stack
+        The images.
+    settings
+        How the model sees them.
+    prompts
+        At least one.
+    out
+        Label file, .tif or .zarr; it covers the whole movie.
+    frames
+        Frames to track.
+    direction
+        "forward", "backward" or "both".
+    session
+        Folder in which the session stays; None for one that is removed when the labels are written.
+    resume, overwrite
+        Continue an interrupted run; replace what is there.
+    """
+
+    stack: Stack
+    settings: SessionSettings
+    prompts: Sequence[Prompt]
+    out: Path
+    frames: range
+    direction: Direction = "forward"
+    session: Path | None = None
+    resume: bool = False
+    overwrite: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where the session is while it is tracked."""
+        return self.session or self.out.with_name(f"{self.out.name}.partial")
+
+    @property
+    def request(self) -> PropagateRequest:
+        """What the session is asked for."""
+        return PropagateRequest(self.direction, self.frames)
+
+    def started(self) -> Session:
+        """Return a new session with the prompts; nothing is written yet.
+
+        Raises
+        ------
+        PromptError
+            If the prompts do not fit the movie or the range.
+        """
+        session = Session.open(self.stack, settings=self.settings, predictor=lambda: predictor_of(self.settings))
+        session.set_prompts({(prompt.object_id, prompt.frame): prompt for prompt in self.prompts})
+        for prompt in self.prompts:
+            if prompt.frame not in self.frames:
+                raise PromptError(
+                    f"{prompt.place}: the prompt lies outside the frames that are tracked, {self.frames.start} to "
+                    f"{self.frames.stop - 1}; widen the range (--start, --stop) or leave the prompt out."
+                )
+        return session
+
+    def reopened(self) -> Session:
+        """Return the session of the run that was interrupted."""
+        return Session.open(
+            self.folder,
+            images=self.stack,
+            device=self.settings.device,
+            predictor=lambda: predictor_of(self.settings),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingOutcome:
+    """How a run ended: what was found of each object, or None and the number of finished frames if it was stopped."""
+
+    objects: tuple[ObjectSummary, ...] | None
+    finished: int
+    total: int
+
+
+def track_stack(tracking: StackTracking, shows: bool = True) -> TrackingOutcome:
+    """Return how the run ended, with the labels written, and shown if wanted, if it was not stopped.
+
+    Raises
+    ------
+    StackError, PromptError, CheckpointError
+        If the run cannot start; also if a frame cannot be read.
+    """
+    _check(tracking)
+    wanted = tracking.started()
+    _log.info("Contrast: %s", _described(wanted.movie.limits))
+    is_worth_keeping = True
+    try:
+        with _in_folder(tracking, wanted) as session:
+            job, total = _job(tracking, session, wanted)
+            objects, finished = None, 0
+            try:
+                if job is None or run_in_terminal(session, job):
+                    objects = write_results(session, tracking.out)
+            finally:
+                finished = total - (0 if session.interrupted_run is None else _visits(session.resume_job()))
+                is_worth_keeping = objects is None and finished > 0
+            if objects is not None and shows:
+                show_results(session, objects, tracking.out)
+        return TrackingOutcome(objects, finished, total)
+    finally:
+        if tracking.session is None and not is_worth_keeping:
+            shutil.rmtree(tracking.folder)
+
+
+def _check(tracking: StackTracking) -> None:
+    """Say no where something is there already, or is not there, that the run would replace or continue."""
+    out, folder = tracking.out, tracking.folder
+    check_label_path(out)
+    if tracking.resume and tracking.overwrite:
+        raise StackError("--resume and --overwrite exclude each other: continue the old run, or start again.")
+    if tracking.resume and not is_session_folder(folder):
+        raise StackError(
+            f"There is no interrupted run to resume for {out.name} (looked in {folder}); start it without --resume."
+        )
+    if tracking.resume or tracking.overwrite:
+        return
+    if folder.exists():
+        raise StackError(
+            f"An interrupted run towards {out.name} is in {folder}; continue it with --resume, or start again with "
+            "--overwrite."
+        )
+    if out.exists():
+        raise StackError(f"{out} exists; choose another name for --out, or replace it with --overwrite.")
+
+
+def _in_folder(tracking: StackTracking, wanted: Session) -> Session:
+    """Return the session that is tracked, kept in its folder: the wanted one, or the one of the run that goes on."""
+    if tracking.resume:
+        return tracking.reopened()
+    if tracking.session is None and tracking.folder.exists() and not is_session_folder(tracking.folder):
+        shutil.rmtree(tracking.folder)  # of a version that kept frames there
+    wanted.save(tracking.folder)
+    return wanted
+
+
+def _job(tracking: StackTracking, session: Session, wanted: Session) -> tuple[PropagateJob | None, int]:
+    """Return what is left to do, None where only the labels are to be written, and the frames of the whole run.
+
+    Raises
+    ------
+    StackError
+        If the run in the folder was another one.
+    """
+    whole = session.propagate_job(tracking.request)
+    if not tracking.resume:
+        return whole, _visits(whole)
+    changed = _changed(session, wanted)
+    left: PropagateJob | None = None
+    if session.interrupted_run is not None:
+        left = session.resume_job()
+        if left.request != tracking.request:
+            changed.append(f"{_words(left.request)} instead of {_words(tracking.request)}")
+    elif not changed:
+        decided = {key for key, _ in session.masks.items()}
+        asked_for = {(span.object_id, frame) for span in whole.spans for frame in span.frames}
+        if decided <= session.document.prompts.keys():  # it was stopped before it began
+            left = whole
+        elif decided != asked_for | session.document.prompts.keys():
+            changed.append("all frames that it was asked for are tracked, and they are others")
+    if changed:
+        raise StackError(
+            f"The interrupted run in {tracking.folder.name} was started differently: {', '.join(changed)}. Repeat the "
+            "first command with --resume, or start again with --overwrite."
+        )
+    return left, _visits(whole)
+
+
+def _changed(session: Session, wanted: Session) -> list[str]:
+    """Return in what a session differs from the wanted one, as far as it changes masks, in words."""
+    before, now = session.settings.model_dump(mode="json"), wanted.settings.model_dump(mode="json")
+    names = sorted(changed_fields(session.settings, wanted.settings) - _FREE)
+    titles = SessionSettings.model_fields
+    words = [f"{titles[name].title} {before[name]!r} instead of {now[name]!r}" for name in names]
+    keys = difference(session.document, wanted.document).keys
+    return words + [f"the prompt of object {object_id} on frame {frame}" for object_id, frame in keys[:3]]
+
+
+def _words(request: PropagateRequest) -> str:
+    frames = request.frames
+    return request.direction + ("" if frames is None else f", frames {frames.start} to {frames.stop}")
+
+
+def _visits(job: PropagateJob) -> int:
+    """Return how many frames a job visits, over both directions."""
+    return len({(span.leg, frame) for span in job.spans for frame in span.frames})
+
+
+def _described(limits: ContrastLimits) -> str:
+    pairs = zip(limits.low, limits.high, strict=True)
+    return ", ".join(f"{low:g} to {high:g}" for low, high in pairs) + " shown as black to white."
