@@ -1,6 +1,6 @@
 """The synthetic movie generator: cells with exact masks and lineage, for training, tests, samples and the demo.
 
-In order: `settings` says what is wanted, `motion` moves, grows and divides the cells, `shapes` gives each its outline,
+In order: `movie_settings` says what is wanted, `motion` moves, grows and divides the cells, `shapes` gives each its outline,
 `painting` resolves them to labels and body coordinates, `rendering` turns those into microscope images, and `movie`
 puts it together. It needs numpy and scipy only, and it does not read files, crop or augment.
 """
@@ -8,7 +8,15 @@ puts it together. It needs numpy and scipy only, and it does not read files, cro
 from __future__ import annotations
 
 from .movie import LineageRow, SyntheticMovie, make_movie
-from .settings import Kind, MovieSettings, Style, colony_settings, everyday_settings, random_settings, tissue_settings
+from .movie_settings import (
+    Kind,
+    MovieSettings,
+    Style,
+    colony_settings,
+    everyday_settings,
+    random_settings,
+    tissue_settings,
+)
 
 __all__ = [
     "Kind",

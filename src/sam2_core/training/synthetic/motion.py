@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .settings import MovieSettings
+from .movie_settings import MovieSettings
 
 Floats = NDArray[np.float64]
 _MITOSIS_FRAMES = 5

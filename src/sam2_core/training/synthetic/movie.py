@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import motion, rendering, shapes
+from .movie_settings import MovieSettings, Style
 from .painting import outlined, paint
-from .settings import MovieSettings, Style
 
 _SMALLEST_PX = 12  # a sliver at the border below this area is not labelled
 

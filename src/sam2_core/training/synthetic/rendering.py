@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .motion import Snapshot
+from .movie_settings import MovieSettings
 from .painting import Fields, Image, Skin
-from .settings import MovieSettings
 
 _TILE = 256
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .settings import Kind, MovieSettings
+from .movie_settings import Kind, MovieSettings
 
 Floats = NDArray[np.float64]
 ANGLES = 128
