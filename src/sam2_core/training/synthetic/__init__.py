@@ -1,8 +1,8 @@
 """The synthetic movie generator: cells with exact masks and lineage, for training, tests, samples and the demo.
 
-In order: `movie_settings` says what is wanted, `motion` moves, grows and divides the cells, `shapes` gives each its outline,
-`painting` resolves them to labels and body coordinates, `rendering` turns those into microscope images, and `movie`
-puts it together. It needs numpy and scipy only, and it does not read files, crop or augment.
+In order: `movie_settings` says what is wanted, `motion` moves, grows and divides the cells, `shapes` gives each its
+outline, `painting` resolves them to labels and body coordinates, `rendering` turns those into microscope images, and
+`movie` puts it together. It needs numpy and scipy only, and it does not read files, crop or augment.
 """
 
 from __future__ import annotations
