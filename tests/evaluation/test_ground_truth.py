@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from napari_sam2.evaluation.ground_truth import (
-    Selection,
+    MovieScope,
     bounding_box,
     evenly,
     farthest_pixel,
@@ -134,12 +134,12 @@ def test_gone_are_gaps_and_what_left_over_the_border_not_what_ends_inside(movie)
 
 
 def test_ids_and_frames_are_limited(movie):
-    assert [t.object_id for t in movie_targets(movie, Selection(objects=3))] == [1, 3, 5]
-    short = {t.object_id: t for t in movie_targets(movie, Selection(frames=3))}
+    assert [t.object_id for t in movie_targets(movie, MovieScope(objects=3))] == [1, 3, 5]
+    short = {t.object_id: t for t in movie_targets(movie, MovieScope(frames=3))}
     assert (short[1].last_frame, short[3].last_frame) == (2, 4)
     assert short[2].stop == 3
     assert short[5].gone == (2,)
-    assert [t.object_id for t in movie_targets(movie, Selection(first_frame_only=True))] == [1, 2, 4, 5]
+    assert [t.object_id for t in movie_targets(movie, MovieScope(first_frame_only=True))] == [1, 2, 4, 5]
 
 
 def test_labels_are_read_frame_after_frame_and_then_where_objects_are_prompted(movie):

@@ -57,7 +57,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
             about = about.with_settings(span=span or "usual", every=every, objects_per_still=objects or "all")
         else:
             choice = evaluation.StackChoice(axes, track_axis, channel or None)
-            selection = evaluation.Selection(objects or MOST_OBJECTS, frames, first_frame_only)
+            selection = evaluation.MovieScope(objects or MOST_OBJECTS, frames, first_frame_only)
             task = evaluation.open_task(stack, truth, choice, selection, object_diameter)
             found = evaluation.benchmark_movie(name, task, predictor, plan, begin)
             about = about.with_settings(ids_per_movie=selection.objects, frames_per_id=frames)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from napari_sam2.evaluation.benchmark import Findings, Plan, benchmark_movie, benchmark_stills
 from napari_sam2.evaluation.ground_truth import (
-    Selection,
+    MovieScope,
     Target,
     farthest_pixel,
     movie_targets,
@@ -20,7 +20,7 @@ from napari_sam2.evaluation.ground_truth import (
 from napari_sam2.evaluation.judged_stacks import StackChoice, Stills, open_task, stack_name
 from napari_sam2.evaluation.metrics import MovieMetrics, StillMetrics, movie_metrics, still_metrics
 from napari_sam2.evaluation.movies import MovieRun, MovieTask, run_baseline, run_movie
-from napari_sam2.evaluation.report import About, Row, about_model, movie_row, stills_row, write_report
+from napari_sam2.evaluation.report import About, ReportRow, about_model, movie_row, stills_row, write_report
 from napari_sam2.evaluation.stills import Still, StillResult, baseline_still, evaluate_still, image_predictor
 
 __all__ = [
@@ -28,10 +28,10 @@ __all__ = [
     "Findings",
     "MovieMetrics",
     "MovieRun",
+    "MovieScope",
     "MovieTask",
     "Plan",
-    "Row",
-    "Selection",
+    "ReportRow",
     "StackChoice",
     "Still",
     "StillMetrics",

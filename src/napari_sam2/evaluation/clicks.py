@@ -18,21 +18,21 @@ Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
-class Click:
+class CorrectiveClick:
     """A pixel (y, x), and whether it lies in the object (1) or outside (0)."""
 
     yx: tuple[int, int]
     label: int
 
 
-def corrective_click(truth: Mask, found: Mask) -> Click | None:
+def corrective_click(truth: Mask, found: Mask) -> CorrectiveClick | None:
     """Return the next click from two masks (H, W), None where they agree; a miss wins a tie with an excess."""
     best: tuple[int, Mask, int] | None = None
     for wrong, label in ((truth & ~found, 1), (found & ~truth, 0)):
         area, region = _largest_region(wrong)
         if area and (best is None or area > best[0]):
             best = (area, region, label)
-    return None if best is None else Click(farthest_pixel(best[1]), best[2])
+    return None if best is None else CorrectiveClick(farthest_pixel(best[1]), best[2])
 
 
 def _largest_region(wrong: Mask) -> tuple[int, Mask]:

@@ -59,7 +59,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class MovieScope:
     """How much of a movie is judged: ids per movie; frames per id, the prompted one included; only ids of frame 0."""
 
     objects: int = MOST_OBJECTS
@@ -73,7 +73,7 @@ def still_targets(labels: Labels, most: int | None = None) -> tuple[Target, ...]
     return tuple(_target(object_id, 0, 0, labels == object_id) for object_id in chosen)
 
 
-def movie_targets(truth: Sequence[Labels], selection: Selection | None = None) -> tuple[Target, ...]:
+def movie_targets(truth: Sequence[Labels], selection: MovieScope | None = None) -> tuple[Target, ...]:
     """Return the objects of a movie, by id, each to be prompted on the first frame on which it exists.
 
     An object has left where its mask touched the border of the image on the last frame that shows it and no new ids
@@ -92,7 +92,7 @@ def movie_targets(truth: Sequence[Labels], selection: Selection | None = None) -
     StackError
         If no object can be judged.
     """
-    chosen = selection or Selection()
+    chosen = selection or MovieScope()
     lives = _lives(truth, chosen.first_frame_only)
     picked = evenly(sorted(lives), chosen.objects)
     if not picked:

@@ -7,7 +7,7 @@ per record (0.1 to 99.9 percentile), as the stacks are when they are tracked.
 Order: `read_image_pairs` or any other source yields (name, images, labels) -> `pack_record` -> `save_pack` ->
 `TrainingPack`.
 
-It does not augment, cut windows or decide what is validation: see `windows`, `clips` and the command line entry.
+It does not augment, cut windows or decide what is validation: see `clip_windows`, `clips` and the command line entry.
 """
 
 from __future__ import annotations
