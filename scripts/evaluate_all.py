@@ -120,13 +120,13 @@ def evaluated(
 ) -> Iterator[Findings]:
     """Yield what each data set gave; those for whose kind no prompt is asked are left out."""
     plan, on_stills = chosen_plan(chosen), image_predictor(predictor)
-    selection = MovieScope(chosen.objects, chosen.frames, chosen.first_frame_only)
+    scope = MovieScope(chosen.objects, chosen.frames, chosen.first_frame_only)
     for pair in pairs:
         if pair.every is not None and plan.still_prompts:
             stills = Stills(pair.images, pair.truth, pair.every)
             yield benchmark_stills(pair.name, stills, on_stills, plan, begin)
         elif pair.every is None and plan.movie_runs:
-            task = open_task(pair.images, pair.truth, selection=selection)
+            task = open_task(pair.images, pair.truth, scope=scope)
             yield benchmark_movie(pair.name, task, predictor, plan, begin)
 
 

@@ -9,7 +9,12 @@ Neither napari nor Qt; nothing here changes a model or knows who watches.
 from __future__ import annotations
 
 from napari_sam2.evaluation.benchmark import Findings, Plan, benchmark_movie, benchmark_stills
-from napari_sam2.evaluation.ground_truth import (
+from napari_sam2.evaluation.judged_stacks import StackChoice, Stills, open_task, stack_name
+from napari_sam2.evaluation.movies import MovieRun, MovieTask, run_baseline, run_movie
+from napari_sam2.evaluation.report import About, ReportRow, about_model, movie_row, stills_row, write_report
+from napari_sam2.evaluation.stills import Still, StillResult, baseline_still, evaluate_still, image_predictor
+from sam2_core.scoring import metrics
+from sam2_core.scoring.ground_truth import (
     MovieScope,
     Target,
     farthest_pixel,
@@ -17,11 +22,7 @@ from napari_sam2.evaluation.ground_truth import (
     still_targets,
     typical_diameter,
 )
-from napari_sam2.evaluation.judged_stacks import StackChoice, Stills, open_task, stack_name
-from napari_sam2.evaluation.metrics import MovieMetrics, StillMetrics, movie_metrics, still_metrics
-from napari_sam2.evaluation.movies import MovieRun, MovieTask, run_baseline, run_movie
-from napari_sam2.evaluation.report import About, ReportRow, about_model, movie_row, stills_row, write_report
-from napari_sam2.evaluation.stills import Still, StillResult, baseline_still, evaluate_still, image_predictor
+from sam2_core.scoring.metrics import MovieMetrics, StillMetrics, movie_metrics, still_metrics
 
 __all__ = [
     "About",
@@ -45,6 +46,7 @@ __all__ = [
     "evaluate_still",
     "farthest_pixel",
     "image_predictor",
+    "metrics",
     "movie_metrics",
     "movie_row",
     "movie_targets",

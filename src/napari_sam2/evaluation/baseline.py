@@ -17,7 +17,7 @@ from skimage.feature import peak_local_max
 from skimage.filters import gaussian, threshold_otsu
 from skimage.segmentation import watershed
 
-from napari_sam2.evaluation.ground_truth import Target
+from sam2_core.scoring.ground_truth import Target
 
 SMOOTHING = 0.05
 LEAST_SIGMA_PX = 1.0

@@ -1,7 +1,7 @@
 """The table of an evaluation, as Markdown for people and docs and as JSON for programs.
 
-A `ReportRow` is one run on one stack; `About` says what it was made with. nan is written as a dash and as null. Nothing is
-computed here.
+A `ReportRow` is one run on one stack; `About` says what it was made with. nan is written as a dash and as null.
+Nothing is computed here.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam2.engine.video_predictor import VideoPredictor
-from napari_sam2.evaluation.metrics import movie_metrics, object_means, still_metrics
 from napari_sam2.evaluation.movies import MovieRun
+from sam2_core.scoring.metrics import movie_metrics, object_means, still_metrics
 
 if TYPE_CHECKING:
     import torch

@@ -1,8 +1,8 @@
 """Square training windows cut from packed images: random place, scale, turn and flip in one resampling.
 
-A window is described by a `ClipView`, an affine map from the window's normalised coordinates ([-1, 1], x then y) to pixels
-of the record. `random_view` draws one around an object; `cut_window` resamples image and labels through it, optionally
-bent by a displacement field, so that clips use the same door.
+A window is described by a `ClipView`, an affine map from the window's normalised coordinates ([-1, 1], x then y) to
+pixels of the record. `random_view` draws one around an object; `cut_window` resamples image and labels through it,
+optionally bent by a displacement field, so that clips use the same door.
 
 It does not change intensities (see `augment`) and does not choose which objects are trained (see `clips`).
 """

@@ -24,7 +24,8 @@ from PIL import Image
 from scipy import ndimage
 
 from sam2_core.errors import StackError
-from sam2_core.training.pack import MAX_DIAMETER_PX, MIN_AREA_PX, Record, RecordInfo, TrainingPack, median_diameter
+from sam2_core.scoring.ground_truth import LEAST_AREA_PX, evenly, median_diameter
+from sam2_core.training.pack import MAX_DIAMETER_PX, Record, RecordInfo, TrainingPack
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +170,7 @@ def _refuse_semantic_labels(planes: Sequence[NDArray[np.uint16]]) -> None:
 
 def _large_regions(plane: NDArray[np.uint16]) -> int:
     regions, _ = ndimage.label(plane)
-    return int((np.bincount(regions.ravel())[1:] >= MIN_AREA_PX).sum())
+    return int((np.bincount(regions.ravel())[1:] >= LEAST_AREA_PX).sum())
 
 
 def _keeps_ids(planes: Sequence[NDArray[np.uint16]]) -> bool:
@@ -191,11 +192,12 @@ def _held_out(count: int, is_movie: bool, settings: SplitSettings) -> list[int]:
 
 def _record(images: StackFrames, frames: Sequence[int], planes: Sequence[NDArray[np.uint16]]) -> Record:
     """All labelled frames at the common scale."""
-    sizes = [median_diameter(plane) for plane in planes]
+    sizes = [median_diameter([plane]) for plane in planes]
     diameter = float(np.median([size for size in sizes if size > 0])) if any(sizes) else 0.0
     if diameter == 0.0:
         raise StackError(
-            f"no labelled object has {MIN_AREA_PX} px or more; enlarge images and labels, for example by a factor of 2"
+            f"no labelled object has {LEAST_AREA_PX} px or more; enlarge images and labels, for example by a "
+            "factor of 2"
         )
     factor = min(1.0, MAX_DIAMETER_PX / diameter)
     low, high = _contrast(images, frames)
@@ -216,10 +218,9 @@ def gray(frame: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _contrast(images: StackFrames, frames: Sequence[int]) -> tuple[float, float]:
-    picks = np.linspace(0, len(frames) - 1, min(len(frames), _SAMPLED_FRAMES)).round().astype(int)
     samples = []
-    for pick in picks:
-        plane = gray(images[frames[pick]])
+    for frame in evenly(frames, _SAMPLED_FRAMES):
+        plane = gray(images[frame])
         step = max(1, int((plane.size / _SAMPLED_PIXELS) ** 0.5))
         samples.append(plane[::step, ::step].ravel())
     low, high = np.percentile(np.concatenate(samples), CONTRAST_PERCENTILES)
@@ -250,7 +251,7 @@ def _with_objects(records: Sequence[Record]) -> list[Record]:
     usable = [record for record in records if median_diameter(record.labels) > 0]
     if not usable:
         raise StackError(
-            f"one side of the split has no object of {MIN_AREA_PX} px or more at the scale of training; "
+            f"one side of the split has no object of {LEAST_AREA_PX} px or more at the scale of training; "
             "label more frames, or larger objects"
         )
     return usable

@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_sam2.evaluation.ground_truth import (
+from sam2_core.errors import StackError
+from sam2_core.scoring.ground_truth import (
     MovieScope,
     bounding_box,
     evenly,
     farthest_pixel,
     judged_ids,
+    median_diameter,
     movie_targets,
     still_targets,
     typical_diameter,
 )
-from sam2_core.errors import StackError
 
 
 def square(labels, value, top, left, side=8):
@@ -77,6 +78,7 @@ def test_the_typical_diameter_is_the_median_over_all_frames_without_crumbs():
     square(labels[1], 1, 5, 5, 20)
     square(labels[1], 3, 40, 40, 3)  # 9 px
     assert typical_diameter(labels) == pytest.approx(np.sqrt(4 * 144 / np.pi))
+    assert median_diameter(np.zeros((1, 5, 5), int)) == 0.0
     with pytest.raises(StackError, match="at least 40 px"):
         typical_diameter(np.zeros((1, 5, 5), int))
 

@@ -1,7 +1,7 @@
 """Corrective clicks: where a person who knows the truth would click next.
 
 In the centre of the largest error region (4-connected): positive in a miss, negative in an excess. Shared by stills
-and movies; it neither asks a predictor nor counts clicks.
+and movies; it does not count clicks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from napari_sam2.evaluation.ground_truth import farthest_pixel
+from sam2_core.scoring.ground_truth import farthest_pixel
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
