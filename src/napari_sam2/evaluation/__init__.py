@@ -14,20 +14,11 @@ from napari_sam2.evaluation.movies import MovieRun, MovieTask, run_baseline, run
 from napari_sam2.evaluation.report import About, ReportRow, about_model, movie_row, stills_row, write_report
 from napari_sam2.evaluation.stills import Still, StillResult, baseline_still, evaluate_still, image_predictor
 from sam2_core.scoring import metrics
-from sam2_core.scoring.ground_truth import (
-    MovieScope,
-    Target,
-    farthest_pixel,
-    movie_targets,
-    still_targets,
-    typical_diameter,
-)
-from sam2_core.scoring.metrics import MovieMetrics, StillMetrics, movie_metrics, still_metrics
+from sam2_core.scoring.ground_truth import MovieScope, farthest_pixel, movie_targets
 
 __all__ = [
     "About",
     "Findings",
-    "MovieMetrics",
     "MovieRun",
     "MovieScope",
     "MovieTask",
@@ -35,10 +26,8 @@ __all__ = [
     "ReportRow",
     "StackChoice",
     "Still",
-    "StillMetrics",
     "StillResult",
     "Stills",
-    "Target",
     "about_model",
     "baseline_still",
     "benchmark_movie",
@@ -47,16 +36,12 @@ __all__ = [
     "farthest_pixel",
     "image_predictor",
     "metrics",
-    "movie_metrics",
     "movie_row",
     "movie_targets",
     "open_task",
     "run_baseline",
     "run_movie",
     "stack_name",
-    "still_metrics",
-    "still_targets",
     "stills_row",
-    "typical_diameter",
     "write_report",
 ]

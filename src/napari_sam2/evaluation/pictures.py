@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from napari_sam2.evaluation.movies import MovieRun, MovieTask
 from napari_sam2.evaluation.stills import Still, StillResult
-from sam2_core.scoring.ground_truth import bounding_box, evenly
+from sam2_core.scoring.ground_truth import Mask, bounding_box, evenly
 from sam2_core.scoring.metrics import object_means
 
 PANEL_PX = 200
@@ -26,7 +26,6 @@ _LEAST_SIDE_PX = 24
 _GAP, _CAPTION = 4, 16
 _TRUTH, _FOUND, _BOTH = (60, 230, 90), (255, 70, 230), (255, 255, 255)
 
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Array = np.ndarray[Any, Any]
 Key = TypeVar("Key", int, tuple[str, int])
 

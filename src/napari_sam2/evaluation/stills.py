@@ -19,14 +19,13 @@ from napari_sam2.evaluation.baseline import ClassicalFrame, region_under
 from napari_sam2.evaluation.found_mask import FoundMask
 from napari_sam2.evaluation.timing import Stopwatch
 from sam2_core.scoring.clicks import corrective_click
-from sam2_core.scoring.ground_truth import Target, still_targets, typical_diameter
+from sam2_core.scoring.ground_truth import Mask, Target, still_targets, typical_diameter
 from sam2_core.scoring.metrics import iou
 from sam2_core.windowed.following_window import Window, cut, paste, usual_span, window_at, window_side
 
 CLICKS = 3
 PROMPTS = ("click", "box", "clicks3")
 
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Array = np.ndarray[Any, Any]
 
 

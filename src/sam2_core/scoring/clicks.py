@@ -7,14 +7,11 @@ and movies; it does not count clicks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
-from sam2_core.scoring.ground_truth import farthest_pixel
-
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
+from sam2_core.scoring.ground_truth import Mask, farthest_pixel
 
 
 @dataclass(frozen=True, slots=True)

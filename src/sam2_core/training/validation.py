@@ -98,14 +98,20 @@ def _still_task(still: LabelledImage, target: Target, side: int, size: int) -> S
     window = Window(_window_start(y, side, height), _window_start(x, side, width), side, side)
     truth = np.zeros((side, side), dtype=bool)
     truth[window.inside((height, width))] = mask[window.region((height, width))]
-    pixels = torch.from_numpy(cut(still.image, window).astype(np.float32) / 255.0)[None, None]
-    resized = functional.interpolate(pixels, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
 
     def place(y: int, x: int) -> tuple[float, float]:
         return (x - window.x0 + 0.5) * scale - 0.5, (y - window.y0 + 0.5) * scale - 0.5
 
     box = (*place(*target.box_yx[:2]), *place(*target.box_yx[2:]))
-    return StillTask(resized[0, 0], truth, place(y, x), box, int(mask.sum()) - int(truth.sum()))
+    return StillTask(
+        _resized(cut(still.image, window), size), truth, place(y, x), box, int(mask.sum()) - int(truth.sum())
+    )
+
+
+def _resized(plane: NDArray[np.uint8], size: int) -> Tensor:
+    """Return an image (H, W) in the model's size (S, S), 0 to 1."""
+    pixels = torch.from_numpy(plane.astype(np.float32) / 255.0)[None, None]
+    return functional.interpolate(pixels, (size, size), mode="bilinear", antialias=True, align_corners=False)[0, 0]
 
 
 def _window_start(centre: int, side: int, length: int) -> int:
@@ -210,10 +216,8 @@ def _follow(model: Sam2Model, movie: FollowedMovie, group: Sequence[Target]) -> 
 
 
 def _frame_features(model: Sam2Model, movie: FollowedMovie, frame: int, objects: int) -> ImageFeatures:
-    plane = torch.from_numpy(movie.images[frame].astype(np.float32) / 255.0)[None, None].to(model.device)
-    size = (movie.size, movie.size)
-    resized = functional.interpolate(plane, size=size, mode="bilinear", antialias=True, align_corners=False)
-    return model.encode_image(normalise(resized[:, 0])).expand(objects)
+    plane = _resized(movie.images[frame], movie.size)[None].to(model.device)
+    return model.encode_image(normalise(plane)).expand(objects)
 
 
 def _frame_scores(logits: Tensor, labels: NDArray[np.integer], group: Sequence[Target], frame: int) -> list[FrameScore]:
