@@ -19,9 +19,9 @@ from napari_sam2.cli.model_choice import load_predictor
 from napari_sam2.engine.view import ViewChoice
 from napari_sam2.evaluation import (
     Findings,
+    MovieScope,
     Plan,
-    Row,
-    Selection,
+    ReportRow,
     Stills,
     about_model,
     benchmark_movie,
@@ -105,7 +105,7 @@ def main() -> None:
         ids_per_movie=chosen.objects,
         frames_per_id=chosen.frames,
     )
-    rows: list[Row] = []
+    rows: list[ReportRow] = []
     written: tuple[Path, ...] = ()
     with shown_progress() as begin:
         for found in evaluated(pairs, predictor, chosen, begin):
@@ -120,13 +120,13 @@ def evaluated(
 ) -> Iterator[Findings]:
     """Yield what each data set gave; those for whose kind no prompt is asked are left out."""
     plan, on_stills = chosen_plan(chosen), image_predictor(predictor)
-    selection = Selection(chosen.objects, chosen.frames, chosen.first_frame_only)
+    scope = MovieScope(chosen.objects, chosen.frames, chosen.first_frame_only)
     for pair in pairs:
         if pair.every is not None and plan.still_prompts:
             stills = Stills(pair.images, pair.truth, pair.every)
             yield benchmark_stills(pair.name, stills, on_stills, plan, begin)
         elif pair.every is None and plan.movie_runs:
-            task = open_task(pair.images, pair.truth, selection=selection)
+            task = open_task(pair.images, pair.truth, scope=scope)
             yield benchmark_movie(pair.name, task, predictor, plan, begin)
 
 

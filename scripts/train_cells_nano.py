@@ -13,9 +13,8 @@ import logging
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file
 
+from sam2_core.checkpoints.load import read_metadata, read_state_dict
 from sam2_core.config import load_config
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.training.cells_recipes import CELLS_NANO_RUNS
@@ -29,8 +28,7 @@ DATA = "BBBC038 / DSB2018 stage 1 nuclei (CC0); Usiigaci phase contrast (MIT); s
 
 def steps_of(weights: Path) -> int:
     """Return how long exported weights were trained, by what is written beside them."""
-    with safe_open(weights, "pt") as stored:
-        return int(stored.metadata()["steps"])
+    return int(read_metadata(weights)["steps"])
 
 
 def main() -> None:
@@ -58,7 +56,7 @@ def main() -> None:
     recipe = with_larger_batches(CELLS_NANO_RUNS[chosen.run - 1](chosen.scale, chosen.precision), chosen.batch)
     trainer = Trainer(model, load_pack(*packs), recipe, chosen.folder)
     if not trainer.resume() and chosen.weights is not None:
-        trainer.start_from(load_file(chosen.weights), recipe.phases[0].name)
+        trainer.start_from(read_state_dict(chosen.weights), recipe.phases[0].name)
     before = 0 if chosen.weights is None else steps_of(chosen.weights)
 
     def export(done: Trainer) -> None:

@@ -26,10 +26,10 @@ from qtpy.QtWidgets import QAction, QMenu
 from napari_sam2._qt import panel_actions
 from napari_sam2._qt.holds import HoldRecord, record_holds
 from napari_sam2._qt.panel import SegmentAndTrackPanel
-from napari_sam2.evaluation.clicks import corrective_click
-from napari_sam2.evaluation.ground_truth import farthest_pixel, judged_ids
-from napari_sam2.evaluation.metrics import iou
 from napari_sam2.samples import sample_movie
+from sam2_core.scoring.clicks import corrective_click
+from sam2_core.scoring.ground_truth import farthest_pixel, judged_ids
+from sam2_core.scoring.metrics import iou
 
 SIZE = (1366, 768)
 TITLE = "Segment and track"

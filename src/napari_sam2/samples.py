@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam2.evaluation.ground_truth import farthest_pixel
+from sam2_core.scoring.ground_truth import farthest_pixel
 from sam2_core.training.synthetic import MovieSettings, Style, SyntheticMovie, make_movie
 
 _TRIES = 60

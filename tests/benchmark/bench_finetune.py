@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 
 from sam2_core.build import build_sam2
+from sam2_core.scoring.metrics import movie_metrics
 from sam2_core.training.finetuning import FinetuneSettings, Finetuning
 from sam2_core.training.labelled_stack import split_stack
 from sam2_core.training.pack import to_gray_u8
 from sam2_core.training.synthetic import make_movie, random_settings
-from sam2_core.training.validation import MovieTask, evaluate_movie
+from sam2_core.training.validation import FollowedMovie, evaluate_movie
 
 FRAMES, LABELLED, SIDE_PX = 24, 12, 160
 SHIPPED = Path(__file__).parents[2] / "src" / "sam2_core" / "checkpoints" / "weights" / "cells_nano.safetensors"
@@ -30,7 +31,8 @@ SHIPPED = Path(__file__).parents[2] / "src" / "sam2_core" / "checkpoints" / "wei
 
 def later_frames(model, images, labels):
     """J of the objects of the frames that nobody labelled, each followed from one click where it appears."""
-    return evaluate_movie(model, MovieTask(to_gray_u8(images)[LABELLED:], labels[LABELLED:])).j
+    later = FollowedMovie(to_gray_u8(images)[LABELLED:], labels[LABELLED:])
+    return movie_metrics(evaluate_movie(model, later)).j
 
 
 def test_fine_tuning_on_the_first_frames_raises_j_on_the_later_ones(tmp_path):

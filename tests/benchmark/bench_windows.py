@@ -23,7 +23,6 @@ import numpy as np
 import torch
 
 from napari_sam2.engine.give_prompt import give_prompt
-from napari_sam2.engine.model_loading import config_and_weights
 from napari_sam2.samples import first_clicks
 from napari_sam2.session import Prompt
 from napari_sam2.stacks import ModelMovie, open_stack
@@ -56,8 +55,7 @@ class Measured:
 
     def __init__(self, movie: SyntheticMovie, count: int, shared: bool) -> None:
         precision = os.environ.get("BENCH_PRECISION", "float32")
-        config, weights = config_and_weights("cells-nano")
-        self.predictor = build_sam2_video_predictor(config, weights, device="cpu", precision=precision)
+        self.predictor = build_sam2_video_predictor("cells-nano", "cells-nano", device="cpu", precision=precision)
         self.truth = movie.labels
         self.prompts = [Prompt(c.object_id, 0, ((float(c.y), float(c.x)),), (1,)) for c in first_clicks(movie)[:count]]
         self.columns: dict[str, list[float]] = {"frame": [], "encoder": [], "images": [], "overlap": []}

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from napari_sam2.evaluation.baseline import ClassicalFrame, next_region, region_under
-from napari_sam2.evaluation.ground_truth import movie_targets, typical_diameter
-from napari_sam2.evaluation.metrics import iou, movie_metrics
 from napari_sam2.evaluation.movies import MovieTask, run_baseline
 from napari_sam2.evaluation.stills import Still, baseline_still
+from sam2_core.scoring.ground_truth import movie_targets, typical_diameter
+from sam2_core.scoring.metrics import iou, movie_metrics
 
 RADIUS = 9
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from truth_predictors import TruthPredictor, drifting, nothing, perfect
 
-from napari_sam2.evaluation.ground_truth import Selection, movie_targets
-from napari_sam2.evaluation.metrics import movie_metrics
 from napari_sam2.evaluation.movies import RUNS, MovieTask, run_movie
+from sam2_core.scoring.ground_truth import MovieScope, movie_targets
+from sam2_core.scoring.metrics import movie_metrics
 from sam2_core.training.synthetic import MovieSettings, make_movie
 
 SIDE = 8
@@ -23,7 +23,7 @@ def squares(frames=14, width=160):
 
 def task_for(labels, **selection):
     movie = np.zeros(labels.shape, np.uint8)
-    return MovieTask(movie, labels, movie_targets(labels, Selection(**selection)), 9.0)
+    return MovieTask(movie, labels, movie_targets(labels, MovieScope(**selection)), 9.0)
 
 
 def measured(labels, draw, name):

@@ -9,10 +9,10 @@ from PIL import Image
 from truth_predictors import TruthPredictor, drifting
 
 from napari_sam2.evaluation.found_mask import FoundMask
-from napari_sam2.evaluation.ground_truth import movie_targets
 from napari_sam2.evaluation.movies import MovieTask, run_movie
 from napari_sam2.evaluation.pictures import Panel, drawn, movie_panels, picked_objects, write_picture
 from napari_sam2.evaluation.report import About, about_model, as_markdown, movie_row, stills_row, write_report
+from sam2_core.scoring.ground_truth import movie_targets
 
 ABOUT = About("a model", "cpu", "float32", {"model input": "256 px"})
 

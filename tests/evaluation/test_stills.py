@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from truth_predictors import TruthImagePredictor, coordinates
 
-from napari_sam2.evaluation.metrics import iou
 from napari_sam2.evaluation.stills import Still, evaluate_still
+from sam2_core.scoring.metrics import iou
 from sam2_core.windowed.window import usual_span
 
 

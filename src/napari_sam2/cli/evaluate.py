@@ -43,7 +43,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     and recall after one click, a box, and three clicks.
     """
     from napari_sam2 import evaluation
-    from napari_sam2.evaluation.ground_truth import MOST_OBJECTS
+    from sam2_core.scoring.ground_truth import MOST_OBJECTS
 
     judged = resolved_kind(kind, stack, truth)
     prompts = checked_prompts(prompt, judged)
@@ -57,10 +57,10 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
             about = about.with_settings(span=span or "usual", every=every, objects_per_still=objects or "all")
         else:
             choice = evaluation.StackChoice(axes, track_axis, channel or None)
-            selection = evaluation.Selection(objects or MOST_OBJECTS, frames, first_frame_only)
-            task = evaluation.open_task(stack, truth, choice, selection, object_diameter)
+            scope = evaluation.MovieScope(objects or MOST_OBJECTS, frames, first_frame_only)
+            task = evaluation.open_task(stack, truth, choice, scope, object_diameter)
             found = evaluation.benchmark_movie(name, task, predictor, plan, begin)
-            about = about.with_settings(ids_per_movie=selection.objects, frames_per_id=frames)
+            about = about.with_settings(ids_per_movie=scope.objects, frames_per_id=frames)
     found.write_picture(out)
     show_report(about, found.rows, evaluation.write_report(out, about, found.rows))
     return 0

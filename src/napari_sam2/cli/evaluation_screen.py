@@ -12,7 +12,7 @@ from napari_sam2.cli.console import frame_progress, output, table
 if TYPE_CHECKING:
     from napari_sam2.evaluation.benchmark import Begin
     from napari_sam2.evaluation.movies import Tick
-    from napari_sam2.evaluation.report import About, Row
+    from napari_sam2.evaluation.report import About, ReportRow
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def shown_progress() -> Iterator[Begin]:
         yield begin
 
 
-def show_report(about: About, rows: Sequence[Row], paths: Iterable[Path]) -> None:
+def show_report(about: About, rows: Sequence[ReportRow], paths: Iterable[Path]) -> None:
     """Show the rows of each stack in a table, and where the report was written."""
     from napari_sam2.evaluation.report import table_of
 

@@ -19,13 +19,14 @@ from napari_sam2.cli import options
 from napari_sam2.cli.console import errors, output, table
 from napari_sam2.cli.finetune_screen import FinetuneScreen, score
 from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC, resume_command
-from napari_sam2.cli.model_choice import DEFAULT_MODEL, config_and_weights
+from napari_sam2.cli.model_choice import DEFAULT_MODEL, download_bar
 from napari_sam2.cli.options import FormatChoice, KindChoice, PartChoice
+from napari_sam2.engine.model_loading import on_device
 from napari_sam2.io.label_array import ResultLabels
 from napari_sam2.masks.mask_store import MaskStatus
 from napari_sam2.session.saved_results import open_results
 from napari_sam2.stacks import Movie, open_stack
-from sam2_core.errors import CheckpointError, StackError
+from sam2_core.errors import StackError
 
 if TYPE_CHECKING:
     from sam2_core.modeling.sam2 import Sam2Model
@@ -175,14 +176,12 @@ def _split(pictures: Movie, truth: Movie, kind: KindChoice) -> LabelledStack:
 
 def _load_base(model: str, device: str) -> _Base:
     from sam2_core.build import build_sam2
+    from sam2_core.checkpoints import open_model
 
-    config, weights = config_and_weights(model)
-    try:
-        return _Base(model, config, build_sam2(config, weights, device=device))
-    except CheckpointError:
-        raise
-    except (AssertionError, RuntimeError) as error:  # torch's ways of saying that a device is not there
-        raise CheckpointError(f"{model} cannot be trained on device {device!r}: {error}") from error
+    with download_bar() as told:
+        opened = open_model(model, told)
+    with on_device(model, device, "trained"):
+        return _Base(model, opened.config, build_sam2(opened.config, opened, device=device))
 
 
 def _train_and_write(run: Finetuning, story: ModelStory, file_format: FormatChoice, arguments: Sequence[str]) -> int:

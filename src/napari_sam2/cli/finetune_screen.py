@@ -16,7 +16,7 @@ from rich.text import Text
 from napari_sam2.cli.console import errors, table
 
 if TYPE_CHECKING:
-    from sam2_core.training.finetuning import Look, Progress
+    from sam2_core.training.finetuning import HeldOutLook, Progress
     from sam2_core.training.held_out_scores import Scores
 
 COLUMNS = ("step", "loss", "IoU click", "IoU followed", "")
@@ -25,7 +25,7 @@ COLUMNS = ("step", "loss", "IoU click", "IoU followed", "")
 class FinetuneScreen:
     """Shows each `Progress` of a run while the context is open; `earlier` are the looks of a run that is resumed."""
 
-    def __init__(self, earlier: Sequence[Look] = ()) -> None:
+    def __init__(self, earlier: Sequence[HeldOutLook] = ()) -> None:
         self.console = errors()
         self.table = table("Fine-tuning", COLUMNS, [], right=COLUMNS[:4])
         for look in earlier:

@@ -1,18 +1,16 @@
-"""Models on the command line: `session.model_loading`, with a progress bar where weights are fetched."""
+"""Models on the command line: `engine.model_loading`, with a progress bar where weights are fetched."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam2.cli.console import errors
 from napari_sam2.engine import model_loading
-from napari_sam2.engine.model_loading import OnDownload
 
 if TYPE_CHECKING:
-    from sam2_core.checkpoints.registry import ModelEntry
+    from sam2_core.checkpoints.registry import OnDownload
     from sam2_core.inference.video_calls import WholeFramePredictor
 
 DEFAULT_MODEL = "cells-nano"
@@ -21,25 +19,13 @@ DEFAULT_MODEL = "cells-nano"
 def load_predictor(
     model: str, device: str = "auto", image_size: int | None = None, feature_cache: bool | None = None
 ) -> WholeFramePredictor:
-    """Return a video predictor with weights, on a device; see `session.model_loading.load_predictor`."""
-    with _download_bar() as told:
+    """Return a video predictor with weights, on a device; see `engine.model_loading.load_predictor`."""
+    with download_bar() as told:
         return model_loading.load_predictor(model, device, image_size, told, feature_cache)
 
 
-def config_and_weights(model: str) -> tuple[str, Path]:
-    """Return the configuration and the weights file; see `session.model_loading.config_and_weights`."""
-    with _download_bar() as told:
-        return model_loading.config_and_weights(model, told)
-
-
-def fetch_with_progress(entry: ModelEntry) -> Path:
-    """Return the weights file of a model, downloaded with a progress bar if it is not here."""
-    with _download_bar() as told:
-        return model_loading.fetched(entry, told)
-
-
 @contextmanager
-def _download_bar() -> Iterator[OnDownload]:
+def download_bar() -> Iterator[OnDownload]:
     """Give what a download is told to; the bar is there from the first word on."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 

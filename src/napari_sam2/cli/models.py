@@ -28,11 +28,14 @@ def list_models(context: typer.Context) -> None:
 @models_app.command("download")
 def download(name: Annotated[str, typer.Argument(help="Name of the model, as `napari-sam2 models` lists it.")]) -> None:
     """Fetch the weights of a model, verify them, and say where they are."""
-    from napari_sam2.cli.model_choice import fetch_with_progress
+    from napari_sam2.cli.model_choice import download_bar
+    from sam2_core.checkpoints.download import fetch, told_of
     from sam2_core.checkpoints.registry import find_model
 
     entry = find_model(name)
-    output().print(f"{entry.name}: {fetch_with_progress(entry)}")
+    with download_bar() as told:
+        path = fetch(entry, told_of(entry, told))
+    output().print(f"{entry.name}: {path}")
 
 
 def _row(entry: ModelEntry) -> list[str]:

@@ -9,35 +9,25 @@ Neither napari nor Qt; nothing here changes a model or knows who watches.
 from __future__ import annotations
 
 from napari_sam2.evaluation.benchmark import Findings, Plan, benchmark_movie, benchmark_stills
-from napari_sam2.evaluation.ground_truth import (
-    Selection,
-    Target,
-    farthest_pixel,
-    movie_targets,
-    still_targets,
-    typical_diameter,
-)
 from napari_sam2.evaluation.judged_stacks import StackChoice, Stills, open_task, stack_name
-from napari_sam2.evaluation.metrics import MovieMetrics, StillMetrics, movie_metrics, still_metrics
 from napari_sam2.evaluation.movies import MovieRun, MovieTask, run_baseline, run_movie
-from napari_sam2.evaluation.report import About, Row, about_model, movie_row, stills_row, write_report
+from napari_sam2.evaluation.report import About, ReportRow, about_model, movie_row, stills_row, write_report
 from napari_sam2.evaluation.stills import Still, StillResult, baseline_still, evaluate_still, image_predictor
+from sam2_core.scoring import metrics
+from sam2_core.scoring.ground_truth import MovieScope, farthest_pixel, movie_targets
 
 __all__ = [
     "About",
     "Findings",
-    "MovieMetrics",
     "MovieRun",
+    "MovieScope",
     "MovieTask",
     "Plan",
-    "Row",
-    "Selection",
+    "ReportRow",
     "StackChoice",
     "Still",
-    "StillMetrics",
     "StillResult",
     "Stills",
-    "Target",
     "about_model",
     "baseline_still",
     "benchmark_movie",
@@ -45,16 +35,13 @@ __all__ = [
     "evaluate_still",
     "farthest_pixel",
     "image_predictor",
-    "movie_metrics",
+    "metrics",
     "movie_row",
     "movie_targets",
     "open_task",
     "run_baseline",
     "run_movie",
     "stack_name",
-    "still_metrics",
-    "still_targets",
     "stills_row",
-    "typical_diameter",
     "write_report",
 ]

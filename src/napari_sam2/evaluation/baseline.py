@@ -17,13 +17,12 @@ from skimage.feature import peak_local_max
 from skimage.filters import gaussian, threshold_otsu
 from skimage.segmentation import watershed
 
-from napari_sam2.evaluation.ground_truth import Target
+from sam2_core.scoring.ground_truth import Mask, Target
 
 SMOOTHING = 0.05
 LEAST_SIGMA_PX = 1.0
 SEED_DISTANCE = 0.4
 
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Image = np.ndarray[Any, Any]
 
 

@@ -14,7 +14,7 @@ from napari_sam2.engine.view import ViewChoice, choose_view, view_request
 from napari_sam2.evaluation.judged_stacks import Stills
 from napari_sam2.evaluation.movies import BASELINE, RUNS, MovieTask, Tick, run_baseline, run_movie
 from napari_sam2.evaluation.pictures import Panel, movie_panels, still_panels, write_picture
-from napari_sam2.evaluation.report import Row, movie_row, stills_row
+from napari_sam2.evaluation.report import ReportRow, movie_row, stills_row
 from napari_sam2.evaluation.stills import PROMPTS, ImagePredictor, StillResult, baseline_still, evaluate_still
 from sam2_core.errors import StackError
 from sam2_core.inference.video_calls import WholeFramePredictor
@@ -60,7 +60,7 @@ class Findings:
     """What one movie or one set of stills gave: its rows of the table, the baseline last, and panels of its picture."""
 
     name: str
-    rows: Sequence[Row]
+    rows: Sequence[ReportRow]
     panels: Sequence[Sequence[Panel]]
 
     def write_picture(self, folder: Path) -> None:
@@ -110,7 +110,7 @@ def benchmark_stills(
     return Findings(name, rows, still_panels(stills, results, plan.still_prompts[0]))
 
 
-def _prompt_row(name: str, prompt: str, results: Sequence[StillResult]) -> Row:
+def _prompt_row(name: str, prompt: str, results: Sequence[StillResult]) -> ReportRow:
     ious = {_name(result): result.ious[prompt] for result in results}
     return stills_row(name, prompt, ious, sum(result.seconds[prompt] for result in results))
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from napari_sam2.evaluation.ground_truth import Selection, movie_targets, typical_diameter
 from napari_sam2.evaluation.movies import MovieTask
 from napari_sam2.evaluation.stills import Still
 from napari_sam2.stacks import ModelMovie, Movie, open_stack
 from sam2_core.errors import StackError
+from sam2_core.scoring.ground_truth import MovieScope, movie_targets, typical_diameter
 
 _IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 
@@ -35,7 +35,7 @@ class StackChoice:
         return open_stack(path, self.axes).movie(self.track_axis, self.channels, self.fixed)
 
 
-class LabelFrames:
+class TruthFrames:
     """Frames of labels (H, W): `len` and `[i]`; the frame read last is kept.
 
     Raises
@@ -115,7 +115,7 @@ def open_task(
     stack: str | Path,
     truth: str | Path,
     choice: StackChoice | None = None,
-    selection: Selection | None = None,
+    scope: MovieScope | None = None,
     diameter_px: float | None = None,
 ) -> MovieTask:
     """Return a movie with its truth and the objects that are judged.
@@ -126,7 +126,7 @@ def open_task(
         Image stack and label stack, as many frames of the same size.
     choice
         How the image stack is read.
-    selection
+    scope
         How much of it is judged.
     diameter_px
         Typical object diameter; the median over the truth where None.
@@ -136,12 +136,12 @@ def open_task(
     StackError
         If one cannot be read, they do not fit each other, or no object can be judged.
     """
-    movie, labels = (choice or StackChoice()).open(stack), LabelFrames(open_stack(truth).movie())
+    movie, labels = (choice or StackChoice()).open(stack), TruthFrames(open_stack(truth).movie())
     check_fit(movie, labels.movie)
     diameter = typical_diameter(labels) if diameter_px is None else diameter_px
     frames: Any = ModelMovie(movie)
     known: Any = labels
-    return MovieTask(frames, known, movie_targets(known, selection), diameter)
+    return MovieTask(frames, known, movie_targets(known, scope), diameter)
 
 
 def matched_files(images: Path, masks: Path) -> list[tuple[Path, Path]]:
@@ -187,7 +187,7 @@ def stack_name(stack: Path) -> str:
 
 
 def _stills_of(image: Path, labels: Path, every: int, diameter_px: float | None) -> Iterator[Still]:
-    movie, truth = open_stack(image).movie(), LabelFrames(open_stack(labels).movie())
+    movie, truth = open_stack(image).movie(), TruthFrames(open_stack(labels).movie())
     check_fit(movie, truth.movie)
     frames = ModelMovie(movie)
     for index in range(0, len(movie), every):

@@ -20,13 +20,13 @@ import numpy as np
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.engine.give_prompt import give_prompt
 from napari_sam2.evaluation.baseline import track_classically
-from napari_sam2.evaluation.clicks import corrective_click
 from napari_sam2.evaluation.found_mask import FoundMask
-from napari_sam2.evaluation.ground_truth import Target
-from napari_sam2.evaluation.metrics import GOOD_IOU, FrameScore, score_frame
 from napari_sam2.evaluation.timing import Stopwatch
 from sam2_core.inference.mask_logits import as_numpy, patches_of
 from sam2_core.inference.video_calls import VideoPredictor
+from sam2_core.scoring.clicks import corrective_click
+from sam2_core.scoring.ground_truth import Target
+from sam2_core.scoring.metrics import GOOD_IOU, FrameScore, score_frame
 
 CORRECTIONS = 3
 RUNS = ("click", "box", "corrections")

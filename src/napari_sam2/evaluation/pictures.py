@@ -14,10 +14,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from napari_sam2.evaluation.ground_truth import bounding_box
-from napari_sam2.evaluation.metrics import object_means
 from napari_sam2.evaluation.movies import MovieRun, MovieTask
 from napari_sam2.evaluation.stills import Still, StillResult
+from sam2_core.scoring.ground_truth import Mask, bounding_box, evenly
+from sam2_core.scoring.metrics import object_means
 
 PANEL_PX = 200
 FRAMES_SHOWN = 5
@@ -26,7 +26,6 @@ _LEAST_SIDE_PX = 24
 _GAP, _CAPTION = 4, 16
 _TRUTH, _FOUND, _BOTH = (60, 230, 90), (255, 70, 230), (255, 255, 255)
 
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Array = np.ndarray[Any, Any]
 Key = TypeVar("Key", int, tuple[str, int])
 
@@ -64,7 +63,7 @@ def movie_panels(task: MovieTask, run: MovieRun) -> list[list[Panel]]:
         target = targets[object_id]
         seen = range(target.first_frame, target.last_frame + 1)
         shown = [frame for frame in seen if frame not in target.gone and (object_id, frame) in run.masks]
-        frames = sorted({shown[index] for index in _spread(len(shown))})
+        frames = evenly(shown, FRAMES_SHOWN)
         rows.append([_panel(task, run, object_id, frame, f"{name}: {object_id}") for frame in frames])
     return rows
 
@@ -116,10 +115,6 @@ def _panel(task: MovieTask, run: MovieRun, object_id: int, frame: int, caption: 
     said = "gone" if score is None else f"{score:.2f}"
     found = run.masks[object_id, frame].on((truth.shape[0], truth.shape[1]))
     return Panel(task.movie[frame], truth, found, f"{caption}, frame {frame}: {said}")
-
-
-def _spread(count: int) -> list[int]:
-    return [int(index) for index in np.linspace(0, count - 1, min(count, FRAMES_SHOWN)).round()]
 
 
 def _cut(mask: Mask, top: int, left: int, side: int) -> Mask:

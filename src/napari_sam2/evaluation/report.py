@@ -1,7 +1,7 @@
 """The table of an evaluation, as Markdown for people and docs and as JSON for programs.
 
-A `Row` is one run on one stack; `About` says what it was made with. nan is written as a dash and as null. Nothing is
-computed here.
+A `ReportRow` is one run on one stack; `About` says what it was made with. nan is written as a dash and as null.
+Nothing is computed here.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from napari_sam2.evaluation.metrics import movie_metrics, object_means, still_metrics
 from napari_sam2.evaluation.movies import MovieRun
 from sam2_core.inference.video_calls import VideoPredictor
+from sam2_core.scoring.metrics import movie_metrics, object_means, still_metrics
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,7 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReportRow:
     """One run on one stack.
 
     Attributes
@@ -94,21 +94,23 @@ def about_model(model: str, predictor: VideoPredictor) -> About:
     return About(model, _device_words(device), precision, {"model input": f"{predictor.image_size} px"})
 
 
-def movie_row(stack: str, run: MovieRun, diameter_px: float) -> Row:
+def movie_row(stack: str, run: MovieRun, diameter_px: float) -> ReportRow:
     """Return the row of one run on a movie."""
     scores = list(run.scores.values())
     means = {str(object_id): value for object_id, value in object_means(scores).items()}
     seconds = run.watch.seconds / max(1, len(scores))
-    return Row(stack, "movie", run.name, asdict(movie_metrics(scores)), seconds, diameter_px, means)
+    return ReportRow(stack, "movie", run.name, asdict(movie_metrics(scores)), seconds, diameter_px, means)
 
 
-def stills_row(stack: str, run: str, ious: Mapping[str, float], seconds: float, diameter_px: float = math.nan) -> Row:
+def stills_row(
+    stack: str, run: str, ious: Mapping[str, float], seconds: float, diameter_px: float = math.nan
+) -> ReportRow:
     """Return the row of one prompt on stills, from object -> IoU and the seconds of all."""
     values = asdict(still_metrics(list(ious.values())))
-    return Row(stack, "stills", run, values, seconds / max(1, len(ious)), diameter_px, ious)
+    return ReportRow(stack, "stills", run, values, seconds / max(1, len(ious)), diameter_px, ious)
 
 
-def as_markdown(about: About, rows: Sequence[Row]) -> str:
+def as_markdown(about: About, rows: Sequence[ReportRow]) -> str:
     """Return what was used and one table per kind."""
     settings = "; ".join(f"{name} {value}" for name, value in about.settings.items()) or "defaults"
     lines = [
@@ -122,7 +124,7 @@ def as_markdown(about: About, rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def table_of(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+def table_of(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]]]:
     """Return the header and the text cells of rows of one kind."""
     kind = rows[0].kind
     names = _COLUMNS[kind]
@@ -139,7 +141,7 @@ def table_of(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     ]
 
 
-def as_json(about: About, rows: Sequence[Row]) -> str:
+def as_json(about: About, rows: Sequence[ReportRow]) -> str:
     """Return everything, object by object, as a JSON document."""
     document = {
         "format": "napari-sam2-evaluation",
@@ -150,7 +152,7 @@ def as_json(about: About, rows: Sequence[Row]) -> str:
     return json.dumps(_without_nan(document), indent=1)
 
 
-def write_report(folder: Path, about: About, rows: Sequence[Row]) -> tuple[Path, Path]:
+def write_report(folder: Path, about: About, rows: Sequence[ReportRow]) -> tuple[Path, Path]:
     """Return the paths of evaluation.md and evaluation.json, written to a folder that is made if it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
     table, data = folder / "evaluation.md", folder / "evaluation.json"

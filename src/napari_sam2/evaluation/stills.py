@@ -16,17 +16,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from napari_sam2.evaluation.baseline import ClassicalFrame, region_under
-from napari_sam2.evaluation.clicks import corrective_click
 from napari_sam2.evaluation.found_mask import FoundMask
-from napari_sam2.evaluation.ground_truth import Target, still_targets, typical_diameter
-from napari_sam2.evaluation.metrics import iou
 from napari_sam2.evaluation.timing import Stopwatch
+from sam2_core.scoring.clicks import corrective_click
+from sam2_core.scoring.ground_truth import Mask, Target, still_targets, typical_diameter
+from sam2_core.scoring.metrics import iou
 from sam2_core.windowed.window import Window, cut, paste, usual_span, window_at, window_side
 
 CLICKS = 3
 PROMPTS = ("click", "box", "clicks3")
 
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Array = np.ndarray[Any, Any]
 
 

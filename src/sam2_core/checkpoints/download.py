@@ -21,7 +21,7 @@ import filelock
 import pooch
 
 from sam2_core.checkpoints.formats import sniff_format
-from sam2_core.checkpoints.registry import HOME_VARIABLE, ModelEntry, checkpoints_folder
+from sam2_core.checkpoints.registry import HOME_VARIABLE, ModelEntry, OnDownload, checkpoints_folder
 from sam2_core.checkpoints.transfer import Cancel, Interrupted, Progress, ResumingDownloader, TransferSettings
 from sam2_core.errors import CheckpointError
 
@@ -76,6 +76,13 @@ def fetch(
             f"cannot write {target} ({error}); make room, or set {HOME_VARIABLE} to a folder that you may write"
         ) from error
     return local_file(entry)
+
+
+def told_of(entry: ModelEntry, on_download: OnDownload | None) -> Progress | None:
+    """Return the progress callback of a download that tells the name of the model, too."""
+    if on_download is None:
+        return None
+    return lambda done, total: on_download(entry.name, done, total or entry.size_bytes or 0)
 
 
 def local_file(entry: ModelEntry) -> Path:

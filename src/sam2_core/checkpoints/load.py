@@ -1,7 +1,8 @@
 """Weights from a file into a model: find the file, read its tensors, fit them strictly.
 
-Order: `resolve_checkpoint` turns a name or a path into a file, `read_state_dict` reads its tensors into main memory,
-`load_checkpoint` compares them with the model and copies them in. Formats are told by content, not by file name.
+`open_model` is the door. Order: `resolve_checkpoint` turns a name or a path into a file, `read_state_dict` reads its
+tensors into main memory, `fit` compares them with a model and copies them in. Formats are told by content, not by file
+name.
 
 Nothing is ever unpickled but tensors and plain containers. No key is renamed and none is ignored: a file either
 fits, or the error says what does not and which shipped configuration would have fitted.
@@ -21,6 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sam2_core.checkpoints.formats import sniff_format
+from sam2_core.checkpoints.registry import ModelEntry, OnDownload, find_model, models
 from sam2_core.checkpoints.signature import infer_config
 from sam2_core.errors import CheckpointError
 
@@ -50,8 +52,44 @@ class KeyDifference:
         return "; ".join(f"{len(keys)} {kind} ({_first(keys)})" for kind, keys in kinds.items() if keys)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A model as it was read: the configuration that fits, its tensors by their keys, and the file they came from."""
+
+    config: str
+    tensors: Mapping[str, Tensor]
+    path: Path
+
+
+def open_model(name_or_path: str | Path, on_download: OnDownload | None = None) -> OpenedModel:
+    """Return the configuration and the tensors of a registered name or a checkpoint file, which is read once.
+
+    Parameters
+    ----------
+    name_or_path
+        As for `resolve_checkpoint`. The configuration of a path is told from its tensors.
+    on_download
+        Told how far the download is, where there is one.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such file or model, it cannot be fetched or read, or no configuration that ships fits.
+    """
+    found = _file_or_entry(name_or_path)
+    path = _file_of(found, on_download)
+    tensors = read_state_dict(path)
+    config = found.config if isinstance(found, ModelEntry) else infer_config(tensors)
+    if config is None:
+        raise CheckpointError(
+            f"{path.name} fits none of the configurations that ship; register it with its own configuration "
+            "(sam2_core.checkpoints.registry.add_model), then give its name."
+        )
+    return OpenedModel(config, tensors, path)
+
+
 def resolve_checkpoint(name_or_path: str | Path, *, download: bool = True) -> Path:
-    """The checkpoint file that a registered name or a path stands for.
+    """Return the checkpoint file that a registered name or a path stands for.
 
     An existing file, or anything that is written like a path, never touches the network. A registered name gives the
     file that ships with the package, that was registered by the user or that was fetched before; an official model
@@ -62,9 +100,11 @@ def resolve_checkpoint(name_or_path: str | Path, *, download: bool = True) -> Pa
     CheckpointError
         If there is no such file or model, or if it cannot be fetched or verified.
     """
-    from sam2_core.checkpoints.download import fetch, local_file
-    from sam2_core.checkpoints.registry import find_model, models
+    return _file_of(_file_or_entry(name_or_path), download=download)
 
+
+def _file_or_entry(name_or_path: str | Path) -> Path | ModelEntry:
+    """Return the file where a path was meant, else the model of that name."""
     path = Path(name_or_path).expanduser()
     if path.is_file():
         return path
@@ -74,8 +114,15 @@ def resolve_checkpoint(name_or_path: str | Path, *, download: bool = True) -> Pa
             f"{official!r} instead of a path fetches it" if official else "give the path of a .pt or .safetensors file"
         )
         raise CheckpointError(f"there is no checkpoint file {path}; {hint}")
-    entry = find_model(name_or_path)
-    return fetch(entry) if download else local_file(entry)
+    return find_model(name_or_path)
+
+
+def _file_of(found: Path | ModelEntry, on_download: OnDownload | None = None, download: bool = True) -> Path:
+    from sam2_core.checkpoints.download import fetch, local_file, told_of
+
+    if isinstance(found, Path):
+        return found
+    return fetch(found, told_of(found, on_download)) if download else local_file(found)
 
 
 def load_checkpoint(model: nn.Module, path: str | Path) -> None:
@@ -86,7 +133,11 @@ def load_checkpoint(model: nn.Module, path: str | Path) -> None:
     CheckpointError
         If the file cannot be read, or if keys are missing, left over or of another shape. The model is then unchanged.
     """
-    state_dict = read_state_dict(path)
+    fit(model, read_state_dict(path), path)
+
+
+def fit(model: nn.Module, state_dict: Mapping[str, Tensor], path: str | Path) -> None:
+    """Copy tensors that were read from `path` into `model`, as `load_checkpoint` does."""
     difference = compare_keys(model.state_dict(), state_dict)
     if difference:
         raise CheckpointError(f"{path} does not fit this model: {difference}. {_advice(state_dict)}")
@@ -184,7 +235,7 @@ def _full_precision(tensor: Tensor) -> Tensor:
 
 def _looks_like_path(text: str) -> bool:
     is_hub_id = text.count("/") == 1 and not text.startswith((".", "/", "~"))
-    return text.endswith(_SUFFIXES) or "\\" in text or ("/" in text and not is_hub_id)
+    return text.lower().endswith(_SUFFIXES) or "\\" in text or ("/" in text and not is_hub_id)
 
 
 def _advice(state_dict: Mapping[str, Tensor]) -> str:

@@ -13,6 +13,7 @@ import difflib
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ import platformdirs
 from sam2_core.config import CONFIG_ROOT, config_names, find_config, load_config
 from sam2_core.errors import CheckpointError
 
+OnDownload = Callable[[str, int, int], None]
+"""Called with the name of a model, the bytes of its weights that are here, and the bytes in all, 0 where unknown."""
 HOME_VARIABLE = "NAPARI_SAM2_HOME"
 BUNDLED_NAME = "cells-nano"
 
@@ -172,7 +175,7 @@ def _shipped_models() -> tuple[ModelEntry, ...]:
         config="configs/cells/cells_nano.yaml",
         filename=_BUNDLED_PATH.name,
         licence=_OFFICIAL_LICENCE,
-        parameters_m=7.520,
+        parameters_m=7.997,
         path=_BUNDLED_PATH,
     )
     versions = (("sam2.1", 1), ("sam2", 0))  # newest first

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sam2_core.assembly import build_sam2_hf
 from sam2_core.errors import PromptError
 from sam2_core.inference.frames.contrast import frame_to_rgb
 from sam2_core.inference.frames.opening import as_array
@@ -79,8 +80,6 @@ class SAM2ImagePredictor:
     @classmethod
     def from_pretrained(cls, model_id: str, **kwargs: Any) -> Self:
         """Return a predictor for a Hugging Face id or a registered name; keywords go to `build_sam2`."""
-        from sam2_core.build import build_sam2_hf
-
         return cls(build_sam2_hf(model_id, **kwargs))
 
     @property

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from sam2_core.assembly import predictor_parts
+from sam2_core.checkpoints.load import open_model
 from sam2_core.errors import StackError
 from sam2_core.inference.disk_features import FeatureStores
 from sam2_core.inference.frames.opening import open_frames
@@ -66,9 +68,9 @@ class SAM2VideoPredictor:
     @classmethod
     def from_pretrained(cls, model_id: str, **kwargs: Any) -> Self:
         """Return a predictor for a Hugging Face id or a registered name; see `build_sam2_video_predictor_hf`."""
-        from sam2_core.build import build_sam2_video_predictor_hf
-
-        return build_sam2_video_predictor_hf(model_id, **kwargs)  # type: ignore[return-value]
+        opened = open_model(model_id)
+        model, options = predictor_parts(opened.config, opened, **kwargs)
+        return cls(model, **options)
 
     @property
     def device(self) -> torch.device:

@@ -1,8 +1,8 @@
 """Square training windows cut from packed images: random place, scale, turn and flip in one resampling.
 
-A window is described by a `View`, an affine map from the window's normalised coordinates ([-1, 1], x then y) to pixels
-of the record. `random_view` draws one around an object; `cut_window` resamples image and labels through it, optionally
-bent by a displacement field, so that clips use the same door.
+A window is described by a `ClipView`, an affine map from the window's normalised coordinates ([-1, 1], x then y) to
+pixels of the record. `random_view` draws one around an object; `cut_window` resamples image and labels through it,
+optionally bent by a displacement field, so that clips use the same door.
 
 It does not change intensities (see `augment`) and does not choose which objects are trained (see `clips`).
 """
@@ -36,7 +36,7 @@ class WindowSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ClipView:
     """Affine map: record px (x, y) = centre_xy + matrix @ window coordinates in [-1, 1]."""
 
     centre_xy: NDArray[np.float64]
@@ -50,7 +50,7 @@ class View:
 
 def random_view(
     record: Record, frame: int, settings: WindowSettings, rng: np.random.Generator, gone_by: int | None = None
-) -> View:
+) -> ClipView:
     """A view near a random object of a frame, at a random scale, turn and flip.
 
     gone_by: a later frame; the object is one that is no longer there by then, where there is such a one.
@@ -64,7 +64,7 @@ def random_view(
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     offset = rng.uniform(-settings.off_centre, settings.off_centre, 2) * side
     later = None if gone_by is None else record.labels[gone_by]
-    return View(_random_object_xy(record.labels[frame], later, rng) + offset, side / 2 * turn @ flip @ stretch)
+    return ClipView(_random_object_xy(record.labels[frame], later, rng) + offset, side / 2 * turn @ flip @ stretch)
 
 
 def _random_object_xy(
@@ -87,7 +87,7 @@ def window_grid(size: int) -> Tensor:
 
 
 def cut_window(
-    record: Record, frame: int, view: View, size: int, shift: Tensor | None = None, padding: str = "border"
+    record: Record, frame: int, view: ClipView, size: int, shift: Tensor | None = None, padding: str = "border"
 ) -> tuple[Tensor, Tensor]:
     """Image (size, size) float in [0, 1] and labels (size, size) int64 seen through a view.
 

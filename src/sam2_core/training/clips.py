@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from sam2_core.errors import StackError
 from sam2_core.training.augment import INVERTING, augment
-from sam2_core.training.clip_windows import View, WindowSettings, cut_window, random_view
+from sam2_core.training.clip_windows import ClipView, WindowSettings, cut_window, random_view
 from sam2_core.training.pack import Record, TrainingPack
 
 MIN_WINDOW_AREA = 0.0015  # of the window: smaller remains of objects are not asked for
@@ -163,14 +163,14 @@ def _movie_clip(record: Record, settings: ClipSettings, rng: np.random.Generator
 
 
 def _drifting_views(
-    view: View, settings: ClipSettings, rng: np.random.Generator, amount: float, leaves: bool = False
-) -> list[View]:
+    view: ClipView, settings: ClipSettings, rng: np.random.Generator, amount: float, leaves: bool = False
+) -> list[ClipView]:
     amount *= settings.motion
     pace = _paces(settings.frames, leaves, amount, rng) * view.side_px  # (T, 2)
     turning, growing = rng.normal(0.0, 0.06 * amount), rng.normal(0.0, 0.02 * amount)
     views, centre, matrix = [], view.centre_xy, view.matrix
     for frame in range(settings.frames):
-        views.append(View(centre, matrix))
+        views.append(ClipView(centre, matrix))
         jump = rng.normal(0.0, 0.03 * amount, 2) * view.side_px
         centre = centre + pace[frame] + jump
         angle = turning + rng.normal(0.0, 0.03 * amount)

@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 from sam2_core.checkpoints.registry import BUNDLED_NAME, ModelEntry, add_model, models
 from sam2_core.checkpoints.save import save_checkpoint
 from sam2_core.errors import CheckpointError
-from sam2_core.training.finetuning import LEARNING_RATES, Finetuning, Look
+from sam2_core.training.finetuning import LEARNING_RATES, Finetuning, HeldOutLook
 from sam2_core.training.held_out_scores import Scores
 
 FileKind = Literal["safetensors", "pt"]
@@ -172,7 +172,7 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _look_row(look: Look) -> list[str]:
+def _look_row(look: HeldOutLook) -> list[str]:
     return [str(look.step), _number(look.loss), _number(look.scores.click), _number(look.scores.tracked)]
 
 
@@ -185,7 +185,7 @@ def _list(facts: Sequence[str]) -> str:
     return "\n".join(f"- {fact}" for fact in facts)
 
 
-def draw_curve(looks: Sequence[Look]) -> Image.Image:
+def draw_curve(looks: Sequence[HeldOutLook]) -> Image.Image:
     """A picture of the loss (right axis) and the IoUs on the held-out frames (left axis, 0 to 1) over the steps."""
     image = Image.new("RGB", _SIZE, "white")
     draw = ImageDraw.Draw(image)
@@ -198,7 +198,7 @@ def draw_curve(looks: Sequence[Look]) -> Image.Image:
         draw.text((left - 30, y - 6), f"{tenth / 10:.1f}", fill="black", font=ImageFont.load_default())
         draw.text((right + 8, y - 6), f"{highest * tenth / 10:.2f}", fill=_COLOURS["loss"])
 
-    def line(name: str, value_of: Callable[[Look], float | None], highest: float) -> None:
+    def line(name: str, value_of: Callable[[HeldOutLook], float | None], highest: float) -> None:
         points = [(look.step, value_of(look)) for look in looks]
         places = [
             (left + (right - left) * step / last, bottom - (bottom - top) * min(value / highest, 1.0))

@@ -84,7 +84,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class HeldOutLook:
     """One look at the held-out frames: after which step, mean loss since the look before, scores."""
 
     step: int
@@ -105,7 +105,7 @@ class Finetuning:
         self.optimizer = torch.optim.AdamW(self.trained.values(), lr=0.0, weight_decay=self.recipe.weight_decay)
         self.average = self._copy_of_trained()
         self.best_weights = self._copy_of_trained()
-        self.looks: list[Look] = []
+        self.looks: list[HeldOutLook] = []
         self.step = 0
         self.reason: Reason | None = None
         self._losses: list[float] = []
@@ -117,12 +117,12 @@ class Finetuning:
         return self.folder / "finetune.pt"
 
     @property
-    def before(self) -> Look:
+    def before(self) -> HeldOutLook:
         """The look at the base model."""
         return self.looks[0]
 
     @property
-    def best(self) -> Look:
+    def best(self) -> HeldOutLook:
         """The look that the kept weights belong to; the first of equals."""
         return max(self.looks, key=lambda look: look.scores.mean)
 
@@ -171,7 +171,7 @@ class Finetuning:
         improved = not self.looks or is_better(scores, self.best.scores)
         if improved:
             self.best_weights = {name: value.clone() for name, value in self.average.items()}
-        self.looks.append(Look(self.step, loss, scores))
+        self.looks.append(HeldOutLook(self.step, loss, scores))
         self._losses = []
         self.save()
         return Progress(self.step, self.settings.steps, loss, scores, improved, time.monotonic() - began)
@@ -241,7 +241,7 @@ class Finetuning:
         self._set_trained(state["current"])
         self.average, self.best_weights = state["average"], state["best"]
         self.optimizer.load_state_dict(state["optimizer"])
-        self.looks = [Look(look["step"], look["loss"], Scores(**look["scores"])) for look in state["looks"]]
+        self.looks = [HeldOutLook(look["step"], look["loss"], Scores(**look["scores"])) for look in state["looks"]]
         self.step, self._losses = state["step"], state["losses"]
         return True
 

@@ -18,16 +18,11 @@ from scipy import ndimage
 
 from sam2_core.errors import StackError
 from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core.scoring.ground_truth import evenly, judged_ids
+from sam2_core.scoring.metrics import movie_metrics
 from sam2_core.training.labelled_stack import LabelledStack
 from sam2_core.training.pack import Record
-from sam2_core.training.validation import (
-    MovieTask,
-    Still,
-    StillSettings,
-    evaluate_movie,
-    evaluate_stills,
-    judged_objects,
-)
+from sam2_core.training.validation import FollowedMovie, LabelledImage, StillSettings, evaluate_movie, evaluate_stills
 
 SMALL_SHARE = 0.12  # of the frame's longer side: objects below it are tracked in windows
 CLOSE_UP_SHARE = 0.2  # of the side of a close-up
@@ -80,35 +75,36 @@ class HeldOutFrames:
     def scores(self, model: Sam2Model) -> Scores:
         """How good a model is; it is left in evaluation mode."""
         click = float(evaluate_stills(model, self.stills, self.settings).mean())
-        tracked = None if self.movie is None else evaluate_movie(model, self.movie, only_first_frame=True).j
-        return Scores(round(click, 4), None if tracked is None else round(tracked, 4))
+        if self.movie is None:
+            return Scores(round(click, 4))
+        followed = movie_metrics(evaluate_movie(model, self.movie, only_first_frame=True))
+        return Scores(round(click, 4), round(followed.j, 4))
 
 
-def _stills(held_out: Record, settings: ScoreSettings) -> list[Still]:
+def _stills(held_out: Record, settings: ScoreSettings) -> list[LabelledImage]:
     pairs = zip(held_out.images, held_out.labels, strict=True)
-    judged = [Still(image, labels) for image, labels in pairs if judged_objects(labels)]
-    picks = np.linspace(0, len(judged) - 1, min(len(judged), settings.clicked_frames)).round().astype(int)
-    return [judged[pick] for pick in picks]
+    judged = [LabelledImage(image, labels) for image, labels in pairs if judged_ids(labels)]
+    return evenly(judged, settings.clicked_frames)
 
 
-def _movie(held_out: Record, size: int, settings: ScoreSettings) -> MovieTask | None:
+def _movie(held_out: Record, size: int, settings: ScoreSettings) -> FollowedMovie | None:
     """The first held-out frames with a few objects; None where none of them is there on a second frame."""
     rows, columns = _close_up(held_out)
     images = held_out.images[: settings.followed_frames, rows, columns]
     labels = held_out.labels[: settings.followed_frames, rows, columns]
     later = np.unique(labels[1:])
-    ids = np.array([identity for identity in judged_objects(labels[0]) if identity in later])
-    if ids.size == 0:
+    ids = [identity for identity in judged_ids(labels[0]) if identity in later]
+    if not ids:
         return None
-    picks = np.linspace(0, ids.size - 1, min(ids.size, settings.followed_objects)).round().astype(int)
-    kept: NDArray[np.uint16] = np.where(np.isin(labels, ids[picks]), labels, 0).astype(np.uint16)
-    return MovieTask(images, kept, size)
+    followed = evenly(ids, settings.followed_objects)
+    kept: NDArray[np.uint16] = np.where(np.isin(labels, followed), labels, 0).astype(np.uint16)
+    return FollowedMovie(images, kept, size)
 
 
 def _close_up(held_out: Record) -> tuple[slice, slice]:
     """Rows and columns that are looked at: all, or around the object nearest to the middle where objects are small."""
     height, width = held_out.info.shape[1:]
-    ids = judged_objects(held_out.labels[0])
+    ids = judged_ids(held_out.labels[0])
     if held_out.info.diameter_px >= SMALL_SHARE * max(height, width) or not ids:
         return slice(None), slice(None)
     side = round(held_out.info.diameter_px / CLOSE_UP_SHARE)

@@ -7,7 +7,7 @@ which of them follows from the labels unless it is said. Contrast is stretched o
 
 Order: check shapes -> read the labels -> keep the labelled frames -> movie or stills -> hold out -> read and shrink
 the images. Images and labels may be arrays or anything with `len` and `[i]`; each frame is read once or twice.
-Nothing here draws windows or changes intensities over time: see `windows` and `augment`.
+Nothing here draws windows or changes intensities over time: see `clip_windows` and `augment`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from PIL import Image
 from scipy import ndimage
 
 from sam2_core.errors import StackError
-from sam2_core.training.pack import MAX_DIAMETER_PX, MIN_AREA_PX, Record, RecordInfo, TrainingPack, median_diameter
+from sam2_core.scoring.ground_truth import LEAST_AREA_PX, evenly, median_diameter
+from sam2_core.training.pack import MAX_DIAMETER_PX, Record, RecordInfo, TrainingPack
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ _SAMPLED_FRAMES, _SAMPLED_PIXELS = 16, 250_000
 _MOST_IDS = 65_535
 
 
-class FrameSource(Protocol):
+class StackFrames(Protocol):
     """Frames one after another: (H, W) or (H, W, C)."""
 
     def __len__(self) -> int: ...
@@ -76,7 +77,7 @@ class LabelledStack:
     objects: int
 
 
-def split_stack(images: FrameSource, labels: FrameSource, settings: SplitSettings | None = None) -> LabelledStack:
+def split_stack(images: StackFrames, labels: StackFrames, settings: SplitSettings | None = None) -> LabelledStack:
     """Images (T, H, W[, C]) and labels (T, H, W) as a training pack and held-out frames.
 
     Raises
@@ -107,7 +108,7 @@ def split_stack(images: FrameSource, labels: FrameSource, settings: SplitSetting
     )
 
 
-def _checked_sizes(images: FrameSource, labels: FrameSource) -> tuple[int, int]:
+def _checked_sizes(images: StackFrames, labels: StackFrames) -> tuple[int, int]:
     if len(images) != len(labels) or len(labels) == 0:
         raise StackError(
             f"there are {len(images)} image frames and {len(labels)} label frames; give as many of each, at least two "
@@ -126,7 +127,7 @@ def _by(shape: Sequence[int]) -> str:
     return " x ".join(str(size) for size in shape)
 
 
-def _labelled_planes(labels: FrameSource) -> tuple[list[int], list[NDArray[np.uint16]]]:
+def _labelled_planes(labels: StackFrames) -> tuple[list[int], list[NDArray[np.uint16]]]:
     """Indices and labels (H, W) of the frames that have any, numbered anew where a value exceeds 16 bit."""
     frames, planes = [], []
     for index in range(len(labels)):
@@ -169,7 +170,7 @@ def _refuse_semantic_labels(planes: Sequence[NDArray[np.uint16]]) -> None:
 
 def _large_regions(plane: NDArray[np.uint16]) -> int:
     regions, _ = ndimage.label(plane)
-    return int((np.bincount(regions.ravel())[1:] >= MIN_AREA_PX).sum())
+    return int((np.bincount(regions.ravel())[1:] >= LEAST_AREA_PX).sum())
 
 
 def _keeps_ids(planes: Sequence[NDArray[np.uint16]]) -> bool:
@@ -189,13 +190,14 @@ def _held_out(count: int, is_movie: bool, settings: SplitSettings) -> list[int]:
     return sorted(range(count - 1, 0, -settings.every))
 
 
-def _record(images: FrameSource, frames: Sequence[int], planes: Sequence[NDArray[np.uint16]]) -> Record:
+def _record(images: StackFrames, frames: Sequence[int], planes: Sequence[NDArray[np.uint16]]) -> Record:
     """All labelled frames at the common scale."""
-    sizes = [median_diameter(plane) for plane in planes]
+    sizes = [median_diameter([plane]) for plane in planes]
     diameter = float(np.median([size for size in sizes if size > 0])) if any(sizes) else 0.0
     if diameter == 0.0:
         raise StackError(
-            f"no labelled object has {MIN_AREA_PX} px or more; enlarge images and labels, for example by a factor of 2"
+            f"no labelled object has {LEAST_AREA_PX} px or more; enlarge images and labels, for example by a "
+            "factor of 2"
         )
     factor = min(1.0, MAX_DIAMETER_PX / diameter)
     low, high = _contrast(images, frames)
@@ -215,11 +217,10 @@ def gray(frame: NDArray[Any]) -> NDArray[np.float32]:
     return values[..., :3] @ GRAY_WEIGHTS if values.shape[-1] in (3, 4) else values.mean(axis=-1)
 
 
-def _contrast(images: FrameSource, frames: Sequence[int]) -> tuple[float, float]:
-    picks = np.linspace(0, len(frames) - 1, min(len(frames), _SAMPLED_FRAMES)).round().astype(int)
+def _contrast(images: StackFrames, frames: Sequence[int]) -> tuple[float, float]:
     samples = []
-    for pick in picks:
-        plane = gray(images[frames[pick]])
+    for frame in evenly(frames, _SAMPLED_FRAMES):
+        plane = gray(images[frame])
         step = max(1, int((plane.size / _SAMPLED_PIXELS) ** 0.5))
         samples.append(plane[::step, ::step].ravel())
     low, high = np.percentile(np.concatenate(samples), CONTRAST_PERCENTILES)
@@ -250,7 +251,7 @@ def _with_objects(records: Sequence[Record]) -> list[Record]:
     usable = [record for record in records if median_diameter(record.labels) > 0]
     if not usable:
         raise StackError(
-            f"one side of the split has no object of {MIN_AREA_PX} px or more at the scale of training; "
+            f"one side of the split has no object of {LEAST_AREA_PX} px or more at the scale of training; "
             "label more frames, or larger objects"
         )
     return usable

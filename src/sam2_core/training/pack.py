@@ -7,7 +7,7 @@ per record (0.1 to 99.9 percentile), as the stacks are when they are tracked.
 Order: `read_image_pairs` or any other source yields (name, images, labels) -> `pack_record` -> `save_pack` ->
 `TrainingPack`.
 
-It does not augment, cut windows or decide what is validation: see `windows`, `clips` and the command line entry.
+It does not augment, cut windows or decide what is validation: see `clip_windows`, `clips` and the command line entry.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from PIL import Image
 from scipy import ndimage
 
 from sam2_core.errors import StackError
+from sam2_core.scoring.ground_truth import median_diameter
 
 MAX_DIAMETER_PX = 48.0
-MIN_AREA_PX = 40
 _GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -66,23 +66,6 @@ class TrainingPack:
         return tuple(record for record in self.records if record.info.group == group)
 
 
-def median_diameter(labels: NDArray[np.integer], min_area_px: int = MIN_AREA_PX) -> float:
-    """Median diameter in px of the objects' equal-area discs; 0 when no object is large enough.
-
-    labels: (T, H, W) or (H, W); each object of each frame counts once.
-    """
-    frames = labels if labels.ndim == 3 else labels[None]
-    areas = np.concatenate([np.bincount(frame.ravel())[1:] for frame in frames])
-    areas = areas[areas >= min_area_px]
-    return float(np.median(np.sqrt(4.0 * areas / np.pi))) if areas.size else 0.0
-
-
-def whole_objects(labels: NDArray[np.integer]) -> NDArray[np.intp]:
-    """Sorted ids of the objects of labels (H, W) that have at least `MIN_AREA_PX` and do not touch the border."""
-    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    return np.setdiff1d(np.flatnonzero(np.bincount(labels.ravel()) >= MIN_AREA_PX), np.append(border, 0))
-
-
 def to_gray_u8(images: NDArray[np.generic], low: float = 0.1, high: float = 99.9) -> NDArray[np.uint8]:
     """Gray images (..., H, W) uint8, contrast stretched once between two percentiles of all pixels.
 
@@ -98,7 +81,7 @@ def to_gray_u8(images: NDArray[np.generic], low: float = 0.1, high: float = 99.9
 
 
 def pack_record(group: str, name: str, images: NDArray[np.generic], labels: NDArray[np.integer]) -> Record | None:
-    """A record at the common scale, or None when it holds no object of at least `MIN_AREA_PX`.
+    """A record at the common scale, or None when it holds no object of at least 40 px.
 
     images: (H, W), (T, H, W) or with a colour axis; labels: (H, W) or (T, H, W).
     """

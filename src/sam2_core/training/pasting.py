@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sam2_core.errors import StackError
-from sam2_core.training.pack import MIN_AREA_PX, Record, whole_objects
+from sam2_core.scoring.ground_truth import LEAST_AREA_PX, judged_ids
+from sam2_core.training.pack import Record
 
 RIM_PX, FADE_PX = 3.0, 4.0  # around an object: as far it comes along whole, and as far again it fades
 COVERED = 0.25  # of an object that is there or of one that is pasted: more is not covered
@@ -47,7 +48,7 @@ def pasted_record(base: Record, donors: Sequence[Record], count: int, rng: np.ra
     """
     image, labels = base.images[0].astype(np.float32), base.labels[0].copy()
     ground = _ground(base)
-    whole = [(donor, ids) for donor in donors if (ids := whole_objects(donor.labels[0])).size]
+    whole = [(donor, ids) for donor in donors if (ids := judged_ids(donor.labels[0]))]
     if not whole:
         raise StackError("objects that lie whole in their image expected to paste, found none; give other donors")
     for _ in range(count):
@@ -101,7 +102,7 @@ def _free_place(
 ) -> tuple[slice, slice] | None:
     """Where a mask covers little and lies whole in the image; None where no try finds such a place."""
     room = np.array(labels.shape) - mask.shape
-    if (room < 1).any() or mask.sum() < MIN_AREA_PX:
+    if (room < 1).any() or mask.sum() < LEAST_AREA_PX:
         return None
     areas = np.bincount(labels.ravel())
     for _ in range(_TRIES):

@@ -3,8 +3,7 @@
 For training and validation alike.
 
 Order per frame: features of the objects' images -> conditioned by nothing or by memory -> masks -> memory of the
-frame. Memory selection is the predictors': conditioning frames in the last row of the time table, the six newest
-tracked frames, pointers of all conditioning and up to fifteen tracked frames, all forward in time. Unlike them
+frame. Memories are selected as the predictors do (`memory_bank.select_memories`), forward in time. Unlike them
 everything stays differentiable and all objects of a batch have the same history.
 """
 
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sam2_core.inference.memory.memory_bank import SelectionRule, select_memories
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.memory_attention import MemoryTokens
 from sam2_core.modeling.prompt_encoder import PromptBatch
@@ -37,14 +37,13 @@ class FrameMemory:
 
 
 def recall(model: Sam2Model, memories: Sequence[FrameMemory], frame: int) -> MemoryTokens:
-    """The memory tokens that a frame attends to."""
-    newest = model.config.num_maskmem - 1
-    seeds = [entry for entry in memories if entry.conditioning]
-    tracked = [entry for entry in memories if not entry.conditioning]
-    spatial = [(entry.features, newest) for entry in seeds]
-    spatial += [(entry.features, frame - entry.frame - 1) for entry in tracked if frame - entry.frame <= newest]
-    recent = [entry for entry in reversed(tracked) if frame - entry.frame < model.config.pointers.max_in_memory]
-    pointers = [(entry.pointer, float(frame - entry.frame)) for entry in [*seeds, *recent]]
+    """Return the memory tokens that a frame attends to."""
+    known = {entry.frame: entry for entry in memories}
+    seeds = [entry.frame for entry in memories if entry.conditioning]
+    rule = SelectionRule(model.config.num_maskmem, model.config.pointers.max_in_memory)
+    chosen = select_memories(seeds, known, frame, False, rule)
+    spatial = [(known[seen].features, slot) for seen, slot in chosen.spatial]
+    pointers = [(known[seen].pointer, float(distance)) for seen, distance in chosen.pointers]
     return model.memory_tokens(spatial, pointers, POINTER_SPAN)
 
 

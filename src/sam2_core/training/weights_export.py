@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file
 
+from sam2_core.checkpoints.load import read_metadata, read_state_dict
 from sam2_core.checkpoints.save import save_checkpoint
 from sam2_core.errors import CheckpointError
 from sam2_core.training.trainer import Trainer
@@ -39,12 +38,10 @@ def export_mean(paths: Sequence[Path], path: Path) -> None:
     """
     if not paths:
         raise CheckpointError("there are no weights to average; give at least one file")
-    every = [load_file(each) for each in paths]
+    every = [read_state_dict(each) for each in paths]
     shapes = [{name: value.shape for name, value in weights.items()} for weights in every]
     for other, found in zip(paths, shapes, strict=True):
         if found != shapes[0]:
             raise CheckpointError(f"{other} and {paths[0]} hold other tensors; average weights of one model")
-    with safe_open(paths[-1], "pt") as last:
-        metadata = last.metadata() or {}
-    mean = {name: torch.stack([weights[name].float() for weights in every]).mean(dim=0) for name in every[0]}
-    save_checkpoint(path, mean, metadata, half=True)
+    mean = {name: torch.stack([weights[name] for weights in every]).mean(dim=0) for name in every[0]}
+    save_checkpoint(path, mean, read_metadata(paths[-1]), half=True)

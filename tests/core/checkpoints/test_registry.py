@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from sam2_core.checkpoints.load import read_state_dict
 from sam2_core.checkpoints.registry import (
     BUNDLED_NAME,
     add_model,
@@ -22,6 +23,12 @@ def weights(tmp_path):
     path = tmp_path / "mine.pt"
     path.write_bytes(b"weights")
     return path
+
+
+def test_the_bundled_file_has_as_many_parameters_as_are_said():
+    bundled = find_model(BUNDLED_NAME)
+    tensors = read_state_dict(bundled.path)
+    assert sum(tensor.numel() for tensor in tensors.values()) / 1e6 == pytest.approx(bundled.parameters_m, abs=1e-3)
 
 
 def test_the_bundled_and_the_eight_official_models_are_known():

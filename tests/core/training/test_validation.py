@@ -6,39 +6,39 @@ import numpy as np
 import pytest
 import torch
 
+from sam2_core.scoring.ground_truth import farthest_pixel, still_targets
+from sam2_core.scoring.metrics import movie_metrics
 from sam2_core.training.rollout import FrameMemory, recall
 from sam2_core.training.validation import (
-    MovieTask,
-    Still,
+    FollowedMovie,
+    LabelledImage,
     StillSettings,
-    centre_click,
     evaluate_movie,
     evaluate_stills,
-    judged_objects,
     still_tasks,
 )
 
 
-def squares() -> Still:
+def squares() -> LabelledImage:
     labels = np.zeros((80, 120), dtype=np.int64)
     labels[10:30, 20:40] = 1
     labels[50:66, 80:100] = 2
     labels[0:20, 90:110] = 3  # touches the border
     labels[40:44, 4:8] = 4  # too small
-    return Still(np.where(labels > 0, 200, 30).astype(np.uint8), labels)
+    return LabelledImage(np.where(labels > 0, 200, 30).astype(np.uint8), labels)
 
 
 def test_objects_at_the_border_and_specks_are_not_judged():
-    assert judged_objects(squares().labels) == [1, 2]
-    assert judged_objects(squares().labels, most=1) == [1]
+    assert [target.object_id for target in still_targets(squares().labels)] == [1, 2]
+    assert [target.object_id for target in still_targets(squares().labels, most=1)] == [1]
 
 
 def test_the_click_is_the_first_of_the_deepest_pixels():
-    assert centre_click(squares().labels == 1) == (29, 19)
+    assert farthest_pixel(squares().labels == 1) == (19, 29)
     ring = np.zeros((30, 30), dtype=bool)
     ring[5:25, 5:25] = True
     ring[9:21, 9:21] = False
-    x, y = centre_click(ring)
+    y, x = farthest_pixel(ring)
     assert ring[y, x]
 
 
@@ -66,18 +66,18 @@ def test_a_movie_is_followed_from_the_first_to_the_last_frame_of_each_object(tin
     labels[0][labels[0] == 2] = 0  # 2 begins on frame 1
     labels[3][labels[3] == 1] = 0  # 1 ends on frame 2
     images = np.stack([still.image] * 4)
-    scores = evaluate_movie(tiny_model(), MovieTask(images, labels, size=64))
-    assert sorted(scores.distances.tolist()) == [0, 0, 1, 1, 2, 2]
-    assert 0 <= scores.j <= 1
-    first = evaluate_movie(tiny_model(), MovieTask(images, labels, size=64, prompt="box"), only_first_frame=True)
-    assert first.distances.tolist() == [0, 1, 2]
+    scores = evaluate_movie(tiny_model(), FollowedMovie(images, labels, size=64))
+    assert sorted(score.distance for score in scores) == [0, 0, 1, 1, 2, 2]
+    assert 0 <= movie_metrics(scores).j <= 1
+    first = evaluate_movie(tiny_model(), FollowedMovie(images, labels, size=64, prompt="box"), only_first_frame=True)
+    assert [score.distance for score in first] == [0, 1, 2]
 
 
 def test_a_movie_without_objects_has_no_score(tiny_model):
     labels = np.zeros((2, 64, 64), dtype=np.int64)
-    scores = evaluate_movie(tiny_model(), MovieTask(labels.astype(np.uint8), labels, size=64))
-    assert scores.ious.size == 0
-    assert np.isnan(scores.j)
+    scores = evaluate_movie(tiny_model(), FollowedMovie(labels.astype(np.uint8), labels, size=64))
+    assert scores == []
+    assert np.isnan(movie_metrics(scores).j)
 
 
 def test_memory_is_picked_as_the_predictors_do(tiny_model):

@@ -1,7 +1,7 @@
 """Where every cell is on every frame: a persistent random walk with growth, soft repulsion, divisions and borders.
 
 In order: `simulate` places the cells, lets them push each other apart, and then per frame moves, grows, divides, buds
-and repels them; it records one `Snapshot` per frame. It does not know outlines or pixels.
+and repels them; it records one `CellStates` per frame. It does not know outlines or pixels.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _DISCS = np.array([-0.75, 0.0, 0.75])  # a cell pushes with three discs on its l
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class CellStates:
     """The cells alive on one frame; every array has one entry per cell."""
 
     cell: NDArray[np.int64]  # which cell, 0-based, in order of birth
@@ -208,13 +208,13 @@ class Population:
         self.heading[outside] = np.arctan2(back[:, 0], back[:, 1])[outside]
         self.centre[held] = np.clip(self.centre[held], 0, size)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> CellStates:
         """Return the cells alive now, for the record."""
         living = np.flatnonzero(self.alive)
         before = self._mitosis_before()
         after = np.where((self.parent >= 0) & (self.age < 4), 1 - self.age / 4, 0.0)
         after = np.zeros_like(after) if self.settings.kind == "yeast" else after
-        return Snapshot(
+        return CellStates(
             living,
             self.centre[living].copy(),
             self.angle[living].copy(),
@@ -224,7 +224,7 @@ class Population:
         )
 
 
-def simulate(settings: MovieSettings, rng: np.random.Generator) -> tuple[list[Snapshot], NDArray[np.int64]]:
+def simulate(settings: MovieSettings, rng: np.random.Generator) -> tuple[list[CellStates], NDArray[np.int64]]:
     """Return one snapshot per frame, and the parent of every cell that ever lived (-1 for none)."""
     population = Population(settings, rng)
     population.push(12)

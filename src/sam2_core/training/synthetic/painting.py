@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .motion import Snapshot
+from .motion import CellStates
 from .shapes import ANGLES
 
 Image = NDArray[np.float32]
@@ -42,7 +42,7 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class CellPatch:
     """One cell in its bounding box."""
 
     rows: slice
@@ -55,7 +55,7 @@ class Patch:
 
 
 def paint(
-    snapshot: Snapshot,
+    snapshot: CellStates,
     radii: NDArray[np.float64],
     bend: NDArray[np.float64],
     skin: Skin,
@@ -69,7 +69,7 @@ def paint(
     """
     fields = Fields(np.zeros(size, np.int32), *(np.zeros(size, np.float32) for _ in range(4)))
     first, second = np.full(size, reach, np.float32), np.full(size, reach, np.float32)
-    drawn: list[tuple[Patch, int]] = []
+    drawn: list[tuple[CellPatch, int]] = []
     for i in range(len(snapshot.cell)):
         patch = _patch(snapshot, i, radii[i], float(bend[i]), size, reach)
         if patch is not None:
@@ -96,8 +96,8 @@ def outlined(owner: NDArray[np.int32], margin_px: float) -> NDArray[np.int32]:
 
 
 def _patch(
-    snapshot: Snapshot, i: int, radii: NDArray[np.float64], bend: float, size: tuple[int, int], reach: float
-) -> Patch | None:
+    snapshot: CellStates, i: int, radii: NDArray[np.float64], bend: float, size: tuple[int, int], reach: float
+) -> CellPatch | None:
     """Return the body coordinates of cell i in its bounding box, or None if it lies outside the image."""
     (cy, cx), (long, short) = snapshot.centre_yx[i], snapshot.semi_axes[i]
     pinch = 1 - 0.5 * snapshot.pinch[i] * np.abs(_SIN) ** 4
@@ -119,14 +119,14 @@ def _patch(
     low = where.astype(np.int32) % ANGLES
     step = np.append(table[1:], table[0]) - table
     level = np.sqrt(un * un + vn * vn) / (table[low] + step[low] * (where - np.floor(where)))
-    return Patch(slice(top, bottom), slice(left, right), level, along, sideways, float(long), float(short))
+    return CellPatch(slice(top, bottom), slice(left, right), level, along, sideways, float(long), float(short))
 
 
 _COS = np.cos(np.arange(ANGLES) * (2 * np.pi / ANGLES))
 _SIN = np.sin(np.arange(ANGLES) * (2 * np.pi / ANGLES))
 
 
-def _claim(fields: Fields, first: Image, second: Image, patch: Patch, cell: int, skin: Skin) -> None:
+def _claim(fields: Fields, first: Image, second: Image, patch: CellPatch, cell: int, skin: Skin) -> None:
     """Give the cell the pixels in which it is deeper than the owners so far."""
     box = (patch.rows, patch.columns)
     best, level = first[box], patch.level

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .motion import Snapshot
+from .motion import CellStates
 from .movie_settings import MovieSettings
 from .painting import Fields, Image, Skin
 
@@ -63,7 +63,7 @@ def make_look(settings: MovieSettings, rng: np.random.Generator, cells: int) -> 
     )
 
 
-def render(fields: Fields, snapshot: Snapshot, look: Look, settings: MovieSettings) -> Image:
+def render(fields: Fields, snapshot: CellStates, look: Look, settings: MovieSettings) -> Image:
     """Return the noise-free image (H, W) of one frame, roughly in 0..1."""
     draw = {"fluorescence": _fluorescence, "phase": _phase, "dic": _dic}[settings.style]
     image = draw(fields, snapshot, look, settings) * look.light
@@ -83,7 +83,7 @@ def expose(
     return np.clip(light * 6000 + 400, 0, 65535).astype(np.uint16)
 
 
-def _fluorescence(fields: Fields, snapshot: Snapshot, look: Look, settings: MovieSettings) -> Image:
+def _fluorescence(fields: Fields, snapshot: CellStates, look: Look, settings: MovieSettings) -> Image:
     """Return bright cells on a dark, hazy background."""
     strength = _per_cell(look.strength, snapshot, 1 + 0.9 * snapshot.mitosis)[fields.owner]
     body = _profile(fields.depth, 0.5 * look.edge)
@@ -106,7 +106,7 @@ def _fluorescence(fields: Fields, snapshot: Snapshot, look: Look, settings: Movi
     return light + base + 0.5 * settings.brightness * np.abs(look.dirt)
 
 
-def _phase(fields: Fields, snapshot: Snapshot, look: Look, settings: MovieSettings) -> Image:
+def _phase(fields: Fields, snapshot: CellStates, look: Look, settings: MovieSettings) -> Image:
     """Return grey background, dark cell bodies, bright halos that shade inwards."""
     thick = _thickness(fields, snapshot, look, settings)
     sharp = ndimage.gaussian_filter(thick, settings.blur_px, truncate=3.0)
@@ -118,7 +118,7 @@ def _phase(fields: Fields, snapshot: Snapshot, look: Look, settings: MovieSettin
     return image
 
 
-def _dic(fields: Fields, snapshot: Snapshot, look: Look, settings: MovieSettings) -> Image:
+def _dic(fields: Fields, snapshot: CellStates, look: Look, settings: MovieSettings) -> Image:
     """Return the relief that a slanting light would give: the derivative of thickness along the shear."""
     thick = _thickness(fields, snapshot, look, settings) + 1.2 * _grain(fields, settings)
     thick = ndimage.gaussian_filter(thick + 0.3 * look.dirt, 0.7 + settings.blur_px, truncate=3.0)
@@ -128,7 +128,7 @@ def _dic(fields: Fields, snapshot: Snapshot, look: Look, settings: MovieSettings
     return np.maximum(0.5 + gain * relief + 0.12 * settings.uneven * look.background, 0.01)
 
 
-def _thickness(fields: Fields, snapshot: Snapshot, look: Look, settings: MovieSettings) -> Image:
+def _thickness(fields: Fields, snapshot: CellStates, look: Look, settings: MovieSettings) -> Image:
     """Return the optical thickness (H, W), about 0..1.5; dividing cells round up and are thicker."""
     strength = _per_cell(look.strength, snapshot, 1 + 0.8 * snapshot.mitosis)[fields.owner]
     body = _profile(fields.depth, look.edge) * (1 + 0.5 * look.nucleus * fields.nucleus)
@@ -143,7 +143,7 @@ def _grain(fields: Fields, settings: MovieSettings) -> Image:
     return settings.texture * (0.16 * spots * (0.15 + fields.depth) - 0.08 * envelope)
 
 
-def _per_cell(strength: Image, snapshot: Snapshot, factor: NDArray[np.float64]) -> Image:
+def _per_cell(strength: Image, snapshot: CellStates, factor: NDArray[np.float64]) -> Image:
     """Return a look-up table by owner: 0 for background, else the cell's strength times its factor now."""
     table = np.zeros(len(strength) + 1, np.float32)
     table[snapshot.cell + 1] = strength[snapshot.cell] * factor

@@ -3,14 +3,14 @@
 `still_targets` and `movie_targets` choose objects by the protocol: at least 40 px on the frame where they are prompted
 and not touching the border of the image there. `farthest_pixel` is the click, `bounding_box` the box,
 `typical_diameter` the one number about the stack that a predictor may be told. Labels are read one frame at a time and
-never changed; no predictor is known here.
+never changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import ndimage
@@ -25,6 +25,7 @@ DIVIDED_SHARE = 0.1
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Labels = np.ndarray[Any, Any]
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class MovieScope:
     """How much of a movie is judged: ids per movie; frames per id, the prompted one included; only ids of frame 0."""
 
     objects: int = MOST_OBJECTS
@@ -73,7 +74,7 @@ def still_targets(labels: Labels, most: int | None = None) -> tuple[Target, ...]
     return tuple(_target(object_id, 0, 0, labels == object_id) for object_id in chosen)
 
 
-def movie_targets(truth: Sequence[Labels], selection: Selection | None = None) -> tuple[Target, ...]:
+def movie_targets(truth: Sequence[Labels], scope: MovieScope | None = None) -> tuple[Target, ...]:
     """Return the objects of a movie, by id, each to be prompted on the first frame on which it exists.
 
     An object has left where its mask touched the border of the image on the last frame that shows it and no new ids
@@ -84,7 +85,7 @@ def movie_targets(truth: Sequence[Labels], selection: Selection | None = None) -
     ----------
     truth
         Frames of labels (H, W): `len` and `[i]`.
-    selection
+    scope
         How much of it is judged; the protocol's 40 ids and 40 frames by default.
 
     Raises
@@ -92,15 +93,20 @@ def movie_targets(truth: Sequence[Labels], selection: Selection | None = None) -
     StackError
         If no object can be judged.
     """
-    chosen = selection or Selection()
-    lives = _lives(truth, chosen.first_frame_only)
-    picked = evenly(sorted(lives), chosen.objects)
-    if not picked:
+    found = targets_in(truth, scope or MovieScope())
+    if not found:
         raise StackError(
             f"The ground truth has no object of at least {LEAST_AREA_PX} px that lies inside the image on its first "
             "frame; is it a label stack, with one value per object?"
         )
-    return tuple(_movie_target(object_id, lives[object_id], truth, chosen.frames) for object_id in picked)
+    return found
+
+
+def targets_in(truth: Sequence[Labels], scope: MovieScope) -> tuple[Target, ...]:
+    """Return what `movie_targets` does, nothing where no object can be judged."""
+    lives = _lives(truth, scope.first_frame_only)
+    picked = evenly(sorted(lives), scope.objects)
+    return tuple(_movie_target(object_id, lives[object_id], truth, scope.frames) for object_id in picked)
 
 
 def judged_ids(labels: Labels) -> list[int]:
@@ -115,7 +121,7 @@ def border_ids(labels: Labels) -> Labels:
     return np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
 
 
-def evenly(entries: Sequence[int], most: int | None) -> list[int]:
+def evenly(entries: Sequence[Entry], most: int | None) -> list[Entry]:
     """Return at most so many entries, evenly picked, the first and the last among them; all where None."""
     if most is None or len(entries) <= most:
         return list(entries)
@@ -141,18 +147,27 @@ def bounding_box(mask: Mask) -> tuple[int, int, int, int]:
 
 
 def typical_diameter(truth: Iterable[Labels]) -> float:
-    """Return the median diameter in px of discs as large as the objects of at least 40 px; each frame of each counts.
+    """Return the median diameter of the objects in px, as `median_diameter` does.
 
     Raises
     ------
     StackError
-        If there is no such object.
+        If there is no object to take it from.
+    """
+    diameter = median_diameter(truth)
+    if not diameter:
+        raise StackError(f"The ground truth has no object of at least {LEAST_AREA_PX} px to take a diameter from.")
+    return diameter
+
+
+def median_diameter(truth: Iterable[Labels]) -> float:
+    """Return the median diameter in px of discs as large as the objects of at least 40 px, 0 where there is none.
+
+    truth: labels (H, W), frame by frame; each frame of an object counts.
     """
     counted = [np.unique(labels[labels != 0], return_counts=True)[1] for labels in truth]
     areas = np.array([area for frame in counted for area in frame if area >= LEAST_AREA_PX], dtype=np.float64)
-    if not areas.size:
-        raise StackError(f"The ground truth has no object of at least {LEAST_AREA_PX} px to take a diameter from.")
-    return float(np.median(np.sqrt(4.0 * areas / np.pi)))
+    return float(np.median(np.sqrt(4.0 * areas / np.pi))) if areas.size else 0.0
 
 
 @dataclass(slots=True)

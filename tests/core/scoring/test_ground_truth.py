@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_sam2.evaluation.ground_truth import (
-    Selection,
+from sam2_core.errors import StackError
+from sam2_core.scoring.ground_truth import (
+    MovieScope,
     bounding_box,
     evenly,
     farthest_pixel,
     judged_ids,
+    median_diameter,
     movie_targets,
     still_targets,
     typical_diameter,
 )
-from sam2_core.errors import StackError
 
 
 def square(labels, value, top, left, side=8):
@@ -77,6 +78,7 @@ def test_the_typical_diameter_is_the_median_over_all_frames_without_crumbs():
     square(labels[1], 1, 5, 5, 20)
     square(labels[1], 3, 40, 40, 3)  # 9 px
     assert typical_diameter(labels) == pytest.approx(np.sqrt(4 * 144 / np.pi))
+    assert median_diameter(np.zeros((1, 5, 5), int)) == 0.0
     with pytest.raises(StackError, match="at least 40 px"):
         typical_diameter(np.zeros((1, 5, 5), int))
 
@@ -134,12 +136,12 @@ def test_gone_are_gaps_and_what_left_over_the_border_not_what_ends_inside(movie)
 
 
 def test_ids_and_frames_are_limited(movie):
-    assert [t.object_id for t in movie_targets(movie, Selection(objects=3))] == [1, 3, 5]
-    short = {t.object_id: t for t in movie_targets(movie, Selection(frames=3))}
+    assert [t.object_id for t in movie_targets(movie, MovieScope(objects=3))] == [1, 3, 5]
+    short = {t.object_id: t for t in movie_targets(movie, MovieScope(frames=3))}
     assert (short[1].last_frame, short[3].last_frame) == (2, 4)
     assert short[2].stop == 3
     assert short[5].gone == (2,)
-    assert [t.object_id for t in movie_targets(movie, Selection(first_frame_only=True))] == [1, 2, 4, 5]
+    assert [t.object_id for t in movie_targets(movie, MovieScope(first_frame_only=True))] == [1, 2, 4, 5]
 
 
 def test_labels_are_read_frame_after_frame_and_then_where_objects_are_prompted(movie):

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from napari_sam2.evaluation.clicks import corrective_click
-from napari_sam2.evaluation.metrics import FrameScore, iou, movie_metrics, object_means, score_frame, still_metrics
+from sam2_core.scoring.clicks import corrective_click
+from sam2_core.scoring.metrics import FrameScore, iou, movie_metrics, object_means, score_frame, still_metrics
 
 
 def test_iou_is_that_of_sets(rng):
@@ -14,6 +14,11 @@ def test_iou_is_that_of_sets(rng):
         first, second = rng.random((2, 15, 17)) < rng.random()
         a, b = set(np.flatnonzero(first)), set(np.flatnonzero(second))
         assert iou(first, second) == pytest.approx(len(a & b) / len(a | b) if a | b else 1.0)
+
+
+def test_what_lies_outside_of_what_is_compared_counts_as_missed():
+    seen = np.ones((2, 3), bool)
+    assert iou(seen, seen, unseen=6) == 0.5
 
 
 def test_stills_report_the_mean_and_the_share_of_good_ones():

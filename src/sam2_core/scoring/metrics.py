@@ -2,21 +2,20 @@
 
 `FrameScore` is one object on one frame. Stills: mean IoU, and recall, the share with IoU of at least 0.5. Movies: J,
 recall and J@10 over the frames behind the prompted one, where an object without a mask counts 0; and presence: how
-often an object that is there has a mask, and one that left has none. No image and no predictor is known here.
+often an object that is there has a mask, and one that left has none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from sam2_core.scoring.ground_truth import Mask
+
 GOOD_IOU = 0.5
 EARLY_FRAMES = 10
-
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +79,12 @@ class MovieMetrics:
     gone_frames: int
 
 
-def iou(first: Mask, second: Mask) -> float:
-    """Return the intersection over the union of two masks of one shape; two empty ones agree (1)."""
-    union = int(np.count_nonzero(first | second))
+def iou(first: Mask, second: Mask, unseen: int = 0) -> float:
+    """Return the intersection over the union of two masks of one shape; two empty ones agree (1).
+
+    unseen: pixels of one of them that lie outside of what is compared.
+    """
+    union = int(np.count_nonzero(first | second)) + unseen
     return int(np.count_nonzero(first & second)) / union if union else 1.0
 
 
