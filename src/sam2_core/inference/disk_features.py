@@ -27,7 +27,7 @@ from torch import Tensor
 
 from sam2_core.inference.feature_folder import FeatureFolder
 from sam2_core.inference.features import FeatureStore, LruFeatures
-from sam2_core.inference.frames.opening import FrameSource
+from sam2_core.inference.frames.opened_frames import FrameSource
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
 

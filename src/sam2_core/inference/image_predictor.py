@@ -20,7 +20,7 @@ from torch import Tensor
 
 from sam2_core.errors import PromptError
 from sam2_core.inference.frames.contrast import frame_to_rgb
-from sam2_core.inference.frames.opening import as_array
+from sam2_core.inference.frames.opened_frames import as_array
 from sam2_core.inference.network.precision import pick_precision, running
 from sam2_core.inference.postprocess import clean_image_masks, remove_small_pieces
 from sam2_core.inference.prompt_inputs import BOX_LABELS, checked_boxes, checked_points

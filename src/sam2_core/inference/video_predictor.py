@@ -19,7 +19,7 @@ from torch import Tensor
 
 from sam2_core.errors import StackError
 from sam2_core.inference.disk_features import FeatureStores
-from sam2_core.inference.frames.opening import open_frames
+from sam2_core.inference.frames.opened_frames import open_frames
 from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.memory.snapshots import Snapshot
 from sam2_core.inference.memory.state_snapshots import restore_snapshot, take_snapshot
@@ -107,7 +107,7 @@ class SAM2VideoPredictor:
         video_path
             A folder of JPEG, PNG or TIFF images, a video or TIFF file, a list of images, an array (T, H, W) or (T, H,
             W, C) of numpy, torch, dask or zarr, or any object with ``len`` and ``[i]``; see
-            `sam2_core.inference.frames.opening.open_frames`.
+            `sam2_core.inference.frames.opened_frames.open_frames`.
         offload_video_to_cpu, async_loading_frames
             Accepted for official scripts; frames are always read when needed, and never all held.
         offload_state_to_cpu

@@ -265,7 +265,7 @@ class WindowedPredictor:
 def _opened(movie: Any, options: dict[str, Any]) -> tuple[RecentFrames, dict[str, Any]]:
     """Return frames that know their size, and what is left of the options when they are opened."""
     if not (hasattr(movie, "height") and hasattr(movie, "width")):
-        from sam2_core.inference.frames.opening import open_frames
+        from sam2_core.inference.frames.opened_frames import open_frames
 
         movie = open_frames(movie, contrast_limits=options.pop("contrast_limits", None))
     return RecentFrames(movie), options

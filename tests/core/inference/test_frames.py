@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from sam2_core.errors import StackError
-from sam2_core.inference.frames.opening import FrameSource, frame_to_rgb, open_frames, read_rgb
+from sam2_core.inference.frames.opened_frames import FrameSource, frame_to_rgb, open_frames, read_rgb
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import torch
 from stand_ins import movie
 
 from sam2_core import SAM2VideoPredictor, StackError
-from sam2_core.inference.frames.opening import OpenedFrames, open_frames
+from sam2_core.inference.frames.opened_frames import OpenedFrames, open_frames
 from sam2_core.inference.frames.read_ahead import THREAD_NAME, Images, ImagesAhead
 
 CPU = torch.device("cpu")

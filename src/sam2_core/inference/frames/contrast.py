@@ -17,6 +17,8 @@ from sam2_core.errors import StackError
 
 T = TypeVar("T", bound=np.generic)
 Frame = npt.NDArray[Any]
+Rgb = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+"""(H, W, 3): uint8 as stored, or float32 in [0, 1]."""
 ContrastLimits = tuple[tuple[float, float], ...]
 """One (low, high) per channel, or a single pair for all of them; low becomes 0, high becomes 1."""
 
@@ -25,7 +27,7 @@ LOW_PERCENT, HIGH_PERCENT = 0.1, 99.9
 SAMPLED_PIXELS_PER_FRAME = 2**18
 
 
-def frame_to_rgb(frame: Frame, contrast_limits: object = None) -> npt.NDArray[np.uint8] | npt.NDArray[np.float32]:
+def frame_to_rgb(frame: Frame, contrast_limits: object = None) -> Rgb:
     """Return the frame with three channels, (H, W, 3): uint8 as stored, or float32 in [0, 1].
 
     Gray is repeated; of two channels the first becomes red, the second green, their mean blue; of four uint8 channels

@@ -21,7 +21,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from sam2_core.inference.frames.opening import OpenedFrames, read_rgb
+from sam2_core.inference.frames.opened_frames import OpenedFrames, read_rgb
 from sam2_core.inference.transforms import prepare_video_frame
 
 FRAMES_AHEAD = {"cuda": 2, "mps": 2}
