@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +27,10 @@ from torch import Tensor
 
 from sam2_core.inference.feature_folder import FeatureFolder
 from sam2_core.inference.features import FeatureStore, LruFeatures
-from sam2_core.inference.frames.opened_frames import FrameSource
+from sam2_core.inference.frames.opened_frames import FrameSource, limits_of
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core.modeling.views import View
 
 VERSION = "1"
 """Raised when frames are prepared, encoded or written in another way: older files are then not found any more."""
@@ -41,11 +42,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What features depend on besides the frame, in a name: model, precision and rounding; and where they are used."""
+    """What features depend on besides the frame, in a name: model, precision and rounding; and where they are used.
+
+    Attributes
+    ----------
+    views
+        The other views of the model, each kept beside the plain one.
+    """
 
     name: str
     device: torch.device
     exact: bool
+    views: tuple[View, ...] = ()
 
 
 class FeatureStores:
@@ -77,7 +85,8 @@ class FeatureStores:
             return LruFeatures(self._max_frames)
         self._model_name = self._model_name or fingerprint(model)
         name = f"{VERSION} {self._model_name} {dtype} {folder.exact}"
-        return DiskFeatures(folder, frames, Encoding(name, model.device, folder.exact), self._max_frames)
+        encoding = Encoding(name, model.device, folder.exact, model.other_views)
+        return DiskFeatures(folder, frames, encoding, self._max_frames)
 
 
 class DiskFeatures:
@@ -118,17 +127,18 @@ class DiskFeatures:
         if features is None:
             features = self._read(self.key(frame))
             if features is not None:
-                features = features.with_mirrored(self._read(_key_of_mirrored(self.key(frame))))
+                views = [self._read(key) for key in self._keys_of_views(frame)]
+                whole = tuple(view for view in views if view is not None)
+                features = replace(features, views=whole if len(whole) == len(views) else ())
                 self._memory.put(frame, features)
         return features
 
     def put(self, frame: int, features: ImageFeatures) -> ImageFeatures:
-        """Keep the features of the frame, and return them as they are kept; a mirrored frame has a file of its own."""
-        key, mirrored = self.key(frame), features.mirrored
-        kept = self._written(key, features)
-        if mirrored is not None:
-            kept = kept.with_mirrored(self._written(_key_of_mirrored(key), mirrored))
-        return self._memory.put(frame, kept)
+        """Keep the features of the frame, and return them as they are kept; each other view has a file of its own."""
+        kept = self._written(self.key(frame), features)
+        views = zip(self._keys_of_views(frame), features.views, strict=False)  # all of them are there, or none
+        views_kept = tuple(self._written(key, view) for key, view in views)
+        return self._memory.put(frame, replace(kept, views=views_kept))
 
     def clear(self) -> None:
         """Forget what frames looked like; the files stay, and are found again by what is seen then."""
@@ -140,6 +150,10 @@ class DiskFeatures:
         if frame not in self._keys:
             self._keys[frame] = _key(self._encoding.name, self._frames, frame)
         return self._keys[frame]
+
+    def _keys_of_views(self, frame: int) -> list[str]:
+        texts = [f"{self.key(frame)} {view.name}" for view in self._encoding.views]
+        return [hashlib.blake2b(text.encode(), digest_size=20).hexdigest() for text in texts]
 
     def _written(self, key: str, features: ImageFeatures) -> ImageFeatures:
         """Write features to disk, if they are not there, and return them as they are read from it."""
@@ -180,15 +194,9 @@ def bytes_per_frame(model: Sam2Model, exact: bool = True) -> int:
 
 def _key(encoding: str, frames: FrameSource, index: int) -> str:
     frame = np.ascontiguousarray(frames[index])
-    limits = getattr(frames, "contrast_limits", None)
-    digest = hashlib.blake2b(f"{encoding} {limits} {frame.dtype.str} {frame.shape}".encode(), digest_size=20)
+    digest = hashlib.blake2b(f"{encoding} {limits_of(frames)} {frame.dtype.str} {frame.shape}".encode(), digest_size=20)
     digest.update(frame.view(np.uint8).reshape(-1).data)
     return digest.hexdigest()
-
-
-def _key_of_mirrored(key: str) -> str:
-    """Return what the features of a mirrored frame are found by, given the key of the frame."""
-    return hashlib.blake2b(f"{key} mirrored".encode(), digest_size=20).hexdigest()
 
 
 def _rounded(features: Tensor, exact: bool) -> Tensor:

@@ -28,6 +28,7 @@ from sam2_core.inference.transforms import Size, box_to_points, masks_to_video, 
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core.modeling.views import look
 
 if TYPE_CHECKING:
     from typing import Self
@@ -204,10 +205,7 @@ class SAM2ImagePredictor:
 
     def _encode(self, image: Any) -> ImageFeatures:
         prepared = prepare_image(image, self.model.image_size)[None].to(self.device)
-        features = self.model.encode_image(prepared)
-        if not self.model.config.mirrored_view:
-            return features
-        return features.with_mirrored(self.model.encode_image(prepared.flip(-1)))
+        return look(prepared, self.model.other_views, self.model.encode_image)
 
     def _features_of(self, index: int) -> ImageFeatures:
         if index >= len(self._features):

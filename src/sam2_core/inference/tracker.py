@@ -32,6 +32,7 @@ from sam2_core.inference.transforms import mask_to_model, masks_to_video
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import NO_OBJECT_LOGIT, Sam2Model
+from sam2_core.modeling.views import look
 
 PIXELS_AT_ONCE = 2**19
 """So many pixels of images of different stacks are encoded at once: 8 of 256 x 256, 2 of 512 x 512."""
@@ -279,16 +280,12 @@ class Tracker:
         return self.encode(state, frame, images) if features is None else features
 
     def _views(self, state: InferenceState, frame: int) -> ImageFeatures:
-        """Return a frame's image features, with those of the mirrored frame where the model looks at both."""
-        features, looks_twice = state.features.get(frame), self.model.config.mirrored_view
-        if features is not None and (features.mirrored is not None or not looks_twice):
+        """Return a frame's image features in all views of the model."""
+        features, views = state.features.get(frame), self.model.other_views
+        if features is not None and len(features.views) == len(views):
             return features
         image = self.images().get(state.frames, frame)
-        if features is None:
-            features = self.runtime.encode_image(image)
-        if looks_twice:
-            features = features.with_mirrored(self.runtime.encode_image(image.flip(-1)))
-        return state.features.put(frame, features)
+        return state.features.put(frame, look(image, views, self.runtime.encode_image, known=features))
 
     def _step(self, state: InferenceState) -> FrameStep:
         config, semantics = self.model.config, self.semantics

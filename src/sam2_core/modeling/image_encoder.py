@@ -7,7 +7,7 @@ Source: ``sam2/modeling/backbones/image_encoder.py`` (facebookresearch/sam2, 2b9
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
@@ -27,15 +27,15 @@ class ImageFeatures:
     ----------
     stride16, stride8, stride4
         (B, C, h, w), (B, C/4, 2h, 2w) and (B, C/8, 4h, 4w).
-    mirrored
-        Of the same images mirrored left to right, where that was asked for. It concerns these images as they are: what
-        is selected, joined or added here has none.
+    views
+        Of the same images in each other view of the model, where that was asked for (`views.look`). They concern these
+        images as they are: what is selected, joined or added here has none.
     """
 
     stride16: Tensor
     stride8: Tensor
     stride4: Tensor
-    mirrored: ImageFeatures | None = field(default=None, kw_only=True)
+    views: tuple[ImageFeatures, ...] = field(default=(), kw_only=True)
 
     @classmethod
     def joined(cls, parts: Sequence[ImageFeatures]) -> ImageFeatures:
@@ -50,10 +50,6 @@ class ImageFeatures:
     def plus(self, other: ImageFeatures) -> ImageFeatures:
         """Return the sum of two, map by map."""
         return ImageFeatures(self.stride16 + other.stride16, self.stride8 + other.stride8, self.stride4 + other.stride4)
-
-    def with_mirrored(self, mirrored: ImageFeatures | None) -> ImageFeatures:
-        """Return the same features, and with them those of the mirrored images."""
-        return replace(self, mirrored=mirrored)
 
     def expand(self, count: int) -> ImageFeatures:
         """Return one image's features seen ``count`` times, without a copy."""

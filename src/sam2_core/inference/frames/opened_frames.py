@@ -104,7 +104,8 @@ class OpenedFrames:
         if len(reader) == 0:
             raise StackError("the stack is empty: it has no frames")
         self._first: tuple[tuple[int, ...], np.dtype[Any]] | None = None
-        self.height, self.width = (reader.frame_shape or self[0].shape)[:2]
+        shape: tuple[int, ...] = reader.frame_shape or self[0].shape
+        self.height, self.width = shape[:2]
 
     def __len__(self) -> int:
         """Return the number of frames."""

@@ -75,7 +75,7 @@ class TiffImages:
             if self._mapped is not None:
                 return np.array(self._mapped[key])
             numbers = np.asarray(self._numbers[key[:counted]])
-            planes = [self._plane(number)[key[counted:]] for number in numbers.flat]
+            planes = [self._plane(int(number))[key[counted:]] for number in numbers.flat]
         return planes[0] if numbers.ndim == 0 else np.stack(planes).reshape(numbers.shape + planes[0].shape)
 
     def _choose(self, scene: int | str | None) -> None:
