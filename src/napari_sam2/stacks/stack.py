@@ -19,7 +19,7 @@ from napari_sam2.stacks.axes import fix_axes, pick_track_axis, resolve_axes
 from napari_sam2.stacks.metadata import Calibration
 from napari_sam2.stacks.sources import open_source
 from sam2_core.errors import StackError
-from sam2_core.inference.frames.stored_images import LazyArray, read_or_tell
+from sam2_core.inference.frames.stored_images import LazyArray, read_plane
 
 MOST_CHANNELS = 3
 _log = logging.getLogger(__name__)
@@ -194,14 +194,8 @@ class Movie:
 
     def _read(self, position: int, channel: int | None) -> np.ndarray:
         """Return one plane (H, W), or (H, W, samples) of a colour image."""
-        where = {**self.held, "Y": slice(None), "X": slice(None), "S": slice(0, self.samples)}
-        where |= {self.track_axis or "": position, "C": channel}
-        key = tuple(where[letter] for letter in self.stack.axes)
-        name = f"Frame {position} of {self.stack.name}"
-        plane = read_or_tell(name, lambda: np.asarray(self.stack.data[key]))
-        order = [letter for letter in self.stack.axes if letter in "YXS"]
-        plane = plane.transpose([order.index(letter) for letter in "YXS" if letter in order])  # (H, W[, samples])
-        return plane[..., 0] if plane.ndim == 3 and plane.shape[-1] == 1 else plane
+        place = self.held | {self.track_axis or "": position, "C": channel or 0}
+        return read_plane(self.stack.data, self.stack.axes, place, f"Frame {position} of {self.stack.name}")
 
     def _check_finite(self, frame: np.ndarray, position: int) -> None:
         bad = int(np.size(frame) - np.count_nonzero(np.isfinite(frame)))

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from sam2_core.inference.feature_folder import FeatureFolder
 from sam2_core.inference.features import FeatureStore, LruFeatures
-from sam2_core.inference.frames.opened_frames import FrameSource, limits_of
+from sam2_core.inference.frames.opened_frames import OpenedFrames
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.modeling.views import View
@@ -78,7 +78,7 @@ class FeatureStores:
         is_slow = model.device.type == "cpu" and model.image_size >= SLOW_FROM_PX
         return self._folder if is_slow or not self._only_where_slow else None
 
-    def open(self, frames: FrameSource, model: Sam2Model, dtype: torch.dtype | None) -> FeatureStore:
+    def open(self, frames: OpenedFrames, model: Sam2Model, dtype: torch.dtype | None) -> FeatureStore:
         """Return a store for features of frames by a model that runs in `dtype`, None for plain float32."""
         folder = self.folder(model)
         if folder is None:
@@ -104,7 +104,7 @@ class DiskFeatures:
         How many frames are kept in memory.
     """
 
-    def __init__(self, folder: FeatureFolder, frames: FrameSource, encoding: Encoding, max_frames: int = 4) -> None:
+    def __init__(self, folder: FeatureFolder, frames: OpenedFrames, encoding: Encoding, max_frames: int = 4) -> None:
         self.folder = folder
         self._frames = frames
         self._encoding = encoding
@@ -157,9 +157,10 @@ class DiskFeatures:
 
     def _written(self, key: str, features: ImageFeatures) -> ImageFeatures:
         """Write features to disk, if they are not there, and return them as they are read from it."""
-        maps = {level: _rounded(getattr(features, level), self._encoding.exact) for level in LEVELS}
+        levels = dict(zip(LEVELS, features.maps, strict=True))
+        maps = {level: _rounded(values, self._encoding.exact) for level, values in levels.items()}
         about = {"key": key, "checksum": str(_checksum(maps))}
-        about |= {level: _form(getattr(features, level)) for level in LEVELS}
+        about |= {level: _form(values) for level, values in levels.items()}
         self.folder.write(key, save(maps, about))
         return _restored(maps, about, self._encoding.device)
 
@@ -192,9 +193,11 @@ def bytes_per_frame(model: Sam2Model, exact: bool = True) -> int:
     return 4 * model.config.d_model * grid * grid * (4 if exact else 2)  # 1 + 1 + 2 times d_model * grid * grid
 
 
-def _key(encoding: str, frames: FrameSource, index: int) -> str:
+def _key(encoding: str, frames: OpenedFrames, index: int) -> str:
     frame = np.ascontiguousarray(frames[index])
-    digest = hashlib.blake2b(f"{encoding} {limits_of(frames)} {frame.dtype.str} {frame.shape}".encode(), digest_size=20)
+    digest = hashlib.blake2b(
+        f"{encoding} {frames.contrast_limits} {frame.dtype.str} {frame.shape}".encode(), digest_size=20
+    )
     digest.update(frame.view(np.uint8).reshape(-1).data)
     return digest.hexdigest()
 

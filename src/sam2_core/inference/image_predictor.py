@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from sam2_core.errors import PromptError
-from sam2_core.inference.frames.contrast import frame_to_rgb
+from sam2_core.inference.frames.contrast import Rgb, frame_to_rgb
 from sam2_core.inference.frames.opened_frames import as_array
 from sam2_core.inference.network.precision import pick_precision, running
 from sam2_core.inference.postprocess import clean_image_masks, remove_small_pieces
@@ -94,7 +94,7 @@ class SAM2ImagePredictor:
         """Side of the square model input in pixels."""
         return self.model.image_size
 
-    def set_image(self, image: Any, contrast_limits: object = None) -> None:
+    def set_image(self, image: object, contrast_limits: object = None) -> None:
         """Encode an image, so that it can be prompted.
 
         Parameters
@@ -112,7 +112,7 @@ class SAM2ImagePredictor:
         """
         self.set_image_batch([image], contrast_limits)
 
-    def set_image_batch(self, image_list: Sequence[Any], contrast_limits: object = None) -> None:
+    def set_image_batch(self, image_list: Sequence[object], contrast_limits: object = None) -> None:
         """Encode several images, which may differ in size; see `set_image` and `predict_batch`."""
         self.reset_predictor()
         images = [frame_to_rgb(as_array(image), contrast_limits) for image in image_list]
@@ -123,10 +123,10 @@ class SAM2ImagePredictor:
 
     def predict(  # noqa: PLR0913 - the official signature
         self,
-        point_coords: Any = None,
-        point_labels: Any = None,
-        box: Any = None,
-        mask_input: Any = None,
+        point_coords: object = None,
+        point_labels: object = None,
+        box: object = None,
+        mask_input: object = None,
         multimask_output: bool = True,
         return_logits: bool = False,
         normalize_coords: bool = True,
@@ -165,10 +165,10 @@ class SAM2ImagePredictor:
 
     def predict_batch(  # noqa: PLR0913 - the official signature
         self,
-        point_coords_batch: Sequence[Any] | None = None,
-        point_labels_batch: Sequence[Any] | None = None,
-        box_batch: Sequence[Any] | None = None,
-        mask_input_batch: Sequence[Any] | None = None,
+        point_coords_batch: Sequence[object] | None = None,
+        point_labels_batch: Sequence[object] | None = None,
+        box_batch: Sequence[object] | None = None,
+        mask_input_batch: Sequence[object] | None = None,
         multimask_output: bool = True,
         return_logits: bool = False,
         normalize_coords: bool = True,
@@ -203,7 +203,7 @@ class SAM2ImagePredictor:
         """Forget the images."""
         self._features, self._sizes = [], []
 
-    def _encode(self, image: Any) -> ImageFeatures:
+    def _encode(self, image: Rgb) -> ImageFeatures:
         prepared = prepare_image(image, self.model.image_size)[None].to(self.device)
         return look(prepared, self.model.other_views, self.model.encode_image)
 
@@ -212,7 +212,7 @@ class SAM2ImagePredictor:
             raise PromptError("no image is set; call set_image(image) first")
         return self._features[index]
 
-    def _predict_on(self, index: int, prompt: tuple[Any, ...], settings: tuple[bool, bool, bool]) -> Masks:
+    def _predict_on(self, index: int, prompt: tuple[object, ...], settings: tuple[bool, bool, bool]) -> Masks:
         multimask, return_logits, in_pixels = settings
         features = self._features_of(index)
         size = self._sizes[index]
@@ -227,7 +227,7 @@ class SAM2ImagePredictor:
         answer = (masks, prediction.ious, prediction.low_res_multimasks.clamp(-LOW_RES_LIMIT, LOW_RES_LIMIT))
         return _to_numpy(answer)
 
-    def _prompts(self, prompt: tuple[Any, ...], size: Size, in_pixels: bool) -> PromptBatch:
+    def _prompts(self, prompt: tuple[object, ...], size: Size, in_pixels: bool) -> PromptBatch:
         """Return the checked prompts of B objects in model space, boxes as two leading points."""
         coords, labels, box, mask_input = prompt
         limits = (float(size[1]), float(size[0])) if in_pixels else (1.0, 1.0)
@@ -245,7 +245,7 @@ class SAM2ImagePredictor:
         points = points_to_model_px(points, size, self.model.image_size, normalize=in_pixels)
         return PromptBatch(points.to(self.device), point_labels.to(self.device), mask_logits)
 
-    def _rough_mask(self, mask_input: Any) -> Tensor | None:
+    def _rough_mask(self, mask_input: object) -> Tensor | None:
         if mask_input is None:
             return None
         logits = torch.as_tensor(np.asarray(mask_input), dtype=torch.float32)

@@ -94,7 +94,7 @@ class SAM2VideoPredictor:
 
     def init_state(
         self,
-        video_path: Any,
+        video_path: object,
         offload_video_to_cpu: bool = False,
         offload_state_to_cpu: bool = False,
         async_loading_frames: bool = False,
@@ -129,11 +129,11 @@ class SAM2VideoPredictor:
         inference_state: InferenceState,
         frame_idx: int,
         obj_id: int,
-        points: Any = None,
-        labels: Any = None,
+        points: object = None,
+        labels: object = None,
         clear_old_points: bool = True,
         normalize_coords: bool = True,
-        box: Any = None,
+        box: object = None,
         need_output: bool = True,
     ) -> Answer | None:
         """Return the frame's masks after points or a box for one object; the object is made if it is new.
@@ -183,7 +183,7 @@ class SAM2VideoPredictor:
         return self.add_new_points_or_box(*args, **kwargs)
 
     def add_new_mask(
-        self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: Any, need_output: bool = True
+        self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: object, need_output: bool = True
     ) -> Answer | None:
         """Return the frame's masks after a person drew one object's mask (H, W), which replaces its other prompts
         there; None without ``need_output``.
@@ -356,7 +356,7 @@ class SAM2VideoPredictor:
         """
         return take_snapshot(self.model, self.options.semantics, inference_state, whole_frames)
 
-    def restore(self, video_path: Any, snapshot: Snapshot, **options: Any) -> InferenceState:
+    def restore(self, video_path: object, snapshot: Snapshot, **options: Any) -> InferenceState:
         """Return a state over the same stack that knows what a snapshot says.
 
         Parameters

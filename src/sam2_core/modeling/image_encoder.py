@@ -37,24 +37,27 @@ class ImageFeatures:
     stride4: Tensor
     views: tuple[ImageFeatures, ...] = field(default=(), kw_only=True)
 
+    @property
+    def maps(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Of all levels, the coarsest first."""
+        return self.stride16, self.stride8, self.stride4
+
     @classmethod
     def joined(cls, parts: Sequence[ImageFeatures]) -> ImageFeatures:
         """Return the features of several batches as one batch."""
-        maps = ([part.stride16, part.stride8, part.stride4] for part in parts)
-        return cls(*(torch.cat(level) for level in zip(*maps, strict=True)))
+        return cls(*(torch.cat(level) for level in zip(*(part.maps for part in parts), strict=True)))
 
     def select(self, index: Tensor) -> ImageFeatures:
         """Return the features of images ``index`` (O,), batch O."""
-        return ImageFeatures(self.stride16[index], self.stride8[index], self.stride4[index])
+        return ImageFeatures(*(level[index] for level in self.maps))
 
     def plus(self, other: ImageFeatures) -> ImageFeatures:
         """Return the sum of two, map by map."""
-        return ImageFeatures(self.stride16 + other.stride16, self.stride8 + other.stride8, self.stride4 + other.stride4)
+        return ImageFeatures(*(one + another for one, another in zip(self.maps, other.maps, strict=True)))
 
     def expand(self, count: int) -> ImageFeatures:
         """Return one image's features seen ``count`` times, without a copy."""
-        maps = (self.stride16, self.stride8, self.stride4)
-        return ImageFeatures(*(level.expand(count, *level.shape[1:]) for level in maps))
+        return ImageFeatures(*(level.expand(count, *level.shape[1:]) for level in self.maps))
 
 
 class FpnNeck(nn.Module):

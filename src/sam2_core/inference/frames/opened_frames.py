@@ -3,7 +3,7 @@
 `open_frames` finds out what it was given and returns an `OpenedFrames`: a frame source that reads one frame when it is
 asked for it, checks it (shape, type, finite values, the size of the first frame), and keeps none. It also knows the
 contrast limits of the whole stack: given, or estimated once, on first use, from at most 16 evenly spaced frames.
-`read_rgb` gives a frame the way the model wants it, with three channels in a fixed range.
+`OpenedFrames.read_rgb` gives a frame the way the model wants it, with three channels in a fixed range.
 
 Not here: files are read by `stored_images`; axes beyond (T, H, W, C) are chosen by the caller; resizing lives in
 `transforms`. No torch is needed.
@@ -14,7 +14,8 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -35,10 +36,14 @@ from sam2_core.inference.frames.contrast import (
     with_colour_channels,
 )
 from sam2_core.inference.frames.picture_files import picture_as_array
-from sam2_core.inference.frames.stored_images import StoredImages, open_images, read_or_tell
+from sam2_core.inference.frames.stored_images import (
+    StoredImages,
+    open_images,
+    read_or_tell,
+    read_plane,
+    without_alpha,
+)
 from sam2_core.inference.frames.video_file import VideoFrames
-
-__all__ = ["FrameSource", "OpenedFrames", "frame_to_rgb", "open_frames", "read_rgb"]
 
 
 @runtime_checkable
@@ -57,33 +62,14 @@ class FrameSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class _Reader:
-    """What `OpenedFrames` reads from: unchecked frames by index, of anything that has a length and an index.
+    """Unchecked frames of anything, by index; `frame_shape` is there where it is known before a frame is read."""
 
-    Attributes
-    ----------
-    frame_shape
-        (H, W) or (H, W, C) where it is known before a frame is read.
-    may_read_ahead
-        See `OpenedFrames`.
-    """
-
-    def __init__(self, source: Any, count: int, frame_shape: tuple[int, ...] | None = None) -> None:
-        self._source = source
-        self._count = count
-        self.frame_shape = frame_shape
-        self.may_read_ahead = bool(_told(source, "may_read_ahead", True))
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> Any:
-        return self._source[index]
-
-
-def _told(source: object, name: str, otherwise: object) -> Any:
-    """Return what an object that a caller brought says about itself, if it says anything."""
-    return getattr(source, name, otherwise)
+    read: Callable[[int], object]
+    count: int
+    frame_shape: tuple[int, ...] | None = None
+    may_read_ahead: bool = True
 
 
 class OpenedFrames:
@@ -101,7 +87,7 @@ class OpenedFrames:
         self._limits: ContrastLimits | None = None
         self._limits_known = False
         self._lock = threading.RLock()
-        if len(reader) == 0:
+        if reader.count == 0:
             raise StackError("the stack is empty: it has no frames")
         self._first: tuple[tuple[int, ...], np.dtype[Any]] | None = None
         shape: tuple[int, ...] = reader.frame_shape or self[0].shape
@@ -109,7 +95,7 @@ class OpenedFrames:
 
     def __len__(self) -> int:
         """Return the number of frames."""
-        return len(self._reader)
+        return self._reader.count
 
     @property
     def may_read_ahead(self) -> bool:
@@ -134,7 +120,7 @@ class OpenedFrames:
         if not 0 <= number < len(self):
             raise IndexError(f"frame {index} does not exist; the stack has {len(self)} frames")
         with self._lock:
-            frame = check_frame(as_array(self._reader[number]), f"frame {number}")
+            frame = check_frame(as_array(self._reader.read(number)), f"frame {number}")
             frame = frame.astype(frame.dtype.newbyteorder("="), copy=False)
             self._check_like_first(frame, number)
         return frame
@@ -194,18 +180,13 @@ def open_frames(source: object, *, contrast_limits: object = None) -> OpenedFram
     if contrast_limits is None:
         if isinstance(source, OpenedFrames):
             return source
-        contrast_limits = limits_of(source)
+        contrast_limits = _told(source, "contrast_limits", None)
     return OpenedFrames(_reader(source), contrast_limits)
 
 
-def read_rgb(frames: FrameSource, index: int) -> Rgb:
-    """Return one frame of any source as (H, W, 3), uint8 or float32 in [0, 1], by the contrast limits that it knows."""
-    return frame_to_rgb(frames[index], limits_of(frames))
-
-
-def limits_of(frames: object) -> object:
-    """Return the contrast limits that a source of frames knows, None if it knows none."""
-    return _told(frames, "contrast_limits", None)
+def _told(source: object, name: str, otherwise: object) -> Any:
+    """Return what an object that a caller brought says about itself, if it says anything."""
+    return getattr(source, name, otherwise)
 
 
 def as_array(item: Any) -> Frame:
@@ -222,45 +203,30 @@ def as_array(item: Any) -> Frame:
         item = item.detach().cpu()
         return np.asarray(item.float() if "bfloat16" in str(item.dtype) else item)
     if isinstance(item, Image.Image):
-        name = _told(item, "filename", "") or "an image"
-        return _without_alpha(read_or_tell(str(name), lambda: picture_as_array(item)))
+        name = str(_told(item, "filename", "") or "an image")
+        return without_alpha(read_or_tell(name, lambda: picture_as_array(item)))
     try:
         return np.asarray(item)
     except (TypeError, ValueError) as error:
         raise StackError(f"a frame of type {type(item).__name__} cannot be read as an array: {error}") from error
 
 
-class _StoredFrames(_Reader):
-    """Frames of a file with named axes: one axis may count them, channels (C) and samples (S) go to the end."""
+def _open_stored(images: StoredImages, axes: str, path: Path) -> _Reader:
+    """Return the frames of a file with named axes: one axis may count them, channels (C) and samples (S) go last."""
+    sizes = list(zip(axes, images.data.shape, strict=True))
+    counting = [(axis, size) for axis, size in sizes if axis not in "YXSC" and size > 1]
+    if len(counting) > 1:
+        text = ", ".join(f"{axis}: {size}" for axis, size in counting)
+        raise StackError(f"{path} has several axes besides y and x ({text}); choose a plane of all but one first")
+    axis, count = counting[0] if counting else ("", 1)
+    held, channels = {other: 0 for other, _ in sizes if other not in "YXS"}, dict(sizes).get("C", 1)
 
-    def __init__(self, images: StoredImages, axes: str, path: Path) -> None:
-        shape = images.data.shape
-        counting = [(axis, size) for axis, size in zip(axes, shape, strict=True) if axis not in "YXSC" and size > 1]
-        if len(counting) > 1:
-            text = ", ".join(f"{axis}: {size}" for axis, size in counting)
-            raise StackError(f"{path} has several axes besides y and x ({text}); choose a plane of all but one first")
-        super().__init__(images.data, counting[0][1] if counting else 1)
-        self._axes, self._shape, self._path = axes, shape, path
-        self._channels = shape[axes.index("C")] if "C" in axes else 1
-
-    def __getitem__(self, index: int) -> Frame:
-        planes = [self._plane(index, channel) for channel in range(self._channels)]
+    def read(index: int) -> Frame:
+        places = (held | {axis: index, "C": channel} for channel in range(channels))
+        planes = [read_plane(images.data, axes, place, f"{path}: frame {index}") for place in places]
         return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
 
-    def _plane(self, index: int, channel: int) -> Frame:
-        steps = {"C": channel} | dict.fromkeys("YXS", slice(None))
-        sizes = zip(self._axes, self._shape, strict=True)
-        key = tuple(steps.get(axis, index if size > 1 else 0) for axis, size in sizes)
-        plane = read_or_tell(f"{self._path}: frame {index}", lambda: np.asarray(self._source[key]))
-        order = [axis for axis in self._axes if axis in "YXS"]
-        return _without_alpha(plane.transpose([order.index(axis) for axis in "YXS" if axis in order]))
-
-
-def _without_alpha(picture: Frame) -> Frame:
-    """Return a picture (H, W) or (H, W, samples) without its alpha samples, which come after one or three others."""
-    if picture.ndim == 3 and picture.shape[2] in (2, 4):
-        picture = picture[:, :, :-1]
-    return picture[:, :, 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
+    return _Reader(read, count)
 
 
 def _open_array(array: Any) -> _Reader:
@@ -275,7 +241,7 @@ def _open_array(array: Any) -> _Reader:
         first_is_small = shape[1] <= MAX_CHANNELS
         hint = "move the channels to the end" if first_is_small else "choose one position on the other axis first"
         raise StackError(f"shape {shape} is not (T, H, W, C) with 1 to {MAX_CHANNELS} channels; {hint}")
-    return _Reader(array, shape[0], shape[1:])
+    return _Reader(array.__getitem__, shape[0], shape[1:], bool(_told(array, "may_read_ahead", True)))
 
 
 def _open_path(path: Path) -> _Reader:
@@ -285,16 +251,16 @@ def _open_path(path: Path) -> _Reader:
         count = math.prod(size for axis, size in in_a_file if axis not in "YXSC")
         if count > 1:
             raise StackError(f"a file of {path} holds {count} images; pass the file itself to read it as a stack")
-    return _open_array(images.data) if images.axes is None else _StoredFrames(images, images.axes, path)
+    return _open_array(images.data) if images.axes is None else _open_stored(images, images.axes, path)
 
 
 def _read_image_file(path: Path) -> Frame:
     if not path.is_file():
         raise StackError(f"{path} does not exist or is not a file")
     frames = _open_path(path)
-    if len(frames) != 1:
-        raise StackError(f"{path} holds {len(frames)} images; pass the file itself to read it as a stack")
-    return np.asarray(frames[0])
+    if frames.count != 1:
+        raise StackError(f"{path} holds {frames.count} images; pass the file itself to read it as a stack")
+    return np.asarray(frames.read(0))
 
 
 def _reader(source: Any) -> _Reader:
@@ -304,13 +270,13 @@ def _reader(source: Any) -> _Reader:
         return _open_path(Path(source))
     if isinstance(source, bytes):
         video = VideoFrames(source)
-        return _Reader(video, len(video))
+        return _Reader(video.__getitem__, len(video))
     if isinstance(source, Image.Image):
         raise StackError("a single image is not a stack; pass a list of images")
     if hasattr(source, "__getitem__") and hasattr(source, "shape"):
         return _open_array(source)
     if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, dict):
-        return _Reader(source, len(source))
+        return _Reader(source.__getitem__, len(source), None, bool(_told(source, "may_read_ahead", True)))
     raise StackError(
         f"{type(source).__name__} cannot be read as frames; pass a folder, a video or TIFF file, an array (T, H, W) or "
         "(T, H, W, C), a list of images, or an object with len() and [i]"

@@ -7,7 +7,7 @@ and the axes that the file names. What the axes mean, and how pixel sizes are sa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -22,7 +22,7 @@ from sam2_core.inference.frames.picture_files import (
     files_of_one_kind,
     read_picture,
 )
-from sam2_core.inference.frames.tiff_file import TIFF_SUFFIXES, TiffImages
+from sam2_core.inference.frames.tiff_file import TIFF_SUFFIXES, Index, TiffImages
 from sam2_core.inference.frames.video_file import VideoFrames
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class LazyArray(Protocol):
     def dtype(self) -> Any:
         """Type of one element, something numpy understands."""
 
-    def __getitem__(self, index: Any, /) -> Any: ...
+    def __getitem__(self, index: Index, /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,8 @@ class ImagesByNumber:
         self.shape = (count, *first.shape)
         self.dtype = first.dtype
 
-    def __getitem__(self, index: Any) -> Frame:
-        number, *rest = index if isinstance(index, tuple) else (index,)
-        return self._read(int(number))[tuple(rest)]
+    def __getitem__(self, index: tuple[Any, ...]) -> Frame:
+        return self._read(int(index[0]))[index[1:]]
 
 
 def read_or_tell(what: str, read: Callable[[], T]) -> T:
@@ -97,6 +96,31 @@ def read_or_tell(what: str, read: Callable[[], T]) -> T:
         raise
     except Exception as error:  # codecs and stores raise many types on damaged data
         raise StackError(f"{what} cannot be read ({error}); the file may be damaged or cut short.") from error
+
+
+def read_plane(data: LazyArray, axes: str, held: Mapping[str, int], what: str) -> Frame:
+    """Return one plane (H, W), or (H, W, samples) of a colour image, without its alpha sample.
+
+    Parameters
+    ----------
+    data, axes
+        The array, and a letter for each of its dimensions.
+    held
+        Where each dimension besides Y, X and S is held.
+    what
+        Opens the text of an error.
+    """
+    key = tuple(slice(None) if axis in "YXS" else held[axis] for axis in axes)
+    plane = read_or_tell(what, lambda: np.asarray(data[key]))
+    order = [axis for axis in axes if axis in "YXS"]
+    return without_alpha(plane.transpose([order.index(axis) for axis in "YXS" if axis in order]))
+
+
+def without_alpha(picture: Frame) -> Frame:
+    """Return a picture (H, W) or (H, W, samples) without its alpha sample, which comes after one or three others."""
+    if picture.ndim == 3 and picture.shape[2] in (2, 4):
+        picture = picture[:, :, :-1]
+    return picture[:, :, 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
 
 
 def is_zarr(path: Path) -> bool:

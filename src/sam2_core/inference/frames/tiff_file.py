@@ -21,6 +21,7 @@ import tifffile
 from sam2_core.errors import StackError
 from sam2_core.inference.frames.contrast import Frame
 
+Index = tuple[int | slice, ...]
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk")
 _log = logging.getLogger(__name__)
 
@@ -67,15 +68,14 @@ class TiffImages:
                 f"{path} cannot be read as a TIFF ({error}); the file may be damaged or still being written."
             ) from error
 
-    def __getitem__(self, index: Any) -> Frame:
+    def __getitem__(self, index: Index) -> Frame:
         """Return a part of the array; planes are decoded whole, and only those that are asked for."""
-        key = index if isinstance(index, tuple) else (index,)
         counted = self._numbers.ndim
         with self._lock:
             if self._mapped is not None:
-                return np.array(self._mapped[key])
-            numbers = np.asarray(self._numbers[key[:counted]])
-            planes = [self._plane(int(number))[key[counted:]] for number in numbers.flat]
+                return np.array(self._mapped[index])
+            numbers = np.asarray(self._numbers[index[:counted]])
+            planes = [self._plane(int(number))[index[counted:]] for number in numbers.flat]
         return planes[0] if numbers.ndim == 0 else np.stack(planes).reshape(numbers.shape + planes[0].shape)
 
     def _choose(self, scene: int | str | None) -> None:
