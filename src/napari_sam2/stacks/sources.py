@@ -7,7 +7,7 @@ Nothing here decides what an axis means (see `axes`), maps intensities (see `int
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,22 @@ class Source:
     name: str
     axes: str | None = None
     calibration: Calibration = field(default_factory=Calibration)
+
+
+class ArraysAsChannels:
+    """Arrays of one shape as one, with the channel as its first axis; a channel is read when it is indexed."""
+
+    def __init__(self, arrays: Sequence[Any]) -> None:
+        self._arrays = tuple(arrays)
+        self.shape = (len(arrays), *(int(size) for size in arrays[0].shape))
+        self.is_in_memory = all(isinstance(array, np.ndarray) for array in arrays)
+        self.dtype = np.result_type(*(np.dtype(array.dtype) for array in arrays))
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        channel, *rest = index if isinstance(index, tuple) else (index,)
+        if isinstance(channel, int | np.integer):
+            return np.asarray(self._arrays[int(channel)][tuple(rest)])
+        return np.stack([np.asarray(array[tuple(rest)]) for array in self._arrays[channel]])
 
 
 def open_source(path_or_array: Any, scene: int | str | None = None) -> Source:
