@@ -25,8 +25,8 @@ from PIL import Image
 from sam2_core.errors import StackError
 from sam2_core.inference.frames.contrast import (
     MAX_CHANNELS,
-    ContrastLimits,
     Frame,
+    LimitPairs,
     Rgb,
     check_frame,
     estimate_limits,
@@ -84,7 +84,7 @@ class OpenedFrames:
     def __init__(self, reader: _Reader, contrast_limits: object = None) -> None:
         self._reader = reader
         self._given_limits = parse_limits(contrast_limits)
-        self._limits: ContrastLimits | None = None
+        self._limits: LimitPairs | None = None
         self._limits_known = False
         self._lock = threading.RLock()
         if reader.count == 0:
@@ -126,7 +126,7 @@ class OpenedFrames:
         return frame
 
     @property
-    def contrast_limits(self) -> ContrastLimits | None:
+    def contrast_limits(self) -> LimitPairs | None:
         """The (low, high) of each channel for the whole stack; None for uint8 frames shown as they are."""
         with self._lock:
             if not self._limits_known:
@@ -138,7 +138,7 @@ class OpenedFrames:
         """Return one frame as (H, W, 3): uint8 as stored, or float32 in [0, 1] by the stack's contrast limits."""
         return frame_to_rgb(self[index], self.contrast_limits)
 
-    def _estimated_limits(self) -> ContrastLimits | None:
+    def _estimated_limits(self) -> LimitPairs | None:
         if self[0].dtype == np.uint8:
             return None
         return estimate_limits(with_colour_channels(self[index]) for index in sampled_indices(len(self)))
