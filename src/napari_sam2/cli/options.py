@@ -48,7 +48,7 @@ class FormatChoice(StrEnum):
 
 
 StackArgument = Annotated[
-    str | None, typer.Argument(help="TIFF, OME-TIFF, zarr, OME-Zarr, .npy, or a folder of images.")
+    str | None, typer.Argument(help="TIFF, OME-TIFF, .stk, zarr, OME-Zarr, .npy, a video, or a folder of images.")
 ]
 Model = Annotated[str, typer.Option(help="Name (see: napari-sam2 models) or path of a checkpoint.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]

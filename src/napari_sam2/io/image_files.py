@@ -19,6 +19,7 @@ from napari_sam2.io.atomic import sync_folder
 from napari_sam2.io.label_files import put_in_place, remove_path
 from napari_sam2.io.saved_session import StackRecord
 from napari_sam2.stacks import Stack, open_stack
+from napari_sam2.stacks.sources import ArraysAsChannels
 from sam2_core.errors import StackError
 
 IMAGES = "images.zarr"
@@ -35,7 +36,9 @@ def is_kept(source: str | Path) -> bool:
 def can_be_kept(stack: Stack) -> bool:
     """Return whether images may be copied: they are in memory, or in another session's folder, and not too large."""
     size = math.prod(stack.shape) * stack.dtype.itemsize
-    in_memory = isinstance(stack.data, np.ndarray) or getattr(stack.data, "is_in_memory", False)
+    in_memory = isinstance(stack.data, np.ndarray) or (
+        isinstance(stack.data, ArraysAsChannels) and stack.data.is_in_memory
+    )
     return size <= MOST_BYTES and (in_memory or (stack.path is not None and is_kept(stack.path)))
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree
 
-from napari_sam2.stacks.axes import letters_from_names
+from tifffile import TiffFile, TiffTags
 
-if TYPE_CHECKING:
-    import tifffile
+from napari_sam2.stacks.axes import letters_from_names
+from sam2_core.inference.frames.tiff_file import TiffImages
 
 _UNIT_NAMES = {"um": "µm", "micron": "µm", "microns": "µm", "micrometer": "µm", "\\u00b5m": "µm", "μm": "µm"}
 _UNIT_NAMES |= {"nanometer": "nm", "millimeter": "mm", "second": "s", "sec": "s", "minute": "min", "hour": "h"}
@@ -40,13 +40,11 @@ class Calibration:
     channel_names: tuple[str, ...] = ()
 
 
-def tiff_calibration(tif: tifffile.TiffFile, series_index: int) -> Calibration:
+def tiff_calibration(tiff: TiffImages) -> Calibration:
     """Return what an OME or ImageJ TIFF says about its pixel size; empty for other TIFFs."""
-    if tif.ome_metadata:
-        return ome_calibration(tif.ome_metadata, series_index)
-    if tif.imagej_metadata:
-        return _imagej_calibration(tif)
-    return Calibration()
+    if tiff.file.ome_metadata:
+        return ome_calibration(tiff.file.ome_metadata, tiff.series_index)
+    return _imagej_calibration(tiff.file) if tiff.file.imagej_metadata else Calibration()
 
 
 def ome_calibration(xml: str, image_index: int) -> Calibration:
@@ -94,7 +92,7 @@ def omero_names(ome: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(channel.get("label") or f"channel {index}") for index, channel in enumerate(known))
 
 
-def _imagej_calibration(tif: tifffile.TiffFile) -> Calibration:
+def _imagej_calibration(tif: TiffFile) -> Calibration:
     about: Mapping[str, Any] = tif.imagej_metadata or {}
     unit = str(about.get("unit", "pixel"))
     sizes: dict[str, Any] = {"T": about.get("finterval")}
@@ -106,7 +104,7 @@ def _imagej_calibration(tif: tifffile.TiffFile) -> Calibration:
     return _calibration(sizes, units, ())
 
 
-def _tag_size(tags: Any, name: str) -> float | None:
+def _tag_size(tags: TiffTags, name: str) -> float | None:
     """Return the pixel size from a resolution tag (pixels per unit as a fraction), or None."""
     tag = tags.get(name)
     if tag is None:

@@ -17,8 +17,9 @@ import numpy as np
 
 from napari_sam2.stacks.axes import fix_axes, pick_track_axis, resolve_axes
 from napari_sam2.stacks.metadata import Calibration
-from napari_sam2.stacks.sources import LazyArray, open_source
+from napari_sam2.stacks.sources import open_source
 from sam2_core.errors import StackError
+from sam2_core.inference.frames.stored_images import LazyArray, read_plane
 
 MOST_CHANNELS = 3
 _log = logging.getLogger(__name__)
@@ -193,19 +194,8 @@ class Movie:
 
     def _read(self, position: int, channel: int | None) -> np.ndarray:
         """Return one plane (H, W), or (H, W, samples) of a colour image."""
-        where = {**self.held, "Y": slice(None), "X": slice(None), "S": slice(0, self.samples)}
-        where |= {self.track_axis or "": position, "C": channel}
-        try:
-            plane = np.asarray(self.stack.data[tuple(where[letter] for letter in self.stack.axes)])
-        except (StackError, MemoryError):
-            raise
-        except Exception as error:  # codecs and stores raise many types on damaged data
-            raise StackError(
-                f"Frame {position} of {self.stack.name} cannot be read ({error}); the file may be damaged or cut short."
-            ) from error
-        order = [letter for letter in self.stack.axes if letter in "YXS"]
-        plane = plane.transpose([order.index(letter) for letter in "YXS" if letter in order])  # (H, W[, samples])
-        return plane[..., 0] if plane.ndim == 3 and plane.shape[-1] == 1 else plane
+        place = self.held | {self.track_axis or "": position, "C": channel or 0}
+        return read_plane(self.stack.data, self.stack.axes, place, f"Frame {position} of {self.stack.name}")
 
     def _check_finite(self, frame: np.ndarray, position: int) -> None:
         bad = int(np.size(frame) - np.count_nonzero(np.isfinite(frame)))
@@ -222,7 +212,8 @@ def open_stack(path_or_array: Any, axes: str | None = None, scene: int | str | N
     Parameters
     ----------
     path_or_array
-        TIFF, OME-TIFF, ImageJ TIFF, zarr, OME-Zarr, .npy or image file; a folder of images; numpy, dask or zarr array.
+        TIFF (also OME, ImageJ, .lsm, .stk), zarr, OME-Zarr, .npy, image or video file (with the `video` extra); a
+        folder of images; numpy, dask or zarr array. But for zarr these are the files that `open_frames` reads.
     axes
         One letter of TZCYXS per dimension; wins over the metadata of the file.
     scene

@@ -17,6 +17,7 @@ from napari.layers import Image
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import Calibration, Stack
 from napari_sam2.stacks.axes import letters_from_names, pick_track_axis
+from napari_sam2.stacks.sources import ArraysAsChannels
 from napari_sam2.viewer.coordinates import Grid, lies_alike
 from sam2_core.errors import StackError
 
@@ -45,22 +46,6 @@ class ImageSource:
     stack: Stack
     grid: Grid
     settings: SessionSettings
-
-
-class LayerChannels:
-    """Arrays of one shape as one, with the channel as its first axis; a channel is read when it is indexed."""
-
-    def __init__(self, arrays: Sequence[Any]) -> None:
-        self._arrays = tuple(arrays)
-        self.shape = (len(arrays), *(int(size) for size in arrays[0].shape))
-        self.is_in_memory = all(isinstance(array, np.ndarray) for array in arrays)
-        self.dtype = np.result_type(*(np.dtype(array.dtype) for array in arrays))
-
-    def __getitem__(self, index: Any) -> np.ndarray[Any, Any]:
-        channel, *rest = index if isinstance(index, tuple) else (index,)
-        if isinstance(channel, int | np.integer):
-            return np.asarray(self._arrays[int(channel)][tuple(rest)])
-        return np.stack([np.asarray(array[tuple(rest)]) for array in self._arrays[channel]])
 
 
 def image_source(
@@ -210,7 +195,7 @@ def _stack(layers: Sequence[Image], letters: str) -> Stack:
     calibration = Calibration({letter: scale[letter] for letter in known}, known, names)
     if len(layers) > 1:
         return Stack(
-            LayerChannels([full_resolution(layer) for layer in layers]), "C" + letters, first.name, calibration
+            ArraysAsChannels([full_resolution(layer) for layer in layers]), "C" + letters, first.name, calibration
         )
     return Stack(
         full_resolution(first), letters + ("S" if first.rgb else ""), first.name, calibration, first.source.path

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +27,10 @@ from torch import Tensor
 
 from sam2_core.inference.feature_folder import FeatureFolder
 from sam2_core.inference.features import FeatureStore, LruFeatures
-from sam2_core.inference.frames.opening import FrameSource
+from sam2_core.inference.frames.opened_frames import OpenedFrames
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core.modeling.views import View
 
 VERSION = "1"
 """Raised when frames are prepared, encoded or written in another way: older files are then not found any more."""
@@ -41,11 +42,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What features depend on besides the frame, in a name: model, precision and rounding; and where they are used."""
+    """What features depend on besides the frame, in a name: model, precision and rounding; and where they are used.
+
+    Attributes
+    ----------
+    views
+        The other views of the model, each kept beside the plain one.
+    """
 
     name: str
     device: torch.device
     exact: bool
+    views: tuple[View, ...] = ()
 
 
 class FeatureStores:
@@ -70,14 +78,15 @@ class FeatureStores:
         is_slow = model.device.type == "cpu" and model.image_size >= SLOW_FROM_PX
         return self._folder if is_slow or not self._only_where_slow else None
 
-    def open(self, frames: FrameSource, model: Sam2Model, dtype: torch.dtype | None) -> FeatureStore:
+    def open(self, frames: OpenedFrames, model: Sam2Model, dtype: torch.dtype | None) -> FeatureStore:
         """Return a store for features of frames by a model that runs in `dtype`, None for plain float32."""
         folder = self.folder(model)
         if folder is None:
             return LruFeatures(self._max_frames)
         self._model_name = self._model_name or fingerprint(model)
         name = f"{VERSION} {self._model_name} {dtype} {folder.exact}"
-        return DiskFeatures(folder, frames, Encoding(name, model.device, folder.exact), self._max_frames)
+        encoding = Encoding(name, model.device, folder.exact, model.other_views)
+        return DiskFeatures(folder, frames, encoding, self._max_frames)
 
 
 class DiskFeatures:
@@ -95,7 +104,7 @@ class DiskFeatures:
         How many frames are kept in memory.
     """
 
-    def __init__(self, folder: FeatureFolder, frames: FrameSource, encoding: Encoding, max_frames: int = 4) -> None:
+    def __init__(self, folder: FeatureFolder, frames: OpenedFrames, encoding: Encoding, max_frames: int = 4) -> None:
         self.folder = folder
         self._frames = frames
         self._encoding = encoding
@@ -118,17 +127,18 @@ class DiskFeatures:
         if features is None:
             features = self._read(self.key(frame))
             if features is not None:
-                features = features.with_mirrored(self._read(_key_of_mirrored(self.key(frame))))
+                views = [self._read(key) for key in self._keys_of_views(frame)]
+                whole = tuple(view for view in views if view is not None)
+                features = replace(features, views=whole if len(whole) == len(views) else ())
                 self._memory.put(frame, features)
         return features
 
     def put(self, frame: int, features: ImageFeatures) -> ImageFeatures:
-        """Keep the features of the frame, and return them as they are kept; a mirrored frame has a file of its own."""
-        key, mirrored = self.key(frame), features.mirrored
-        kept = self._written(key, features)
-        if mirrored is not None:
-            kept = kept.with_mirrored(self._written(_key_of_mirrored(key), mirrored))
-        return self._memory.put(frame, kept)
+        """Keep the features of the frame, and return them as they are kept; each other view has a file of its own."""
+        kept = self._written(self.key(frame), features)
+        views = zip(self._keys_of_views(frame), features.views, strict=False)  # all of them are there, or none
+        views_kept = tuple(self._written(key, view) for key, view in views)
+        return self._memory.put(frame, replace(kept, views=views_kept))
 
     def clear(self) -> None:
         """Forget what frames looked like; the files stay, and are found again by what is seen then."""
@@ -141,11 +151,16 @@ class DiskFeatures:
             self._keys[frame] = _key(self._encoding.name, self._frames, frame)
         return self._keys[frame]
 
+    def _keys_of_views(self, frame: int) -> list[str]:
+        texts = [f"{self.key(frame)} {view.name}" for view in self._encoding.views]
+        return [hashlib.blake2b(text.encode(), digest_size=20).hexdigest() for text in texts]
+
     def _written(self, key: str, features: ImageFeatures) -> ImageFeatures:
         """Write features to disk, if they are not there, and return them as they are read from it."""
-        maps = {level: _rounded(getattr(features, level), self._encoding.exact) for level in LEVELS}
+        levels = dict(zip(LEVELS, features.maps, strict=True))
+        maps = {level: _rounded(values, self._encoding.exact) for level, values in levels.items()}
         about = {"key": key, "checksum": str(_checksum(maps))}
-        about |= {level: _form(getattr(features, level)) for level in LEVELS}
+        about |= {level: _form(values) for level, values in levels.items()}
         self.folder.write(key, save(maps, about))
         return _restored(maps, about, self._encoding.device)
 
@@ -178,17 +193,13 @@ def bytes_per_frame(model: Sam2Model, exact: bool = True) -> int:
     return 4 * model.config.d_model * grid * grid * (4 if exact else 2)  # 1 + 1 + 2 times d_model * grid * grid
 
 
-def _key(encoding: str, frames: FrameSource, index: int) -> str:
+def _key(encoding: str, frames: OpenedFrames, index: int) -> str:
     frame = np.ascontiguousarray(frames[index])
-    limits = getattr(frames, "contrast_limits", None)
-    digest = hashlib.blake2b(f"{encoding} {limits} {frame.dtype.str} {frame.shape}".encode(), digest_size=20)
+    digest = hashlib.blake2b(
+        f"{encoding} {frames.contrast_limits} {frame.dtype.str} {frame.shape}".encode(), digest_size=20
+    )
     digest.update(frame.view(np.uint8).reshape(-1).data)
     return digest.hexdigest()
-
-
-def _key_of_mirrored(key: str) -> str:
-    """Return what the features of a mirrored frame are found by, given the key of the frame."""
-    return hashlib.blake2b(f"{key} mirrored".encode(), digest_size=20).hexdigest()
 
 
 def _rounded(features: Tensor, exact: bool) -> Tensor:

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from sam2_core.assembly import build_sam2_hf
 from sam2_core.errors import PromptError
-from sam2_core.inference.frames.contrast import frame_to_rgb
-from sam2_core.inference.frames.opening import as_array
+from sam2_core.inference.frames.contrast import Rgb, frame_to_rgb
+from sam2_core.inference.frames.opened_frames import as_array
 from sam2_core.inference.network.precision import pick_precision, running
 from sam2_core.inference.postprocess import clean_image_masks, remove_small_pieces
 from sam2_core.inference.prompt_inputs import BOX_LABELS, checked_boxes, checked_points
@@ -29,6 +29,7 @@ from sam2_core.inference.transforms import Size, box_to_points, masks_to_video, 
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core.modeling.views import look
 
 if TYPE_CHECKING:
     from typing import Self
@@ -92,7 +93,7 @@ class SAM2ImagePredictor:
         """Side of the square model input in pixels."""
         return self.model.image_size
 
-    def set_image(self, image: Any, contrast_limits: object = None) -> None:
+    def set_image(self, image: object, contrast_limits: object = None) -> None:
         """Encode an image, so that it can be prompted.
 
         Parameters
@@ -110,7 +111,7 @@ class SAM2ImagePredictor:
         """
         self.set_image_batch([image], contrast_limits)
 
-    def set_image_batch(self, image_list: Sequence[Any], contrast_limits: object = None) -> None:
+    def set_image_batch(self, image_list: Sequence[object], contrast_limits: object = None) -> None:
         """Encode several images, which may differ in size; see `set_image` and `predict_batch`."""
         self.reset_predictor()
         images = [frame_to_rgb(as_array(image), contrast_limits) for image in image_list]
@@ -121,10 +122,10 @@ class SAM2ImagePredictor:
 
     def predict(  # noqa: PLR0913 - the official signature
         self,
-        point_coords: Any = None,
-        point_labels: Any = None,
-        box: Any = None,
-        mask_input: Any = None,
+        point_coords: object = None,
+        point_labels: object = None,
+        box: object = None,
+        mask_input: object = None,
         multimask_output: bool = True,
         return_logits: bool = False,
         normalize_coords: bool = True,
@@ -163,10 +164,10 @@ class SAM2ImagePredictor:
 
     def predict_batch(  # noqa: PLR0913 - the official signature
         self,
-        point_coords_batch: Sequence[Any] | None = None,
-        point_labels_batch: Sequence[Any] | None = None,
-        box_batch: Sequence[Any] | None = None,
-        mask_input_batch: Sequence[Any] | None = None,
+        point_coords_batch: Sequence[object] | None = None,
+        point_labels_batch: Sequence[object] | None = None,
+        box_batch: Sequence[object] | None = None,
+        mask_input_batch: Sequence[object] | None = None,
         multimask_output: bool = True,
         return_logits: bool = False,
         normalize_coords: bool = True,
@@ -201,19 +202,16 @@ class SAM2ImagePredictor:
         """Forget the images."""
         self._features, self._sizes = [], []
 
-    def _encode(self, image: Any) -> ImageFeatures:
+    def _encode(self, image: Rgb) -> ImageFeatures:
         prepared = prepare_image(image, self.model.image_size)[None].to(self.device)
-        features = self.model.encode_image(prepared)
-        if not self.model.config.mirrored_view:
-            return features
-        return features.with_mirrored(self.model.encode_image(prepared.flip(-1)))
+        return look(prepared, self.model.other_views, self.model.encode_image)
 
     def _features_of(self, index: int) -> ImageFeatures:
         if index >= len(self._features):
             raise PromptError("no image is set; call set_image(image) first")
         return self._features[index]
 
-    def _predict_on(self, index: int, prompt: tuple[Any, ...], settings: tuple[bool, bool, bool]) -> Masks:
+    def _predict_on(self, index: int, prompt: tuple[object, ...], settings: tuple[bool, bool, bool]) -> Masks:
         multimask, return_logits, in_pixels = settings
         features = self._features_of(index)
         size = self._sizes[index]
@@ -228,7 +226,7 @@ class SAM2ImagePredictor:
         answer = (masks, prediction.ious, prediction.low_res_multimasks.clamp(-LOW_RES_LIMIT, LOW_RES_LIMIT))
         return _to_numpy(answer)
 
-    def _prompts(self, prompt: tuple[Any, ...], size: Size, in_pixels: bool) -> PromptBatch:
+    def _prompts(self, prompt: tuple[object, ...], size: Size, in_pixels: bool) -> PromptBatch:
         """Return the checked prompts of B objects in model space, boxes as two leading points."""
         coords, labels, box, mask_input = prompt
         limits = (float(size[1]), float(size[0])) if in_pixels else (1.0, 1.0)
@@ -246,7 +244,7 @@ class SAM2ImagePredictor:
         points = points_to_model_px(points, size, self.model.image_size, normalize=in_pixels)
         return PromptBatch(points.to(self.device), point_labels.to(self.device), mask_logits)
 
-    def _rough_mask(self, mask_input: Any) -> Tensor | None:
+    def _rough_mask(self, mask_input: object) -> Tensor | None:
         if mask_input is None:
             return None
         logits = torch.as_tensor(np.asarray(mask_input), dtype=torch.float32)

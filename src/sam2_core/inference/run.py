@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from sam2_core.inference.frames.read_ahead import Images
+from sam2_core.inference.frames.read_ahead import FrameImages
 from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.memory.memory_bank import MemoryEntry
 from sam2_core.inference.tracker import Tracker, TrackingOptions
@@ -83,7 +83,7 @@ class Run:
     """A propagation over several states; a context, so that its end is noted wherever it is left."""
 
     def __init__(
-        self, tracker: Tracker, states: Sequence[InferenceState], reverse: bool, images: Images | None = None
+        self, tracker: Tracker, states: Sequence[InferenceState], reverse: bool, images: FrameImages | None = None
     ) -> None:
         self._tracker = tracker
         self._states = states

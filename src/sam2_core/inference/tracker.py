@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from sam2_core.errors import PromptError
 from sam2_core.inference.feature_folder import FeatureFolder
-from sam2_core.inference.frames.read_ahead import FRAMES_AHEAD, Images, ImagesAhead
+from sam2_core.inference.frames.read_ahead import FRAMES_AHEAD, FrameImages, FrameImagesAhead
 from sam2_core.inference.memory.inference_state import InferenceState, PendingEntry, TrackedObject
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry, SelectionRule, track_together
 from sam2_core.inference.network.compiled import check_compile
@@ -32,6 +32,7 @@ from sam2_core.inference.transforms import mask_to_model, masks_to_video
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import NO_OBJECT_LOGIT, Sam2Model
+from sam2_core.modeling.views import look
 
 PIXELS_AT_ONCE = 2**19
 """So many pixels of images of different stacks are encoded at once: 8 of 256 x 256, 2 of 512 x 512."""
@@ -127,8 +128,8 @@ class Tracker:
     ) -> PendingEntry:
         """Return the answer to one object's prompt on a frame; the state stays as it is."""
         corrects = frame in tracked.bank.direction
-        keeps = self._option("corrections_condition")
-        conditions = keeps or not corrects
+        keeps = self.options.corrections_condition
+        conditions = (self.semantics.corrections_condition if keeps is None else keeps) or not corrects
         step = self._step(state)
         moment = self._moment(state, frame, tracked.bank.direction.get(frame, False))
         if isinstance(prompt, MaskPrompt):
@@ -174,20 +175,22 @@ class Tracker:
             return range(start, max(start - count, 0) - 1, -1) if start > 0 else ()
         return range(start, min(start + count, length - 1) + 1)
 
-    def images(self, order: Iterable[int] = ()) -> Images:
+    def images(self, order: Iterable[int] = ()) -> FrameImages:
         """Return the images of a run over frames in that order, read ahead where that pays; a context."""
         size, device, count = self.model.image_size, self.model.device, self.options.frames_ahead
         if count is None:
             count = 0 if self.options.feature_cache else FRAMES_AHEAD.get(device.type, 0)
         visited = tuple(order)
-        return ImagesAhead(size, device, visited, count) if count and visited else Images(size, device)
+        return FrameImagesAhead(size, device, visited, count) if count and visited else FrameImages(size, device)
 
-    def encode(self, state: InferenceState, frame: int, images: Images | None = None) -> ImageFeatures:
+    def encode(self, state: InferenceState, frame: int, images: FrameImages | None = None) -> ImageFeatures:
         """Return a frame's image features, just made and kept; all else asks the store of the state first."""
         image = (images or self.images()).get(state.frames, frame)
         return state.features.put(frame, self.runtime.encode_image(image))
 
-    def visit(self, states: Sequence[InferenceState], frame: int, reverse: bool, images: Images | None = None) -> None:
+    def visit(
+        self, states: Sequence[InferenceState], frame: int, reverse: bool, images: FrameImages | None = None
+    ) -> None:
         """Track on a frame of each stack every object that is not prompted there and that the propagation has met."""
         self._encode_together([state for state in states if self._looks_at(state, frame, reverse)], frame, images)
         met = []
@@ -201,7 +204,7 @@ class Tracker:
         for _, bank in met:  # only now: a frame that cannot be read was not passed
             bank.direction[frame] = reverse
 
-    def _encode_together(self, states: Sequence[InferenceState], frame: int, images: Images | None) -> None:
+    def _encode_together(self, states: Sequence[InferenceState], frame: int, images: FrameImages | None) -> None:
         """Encode the images of a frame that differ from stack to stack, if they are small, as few batches.
 
         They go through the network faster so. The batches do not depend on which of them are known already, unless all
@@ -265,7 +268,7 @@ class Tracker:
         logits = entry.low_res_logits[None].to(self.model.device)
         return logits.clamp(-PREVIOUS_LOGIT_LIMIT, PREVIOUS_LOGIT_LIMIT)
 
-    def _moment(self, state: InferenceState, frame: int, reverse: bool, images: Images | None = None) -> Moment:
+    def _moment(self, state: InferenceState, frame: int, reverse: bool, images: FrameImages | None = None) -> Moment:
         return Moment(
             frame,
             reverse,
@@ -274,29 +277,25 @@ class Tracker:
             lambda index: self._views(state, index),
         )
 
-    def _features(self, state: InferenceState, frame: int, images: Images | None) -> ImageFeatures:
+    def _features(self, state: InferenceState, frame: int, images: FrameImages | None) -> ImageFeatures:
         features = state.features.get(frame)
         return self.encode(state, frame, images) if features is None else features
 
     def _views(self, state: InferenceState, frame: int) -> ImageFeatures:
-        """Return a frame's image features, with those of the mirrored frame where the model looks at both."""
-        features, looks_twice = state.features.get(frame), self.model.config.mirrored_view
-        if features is not None and (features.mirrored is not None or not looks_twice):
+        """Return a frame's image features in all views of the model."""
+        features, views = state.features.get(frame), self.model.other_views
+        if features is not None and len(features.views) == len(views):
             return features
         image = self.images().get(state.frames, frame)
-        if features is None:
-            features = self.runtime.encode_image(image)
-        if looks_twice:
-            features = features.with_mirrored(self.runtime.encode_image(image.flip(-1)))
-        return state.features.put(frame, features)
+        return state.features.put(frame, look(image, views, self.runtime.encode_image, known=features))
 
     def _step(self, state: InferenceState) -> FrameStep:
-        config, semantics = self.model.config, self.semantics
+        config, semantics, limit = self.model.config, self.semantics, self.options.max_conditioning_frames
         pointer_span = semantics.pointer_span(state.num_frames, config.pointers.max_in_memory)
         selection = SelectionRule(
             config.num_maskmem,
             pointer_span + 1,
-            self._option("max_conditioning_frames"),
+            semantics.max_conditioning_frames if limit is None else limit,
             semantics.keeps_first_conditioning_frame,
         )
         return FrameStep(
@@ -312,8 +311,3 @@ class Tracker:
             ),
             self.runtime,
         )
-
-    def _option(self, name: str) -> Any:
-        """Return an option where it was given, else what the reading says."""
-        given = getattr(self.options, name)
-        return getattr(self.semantics, name) if given is None else given

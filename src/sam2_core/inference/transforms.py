@@ -18,12 +18,12 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from sam2_core.inference.frames.contrast import Rgb
 from sam2_core.modeling.mask_decoder import upscale_masks
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-Rgb = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Size = tuple[int, int]
 """(height, width) in image pixels."""
 

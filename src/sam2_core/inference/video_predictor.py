@@ -21,7 +21,7 @@ from sam2_core.assembly import predictor_parts
 from sam2_core.checkpoints.load import open_model
 from sam2_core.errors import StackError
 from sam2_core.inference.disk_features import FeatureStores
-from sam2_core.inference.frames.opening import open_frames
+from sam2_core.inference.frames.opened_frames import open_frames
 from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.memory.snapshots import Snapshot
 from sam2_core.inference.memory.state_snapshots import restore_snapshot, take_snapshot
@@ -96,7 +96,7 @@ class SAM2VideoPredictor:
 
     def init_state(
         self,
-        video_path: Any,
+        video_path: object,
         offload_video_to_cpu: bool = False,
         offload_state_to_cpu: bool = False,
         async_loading_frames: bool = False,
@@ -109,7 +109,7 @@ class SAM2VideoPredictor:
         video_path
             A folder of JPEG, PNG or TIFF images, a video or TIFF file, a list of images, an array (T, H, W) or (T, H,
             W, C) of numpy, torch, dask or zarr, or any object with ``len`` and ``[i]``; see
-            `sam2_core.inference.frames.opening.open_frames`.
+            `sam2_core.inference.frames.opened_frames.open_frames`.
         offload_video_to_cpu, async_loading_frames
             Accepted for official scripts; frames are always read when needed, and never all held.
         offload_state_to_cpu
@@ -131,11 +131,11 @@ class SAM2VideoPredictor:
         inference_state: InferenceState,
         frame_idx: int,
         obj_id: int,
-        points: Any = None,
-        labels: Any = None,
+        points: object = None,
+        labels: object = None,
         clear_old_points: bool = True,
         normalize_coords: bool = True,
-        box: Any = None,
+        box: object = None,
         need_output: bool = True,
     ) -> Answer | None:
         """Return the frame's masks after points or a box for one object; the object is made if it is new.
@@ -185,7 +185,7 @@ class SAM2VideoPredictor:
         return self.add_new_points_or_box(*args, **kwargs)
 
     def add_new_mask(
-        self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: Any, need_output: bool = True
+        self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: object, need_output: bool = True
     ) -> Answer | None:
         """Return the frame's masks after a person drew one object's mask (H, W), which replaces its other prompts
         there; None without ``need_output``.
@@ -358,7 +358,7 @@ class SAM2VideoPredictor:
         """
         return take_snapshot(self.model, self.options.semantics, inference_state, whole_frames)
 
-    def restore(self, video_path: Any, snapshot: Snapshot, **options: Any) -> InferenceState:
+    def restore(self, video_path: object, snapshot: Snapshot, **options: Any) -> InferenceState:
         """Return a state over the same stack that knows what a snapshot says.
 
         Parameters

@@ -1,4 +1,4 @@
-"""Attention of one head whose values may be narrower than its keys, by the cheapest kernel at hand.
+"""Attention kernels: the cheapest one at hand, also for one head whose values are narrower than its keys.
 
 Memories are 64 channels wide and their keys 256: summing them as they are takes a quarter of the multiplications that
 summing projected values does. The choice of a kernel:
@@ -42,6 +42,21 @@ def suits_tiles(queries: Tensor, keys: Tensor) -> bool:
     """Return whether tiles beat torch's fused kernel: queries (..., Nq, E), keys (..., Nk, E) of any attention."""
     long = min(queries.shape[-2], keys.shape[-2]) >= TILE
     return long and infers_on_cpu(queries) and _for_tiles(queries) and onednn_is_on()
+
+
+def weighted_values(q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Tensor:
+    """Return `scaled_dot_product_attention` of (B, heads, N, E) each.
+
+    Long sequences in float32 on a CPU go through tiles. Where autocast trains on a CPU it is in float32: there the
+    bfloat16 backward pass takes four times as long as the float32 one (torch 2.13).
+    """
+    if dropout == 0 and suits_tiles(q, k):
+        return attend_narrow(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)).unflatten(0, q.shape[:2])
+    slow = q.device.type == "cpu" and torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")
+    if not slow:
+        return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+    with torch.autocast("cpu", enabled=False):
+        return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), dropout_p=dropout)
 
 
 def attend_narrow(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:

@@ -9,26 +9,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from sam2_core.kernels.narrow_values import attend_narrow, suits_tiles
+from sam2_core.kernels.narrow_values import attend_narrow, weighted_values
 from sam2_core.kernels.products import Linear, linear
 from sam2_core.modeling.position import rotate, rotate_in_place
-
-
-def weighted_values(q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Tensor:
-    """Return `scaled_dot_product_attention` of (B, heads, N, E) each.
-
-    Long sequences in float32 on a CPU go through tiles. Where autocast trains on a CPU it is in float32: there the
-    bfloat16 backward pass takes four times as long as the float32 one (torch 2.13).
-    """
-    if dropout == 0 and suits_tiles(q, k):
-        return attend_narrow(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)).unflatten(0, q.shape[:2])
-    slow = q.device.type == "cpu" and torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")
-    if not slow:
-        return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
-    with torch.autocast("cpu", enabled=False):
-        return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), dropout_p=dropout)
 
 
 class Attention(nn.Module):

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sam2_core.config import HieraConfig
+from sam2_core.kernels.narrow_values import weighted_values
 from sam2_core.kernels.products import ROWS, Linear, in_pieces
-from sam2_core.modeling.attention import weighted_values
 from sam2_core.modeling.layers import MLP
 from sam2_core.modeling.position import stretching
 

@@ -7,7 +7,7 @@ Source: ``sam2/modeling/backbones/image_encoder.py`` (facebookresearch/sam2, 2b9
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
@@ -27,38 +27,37 @@ class ImageFeatures:
     ----------
     stride16, stride8, stride4
         (B, C, h, w), (B, C/4, 2h, 2w) and (B, C/8, 4h, 4w).
-    mirrored
-        Of the same images mirrored left to right, where that was asked for. It concerns these images as they are: what
-        is selected, joined or added here has none.
+    views
+        Of the same images in each other view of the model, where that was asked for (`views.look`). They concern these
+        images as they are: what is selected, joined or added here has none.
     """
 
     stride16: Tensor
     stride8: Tensor
     stride4: Tensor
-    mirrored: ImageFeatures | None = field(default=None, kw_only=True)
+    views: tuple[ImageFeatures, ...] = field(default=(), kw_only=True)
+
+    @property
+    def maps(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Of all levels, the coarsest first."""
+        return self.stride16, self.stride8, self.stride4
 
     @classmethod
     def joined(cls, parts: Sequence[ImageFeatures]) -> ImageFeatures:
         """Return the features of several batches as one batch."""
-        maps = ([part.stride16, part.stride8, part.stride4] for part in parts)
-        return cls(*(torch.cat(level) for level in zip(*maps, strict=True)))
+        return cls(*(torch.cat(level) for level in zip(*(part.maps for part in parts), strict=True)))
 
     def select(self, index: Tensor) -> ImageFeatures:
         """Return the features of images ``index`` (O,), batch O."""
-        return ImageFeatures(self.stride16[index], self.stride8[index], self.stride4[index])
+        return ImageFeatures(*(level[index] for level in self.maps))
 
     def plus(self, other: ImageFeatures) -> ImageFeatures:
         """Return the sum of two, map by map."""
-        return ImageFeatures(self.stride16 + other.stride16, self.stride8 + other.stride8, self.stride4 + other.stride4)
-
-    def with_mirrored(self, mirrored: ImageFeatures | None) -> ImageFeatures:
-        """Return the same features, and with them those of the mirrored images."""
-        return replace(self, mirrored=mirrored)
+        return ImageFeatures(*(one + another for one, another in zip(self.maps, other.maps, strict=True)))
 
     def expand(self, count: int) -> ImageFeatures:
         """Return one image's features seen ``count`` times, without a copy."""
-        maps = (self.stride16, self.stride8, self.stride4)
-        return ImageFeatures(*(level.expand(count, *level.shape[1:]) for level in maps))
+        return ImageFeatures(*(level.expand(count, *level.shape[1:]) for level in self.maps))
 
 
 class FpnNeck(nn.Module):

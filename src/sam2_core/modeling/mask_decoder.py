@@ -41,15 +41,6 @@ class DecodedMasks:
     tokens: Tensor
     object_score_logits: Tensor
 
-    def averaged_with(self, mirrored: DecodedMasks) -> DecodedMasks:
-        """Return the mean with what was said of the mirrored image; the tokens stay, as they know left and right."""
-        return DecodedMasks(
-            logits=(self.logits + mirrored.logits.flip(-1)) / 2,
-            ious=(self.ious + mirrored.ious) / 2,
-            tokens=self.tokens,
-            object_score_logits=(self.object_score_logits + mirrored.object_score_logits) / 2,
-        )
-
 
 class TwoWayBlock(nn.Module):
     """Tokens look at themselves, then at the image; the image looks back."""

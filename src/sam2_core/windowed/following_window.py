@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from sam2_core.windowed.window import PointXY, SizeHW, Window, cut, window_at
 
 if TYPE_CHECKING:
-    from sam2_core.inference.frames.contrast import ContrastLimits, Frame
-    from sam2_core.inference.frames.opening import OpenedFrames
+    from sam2_core.inference.frames.contrast import Frame, LimitPairs
+    from sam2_core.inference.frames.opened_frames import OpenedFrames
 
 KEPT_FRAMES = 4
 
@@ -45,7 +45,7 @@ class RecentFrames:
         return self._frames[frame]
 
     @property
-    def contrast_limits(self) -> ContrastLimits | None:
+    def contrast_limits(self) -> LimitPairs | None:
         """Limits of the whole movie; a dark corner is not brightened."""
         return self.movie.contrast_limits
 
@@ -84,7 +84,7 @@ class FollowingWindow:
         return cut(self.movie[frame], self.window(frame))
 
     @property
-    def contrast_limits(self) -> ContrastLimits | None:
+    def contrast_limits(self) -> LimitPairs | None:
         """Limits of the whole movie."""
         return self.movie.contrast_limits
 

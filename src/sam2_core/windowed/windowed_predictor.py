@@ -25,7 +25,7 @@ from contextlib import closing
 from typing import Any
 
 from sam2_core.errors import PromptError
-from sam2_core.inference.frames.opening import open_frames
+from sam2_core.inference.frames.opened_frames import open_frames
 from sam2_core.inference.mask_logits import LogitPatch, WindowedLogits, as_numpy
 from sam2_core.inference.memory.snapshots import Snapshot
 from sam2_core.inference.prompt_inputs import mask_prompt, point_prompt

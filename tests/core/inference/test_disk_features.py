@@ -14,7 +14,7 @@ from stand_ins import movie
 from sam2_core import SAM2VideoPredictor
 from sam2_core.inference.disk_features import SLOW_FROM_PX, FeatureStores, bytes_per_frame, fingerprint
 from sam2_core.inference.feature_folder import FeatureFolder
-from sam2_core.inference.frames.opening import open_frames
+from sam2_core.inference.frames.opened_frames import open_frames
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
 

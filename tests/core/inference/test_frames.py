@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from sam2_core.errors import StackError
-from sam2_core.inference.frames.opening import FrameSource, frame_to_rgb, open_frames, read_rgb
+from sam2_core.inference.frames.contrast import frame_to_rgb
+from sam2_core.inference.frames.opened_frames import FrameSource, open_frames
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_arrays_tensors_and_lists_give_the_same_frames(movie: np.ndarray, wrap: 
     assert frames.contrast_limits is None
     for index in (0, 11, 5):
         np.testing.assert_array_equal(frames[index], movie[index])
-        np.testing.assert_array_equal(read_rgb(frames, index), movie[index])
+        np.testing.assert_array_equal(frames.read_rgb(index), movie[index])
     np.testing.assert_array_equal(frames[-1], movie[11])
     assert len(list(frames)) == 12
 
@@ -150,7 +151,7 @@ def test_read_rgb_takes_any_source() -> None:
             return np.arange(24, dtype=np.uint8).reshape(4, 6)
 
     source: FrameSource = Source()
-    np.testing.assert_array_equal(read_rgb(source, 0), frame_to_rgb(source[0]))
+    np.testing.assert_array_equal(open_frames(source).read_rgb(0), frame_to_rgb(source[0]))
 
 
 # --- what cannot be used -----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from sam2_core.errors import StackError
-from sam2_core.inference.frames.opening import OpenedFrames, open_frames
+from sam2_core.inference.frames.opened_frames import OpenedFrames, open_frames
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_only_the_asked_pages_are_decoded(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_empty_folder_and_folder_of_something_else(tmp_path: Path) -> None:
-    with pytest.raises(StackError, match="holds no JPEG, PNG or TIFF"):
+    with pytest.raises(StackError, match="holds no TIFF, PNG or JPEG images"):
         open_frames(tmp_path)
     (tmp_path / "stack.zarr").mkdir()
     with pytest.raises(StackError, match=r"zarr\.open"):

@@ -1,4 +1,4 @@
-"""Images read ahead of a run: the same ones, in time, never too many, and nothing left behind."""
+"""FrameImages read ahead of a run: the same ones, in time, never too many, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from stand_ins import movie
 
 from sam2_core import SAM2VideoPredictor, StackError
-from sam2_core.inference.frames.opening import OpenedFrames, open_frames
-from sam2_core.inference.frames.read_ahead import THREAD_NAME, Images, ImagesAhead
+from sam2_core.inference.frames.opened_frames import OpenedFrames, open_frames
+from sam2_core.inference.frames.read_ahead import THREAD_NAME, FrameImages, FrameImagesAhead
 
 CPU = torch.device("cpu")
 SIDE = 64
@@ -59,11 +59,11 @@ def opened(stack: Watched) -> OpenedFrames:
     return frames
 
 
-def ahead(order, count=2) -> ImagesAhead:
-    return ImagesAhead(SIDE, CPU, order, count)
+def ahead(order, count=2) -> FrameImagesAhead:
+    return FrameImagesAhead(SIDE, CPU, order, count)
 
 
-def is_read(stack: Watched, images: ImagesAhead, expected: list[int]) -> bool:
+def is_read(stack: Watched, images: FrameImagesAhead, expected: list[int]) -> bool:
     """Let the one reader come to the end of what was ordered, and compare."""
     images._reader.submit(lambda: None).result()
     return stack.read == expected
@@ -71,7 +71,7 @@ def is_read(stack: Watched, images: ImagesAhead, expected: list[int]) -> bool:
 
 @pytest.mark.parametrize("order", [range(8), range(7, -1, -1)])
 def test_images_are_the_same_and_the_next_ones_are_there(stack, order) -> None:
-    frames, plain = opened(stack), Images(SIDE, CPU)
+    frames, plain = opened(stack), FrameImages(SIDE, CPU)
     expected = {index: plain.get(frames, index) for index in order}
     stack.read.clear()
     with ahead(order) as images:

@@ -7,7 +7,7 @@ import torch
 
 from sam2_core import WindowedPredictor
 from sam2_core.inference.features import LruFeatures
-from sam2_core.inference.frames.opening import open_frames
+from sam2_core.inference.frames.opened_frames import open_frames
 from sam2_core.inference.memory.inference_state import InferenceState, PendingEntry, TrackedObject
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sam2_core.errors import StackError
-from sam2_core.inference.frames.opening import open_frames
+from sam2_core.inference.frames.opened_frames import open_frames
 from sam2_core.inference.frames.video_file import BUFFERED_FRAMES, VideoFrames
 
 av = pytest.importorskip("av")

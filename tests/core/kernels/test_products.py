@@ -11,7 +11,7 @@ from small_models import fresh_model
 from torch import nn
 from torch.nn import functional as F
 
-from sam2_core.kernels.narrow_values import TILE, suits_tiles
+from sam2_core.kernels.narrow_values import TILE, suits_tiles, weighted_values
 from sam2_core.kernels.products import (
     ROWS,
     Linear,
@@ -22,7 +22,6 @@ from sam2_core.kernels.products import (
     linear,
     suits_onednn,
 )
-from sam2_core.modeling.attention import weighted_values
 from sam2_core.modeling.layers import FEW_CHANNELS, MLP, LayerNorm2d
 from sam2_core.modeling.position import stretching
 from sam2_core.modeling.prompt_encoder import PromptBatch

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sam2_core.inference.frames.opening import FrameSource, OpenedFrames, open_frames
+from sam2_core.inference.frames.opened_frames import FrameSource, OpenedFrames, open_frames
 
 __all__ = ["FrameSource", "OpenedFrames", "open_frames"]

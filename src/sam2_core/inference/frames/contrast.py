@@ -17,7 +17,9 @@ from sam2_core.errors import StackError
 
 T = TypeVar("T", bound=np.generic)
 Frame = npt.NDArray[Any]
-ContrastLimits = tuple[tuple[float, float], ...]
+Rgb = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+"""(H, W, 3): uint8 as stored, or float32 in [0, 1]."""
+LimitPairs = tuple[tuple[float, float], ...]
 """One (low, high) per channel, or a single pair for all of them; low becomes 0, high becomes 1."""
 
 MAX_CHANNELS = 4
@@ -25,7 +27,7 @@ LOW_PERCENT, HIGH_PERCENT = 0.1, 99.9
 SAMPLED_PIXELS_PER_FRAME = 2**18
 
 
-def frame_to_rgb(frame: Frame, contrast_limits: object = None) -> npt.NDArray[np.uint8] | npt.NDArray[np.float32]:
+def frame_to_rgb(frame: Frame, contrast_limits: object = None) -> Rgb:
     """Return the frame with three channels, (H, W, 3): uint8 as stored, or float32 in [0, 1].
 
     Gray is repeated; of two channels the first becomes red, the second green, their mean blue; of four uint8 channels
@@ -92,7 +94,7 @@ def with_colour_channels(frame: Frame) -> Frame:
     return frame
 
 
-def parse_limits(contrast_limits: object) -> ContrastLimits | None:
+def parse_limits(contrast_limits: object) -> LimitPairs | None:
     """Return contrast limits as a tuple of pairs, or None when none were given.
 
     Raises
@@ -113,7 +115,7 @@ def parse_limits(contrast_limits: object) -> ContrastLimits | None:
     return tuple((float(low), float(high)) for low, high in pairs)
 
 
-def estimate_limits(frames: Iterable[Frame]) -> ContrastLimits:
+def estimate_limits(frames: Iterable[Frame]) -> LimitPairs:
     """Return one (low, high) per channel: the 0.1 and 99.9 percentiles over all given frames.
 
     Where these coincide (a nearly empty channel) the extremes are taken, and where even these coincide, (value, value +
@@ -154,7 +156,7 @@ def _robust_range(values: Frame) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1.0)
 
 
-def _stretch(frame: Frame, limits: ContrastLimits) -> npt.NDArray[np.float32]:
+def _stretch(frame: Frame, limits: LimitPairs) -> npt.NDArray[np.float32]:
     """Return (value - low) / (high - low), cut to [0, 1], float32, in the shape of the frame."""
     channels = 1 if frame.ndim == 2 else frame.shape[2]
     if len(limits) not in (1, channels):

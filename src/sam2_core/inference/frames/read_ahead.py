@@ -1,10 +1,10 @@
 """Images of frames as the model sees them: read when they are asked for, or a little ahead while the network runs.
 
-`Images` reads in the thread that asks. `ImagesAhead` is made for one run: a single thread reads, resizes and normalises
-the next frames in the direction of travel, and on CUDA copies them from pinned memory on a stream of its own. Every
-read of the run goes through that thread, so a lazy stack (dask, zarr, TIFF, video) is never read by two threads of the
-run. What goes wrong is raised where the frame is asked for. Closing waits for the read that is under way, and drops the
-others.
+`FrameImages` reads in the thread that asks. `FrameImagesAhead` is made for one run: a single thread reads, resizes and
+normalises the next frames in the direction of travel, and on CUDA copies them from pinned memory on a stream of its
+own. Every read of the run goes through that thread, so a lazy stack (dask, zarr, video) is never read by two threads of
+the run. What goes wrong is raised where the frame is asked for. Closing waits for the read that is under way, and drops
+the others.
 
 Reading ahead pays where the network runs elsewhere: `frames_ahead` is 2 on CUDA and MPS, and 0 on a CPU, whose cores
 the network has use for. It never happens for a source that says ``may_read_ahead = False``, such as a window whose
@@ -21,7 +21,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from sam2_core.inference.frames.opening import OpenedFrames, read_rgb
+from sam2_core.inference.frames.opened_frames import OpenedFrames
 from sam2_core.inference.transforms import prepare_video_frame
 
 FRAMES_AHEAD = {"cuda": 2, "mps": 2}
@@ -31,7 +31,7 @@ _Upload = tuple[Tensor, "torch.cuda.Event | None"]
 """An image, and the event after which it is on the device."""
 
 
-class Images:
+class FrameImages:
     """Images for a model input of that size, on that device, read when asked for."""
 
     def __init__(self, image_size: int, device: torch.device) -> None:
@@ -57,16 +57,16 @@ class Images:
         return self._prepared(frames, index).to(self._device)
 
     def _prepared(self, frames: OpenedFrames, index: int) -> Tensor:
-        return prepare_video_frame(read_rgb(frames, index), self._image_size)[None]
+        return prepare_video_frame(frames.read_rgb(index), self._image_size)[None]
 
 
-class ImagesAhead(Images):
+class FrameImagesAhead(FrameImages):
     """The same for one run, of which the next frames are read before they are asked for.
 
     Parameters
     ----------
     image_size, device
-        As for `Images`.
+        As for `FrameImages`.
     order
         The frames of the run, in the order in which they are visited.
     count

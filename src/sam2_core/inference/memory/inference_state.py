@@ -16,7 +16,7 @@ import torch
 
 from sam2_core.errors import PromptError
 from sam2_core.inference.features import FeatureStore
-from sam2_core.inference.frames.opening import OpenedFrames
+from sam2_core.inference.frames.opened_frames import OpenedFrames
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry
 from sam2_core.inference.memory.selection import Selected
 from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt

@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,7 +63,7 @@ class CompiledCall:
         self._how = how
         self._failed = False
 
-    def __call__(self, *args: Any) -> Tensors:
+    def __call__(self, *args: object) -> Tensors:
         """Return what the plain function does, up to rounding."""
         if not self._failed:
             try:
@@ -75,7 +74,7 @@ class CompiledCall:
                 self._give_up(error)
         return self._plain(*args)
 
-    def _run(self, *args: Any) -> Tensors:
+    def _run(self, *args: object) -> Tensors:
         if self._compiled is None:
             self._compiled = _compile(self._plain, self._how)
         return tuple(tensor.clone() for tensor in self._compiled(*args))

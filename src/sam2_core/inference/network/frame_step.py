@@ -84,7 +84,7 @@ class Moment:
 
     @property
     def views(self) -> ImageFeatures:
-        """Of this frame, mirrored too where the model wants it so."""
+        """Of this frame, in all views of the model."""
         return (self.views_of or self.features_of)(self.frame)
 
 

@@ -1,30 +1,33 @@
-"""Frames in, whatever holds them: a folder, a video or TIFF file, an array, a list, anything with length and index.
+"""Frames in, whatever holds them: a file or folder, an array, a list, anything with length and index.
 
 `open_frames` finds out what it was given and returns an `OpenedFrames`: a frame source that reads one frame when it is
 asked for it, checks it (shape, type, finite values, the size of the first frame), and keeps none. It also knows the
 contrast limits of the whole stack: given, or estimated once, on first use, from at most 16 evenly spaced frames.
-`read_rgb` gives a frame the way the model wants it, with three channels in a fixed range.
+`OpenedFrames.read_rgb` gives a frame the way the model wants it, with three channels in a fixed range.
 
-Not here: axes beyond (T, H, W, C) are chosen by the caller; resizing lives in `transforms`.
+Not here: files are read by `stored_images`; axes beyond (T, H, W, C) are chosen by the caller; resizing lives in
+`transforms`. No torch is needed.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
-from torch import Tensor, bfloat16
 
 from sam2_core.errors import StackError
 from sam2_core.inference.frames.contrast import (
     MAX_CHANNELS,
-    ContrastLimits,
     Frame,
+    LimitPairs,
+    Rgb,
     check_frame,
     estimate_limits,
     frame_to_rgb,
@@ -32,21 +35,15 @@ from sam2_core.inference.frames.contrast import (
     sampled_indices,
     with_colour_channels,
 )
-from sam2_core.inference.frames.picture_files import (
-    JPEG_SUFFIXES,
-    OTHER_IMAGE_SUFFIXES,
-    TIFF_SUFFIXES,
-    TiffFrames,
-    from_pillow,
-    image_paths,
-    read_image_file,
+from sam2_core.inference.frames.picture_files import picture_as_array
+from sam2_core.inference.frames.stored_images import (
+    StoredImages,
+    open_images,
+    read_or_tell,
+    read_plane,
+    without_alpha,
 )
 from sam2_core.inference.frames.video_file import VideoFrames
-from sam2_core.inference.transforms import Rgb
-
-__all__ = ["FrameSource", "OpenedFrames", "frame_to_rgb", "open_frames", "read_image_file", "read_rgb"]
-
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".gif")
 
 
 @runtime_checkable
@@ -65,11 +62,14 @@ class FrameSource(Protocol):
         ...
 
 
-class _Reader(Protocol):
-    """What `OpenedFrames` reads from: unchecked frames of any kind by index."""
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Unchecked frames of anything, by index; `frame_shape` is there where it is known before a frame is read."""
 
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int, /) -> Any: ...
+    read: Callable[[int], object]
+    count: int
+    frame_shape: tuple[int, ...] | None = None
+    may_read_ahead: bool = True
 
 
 class OpenedFrames:
@@ -84,23 +84,23 @@ class OpenedFrames:
     def __init__(self, reader: _Reader, contrast_limits: object = None) -> None:
         self._reader = reader
         self._given_limits = parse_limits(contrast_limits)
-        self._limits: ContrastLimits | None = None
+        self._limits: LimitPairs | None = None
         self._limits_known = False
         self._lock = threading.RLock()
-        if len(reader) == 0:
+        if reader.count == 0:
             raise StackError("the stack is empty: it has no frames")
-        shape = getattr(reader, "frame_shape", None)
         self._first: tuple[tuple[int, ...], np.dtype[Any]] | None = None
-        self.height, self.width = (shape if shape is not None else self[0].shape)[:2]
+        shape: tuple[int, ...] = reader.frame_shape or self[0].shape
+        self.height, self.width = shape[:2]
 
     def __len__(self) -> int:
         """Return the number of frames."""
-        return len(self._reader)
+        return self._reader.count
 
     @property
     def may_read_ahead(self) -> bool:
         """Whether a frame may be read before those in front of it were looked at; a source can say that it may not."""
-        return bool(getattr(self._reader, "may_read_ahead", True))
+        return self._reader.may_read_ahead
 
     def __iter__(self) -> Iterator[Frame]:
         """Read the frames one after the other."""
@@ -120,13 +120,13 @@ class OpenedFrames:
         if not 0 <= number < len(self):
             raise IndexError(f"frame {index} does not exist; the stack has {len(self)} frames")
         with self._lock:
-            frame = check_frame(as_array(self._reader[number]), f"frame {number}")
+            frame = check_frame(as_array(self._reader.read(number)), f"frame {number}")
             frame = frame.astype(frame.dtype.newbyteorder("="), copy=False)
             self._check_like_first(frame, number)
         return frame
 
     @property
-    def contrast_limits(self) -> ContrastLimits | None:
+    def contrast_limits(self) -> LimitPairs | None:
         """The (low, high) of each channel for the whole stack; None for uint8 frames shown as they are."""
         with self._lock:
             if not self._limits_known:
@@ -138,7 +138,7 @@ class OpenedFrames:
         """Return one frame as (H, W, 3): uint8 as stored, or float32 in [0, 1] by the stack's contrast limits."""
         return frame_to_rgb(self[index], self.contrast_limits)
 
-    def _estimated_limits(self) -> ContrastLimits | None:
+    def _estimated_limits(self) -> LimitPairs | None:
         if self[0].dtype == np.uint8:
             return None
         return estimate_limits(with_colour_channels(self[index]) for index in sampled_indices(len(self)))
@@ -163,10 +163,11 @@ def open_frames(source: object, *, contrast_limits: object = None) -> OpenedFram
     Parameters
     ----------
     source
-        A folder of JPEG, PNG or TIFF images (sorted by number when all names are numbers, else naturally); a video file
-        (or its bytes; needs the `video` extra); a TIFF file of many pages; a list or tuple of arrays, tensors, Pillow
-        images or paths; an array (T, H, W) or (T, H, W, C), C from 1 to 4, of numpy, torch, dask, zarr or anything else
-        with `shape` and `[i]`; any object with `len` and `[i]`.
+        The path of a TIFF (also .stk and .lsm), .npy, picture or video file (or the bytes of a video; needs the `video`
+        extra), or of a folder of JPEG, PNG, BMP or TIFF images (sorted by number when all names are numbers, else
+        naturally); a list or tuple of arrays, tensors, Pillow images or paths; an array (T, H, W) or (T, H, W, C), C
+        from 1 to 4, of numpy, torch, dask, zarr or anything else with `shape` and `[i]`; any object with `len` and
+        `[i]`, such as `napari_sam2.stacks.open_stack(path).movie()`, which reads zarr stores and chooses axes too.
     contrast_limits
         (low, high), or one pair per channel, for all frames. None: uint8 is shown as it is, other types by the 0.1 and
         99.9 percentiles of up to 16 frames; a source that has an attribute of this name is believed.
@@ -179,13 +180,13 @@ def open_frames(source: object, *, contrast_limits: object = None) -> OpenedFram
     if contrast_limits is None:
         if isinstance(source, OpenedFrames):
             return source
-        contrast_limits = getattr(source, "contrast_limits", None)
+        contrast_limits = _told(source, "contrast_limits", None)
     return OpenedFrames(_reader(source), contrast_limits)
 
 
-def read_rgb(frames: FrameSource, index: int) -> Rgb:
-    """Return one frame of any source as (H, W, 3), uint8 or float32 in [0, 1], by the contrast limits that it knows."""
-    return frame_to_rgb(frames[index], getattr(frames, "contrast_limits", None))
+def _told(source: object, name: str, otherwise: object) -> Any:
+    """Return what an object that a caller brought says about itself, if it says anything."""
+    return getattr(source, name, otherwise)
 
 
 def as_array(item: Any) -> Frame:
@@ -197,63 +198,69 @@ def as_array(item: Any) -> Frame:
         The item is none of these, or its file cannot be read.
     """
     if isinstance(item, str | os.PathLike):
-        return read_image_file(Path(item))
-    if isinstance(item, Tensor):
+        return _read_image_file(Path(item))
+    if hasattr(item, "detach"):  # a tensor, on whatever device
         item = item.detach().cpu()
-        return np.asarray(item.float() if item.dtype == bfloat16 else item)
+        return np.asarray(item.float() if "bfloat16" in str(item.dtype) else item)
     if isinstance(item, Image.Image):
-        return from_pillow(item)
+        name = str(_told(item, "filename", "") or "an image")
+        return without_alpha(read_or_tell(name, lambda: picture_as_array(item)))
     try:
         return np.asarray(item)
     except (TypeError, ValueError) as error:
         raise StackError(f"a frame of type {type(item).__name__} cannot be read as an array: {error}") from error
 
 
-class _ArrayFrames:
-    """Frames of an array-like (T, H, W[, C]): only `shape`, `[i]` and one frame's conversion are used."""
+def _open_stored(images: StoredImages, axes: str, path: Path) -> _Reader:
+    """Return the frames of a file with named axes: one axis may count them, channels (C) and samples (S) go last."""
+    sizes = list(zip(axes, images.data.shape, strict=True))
+    counting = [(axis, size) for axis, size in sizes if axis not in "YXSC" and size > 1]
+    if len(counting) > 1:
+        text = ", ".join(f"{axis}: {size}" for axis, size in counting)
+        raise StackError(f"{path} has several axes besides y and x ({text}); choose a plane of all but one first")
+    axis, count = counting[0] if counting else ("", 1)
+    held, channels = {other: 0 for other, _ in sizes if other not in "YXS"}, dict(sizes).get("C", 1)
 
-    def __init__(self, array: Any) -> None:
-        shape = tuple(int(side) for side in array.shape)
-        if len(shape) not in (3, 4):
-            hint = "; choose one position on the other axes first" if len(shape) > 4 else "; add the missing axis"
-            raise StackError(f"an array of {len(shape)} axes, shape {shape}, is not (T, H, W) or (T, H, W, C){hint}")
-        if len(shape) == 3 and 0 < shape[2] <= MAX_CHANNELS:
-            raise StackError(
-                f"shape {shape} looks like one image with channels; pass array[None] for a stack of one frame"
-            )
-        if len(shape) == 4 and not 1 <= shape[3] <= MAX_CHANNELS:
-            hint = (
-                "move the channels to the end"
-                if shape[1] <= MAX_CHANNELS
-                else "choose one position on the other axis first"
-            )
-            raise StackError(f"shape {shape} is not (T, H, W, C) with 1 to {MAX_CHANNELS} channels; {hint}")
-        self._array = array
-        self._length = shape[0]
-        self.may_read_ahead = getattr(array, "may_read_ahead", True)
-        self.frame_shape = shape[1:]
+    def read(index: int) -> Frame:
+        places = (held | {axis: index, "C": channel} for channel in range(channels))
+        planes = [read_plane(images.data, axes, place, f"{path}: frame {index}") for place in places]
+        return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
 
-    def __len__(self) -> int:
-        return self._length
+    return _Reader(read, count)
 
-    def __getitem__(self, index: int) -> Any:
-        return self._array[index]
+
+def _open_array(array: Any) -> _Reader:
+    """Return the frames of an array-like (T, H, W[, C]); only `shape`, `[i]` and one frame's conversion are used."""
+    shape = tuple(int(side) for side in array.shape)
+    if len(shape) not in (3, 4):
+        hint = "; choose one position on the other axes first" if len(shape) > 4 else "; add the missing axis"
+        raise StackError(f"an array of {len(shape)} axes, shape {shape}, is not (T, H, W) or (T, H, W, C){hint}")
+    if len(shape) == 3 and 0 < shape[2] <= MAX_CHANNELS:
+        raise StackError(f"shape {shape} looks like one image with channels; pass array[None] for a stack of one frame")
+    if len(shape) == 4 and not 1 <= shape[3] <= MAX_CHANNELS:
+        first_is_small = shape[1] <= MAX_CHANNELS
+        hint = "move the channels to the end" if first_is_small else "choose one position on the other axis first"
+        raise StackError(f"shape {shape} is not (T, H, W, C) with 1 to {MAX_CHANNELS} channels; {hint}")
+    return _Reader(array.__getitem__, shape[0], shape[1:], bool(_told(array, "may_read_ahead", True)))
 
 
 def _open_path(path: Path) -> _Reader:
-    name = path.name.lower()
-    if path.is_dir():
-        return image_paths(path)
-    if not path.exists():
-        raise StackError(f"{path} does not exist")
-    if name.endswith(TIFF_SUFFIXES):
-        return TiffFrames(path)
-    if name.endswith(VIDEO_SUFFIXES):
-        return VideoFrames(path)
-    if name.endswith(JPEG_SUFFIXES + OTHER_IMAGE_SUFFIXES):
-        return [path]
-    known = " ".join(TIFF_SUFFIXES + VIDEO_SUFFIXES)
-    raise StackError(f"{path} is of no known kind; pass a folder of images, one of {known}, or an array")
+    images = open_images(path.expanduser())
+    if images.tiff is not None and path.is_dir():
+        in_a_file = zip(images.tiff.axes, images.tiff.shape, strict=True)
+        count = math.prod(size for axis, size in in_a_file if axis not in "YXSC")
+        if count > 1:
+            raise StackError(f"a file of {path} holds {count} images; pass the file itself to read it as a stack")
+    return _open_array(images.data) if images.axes is None else _open_stored(images, images.axes, path)
+
+
+def _read_image_file(path: Path) -> Frame:
+    if not path.is_file():
+        raise StackError(f"{path} does not exist or is not a file")
+    frames = _open_path(path)
+    if frames.count != 1:
+        raise StackError(f"{path} holds {frames.count} images; pass the file itself to read it as a stack")
+    return np.asarray(frames.read(0))
 
 
 def _reader(source: Any) -> _Reader:
@@ -262,13 +269,14 @@ def _reader(source: Any) -> _Reader:
     if isinstance(source, str | os.PathLike):
         return _open_path(Path(source))
     if isinstance(source, bytes):
-        return VideoFrames(source)
+        video = VideoFrames(source)
+        return _Reader(video.__getitem__, len(video))
     if isinstance(source, Image.Image):
         raise StackError("a single image is not a stack; pass a list of images")
-    if hasattr(source, "shape") and hasattr(source, "__getitem__"):
-        return _ArrayFrames(source)
-    if hasattr(source, "__len__") and hasattr(source, "__getitem__") and not isinstance(source, dict):
-        return source
+    if hasattr(source, "__getitem__") and hasattr(source, "shape"):
+        return _open_array(source)
+    if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, dict):
+        return _Reader(source.__getitem__, len(source), None, bool(_told(source, "may_read_ahead", True)))
     raise StackError(
         f"{type(source).__name__} cannot be read as frames; pass a folder, a video or TIFF file, an array (T, H, W) or "
         "(T, H, W, C), a list of images, or an object with len() and [i]"

@@ -1,0 +1,192 @@
+"""What reads a file, for all who open one: TIFF, .npy, a picture, a folder of images, a video; zarr is not read here.
+
+`open_images` picks the reader by what the path is, and gives an array of which a plane is read when it is asked for,
+and the axes that the file names. What the axes mean, and how pixel sizes are said, is decided by those who ask
+(`opened_frames`, `napari_sam2.stacks`). No torch is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from sam2_core.errors import StackError
+from sam2_core.inference.frames.contrast import Frame
+from sam2_core.inference.frames.picture_files import (
+    JPEG_SUFFIXES,
+    OTHER_PICTURE_SUFFIXES,
+    files_of_one_kind,
+    read_picture,
+)
+from sam2_core.inference.frames.tiff_file import TIFF_SUFFIXES, Index, TiffImages
+from sam2_core.inference.frames.video_file import VideoFrames
+
+T = TypeVar("T")
+
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".gif")
+FOLDER_KINDS = (JPEG_SUFFIXES, OTHER_PICTURE_SUFFIXES, TIFF_SUFFIXES)
+KNOWN_KINDS = "TIFF, OME-TIFF, .stk, .lsm, zarr, OME-Zarr, .npy, PNG, JPEG, BMP, a video, or a folder of images"
+_ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
+
+
+class LazyArray(Protocol):
+    """Whatever has a shape and a dtype and gives numpy (or something numpy can take) when indexed."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the dimensions."""
+
+    @property
+    def dtype(self) -> Any:
+        """Type of one element, something numpy understands."""
+
+    def __getitem__(self, index: Index, /) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImages:
+    """What a file or a folder holds, as a lazy array.
+
+    Attributes
+    ----------
+    data
+        Indexing it reads: whole numbers on the axes that count planes, anything on those of a plane.
+    name
+        For people: that of the file.
+    axes
+        One letter per dimension, None if the file does not say.
+    tiff
+        The TIFF file behind it, or the first one of a folder, for what else it says; None for another kind.
+    """
+
+    data: LazyArray
+    name: str
+    axes: str | None = None
+    tiff: TiffImages | None = None
+
+
+class ImagesByNumber:
+    """Images of one size as one array, each read by a function when the first axis is indexed."""
+
+    def __init__(self, read: Callable[[int], Frame], count: int) -> None:
+        first = read(0)
+        self._read = read
+        self.shape = (count, *first.shape)
+        self.dtype = first.dtype
+
+    def __getitem__(self, index: tuple[Any, ...]) -> Frame:
+        return self._read(int(index[0]))[index[1:]]
+
+
+def read_or_tell(what: str, read: Callable[[], T]) -> T:
+    """Return what was read; where that goes wrong, `what` opens the text of the error.
+
+    Raises
+    ------
+    StackError
+        The data are damaged.
+    """
+    try:
+        return read()
+    except (StackError, MemoryError):
+        raise
+    except Exception as error:  # codecs and stores raise many types on damaged data
+        raise StackError(f"{what} cannot be read ({error}); the file may be damaged or cut short.") from error
+
+
+def read_plane(data: LazyArray, axes: str, held: Mapping[str, int], what: str) -> Frame:
+    """Return one plane (H, W), or (H, W, samples) of a colour image, without its alpha sample.
+
+    Parameters
+    ----------
+    data, axes
+        The array, and a letter for each of its dimensions.
+    held
+        Where each dimension besides Y, X and S is held.
+    what
+        Opens the text of an error.
+    """
+    key = tuple(slice(None) if axis in "YXS" else held[axis] for axis in axes)
+    plane = read_or_tell(what, lambda: np.asarray(data[key]))
+    order = [axis for axis in axes if axis in "YXS"]
+    return without_alpha(plane.transpose([order.index(axis) for axis in "YXS" if axis in order]))
+
+
+def without_alpha(picture: Frame) -> Frame:
+    """Return a picture (H, W) or (H, W, samples) without its alpha sample, which comes after one or three others."""
+    if picture.ndim == 3 and picture.shape[2] in (2, 4):
+        picture = picture[:, :, :-1]
+    return picture[:, :, 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
+
+
+def is_zarr(path: Path) -> bool:
+    """Return whether a path is a zarr store, or is meant to be one."""
+    return path.is_dir() and (path.suffix == ".zarr" or any((path / name).exists() for name in _ZARR_FILES))
+
+
+def open_images(path: Path, scene: int | str | None = None) -> StoredImages:
+    """Return the images of a file or folder, of which nothing but the first one is read.
+
+    Parameters
+    ----------
+    path
+        A TIFF, .npy, picture or video file (needs the `video` extra), or a folder of pictures or TIFFs of one kind.
+    scene
+        Which image of a TIFF that holds several (index or name); see `TiffImages`.
+
+    Raises
+    ------
+    StackError
+        There is nothing at the path, or nothing that can be read.
+    """
+    name = path.name.lower()
+    if path.is_dir():
+        return _open_folder(path)
+    if not path.exists():
+        raise StackError(f"There is no file or folder here: {path} does not exist; check the path.")
+    if name.endswith(TIFF_SUFFIXES):
+        tiff = TiffImages(path, scene)
+        return StoredImages(tiff, path.name.removesuffix(path.suffix).removesuffix(".ome"), tiff.axes, tiff)
+    if name.endswith(VIDEO_SUFFIXES):
+        video = VideoFrames(path)
+        return StoredImages(ImagesByNumber(video.__getitem__, len(video)), path.stem, "TYXS")
+    if name.endswith(JPEG_SUFFIXES + OTHER_PICTURE_SUFFIXES):
+        picture = read_picture(path)
+        return StoredImages(picture, path.stem, "YX" if picture.ndim == 2 else "YXS")
+    if name.endswith(".npy"):
+        return _open_npy(path)
+    raise StackError(f"{path} is of no known kind ({path.suffix or 'no suffix'}); use {KNOWN_KINDS}.")
+
+
+def _open_npy(path: Path) -> StoredImages:
+    try:
+        return StoredImages(np.load(path, mmap_mode="r", allow_pickle=False), path.stem)
+    except (ValueError, EOFError, OSError) as error:
+        raise StackError(f"{path} cannot be read as a .npy array ({error}).") from error
+
+
+def _open_folder(folder: Path) -> StoredImages:
+    if is_zarr(folder):
+        raise StackError(
+            f"{folder} is a zarr store; open it with zarr.open and pass the array, or pass "
+            "napari_sam2.stacks.open_stack(path).movie()"
+        )
+    paths = files_of_one_kind(folder, FOLDER_KINDS)
+    first = open_images(paths[0])
+    shape = tuple(first.data.shape)
+
+    def read(number: int) -> Frame:
+        image = read_or_tell(str(paths[number]), lambda: np.asarray(open_images(paths[number]).data[()]))
+        if image.shape != shape:
+            raise StackError(
+                f"{paths[number].name} has shape {image.shape}, but the first image of the folder has {shape}; all "
+                "images of a stack need one size."
+            )
+        return image
+
+    axes = None if first.axes is None or "T" in first.axes else "T" + first.axes
+    return replace(first, data=ImagesByNumber(read, len(paths)), name=folder.name, axes=axes)
