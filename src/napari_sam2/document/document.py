@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from napari_sam2.document.joined_prompts import joined, same_prompt
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.polygons import mask_of_polygon
 from napari_sam2.document.prompt import Prompt, gathered
 from napari_sam2.document.prompt_map import PromptKey, PromptMap
 from sam2_core.errors import PromptError
 
-__all__ = ["Document", "DocumentDiff", "PromptKey", "difference", "joined", "mask_of_polygon", "same_prompt"]
+__all__ = ["Document", "DocumentDiff", "PromptKey", "difference", "mask_of_polygon"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +122,7 @@ class Document:
         prompts = self.prompts_of(into)
         for frame, prompt in self._map.of_object(other).items():
             moved = replace(prompt, object_id=into)
-            prompts[frame] = joined(prompts[frame], moved) if frame in prompts else moved
+            prompts[frame] = prompts[frame].joined(moved) if frame in prompts else moved
         kept = self.objects[into]
         about = replace(kept, name=kept.name or self.objects[other].name, parent=self._merged_parent(into, other))
         objects = _without({**self.objects, into: about}, other, heir=into)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from napari_sam2.document.document import Document, PromptKey, same_prompt
+from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.engine.jobs import CancelToken, Job, PropagateJob, Span
 from napari_sam2.engine.memory import Base, forget_visit, home, leave_window, only, put_in_order, score
@@ -198,7 +198,7 @@ class Engine:
                 self._clear(key)
         for key in [key for key in self._given if key not in prompts]:
             self._clear(key)
-        changed = [key for key, prompt in prompts.items() if not same_prompt(self._given.get(key), prompt)]
+        changed = [key for key, prompt in prompts.items() if self._given.get(key) != prompt]
         for key in changed:
             self._remembered.prompt_changed(key)
         waited_for = [key for key in job.unshown if key in prompts]
@@ -231,7 +231,7 @@ class Engine:
         if old is not None and extends(old, prompt):
             said = len(old.points_yx)
         elif old is not None:
-            self._bases[key] = self._clear(key, is_said_again=same_prompt(old, prompt))
+            self._bases[key] = self._clear(key, is_said_again=old == prompt)
         else:
             self._bases[key] = Base.of(self._state, object_id, frame)
         if self._bases.get(key) is None:

@@ -17,17 +17,7 @@ from napari_sam2.document.prompt import Prompt
 
 def extends(old: Prompt, new: Prompt) -> bool:
     """Return whether a prompt says what the old one says, and then has more clicks."""
-    same_mask = old.mask is new.mask or (
-        old.mask is not None and new.mask is not None and np.array_equal(old.mask, new.mask)
-    )
-    count = len(old.points_yx)
-    return (
-        same_mask
-        and old.box_yx == new.box_yx
-        and count < len(new.points_yx)
-        and new.points_yx[:count] == old.points_yx
-        and new.labels[:count] == old.labels
-    )
+    return new.extends(old)
 
 
 def give(predictor: Any, state: Any, prompt: Prompt, said: int | None = None) -> Any:

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from dataclasses import asdict
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -30,7 +31,7 @@ PREVIOUS_FILE = "session.previous.json"
 def write_document(folder: Path, saved: SavedSession, log_name: str) -> None:
     """Write session.json and the masks of prompts that it names; the one before stays as session.previous.json."""
     prompts = [saved.document.prompts[key] for key in sorted(saved.document.prompts)]
-    entries = [_prompt_entry(prompt, write_prompt_mask(folder, prompt)) for prompt in prompts]
+    entries = [PromptEntry.of(prompt, partial(write_prompt_mask, folder)) for prompt in prompts]
     objects = [ObjectEntry(**asdict(info)) for info in saved.document.objects.values()]
     record = saved.stack
     stack = StackEntry(**asdict(record) | {"shape": list(record.shape)}) if record is not None else None
@@ -81,7 +82,8 @@ def session_of(folder: Path, document: SessionDocument, notes: list[str]) -> Sav
     prompts: dict[MaskKey, Prompt] = {}
     for number, entry in enumerate(document.prompts):
         try:
-            prompts[entry.object_id, entry.frame] = _prompt(folder, entry, f"{SESSION_FILE}, entry {number + 1}")
+            read = partial(read_prompt_mask, folder, entry.object_id)
+            prompts[entry.object_id, entry.frame] = entry.prompt(f"{SESSION_FILE}, entry {number + 1}", read)
         except PromptError as error:
             notes.append(f"object {entry.object_id}, frame {entry.frame}: {error} The prompt is left out.")
     objects = {entry.object_id: ObjectInfo(**entry.model_dump()) for entry in document.objects}
@@ -93,23 +95,6 @@ def session_of(folder: Path, document: SessionDocument, notes: list[str]) -> Sav
         source=_found_source(folder, document.source),
         axes=document.source.axes,
         stack=None if stack is None else StackRecord(tuple(stack.shape), stack.dtype, stack.fingerprint),
-    )
-
-
-def _prompt(folder: Path, entry: PromptEntry, origin: str) -> Prompt:
-    mask = None if entry.mask is None else read_prompt_mask(folder / entry.mask, entry.object_id)
-    points = tuple((float(y), float(x)) for y, x in entry.points_yx)
-    return Prompt(entry.object_id, entry.frame, points, tuple(entry.labels), entry.box_yx, mask, origin)
-
-
-def _prompt_entry(prompt: Prompt, mask: str | None) -> PromptEntry:
-    return PromptEntry(
-        object_id=prompt.object_id,
-        frame=prompt.frame,
-        points_yx=list(prompt.points_yx),
-        labels=[1 if label else 0 for label in prompt.labels],
-        box_yx=prompt.box_yx,
-        mask=mask,
     )
 
 

@@ -15,19 +15,17 @@ from typing import Any
 import numpy as np
 
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.prompt_parts import BoolArray
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.masks.overlaps import label_dtype
 from sam2_core.errors import PromptError
 
 PROMPT_FOLDER = "prompts"
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
-def write_prompt_mask(folder: Path, prompt: Prompt) -> str | None:
-    """Return the name, within the session folder, of the file that holds a prompt's mask; None if it has none."""
-    if prompt.mask is None:
-        return None
-    mask = np.ascontiguousarray(prompt.mask, dtype=bool)
+def write_prompt_mask(folder: Path, prompt: Prompt, mask: BoolArray) -> str:
+    """Return the name, within the session folder, of the file that holds a prompt's mask, written if it is new."""
+    mask = np.ascontiguousarray(mask, dtype=bool)
     digest = hashlib.sha256(repr(mask.shape).encode() + np.packbits(mask).tobytes()).hexdigest()[:12]
     name = f"{PROMPT_FOLDER}/object{prompt.object_id}_frame{prompt.frame}_{digest}.tif"
     path = folder / name
@@ -37,8 +35,8 @@ def write_prompt_mask(folder: Path, prompt: Prompt) -> str | None:
     return name
 
 
-def read_prompt_mask(path: Path, object_id: int) -> Mask:
-    """Return where a label TIFF holds an object's id.
+def read_prompt_mask(folder: Path, object_id: int, name: str) -> BoolArray:
+    """Return where the label TIFF of a name, within the session folder, holds an object's id.
 
     Raises
     ------
@@ -47,6 +45,7 @@ def read_prompt_mask(path: Path, object_id: int) -> Mask:
     """
     import tifffile
 
+    path = folder / name
     try:
         image = np.asarray(tifffile.imread(path))
     except (OSError, ValueError, RuntimeError, tifffile.TiffFileError) as error:
