@@ -34,6 +34,7 @@ class MaskStatus(StrEnum):
     edited = "edited"
     stale = "stale"
     absent = "absent"
+    imported = "imported"
 
     @property
     def code(self) -> int:
@@ -47,6 +48,7 @@ _CODES = {
     MaskStatus.edited: 3,
     MaskStatus.stale: 4,
     MaskStatus.absent: 5,
+    MaskStatus.imported: 6,
 }
 
 
@@ -185,7 +187,14 @@ class StoredMask:
         return replace(self, status=status)
 
 
-_STANDING = (MaskStatus.edited, MaskStatus.prompted, MaskStatus.stale, MaskStatus.tracked, MaskStatus.absent)
+_STANDING = (
+    MaskStatus.edited,
+    MaskStatus.prompted,
+    MaskStatus.imported,
+    MaskStatus.stale,
+    MaskStatus.tracked,
+    MaskStatus.absent,
+)
 
 
 @dataclass(frozen=True, slots=True)
