@@ -64,7 +64,7 @@ class Document:
         for event in events:
             self.check_object(event.object_id)
         for division in divisions:
-            if division.of_children(self.objects) != division:
+            if division.following({}, self.objects) != division:
                 raise PromptError(f"{division} needs daughters whose parent is {division.mother}; use with_division.")
 
     @classmethod
@@ -247,14 +247,13 @@ class Document:
 
         Divisions and events follow: they get new names from a frame on, and lose who is gone or has another parent.
         """
-        divided = filter(None, [one.renamed(names) if one.frame >= from_frame else one for one in self.divisions])
-        divisions = filter(None, [one.of_children(objects) for one in divided])
+        divisions = [one.following(names if one.frame >= from_frame else {}, objects) for one in self.divisions]
         events = [one.renamed(names) if one.frame >= from_frame else one for one in self.events]
         return replace(
             self,
             prompts=self._map.with_objects(prompts),
             objects=objects,
-            divisions=tuple(divisions),
+            divisions=tuple(filter(None, divisions)),
             events=tuple(one for one in events if one.object_id in objects),
         )
 
@@ -264,9 +263,11 @@ class Document:
         behind = [one for one in self.divisions if one.frame >= from_frame]
         for daughter in (one for division in behind for one in division.daughters):
             objects[daughter] = replace(objects[daughter], parent=None)
-        for division in filter(None, [one.renamed(names) for one in behind]):
-            for daughter in (one for one in division.daughters if objects[one].parent is None):
-                objects[daughter] = replace(objects[daughter], parent=division.mother)
+        for division in behind:
+            for daughter in (names.get(one, one) for one in division.daughters):
+                if objects[daughter].parent is None:
+                    mother = names.get(division.mother, division.mother)
+                    objects[daughter] = replace(objects[daughter], parent=mother)
         return objects
 
     def _check_pair(self, first: int, second: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
@@ -63,20 +63,9 @@ class Division:
                 f"object {self.mother} cannot divide into {list(self.daughters)}; give other objects, each once."
             )
 
-    def renamed(self, names: Names) -> Division | None:
-        """Return the division under other names; None where no daughter is left besides the mother."""
+    def following(self, names: Names, objects: Mapping[int, ObjectInfo]) -> Division | None:
+        """Return the division under other names, with the daughters whose parent is the mother; None without any."""
         mother = names.get(self.mother, self.mother)
-        daughters = dict.fromkeys(names.get(one, one) for one in self.daughters)
-        return self._with(mother, [one for one in daughters if one != mother])
-
-    def of_children(self, objects: Mapping[int, ObjectInfo]) -> Division | None:
-        """Return the division with the daughters that are known as the mother's children; None without any."""
-        return self._with(self.mother, [one for one in self.daughters if _parent(objects, one) == self.mother])
-
-    def _with(self, mother: int, daughters: Iterable[int]) -> Division | None:
-        kept = tuple(daughters)
-        return replace(self, mother=mother, daughters=kept) if kept else None
-
-
-def _parent(objects: Mapping[int, ObjectInfo], object_id: int) -> int | None:
-    return objects[object_id].parent if object_id in objects else None
+        renamed = dict.fromkeys(names.get(one, one) for one in self.daughters)
+        daughters = tuple(one for one in renamed if one in objects and objects[one].parent == mother)
+        return replace(self, mother=mother, daughters=daughters) if daughters else None

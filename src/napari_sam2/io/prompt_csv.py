@@ -69,11 +69,11 @@ def format_csv(prompts: Iterable[Prompt]) -> str:
     writer.writeheader()
     for prompt in prompts:
         where = {"object_id": prompt.object_id, "frame": prompt.frame}
-        writer.writerows(where | row for part in prompt.parts for row in _rows(part, prompt.place))
+        writer.writerows({**where, **row} for part in prompt.parts for row in _rows(part, prompt.place))
     return text.getvalue()
 
 
-def _rows(part: PromptPart, place: str) -> Iterator[dict[str, object]]:
+def _rows(part: PromptPart, place: str) -> Iterator[Mapping[str, object]]:
     """Yield what stands in a table about a part of a prompt."""
     if isinstance(part, Clicks):
         for (y, x), label in zip(part.points_yx, part.labels, strict=True):

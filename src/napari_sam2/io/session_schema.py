@@ -92,7 +92,8 @@ class SessionDocument(BaseModel):
     @property
     def mask_files(self) -> set[str]:
         """The files of masks that it names."""
-        return {entry.mask for entry in (*self.prompts, *self.proposals) if entry.mask is not None}
+        names = [*(entry.mask for entry in self.prompts), *(entry.mask for entry in self.proposals)]
+        return {name for name in names if name is not None}
 
 
 def parse_session(content: Any, name: str) -> SessionDocument:
