@@ -2,7 +2,7 @@
 
 Prompts are values and speak (y, x) in pixels of the image. `gathered` joins what was given in pieces, `check_prompts`
 says what does not fit the movie, `typical_diameter` how large the objects are. Files are read in `io`; the model's
-(x, y) is made in `engine.prompt_replay`.
+(x, y) is made in `give_prompt`.
 """
 
 from __future__ import annotations

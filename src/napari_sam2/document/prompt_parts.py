@@ -1,7 +1,7 @@
 """What a prompt can be made of: clicks, a box or a mask, as values that compare, join, check and write themselves.
 
 A new type of prompt is one more class here, its field in `Prompt` and in the prompt file (`io.prompt_schema`), and what
-it means to a predictor (`engine.prompt_replay`). Whatever else handles prompts goes by `Prompt.parts`.
+it means to a predictor (`engine.give_prompt`). Whatever else handles prompts goes by `Prompt.parts`.
 """
 
 from __future__ import annotations
