@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from napari_sam2.document.prompt import typical_diameter
 from napari_sam2.session import Prompt, check_prompts, gathered
 from sam2_core.errors import PromptError
 
@@ -62,3 +65,65 @@ def test_no_prompts_at_all_are_refused_and_good_ones_pass():
     with pytest.raises(PromptError, match="There are no prompts"):
         check_prompts([], SHAPE)
     check_prompts([Prompt(1, 9, ((59.0, 79.0),), (1,), (0.0, 0.0, 60.0, 80.0), np.ones((60, 80), bool))], SHAPE)
+
+
+def square(rows: slice) -> np.ndarray:
+    mask = np.zeros((6, 8), bool)
+    mask[rows] = True
+    return mask
+
+
+WHOLE = Prompt(1, 0, ((1.0, 2.0), (3.0, 4.0)), (1, 0), (0.0, 0.0, 5.0, 5.0), square(slice(0, 2)), origin="a.json")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"points_yx": ((1.0, 2.0), (3.0, 4.5))},
+        {"labels": (1, 1)},
+        {"box_yx": None},
+        {"mask": None},
+        {"mask": square(slice(0, 3))},
+        {"frame": 1},
+        {"object_id": 2},
+    ],
+)
+def test_prompts_are_equal_where_they_say_the_same_pixels_included(other):
+    again = replace(WHOLE, mask=square(slice(0, 2)), origin="elsewhere")
+    assert again == WHOLE
+    assert hash(again) == hash(WHOLE)
+    assert replace(WHOLE, **other) != WHOLE
+
+
+def test_a_prompt_is_made_of_parts_and_can_be_made_from_them():
+    assert [part.kind for part in WHOLE.parts] == ["clicks", "box", "mask"]
+    assert Prompt(1, 0, mask=square(slice(4, 5))).saying(WHOLE.parts) == WHOLE
+
+
+def test_joining_takes_the_parts_of_both():
+    other = Prompt(2, 7, ((5.0, 5.0),), (1,), (1.0, 1.0, 6.0, 4.0))
+    joined = WHOLE.joined(other)
+    assert joined == Prompt(1, 0, (*WHOLE.points_yx, (5.0, 5.0)), (1, 0, 1), (0.0, 0.0, 6.0, 5.0), WHOLE.mask)
+    united = Prompt(1, 0, mask=square(slice(4, 5))).joined(WHOLE)
+    np.testing.assert_array_equal(united.mask, square(slice(0, 2)) | square(slice(4, 5)))
+
+
+def test_completing_adds_only_what_is_not_said():
+    said = Prompt(1, 0, ((5.0, 5.0),), (1,))
+    assert said.completed(WHOLE) == replace(WHOLE, points_yx=((5.0, 5.0),), labels=(1,))
+    assert WHOLE.completed(said) == WHOLE
+
+
+def test_only_more_clicks_extend_a_prompt():
+    fewer = replace(WHOLE, points_yx=WHOLE.points_yx[:1], labels=(1,))
+    assert WHOLE.extends(fewer)
+    assert WHOLE.extends(replace(WHOLE, points_yx=(), labels=(), mask=WHOLE.mask.copy()))
+    for no in (WHOLE, replace(fewer, labels=(0,)), replace(fewer, mask=None), replace(fewer, box_yx=None)):
+        assert not WHOLE.extends(no)
+
+
+def test_the_diameter_is_that_of_the_first_prompt_a_mask_before_a_box():
+    disc = Prompt(1, 0, box_yx=(0.0, 0.0, 4.0, 9.0), mask=square(slice(0, 2)))
+    assert typical_diameter([disc]) == pytest.approx((4 * 16 / np.pi) ** 0.5)
+    assert typical_diameter([Prompt(1, 0, box_yx=(0.0, 0.0, 4.0, 9.0)), replace(disc, frame=3)]) == pytest.approx(6.0)
+    assert typical_diameter([Prompt(1, 0, ((1.0, 1.0),), (1,))]) is None

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.engine.give_prompt import extends, give_prompt
+from napari_sam2.engine.give_prompt import give_prompt
 
 
 class Recorder:
@@ -66,11 +66,11 @@ def test_a_box_alone_is_one_call():
 
 def test_a_prompt_extends_another_only_by_clicks_at_its_end():
     shorter = replace(WHOLE, points_yx=WHOLE.points_yx[:2], labels=WHOLE.labels[:2])
-    assert extends(shorter, WHOLE)
-    assert extends(shorter, replace(WHOLE, mask=WHOLE.mask.copy()))
-    assert not extends(WHOLE, shorter)
-    assert not extends(WHOLE, WHOLE)
-    assert not extends(replace(shorter, labels=(1, 1)), WHOLE)
-    assert not extends(replace(shorter, box_yx=None), WHOLE)
-    assert not extends(replace(shorter, mask=np.zeros((50, 60), bool)), WHOLE)
-    assert not extends(replace(shorter, mask=None), WHOLE)
+    assert WHOLE.extends(shorter)
+    assert replace(WHOLE, mask=WHOLE.mask.copy()).extends(shorter)
+    assert not shorter.extends(WHOLE)
+    assert not WHOLE.extends(WHOLE)
+    assert not WHOLE.extends(replace(shorter, labels=(1, 1)))
+    assert not WHOLE.extends(replace(shorter, box_yx=None))
+    assert not WHOLE.extends(replace(shorter, mask=np.zeros((50, 60), bool)))
+    assert not WHOLE.extends(replace(shorter, mask=None))

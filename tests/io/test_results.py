@@ -164,3 +164,12 @@ def test_labels_as_an_array_are_made_frame_by_frame_and_can_leave_out_what_is_st
     assert array[2:].shape == (0, *SIZE)
     good = open_stack(ResultLabels(made, {MaskStatus.tracked}), "TYX").movie()
     assert [np.unique(labels).tolist() for labels in good] == [[0, 1], [0, 2, 4]]
+
+
+def test_an_object_under_another_is_on_no_track_there(tmp_path):
+    frames = {(1, frame): square(0, 0, side=2) for frame in range(4)} | {(2, 2): square(0, 0, side=5, logit=9)}
+    export_ctc(tmp_path / "ctc", results(frames))
+    lines, images = ctc(tmp_path / "ctc")
+    assert lines == [(1, 0, 1, 0), (2, 2, 2, 0), (3, 3, 3, 1)]
+    assert [sorted(set(np.unique(image)) - {0}) for image in images] == [[1], [1], [2], [3]]
+    assert set(results(frames, overlaps=Overlaps.keep).tracks()) == {1, 2}

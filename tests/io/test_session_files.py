@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ import tifffile
 
 from napari_sam2.document.document import Document, difference
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.document.proposals import Proposal, ProposalState
+from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.io import SavedSession, StackRecord, is_session_folder, load_session, save_session
 from napari_sam2.masks.mask_store import MaskStatus, MaskStore, Overlaps, StoredMask
 from napari_sam2.stacks import open_stack
@@ -174,3 +178,91 @@ def test_other_folders_are_not_touched(tmp_path, saved):
         save_session(tmp_path / "no" / "such.sam2", saved)
     assert not is_session_folder(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt"]
+
+
+SESSION_BEFORE = """{
+  "format": "napari-sam2-session",
+  "version": 1,
+  "written_by": "napari-sam2 %s",
+  "source": {
+    "path": null,
+    "absolute": null,
+    "axes": null,
+    "stack": null
+  },
+  "settings": {},
+  "objects": [
+    {
+      "object_id": 1,
+      "name": "",
+      "visible": true,
+      "locked": false,
+      "parent": null
+    }
+  ],
+  "prompts": [
+    {
+      "object_id": 1,
+      "frame": 0,
+      "points_yx": [
+        [
+          1.0,
+          2.0
+        ]
+      ],
+      "labels": [
+        1
+      ],
+      "box_yx": null,
+      "mask": null
+    }
+  ],
+  "masks": "masks-000001.log"
+}
+"""
+
+
+def test_without_proposals_and_divisions_a_session_is_written_as_the_last_release_wrote_it(tmp_path):
+    save_session(tmp_path / "a.sam2", SavedSession(Document.of([Prompt(1, 0, ((1.0, 2.0),), (True,))])))
+    text = (tmp_path / "a.sam2" / "session.json").read_text(encoding="utf-8")
+    assert text == SESSION_BEFORE % metadata.version("napari-sam2")
+
+
+def test_proposals_divisions_and_events_come_back(tmp_path, saved, document):
+    first, second = np.eye(6, dtype=bool), np.ones((6, 6), bool)
+    proposals = {
+        7: Proposal(0, Mask(first), 0.75, "cells-nano", ProposalState.rejected),
+        70000: Proposal(3, Mask(second), 0.5, "labels"),
+    }
+    events = (TrackEvent(1, 2, EventKind.absent, 4), TrackEvent(2, 6, EventKind.dies))
+    made = replace(document.with_division(Division(2, 4, (1, 3))), proposals=proposals, events=events)
+    folder = tmp_path / "a.sam2"
+    for _ in range(2):
+        save_session(folder, replace(saved, document=made))
+        back = load_session(folder)
+        assert difference(made, back.document).is_empty
+        assert back.document.proposals == proposals
+        assert not back.notes
+    assert len(list((folder / "prompts").glob("proposal*.tif"))) == 2
+    next((folder / "prompts").glob("proposal7_*.tif")).write_bytes(b"broken")
+    back = load_session(folder)
+    assert list(back.document.proposals) == [70000]
+    assert back.notes[0].startswith("proposal 7, frame 0: the mask proposal7_frame0")
+    for _ in range(2):  # the one before still names them
+        save_session(folder, replace(saved, document=document))
+    assert not list((folder / "prompts").glob("proposal*.tif"))
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"divisions": [{"mother": 2, "frame": 1, "daughters": [2]}]}, "cannot divide into"),
+        ({"divisions": [{"mother": 2, "frame": 1, "daughters": [1], "by": "me"}]}, "divisions.0.by"),
+        ({"events": [{"object_id": 2, "frame": 1, "kind": "sleeps"}]}, "events.0.kind"),
+    ],
+)
+def test_divisions_and_events_that_cannot_be_used_are_named(tmp_path, saved, said, words):
+    save_session(tmp_path / "a.sam2", saved)
+    edit(tmp_path / "a.sam2", **said)
+    with pytest.raises(StackError, match=words):
+        load_session(tmp_path / "a.sam2")

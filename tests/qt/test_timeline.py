@@ -9,6 +9,7 @@ from napari_sam2._qt.theme import Palette
 from napari_sam2._qt.timeline import (
     ABSENT,
     EDITED,
+    IMPORTED,
     NOTHING,
     PROMPTED,
     STALE,
@@ -73,7 +74,7 @@ def test_states_differ_without_hue(theme: str, qapp: object) -> None:
     """Each pair differs in height, pattern or grey value by an amount that an eye sees."""
     palette = Palette.of(theme)
     looks = []
-    for code in (NOTHING, PROMPTED, TRACKED, EDITED, STALE, ABSENT):
+    for code in (NOTHING, PROMPTED, TRACKED, EDITED, STALE, ABSENT, IMPORTED):
         image = QImage(40, 10, QImage.Format.Format_RGB32)
         painter = QPainter(image)
         paint_lane(painter, QRect(0, 0, 40, 10), codes_of(code), palette)

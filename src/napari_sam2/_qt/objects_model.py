@@ -17,7 +17,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentMo
 from qtpy.QtGui import QColor
 
 from napari_sam2._qt.theme import Palette, swatch, themed_icon
-from napari_sam2._qt.timeline import ABSENT, EDITED, NOTHING, PROMPTED, STALE, TRACKED
+from napari_sam2._qt.timeline import ABSENT, NOTHING, STALE, TRACKED
 
 if TYPE_CHECKING:
     from napari_sam2.session.session import Session
@@ -68,7 +68,7 @@ class ObjectRow:
     @property
     def frames(self) -> int:
         """Number of frames with a mask."""
-        return int(np.count_nonzero(np.isin(self.codes, (PROMPTED, TRACKED, EDITED, STALE))))
+        return int(np.count_nonzero(np.isin(self.codes, (NOTHING, ABSENT), invert=True)))
 
     @property
     def state(self) -> str:

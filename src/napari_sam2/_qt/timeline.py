@@ -15,14 +15,14 @@ from qtpy.QtGui import QBrush, QColor, QPainter
 
 from napari_sam2._qt.theme import Palette
 
-NOTHING, PROMPTED, TRACKED, EDITED, STALE, ABSENT = range(6)
+NOTHING, PROMPTED, TRACKED, EDITED, STALE, ABSENT, IMPORTED = range(7)
 """Codes of `Session.status`."""
-STATE_NAMES = ("no mask", "prompted", "tracked", "edited", "stale", "absent")
+STATE_NAMES = ("no mask", "prompted", "tracked", "edited", "stale", "absent", "imported")
 
 # What is shown where several frames share a pixel: what a person made is never hidden.
-_RANK = np.array([0, 5, 2, 4, 3, 1], np.uint8)
+_RANK = np.array([0, 6, 2, 5, 4, 1, 3], np.uint8)
 _BY_RANK = np.argsort(_RANK).astype(np.uint8)
-_HEIGHT = {PROMPTED: 1.0, EDITED: 1.0, TRACKED: 0.6, STALE: 0.6, ABSENT: 0.2}
+_HEIGHT = {PROMPTED: 1.0, EDITED: 1.0, TRACKED: 0.6, IMPORTED: 0.8, STALE: 0.6, ABSENT: 0.2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ def paint_lane(painter: QPainter, rect: QRect, codes: NDArray[np.uint8], palette
     colours = {
         PROMPTED: palette.prompted,
         TRACKED: palette.tracked,
+        IMPORTED: palette.tracked,
         EDITED: palette.edited,
         STALE: palette.stale,
         ABSENT: palette.absent,

@@ -5,7 +5,6 @@ The session may be open in a window meanwhile: it is only read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +13,7 @@ import typer
 
 from napari_sam2.cli.console import errors, output
 from napari_sam2.io import SavedSession, check_label_path, load_session, write_prompts
-from napari_sam2.io.ctc_files import export_ctc
-from napari_sam2.io.object_table import export_table
-from napari_sam2.io.results import Results, export_labels
+from napari_sam2.io.exports import FORMATS, export
 from napari_sam2.session.saved_results import results_of
 from sam2_core.errors import PromptError, StackError
 
@@ -39,8 +36,9 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
     saved = load_session(session)
     for note in saved.notes:
         errors().print(note)
-    for line in _written(saved if images is None else replace(saved, source=images), str(session), paths):
-        output().print(line)
+    _write(saved if images is None else replace(saved, source=images), str(session), paths)
+    for name in [name for name in ("prompts", *FORMATS) if name in paths]:
+        output().print(f"{name}: {paths[name]}")
     return 0
 
 
@@ -55,23 +53,11 @@ def _check(paths: dict[str, Path], overwrite: bool) -> None:
             raise StackError(f"{path} exists; choose another name for --{name}, or replace it with --overwrite.")
 
 
-def _written(saved: SavedSession, name: str, paths: dict[str, Path]) -> list[str]:
-    """Return a line for each file after writing it."""
-    writers: dict[str, Callable[[Path, Results], object]] = {
-        "labels": export_labels,
-        "csv": export_table,
-        "ctc": export_ctc,
-    }
-    lines = []
+def _write(saved: SavedSession, name: str, paths: dict[str, Path]) -> None:
+    """Write each file; the stack is needed for all but the prompts."""
     if "prompts" in paths:
         if not saved.document.prompts:
             raise PromptError(f"{name} holds no prompts.")
         write_prompts(paths["prompts"], [saved.document.prompts[key] for key in sorted(saved.document.prompts)])
-        lines.append(f"prompts: {paths['prompts']}")
-    if writers.keys() & paths.keys():
-        results = results_of(saved, name)
-        for kind, write in writers.items():
-            if kind in paths:
-                write(paths[kind], results)
-                lines.append(f"{kind}: {paths[kind]}")
-    return lines
+    if paths.keys() & FORMATS.keys():
+        export(results_of(saved, name), paths)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from napari_sam2.document.prompt_parts import BoolArray
 from sam2_core.errors import PromptError
 
+Array = NDArray[np.float64]
 LEVEL = 1e-9
 """Pixels: what lies so close to the outline lies on it."""
 
 
-def mask_of_polygon(
-    vertices_yx: Sequence[Sequence[float]] | np.ndarray[Any, Any], size: tuple[int, int]
-) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def mask_of_polygon(vertices_yx: ArrayLike, size: tuple[int, int]) -> BoolArray:
     """Return the mask (H, W) of the pixels whose centre lies in a polygon; what lies outside the frame is cut off.
 
     The centre of pixel (y, x) is (y, x), as in napari. The polygon closes by itself; where it crosses itself, what is
@@ -52,7 +50,7 @@ def mask_of_polygon(
     return mask
 
 
-def _filled(vertices: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _filled(vertices: Array, size: tuple[int, int]) -> BoolArray:
     """Return the pixels (H, W) in a polygon or on its outline, row by row from one crossing of the outline to the next.
 
     An edge crosses the rows from its upper end on, its lower end not included, so every row is crossed an even number
@@ -77,7 +75,7 @@ def _filled(vertices: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray
     return np.asarray(steps[:, :-1].cumsum(axis=1) > 0)
 
 
-def _crossings(vertices: np.ndarray[Any, Any], height: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _crossings(vertices: Array, height: int) -> tuple[NDArray[np.int_], Array]:
     """Return row and column of every crossing of an edge with a row of pixel centres."""
     begin, end = vertices, np.roll(vertices, -1, axis=0)
     down = (begin[:, 0] < end[:, 0])[:, None]
@@ -90,5 +88,5 @@ def _crossings(vertices: np.ndarray[Any, Any], height: int) -> tuple[np.ndarray[
     return rows, top[edge, 1] + share * (bottom[edge, 1] - top[edge, 1])
 
 
-def _inside(rows: np.ndarray[Any, Any], height: int) -> np.ndarray[Any, Any]:
+def _inside(rows: Array, height: int) -> BoolArray:
     return np.asarray((rows >= 0) & (rows < height))

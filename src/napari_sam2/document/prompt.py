@@ -7,13 +7,13 @@ says what does not fit the movie, `typical_diameter` how large the objects are. 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
+from napari_sam2.document.prompt_parts import BoolArray, Box, BoxYX, Clicks, Mask, PointYX, PromptPart
 from sam2_core.errors import PromptError
 
 LARGEST_ID = 2**32 - 1
@@ -21,7 +21,7 @@ LARGEST_ID = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One object on one frame.
+    """One object on one frame; prompts that say the same are equal, wherever they were written.
 
     Attributes
     ----------
@@ -39,34 +39,59 @@ class Prompt:
         (H, W) bool, or None.
     origin
         Where it was written, for messages.
+    parts
+        The same clicks, box and mask as values that know how to compare, join, check and write themselves.
     """
 
     object_id: int
     frame: int
-    points_yx: tuple[tuple[float, float], ...] = ()
-    labels: tuple[int, ...] = ()
-    box_yx: tuple[float, float, float, float] | None = None
-    mask: np.ndarray[Any, np.dtype[np.bool_]] | None = field(default=None, compare=False)
+    points_yx: tuple[PointYX, ...] = field(default=(), compare=False)
+    labels: tuple[int, ...] = field(default=(), compare=False)
+    box_yx: BoxYX | None = field(default=None, compare=False)
+    mask: BoolArray | None = field(default=None, compare=False)
     origin: str = field(default="", compare=False)
+    parts: tuple[PromptPart, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.object_id <= LARGEST_ID:
-            raise PromptError(f"{self.place}: object id {self.object_id} cannot be a label; use 1 or more.")
-        if len(self.points_yx) != len(self.labels):
-            raise PromptError(
-                f"{self.place}: {len(self.points_yx)} points and {len(self.labels)} labels; give one label per point, "
-                "1 in the object or 0 outside."
+        with _at(self.place):
+            if not 1 <= self.object_id <= LARGEST_ID:
+                raise PromptError(f"object id {self.object_id} cannot be a label; use 1 or more.")
+            said = (
+                Clicks(self.points_yx, self.labels) if self.points_yx or self.labels else None,
+                None if self.box_yx is None else Box(self.box_yx),
+                None if self.mask is None else Mask(self.mask),
             )
-        if set(self.labels) - {0, 1}:
-            raise PromptError(f"{self.place}: labels {list(self.labels)}; a label is 1 (in the object) or 0 (outside).")
-        if not self.points_yx and self.box_yx is None and self.mask is None:
-            raise PromptError(f"{self.place}: there is no point, box or mask; give at least one.")
+            object.__setattr__(self, "parts", tuple(part for part in said if part is not None))
+            if not self.parts:
+                raise PromptError("there is no point, box or mask; give at least one.")
 
     @property
     def place(self) -> str:
         """Object and frame, and where it was written, for messages."""
         where = f"{self.origin}: " if self.origin else ""
         return f"{where}object {self.object_id}, frame {self.frame}"
+
+    def saying(self, parts: Iterable[PromptPart]) -> Prompt:
+        """Return the prompt with these parts in the place of its own of the same kinds."""
+        return replace(self, **{name: value for part in parts for name, value in part.fields().items()})
+
+    def joined(self, other: Prompt) -> Prompt:
+        """Return both as one of this object and frame: masks united, one box around both, points in turn."""
+        said = {part.kind: part for part in self.parts}
+        for part in other.parts:
+            said[part.kind] = said[part.kind].joined(part) if part.kind in said else part
+        return self.saying(said.values())
+
+    def completed(self, older: Prompt) -> Prompt:
+        """Return the prompt with the parts that only an older one says."""
+        return self.saying({part.kind: part for part in (*older.parts, *self.parts)}.values())
+
+    def extends(self, old: Prompt) -> bool:
+        """Return whether it says what an old one says, and then has more clicks."""
+        count = len(old.points_yx)
+        same, known = ([part for part in one.parts if not isinstance(part, Clicks)] for one in (self, old))
+        clicks = (self.points_yx[:count], self.labels[:count])
+        return same == known and count < len(self.points_yx) and clicks == (old.points_yx, old.labels)
 
 
 def gathered(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
@@ -80,7 +105,7 @@ def gathered(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
     joined: dict[tuple[int, int], Prompt] = {}
     for prompt in prompts:
         key = (prompt.frame, prompt.object_id)
-        joined[key] = _joined(joined[key], prompt) if key in joined else prompt
+        joined[key] = _added(joined[key], prompt) if key in joined else prompt
     return tuple(joined[key] for key in sorted(joined))
 
 
@@ -96,18 +121,11 @@ def check_prompts(prompts: Sequence[Prompt], shape: Sequence[int]) -> None:
     if not prompts:
         raise PromptError("There are no prompts; give at least one point, box or mask.")
     for prompt in prompts:
-        if not 0 <= prompt.frame < frames:
-            raise PromptError(f"{prompt.place}: there is no such frame; the stack has frames 0 to {frames - 1}.")
-        for y, x in prompt.points_yx:
-            if not (0 <= y < height and 0 <= x < width):
-                raise PromptError(
-                    f"{prompt.place}: the point y={y:g}, x={x:g} lies outside the image, which is {height} high and "
-                    f"{width} wide (y comes first)."
-                )
-        if prompt.box_yx is not None:
-            _check_box(prompt, prompt.box_yx, height, width)
-        if prompt.mask is not None:
-            _check_mask(prompt, prompt.mask, height, width)
+        with _at(prompt.place):
+            if not 0 <= prompt.frame < frames:
+                raise PromptError(f"there is no such frame; the stack has frames 0 to {frames - 1}.")
+            for part in prompt.parts:
+                part.check(height, width)
 
 
 def typical_diameter(prompts: Iterable[Prompt]) -> float | None:
@@ -119,48 +137,29 @@ def typical_diameter(prompts: Iterable[Prompt]) -> float | None:
     for prompt in prompts:
         if prompt.object_id not in first or prompt.frame < first[prompt.object_id].frame:
             first[prompt.object_id] = prompt
-    known = [diameter for prompt in first.values() if (diameter := _diameter(prompt)) is not None]
+    known = [sizes[-1] for prompt in first.values() if (sizes := _diameters(prompt))]
     return float(np.median(known)) if known else None
 
 
-def _diameter(prompt: Prompt) -> float | None:
-    if prompt.mask is not None:
-        return math.sqrt(4 * np.count_nonzero(prompt.mask) / math.pi)
-    if prompt.box_yx is not None:
-        y0, x0, y1, x1 = prompt.box_yx
-        return math.sqrt((y1 - y0) * (x1 - x0))
-    return None
+def _diameters(prompt: Prompt) -> list[float]:
+    """Return what the parts tell of the object's diameter, the surest last."""
+    return [size for part in prompt.parts if (size := part.diameter()) is not None]
 
 
-def _check_box(prompt: Prompt, box_yx: tuple[float, float, float, float], height: int, width: int) -> None:
-    y0, x0, y1, x1 = box_yx
-    if not (y0 < y1 and x0 < x1):
-        raise PromptError(
-            f"{prompt.place}: the box {box_yx} is empty; it is written y0, x0, y1, x1 with y0 < y1, x0 < x1."
-        )
-    if y0 < 0 or x0 < 0 or y1 > height or x1 > width:
-        raise PromptError(
-            f"{prompt.place}: the box {box_yx} (y0, x0, y1, x1) reaches out of the image, which is {height} high and "
-            f"{width} wide."
-        )
+def _added(first: Prompt, second: Prompt) -> Prompt:
+    said = {part.kind for part in first.parts if not part.in_pieces}
+    for part in second.parts:
+        if part.kind in said:
+            raise PromptError(
+                f"{second.place}: there is already a {part.kind} for this object on this frame; keep one."
+            )
+    return first.joined(second)
 
 
-def _check_mask(prompt: Prompt, mask: np.ndarray[Any, Any], height: int, width: int) -> None:
-    if mask.shape != (height, width):
-        raise PromptError(f"{prompt.place}: the mask has shape {mask.shape}, but a frame has {(height, width)}.")
-    if not mask.any():
-        raise PromptError(f"{prompt.place}: the mask is empty; give one that holds at least one pixel.")
-
-
-def _joined(first: Prompt, second: Prompt) -> Prompt:
-    for name in ("box_yx", "mask"):
-        if getattr(first, name) is not None and getattr(second, name) is not None:
-            kind = name.removesuffix("_yx")
-            raise PromptError(f"{second.place}: there is already a {kind} for this object on this frame; keep one.")
-    return replace(
-        first,
-        points_yx=first.points_yx + second.points_yx,
-        labels=first.labels + second.labels,
-        box_yx=first.box_yx if first.box_yx is not None else second.box_yx,
-        mask=first.mask if first.mask is not None else second.mask,
-    )
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    """Let an error say where the prompt is."""
+    try:
+        yield
+    except PromptError as error:
+        raise PromptError(f"{place}: {error}") from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from napari_sam2.document.joined_prompts import same_prompt
 from napari_sam2.document.prompt import Prompt
 from sam2_core.errors import PromptError
 
@@ -93,4 +92,4 @@ class PromptMap(Mapping[PromptKey, Prompt]):
         for object_id in self.object_ids:
             own, others = self.of_object(object_id), other.of_object(object_id)
             if own is not others:
-                yield from ((object_id, frame) for frame in own if not same_prompt(own[frame], others.get(frame)))
+                yield from ((object_id, frame) for frame in own if own[frame] != others.get(frame))

@@ -15,21 +15,6 @@ from sam2_core.errors import PromptError
 from sam2_core.inference.video_calls import Answer, TrackingState, VideoPredictor
 
 
-def extends(old: Prompt, new: Prompt) -> bool:
-    """Return whether a prompt says what the old one says, and then has more clicks."""
-    same_mask = old.mask is new.mask or (
-        old.mask is not None and new.mask is not None and np.array_equal(old.mask, new.mask)
-    )
-    count = len(old.points_yx)
-    return (
-        same_mask
-        and old.box_yx == new.box_yx
-        and count < len(new.points_yx)
-        and new.points_yx[:count] == old.points_yx
-        and new.labels[:count] == old.labels
-    )
-
-
 def give_prompt(predictor: VideoPredictor, state: TrackingState, prompt: Prompt, said: int | None = None) -> Answer:
     """Return the predictor's last answer (frame, object ids, logits) to a prompt that is given to it.
 

@@ -14,9 +14,9 @@ from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari_sam2.document.document import PromptKey, same_prompt
+from napari_sam2.document.document import PromptKey
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.engine.give_prompt import extends, give_prompt
+from napari_sam2.engine.give_prompt import give_prompt
 from napari_sam2.engine.jobs import Job
 from napari_sam2.engine.remembered_frames import Remembered
 from napari_sam2.engine.span_plan import Pass
@@ -88,7 +88,7 @@ class PromptedState:
                 self._clear(key)
         for key in [key for key in self._given if key not in prompts]:
             self._clear(key)
-        changed = [key for key, prompt in prompts.items() if not same_prompt(self._given.get(key), prompt)]
+        changed = [key for key, prompt in prompts.items() if self._given.get(key) != prompt]
         for key in changed:
             self.remembered.prompt_changed(key)
         waited_for = [key for key in job.unshown if key in prompts]
@@ -140,10 +140,10 @@ class PromptedState:
         key = object_id, frame = prompt.object_id, prompt.frame
         old, memory = self._given.get(key), self.state.memory_of(object_id)
         said = None
-        if old is not None and extends(old, prompt):
+        if old is not None and prompt.extends(old):
             said = len(old.points_yx)
         elif old is not None:
-            self._bases[key] = self._clear(key, is_said_again=same_prompt(old, prompt))
+            self._bases[key] = self._clear(key, is_said_again=old == prompt)
         else:
             self._bases[key] = None if memory is None else memory.visit(frame)
         if memory is not None and self._bases.get(key) is None:

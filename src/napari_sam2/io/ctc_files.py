@@ -4,7 +4,7 @@ Each line of the text is a track: label, first frame, last frame, parent (0 for 
 gaps whose parents have ended before, so one object may become several tracks: where it is absent for a while, a new
 track goes on as the child of the one before; where another object says that it came from it while it is still there (a
 mother that keeps its id), it goes on as its own child. The first track of an object has the object's id for a label.
-Frames are visited once and in order.
+Which object is where is said by `lineage.tracks`.
 
 The format is that of the challenge's "Naming and Content Conventions"; `man_track` names make it a ground truth.
 """
@@ -12,14 +12,18 @@ The format is that of the challenge's "Naming and Content Conventions"; `man_tra
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_sam2.io.results import Results
+from napari_sam2.lineage.tracks import Stretch, Track
 from sam2_core.errors import StackError
 
 LARGEST_LABEL = 2**16 - 1
@@ -38,65 +42,61 @@ RESULT = CtcNames("mask", "res_track.txt")
 TRUTH = CtcNames("man_track", "man_track.txt")
 
 
-@dataclass(slots=True)
-class Track:
-    """A run of frames in a row on which one label is there."""
+@dataclass(frozen=True, slots=True)
+class CtcTrack:
+    """A run of frames in a row on which one label is there, as a line of the table has it."""
 
     label: int
     begin: int
     end: int
-    parent: int = 0
+    parent: int
+    object_id: int
 
 
-@dataclass(slots=True)
-class Tracks:
-    """The tracks so far, and which of them each object is on.
+def ctc_tracks(tracks: Mapping[int, Track], first_labels: Mapping[int, int]) -> tuple[CtcTrack, ...]:
+    """Return the tracks without gaps whose parents have ended before, in the order in which they begin.
 
-    Attributes
+    Parameters
     ----------
-    parents
-        Object id -> object that it came from.
+    tracks
+        Object id -> its track.
     first_labels
-        Object id -> label of its first track.
+        Object id -> label of the first of its tracks here.
+
+    Raises
+    ------
+    StackError
+        If there are more tracks than uint16 has labels.
     """
-
-    parents: dict[int, int]
-    first_labels: dict[int, int]
-    tracks: list[Track] = field(default_factory=list)
-    current: dict[int, Track] = field(default_factory=dict)
-
-    def add_frame(self, frame: int, present: Iterable[int]) -> dict[int, int]:
-        """Return object id -> label for a frame, given who is on it.
-
-        Raises
-        ------
-        StackError
-            If there are more tracks than uint16 has labels.
-        """
-        here = sorted(present)
-        born = {object_id for object_id in here if object_id not in self.current}
-        divided = {self.parents[object_id] for object_id in born if object_id in self.parents} - born
-        before = dict(self.current)
-        for object_id in here:
-            track = before.get(object_id)
-            if track is not None and track.end == frame - 1 and object_id not in divided:
-                track.end = frame
-            else:
-                mother = track if track is not None else before.get(self.parents.get(object_id, 0))
-                self._begin(object_id, frame, 0 if mother is None else mother.label)
-        return {object_id: self.current[object_id].label for object_id in here}
-
-    def _begin(self, object_id: int, frame: int, parent: int) -> None:
-        label = self.first_labels[object_id]
-        if object_id in self.current:
-            label = max([*self.first_labels.values(), *(track.label for track in self.tracks)]) + 1
-        if label > LARGEST_LABEL:
-            raise StackError(f"CTC files hold labels up to {LARGEST_LABEL}, and more are needed; export a label stack.")
-        self.current[object_id] = Track(label, frame, frame, parent)
-        self.tracks.append(self.current[object_id])
+    made: list[CtcTrack] = []
+    last: dict[int, CtcTrack] = {}
+    spare = count(max(first_labels.values(), default=0) + 1)
+    children: dict[int | None, set[int]] = defaultdict(set)
+    for track in tracks.values():
+        children[track.parent].add(track.begin)
+    pieces = sorted((begin, one, end) for one in tracks for begin, end in _pieces(tracks[one], children[one]))
+    for begin, together in groupby(pieces, key=itemgetter(0)):
+        before = dict(last)
+        for _, object_id, end in together:
+            label = next(spare) if object_id in before else first_labels[object_id]
+            if label > LARGEST_LABEL:
+                raise StackError(
+                    f"CTC files hold labels up to {LARGEST_LABEL}, and more are needed; export a label stack."
+                )
+            mother = before.get(object_id, before.get(tracks[object_id].parent or 0))
+            made.append(CtcTrack(label, begin, end, 0 if mother is None else mother.label, object_id))
+            last[object_id] = made[-1]
+    return tuple(made)
 
 
-def export_ctc(folder: str | Path, results: Results, names: CtcNames = RESULT) -> tuple[Track, ...]:
+def _pieces(track: Track, divided: Iterable[int]) -> Iterator[Stretch]:
+    """Yield the stretches of an object, cut at the frames on which children of it begin."""
+    for first, last in track.stretches:
+        begins = [first, *sorted(frame for frame in divided if first < frame <= last)]
+        yield from zip(begins, [*(frame - 1 for frame in begins[1:]), last], strict=True)
+
+
+def export_ctc(folder: str | Path, results: Results, names: CtcNames = RESULT) -> tuple[CtcTrack, ...]:
     """Return the tracks after writing the label images and the table; the folder appears when it is whole.
 
     Raises
@@ -111,41 +111,43 @@ def export_ctc(folder: str | Path, results: Results, names: CtcNames = RESULT) -
         raise StackError(f"{folder} is not empty; choose a new folder for the CTC files.")
     if not folder.parent.is_dir():
         raise StackError(f"There is no folder {folder.parent} for {folder.name}; create it first.")
+    tracks = ctc_tracks(results.tracks(), _first_labels(results))
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     try:
-        tracks = _begun(results)
         digits = max(3, len(str(len(results.movie) - 1)))
-        for frame, labels in enumerate(results.frames()):
-            image = _relabelled(labels, tracks, frame)
+        for frame, image in enumerate(_images(results.frames(), tracks)):
             tifffile.imwrite(part / f"{names.image}{frame:0{digits}d}.tif", image, compression="zlib")
-        (part / names.table).write_text(_table(tracks.tracks), encoding="ascii")
+        (part / names.table).write_text(_table(tracks), encoding="ascii")
         if folder.is_dir():
             folder.rmdir()
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return tuple(tracks.tracks)
+    return tracks
 
 
-def _begun(results: Results) -> Tracks:
-    """Return no tracks yet; objects keep their id as a label where all ids fit, else they are numbered anew."""
+def _first_labels(results: Results) -> dict[int, int]:
+    """Return the label of each object's first track: its id where all ids fit, else objects are numbered anew."""
     ids = results.object_ids
     fits = max(ids, default=0) <= LARGEST_LABEL
-    labels = {object_id: object_id if fits else number for number, object_id in enumerate(ids, start=1)}
-    objects = results.document.objects.values()
-    parents = {info.object_id: info.parent for info in objects if info.parent is not None}
-    return Tracks(parents, labels)
+    return {object_id: object_id if fits else number for number, object_id in enumerate(ids, start=1)}
 
 
-def _relabelled(labels: Array, tracks: Tracks, frame: int) -> Array:
-    present, places = np.unique(labels, return_inverse=True)
-    mapped = tracks.add_frame(frame, [object_id for object_id in present.tolist() if object_id])
-    values = np.array([mapped.get(object_id, 0) for object_id in present.tolist()], dtype=np.uint16)
-    return values[places].reshape(labels.shape)  # (H, W)
+def _images(frames: Iterable[Array], tracks: Iterable[CtcTrack]) -> Iterator[Array]:
+    """Yield the frames (H, W) uint16 with the labels of tracks in the place of object ids."""
+    begun = defaultdict(list)
+    for track in tracks:
+        begun[track.begin].append(track)
+    current: dict[int, int] = {0: 0}
+    for frame, labels in enumerate(frames):
+        current |= {track.object_id: track.label for track in begun[frame]}
+        present, places = np.unique(labels, return_inverse=True)
+        values = np.array([current[object_id] for object_id in present.tolist()], dtype=np.uint16)
+        yield values[places].reshape(labels.shape)
 
 
-def _table(tracks: Iterable[Track]) -> str:
+def _table(tracks: Iterable[CtcTrack]) -> str:
     ordered = sorted(tracks, key=lambda track: track.label)
     return "".join(f"{track.label} {track.begin} {track.end} {track.parent}\n" for track in ordered)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import ValidationError
 
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.prompt_parts import Box, Clicks, PromptPart
 from napari_sam2.io.prompt_schema import PromptEntry, first_fault
 from sam2_core.errors import PromptError
 
@@ -61,21 +62,27 @@ def format_csv(prompts: Iterable[Prompt]) -> str:
     Raises
     ------
     PromptError
-        If a prompt holds a mask.
+        If a prompt holds a mask, or whatever else is no point and no box.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for prompt in prompts:
-        if prompt.mask is not None:
-            raise PromptError(f"{prompt.place}: a mask cannot be written as CSV; choose a name that ends in .json.")
-        first = {"object_id": prompt.object_id, "frame": prompt.frame}
-        for (y, x), label in zip(prompt.points_yx, prompt.labels, strict=True):
-            writer.writerow(first | {"kind": "point", "y": f"{y:g}", "x": f"{x:g}", "label": label})
-        if prompt.box_yx is not None:
-            corners = zip(("y0", "x0", "y1", "x1"), prompt.box_yx, strict=True)
-            writer.writerow(first | {"kind": "box"} | {key: f"{value:g}" for key, value in corners})
+        where = {"object_id": prompt.object_id, "frame": prompt.frame}
+        writer.writerows({**where, **row} for part in prompt.parts for row in _rows(part, prompt.place))
     return text.getvalue()
+
+
+def _rows(part: PromptPart, place: str) -> Iterator[Mapping[str, object]]:
+    """Yield what stands in a table about a part of a prompt."""
+    if isinstance(part, Clicks):
+        for (y, x), label in zip(part.points_yx, part.labels, strict=True):
+            yield {"kind": "point", "y": f"{y:g}", "x": f"{x:g}", "label": label}
+    elif isinstance(part, Box):
+        corners = zip(("y0", "x0", "y1", "x1"), part.box_yx, strict=True)
+        yield {"kind": "box"} | {key: f"{value:g}" for key, value in corners}
+    else:
+        raise PromptError(f"{place}: a {part.kind} cannot be written as CSV; choose a name that ends in .json.")
 
 
 def _own_row(row: Row, where: str, number: int) -> dict[str, object]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_sam2.document.prompt import Prompt, gathered
+from napari_sam2.document.prompt_parts import BoolArray
 from napari_sam2.io.prompt_csv import format_csv, parse_csv
 from napari_sam2.io.prompt_schema import PromptDocument, PromptEntry, parse_document
 from napari_sam2.masks.overlaps import label_dtype
@@ -41,7 +41,7 @@ def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
         entries = [(entry, f"{path.name}, entry {index + 1}") for index, entry in enumerate(document.prompts)]
     if not entries:
         raise PromptError(f"{path.name} holds no prompts; give at least one point, box or mask.")
-    return gathered(_prompt(entry, origin, path.parent) for entry, origin in entries)
+    return gathered(entry.prompt(origin, partial(_mask, path.parent, entry, origin)) for entry, origin in entries)
 
 
 def write_prompts(path: str | Path, prompts: Sequence[Prompt]) -> None:
@@ -56,8 +56,7 @@ def write_prompts(path: str | Path, prompts: Sequence[Prompt]) -> None:
     if path.suffix.lower() == ".csv":
         text = format_csv(prompts)
     else:
-        entries = [_entry(prompt, path) for prompt in prompts]
-        _write_masks(prompts, path)
+        entries = [PromptEntry.of(prompt, partial(_write_mask, path)) for prompt in prompts]
         text = json.dumps(PromptDocument(prompts=entries).model_dump(exclude_defaults=False), indent=2) + "\n"
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
@@ -82,45 +81,23 @@ def _parsed_json(text: str, path: Path) -> Any:
         raise PromptError(f"{path.name}, line {error.lineno}: this is not valid JSON ({error.msg}).") from error
 
 
-def _prompt(entry: PromptEntry, origin: str, folder: Path) -> Prompt:
-    mask = None if entry.mask is None else _mask(folder / entry.mask, entry, origin)
-    points = tuple((float(y), float(x)) for y, x in entry.points_yx)
-    return Prompt(entry.object_id, entry.frame, points, tuple(entry.labels), entry.box_yx, mask, origin)
-
-
-def _mask(path: Path, entry: PromptEntry, origin: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _mask(folder: Path, entry: PromptEntry, origin: str, name: str) -> BoolArray:
     """Return where a label image holds the object's id; of a stack, the plane of the prompt's frame is taken."""
-    labels = open_stack(path).movie()
+    labels = open_stack(folder / name).movie()
+    where = f"{origin}: mask {(folder / name).name}"
     if len(labels) > 1 and entry.frame >= len(labels):
-        raise PromptError(
-            f"{origin}: mask {path.name} has {len(labels)} frames, so there is none for frame {entry.frame}."
-        )
-    mask: np.ndarray[Any, np.dtype[np.bool_]] = labels[entry.frame if len(labels) > 1 else 0] == entry.object_id
+        raise PromptError(f"{where} has {len(labels)} frames, so there is none for frame {entry.frame}.")
+    mask: BoolArray = labels[entry.frame if len(labels) > 1 else 0] == entry.object_id
     if not mask.any():
-        raise PromptError(f"{origin}: mask {path.name} holds no pixel of value {entry.object_id}, the object id.")
+        raise PromptError(f"{where} holds no pixel of value {entry.object_id}, the object id.")
     return mask
 
 
-def _entry(prompt: Prompt, path: Path) -> PromptEntry:
-    return PromptEntry(
-        object_id=prompt.object_id,
-        frame=prompt.frame,
-        points_yx=list(prompt.points_yx),
-        labels=[1 if label else 0 for label in prompt.labels],
-        box_yx=prompt.box_yx,
-        mask=None if prompt.mask is None else _mask_name(path, prompt),
-    )
-
-
-def _mask_name(path: Path, prompt: Prompt) -> str:
-    return f"{path.stem}_object{prompt.object_id}_frame{prompt.frame}.tif"
-
-
-def _write_masks(prompts: Sequence[Prompt], path: Path) -> None:
+def _write_mask(path: Path, prompt: Prompt, mask: BoolArray) -> str:
+    """Return the name of the label TIFF, beside the prompt file, after writing the mask into it."""
     import tifffile
 
-    for prompt in prompts:
-        if prompt.mask is not None:
-            labels = prompt.mask.astype(label_dtype([prompt.object_id])) * prompt.object_id
-            name = path.with_name(_mask_name(path, prompt))
-            tifffile.imwrite(name, labels, compression="zlib", metadata={"axes": "YX"})
+    name = f"{path.stem}_object{prompt.object_id}_frame{prompt.frame}.tif"
+    labels = mask.astype(label_dtype([prompt.object_id])) * prompt.object_id
+    tifffile.imwrite(path.with_name(name), labels, compression="zlib", metadata={"axes": "YX"})
+    return name

@@ -1,4 +1,4 @@
-"""The prompt file, version 1, as a schema: what may stand in it and how it becomes prompts.
+"""The prompt file, version 1, as a schema: what may stand in it and how it becomes prompts and back.
 
 `docs/prompt-files.md` describes it for people. Anything unknown is an error, so that a misspelt field is found and not
 ignored. Reading and writing files is in `prompt_files`.
@@ -6,11 +6,14 @@ ignored. Reading and writing files is in `prompt_files`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
-from napari_sam2.document.prompt import LARGEST_ID
+from napari_sam2.document.prompt import LARGEST_ID, Prompt
+from napari_sam2.document.prompt_parts import BoolArray
 from sam2_core.errors import PromptError
 
 FORMAT = "napari-sam2-prompts"
@@ -21,7 +24,7 @@ BoxYX = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 
 
 class PromptEntry(BaseModel):
-    """One object on one frame."""
+    """One object on one frame, as it stands in prompt files and in session.json; its mask is in a file beside."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,6 +49,19 @@ class PromptEntry(BaseModel):
         if not self.points_yx and self.box_yx is None and self.mask is None:
             raise ValueError("no point, box or mask; give points_yx, box_yx or mask")
         return self
+
+    @classmethod
+    def of(cls, prompt: Prompt, written: Callable[[Prompt, BoolArray], str]) -> PromptEntry:
+        """Return the entry of a prompt; `written` puts pixels into a file and returns its name."""
+        said = {name: value for part in prompt.parts for name, value in part.fields().items()}
+        files = {name: written(prompt, value) for name, value in said.items() if isinstance(value, np.ndarray)}
+        return cls.model_validate({"object_id": prompt.object_id, "frame": prompt.frame} | said | files)
+
+    def prompt(self, origin: str, read: Callable[[str], BoolArray]) -> Prompt:
+        """Return the prompt of the entry; `read` gets the pixels out of a file, `origin` is for messages."""
+        mask = None if self.mask is None else read(self.mask)
+        points, labels = tuple(self.points_yx), tuple(self.labels)
+        return Prompt(self.object_id, self.frame, points, labels, self.box_yx, mask, origin)
 
 
 class PromptDocument(BaseModel):

@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_sam2.document.document import Document
 from napari_sam2.io.label_files import LabelSpec, write_labels
+from napari_sam2.lineage.tracks import Track, tracks_of
 from napari_sam2.masks.mask_store import MaskStore, Overlaps
 from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.stacks import Movie
@@ -60,6 +61,12 @@ class Results:
     def frames(self) -> Iterator[Array]:
         """Yield the labels of every frame in order, made one at a time."""
         return (self.labels(frame) for frame in range(len(self.movie)))
+
+    def tracks(self) -> dict[int, Track]:
+        """Return the tracks of objects as the labels show them: who lies under others is not there."""
+        shown = [set(np.unique(labels).tolist()) for labels in self.frames()]
+        hidden = {key for key, _ in self.masks.items() if key[0] not in shown[key[1]]}
+        return tracks_of(self.document, self.masks, hidden)
 
 
 def export_labels(path: str | Path, results: Results) -> None:

@@ -8,18 +8,29 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.document.proposals import Proposal
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.prompt_schema import PromptEntry
 from napari_sam2.io.saved_session import SavedSession, StackRecord
-from napari_sam2.io.session_masks import read_prompt_mask, remove_unused_masks, write_prompt_mask
-from napari_sam2.io.session_schema import ObjectEntry, SessionDocument, SourceEntry, StackEntry, parse_session
+from napari_sam2.io.session_masks import read_mask, remove_unused_masks, write_prompt_mask, write_proposal_mask
+from napari_sam2.io.session_schema import (
+    ObjectEntry,
+    ProposalEntry,
+    SessionDocument,
+    SourceEntry,
+    StackEntry,
+    parse_session,
+)
 from napari_sam2.masks.stored_masks import MaskKey
 from sam2_core.errors import PromptError, StackError
 
@@ -29,26 +40,28 @@ PREVIOUS_FILE = "session.previous.json"
 
 def write_document(folder: Path, saved: SavedSession, log_name: str) -> None:
     """Write session.json and the masks of prompts that it names; the one before stays as session.previous.json."""
-    prompts = [saved.document.prompts[key] for key in sorted(saved.document.prompts)]
-    entries = [_prompt_entry(prompt, write_prompt_mask(folder, prompt)) for prompt in prompts]
-    objects = [ObjectEntry(**asdict(info)) for info in saved.document.objects.values()]
+    said = saved.document
+    written = partial(write_prompt_mask, folder)
     record = saved.stack
     stack = StackEntry(**asdict(record) | {"shape": list(record.shape)}) if record is not None else None
     content = SessionDocument(
         written_by=f"napari-sam2 {metadata.version('napari-sam2')}",
         source=_source_entry(folder, saved).model_copy(update={"stack": stack}),
         settings=dict(saved.settings),
-        objects=objects,
-        prompts=entries,
+        objects=[ObjectEntry(**asdict(info)) for info in said.objects.values()],
+        prompts=[PromptEntry.of(said.prompts[key], written) for key in sorted(said.prompts)],
         masks=log_name,
+        proposals=[_proposal_entry(folder, number, one) for number, one in said.proposals.items()],
+        divisions=list(said.divisions),
+        events=list(said.events),
     )
-    text = json.dumps(content.model_dump(), indent=2) + "\n"
+    text = json.dumps(content.to_json(), indent=2) + "\n"
     path = folder / SESSION_FILE
     before = _previous_masks(folder)
     if path.exists():
         shutil.copyfile(path, folder / PREVIOUS_FILE)
     write_atomically(path, text.encode())
-    remove_unused_masks(folder, before | {entry.mask for entry in entries})
+    remove_unused_masks(folder, before | content.mask_files)
 
 
 def read_document(folder: Path) -> tuple[SessionDocument, list[str]]:
@@ -81,14 +94,16 @@ def session_of(folder: Path, document: SessionDocument, notes: list[str]) -> Sav
     prompts: dict[MaskKey, Prompt] = {}
     for number, entry in enumerate(document.prompts):
         try:
-            prompts[entry.object_id, entry.frame] = _prompt(folder, entry, f"{SESSION_FILE}, entry {number + 1}")
+            read = partial(read_mask, folder, entry.object_id)
+            prompts[entry.object_id, entry.frame] = entry.prompt(f"{SESSION_FILE}, entry {number + 1}", read)
         except PromptError as error:
             notes.append(f"object {entry.object_id}, frame {entry.frame}: {error} The prompt is left out.")
     objects = {entry.object_id: ObjectInfo(**entry.model_dump()) for entry in document.objects}
     objects |= {object_id: ObjectInfo(object_id) for object_id, _ in prompts if object_id not in objects}
+    proposals = _proposals(folder, document.proposals, notes)
     stack = document.source.stack
     return SavedSession(
-        document=Document(prompts=prompts, objects=objects),
+        document=Document(prompts, objects, proposals, tuple(document.divisions), tuple(document.events)),
         settings=document.settings,
         source=_found_source(folder, document.source),
         axes=document.source.axes,
@@ -96,27 +111,33 @@ def session_of(folder: Path, document: SessionDocument, notes: list[str]) -> Sav
     )
 
 
-def _prompt(folder: Path, entry: PromptEntry, origin: str) -> Prompt:
-    mask = None if entry.mask is None else read_prompt_mask(folder / entry.mask, entry.object_id)
-    points = tuple((float(y), float(x)) for y, x in entry.points_yx)
-    return Prompt(entry.object_id, entry.frame, points, tuple(entry.labels), entry.box_yx, mask, origin)
-
-
-def _prompt_entry(prompt: Prompt, mask: str | None) -> PromptEntry:
-    return PromptEntry(
-        object_id=prompt.object_id,
-        frame=prompt.frame,
-        points_yx=list(prompt.points_yx),
-        labels=[1 if label else 0 for label in prompt.labels],
-        box_yx=prompt.box_yx,
-        mask=mask,
+def _proposal_entry(folder: Path, number: int, proposal: Proposal) -> ProposalEntry:
+    return ProposalEntry(
+        number=number,
+        frame=proposal.frame,
+        mask=write_proposal_mask(folder, number, proposal),
+        score=proposal.score,
+        source=proposal.source,
+        state=proposal.state,
     )
 
 
-def _previous_masks(folder: Path) -> set[str | None]:
+def _proposals(folder: Path, entries: Iterable[ProposalEntry], notes: list[str]) -> dict[int, Proposal]:
+    """Return the proposals by number; one whose mask cannot be read is left out and noted."""
+    found: dict[int, Proposal] = {}
+    for entry in entries:
+        try:
+            mask = Mask(read_mask(folder, entry.number, entry.mask))
+            found[entry.number] = Proposal(entry.frame, mask, entry.score, entry.source, entry.state)
+        except PromptError as error:
+            notes.append(f"proposal {entry.number}, frame {entry.frame}: {error} The proposal is left out.")
+    return found
+
+
+def _previous_masks(folder: Path) -> set[str]:
     """Return the mask files that the session.json that is there names: it becomes the previous one and needs them."""
     try:
-        return {entry.mask for entry in _parsed(folder / SESSION_FILE).prompts}
+        return _parsed(folder / SESSION_FILE).mask_files
     except (OSError, ValueError, StackError):
         return set()
 

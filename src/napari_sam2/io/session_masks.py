@@ -1,5 +1,6 @@
-"""The masks of prompts as files of a session folder: one label TIFF each, under `prompts/`, value = object id.
+"""The masks of prompts and proposals as files of a session folder: one label TIFF each, under `prompts/`.
 
+Its value is the object id, or the number of the proposal.
 A file's name ends in a fingerprint of its pixels, so one that is there is right and is not written again, and those
 that no prompt names any more can be removed once the new session.json is in place.
 """
@@ -8,37 +9,45 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.prompt_parts import BoolArray
+from napari_sam2.document.proposals import Proposal
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.masks.overlaps import label_dtype
 from sam2_core.errors import PromptError
 
 PROMPT_FOLDER = "prompts"
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
-def write_prompt_mask(folder: Path, prompt: Prompt) -> str | None:
-    """Return the name, within the session folder, of the file that holds a prompt's mask; None if it has none."""
-    if prompt.mask is None:
-        return None
-    mask = np.ascontiguousarray(prompt.mask, dtype=bool)
+def write_prompt_mask(folder: Path, prompt: Prompt, mask: BoolArray) -> str:
+    """Return the name, within the session folder, of the file that holds a prompt's mask, written if it is new."""
+    return _write(folder, f"object{prompt.object_id}_frame{prompt.frame}", prompt.object_id, mask)
+
+
+def write_proposal_mask(folder: Path, number: int, proposal: Proposal) -> str:
+    """Return the name, within the session folder, of the file that holds a proposal's mask, written if it is new."""
+    return _write(folder, f"proposal{number}_frame{proposal.frame}", number, proposal.mask.mask)
+
+
+def _write(folder: Path, stem: str, value: int, mask: BoolArray) -> str:
+    mask = np.ascontiguousarray(mask, dtype=bool)
     digest = hashlib.sha256(repr(mask.shape).encode() + np.packbits(mask).tobytes()).hexdigest()[:12]
-    name = f"{PROMPT_FOLDER}/object{prompt.object_id}_frame{prompt.frame}_{digest}.tif"
+    name = f"{PROMPT_FOLDER}/{stem}_{digest}.tif"
     path = folder / name
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
-        write_atomically(path, _tiff(mask * np.asarray(prompt.object_id, label_dtype([prompt.object_id]))))
+        write_atomically(path, _tiff(mask * np.asarray(value, label_dtype([value]))))
     return name
 
 
-def read_prompt_mask(path: Path, object_id: int) -> Mask:
-    """Return where a label TIFF holds an object's id.
+def read_mask(folder: Path, value: int, name: str) -> BoolArray:
+    """Return where the label TIFF of a name, within the session folder, holds the id of an object or proposal.
 
     Raises
     ------
@@ -47,19 +56,20 @@ def read_prompt_mask(path: Path, object_id: int) -> Mask:
     """
     import tifffile
 
+    path = folder / name
     try:
         image = np.asarray(tifffile.imread(path))
     except (OSError, ValueError, RuntimeError, tifffile.TiffFileError) as error:
-        raise PromptError(f"the mask {path.name} of object {object_id} cannot be read ({error}).") from error
-    return np.asarray(image == object_id)
+        raise PromptError(f"the mask {path.name} cannot be read ({error}).") from error
+    return np.asarray(image == value)
 
 
-def remove_unused_masks(folder: Path, used: Iterable[str | None]) -> None:
-    """Remove the mask files that no prompt names."""
-    kept = set(used)
-    for path in (folder / PROMPT_FOLDER).glob("object*_frame*_*.tif"):
-        if f"{PROMPT_FOLDER}/{path.name}" not in kept:
-            path.unlink()
+def remove_unused_masks(folder: Path, used: Container[str]) -> None:
+    """Remove the mask files that no prompt and no proposal names."""
+    for pattern in ("object*_frame*_*.tif", "proposal*_frame*_*.tif"):
+        for path in (folder / PROMPT_FOLDER).glob(pattern):
+            if f"{PROMPT_FOLDER}/{path.name}" not in used:
+                path.unlink()
 
 
 def _tiff(labels: np.ndarray[Any, Any]) -> bytes:

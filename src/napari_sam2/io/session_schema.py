@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from napari_sam2.document.prompt import LARGEST_ID
+from napari_sam2.document.proposals import ProposalState
+from napari_sam2.document.track_events import Division, TrackEvent
 from napari_sam2.io.prompt_schema import PromptEntry, first_fault
 from sam2_core.errors import StackError
 
@@ -52,8 +54,21 @@ class ObjectEntry(BaseModel):
     parent: ObjectId | None = None
 
 
+class ProposalEntry(BaseModel):
+    """One proposal; its mask is in a file as those of prompts are, value = number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    number: ObjectId
+    frame: Annotated[int, Field(ge=0, strict=True)]
+    mask: str
+    score: FiniteFloat
+    source: str = ""
+    state: ProposalState = ProposalState.proposed
+
+
 class SessionDocument(BaseModel):
-    """A whole session.json."""
+    """A whole session.json; what stands behind `masks` is written only where there is some."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -65,6 +80,20 @@ class SessionDocument(BaseModel):
     objects: list[ObjectEntry] = []
     prompts: list[PromptEntry] = []
     masks: Annotated[str, Field(pattern=r"^masks-\d+\.log$", description="file that holds the masks")]
+    proposals: list[ProposalEntry] = []
+    divisions: list[Division] = []
+    events: list[TrackEvent] = []
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        said = self.model_dump(exclude={"proposals", "divisions", "events"})
+        return said | self.model_dump(include={"proposals", "divisions", "events"}, exclude_defaults=True)
+
+    @property
+    def mask_files(self) -> set[str]:
+        """The files of masks that it names."""
+        names = [*(entry.mask for entry in self.prompts), *(entry.mask for entry in self.proposals)]
+        return {name for name in names if name is not None}
 
 
 def parse_session(content: Any, name: str) -> SessionDocument:

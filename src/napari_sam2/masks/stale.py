@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from napari_sam2.document.document import Document, DocumentDiff, PromptKey
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
 
 
 def is_drawn(prompt: Prompt) -> bool:
     """Return whether a prompt is a mask and nothing else: then that is the object's mask on the frame."""
-    return prompt.mask is not None and prompt.box_yx is None and not prompt.points_yx
+    return [type(part) for part in prompt.parts] == [Mask]
 
 
 def follow(diff: DocumentDiff, document: Document, masks: MaskStore) -> list[MaskChange]:

@@ -35,6 +35,7 @@ class MaskStatus(StrEnum):
     edited = "edited"
     stale = "stale"
     absent = "absent"
+    imported = "imported"
 
     @property
     def code(self) -> int:
@@ -48,6 +49,7 @@ _CODES = {
     MaskStatus.edited: 3,
     MaskStatus.stale: 4,
     MaskStatus.absent: 5,
+    MaskStatus.imported: 6,
 }
 
 
@@ -186,7 +188,14 @@ class StoredMask:
         return replace(self, status=status)
 
 
-_STANDING = (MaskStatus.edited, MaskStatus.prompted, MaskStatus.stale, MaskStatus.tracked, MaskStatus.absent)
+_STANDING = (
+    MaskStatus.edited,
+    MaskStatus.prompted,
+    MaskStatus.imported,
+    MaskStatus.stale,
+    MaskStatus.tracked,
+    MaskStatus.absent,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -372,16 +371,7 @@ class SessionBinding(Actions):
 
 def _completed(prompt: Prompt, older: Prompt | None) -> Prompt:
     """Return a prompt with what only an older one says: points, box or mask."""
-    if older is None:
-        return prompt
-    kept = prompt if prompt.points_yx else older
-    return replace(
-        prompt,
-        points_yx=kept.points_yx,
-        labels=kept.labels,
-        box_yx=prompt.box_yx or older.box_yx,
-        mask=older.mask if prompt.mask is None else prompt.mask,
-    )
+    return prompt if older is None else prompt.completed(older)
 
 
 def _at_once(function: Callable[[], None]) -> None:

@@ -1,0 +1,162 @@
+"""What a prompt can be made of: clicks, a box or a mask, as values that compare, join, check and write themselves.
+
+A new type of prompt is one more class here, its field in `Prompt` and in the prompt file (`io.prompt_schema`), and what
+it means to a predictor (`engine.give_prompt`). Whatever else handles prompts goes by `Prompt.parts`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam2_core.errors import PromptError
+
+PointYX = tuple[float, float]
+BoxYX = tuple[float, float, float, float]
+BoolArray = NDArray[np.bool_]
+
+
+class PromptPart(ABC):
+    """One type of prompt, of which an object has at most one on a frame.
+
+    Attributes
+    ----------
+    kind
+        Tells the types apart; the word for messages.
+    in_pieces
+        Whether it may be given piece by piece, as clicks are.
+    """
+
+    __slots__ = ()
+    kind: ClassVar[str]
+    in_pieces: ClassVar[bool] = False
+
+    @abstractmethod
+    def fields(self) -> dict[str, Any]:
+        """Return what it is as fields of a `Prompt`, which are those of an entry in a file; pixels as an array."""
+
+    @abstractmethod
+    def joined(self, other: Self) -> Self:
+        """Return both as one."""
+
+    @abstractmethod
+    def check(self, height: int, width: int) -> None:
+        """Return nothing if it lies inside a frame.
+
+        Raises
+        ------
+        PromptError
+            If it does not, or says nothing.
+        """
+
+    def diameter(self) -> float | None:
+        """Return the diameter in pixels of the object that it outlines; None where it outlines none."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Clicks(PromptPart):
+    """Points (y, x), each with a label: 1 in the object, 0 outside."""
+
+    kind = "clicks"
+    in_pieces = True
+    points_yx: tuple[PointYX, ...]
+    labels: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.points_yx) != len(self.labels):
+            raise PromptError(
+                f"{len(self.points_yx)} points and {len(self.labels)} labels; give one label per point, 1 in the "
+                "object or 0 outside."
+            )
+        if set(self.labels) - {0, 1}:
+            raise PromptError(f"labels {list(self.labels)}; a label is 1 (in the object) or 0 (outside).")
+
+    def fields(self) -> dict[str, Any]:
+        """Return points and labels."""
+        return {"points_yx": self.points_yx, "labels": tuple(map(int, self.labels))}
+
+    def joined(self, other: Self) -> Self:
+        """Return the points of both in turn."""
+        return type(self)(self.points_yx + other.points_yx, self.labels + other.labels)
+
+    def check(self, height: int, width: int) -> None:
+        """Return nothing if all points lie in the frame; else raise `PromptError`."""
+        for y, x in self.points_yx:
+            if not (0 <= y < height and 0 <= x < width):
+                raise PromptError(
+                    f"the point y={y:g}, x={x:g} lies outside the image, which is {height} high and {width} wide (y "
+                    "comes first)."
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Box(PromptPart):
+    """A box (y0, x0, y1, x1) around the object."""
+
+    kind = "box"
+    box_yx: BoxYX
+
+    def fields(self) -> dict[str, Any]:
+        """Return the box."""
+        return {"box_yx": self.box_yx}
+
+    def joined(self, other: Self) -> Self:
+        """Return one box around both."""
+        first, second = self.box_yx, other.box_yx
+        low, high = map(min, first[:2], second[:2]), map(max, first[2:], second[2:])
+        return type(self)((*low, *high))  # type: ignore[arg-type]  # two and two
+
+    def check(self, height: int, width: int) -> None:
+        """Return nothing if the box holds something of the frame and nothing else; else raise `PromptError`."""
+        y0, x0, y1, x1 = self.box_yx
+        if not (y0 < y1 and x0 < x1):
+            raise PromptError(f"the box {self.box_yx} is empty; it is written y0, x0, y1, x1 with y0 < y1, x0 < x1.")
+        if y0 < 0 or x0 < 0 or y1 > height or x1 > width:
+            raise PromptError(
+                f"the box {self.box_yx} (y0, x0, y1, x1) reaches out of the image, which is {height} high and {width} "
+                "wide."
+            )
+
+    def diameter(self) -> float:
+        """Return the diameter of the disc with the area of the ellipse in the box."""
+        y0, x0, y1, x1 = self.box_yx
+        return math.sqrt((y1 - y0) * (x1 - x0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mask(PromptPart):
+    """The pixels (H, W) of the object; masks of equal pixels are equal."""
+
+    kind = "mask"
+    mask: BoolArray
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mask) and (self.mask is other.mask or np.array_equal(self.mask, other.mask))
+
+    def __hash__(self) -> int:
+        return hash(self.mask.shape)
+
+    def fields(self) -> dict[str, Any]:
+        """Return the mask."""
+        return {"mask": self.mask}
+
+    def joined(self, other: Self) -> Self:
+        """Return the pixels of both."""
+        return type(self)(np.logical_or(self.mask, other.mask))
+
+    def check(self, height: int, width: int) -> None:
+        """Return nothing if the mask is one of the frame and holds something; else raise `PromptError`."""
+        if self.mask.shape != (height, width):
+            raise PromptError(f"the mask has shape {self.mask.shape}, but a frame has {(height, width)}.")
+        if not self.mask.any():
+            raise PromptError("the mask is empty; give one that holds at least one pixel.")
+
+    def diameter(self) -> float:
+        """Return the diameter of the disc of equal area."""
+        return math.sqrt(4 * np.count_nonzero(self.mask) / math.pi)

@@ -1,0 +1,71 @@
+"""What is known of tracks besides masks: divisions, and where an object enters, leaves, appears, dies or is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import ClassVar
+
+from napari_sam2.document.objects import ObjectInfo
+from sam2_core.errors import PromptError
+
+Names = Mapping[int, int]
+"""Object id -> the id that takes its place."""
+
+
+class EventKind(StrEnum):
+    """What happens to an object."""
+
+    enters = "enters"
+    leaves = "leaves"
+    appears = "appears"
+    dies = "dies"
+    absent = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEvent:
+    """What happens to an object on a frame; it is absent from `frame` to `last_frame`, both included."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    object_id: int
+    frame: int
+    kind: EventKind
+    last_frame: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.last_frame is None) is (self.kind is EventKind.absent):
+            raise PromptError(
+                f"object {self.object_id} {self.kind.value} from frame {self.frame} to {self.last_frame}; an absence "
+                "has a last frame, every other event is on one frame."
+            )
+
+    def renamed(self, names: Names) -> TrackEvent:
+        """Return the event under another name."""
+        return replace(self, object_id=names.get(self.object_id, self.object_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """A mother that becomes daughters, which are there from `frame` on; they name her as their parent."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    mother: int
+    frame: int
+    daughters: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.daughters or len({self.mother, *self.daughters}) <= len(self.daughters):
+            raise PromptError(
+                f"object {self.mother} cannot divide into {list(self.daughters)}; give other objects, each once."
+            )
+
+    def following(self, names: Names, objects: Mapping[int, ObjectInfo]) -> Division | None:
+        """Return the division under other names, with the daughters whose parent is the mother; None without any."""
+        mother = names.get(self.mother, self.mother)
+        renamed = dict.fromkeys(names.get(one, one) for one in self.daughters)
+        daughters = tuple(one for one in renamed if one in objects and objects[one].parent == mother)
+        return replace(self, mother=mother, daughters=daughters) if daughters else None

@@ -1,0 +1,78 @@
+"""The tracks of a document and its masks: from where to where each object is there, and whom it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from napari_sam2.document.document import Document
+from napari_sam2.masks.mask_store import MaskKey, MaskStore
+
+Stretch = tuple[int, int]
+"""First and last of frames in a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """An object over time.
+
+    Attributes
+    ----------
+    object_id
+        Label value.
+    parent
+        Object id that it came from by division, or None.
+    stretches
+        Frames in a row on which it is there, ascending; at least one.
+    """
+
+    object_id: int
+    parent: int | None
+    stretches: tuple[Stretch, ...]
+
+    @property
+    def begin(self) -> int:
+        """First frame on which it is there."""
+        return self.stretches[0][0]
+
+    @property
+    def end(self) -> int:
+        """Last frame on which it is there."""
+        return self.stretches[-1][1]
+
+    @property
+    def gaps(self) -> tuple[Stretch, ...]:
+        """Frames in a row between begin and end on which it is not there."""
+        return tuple((before[1] + 1, after[0] - 1) for before, after in pairwise(self.stretches))
+
+
+def tracks_of(document: Document, masks: MaskStore, hidden: Container[MaskKey] = ()) -> dict[int, Track]:
+    """Return the track of each object that is there on some frame, by object id, ascending.
+
+    Parameters
+    ----------
+    document
+        Says who comes from whom.
+    masks
+        An object is there where its mask holds a pixel.
+    hidden
+        Masks that do not count, for example because others lie over all of their pixels.
+    """
+    tracks: dict[int, Track] = {}
+    for object_id in sorted(masks.object_ids()):
+        kept = masks.frames(object_id).items()
+        frames = [frame for frame, mask in kept if not mask.is_empty and (object_id, frame) not in hidden]
+        info = document.objects.get(object_id)
+        if frames:
+            tracks[object_id] = Track(object_id, None if info is None else info.parent, _stretches(frames))
+    return tracks
+
+
+def _stretches(frames: Iterable[int]) -> tuple[Stretch, ...]:
+    """Return ascending frames, at least one, as stretches."""
+    found: list[Stretch] = []
+    for frame in frames:
+        begin = found.pop()[0] if found and found[-1][1] == frame - 1 else frame
+        found.append((begin, frame))
+    return tuple(found)

@@ -1,0 +1,75 @@
+"""Formats in and out: labels become a document and masks, results go out in each format that a path is given for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_sam2.document.document import difference
+from napari_sam2.io import SavedSession, load_session, save_session
+from napari_sam2.io.exports import FORMATS, export
+from napari_sam2.io.imports import import_labels
+from napari_sam2.io.results import Results
+from napari_sam2.masks.mask_store import MaskStatus
+from napari_sam2.stacks import open_stack
+from sam2_core.errors import PromptError, StackError
+
+
+def movie(labels):
+    return open_stack(labels, "TYX").movie()
+
+
+@pytest.fixture
+def labels(rng):
+    """Labels (T, H, W) with objects in pieces, one on a single pixel, ids that need 32 bits, and an empty frame."""
+    found = rng.choice(np.array([0, 0, 0, 1, 2, 9, 70000], np.uint32), (4, 20, 30))
+    found[2] = 0
+    found[1, 3, 4] = 5
+    return found
+
+
+def test_labels_become_masks_that_show_them_again(labels):
+    document, masks = import_labels(movie(labels), {2: 1, 9: 2})
+    assert list(document.objects) == [1, 2, 5, 9, 70000]
+    assert {one: info.parent for one, info in document.objects.items() if info.parent} == {2: 1, 9: 2}
+    assert not document.prompts
+    for frame in range(4):
+        np.testing.assert_array_equal(masks.labels(frame), labels[frame])
+    assert masks.objects_on(2) == ()
+    assert masks.get((5, 1)).box_yx == (3, 4, 4, 5)
+    assert {mask.status for _, mask in masks.items()} == {MaskStatus.imported}
+
+
+def test_imported_masks_are_saved_and_opened(tmp_path, labels):
+    document, masks = import_labels(movie(labels))
+    save_session(tmp_path / "a.sam2", SavedSession(document, masks.items()))
+    back = load_session(tmp_path / "a.sam2")
+    assert sorted(back.masks) == sorted(masks.items())
+    assert difference(document, back.document).is_empty
+
+
+@pytest.mark.parametrize(
+    ("given", "parents", "error", "words"),
+    [
+        (np.zeros((2, 4, 4), np.float32), {}, StackError, "holds float32"),
+        (np.full((2, 4, 4), -3, np.int16), {}, StackError, "frame 0: the label -3 is below 0"),
+        (np.ones((2, 4, 4), np.uint8), {1: 7}, PromptError, "object 7, the parent of 1, does not exist"),
+    ],
+)
+def test_what_is_no_labels_is_refused(given, parents, error, words):
+    with pytest.raises(error, match=words):
+        import_labels(movie(given), parents)
+
+
+def test_results_go_out_in_the_formats_that_are_asked_for(tmp_path, labels):
+    document, masks = import_labels(movie(labels))
+    results = Results(document, masks, movie(np.zeros(labels.shape, np.uint8)))
+    export(results, {"labels": tmp_path / "labels.tif", "csv": tmp_path / "objects.csv"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.tif", "objects.csv"]
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "labels.tif"), labels)
+    assert "imported" in (tmp_path / "objects.csv").read_text()
+    export(replace(results, document=document), {name: tmp_path / f"again-{name}.tif" for name in FORMATS})
+    assert (tmp_path / "again-ctc.tif" / "res_track.txt").is_file()
