@@ -44,7 +44,9 @@ def lane_runs(codes: NDArray[np.uint8], width: int) -> list[TimelineRun]:
     columns = _columns(codes, width)  # (width,)
     starts = np.flatnonzero(np.diff(columns, prepend=columns[0] + 1))
     ends = np.append(starts[1:], width)
-    return [TimelineRun(int(start), int(end - start), int(columns[start])) for start, end in zip(starts, ends, strict=True)]
+    return [
+        TimelineRun(int(start), int(end - start), int(columns[start])) for start, end in zip(starts, ends, strict=True)
+    ]
 
 
 def frame_at(x: float, width: int, frame_count: int) -> int:

@@ -139,6 +139,11 @@ class Workbench(QObject):
                 self.session.label_exporter(path), lambda _: self.said.emit(f"Labels are in {path}."), self.failed.emit
             )
 
+    def preview(self) -> None:
+        """Find the masks of prompts that have none as things are now set."""
+        if self.binding is not None:
+            self.binding.work.preview()
+
     def close_session(self) -> None:
         """Stop what runs, wait for the frame in work, take our layers away and let go of the session."""
         self._ticket += 1
@@ -256,22 +261,12 @@ class Workbench(QObject):
 
     def _listen(self, session: Session, *, connect: bool) -> None:
         events = session.events
-        pairs: list[tuple[Any, Callable[..., None]]] = [
-            (events.document_changed, self._on_document),
-            (events.masks_changed, self._on_masks),
-            (events.history_changed, self._on_history),
-            (events.settings_changed, self._on_settings),
-        ]
-        for signal, slot in pairs:
-            (signal.connect if connect else signal.disconnect)(slot)
+        for signal in (events.document_changed, events.history_changed, events.settings_changed):
+            (signal.connect if connect else signal.disconnect)(self._on_edit)
+        masks = events.masks_changed
+        (masks.connect if connect else masks.disconnect)(self._on_masks)
 
-    def _on_document(self, diff: Any) -> None:
-        self.edited.emit()
-
-    def _on_history(self) -> None:
-        self.edited.emit()
-
-    def _on_settings(self, old: Any, new: Any) -> None:
+    def _on_edit(self) -> None:
         self.edited.emit()
 
     def _on_masks(self, frame: int, object_ids: tuple[int, ...]) -> None:

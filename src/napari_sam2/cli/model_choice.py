@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from napari_sam2.cli.console import errors
 from napari_sam2.engine import model_loading
 from napari_sam2.engine.model_loading import OnDownload
+from napari_sam2.session.settings import setting
 
 if TYPE_CHECKING:
     from napari_sam2.engine.video_predictor import VideoPredictor
     from sam2_core.checkpoints.registry import ModelEntry
 
-DEFAULT_MODEL = "cells-nano"
+DEFAULT_MODEL: str = setting("model").default
 
 
 def load_predictor(

@@ -15,21 +15,7 @@ from napari_sam2.viewer.slider import Slider
 
 
 class Actions:
-    """The actions of a session shown in a viewer.
-
-    Parameters
-    ----------
-    session
-        What is worked on.
-    current
-        Object and sign of the next prompt.
-    work
-        Runs what is propagated.
-    slider
-        Shows frames.
-    notify
-        Told where there is nothing to do.
-    """
+    """The actions of a session shown in a viewer; `notify` is told where there is nothing to do."""
 
     def __init__(self, session: Session, current: Current, work: Work, slider: Slider, notify: Notify) -> None:
         self.reviewing = Reviewing(session, self.go_to, notify)

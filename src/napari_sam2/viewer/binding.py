@@ -109,11 +109,8 @@ class SessionBinding:
         self.actions = do = Actions(session, self.current, self.work, self._slider, notify)
         self.reviewing = do.reviewing
         self.next_object, self.previous_object, self.new_object = do.next_object, do.previous_object, do.new_object
-        self.propagate, self.propagate_both, self.propagate_forward = (
-            do.propagate,
-            do.propagate_both,
-            do.propagate_forward,
-        )
+        self.propagate, self.resume, self.stop = do.propagate, do.resume, do.stop
+        self.propagate_both, self.propagate_forward = do.propagate_both, do.propagate_forward
         self.next_prompted_frame, self.previous_prompted_frame = do.next_prompted_frame, do.previous_prompted_frame
         self.flip_polarity, self.go_to, self.next_suspicious = do.flip_polarity, do.go_to, do.next_suspicious
         self.undo, self.redo = do.undo, do.redo
@@ -161,24 +158,23 @@ class SessionBinding:
     def refresh_if_due(self, now: float | None = None) -> bool:
         """Show the frame in view anew if it has changed and the last time was long enough ago; whether it did."""
         now = self.clock() if now is None else now
-        if not self._due or now - self._last_refresh < SHORTEST_REFRESH_S:
-            return False
-        if self.labels.refresh(self._due):
-            self._due = set()
-            self._last_refresh = now
-        return not self._due
+        return now - self._last_refresh >= SHORTEST_REFRESH_S and self._refresh(now)
 
     def flush(self) -> None:
         """Show the frame in view anew if it has changed, at once."""
-        if self._due and self.labels.refresh(self._due):
-            self._due = set()
-            self._last_refresh = self.clock()
+        self._refresh(self.clock())
 
     def poll(self) -> None:
         """Do what napari tells nobody of: rows typed into the features table, a refresh that is due. For a timer."""
         self.labels.poll()
         self.prompts.poll()
         self.refresh_if_due()
+
+    def _refresh(self, now: float) -> bool:
+        if not self._due or not self.labels.refresh(self._due):
+            return False
+        self._due, self._last_refresh = set(), now
+        return True
 
     # what happens
 

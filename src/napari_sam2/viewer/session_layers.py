@@ -26,19 +26,7 @@ _PLACED = tuple(name for name in AFFINE_NAMES if name != "axis_labels")
 
 
 class SessionLayers:
-    """Our layers in one viewer.
-
-    Parameters
-    ----------
-    viewer
-        Where they are brought in.
-    labels, prompts
-        What they show and say.
-    actions
-        What their keys do.
-    notify
-        Told of layers that were removed.
-    """
+    """Our layers in one viewer, `actions` on their keys; `notify` is told of those that were removed."""
 
     def __init__(
         self, viewer: ViewerModel, labels: LabelLayers, prompts: PromptLayers, actions: Actions, notify: Notify
