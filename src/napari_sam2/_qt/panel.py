@@ -19,9 +19,9 @@ from napari_sam2._qt.image_choice import ImageChooser
 from napari_sam2._qt.model_actions import ModelActions
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.panel_actions import PanelActions
-from napari_sam2._qt.panel_parts import PanelParts
 from napari_sam2._qt.panel_state import PanelState
 from napari_sam2._qt.parts import apply_theme
+from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.theme import Palette
 from napari_sam2._qt.workbench import Workbench

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_sam2._qt.image_choice import ImageChooser
 from napari_sam2._qt.keys_window import KeysWindow
-from napari_sam2._qt.panel_parts import PanelParts
+from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.tools import take_tool
 from napari_sam2._qt.workbench import Workbench

@@ -13,8 +13,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_sam2._qt.hints import Situation, next_step
 from napari_sam2._qt.image_choice import ImageChooser
-from napari_sam2._qt.panel_parts import PanelParts
 from napari_sam2._qt.runner import RunProgress
+from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.timeline import ABSENT, STALE, TRACKED
 from napari_sam2._qt.tools import tool_in_hand

@@ -21,7 +21,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam2._qt.model_catalogue import ModelRow
-from napari_sam2._qt.parts import Combo, IconButton, Section, ToolButton, form, row_of
+from napari_sam2._qt.objects_model import ObjectsModel
+from napari_sam2._qt.objects_section import ObjectsSection
+from napari_sam2._qt.parts import Combo, IconButton, InfoLine, Section, ToolButton, form, row_of
 from napari_sam2._qt.setting_fields import ChoiceField, PixelsField, TickField
 from napari_sam2.session.settings import SessionSettings
 
@@ -309,3 +311,23 @@ class SaveSection(Section):
         """Show where the work is kept; nothing for ""."""
         self.place.setText(text)
         self.place.setVisible(bool(text))
+
+
+class PanelParts:
+    """What stands in the panel from top to bottom: the lines for hint and message, and the sections between them."""
+
+    def __init__(self, objects: ObjectsModel) -> None:
+        self.hint = InfoLine("Open sample")
+        self.image = ImageSection()
+        self.model_section = ModelSection()
+        self.objects = ObjectsSection(objects)
+        self.prompts = PromptsSection()
+        self.propagate = PropagateSection()
+        self.saving = SaveSection()
+        self.message = InfoLine("Restore layers")
+        self.message.button.setVisible(False)
+        self.message.setVisible(False)
+
+    def sections(self) -> tuple[Section, ...]:
+        """Return the sections from top to bottom."""
+        return (self.image, self.model_section, self.objects, self.prompts, self.propagate, self.saving)

@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_sam2._qt.background import USER_ERRORS, BackgroundWork
+from napari_sam2._qt.background import USER_ERRORS, BackgroundWork, Result
 from napari_sam2._qt.holds import hold
 from napari_sam2._qt.opening import (
     ImageChoice,
@@ -90,8 +90,8 @@ class Workbench(QObject):
 
     def run(
         self,
-        function: Callable[[], Any],
-        then: Callable[[Any], object],
+        function: Callable[[], Result],
+        then: Callable[[Result], object],
         failed: Callable[[Exception], object] | None = None,
     ) -> None:
         """Run a function in a worker and hand over its result here."""
@@ -245,7 +245,7 @@ class Workbench(QObject):
         else:
             self._turns.append(add)
 
-    def _elsewhere(self, function: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    def _elsewhere(self, function: Callable[[], Result], then: Callable[[Result], None]) -> None:
         """Run in a worker what a binding looks for; dropped where another session is open by then."""
         binding = self.binding
         self.run(function, lambda found: then(found) if self.binding is binding else None)

@@ -5,13 +5,43 @@ A method without arguments is what a key in `keys.KEYS` does; panels call them t
 
 from __future__ import annotations
 
+import numpy as np
+from napari.components import Dims
+from napari.layers import Image
+
 from napari_sam2.engine.jobs import PropagateRequest
 from napari_sam2.engine.plan import Direction
 from napari_sam2.session.session import Session
+from napari_sam2.viewer.coordinates import Grid
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.reviewing import Reviewing
 from napari_sam2.viewer.running import Notify, Work
-from napari_sam2.viewer.slider import Slider
+
+
+class Slider:
+    """The slider of the tracked axis of an image; set `grid` where the axes mean something else from now on."""
+
+    def __init__(self, dims: Dims, image: Image, grid: Grid) -> None:
+        self.grid = grid
+        self._dims = dims
+        self._image = image
+
+    @property
+    def frame(self) -> int:
+        """The frame in view, within the movie."""
+        axis = self.grid.frame_axis
+        if axis is None:
+            return 0
+        frame = int(np.rint(self._image.world_to_data(self._dims.point)[axis]))
+        return min(max(frame, 0), self.grid.frame_count - 1)
+
+    def show(self, frame: int) -> None:
+        """Move the slider to a frame; nothing happens with a single image."""
+        axis, point = self.grid.frame_axis, self._dims.point
+        if axis is not None:
+            here = self._image.world_to_data(point)
+            here[axis] = frame
+            self._dims.set_point(len(point) - self._image.ndim + axis, float(self._image.data_to_world(here)[axis]))
 
 
 class Actions:

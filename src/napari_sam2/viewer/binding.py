@@ -22,15 +22,14 @@ from napari_sam2.document.document import DocumentDiff, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import OF_THE_MOVIE, SessionSettings, changed_fields
-from napari_sam2.viewer.actions import Actions
+from napari_sam2.viewer.actions import Actions, Slider
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.image_source import grid_of
-from napari_sam2.viewer.label_layers import ALL_OBJECTS, LabelLayers
+from napari_sam2.viewer.label_layers import ALL_OBJECTS, Array, LabelLayers
 from napari_sam2.viewer.prompt_layers import PromptLayers
 from napari_sam2.viewer.prompt_tables import check_adoptable
 from napari_sam2.viewer.running import Notify, Runner, Work
 from napari_sam2.viewer.session_layers import Later, SessionLayers, at_once
-from napari_sam2.viewer.slider import Slider
 from sam2_core.errors import PromptError, StackError
 
 SHORTEST_REFRESH_S = 0.05
@@ -104,7 +103,7 @@ class SessionBinding:
         self.grid = grid_of(image, session.stack, session.settings)
         self.current = Current(min(session.document.objects, default=1))
         self.work = Work(session, runner, notify)
-        self._slider = Slider(viewer, image, self.grid)
+        self._slider = Slider(viewer.dims, image, self.grid)
         self.show_frame = self._slider.show
         self.actions = do = Actions(session, self.current, self.work, self._slider, notify)
         self.reviewing = do.reviewing
@@ -223,7 +222,7 @@ class SessionBinding:
             self._on_rows_edited()
         self.work.preview()
 
-    def _on_painted(self, frame: int, masks: dict[int, Any]) -> None:
+    def _on_painted(self, frame: int, masks: dict[int, Array]) -> None:
         if masks:
             self._edit(lambda: self.session.edit_masks(frame, masks))
         else:

@@ -27,10 +27,10 @@ from napari_sam2.viewer import prompt_tables as tables
 from napari_sam2.viewer.coordinates import Grid
 from napari_sam2.viewer.current import POLARITIES, Current
 from napari_sam2.viewer.prompt_rows import Parts, PromptRow, Reading, RowReader, box_row, checked_id, point_rows
+from napari_sam2.viewer.running import Notify
 from sam2_core.errors import PromptError
 
 Array = np.ndarray[Any, Any]
-Notify = Callable[[str], None]
 SMALLEST_MOVE_PX = 0.005
 """Smaller differences of coordinates are rounding: Shapes keep 32 bits."""
 _DONE = (ActionType.ADDED, ActionType.REMOVED, ActionType.CHANGED)
