@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from napari_sam2._qt.models_panel import ModelsPanel
 from napari_sam2._qt.panel import SegmentAndTrackPanel
 from napari_sam2._qt.preferences import preferred_settings
-from napari_sam2.session.settings import SessionSettings
+from napari_sam2.session.settings import SessionSettings, setting
 
 NAME = "napari-sam2"
 
@@ -74,6 +74,17 @@ def test_preferences_are_the_settings_of_a_new_session(npe2pm: Any, plugin_setti
     assert (settings.view, settings.object_diameter_px) == ("windows", 30)
     with pytest.raises(ValidationError):
         defaults.device = "abacus"
+
+
+def test_preferences_say_what_the_fields_of_the_settings_say(manifest: PluginManifest) -> None:
+    (configuration,) = manifest.contributions.configurations.values()
+    assert set(configuration.properties) <= set(SessionSettings.model_fields)
+    for name, shown in configuration.properties.items():
+        told = setting(name)
+        assert (shown.title, shown.description) == (told.title, told.description)
+        assert shown.default == (told.default or 0), name  # a preference is never None: 0 stands for it
+        assert shown.enum == (list(told.words) or None), name
+        assert (shown.minimum, shown.maximum) == ((0, told.most) if told.most else (None, None)), name
 
 
 def test_labels_are_written_by_the_manifest_s_writer(

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from disc_predictor import DiscPredictor
 from pydantic import ValidationError
 
 from napari_sam2.session import Session, SessionSettings
-from napari_sam2.session.settings import changed_fields, invalidated
+from napari_sam2.session.settings import changed_fields, invalidated, setting
 from sam2_core.errors import StackError
 
 
@@ -14,6 +16,14 @@ def test_every_setting_says_what_it_is_for():
     for name, field in SessionSettings.model_fields.items():
         assert field.title, name
         assert field.description, name
+
+
+def test_the_table_in_the_documentation_is_that_of_the_fields():
+    page = (Path(__file__).parents[2] / "docs" / "sessions.md").read_text(encoding="utf-8")
+    for name in SessionSettings.model_fields:
+        told = setting(name)
+        default = f"`{told.default}`" if isinstance(told.default, str | bool) else ""
+        assert f"| `{name}` | {told.title} | {default} | {told.description} |" in page
 
 
 def test_settings_go_through_json():

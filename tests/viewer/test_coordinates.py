@@ -5,7 +5,8 @@ import pytest
 from napari.components import Dims
 from napari.layers import Image, Points
 
-from napari_sam2.viewer.coordinates import Grid, from_image, in_image, placement, shown_frame, slider_of_frame
+from napari_sam2.viewer.actions import Slider
+from napari_sam2.viewer.coordinates import Grid, from_image, in_image, placement
 
 GRID = Grid("TZYX", (5, 4, 30, 40), "T", {"Z": 2})
 
@@ -57,7 +58,7 @@ def test_a_new_layer_lies_as_the_image_does():
 def test_sliders_and_frames_agree():
     image = Image(np.zeros((5, 4, 30, 40)), scale=(2, 3, 1, 1), translate=(10, 0, 0, 0))
     dims = Dims(ndim=5, range=((0, 1, 1), (10, 18, 2), (0, 9, 3), (0, 29, 1), (0, 39, 1)))
-    axis, value = slider_of_frame(GRID, image, dims.point, 3)
-    assert (axis, value) == (1, 16.0)
-    dims.set_point(axis, value)
-    assert shown_frame(GRID, image, dims.point) == 3
+    slider = Slider(dims, image, GRID)
+    slider.show(3)
+    assert dims.point == (0, 16.0, 0, 0, 0)
+    assert slider.frame == 3

@@ -5,14 +5,14 @@ import pytest
 
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.viewer.coordinates import Grid
-from napari_sam2.viewer.prompt_rows import Row, RowReader, box_row, point_rows
+from napari_sam2.viewer.prompt_rows import PromptRow, RowReader, box_row, point_rows
 
 GRID = Grid("TYX", (5, 30, 40), "T")
 SQUARE = [(5, 5), (5, 15), (15, 15), (15, 5)]
 
 
 def row(kind, frame, places, object_id=1, polarity="in"):
-    return Row(kind, GRID.place(frame, places), object_id, polarity)
+    return PromptRow(kind, GRID.place(frame, places), object_id, polarity)
 
 
 def read(*rows):
@@ -72,7 +72,7 @@ def test_rows_that_cannot_be_prompts_say_why_and_harm_no_other(bad, words):
 
 def test_a_shape_over_several_frames_is_refused():
     corners = np.array([(0, 5, 5), (1, 5, 15), (1, 15, 15), (0, 15, 5)], float)
-    assert "frames 0 to 1" in read(Row("rectangle", corners, 1, "in")).problems[0]
+    assert "frames 0 to 1" in read(PromptRow("rectangle", corners, 1, "in")).problems[0]
 
 
 def test_of_two_boxes_the_later_counts():

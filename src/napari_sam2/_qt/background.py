@@ -71,13 +71,7 @@ class BackgroundWork:
     """The work that a panel has started; after `close` nothing is called back."""
 
     def __init__(self) -> None:
-        self._in_work = 0
         self._closed = False
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether anything is in work."""
-        return self._in_work > 0
 
     def start(
         self,
@@ -89,14 +83,12 @@ class BackgroundWork:
         worker = create_worker(_guarded, function, _ignore_errors=True, _start_thread=False)
 
         def returned(outcome: Outcome) -> None:
-            self._in_work -= 1
             if self._closed:
                 return
             with hold("result of background work"):
                 on_result(outcome.result) if outcome.failure is None else on_error(outcome.failure)
 
         WorkerLink(worker, returned)
-        self._in_work += 1
         worker.start()
 
     def close(self) -> None:

@@ -45,19 +45,15 @@ class DiameterTool(QObject):
         if self.is_waiting:
             self._finish()
             return
+        from napari_sam2.viewer.coordinates import placement
+
         self._before = self._viewer.layers.selection.active
         self._layer = self._viewer.add_shapes(
             ndim=image.ndim,
             name=_NAME,
             edge_color="yellow",
             edge_width=max(1.0, max(image.extent.data[1]) / 250),
-            scale=image.scale,
-            translate=image.translate,
-            rotate=image.rotate,
-            shear=image.shear,
-            affine=image.affine,
-            units=image.units,
-            axis_labels=image.axis_labels,
+            **placement(image),
         )
         self._layer.mode = "add_line"
         self._layer.events.data.connect(self._drawn)

@@ -5,14 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image
+from napari.layers import Image, Layer
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QMessageBox
 
+from napari_sam2._qt.holds import hold
 from napari_sam2._qt.opening import SESSION_FOLDER, ImageChoice, sample_layers
+from napari_sam2._qt.sections import ImageSection
+from napari_sam2._qt.slots import Slots
+from napari_sam2._qt.workbench import Workbench
 
 if TYPE_CHECKING:
-    from napari_sam2._qt.panel import SegmentAndTrackPanel
+    import napari
+
     from napari_sam2.session.session import Session
+
+MOST_CHANNELS = 3
 
 _READINGS = {
     2: ("YX",),
@@ -22,22 +30,27 @@ _READINGS = {
 }
 
 
-class ImageChooser:
-    """Keeps the image section and the viewer's layers in step, and opens a session on the layer that is chosen."""
+class ImageChooser(QObject):
+    """Keeps the image section and the viewer's layers in step, and opens a session on the layer that is chosen.
 
-    def __init__(self, panel: SegmentAndTrackPanel) -> None:
-        self._panel = panel
-        self._viewer = panel.viewer
-        self._section = panel.image
-        self._bench = panel.bench
+    Signal: `sample_begun()` when `is_making_sample`, which says that the sample is being drawn, becomes true.
+    """
+
+    sample_begun = Signal()
+
+    def __init__(self, viewer: napari.viewer.Viewer, section: ImageSection, bench: Workbench, slots: Slots) -> None:
+        super().__init__(section)
+        self._viewer = viewer
+        self._section = section
+        self._bench = bench
+        self._slots = slots
         self._named: list[Image] = []
-        self._is_making_sample = False
-        connect = panel.slots.connect
-        connect(self._section.layers.currentIndexChanged, self.choose)
-        connect(self._section.axes.currentTextChanged, self.reopen)
-        connect(self._section.track.currentIndexChanged, self.reopen)
-        connect(panel.hint.pressed, self.take_offer)
-        connect(self._bench.changed, self._on_bench)
+        self.is_making_sample = False
+        slots.connect(section.layers.currentIndexChanged, self.choose)
+        slots.connect(section.axes.currentTextChanged, self.reopen)
+        slots.connect(section.track.currentIndexChanged, self.reopen)
+        slots.connect(section.channels_chosen, self.choose_channels)
+        slots.connect(bench.changed, self._on_bench)
         self._list_events = (
             self._viewer.layers.events.inserted,
             self._viewer.layers.events.removed,
@@ -46,11 +59,6 @@ class ImageChooser:
         for event in self._list_events:
             event.connect(self._on_layers)
         self._on_layers()
-
-    @property
-    def is_making_sample(self) -> bool:
-        """Whether the sample is being drawn."""
-        return self._is_making_sample
 
     def images(self) -> list[Image]:
         """Return the image layers, in the order of the list."""
@@ -85,6 +93,20 @@ class ImageChooser:
         self._show_axes(layer, axes)
         self._bench.open_image(ImageChoice(layer, axes, track, section.ticked_channels() or None))
 
+    def choose_channels(self) -> None:
+        """Let the model see the ticked channels; prompts stay, masks turn stale and those of prompts come anew."""
+        session, ticked = self._bench.session, self._section.ticked_channels()
+        if session is None:
+            return
+        if 1 <= len(ticked) <= MOST_CHANNELS:
+            session.change_settings(channels=ticked, contrast_limits=_limits_for(session, ticked))
+            self._bench.preview()
+        else:
+            self.show_session()
+            few = "The model needs one channel at least; tick another one first."
+            many = f"The model sees {MOST_CHANNELS} channels at once; untick one first."
+            self._bench.said.emit(many if ticked else few)
+
     def offered_folder(self) -> Path | None:
         """Return the session folder that the image was read from, as long as it is not open and nothing is prompted."""
         session, image = self._bench.session, self._bench.image
@@ -103,10 +125,10 @@ class ImageChooser:
 
     def open_sample(self) -> None:
         """Draw the sample movie in a worker and open it."""
-        if self._is_making_sample:
+        if self.is_making_sample:
             return
-        self._is_making_sample = True
-        self._panel.state.refresh_soon()
+        self.is_making_sample = True
+        self.sample_begun.emit()
         self._bench.run(sample_layers, self._sample_made, self._sample_failed)
 
     def close(self) -> None:
@@ -117,11 +139,7 @@ class ImageChooser:
             layer.events.name.disconnect(self._list_layers)
 
     def _sample_made(self, made: list[tuple[Any, dict[str, Any], str]]) -> None:
-        from napari.layers import Layer
-
-        from napari_sam2._qt.holds import hold
-
-        self._is_making_sample = False
+        self.is_making_sample = False
         # The image goes in last, so that the session opens on it once and the truth lies below.
         for data, meta, kind in reversed(made):
             with hold("napari adds a layer"):
@@ -129,15 +147,12 @@ class ImageChooser:
         self._viewer.dims.set_point(0, 0)
 
     def _sample_failed(self, error: Exception) -> None:
-        self._is_making_sample = False
-        self._panel.show_error(error)
+        self.is_making_sample = False
+        self._bench.failed.emit(error)
 
     def _on_layers(self, event: Any = None) -> None:
-        self._panel.slots.call(self._follow_layers)
-
-    def _follow_layers(self) -> None:
-        self._list_layers()
-        self._open_first()
+        self._slots.call(self._list_layers)
+        self._slots.call(self._open_first)
 
     def _list_layers(self, event: Any = None) -> None:
         for layer in self._named:
@@ -190,7 +205,7 @@ class ImageChooser:
         if session is None or not session.is_dirty or not session.document.prompts:
             return True
         question = "The work on this image is not saved. Leave it?"
-        answer = QMessageBox.question(self._panel, "Another image", question)
+        answer = QMessageBox.question(self._section, "Another image", question)
         return answer == QMessageBox.StandardButton.Yes
 
 
@@ -199,7 +214,7 @@ def _seen(session: Session) -> tuple[int, ...] | None:
     return session.movie.movie.channels or None
 
 
-def limits_for(session: Session, channels: tuple[int, ...]) -> tuple[tuple[float, float], ...] | None:
+def _limits_for(session: Session, channels: tuple[int, ...]) -> tuple[tuple[float, float], ...] | None:
     """Return the contrast limits of other channels: those of all, or of each; None where one was not seen before."""
     limits = session.settings.contrast_limits
     if limits is None or len(limits) == 1:

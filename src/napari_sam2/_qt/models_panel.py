@@ -35,9 +35,9 @@ from napari_sam2._qt.model_catalogue import (
     list_models,
     register_model,
 )
-from napari_sam2._qt.parts import IconButton, InfoLine, apply_theme, row_of
+from napari_sam2._qt.parts import IconButton, InfoLine, Kind, apply_theme, row_of
 from napari_sam2._qt.slots import Slots
-from napari_sam2._qt.theme import Palette
+from sam2_core.checkpoints.registry import BUNDLED_NAME
 
 if TYPE_CHECKING:
     import napari
@@ -90,6 +90,7 @@ class ModelsPanel(QWidget):
         self.progress = QProgressBar()
         self.progress.setVisible(False)
         self.message = InfoLine()
+        self.message.setVisible(False)
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 6, 6, 6)
         column.addWidget(self.table, 1)
@@ -160,12 +161,11 @@ class ModelsPanel(QWidget):
 
     def show_error(self, error: Exception) -> None:
         """Say in the panel what went wrong."""
-        self.message.show_text(str(error), "error", self._palette)
-        self.message.setVisible(True)
+        self.show_info(str(error), "error")
 
-    def show_info(self, text: str) -> None:
+    def show_info(self, text: str, kind: Kind = "info") -> None:
         """Say in the panel what happens."""
-        self.message.show_text(text, "info", self._palette)
+        self.message.show_text(text, kind)
         self.message.setVisible(True)
 
     def close_work(self) -> None:
@@ -198,7 +198,7 @@ class ModelsPanel(QWidget):
                     font.setBold(True)
                     item.setFont(font)
                 self.table.setItem(place, column, item)
-        self.choose(chosen.name if chosen is not None else "cells-nano")
+        self.choose(chosen.name if chosen is not None else BUNDLED_NAME)
         self._show_buttons()
 
     def _show_chosen(self) -> None:
@@ -244,12 +244,7 @@ class ModelsPanel(QWidget):
         self.models_changed.emit()
 
     def _take_theme(self) -> None:
-        self._palette = Palette.of(self._viewer.theme)
         apply_theme(self, self._viewer.theme)
-        if self.message.text():
-            self.message.show_text(self.message.text(), "info", self._palette)
-        else:
-            self.message.setVisible(False)
 
 
 class _Relay(QObject):

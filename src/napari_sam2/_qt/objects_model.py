@@ -37,22 +37,15 @@ class Column(IntEnum):
     locked = 5
 
 
-_HEADERS = {
-    Column.number: "Id",
-    Column.title: "Name",
-    Column.frames: "Frames",
-    Column.state: "State",
-    Column.visible: "",
-    Column.locked: "",
+_TEXTS = {
+    Column.number: ("Id", "The object's number: its value in the labels"),
+    Column.title: ("Name", "Double-click to rename"),
+    Column.frames: ("Frames", "Frames that have a mask, of all"),
+    Column.state: ("State", "What is done, and what a correction left behind"),
+    Column.visible: ("", "Show or hide the object"),
+    Column.locked: ("", "A locked object is never changed by a run"),
 }
-_TIPS = {
-    Column.number: "The object's number: its value in the labels",
-    Column.title: "Double-click to rename",
-    Column.frames: "Frames that have a mask, of all",
-    Column.state: "What is done, and what a correction left behind",
-    Column.visible: "Show or hide the object",
-    Column.locked: "A locked object is never changed by a run",
-}
+"""Title and tool tip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +156,8 @@ class ObjectsModel(QAbstractTableModel):
         """Return the title of a column, or what it means as a tool tip."""
         if orientation != Qt.Orientation.Horizontal:
             return None
-        texts = {Qt.ItemDataRole.DisplayRole: _HEADERS, Qt.ItemDataRole.ToolTipRole: _TIPS}.get(Qt.ItemDataRole(role))
-        return None if texts is None else texts[Column(section)]
+        place = {Qt.ItemDataRole.DisplayRole: 0, Qt.ItemDataRole.ToolTipRole: 1}.get(Qt.ItemDataRole(role))
+        return None if place is None else _TEXTS[Column(section)][place]
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Return what can be done with a cell: names are edited, the rest selected."""
@@ -183,7 +176,7 @@ class ObjectsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DecorationRole:
             return self._decoration(row, column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _TIPS[column]
+            return _TEXTS[column][1]
         if role == Qt.ItemDataRole.ForegroundRole and column == Column.state and row.state == "stale":
             return QColor(self.palette.prompted)
         return None

@@ -14,6 +14,7 @@ class ObjectsSection(Section):
 
     def __init__(self, model: ObjectsModel) -> None:
         super().__init__("Objects")
+        self.model = model
         self.table = ObjectsTable(model)
         self.new = IconButton("New", "plus", "The next click begins a new object (M)")
         self.merge = IconButton("Merge", "move_front", "Make the chosen objects one, under the lowest number")

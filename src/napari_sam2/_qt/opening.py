@@ -141,8 +141,10 @@ def fitting_image(viewer: napari.viewer.Viewer, session: Session) -> Image:
     from napari_sam2.viewer.image_source import grid_of
 
     for layer in viewer.layers:
-        if isinstance(layer, Image) and _fits(layer, session, grid_of):
-            return layer
+        if isinstance(layer, Image):
+            with contextlib.suppress(StackError):  # it has another shape
+                grid_of(layer, session.stack, session.settings)
+                return layer
     return _added_image(viewer, session.stack)
 
 
@@ -151,14 +153,6 @@ def sample_layers() -> list[tuple[Any, dict[str, Any], str]]:
     from napari_sam2.samples import cells_movie
 
     return cells_movie()
-
-
-def _fits(layer: Image, session: Session, grid_of: Any) -> bool:
-    try:
-        grid_of(layer, session.stack, session.settings)
-    except StackError:
-        return False
-    return True
 
 
 def _added_image(viewer: napari.viewer.Viewer, stack: Stack) -> Image:

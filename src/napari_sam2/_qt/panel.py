@@ -15,14 +15,13 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_sam2._qt.background import USER_ERRORS
-from napari_sam2._qt.diameter_tool import DiameterTool
 from napari_sam2._qt.image_choice import ImageChooser
+from napari_sam2._qt.model_actions import ModelActions
 from napari_sam2._qt.objects_model import ObjectsModel
-from napari_sam2._qt.objects_section import ObjectsSection
 from napari_sam2._qt.panel_actions import PanelActions
 from napari_sam2._qt.panel_state import PanelState
-from napari_sam2._qt.parts import InfoLine, apply_theme
-from napari_sam2._qt.sections import ImageSection, ModelSection, PromptsSection, PropagateSection, SaveSection
+from napari_sam2._qt.parts import apply_theme
+from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.theme import Palette
 from napari_sam2._qt.workbench import Workbench
@@ -50,36 +49,39 @@ class SegmentAndTrackPanel(QWidget):
         self._closed = False
         super().__init__()
         self.viewer = napari_viewer
-        self.palette_now = Palette.of(napari_viewer.theme)
         self.slots = Slots(self.show_error)
         self.bench = Workbench(napari_viewer, self)
         self.model = ObjectsModel(self._colour_of, napari_viewer.theme, self)
-        self.diameter_tool = DiameterTool(napari_viewer, self._take_diameter, self)
         self._has_just_failed = False
         self._message_timer = QTimer(self)
         self._message_timer.setSingleShot(True)
         self._message_timer.setInterval(_SHOWN_MS)
         self._message_timer.timeout.connect(self._hide_message)
-        self._build()
-        self.chooser = ImageChooser(self)
-        self.verbs = PanelActions(self)
-        self.state = PanelState(self)
+        parts = PanelParts(self.model)
+        self.hint, self.message, self.sections = parts.hint, parts.message, parts.sections
+        self.image, self.model_section, self.objects = parts.image, parts.model_section, parts.objects
+        self.prompts, self.propagate, self.saving = parts.prompts, parts.propagate, parts.saving
+        self._lay_out()
+        self.chooser = ImageChooser(napari_viewer, parts.image, self.bench, self.slots)
+        self.verbs = PanelActions(napari_viewer, self.bench, self.chooser, parts, self.slots)
+        self._models = ModelActions(napari_viewer, parts.model_section, self.bench, self.slots)
+        self.state = PanelState(napari_viewer, self.bench, self.chooser, parts, self.slots)
+        self._connect()
         self._take_theme()
-        napari_viewer.events.theme.connect(self._take_theme)
-        self.slots.connect(self.bench.changed, self._watch_window)
         self.bench.prepare()
 
-    def _build(self) -> None:
-        self.hint = InfoLine("Open sample")
-        self.message = InfoLine("Restore layers")
-        self.message.button.setVisible(False)
-        self.message.setVisible(False)
-        self.image = ImageSection()
-        self.model_section = ModelSection()
-        self.objects = ObjectsSection(self.model)
-        self.prompts = PromptsSection()
-        self.propagate = PropagateSection()
-        self.saving = SaveSection()
+    def _connect(self) -> None:
+        connect = self.slots.connect
+        connect(self.hint.pressed, self.chooser.take_offer)
+        connect(self.chooser.sample_begun, self.state.refresh_soon)
+        connect(self.verbs.done, self.state.refresh_soon)
+        connect(self.state.run_shown, self._show_run)
+        connect(self.bench.failed, self.show_error, 1)
+        connect(self.bench.said, self.show_message, 1)
+        connect(self.bench.changed, self._watch_window)
+        self.viewer.events.theme.connect(self._take_theme)
+
+    def _lay_out(self) -> None:
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(2, 0, 2, 0)
@@ -87,21 +89,17 @@ class SegmentAndTrackPanel(QWidget):
         for section in self.sections():
             column.addWidget(section)
         column.addStretch(1)
-        self.area = area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidget(content)
+        self.area = QScrollArea()
+        self.area.setWidgetResizable(True)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setWidget(content)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(4, 4, 4, 4)
         outer.setSpacing(4)
         outer.addWidget(self.hint)
-        outer.addWidget(area, 1)
+        outer.addWidget(self.area, 1)
         outer.addWidget(self.message)
         self.setMinimumWidth(MIN_WIDTH)
-
-    def sections(self) -> tuple[QWidget, ...]:
-        """Return the sections from top to bottom."""
-        return (self.image, self.model_section, self.objects, self.prompts, self.propagate, self.saving)
 
     def show_error(self, error: Exception) -> None:
         """Say what went wrong, in the panel and as a notification of napari's."""
@@ -109,7 +107,7 @@ class SegmentAndTrackPanel(QWidget):
         self._has_just_failed = True
         QTimer.singleShot(0, self, self._have_not_failed)
         text = str(error) or type(error).__name__
-        self.message.show_text(text, "error", self.palette_now)
+        self.message.show_text(text, "error")
         self.message.setVisible(True)
         if isinstance(error, USER_ERRORS):
             notifications.show_error(text)
@@ -120,9 +118,9 @@ class SegmentAndTrackPanel(QWidget):
         """Say something that needs no answer; an error that was told just now stays, with this behind it."""
         if self._has_just_failed:
             if text not in self.message.text():
-                self.message.show_text(f"{self.message.text()} {text}", "error", self.palette_now)
+                self.message.show_text(f"{self.message.text()} {text}", "error")
             return
-        self.message.show_text(text, "info", self.palette_now)
+        self.message.show_text(text)
         self.message.setVisible(True)
         self._message_timer.start()
 
@@ -132,7 +130,7 @@ class SegmentAndTrackPanel(QWidget):
             return
         self._closed = True
         self.viewer.events.theme.disconnect(self._take_theme)
-        self.diameter_tool.close()
+        self._models.close()
         self.state.close()
         self.chooser.close()
         self.bench.close()
@@ -171,18 +169,15 @@ class SegmentAndTrackPanel(QWidget):
         """Take away what needs no answer; a message with a button stays."""
         self.message.setVisible(not self.message.button.isHidden())
 
-    def _take_diameter(self, length: float) -> None:
-        self.model_section.diameter.setValue(round(length))
+    def _show_run(self) -> None:
+        """Bring the row with Stop into view, which comes below Propagate."""
+        self.area.ensureWidgetVisible(self.propagate.stop, 0, 6)
 
     def _colour_of(self, object_id: int) -> QColor:
         if self.bench.binding is None:
-            return QColor(self.palette_now.faint)
+            return QColor(Palette.of(self.viewer.theme).faint)
         return QColor.fromRgbF(*(float(part) for part in self.bench.binding.labels.color(object_id)))
 
     def _take_theme(self) -> None:
-        self.palette_now = Palette.of(self.viewer.theme)
         apply_theme(self, self.viewer.theme)
         self.model.set_theme(self.viewer.theme)
-        self.hint.show_text(self.hint.text(), "info", self.palette_now)
-        if self.message.text():
-            self.message.show_text(self.message.text(), "info", self.palette_now)

@@ -1,77 +1,79 @@
-"""What the buttons of the main panel do: each asks the session or its binding for one thing."""
+"""What the buttons for objects, prompts, runs and files do: each asks the session or its binding for one thing."""
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
-from napari_sam2._qt.image_choice import limits_for
-from napari_sam2._qt.model_catalogue import ModelRow, list_models
+from napari_sam2._qt.image_choice import ImageChooser
+from napari_sam2._qt.keys_window import KeysWindow
+from napari_sam2._qt.sections import PanelParts
+from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.tools import take_tool
+from napari_sam2._qt.workbench import Workbench
 
 if TYPE_CHECKING:
-    from napari_sam2._qt.panel import SegmentAndTrackPanel
+    import napari
 
-MOST_CHANNELS = 3
+    from napari_sam2.viewer import SessionBinding
+
 _LABEL_FILES = "Label stack (*.tif);;Zarr (*.zarr)"
 
 
-class PanelActions:
-    """Connects the sections of a panel; see the module."""
+class PanelActions(QObject):
+    """Connects the sections of a panel; see the module.
 
-    def __init__(self, panel: SegmentAndTrackPanel) -> None:
-        self._panel = panel
-        self._bench = panel.bench
-        self._connect_objects()
-        self._connect_runs()
-        self._connect_model()
-        self.list_models()
+    Signal: `done()` after each.
+    """
 
-    def _connect_objects(self) -> None:
-        panel, connect = self._panel, self._panel.slots.connect
-        connect(panel.objects.new.clicked, self.new_object)
-        connect(panel.objects.merge.clicked, self.merge)
-        connect(panel.objects.swap.clicked, self.swap)
-        connect(panel.objects.remove.clicked, self.remove)
-        connect(panel.objects.table.frame_chosen, self.show_frame, 1)
-        connect(panel.objects.table.object_chosen, self.choose_object, 1)
-        for name, button in panel.prompts.tools.items():
-            connect(button.clicked, partial(self.take_tool, name))
-        connect(panel.prompts.undo.clicked, self.undo)
-        connect(panel.prompts.redo.clicked, self.redo)
-        connect(panel.prompts.clear.clicked, self.clear_frame)
-        connect(panel.prompts.keys.clicked, self.show_keys)
-        connect(panel.objects.doubtful.clicked, self.next_doubtful)
-        connect(panel.message.pressed, self.make_layers)
-        connect(self._bench.changed, self.begin)
+    done = Signal()
 
-    def _connect_runs(self) -> None:
-        panel, connect = self._panel, self._panel.slots.connect
-        connect(panel.propagate.go.clicked, self.propagate)
-        connect(panel.propagate.stop.clicked, self.stop)
-        connect(panel.propagate.resume.clicked, self.resume)
-        connect(panel.saving.save.clicked, self.save)
-        connect(panel.saving.open.clicked, self.open_folder)
-        connect(panel.saving.export.clicked, self.export)
+    def __init__(
+        self, viewer: napari.viewer.Viewer, bench: Workbench, chooser: ImageChooser, parts: PanelParts, slots: Slots
+    ) -> None:
+        super().__init__(bench)
+        self._viewer = viewer
+        self._bench = bench
+        self._chooser = chooser
+        self._parts = parts
+        self._connect_objects(slots)
+        self._connect_prompts(slots)
+        slots.connect(parts.message.pressed, self._with_binding(lambda binding: binding.make_layers()))
+        slots.connect(parts.saving.save.clicked, self.save)
+        slots.connect(parts.saving.open.clicked, self.open_folder)
+        slots.connect(parts.saving.export.clicked, self.export)
+        slots.connect(bench.changed, self.begin)
 
-    def _connect_model(self) -> None:
-        self._panel.slots.connect(self._panel.image.channels_chosen, self.choose_channels)
-        section, connect = self._panel.model_section, self._panel.slots.connect
-        for box in (section.model, section.device, section.view, section.overlaps):
-            connect(box.currentIndexChanged, self.change_settings)
-        connect(section.even_out.toggled, self.change_settings)
-        connect(section.diameter.valueChanged, self.change_settings)
-        connect(section.measure.clicked, self.measure)
-        connect(section.manage.clicked, self.open_models)
+    def _connect_objects(self, slots: Slots) -> None:
+        objects, do = self._parts.objects, self._with_binding
+        slots.connect(objects.new.clicked, self.new_object)
+        slots.connect(objects.merge.clicked, do(self._merge))
+        slots.connect(objects.swap.clicked, do(self._swap))
+        slots.connect(objects.remove.clicked, do(self._remove))
+        slots.connect(objects.doubtful.clicked, do(lambda binding: binding.next_suspicious()))
+        slots.connect(objects.table.frame_chosen, self.show_frame, 1)
+        slots.connect(objects.table.object_chosen, self.choose_object, 1)
 
-    # objects and prompts
+    def _connect_prompts(self, slots: Slots) -> None:
+        prompts, propagate, do = self._parts.prompts, self._parts.propagate, self._with_binding
+        for name, button in prompts.tools.items():
+            slots.connect(button.clicked, partial(self.take_tool, name))
+        slots.connect(prompts.undo.clicked, do(lambda binding: binding.undo()))
+        slots.connect(prompts.redo.clicked, do(lambda binding: binding.redo()))
+        slots.connect(prompts.clear.clicked, do(self._clear_frame))
+        slots.connect(prompts.keys.clicked, self.show_keys)
+        slots.connect(propagate.go.clicked, do(self._propagate))
+        slots.connect(propagate.stop.clicked, do(lambda binding: binding.stop()))
+        slots.connect(propagate.resume.clicked, do(lambda binding: binding.resume()))
 
     def begin(self) -> None:
         """Put the click tool in hand for a session in which nothing was pointed at yet."""
-        if self._bench.session is not None and not self._session.document.prompts:
+        if self._bench.session is not None and not self._bench.session.document.prompts:
             self.take_tool("inside")
 
     def new_object(self) -> None:
@@ -79,23 +81,6 @@ class PanelActions:
         if self._bench.binding is not None:
             self._bench.binding.new_object()
             self.take_tool("inside")
-
-    def merge(self) -> None:
-        """Make the chosen objects one, under the lowest number."""
-        into, *others = self._panel.objects.table.selected_ids()
-        for other in others:
-            self._session.merge_objects(into, other)
-
-    def swap(self) -> None:
-        """Exchange the two chosen objects from the frame in view on."""
-        first, second = self._panel.objects.table.selected_ids()
-        if self._bench.binding is not None:
-            self._session.swap_objects(first, second, self._bench.binding.frame)
-
-    def remove(self) -> None:
-        """Delete the chosen objects; Undo brings them back."""
-        for object_id in self._panel.objects.table.selected_ids():
-            self._session.remove_object(object_id)
 
     def choose_object(self, object_id: int) -> None:
         """Make an object the one that the next click is for."""
@@ -110,55 +95,77 @@ class PanelActions:
     def take_tool(self, name: str) -> None:
         """Put a tool for prompts in hand."""
         if self._bench.binding is not None:
-            take_tool(self._panel.viewer, self._bench.binding, name)
-            self._panel.state.refresh_soon()
-
-    def make_layers(self) -> None:
-        """Make layers again that were deleted."""
-        if self._bench.binding is not None:
-            self._bench.binding.make_layers()
-            self._panel.state.refresh_soon()
-
-    def undo(self) -> None:
-        """Take the last edit back."""
-        if self._bench.binding is not None:
-            self._bench.binding.undo()
-
-    def redo(self) -> None:
-        """Make the edit again that was taken back last."""
-        if self._bench.binding is not None:
-            self._bench.binding.redo()
-
-    def clear_frame(self) -> None:
-        """Remove what was prompted for the current object on the frame in view."""
-        binding = self._bench.binding
-        if binding is None:
-            return
-        key = (binding.current.object_id, binding.frame)
-        if key in self._session.document.prompts:
-            self._session.set_prompts({key: None}, f"clear object {key[0]} on frame {key[1]}")
-        else:
-            self._panel.show_message(f"Object {key[0]} has no prompt on this frame.")
-
-    def next_doubtful(self) -> None:
-        """Go to the mask that looks most like a mistake."""
-        if self._bench.binding is not None:
-            self._bench.binding.next_suspicious()
+            take_tool(self._viewer, self._bench.binding, name)
+            self.done.emit()
 
     def show_keys(self) -> None:
         """Show which keys there are."""
-        from napari_sam2._qt.keys_window import KeysWindow
+        KeysWindow(self._parts.prompts).show()
 
-        KeysWindow(self._panel).show()
+    def save(self) -> None:
+        """Save where the session is saved already, or ask for a folder."""
+        if self._bench.session is not None and self._bench.session.folder is not None:
+            self._bench.save(None)
+        elif chosen := self._asked("Save the session as a folder", ".sam2"):
+            self._bench.save(chosen)
 
-    # runs and files
+    def open_folder(self) -> None:
+        """Ask for a session folder and open it, after asking if work would be lost."""
+        chosen = QFileDialog.getExistingDirectory(self._parts.saving, "Open a session folder")
+        if chosen and self._chooser.may_leave():
+            self._bench.open_folder(Path(chosen))
 
-    def propagate(self) -> None:
+    def export(self) -> None:
+        """Ask for a file and write the labels into it."""
+        if chosen := self._asked("Export the labels", "_labels.tif", _LABEL_FILES):
+            self._bench.export(chosen)
+
+    def _asked(self, title: str, ending: str, kinds: str = "") -> Path | None:
+        """Return where to save, None if it was given up."""
+        session = self._bench.session
+        name = "session" if session is None else Path(session.stack.name).stem
+        chosen, _ = QFileDialog.getSaveFileName(self._parts.saving, title, f"{name}{ending}", kinds)
+        return Path(chosen) if chosen else None
+
+    def _with_binding(self, do: Callable[[SessionBinding], object]) -> Callable[[], None]:
+        """Return what does something with the binding, where a session is open."""
+
+        @wraps(do)
+        def done() -> None:
+            if self._bench.binding is not None:
+                do(self._bench.binding)
+                self.done.emit()
+
+        return done
+
+    def _merge(self, binding: SessionBinding) -> None:
+        """Make the chosen objects one, under the lowest number."""
+        into, *others = self._parts.objects.table.selected_ids()
+        for other in others:
+            binding.session.merge_objects(into, other)
+
+    def _swap(self, binding: SessionBinding) -> None:
+        """Exchange the two chosen objects from the frame in view on."""
+        first, second = self._parts.objects.table.selected_ids()
+        binding.session.swap_objects(first, second, binding.frame)
+
+    def _remove(self, binding: SessionBinding) -> None:
+        """Delete the chosen objects; Undo brings them back."""
+        for object_id in self._parts.objects.table.selected_ids():
+            binding.session.remove_object(object_id)
+
+    def _clear_frame(self, binding: SessionBinding) -> None:
+        """Remove what was prompted for the current object on the frame in view."""
+        key = (binding.current.object_id, binding.frame)
+        if key in binding.session.document.prompts:
+            binding.session.set_prompts({key: None}, f"clear object {key[0]} on frame {key[1]}")
+        else:
+            self._bench.said.emit(f"Object {key[0]} has no prompt on this frame.")
+
+    def _propagate(self, binding: SessionBinding) -> None:
         """Start a run as chosen."""
-        choice, binding = self._panel.propagate.choice(), self._bench.binding
-        if binding is None:
-            return
-        chosen = self._panel.objects.table.selected_ids() or (binding.current.object_id,)
+        choice = self._parts.propagate.choice()
+        chosen = self._parts.objects.table.selected_ids() or (binding.current.object_id,)
         binding.propagate(
             choice.direction,
             frames=choice.frames,
@@ -166,101 +173,3 @@ class PanelActions:
             only_stale=choice.objects == "stale",
             until_next_prompt=choice.until_next_prompt,
         )
-        self._panel.state.refresh_soon()
-
-    def stop(self) -> None:
-        """Stop what runs before its next frame."""
-        if self._bench.binding is not None:
-            self._bench.binding.stop()
-
-    def resume(self) -> None:
-        """Go on with the run that was interrupted."""
-        if self._bench.binding is not None:
-            self._bench.binding.resume()
-            self._panel.state.refresh_soon()
-
-    def save(self) -> None:
-        """Save where the session is saved already, or ask for a folder."""
-        if self._bench.session is not None and self._bench.session.folder is not None:
-            self._bench.save(None)
-            return
-        chosen, _ = QFileDialog.getSaveFileName(self._panel, "Save the session as a folder", f"{self._name}.sam2")
-        if chosen:
-            self._bench.save(Path(chosen))
-
-    def open_folder(self) -> None:
-        """Ask for a session folder and open it, after asking if work would be lost."""
-        chosen = QFileDialog.getExistingDirectory(self._panel, "Open a session folder")
-        if chosen and self._panel.chooser.may_leave():
-            self._bench.open_folder(Path(chosen))
-
-    def export(self) -> None:
-        """Ask for a file and write the labels into it."""
-        suggestion = f"{self._name}_labels.tif"
-        chosen, _ = QFileDialog.getSaveFileName(self._panel, "Export the labels", suggestion, _LABEL_FILES)
-        if chosen:
-            self._bench.export(Path(chosen))
-
-    # model
-
-    def change_settings(self) -> None:
-        """Take the settings as they are shown; masks that they make void turn stale."""
-        if self._bench.session is not None:
-            self._session.change_settings(**self._panel.model_section.choice())
-            self._panel.model_section.show_choice(self._session.settings.model_dump())
-        self._show_prompted()
-
-    def choose_channels(self) -> None:
-        """Let the model see the ticked channels; prompts stay, masks turn stale and those of prompts come anew."""
-        if self._bench.session is None:
-            return
-        ticked = self._panel.image.ticked_channels()
-        if 1 <= len(ticked) <= MOST_CHANNELS:
-            limits = limits_for(self._session, ticked)
-            self._session.change_settings(channels=ticked, contrast_limits=limits)
-            self._show_prompted()
-        else:
-            self._panel.chooser.show_session()
-            few = "The model needs one channel at least; tick another one first."
-            many = f"The model sees {MOST_CHANNELS} channels at once; untick one first."
-            self._panel.show_message(many if ticked else few)
-
-    def _show_prompted(self) -> None:
-        if self._bench.binding is not None:
-            self._bench.binding.work.preview()
-
-    def measure(self) -> None:
-        """Let a person draw a line across an object."""
-        if self._bench.image is not None:
-            self._panel.diameter_tool.start(self._bench.image)
-            self._panel.show_message("Drag a line across one object; press Measure again to give up.")
-
-    def open_models(self) -> None:
-        """Show the Models panel beside this one."""
-        from napari_sam2._qt.preferences import PLUGIN
-
-        _, widget = self._panel.viewer.window.add_plugin_dock_widget(PLUGIN, "Models", tabify=True)
-        widget.models_changed.connect(self.list_models)
-
-    def list_models(self) -> None:
-        """Read in a worker which models can be chosen."""
-        self._bench.run(list_models, self._show_models)
-
-    def _show_models(self, rows: tuple[ModelRow, ...]) -> None:
-        box = self._panel.model_section.model
-        chosen: Any = box.currentData()
-        box.blockSignals(True)
-        box.clear()
-        for row in rows:
-            box.addItem(row.name if row.is_here else f"{row.name} (download)", row.name)
-        wanted = chosen if self._bench.session is None else self._bench.session.settings.model
-        box.setCurrentIndex(max(box.findData(wanted), 0))
-        box.blockSignals(False)
-
-    @property
-    def _session(self) -> Any:
-        return self._bench.session
-
-    @property
-    def _name(self) -> str:
-        return "session" if self._bench.session is None else Path(self._session.stack.name).stem

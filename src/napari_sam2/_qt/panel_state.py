@@ -9,48 +9,64 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_sam2._qt.hints import Situation, next_step
+from napari_sam2._qt.image_choice import ImageChooser
 from napari_sam2._qt.runner import RunProgress
+from napari_sam2._qt.sections import PanelParts
+from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.timeline import ABSENT, STALE, TRACKED
 from napari_sam2._qt.tools import tool_in_hand
+from napari_sam2._qt.workbench import Workbench
 
 if TYPE_CHECKING:
-    from napari_sam2._qt.panel import SegmentAndTrackPanel
+    import napari
+
     from napari_sam2.viewer import SessionBinding
 
 _REFRESH_MS = 100
 
 
-class PanelState:
-    """Refreshes a panel; see the module."""
+class PanelState(QObject):
+    """Refreshes the parts of a panel; see the module.
 
-    def __init__(self, panel: SegmentAndTrackPanel) -> None:
-        self._panel = panel
-        self._bench = panel.bench
+    Signal: `run_shown()` when a propagation has begun and its row, with Stop, is there.
+    """
+
+    run_shown = Signal()
+
+    def __init__(
+        self, viewer: napari.viewer.Viewer, bench: Workbench, chooser: ImageChooser, parts: PanelParts, slots: Slots
+    ) -> None:
+        super().__init__(bench)
+        self._viewer = viewer
+        self._bench = bench
+        self._chooser = chooser
+        self._parts = parts
+        self._objects = parts.objects.model
         self._binding: SessionBinding | None = None
         self._running = ""
         self._reveals = False
         self._stale_rows: set[int] = set()
         self._all_rows = True
-        self._timer = QTimer(panel)
+        self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REFRESH_MS)
-        connect = panel.slots.connect
-        connect(self._timer.timeout, self.refresh)
-        connect(self._bench.changed, self._on_bench)
-        connect(self._bench.edited, self._on_edited)
-        connect(self._bench.masks_changed, self._on_masks, 1)
-        connect(self._bench.progressed, self._on_progress, 1)
-        connect(self._bench.idle, self._on_idle)
-        connect(self._bench.downloading, self._on_download, 3)
-        connect(self._bench.failed, panel.show_error, 1)
-        connect(self._bench.said, panel.show_message, 1)
-        connect(panel.objects.table.selectionModel().selectionChanged, self.refresh_soon)
-        panel.viewer.dims.events.current_step.connect(self._on_frame)
-        panel.viewer.layers.selection.events.active.connect(self.refresh_soon)
+        self._connect(slots)
+        viewer.dims.events.current_step.connect(self._on_frame)
+        viewer.layers.selection.events.active.connect(self.refresh_soon)
         self.refresh()
+
+    def _connect(self, slots: Slots) -> None:
+        slots.connect(self._timer.timeout, self.refresh)
+        slots.connect(self._bench.changed, self._on_bench)
+        slots.connect(self._bench.edited, self._on_edited)
+        slots.connect(self._bench.masks_changed, self._on_masks, 1)
+        slots.connect(self._bench.progressed, self._on_progress, 1)
+        slots.connect(self._bench.idle, self._on_idle)
+        slots.connect(self._bench.downloading, self._on_download, 3)
+        slots.connect(self._parts.objects.table.selectionModel().selectionChanged, self.refresh_soon)
 
     def refresh_soon(self, *event: Any) -> None:
         """Refresh within a tenth of a second."""
@@ -61,32 +77,32 @@ class PanelState:
         """Let go of the viewer."""
         self._timer.stop()
         self._follow(None)
-        self._panel.viewer.dims.events.current_step.disconnect(self._on_frame)
-        self._panel.viewer.layers.selection.events.active.disconnect(self.refresh_soon)
+        self._viewer.dims.events.current_step.disconnect(self._on_frame)
+        self._viewer.layers.selection.events.active.disconnect(self.refresh_soon)
 
     def refresh(self) -> None:
         """Show everything as it is now."""
         rows, self._stale_rows = self._stale_rows, set()
         if self._all_rows:
             self._all_rows = False
-            self._panel.model.reload()
+            self._objects.reload()
         else:
-            self._panel.model.refresh(rows)
+            self._objects.refresh(rows)
         self._show_hint()
         self._show_buttons()
         self._show_current()
         if self._reveals:  # the row with Stop, which came below Propagate
             self._reveals = False
-            self._panel.area.ensureWidgetVisible(self._panel.propagate.stop, 0, 6)
+            self.run_shown.emit()
 
     def situation(self) -> Situation:
         """Return where the work stands."""
         session, bench = self._bench.session, self._bench
-        making = self._panel.chooser.is_making_sample
+        making = self._chooser.is_making_sample
         if session is None:
-            has_image = bool(self._panel.chooser.images()) or making
+            has_image = bool(self._chooser.images()) or making
             return Situation(has_image=has_image, is_opening=has_image and (bench.is_opening or making))
-        codes = [row.codes for row in self._panel.model.rows()]
+        codes = [row.codes for row in self._objects.rows()]
         every = np.concatenate(codes) if codes else np.zeros(0, np.uint8)
         return Situation(
             has_image=True,
@@ -97,7 +113,7 @@ class PanelState:
             is_saved=session.folder is not None,
             axis="slice" if session.settings.track_axis == "Z" else "frame",
             can_resume=self._can_resume,
-            saved_as="" if (folder := self._panel.chooser.offered_folder()) is None else folder.name,
+            saved_as="" if (folder := self._chooser.offered_folder()) is None else folder.name,
         )
 
     @property
@@ -107,68 +123,65 @@ class PanelState:
         return session is not None and not self._running and session.interrupted_run is not None
 
     def _show_hint(self) -> None:
-        hint, now = self._panel.hint, self.situation()
+        hint, now = self._parts.hint, self.situation()
         text = next_step(now)
         if text != hint.text():
-            hint.show_text(text, "info", self._panel.palette_now)
+            hint.show_text(text)
         hint.button.setText("Open session" if now.saved_as else "Open sample")
         hint.button.setVisible(not now.has_image or bool(now.saved_as))
 
     def _show_buttons(self) -> None:
-        panel, session = self._panel, self._bench.session
+        parts, session = self._parts, self._bench.session
         is_open = session is not None
-        for part in (panel.objects.new, panel.prompts.clear, panel.saving.save, *panel.prompts.tools.values()):
+        for part in (parts.objects.new, parts.prompts.clear, parts.saving.save, *parts.prompts.tools.values()):
             part.setEnabled(is_open)
         prompted = session is not None and bool(session.document.prompts)
-        panel.prompts.undo.setEnabled(session is not None and session.can_undo)
-        panel.prompts.redo.setEnabled(session is not None and session.can_redo)
-        panel.propagate.go.setEnabled(prompted and self._running != "propagate")
-        panel.propagate.resume.setVisible(self._can_resume)
-        panel.prompts.keys.setEnabled(not self._bench.is_opening)
-        panel.objects.doubtful.setEnabled(self.situation().tracked > 0)
-        panel.model_section.show_view("" if session is None else _for_panel(session.view_sentence))
-        panel.saving.export.setEnabled(prompted)
-        panel.saving.open.setEnabled(not self._bench.is_opening)
-        panel.image.set_settled(prompted)
-        panel.objects.show_selection(panel.objects.table.selected_ids())
-        panel.saving.show_place("" if session is None or session.folder is None else f"Saved in {session.folder}")
+        parts.prompts.undo.setEnabled(session is not None and session.can_undo)
+        parts.prompts.redo.setEnabled(session is not None and session.can_redo)
+        parts.propagate.go.setEnabled(prompted and self._running != "propagate")
+        parts.propagate.resume.setVisible(self._can_resume)
+        parts.prompts.keys.setEnabled(not self._bench.is_opening)
+        parts.objects.doubtful.setEnabled(self.situation().tracked > 0)
+        parts.model_section.show_view("" if session is None else _for_panel(session.view_sentence))
+        parts.saving.export.setEnabled(prompted)
+        parts.saving.open.setEnabled(not self._bench.is_opening)
+        parts.image.set_settled(prompted)
+        parts.objects.show_selection(parts.objects.table.selected_ids())
+        parts.saving.show_place("" if session is None or session.folder is None else f"Saved in {session.folder}")
 
     def _show_current(self) -> None:
-        panel, binding, session = self._panel, self._bench.binding, self._bench.session
-        panel.objects.current.setVisible(binding is not None)
+        parts, binding, session = self._parts, self._bench.binding, self._bench.session
+        parts.objects.current.setVisible(binding is not None)
         if binding is None or session is None:
-            panel.prompts.show_tool("")
+            parts.prompts.show_tool("")
             return
         current = binding.current
         exists = current.object_id in session.document.objects
-        panel.objects.show_current(current.object_id, exists, current.polarity == "in")
-        panel.objects.table.select_object(current.object_id)
-        panel.prompts.show_tool(tool_in_hand(panel.viewer, binding))
-        panel.message.button.setVisible(len(binding.prompts.layers()) < 2 or not binding.labels.layers)
+        parts.objects.show_current(current.object_id, exists, current.polarity == "in")
+        parts.objects.table.select_object(current.object_id)
+        parts.prompts.show_tool(tool_in_hand(self._viewer, binding))
+        parts.message.button.setVisible(len(binding.prompts.layers()) < 2 or not binding.labels.layers)
 
     def _on_bench(self) -> None:
         session = self._bench.session
-        self._panel.model.set_session(session)
+        self._objects.set_session(session)
         self._follow(self._bench.binding)
         self._running = ""
-        self._panel.propagate.show_idle()
+        self._parts.propagate.show_idle()
         if session is not None:
-            self._panel.propagate.show_frames(session.frame_count)
-            self._panel.propagate.prepare()
-            self._panel.model_section.show_choice(session.settings.model_dump())
+            self._parts.propagate.show_frames(session.frame_count)
+            self._parts.propagate.prepare()
+            self._parts.model_section.show_settings(session.settings)
         self._on_frame()
         self.refresh()
 
     def _follow(self, binding: SessionBinding | None) -> None:
         """Listen to the current object of a binding, and no longer to the one before."""
         if self._binding is not None:
-            self._binding.current.changed.disconnect(self._on_current)
+            self._binding.current.changed.disconnect(self.refresh_soon)
         self._binding = binding
         if binding is not None:
-            binding.current.changed.connect(self._on_current)
-
-    def _on_current(self) -> None:
-        self.refresh_soon()
+            binding.current.changed.connect(self.refresh_soon)
 
     def _on_edited(self) -> None:
         self._all_rows = True
@@ -180,7 +193,7 @@ class PanelState:
 
     def _on_frame(self, event: Any = None) -> None:
         if self._bench.binding is not None:
-            self._panel.objects.table.set_frame(self._bench.binding.frame)
+            self._parts.objects.table.set_frame(self._bench.binding.frame)
 
     def _on_progress(self, progress: RunProgress) -> None:
         if progress.kind == "propagate" and self._running != "propagate":
@@ -191,16 +204,16 @@ class PanelState:
             text = "Getting the model ready …"
         if progress.seconds_left is not None and progress.kind == "propagate":
             text += f", {_duration(progress.seconds_left)} left"
-        self._panel.propagate.show_running(progress.done, progress.total, text)
+        self._parts.propagate.show_running(progress.done, progress.total, text)
         self.refresh_soon()
 
     def _on_download(self, name: str, done_kb: int, total_kb: int) -> None:
         text = f"Downloading {name}: {done_kb / 1e3:.0f} of {total_kb / 1e3:.0f} MB"
-        self._panel.propagate.show_running(done_kb, total_kb, text)
+        self._parts.propagate.show_running(done_kb, total_kb, text)
 
     def _on_idle(self) -> None:
         self._running = ""
-        self._panel.propagate.show_idle()
+        self._parts.propagate.show_idle()
         self.refresh_soon()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
 from qtpy.QtWidgets import (
+    QComboBox,
     QFormLayout,
     QFrame,
     QHBoxLayout,
@@ -23,6 +25,7 @@ from napari_sam2._qt.theme import Palette, coloured_icon, themed_icon
 _ICON = QSize(16, 16)
 _TOOL_ICON = QSize(20, 20)
 _UNBOUNDED = 2**24 - 1
+Kind = Literal["info", "error"]
 
 
 class IconButton(QPushButton):
@@ -68,6 +71,22 @@ class ToolButton(QToolButton):
             f"QToolButton:hover {{ background: {theme.highlight.as_hex(format='long')}; }}"
             f"QToolButton:checked {{ background: {theme.current.as_hex(format='long')}; }}"
         )
+
+
+class Combo(QComboBox):
+    """A box to choose from (words and values), which may become narrower than its text."""
+
+    def __init__(self, items: Sequence[tuple[str, str]], tip: str) -> None:
+        super().__init__()
+        self.setToolTip(tip)
+        for text, value in items:
+            self.addItem(text, value)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+        self.setMinimumWidth(60)
+        policy = self.sizePolicy()
+        policy.setHorizontalPolicy(QSizePolicy.Policy.Expanding)
+        self.setSizePolicy(policy)
 
 
 class Section(QCollapsible):
@@ -123,7 +142,8 @@ class InfoLine(QFrame):
 
     def __init__(self, button: str = "") -> None:
         super().__init__()
-        self._colour = ""
+        self._kind: Kind = "info"
+        self._palette: Palette | None = None
         self._icon = QLabel()
         self._icon.setFixedWidth(18)
         self.label = QLabel()
@@ -145,14 +165,24 @@ class InfoLine(QFrame):
         """Return the line."""
         return self.label.text()
 
-    def show_text(self, text: str, kind: Literal["info", "warning", "error"], palette: Palette) -> None:
+    def show_text(self, text: str, kind: Kind = "info") -> None:
         """Show a line with the icon and edge of its kind."""
-        colour = {"info": palette.tracked, "warning": palette.warning, "error": palette.error}[kind]
         self.label.setText(text)
-        if colour != self._colour:  # a style sheet is dear
-            self._colour = colour
-            self._icon.setPixmap(coloured_icon(kind, colour).pixmap(_ICON))
-            self.setStyleSheet(f"InfoLine {{ border-left: 3px solid {colour}; background: transparent; }}")
+        if kind != self._kind:  # a style sheet is dear
+            self._kind = kind
+            self._colour()
+
+    def set_theme(self, theme_id: str) -> None:
+        """Take the theme's colours."""
+        self._palette = Palette.of(theme_id)
+        self._colour()
+
+    def _colour(self) -> None:
+        if self._palette is None:
+            return
+        colour = self._palette.error if self._kind == "error" else self._palette.tracked
+        self._icon.setPixmap(coloured_icon(self._kind, colour).pixmap(_ICON))
+        self.setStyleSheet(f"InfoLine {{ border-left: 3px solid {colour}; background: transparent; }}")
 
 
 def form() -> QFormLayout:
@@ -181,14 +211,5 @@ def row_of(*widgets: QWidget, stretch: bool = True) -> QHBoxLayout:
 def apply_theme(parent: QWidget, theme_id: str) -> None:
     """Give every part below a widget the icons and colours of a napari theme."""
     for part in parent.findChildren(QWidget):
-        if isinstance(part, IconButton | ToolButton | Section):
+        if isinstance(part, IconButton | ToolButton | Section | InfoLine):
             part.set_theme(theme_id)
-
-
-def shrinkable(widget: QWidget) -> QWidget:
-    """Return the widget, allowed to become narrower than its text."""
-    widget.setMinimumWidth(60)
-    policy = widget.sizePolicy()
-    policy.setHorizontalPolicy(QSizePolicy.Policy.Expanding)
-    widget.setSizePolicy(policy)
-    return widget

@@ -10,11 +10,9 @@ from typing import Any
 from napari.settings import get_plugin_settings
 
 PLUGIN = "napari-sam2"
-_FIELDS = ("model", "device", "view", "overlaps", "even_out", "feature_cache")
 
 
 def preferred_settings() -> dict[str, Any]:
     """Return fields of `SessionSettings` by name."""
-    defaults: Any = get_plugin_settings(PLUGIN)
-    chosen = {name: getattr(defaults.defaults, name) for name in _FIELDS}
-    return {**chosen, "object_diameter_px": defaults.defaults.object_diameter_px or None}
+    chosen: dict[str, Any] = get_plugin_settings(PLUGIN).defaults.model_dump()
+    return {**chosen, "object_diameter_px": chosen["object_diameter_px"] or None}

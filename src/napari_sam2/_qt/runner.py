@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.progress import cancelable_progress
@@ -128,7 +128,7 @@ class QtRunner(QObject):
 class _Calls:
     """Whom to tell, on the main thread."""
 
-    on_update: Callable[[Any], object]
+    on_update: Callable[[FrameUpdate], object]
     on_done: Callable[[], object]
     on_error: Callable[[Exception], object]
     failed: Callable[[Exception], object]

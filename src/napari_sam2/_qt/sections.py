@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
-    QComboBox,
-    QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -22,7 +20,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam2._qt.parts import IconButton, Section, ToolButton, form, row_of, shrinkable
+from napari_sam2._qt.model_catalogue import ModelRow
+from napari_sam2._qt.objects_model import ObjectsModel
+from napari_sam2._qt.objects_section import ObjectsSection
+from napari_sam2._qt.parts import Combo, IconButton, InfoLine, Section, ToolButton, form, row_of
+from napari_sam2._qt.setting_fields import ChoiceField, PixelsField, TickField
+from napari_sam2.session.settings import SessionSettings
 
 TOOLS = (
     ("inside", "Inside", "new_points", "Click inside the object"),
@@ -31,17 +34,6 @@ TOOLS = (
     ("lasso", "Lasso", "polygon_lasso", "Draw around the object"),
     ("paint", "Paint", "paint", "Paint the object's mask"),
 )
-
-
-def _combo(items: Sequence[tuple[str, Any]], tip: str) -> QComboBox:
-    box = QComboBox()
-    box.setToolTip(tip)
-    for text, value in items:
-        box.addItem(text, value)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(6)
-    shrinkable(box)
-    return box
 
 
 class ImageSection(Section):
@@ -54,10 +46,10 @@ class ImageSection(Section):
 
     def __init__(self) -> None:
         super().__init__("Image")
-        self.layers = _combo([], "The image that is worked on")
-        self.axes = _combo([], "What the dimensions are: T time, Z depth, C channel, Y and X")
+        self.layers = Combo([], "The image that is worked on")
+        self.axes = Combo([], "What the dimensions are: T time, Z depth, C channel, Y and X")
         self.axes.setEditable(True)
-        self.track = _combo([("Time (T)", "T"), ("Depth (Z)", "Z")], "The axis along which objects are followed")
+        self.track = Combo([("Time (T)", "T"), ("Depth (Z)", "Z")], "The axis along which objects are followed")
         self.channels = QHBoxLayout()
         self._channels_row = QWidget()
         self._channels_row.setLayout(self.channels)
@@ -125,84 +117,76 @@ class ImageSection(Section):
 
 
 class ModelSection(Section):
-    """Which model, where it runs, and how it looks at the image."""
+    """Which model, where it runs, and how it looks at the image.
+
+    Signal: `edited()` when a person changed a setting.
+    """
+
+    edited = Signal()
 
     def __init__(self) -> None:
         super().__init__("Model", expanded=False)
-        self.model = _combo([], "The model that finds and follows the objects")
+        self.model, self.device = ChoiceField("model"), ChoiceField("device")
+        self.view, self.overlaps = ChoiceField("view"), ChoiceField("overlaps")
+        self.diameter, self.even_out = PixelsField("object_diameter_px"), TickField("even_out")
+        self.fields = (self.model, self.device, self.diameter, self.view, self.overlaps, self.even_out)
         self.manage = IconButton("", "plus", "Open the Models panel: download, add or remove models")
         self.manage.setFixedWidth(28)
-        devices = [("Automatic", "auto"), ("Processor (cpu)", "cpu"), ("NVIDIA (cuda)", "cuda"), ("Apple (mps)", "mps")]
-        self.device = _combo(devices, "Where the model runs")
-        self.diameter = QDoubleSpinBox()
-        self.diameter.setRange(0, 9999)
-        self.diameter.setDecimals(0)
-        self.diameter.setSuffix(" px")
-        self.diameter.setSpecialValueText("auto")
-        self.diameter.setKeyboardTracking(False)
-        self.diameter.setToolTip("Diameter of a typical object; auto takes it from the first boxes and masks")
         self.measure = IconButton("Measure", "line", "Draw a line across an object; its length is taken")
-        views = [("Automatic", "auto"), ("Whole frames", "full"), ("Following windows", "windows")]
-        self.view = _combo(views, "What the model looks at; windows follow small objects in large images")
-        overlaps = [("Stronger mask wins", "logits"), ("Earlier mask stays", "keep"), ("Allowed", "allowed")]
-        self.overlaps = _combo(overlaps, "What happens where two masks overlap")
-        self.even_out = QCheckBox("Even out brightness")
-        self.even_out.setToolTip("Scale every frame to the same brightness, against bleaching and flicker")
         self.looks = QLabel()
         self.looks.setWordWrap(True)
         self.looks.setVisible(False)
         self.looks.setStyleSheet("font-size: 8pt;")
         self.looks.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._lay_out()
+        for box in (self.model, self.device, self.view, self.overlaps):
+            box.currentIndexChanged.connect(self._edit)
+        self.even_out.toggled.connect(self._edit)
+        self.diameter.valueChanged.connect(self._edit)
 
     def _lay_out(self) -> None:
-        rows = form()
-        model_row = row_of(self.model, stretch=True)
-        model_row.addWidget(self.manage, 0)
-        diameter_row = row_of(self.diameter, stretch=True)
-        diameter_row.addWidget(self.measure, 0)
-        rows.addRow("Model", model_row)
-        rows.addRow("Device", self.device)
-        rows.addRow("Object size", diameter_row)
-        rows.addRow("View", self.view)
-        rows.addRow("Overlaps", self.overlaps)
-        rows.addRow("", self.even_out)
+        rows, beside = form(), {self.model.name: self.manage, self.diameter.name: self.measure}
+        for field in self.fields:
+            if field.name in beside:
+                row = row_of(field)
+                row.addWidget(beside[field.name], 0)
+                rows.addRow(field.title, row)
+            else:
+                rows.addRow(field.title, field)
         self.body.addLayout(rows)
         self.body.addWidget(self.looks)
 
-    def choice(self) -> dict[str, Any]:
+    def choice(self) -> dict[str, object]:
         """Return what was chosen, named as the fields of `SessionSettings`."""
-        return {
-            "model": self.model.currentData() or "cells-nano",
-            "device": self.device.currentData(),
-            "view": self.view.currentData(),
-            "overlaps": self.overlaps.currentData(),
-            "even_out": self.even_out.isChecked(),
-            "object_diameter_px": self.diameter.value() or None,
-        }
+        return {field.name: field.chosen() for field in self.fields}
 
-    def show_choice(self, settings: dict[str, Any]) -> None:
+    def show_settings(self, settings: SessionSettings) -> None:
         """Show settings without saying that one was chosen."""
-        fields = (self.model, self.device, self.view, self.overlaps, self.even_out, self.diameter)
-        for field in fields:
+        told = settings.model_dump()
+        for field in self.fields:
             field.blockSignals(True)
-        for name in ("model", "device", "view", "overlaps"):
-            box: QComboBox = getattr(self, name)
-            value = str(settings[name])
-            if box.findData(value) < 0:
-                box.addItem(value, value)
-            box.setCurrentIndex(box.findData(value))
-        self.even_out.setChecked(bool(settings["even_out"]))
-        self.diameter.setValue(settings["object_diameter_px"] or 0)
-        for field in fields:
+            field.show_value(told[field.name])
             field.blockSignals(False)
-        self.setText(f"Model: {settings['model']}")
+        self.setText(f"Model: {settings.model}")
+
+    def show_models(self, models: Sequence[ModelRow]) -> None:
+        """List the models that can be chosen; the one that is chosen stays."""
+        chosen = self.model.chosen()
+        self.model.blockSignals(True)
+        self.model.clear()
+        for row in models:
+            self.model.addItem(row.name if row.is_here else f"{row.name} (download)", row.name)
+        self.model.show_value(chosen)
+        self.model.blockSignals(False)
 
     def show_view(self, sentence: str) -> None:
         """Say what the model looks at; nothing for ""."""
         if sentence != self.looks.text():
             self.looks.setText(sentence)
             self.looks.setVisible(bool(sentence))
+
+    def _edit(self) -> None:
+        self.edited.emit()
 
 
 class PromptsSection(Section):
@@ -251,9 +235,9 @@ class PropagateSection(Section):
         ways = [("Both", "both"), ("Forward", "forward"), ("Backward", "backward")]
         whom = [("All", "all"), ("Selected", "selected"), ("Stale", "stale")]
         reach = [("Whole", "all"), ("To prompt", "next"), ("Range", "range")]
-        self.direction = _combo(ways, "Where to, from the prompts: both ways, forward or backward")
-        self.objects = _combo(whom, "For whom: all objects, those selected in the table, or where masks are stale")
-        self.reach = _combo(reach, "How far: over the whole stack, up to the next prompt, or over a range")
+        self.direction = Combo(ways, "Where to, from the prompts: both ways, forward or backward")
+        self.objects = Combo(whom, "For whom: all objects, those selected in the table, or where masks are stale")
+        self.reach = Combo(reach, "How far: over the whole stack, up to the next prompt, or over a range")
         self.first, self.last = QSpinBox(), QSpinBox()
         self.go = IconButton("Propagate", "long_right_arrow", "Find the objects on the other frames (Shift+G)")
         self.stop = IconButton("Stop", "playback-stop", "Stop after the frame in work (H)")
@@ -327,3 +311,23 @@ class SaveSection(Section):
         """Show where the work is kept; nothing for ""."""
         self.place.setText(text)
         self.place.setVisible(bool(text))
+
+
+class PanelParts:
+    """What stands in the panel from top to bottom: the lines for hint and message, and the sections between them."""
+
+    def __init__(self, objects: ObjectsModel) -> None:
+        self.hint = InfoLine("Open sample")
+        self.image = ImageSection()
+        self.model_section = ModelSection()
+        self.objects = ObjectsSection(objects)
+        self.prompts = PromptsSection()
+        self.propagate = PropagateSection()
+        self.saving = SaveSection()
+        self.message = InfoLine("Restore layers")
+        self.message.button.setVisible(False)
+        self.message.setVisible(False)
+
+    def sections(self) -> tuple[Section, ...]:
+        """Return the sections from top to bottom."""
+        return (self.image, self.model_section, self.objects, self.prompts, self.propagate, self.saving)

@@ -26,7 +26,7 @@ _HEIGHT = {PROMPTED: 1.0, EDITED: 1.0, TRACKED: 0.6, IMPORTED: 0.8, STALE: 0.6, 
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TimelineRun:
     """A stretch of a lane: first pixel, width in pixels, and the code it shows."""
 
     x: int
@@ -34,7 +34,7 @@ class Run:
     code: int
 
 
-def lane_runs(codes: NDArray[np.uint8], width: int) -> list[Run]:
+def lane_runs(codes: NDArray[np.uint8], width: int) -> list[TimelineRun]:
     """Return the stretches of a lane `width` pixels wide for the codes (T,) of an object's frames.
 
     A prompt keeps at least two pixels, so that one click in a long movie can be seen.
@@ -44,7 +44,9 @@ def lane_runs(codes: NDArray[np.uint8], width: int) -> list[Run]:
     columns = _columns(codes, width)  # (width,)
     starts = np.flatnonzero(np.diff(columns, prepend=columns[0] + 1))
     ends = np.append(starts[1:], width)
-    return [Run(int(start), int(end - start), int(columns[start])) for start, end in zip(starts, ends, strict=True)]
+    return [
+        TimelineRun(int(start), int(end - start), int(columns[start])) for start, end in zip(starts, ends, strict=True)
+    ]
 
 
 def frame_at(x: float, width: int, frame_count: int) -> int:

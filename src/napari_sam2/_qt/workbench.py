@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_sam2._qt.background import USER_ERRORS, BackgroundWork
+from napari_sam2._qt.background import USER_ERRORS, BackgroundWork, Result
 from napari_sam2._qt.holds import hold
 from napari_sam2._qt.opening import (
     ImageChoice,
@@ -90,8 +90,8 @@ class Workbench(QObject):
 
     def run(
         self,
-        function: Callable[[], Any],
-        then: Callable[[Any], object],
+        function: Callable[[], Result],
+        then: Callable[[Result], object],
         failed: Callable[[Exception], object] | None = None,
     ) -> None:
         """Run a function in a worker and hand over its result here."""
@@ -138,6 +138,11 @@ class Workbench(QObject):
             self._work.start(
                 self.session.label_exporter(path), lambda _: self.said.emit(f"Labels are in {path}."), self.failed.emit
             )
+
+    def preview(self) -> None:
+        """Find the masks of prompts that have none as things are now set."""
+        if self.binding is not None:
+            self.binding.work.preview()
 
     def close_session(self) -> None:
         """Stop what runs, wait for the frame in work, take our layers away and let go of the session."""
@@ -240,7 +245,7 @@ class Workbench(QObject):
         else:
             self._turns.append(add)
 
-    def _elsewhere(self, function: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    def _elsewhere(self, function: Callable[[], Result], then: Callable[[Result], None]) -> None:
         """Run in a worker what a binding looks for; dropped where another session is open by then."""
         binding = self.binding
         self.run(function, lambda found: then(found) if self.binding is binding else None)
@@ -256,22 +261,12 @@ class Workbench(QObject):
 
     def _listen(self, session: Session, *, connect: bool) -> None:
         events = session.events
-        pairs: list[tuple[Any, Callable[..., None]]] = [
-            (events.document_changed, self._on_document),
-            (events.masks_changed, self._on_masks),
-            (events.history_changed, self._on_history),
-            (events.settings_changed, self._on_settings),
-        ]
-        for signal, slot in pairs:
-            (signal.connect if connect else signal.disconnect)(slot)
+        for signal in (events.document_changed, events.history_changed, events.settings_changed):
+            (signal.connect if connect else signal.disconnect)(self._on_edit)
+        masks = events.masks_changed
+        (masks.connect if connect else masks.disconnect)(self._on_masks)
 
-    def _on_document(self, diff: Any) -> None:
-        self.edited.emit()
-
-    def _on_history(self) -> None:
-        self.edited.emit()
-
-    def _on_settings(self, old: Any, new: Any) -> None:
+    def _on_edit(self) -> None:
         self.edited.emit()
 
     def _on_masks(self, frame: int, object_ids: tuple[int, ...]) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from napari_sam2.cli.console import output, table
+from napari_sam2.cli.model_choice import DEFAULT_MODEL
 
 Verdict = Literal["ok", "note", "missing"]
 _COLOURS = {"ok": "green", "note": "yellow", "missing": "red"}
@@ -76,7 +77,7 @@ def check_device() -> Finding:
             "cpu, although there is an NVIDIA driver",
             "install a torch built for CUDA: see https://pytorch.org/get-started/locally",
         )
-    return Finding("device", "ok", "cpu (cells-nano is made for it; the large models are slow)")
+    return Finding("device", "ok", f"cpu ({DEFAULT_MODEL} is made for it; the large models are slow)")
 
 
 def check_weights() -> Finding:
@@ -85,8 +86,6 @@ def check_weights() -> Finding:
         from sam2_core.checkpoints.registry import checkpoints_folder, find_model, models
     except (ImportError, OSError) as error:
         return Finding("weights", "missing", f"unknown: {error}", "pip install --force-reinstall napari-sam2")
-    from napari_sam2.cli.model_choice import DEFAULT_MODEL
-
     path = find_model(DEFAULT_MODEL).path
     fetched = sum((checkpoints_folder() / entry.filename).is_file() for entry in models() if not entry.is_local)
     if path is None or not path.is_file():

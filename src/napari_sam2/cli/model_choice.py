@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from napari_sam2.cli.console import errors
 from napari_sam2.engine import model_loading
+from napari_sam2.session.settings import setting
 
 if TYPE_CHECKING:
     from sam2_core.checkpoints.registry import OnDownload
     from sam2_core.inference.video_calls import WholeFramePredictor
 
-DEFAULT_MODEL = "cells-nano"
+DEFAULT_MODEL: str = setting("model").default
 
 
 def load_predictor(

@@ -1,7 +1,7 @@
 """Options of the commands that have many, each declared once: its type and its line of help.
 
 Those that several commands share come first, then those of `track`, `evaluate` and `finetune` alone. Defaults stand in
-the commands.
+the commands. What an option for a setting of a session says is said by the field of `SessionSettings`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.models import OptionInfo
 
 from napari_sam2.engine.view import ViewChoice
+from napari_sam2.session.settings import setting
 
 
 class DirectionChoice(StrEnum):
@@ -47,18 +49,25 @@ class FormatChoice(StrEnum):
     pt = "pt"
 
 
+def _of(name: str, more: str = "") -> OptionInfo:
+    """Return the option for a setting, with what else is to be known on the command line."""
+    told = setting(name)
+    option: OptionInfo = typer.Option(min=told.least, max=told.most, help=f"{told.description} {more}".strip())
+    return option
+
+
 StackArgument = Annotated[
     str | None, typer.Argument(help="TIFF, OME-TIFF, .stk, zarr, OME-Zarr, .npy, a video, or a folder of images.")
 ]
-Model = Annotated[str, typer.Option(help="Name (see: napari-sam2 models) or path of a checkpoint.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Model = Annotated[str, _of("model")]
+Device = Annotated[str, _of("device")]
 ImageSize = Annotated[int | None, typer.Option(help="Side of the model input in pixels, a multiple of 32.")]
 Axes = Annotated[str | None, typer.Option(help="One letter of TZCYXS per dimension, e.g. TCYX; wins over the file.")]
 Scene = Annotated[str | None, typer.Option(help="Image of a file that holds several: number or name.")]
-TrackAxis = Annotated[str | None, typer.Option(help="T or Z; T by default, Z where there is no time.")]
-Channel = Annotated[list[str] | None, typer.Option(help="Number or name; give it up to three times to mix.")]
-Fixed = Annotated[list[str] | None, typer.Option(help="Index of another axis, e.g. Z=3; may be repeated.")]
-Contrast = Annotated[tuple[float, float] | None, typer.Option(help="LOW HIGH: stored values shown as black and white.")]
+TrackAxis = Annotated[str | None, _of("track_axis")]
+Channel = Annotated[list[str] | None, _of("channels", "One at a time; may be repeated.")]
+Fixed = Annotated[list[str] | None, _of("fixed", "E.g. Z=3; may be repeated.")]
+Contrast = Annotated[tuple[float, float] | None, _of("contrast_limits", "Here LOW HIGH, for all.")]
 
 # Of `track`.
 PromptFile = Annotated[Path | None, typer.Option(help="Prompts as .json or .csv; see docs/prompt-files.md.")]
@@ -71,16 +80,9 @@ Stop = Annotated[int | None, typer.Option(help="Frame before which to stop.")]
 Direction = Annotated[
     DirectionChoice | None, typer.Option(help="Where to go from the prompts; forward by default, both in a session.")
 ]
-ObjectDiameter = Annotated[
-    float | None, typer.Option(help="Diameter of a typical object in pixels; small ones are looked at in windows.")
-]
-View = Annotated[
-    ViewChoice, typer.Option(help="Whole frames, or windows that follow the objects; auto goes by their size.")
-]
-FeatureCache = Annotated[
-    bool | None,
-    typer.Option(help="Keep image features on disk and use those there; by default of large models on a CPU."),
-]
+ObjectDiameter = Annotated[float | None, _of("object_diameter_px")]
+View = Annotated[ViewChoice, _of("view")]
+FeatureCache = Annotated[bool | None, _of("feature_cache")]
 ReplaceLabels = Annotated[bool, typer.Option("--overwrite", help="Replace what is there and start again.")]
 ResumeTracking = Annotated[
     bool, typer.Option("--resume", help="Go on behind the last finished frame of a stopped run.")
@@ -94,7 +96,7 @@ JudgedKind = Annotated[KindChoice, typer.Option(help="auto: two folders or singl
 TrueDiameter = Annotated[
     float | None, typer.Option(help="Diameter of a typical object in pixels; by default the truth's median.")
 ]
-MovieView = Annotated[ViewChoice, typer.Option(help="Movies: whole frames, or windows that follow the objects.")]
+MovieView = Annotated[ViewChoice, _of("view", "For movies.")]
 MostObjects = Annotated[
     int | None, typer.Option(min=1, help="At most so many ids per movie (40), or objects per still (all).")
 ]
@@ -109,8 +111,8 @@ Span = Annotated[
 FirstFrameOnly = Annotated[bool, typer.Option("--first-frame-only", help="Movies: only the objects of frame 0.")]
 Baseline = Annotated[bool, typer.Option(help="Also the classical baseline.")]
 MovieAxes = Annotated[str | None, typer.Option(help="Movies: one letter of TZCYXS per dimension of STACK.")]
-MovieTrackAxis = Annotated[str | None, typer.Option(help="Movies: T or Z.")]
-MovieChannel = Annotated[list[str] | None, typer.Option(help="Movies: number or name; up to three times.")]
+MovieTrackAxis = Annotated[str | None, _of("track_axis", "For movies.")]
+MovieChannel = Annotated[list[str] | None, _of("channels", "For movies; one at a time, may be repeated.")]
 
 # Of `finetune`.
 RunFolder = Annotated[Path, typer.Option(help="Folder for the checkpoint, the model card and the curve.")]

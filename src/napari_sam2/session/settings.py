@@ -1,16 +1,23 @@
-"""What a person sets for a session, declared once: the fields become panel, saved file and documentation.
+"""What a person sets for a session, declared once: panel, command line, preferences, saved file and documentation.
 
+Title, description, default, range and the values offered (with a word for each, as `json_schema_extra`) stand with the
+field. A panel makes its form of them, the command line its options, and tests compare what has to be written down again
+(`napari.yaml`, docs/sessions.md).
 Settings are values and replaced whole. `invalidated` says by comparison whether the masks still hold.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from napari_sam2.engine.view import ViewChoice
 from napari_sam2.masks.overlaps import Overlaps
+from sam2_core.checkpoints.registry import BUNDLED_NAME
 
 SHOWN_ONLY = frozenset({"overlaps"})
 """Fields that change what is shown, and no mask."""
@@ -37,9 +44,21 @@ class SessionSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = Field(
-        "cells-nano", title="Model", description="Name of a model, or path of a checkpoint (.pt or .safetensors)."
+        BUNDLED_NAME,
+        title="Model",
+        description="Name of a model (Models panel, or napari-sam2 models), or path of a checkpoint.",
     )
-    device: str = Field("auto", title="Device", description="auto, or what torch accepts: cpu, cuda, cuda:1, mps.")
+    device: str = Field(
+        "auto",
+        title="Device",
+        description="Where the model runs: auto, cpu, cuda, cuda:1, mps.",
+        json_schema_extra={
+            "auto": "Automatic",
+            "cpu": "Processor (cpu)",
+            "cuda": "NVIDIA (cuda)",
+            "mps": "Apple (mps)",
+        },
+    )
     track_axis: str | None = Field(
         None, title="Tracked axis", description="T or Z; T by default, Z where there is no time.", pattern="^[TZ]$"
     )
@@ -62,18 +81,20 @@ class SessionSettings(BaseModel):
     even_out: bool = Field(
         False,
         title="Even out brightness",
-        description="Scale every frame to the median of the stack, against bleaching and flicker.",
+        description="Scale every frame to the same brightness, against bleaching and flicker.",
     )
     view: ViewChoice = Field(
         ViewChoice.auto,
         title="View",
         description="The model looks at whole frames, or at windows that follow the objects; auto goes by their size.",
+        json_schema_extra={"auto": "Automatic", "full": "Whole frames", "windows": "Following windows"},
     )
     object_diameter_px: float | None = Field(
         None,
-        title="Object diameter",
-        description="Diameter of a typical object in pixels of the image; estimated from the prompts by default.",
+        title="Object size",
+        description="Diameter of a typical object in pixels; by default taken from the first boxes and masks.",
         ge=1,
+        le=9999,
     )
     estimated_diameter_px: float | None = Field(
         None,
@@ -86,11 +107,13 @@ class SessionSettings(BaseModel):
         title="Keep image features",
         description="Keep what the model makes of each frame on disk, so that corrections and later sessions need not "
         "wait for it; auto: of large models on a CPU. See napari-sam2 embed.",
+        json_schema_extra={"auto": "Automatic", "on": "On", "off": "Off"},
     )
     overlaps: Overlaps = Field(
         Overlaps.logits,
         title="Overlaps",
-        description="Where masks overlap: the higher logit wins, the earlier mask keeps its pixels, or both stay.",
+        description="Where masks overlap: the stronger mask wins, the earlier one keeps its pixels, or both stay.",
+        json_schema_extra={"logits": "Stronger mask wins", "keep": "Earlier mask stays", "allowed": "Allowed"},
     )
     image_size: int | None = Field(
         None,
@@ -111,6 +134,30 @@ class SessionSettings(BaseModel):
             if not low < high:
                 raise ValueError(f"contrast limits {low:g} to {high:g}: the first must be below the second")
         return value
+
+
+class Setting(NamedTuple):
+    """What a field says about itself: for people, its default, the values offered with words for them, its range."""
+
+    title: str
+    description: str
+    default: Any
+    words: Mapping[str, str]
+    least: float | None
+    most: float | None
+
+
+@cache
+def setting(name: str) -> Setting:
+    """Return what a field of `SessionSettings` says about itself."""
+    told = SessionSettings.model_fields[name]
+    kinds: list[dict[str, Any]] = SessionSettings.model_json_schema()["properties"][name].get("anyOf", [])
+    number = next((kind for kind in kinds if "minimum" in kind), {})
+    extra = told.json_schema_extra if isinstance(told.json_schema_extra, dict) else {}
+    words = {value: str(word) for value, word in extra.items()}
+    return Setting(
+        told.title or name, told.description or "", told.default, words, number.get("minimum"), number.get("maximum")
+    )
 
 
 def changed_fields(old: SessionSettings, new: SessionSettings) -> frozenset[str]:

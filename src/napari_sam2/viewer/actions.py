@@ -1,50 +1,59 @@
 """What a person can do with a bound session besides editing layers: step through objects and frames, run, undo.
 
-Each method without arguments is what a key in `keys.KEYS` names; panels call them too. Nothing here touches a layer.
+A method without arguments is what a key in `keys.KEYS` does; panels call them too. Nothing here touches a layer.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from napari.components import ViewerModel
+import numpy as np
+from napari.components import Dims
 from napari.layers import Image
 
 from napari_sam2.engine.jobs import PropagateRequest
 from napari_sam2.engine.plan import Direction
 from napari_sam2.session.session import Session
-from napari_sam2.viewer.coordinates import Grid, shown_frame, slider_of_frame
+from napari_sam2.viewer.coordinates import Grid
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.reviewing import Reviewing
 from napari_sam2.viewer.running import Notify, Work
 
 
-class Actions:
-    """The actions of a session shown in a viewer; see `binding.SessionBinding`."""
+class Slider:
+    """The slider of the tracked axis of an image; set `grid` where the axes mean something else from now on."""
 
-    viewer: ViewerModel
-    session: Session
-    image: Image
-    grid: Grid
-    current: Current
-    work: Work
-    notify: Notify
-    reviewing: Reviewing
-
-    def act(self, action: str) -> None:
-        """Do the action of that name, one of `keys.KEYS`."""
-        getattr(self, action)()
+    def __init__(self, dims: Dims, image: Image, grid: Grid) -> None:
+        self.grid = grid
+        self._dims = dims
+        self._image = image
 
     @property
     def frame(self) -> int:
-        """The frame in view."""
-        return shown_frame(self.grid, self.image, self.viewer.dims.point)
+        """The frame in view, within the movie."""
+        axis = self.grid.frame_axis
+        if axis is None:
+            return 0
+        frame = int(np.rint(self._image.world_to_data(self._dims.point)[axis]))
+        return min(max(frame, 0), self.grid.frame_count - 1)
 
-    def show_frame(self, frame: int) -> None:
-        """Move the slider to a frame."""
-        slider = slider_of_frame(self.grid, self.image, self.viewer.dims.point, frame)
-        if slider is not None:
-            self.viewer.dims.set_point(*slider)
+    def show(self, frame: int) -> None:
+        """Move the slider to a frame; nothing happens with a single image."""
+        axis, point = self.grid.frame_axis, self._dims.point
+        if axis is not None:
+            here = self._image.world_to_data(point)
+            here[axis] = frame
+            self._dims.set_point(len(point) - self._image.ndim + axis, float(self._image.data_to_world(here)[axis]))
+
+
+class Actions:
+    """The actions of a session shown in a viewer; `notify` is told where there is nothing to do."""
+
+    def __init__(self, session: Session, current: Current, work: Work, slider: Slider, notify: Notify) -> None:
+        self.reviewing = Reviewing(session, self.go_to, notify)
+        self._session = session
+        self._current = current
+        self._work = work
+        self._slider = slider
+        self._notify = notify
 
     def next_object(self) -> None:
         """Make the next existing object current, after the last one the first."""
@@ -56,11 +65,11 @@ class Actions:
 
     def new_object(self) -> None:
         """Make a new object current; it exists from its first prompt."""
-        self.current.choose(self.session.document.next_object_id(), "in")
+        self._current.choose(self._session.document.next_object_id(), "in")
 
     def flip_polarity(self) -> None:
         """Let the next clicks be outside the object instead of in it, or the other way round."""
-        self.current.flip()
+        self._current.flip()
 
     def propagate_forward(self) -> None:
         """Propagate all objects to later frames."""
@@ -70,17 +79,24 @@ class Actions:
         """Propagate all objects both ways."""
         self.propagate("both")
 
-    def propagate(self, direction: Direction = "both", **request: Any) -> None:
+    def propagate(
+        self,
+        direction: Direction = "both",
+        frames: range | None = None,
+        object_ids: tuple[int, ...] | None = None,
+        only_stale: bool = False,
+        until_next_prompt: bool = False,
+    ) -> None:
         """Propagate as a `PropagateRequest` says."""
-        self.work.propagate(PropagateRequest(direction, **request))
+        self._work.propagate(PropagateRequest(direction, frames, object_ids, only_stale, until_next_prompt))
 
     def resume(self) -> None:
         """Go on with the propagation that was interrupted when the session was last open."""
-        self.work.resume()
+        self._work.resume()
 
     def stop(self) -> None:
         """Stop what runs before its next frame."""
-        self.work.stop()
+        self._work.stop()
 
     def next_prompted_frame(self) -> None:
         """Go to the next frame on which the current object, or any if it has none, was prompted."""
@@ -92,8 +108,8 @@ class Actions:
 
     def go_to(self, object_id: int, frame: int) -> None:
         """Make an object current and show a frame."""
-        self.current.choose(object_id)
-        self.show_frame(frame)
+        self._current.choose(object_id)
+        self._slider.show(frame)
 
     def next_suspicious(self) -> None:
         """Go to the mask that looks most like a mistake of a run, of those not shown yet."""
@@ -101,28 +117,28 @@ class Actions:
 
     def undo(self) -> None:
         """Take the last edit back, whatever layer it was made in."""
-        if not self.session.undo():
-            self.notify("There is nothing to undo.")
+        if not self._session.undo():
+            self._notify("There is nothing to undo.")
 
     def redo(self) -> None:
         """Make the edit again that was taken back last."""
-        if not self.session.redo():
-            self.notify("There is nothing to redo.")
+        if not self._session.redo():
+            self._notify("There is nothing to redo.")
 
     def _step_object(self, step: int) -> None:
-        ids = sorted(self.session.document.objects)
+        ids = sorted(self._session.document.objects)
         if not ids:
-            self.notify("There is no object yet; click on one.")
+            self._notify("There is no object yet; click on one.")
             return
-        later = [one for one in ids if (one - self.current.object_id) * step > 0]
         ring = ids if step > 0 else ids[::-1]
-        self.current.choose((later if step > 0 else later[::-1] or ring)[0] if later else ring[0])
+        later = [one for one in ring if (one - self._current.object_id) * step > 0]
+        self._current.choose((later or ring)[0])
 
     def _step_frame(self, step: int) -> None:
-        document = self.session.document
-        frames = list(document.prompts_of(self.current.object_id)) or [frame for _, frame in document.prompts]
-        further = sorted((frame for frame in set(frames) if (frame - self.frame) * step > 0), reverse=step < 0)
+        document = self._session.document
+        frames = list(document.prompts_of(self._current.object_id)) or [frame for _, frame in document.prompts]
+        further = sorted((frame for frame in set(frames) if (frame - self._slider.frame) * step > 0), reverse=step < 0)
         if further:
-            self.show_frame(further[0])
+            self._slider.show(further[0])
         else:
-            self.notify(f"There is no {'later' if step > 0 else 'earlier'} prompted frame.")
+            self._notify(f"There is no {'later' if step > 0 else 'earlier'} prompted frame.")

@@ -2,10 +2,9 @@
 
     layers edited -> document -> preview -> masks -> the frame in view, at most 20 times a second
 
-`bind` makes the layers (or adopts prompt layers that are given), `unbind` lets go of everything. Layers may be renamed,
-moved and deleted at any time: prompts and masks live in the session, and `make_layers` makes missing layers again. Any
-ViewerModel will do, and several bindings in one viewer. Where jobs run is the runner's business, what they do is the
-session's; a panel calls the methods here and shows `current`, `work` and what `notify` is told.
+`bind` makes the layers (or adopts prompt layers that are given), `unbind` lets go of everything. Any ViewerModel will
+do, and several bindings in one viewer. Where jobs run is the runner's business, what they do is the session's; a panel
+calls the actions here and shows `current`, `work` and what `notify` is told.
 """
 
 from __future__ import annotations
@@ -16,30 +15,23 @@ from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer, Points, Shapes
+from napari.layers import Image, Points, Shapes
 
 from napari_sam2.document.document import DocumentDiff, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import OF_THE_MOVIE, SessionSettings, changed_fields
-from napari_sam2.viewer import prompt_tables
-from napari_sam2.viewer.actions import Actions
-from napari_sam2.viewer.coordinates import AFFINE_NAMES
+from napari_sam2.viewer.actions import Actions, Slider
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.image_source import grid_of
-from napari_sam2.viewer.keys import bind_keys, unbind_keys
-from napari_sam2.viewer.label_layers import ALL_OBJECTS, LabelLayers
+from napari_sam2.viewer.label_layers import ALL_OBJECTS, Array, LabelLayers
 from napari_sam2.viewer.prompt_layers import PromptLayers
-from napari_sam2.viewer.reviewing import Reviewing
+from napari_sam2.viewer.prompt_tables import check_adoptable
 from napari_sam2.viewer.running import Notify, Runner, Work
+from napari_sam2.viewer.session_layers import Later, SessionLayers, at_once
 from sam2_core.errors import PromptError, StackError
 
 SHORTEST_REFRESH_S = 0.05
-_PLACED = tuple(name for name in AFFINE_NAMES if name != "axis_labels")
-
-
-Later = Callable[[Callable[[], None]], None]
-"""Calls a function soon; functions keep their order."""
 
 
 def bind(  # noqa: PLR0913 - one keyword per thing that a panel may want to say
@@ -79,11 +71,11 @@ def bind(  # noqa: PLR0913 - one keyword per thing that a panel may want to say
         If the image does not fit the session.
     """
     binding = SessionBinding(viewer, session, image_layer, runner, notify or _nowhere)
-    binding.begin(adopt, later or _at_once)
+    binding.begin(adopt, later or at_once)
     return binding
 
 
-class SessionBinding(Actions):
+class SessionBinding:
     """See `bind`.
 
     Attributes
@@ -92,6 +84,8 @@ class SessionBinding(Actions):
         Object and sign of the next prompt.
     work
         What runs, and how far it is.
+    actions
+        What keys and buttons do; each is an attribute here as well: `binding.undo()`.
     reviewing
         Masks to look at; set its `elsewhere` to keep the main thread free.
     prompts, labels
@@ -100,62 +94,52 @@ class SessionBinding(Actions):
         Seconds, for the rate of refreshing.
     """
 
-    def __init__(
-        self,
-        viewer: ViewerModel,
-        session: Session,
-        image: Image,
-        runner: Runner,
-        notify: Notify,
-    ) -> None:
+    def __init__(self, viewer: ViewerModel, session: Session, image: Image, runner: Runner, notify: Notify) -> None:
         self.viewer = viewer
         self.session = session
         self.image = image
+        self.notify = notify
         self.grid = grid_of(image, session.stack, session.settings)
         self.current = Current(min(session.document.objects, default=1))
-        self.notify = notify
-        self.work = Work(session, runner, self.notify)
-        self.reviewing = Reviewing(session, self.go_to, self.notify)
+        self.work = Work(session, runner, notify)
+        self._slider = Slider(viewer.dims, image, self.grid)
+        self.show_frame = self._slider.show
+        self.actions = do = Actions(session, self.current, self.work, self._slider, notify)
+        self.reviewing = do.reviewing
+        self.next_object, self.previous_object, self.new_object = do.next_object, do.previous_object, do.new_object
+        self.propagate, self.resume, self.stop = do.propagate, do.resume, do.stop
+        self.propagate_both, self.propagate_forward = do.propagate_both, do.propagate_forward
+        self.next_prompted_frame, self.previous_prompted_frame = do.next_prompted_frame, do.previous_prompted_frame
+        self.flip_polarity, self.go_to, self.next_suspicious = do.flip_polarity, do.go_to, do.next_suspicious
+        self.undo, self.redo = do.undo, do.redo
         self.labels = LabelLayers(session, image, self.grid, self.current)
-        self.prompts = PromptLayers(image, self.grid, self.current, self.notify, self.labels.color)
+        self.prompts = PromptLayers(image, self.grid, self.current, notify, self.labels.color)
+        self._layers = SessionLayers(viewer, self.labels, self.prompts, do, notify)
+        self.layers = self._layers.all
         self.clock = time.monotonic
         self._due: set[int] = set()
         self._last_refresh = -np.inf
-        self._dropped: set[int] = set()
         self._refused: set[PromptKey] = set()
         self._bound = False
-        self._adopted: tuple[Points | Shapes, ...] = ()
-        self._later: Later = _at_once
+
+    @property
+    def frame(self) -> int:
+        """The frame in view."""
+        return self._slider.frame
 
     def begin(self, adopt: tuple[Points | Shapes, ...], later: Later) -> None:
         """Make or adopt the layers and follow everything; `bind` does it, once."""
         for layer in adopt:
-            prompt_tables.check_adoptable(self.image, layer)
-        self._adopted, self._later = adopt, later
-        self._connect()
-        self.make_layers(adopt)
+            check_adoptable(self.image, layer)
+        self._bound = True
+        for emitter, callback in self._connections():
+            emitter.connect(callback)
+        self._layers.begin(self.session.document, adopt, later)
         self._take_adopted()
 
-    # layers
-
-    def make_layers(self, adopt: tuple[Points | Shapes, ...] = ()) -> None:
-        """Make the layers that are not there, or take given ones for them; afterwards they show the whole session."""
-        self._dropped.clear()
-        self._sync_label_layers()
-        new: list[Points | Shapes] = []
-        for kind, make in ((Shapes, self._new_shapes), (Points, self._new_points)):
-            if not any(isinstance(layer, kind) for layer in self.prompts.layers()):
-                given = next((layer for layer in adopt if isinstance(layer, kind)), None)
-                new.append(make() if given is None else given)
-                self.prompts.attach(new[-1])
-        if not adopt:
-            self.prompts.show(self.session.document)  # before a viewer looks at each change
-        for layer in new:
-            self._add(layer)
-
-    def layers(self) -> list[Layer]:
-        """Return our layers, adopted ones among them."""
-        return [*self.labels.layers.values(), *self.prompts.layers()]
+    def make_layers(self) -> None:
+        """Make the layers that are not there; afterwards they show the whole session."""
+        self._layers.make(self.session.document)
 
     def unbind(self) -> None:
         """Stop what runs, let go of the layers, the image, the session and the viewer; all of them stay as they are."""
@@ -163,10 +147,7 @@ class SessionBinding(Actions):
             return
         self._bound = False
         self.work.close()
-        for layer in self.layers():
-            unbind_keys(layer)
-        self.prompts.close()
-        self.labels.close()
+        self._layers.close()
         for emitter, callback in self._connections():
             emitter.disconnect(callback)
 
@@ -175,18 +156,11 @@ class SessionBinding(Actions):
     def refresh_if_due(self, now: float | None = None) -> bool:
         """Show the frame in view anew if it has changed and the last time was long enough ago; whether it did."""
         now = self.clock() if now is None else now
-        if not self._due or now - self._last_refresh < SHORTEST_REFRESH_S:
-            return False
-        if self.labels.refresh(self._due):
-            self._due = set()
-            self._last_refresh = now
-        return not self._due
+        return now - self._last_refresh >= SHORTEST_REFRESH_S and self._refresh(now)
 
     def flush(self) -> None:
         """Show the frame in view anew if it has changed, at once."""
-        if self._due and self.labels.refresh(self._due):
-            self._due = set()
-            self._last_refresh = self.clock()
+        self._refresh(self.clock())
 
     def poll(self) -> None:
         """Do what napari tells nobody of: rows typed into the features table, a refresh that is due. For a timer."""
@@ -194,11 +168,16 @@ class SessionBinding(Actions):
         self.prompts.poll()
         self.refresh_if_due()
 
+    def _refresh(self, now: float) -> bool:
+        if not self._due or not self.labels.refresh(self._due):
+            return False
+        self._due, self._last_refresh = set(), now
+        return True
+
     # what happens
 
     def _connections(self) -> list[tuple[Any, Callable[..., None]]]:
         events = self.session.events
-        placed = [(getattr(self.image.events, name), self._on_image_moved) for name in _PLACED]
         return [
             (events.document_changed, self._on_document),
             (events.masks_changed, self._on_masks),
@@ -211,13 +190,7 @@ class SessionBinding(Actions):
             (self.work.ended, self._on_ended),
             (self.viewer.layers.events.removed, self._on_layer_removed),
             (self.image.events.data, self._on_image_data),
-            *placed,
         ]
-
-    def _connect(self) -> None:
-        self._bound = True
-        for emitter, callback in self._connections():
-            emitter.connect(callback)
 
     def _on_rows_edited(self) -> None:
         """Bring what the prompt layers say into the document, in one step, and show what it means."""
@@ -248,7 +221,7 @@ class SessionBinding(Actions):
             self._on_rows_edited()
         self.work.preview()
 
-    def _on_painted(self, frame: int, masks: dict[int, Any]) -> None:
+    def _on_painted(self, frame: int, masks: dict[int, Array]) -> None:
         if masks:
             self._edit(lambda: self.session.edit_masks(frame, masks))
         else:
@@ -269,7 +242,7 @@ class SessionBinding(Actions):
         self.prompts.show(self.session.document, diff.keys)
         if diff.objects or diff.removed_objects:
             self.labels.forget()
-            self._sync_label_layers()
+            self._layers.sync_labels()
             self._show_soon()
 
     def _on_masks(self, frame: int, object_ids: tuple[int, ...]) -> None:
@@ -279,23 +252,17 @@ class SessionBinding(Actions):
 
     def _on_settings(self, old: SessionSettings, new: SessionSettings) -> None:
         if changed_fields(old, new) & OF_THE_MOVIE:
-            self.grid = self.labels.grid = grid_of(self.image, self.session.stack, new)
+            self.grid = self.labels.grid = self._slider.grid = grid_of(self.image, self.session.stack, new)
             self.prompts.use_grid(self.grid)
             self.labels.renew()
         self.labels.forget()
-        self._sync_label_layers()
+        self._layers.sync_labels()
         self._show_soon()
         self.work.preview()
 
     def _on_ended(self, text: str) -> None:
         self.flush()
         self.notify(text)
-
-    def _on_image_moved(self, event: Any) -> None:
-        for layer in self.layers():
-            if layer not in self._adopted:
-                setattr(layer, event.type, getattr(self.image, event.type))
-        self.prompts.moved()
 
     def _on_image_data(self, event: Any) -> None:
         self.notify(
@@ -309,38 +276,16 @@ class SessionBinding(Actions):
         )
 
     def _on_layer_removed(self, event: Any) -> None:
-        layer = event.value
-        if layer is self.image:
+        if event.value is self.image:
             self.work.stop()
             self.notify(
-                f"The image {layer.name} was removed, and what ran was stopped; the session keeps prompts and masks."
+                f"The image {self.image.name} was removed, and what ran was stopped; the session keeps prompts and "
+                "masks."
             )
-        elif isinstance(layer, Labels) and layer in self.labels.layers.values():
-            unbind_keys(layer)
-            self._dropped |= {key for key, kept in self.labels.layers.items() if kept is layer}
-            self.labels.detach(layer)
-            self.notify(f"The layer {layer.name} was removed; its masks are kept, and the layer can be made again.")
-        elif isinstance(layer, Points | Shapes) and layer in self.prompts.layers():
-            unbind_keys(layer)
-            self.prompts.detach(layer)
-            self.notify(f"The layer {layer.name} was removed; its prompts are kept, and the layer can be made again.")
 
     def _show_soon(self, object_ids: Iterable[int] | None = None) -> None:
         self._due |= set(self.session.document.objects if object_ids is None else object_ids) | {ALL_OBJECTS}
         self.refresh_if_due()
-
-    def _sync_label_layers(self) -> None:
-        """Have one Labels layer, or one per object, as the settings and the objects are."""
-        wanted = self.labels.wanted()
-        for key, layer in tuple(self.labels.layers.items()):
-            if key not in wanted:
-                unbind_keys(layer)
-                self.labels.detach(layer)
-                if layer in self.viewer.layers:
-                    self.viewer.layers.remove(layer)
-        for key in wanted:
-            if key not in self.labels.layers and key not in self._dropped:
-                self._add(self.labels.make(key))
 
     def _take_adopted(self) -> None:
         """Bring rows of adopted layers into the document; they count before what it says there already."""
@@ -353,29 +298,10 @@ class SessionBinding(Actions):
         self.prompts.tell_problems()
         self.work.preview()
 
-    def _add(self, layer: Layer) -> None:
-        bind_keys(layer, self.act)
-        self._later(lambda: self._bring_in(layer))
-
-    def _bring_in(self, layer: Layer) -> None:
-        """Put a layer into the viewer, if it is still ours and not there."""
-        if self._bound and layer in self.layers() and layer not in self.viewer.layers:
-            self.viewer.add_layer(layer)
-
-    def _new_points(self) -> Points:
-        return prompt_tables.new_points(self.image, self.grid.size, self.current)
-
-    def _new_shapes(self) -> Shapes:
-        return prompt_tables.new_shapes(self.image, self.current)
-
 
 def _completed(prompt: Prompt, older: Prompt | None) -> Prompt:
     """Return a prompt with what only an older one says: points, box or mask."""
     return prompt if older is None else prompt.completed(older)
-
-
-def _at_once(function: Callable[[], None]) -> None:
-    function()
 
 
 def _nowhere(text: str) -> None:

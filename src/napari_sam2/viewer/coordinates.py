@@ -7,7 +7,7 @@ than the image go through the world. Numbers only: nothing here listens to a vie
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -154,21 +154,3 @@ def _between(source: Layer, target: Layer) -> tuple[Array, Array]:
 def placement(image: Layer) -> dict[str, Any]:
     """Return the keyword arguments that put a new layer where the image is."""
     return {name: getattr(image, name) for name in AFFINE_NAMES}
-
-
-def shown_frame(grid: Grid, image: Layer, point: Sequence[float]) -> int:
-    """Return the frame at a world position of the sliders (`viewer.dims.point`), within the movie."""
-    if grid.frame_axis is None:
-        return 0
-    frame = int(np.rint(image.world_to_data(point)[grid.frame_axis]))
-    return min(max(frame, 0), grid.frame_count - 1)
-
-
-def slider_of_frame(grid: Grid, image: Layer, point: Sequence[float], frame: int) -> tuple[int, float] | None:
-    """Return the slider (axis of the viewer) and its world position that show a frame; None for a single image."""
-    if grid.frame_axis is None:
-        return None
-    here = image.world_to_data(point)
-    here[grid.frame_axis] = frame
-    axis = len(point) - image.ndim + grid.frame_axis
-    return axis, float(image.data_to_world(here)[grid.frame_axis])

@@ -210,7 +210,8 @@ def grid_of(image: Image, stack: Stack, settings: SessionSettings) -> Grid:
     StackError
         If the layer does not have the shape of the stack.
     """
-    letters, sizes = stack.axes.replace("S", ""), tuple(size for size, axis in _sized(stack) if axis != "S")
+    letters = stack.axes.replace("S", "")
+    sizes = tuple(size for size, axis in zip(stack.shape, stack.axes, strict=True) if axis != "S")
     if len(letters) == image.ndim + 1 and letters[0] == "C":  # several layers seen as channels
         letters, sizes = letters[1:], sizes[1:]
     if sizes != _shape(image):
@@ -220,7 +221,3 @@ def grid_of(image: Image, stack: Stack, settings: SessionSettings) -> Grid:
         )
     movie = stack.movie(settings.track_axis, settings.channels, settings.fixed)
     return Grid(letters, sizes, movie.track_axis, movie.held)
-
-
-def _sized(stack: Stack) -> list[tuple[int, str]]:
-    return list(zip(stack.shape, stack.axes, strict=True))

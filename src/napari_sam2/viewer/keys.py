@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from app_model.types import KeyBinding, KeyCode, KeyMod
 from napari.layers import Layer
 
+from napari_sam2.viewer.actions import Actions
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -24,13 +26,18 @@ class Key:
         As napari's `bind_key` takes it.
     text
         What it does, for people.
-    action
-        Name of the method of `SessionBinding` that does it.
+    do
+        The method of `Actions` that does it.
     """
 
     combination: int
     text: str
-    action: str
+    do: Callable[[Actions], None]
+
+    @property
+    def action(self) -> str:
+        """Name of what it does."""
+        return self.do.__name__
 
     @property
     def label(self) -> str:
@@ -39,25 +46,25 @@ class Key:
 
 
 KEYS = (
-    Key(KeyCode.KeyN, "Next object", "next_object"),
-    Key(KeyMod.Shift | KeyCode.KeyN, "Previous object", "previous_object"),
-    Key(KeyCode.KeyM, "New object", "new_object"),
-    Key(KeyCode.KeyQ, "Next clicks in or out of the object", "flip_polarity"),
-    Key(KeyCode.KeyG, "Propagate forward", "propagate_forward"),
-    Key(KeyMod.Shift | KeyCode.KeyG, "Propagate both ways", "propagate_both"),
-    Key(KeyCode.KeyH, "Stop", "stop"),
-    Key(KeyCode.KeyK, "Next prompted frame", "next_prompted_frame"),
-    Key(KeyCode.KeyJ, "Previous prompted frame", "previous_prompted_frame"),
-    Key(KeyCode.KeyW, "Next mask that looks wrong", "next_suspicious"),
-    Key(KeyMod.CtrlCmd | KeyCode.KeyZ, "Undo", "undo"),
-    Key(KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ, "Redo", "redo"),
+    Key(KeyCode.KeyN, "Next object", Actions.next_object),
+    Key(KeyMod.Shift | KeyCode.KeyN, "Previous object", Actions.previous_object),
+    Key(KeyCode.KeyM, "New object", Actions.new_object),
+    Key(KeyCode.KeyQ, "Next clicks in or out of the object", Actions.flip_polarity),
+    Key(KeyCode.KeyG, "Propagate forward", Actions.propagate_forward),
+    Key(KeyMod.Shift | KeyCode.KeyG, "Propagate both ways", Actions.propagate_both),
+    Key(KeyCode.KeyH, "Stop", Actions.stop),
+    Key(KeyCode.KeyK, "Next prompted frame", Actions.next_prompted_frame),
+    Key(KeyCode.KeyJ, "Previous prompted frame", Actions.previous_prompted_frame),
+    Key(KeyCode.KeyW, "Next mask that looks wrong", Actions.next_suspicious),
+    Key(KeyMod.CtrlCmd | KeyCode.KeyZ, "Undo", Actions.undo),
+    Key(KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ, "Redo", Actions.redo),
 )
 
 
-def bind_keys(layer: Layer, act: Callable[[str], None]) -> None:
-    """Bind every key on one layer to `act(name of the action)`."""
+def bind_keys(layer: Layer, actions: Actions) -> None:
+    """Bind every key on one layer."""
     for key in KEYS:
-        layer.bind_key(key.combination, _callback(key.action, act), overwrite=True)
+        layer.bind_key(key.combination, _callback(key, actions), overwrite=True)
 
 
 def unbind_keys(layer: Layer) -> None:
@@ -66,8 +73,8 @@ def unbind_keys(layer: Layer) -> None:
         layer.bind_key(key.combination, None)
 
 
-def _callback(action: str, act: Callable[[str], None]) -> Callable[[Layer], None]:
+def _callback(key: Key, actions: Actions) -> Callable[[Layer], None]:
     def pressed(layer: Layer) -> None:
-        act(action)
+        key.do(actions)
 
     return pressed

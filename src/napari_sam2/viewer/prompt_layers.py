@@ -26,11 +26,11 @@ from napari_sam2.document.prompt import Prompt
 from napari_sam2.viewer import prompt_tables as tables
 from napari_sam2.viewer.coordinates import Grid
 from napari_sam2.viewer.current import POLARITIES, Current
-from napari_sam2.viewer.prompt_rows import Parts, Reading, Row, RowReader, box_row, checked_id, point_rows
+from napari_sam2.viewer.prompt_rows import Parts, PromptRow, Reading, RowReader, box_row, checked_id, point_rows
+from napari_sam2.viewer.running import Notify
 from sam2_core.errors import PromptError
 
 Array = np.ndarray[Any, Any]
-Notify = Callable[[str], None]
 SMALLEST_MOVE_PX = 0.005
 """Smaller differences of coordinates are rounding: Shapes keep 32 bits."""
 _DONE = (ActionType.ADDED, ActionType.REMOVED, ActionType.CHANGED)
@@ -70,15 +70,21 @@ class PromptLayers:
         self._changing = False
         self._seen: dict[int, tuple[Any, ...]] = {}
         self._contents: list[tuple[Any, ...]] = []
-        self._looks: dict[int, tuple[list[Row], Reading]] = {}
+        self._looks: dict[int, tuple[list[PromptRow], Reading]] = {}
         self._told: set[str] = set()
         self._outlined: set[PromptKey] = set()
-        self._outlines: dict[bytes, list[Row]] = {}
+        self._outlines: dict[bytes, list[PromptRow]] = {}
         current.changed.connect(self.show_current)
 
     def layers(self) -> list[Points | Shapes]:
         """Return the layers that are there."""
         return [layer for layer in (self.points, self.shapes) if layer is not None]
+
+    def new(self, kind: type[Points | Shapes]) -> Points | Shapes:
+        """Return an empty layer of a kind; it is in use once it is attached."""
+        if kind is Points:
+            return tables.new_points(self.image, self.grid.size, self.current)
+        return tables.new_shapes(self.image, self.current)
 
     def attach(self, layer: Points | Shapes) -> None:
         """Take a layer in use, made by us or brought along, and follow what a person does in it.
@@ -257,7 +263,7 @@ class PromptLayers:
         finally:
             self._writing = before
 
-    def _look(self, layer: Points | Shapes) -> tuple[list[Row], Reading]:
+    def _look(self, layer: Points | Shapes) -> tuple[list[PromptRow], Reading]:
         """Return the rows of a layer and what they mean; looked at once until something happens to a layer."""
         if id(layer) not in self._looks:
             rows = tables.rows_of(self.image, layer)
@@ -302,7 +308,7 @@ class PromptLayers:
     def _show_shapes(self, layer: Shapes, document: Document, keys: set[PromptKey]) -> None:
         reading = self._look(layer)[1]
         unlike = {key for key in keys if not self._same_shapes(key, reading.parts.get(key), document.prompts.get(key))}
-        new: list[Row] = []
+        new: list[PromptRow] = []
         for key in sorted(unlike & document.prompts.keys()):
             prompt = document.prompts[key]
             new += box_row(prompt, self.grid)
@@ -310,7 +316,7 @@ class PromptLayers:
                 new += self._outlines.get(_digest(prompt.mask), [])
         self._replace(layer, reading, unlike, new)
 
-    def _replace(self, layer: Points | Shapes, reading: Reading, unlike: set[PromptKey], new: list[Row]) -> None:
+    def _replace(self, layer: Points | Shapes, reading: Reading, unlike: set[PromptKey], new: list[PromptRow]) -> None:
         gone = [index for index, key in enumerate(reading.keys) if key in unlike]
         if gone or new:
             with self._quietly():
@@ -328,7 +334,7 @@ class PromptLayers:
         return _same_mask(parts.mask, mask)
 
 
-def _outline_rows(rows: list[Row], reading: Reading, key: PromptKey) -> list[Row]:
+def _outline_rows(rows: list[PromptRow], reading: Reading, key: PromptKey) -> list[PromptRow]:
     return [row for row, own in zip(rows, reading.keys, strict=True) if own == key and row.kind != "rectangle"]
 
 

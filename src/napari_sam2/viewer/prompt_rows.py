@@ -27,7 +27,7 @@ _ELLIPSE_STEPS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Row:
+class PromptRow:
     """One point or shape of a layer.
 
     Attributes
@@ -88,7 +88,7 @@ class RowReader:
         self.grid = grid
         self._drawn: dict[bytes, Array] = {}
 
-    def read(self, rows: Sequence[Row]) -> Reading:
+    def read(self, rows: Sequence[PromptRow]) -> Reading:
         """Return what the rows say, in their order; of several boxes for one object on one frame the last counts."""
         parts: dict[PromptKey, Parts] = {}
         keys: list[PromptKey | None] = []
@@ -114,7 +114,7 @@ class RowReader:
         self._drawn = drawn
         return _without_empty(rows, Reading(parts, tuple(keys), tuple(problems)))
 
-    def _spots(self, rows: Sequence[Row]) -> list[Located]:
+    def _spots(self, rows: Sequence[PromptRow]) -> list[Located]:
         """Return where each row is, all located at once."""
         if not rows:
             return []
@@ -126,7 +126,7 @@ class RowReader:
         ]
 
     def _add(
-        self, parts: dict[PromptKey, Parts], key: PromptKey, placed: tuple[Row, Array], drawn: dict[bytes, Array]
+        self, parts: dict[PromptKey, Parts], key: PromptKey, placed: tuple[PromptRow, Array], drawn: dict[bytes, Array]
     ) -> None:
         """Add one row to the parts of its key; leaves them as they were if it cannot be used."""
         row, places = placed
@@ -174,7 +174,7 @@ class RowReader:
         return drawn[name]
 
 
-def _key(row: Row, spot: Located) -> PromptKey:
+def _key(row: PromptRow, spot: Located) -> PromptKey:
     object_id = checked_id(row.object_id)
     if row.polarity not in POLARITIES:
         raise PromptError(f"polarity {row.polarity!r} is unknown; write 'in' or 'out' in the features table")
@@ -204,20 +204,22 @@ def checked_id(value: Any) -> int:
     return int(number)
 
 
-def point_rows(prompt: Prompt, grid: Grid) -> list[Row]:
+def point_rows(prompt: Prompt, grid: Grid) -> list[PromptRow]:
     """Return the rows of the points of a prompt."""
     coordinates = grid.place(prompt.frame, prompt.points_yx)
     signs = [POLARITIES[0] if label else POLARITIES[1] for label in prompt.labels]
-    return [Row("point", point[None], prompt.object_id, sign) for point, sign in zip(coordinates, signs, strict=True)]
+    return [
+        PromptRow("point", point[None], prompt.object_id, sign) for point, sign in zip(coordinates, signs, strict=True)
+    ]
 
 
-def box_row(prompt: Prompt, grid: Grid) -> list[Row]:
+def box_row(prompt: Prompt, grid: Grid) -> list[PromptRow]:
     """Return the row of the box of a prompt; none without a box."""
     if prompt.box_yx is None:
         return []
     y0, x0, y1, x1 = prompt.box_yx
     corners = grid.place(prompt.frame, [(y0, x0), (y0, x1), (y1, x1), (y1, x0)])
-    return [Row("rectangle", corners, prompt.object_id, POLARITIES[0])]
+    return [PromptRow("rectangle", corners, prompt.object_id, POLARITIES[0])]
 
 
 def _ellipse(corners: Array) -> Array:
@@ -227,7 +229,7 @@ def _ellipse(corners: Array) -> Array:
     return corners.mean(axis=0) + np.cos(turn) * first + np.sin(turn) * second
 
 
-def _without_empty(rows: Sequence[Row], reading: Reading) -> Reading:
+def _without_empty(rows: Sequence[PromptRow], reading: Reading) -> Reading:
     """Return the reading with masks from which nothing is left turned into problems of their rows."""
     empty = {key for key, parts in reading.parts.items() if parts.mask is not None and not parts.mask.any()}
     if not empty:

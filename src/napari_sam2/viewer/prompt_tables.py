@@ -14,7 +14,7 @@ from napari.layers import Image, Layer, Points, Shapes
 
 from napari_sam2.viewer.coordinates import from_image, in_image, placement
 from napari_sam2.viewer.current import Current
-from napari_sam2.viewer.prompt_rows import Row
+from napari_sam2.viewer.prompt_rows import PromptRow
 from sam2_core.errors import PromptError
 
 Array = np.ndarray[Any, Any]
@@ -80,15 +80,15 @@ def check_adoptable(image: Image, layer: Layer) -> None:
         )
 
 
-def rows_of(image: Image, layer: Points | Shapes) -> list[Row]:
+def rows_of(image: Image, layer: Points | Shapes) -> list[PromptRow]:
     """Return all rows of a layer, in its order, in data coordinates of the image."""
     features = layer.features
     ids, signs = features["object_id"].tolist(), features["polarity"].tolist()
     if isinstance(layer, Points):
         coordinates = in_image(image, layer, layer.data)
-        return [Row("point", point[None], *about) for point, *about in zip(coordinates, ids, signs, strict=True)]
+        return [PromptRow("point", point[None], *about) for point, *about in zip(coordinates, ids, signs, strict=True)]
     shapes = zip(layer.shape_type, layer.data, ids, signs, strict=True)
-    return [Row(str(kind), in_image(image, layer, data), *about) for kind, data, *about in shapes]
+    return [PromptRow(str(kind), in_image(image, layer, data), *about) for kind, data, *about in shapes]
 
 
 def fingerprint(layer: Points | Shapes) -> tuple[Any, ...]:
@@ -103,7 +103,7 @@ def content(layer: Points | Shapes) -> tuple[Any, ...]:
     return (*fingerprint(layer), kinds, *(np.asarray(array).tobytes() for array in arrays))
 
 
-def replace_rows(image: Image, layer: Points | Shapes, gone: Sequence[int], new: Sequence[Row]) -> None:
+def replace_rows(image: Image, layer: Points | Shapes, gone: Sequence[int], new: Sequence[PromptRow]) -> None:
     """Take rows away and append others; the caller keeps the layer's events from being taken for a person's edits."""
     layer.selected_data = set()
     if gone:

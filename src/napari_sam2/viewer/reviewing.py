@@ -7,13 +7,13 @@ by itself it is done on the spot. A mask is shown once, and again when it has ch
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from napari_sam2.masks.mask_store import MaskKey, StoredMask
 from napari_sam2.session.review import Review, Suspicion, next_suspicious
 from napari_sam2.session.session import Session
 
-Elsewhere = Callable[[Callable[[], Any], Callable[[Any], None]], None]
+Ranked = tuple[Suspicion, ...]
+Elsewhere = Callable[[Callable[[], Ranked], Callable[[Ranked], None]], None]
 """Runs a function off the main thread, and hands over its result on the main thread."""
 
 
@@ -46,7 +46,7 @@ class Reviewing:
         masks = self._session.masks
         frames = {object_id: masks.frames(object_id) for object_id in masks.object_ids()}
 
-        def look() -> tuple[Suspicion, ...]:
+        def look() -> Ranked:
             try:
                 return self._review.ranked(frames)
             finally:
@@ -55,7 +55,7 @@ class Reviewing:
         self._looking = True
         self.elsewhere(look, self._found)
 
-    def _found(self, ranked: tuple[Suspicion, ...]) -> None:
+    def _found(self, ranked: Ranked) -> None:
         masks = self._session.masks
         seen = {key for key, mask in self._seen.items() if masks.get(key) is mask}
         worst = next_suspicious(ranked, seen)
@@ -67,5 +67,5 @@ class Reviewing:
         self._notify(f"Object {worst.object_id} on frame {worst.frame}: {', '.join(worst.reasons)}.")
 
 
-def _here(function: Callable[[], Any], then: Callable[[Any], None]) -> None:
+def _here(function: Callable[[], Ranked], then: Callable[[Ranked], None]) -> None:
     then(function())

@@ -1,0 +1,129 @@
+"""The layers of a session in a viewer: made or adopted, brought in, kept on the image, and let go of.
+
+Layers may be renamed, moved and deleted at any time: prompts and masks live in the session, and `make` makes missing
+layers again. What the layers say and show is the business of `prompt_layers` and `label_layers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.layers import Labels, Layer, Points, Shapes
+
+from napari_sam2.document.document import Document
+from napari_sam2.viewer.actions import Actions
+from napari_sam2.viewer.coordinates import AFFINE_NAMES
+from napari_sam2.viewer.keys import bind_keys, unbind_keys
+from napari_sam2.viewer.label_layers import LabelLayers
+from napari_sam2.viewer.prompt_layers import PromptLayers
+from napari_sam2.viewer.running import Notify
+
+Later = Callable[[Callable[[], None]], None]
+"""Calls a function soon; functions keep their order."""
+_PLACED = tuple(name for name in AFFINE_NAMES if name != "axis_labels")
+
+
+class SessionLayers:
+    """Our layers in one viewer, `actions` on their keys; `notify` is told of those that were removed."""
+
+    def __init__(
+        self, viewer: ViewerModel, labels: LabelLayers, prompts: PromptLayers, actions: Actions, notify: Notify
+    ) -> None:
+        self.labels = labels
+        self.prompts = prompts
+        self._viewer = viewer
+        self._image = prompts.image
+        self._actions = actions
+        self._notify = notify
+        self._dropped: set[int] = set()
+        self._adopted: tuple[Points | Shapes, ...] = ()
+        self._later: Later = at_once
+        self._bound = False
+
+    def begin(self, document: Document, adopt: tuple[Points | Shapes, ...], later: Later) -> None:
+        """Make or adopt the layers, and follow the image and the viewer."""
+        self._bound, self._adopted, self._later = True, adopt, later
+        for emitter, callback in self._connections():
+            emitter.connect(callback)
+        self.make(document, adopt)
+
+    def make(self, document: Document, adopt: tuple[Points | Shapes, ...] = ()) -> None:
+        """Make the layers that are not there, or take given ones for them; afterwards they show the whole document."""
+        self._dropped.clear()
+        self.sync_labels()
+        new: list[Points | Shapes] = []
+        for kind in (Shapes, Points):
+            if not any(isinstance(layer, kind) for layer in self.prompts.layers()):
+                given = next((layer for layer in adopt if isinstance(layer, kind)), None)
+                new.append(self.prompts.new(kind) if given is None else given)
+                self.prompts.attach(new[-1])
+        if not adopt:
+            self.prompts.show(document)  # before a viewer looks at each change
+        for layer in new:
+            self._add(layer)
+
+    def sync_labels(self) -> None:
+        """Have one Labels layer, or one per object, as the settings and the objects are."""
+        wanted = self.labels.wanted()
+        for key, layer in tuple(self.labels.layers.items()):
+            if key not in wanted:
+                unbind_keys(layer)
+                self.labels.detach(layer)
+                if layer in self._viewer.layers:
+                    self._viewer.layers.remove(layer)
+        for key in wanted:
+            if key not in self.labels.layers and key not in self._dropped:
+                self._add(self.labels.make(key))
+
+    def all(self) -> list[Layer]:
+        """Return our layers, adopted ones among them."""
+        return [*self.labels.layers.values(), *self.prompts.layers()]
+
+    def close(self) -> None:
+        """Let go of the layers, the image and the viewer; all of them stay as they are."""
+        self._bound = False
+        for layer in self.all():
+            unbind_keys(layer)
+        self.prompts.close()
+        self.labels.close()
+        for emitter, callback in self._connections():
+            emitter.disconnect(callback)
+
+    def _connections(self) -> list[tuple[Any, Callable[..., None]]]:
+        placed = [(getattr(self._image.events, name), self._on_image_moved) for name in _PLACED]
+        return [(self._viewer.layers.events.removed, self._on_removed), *placed]
+
+    def _add(self, layer: Layer) -> None:
+        bind_keys(layer, self._actions)
+        self._later(lambda: self._bring_in(layer))
+
+    def _bring_in(self, layer: Layer) -> None:
+        """Put a layer into the viewer, if it is still ours and not there."""
+        if self._bound and layer in self.all() and layer not in self._viewer.layers:
+            self._viewer.add_layer(layer)
+
+    def _on_image_moved(self, event: Any) -> None:
+        for layer in self.all():
+            if layer not in self._adopted:
+                setattr(layer, event.type, getattr(self._image, event.type))
+        self.prompts.moved()
+
+    def _on_removed(self, event: Any) -> None:
+        layer = event.value
+        if layer not in self.all():
+            return
+        unbind_keys(layer)
+        if isinstance(layer, Labels):
+            self._dropped |= {key for key, kept in self.labels.layers.items() if kept is layer}
+            self.labels.detach(layer)
+        else:
+            self.prompts.detach(layer)
+        kept = "masks" if isinstance(layer, Labels) else "prompts"
+        self._notify(f"The layer {layer.name} was removed; its {kept} are kept, and the layer can be made again.")
+
+
+def at_once(function: Callable[[], None]) -> None:
+    """Call a function."""
+    function()
