@@ -18,14 +18,14 @@ from napari.components import ViewerModel
 
 from napari_sam2 import samples
 from napari_sam2.cli import main
-from napari_sam2.evaluation.clicks import corrective_click
-from napari_sam2.evaluation.ground_truth import Target
 from napari_sam2.evaluation.movies import CORRECTIONS, MovieTask, run_movie
 from napari_sam2.io import write_prompts
 from napari_sam2.session import Prompt, Session, SessionSettings
 from napari_sam2.stacks import ModelMovie, open_stack
 from napari_sam2.viewer import InlineRunner, bind, image_source
 from sam2_core import SAM2VideoPredictor, build_sam2
+from sam2_core.scoring.clicks import corrective_click
+from sam2_core.scoring.ground_truth import Target
 
 FRAMES, SIDE, MARGIN = 5, 128, 8
 
