@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from sam2_core.inference.frames.read_ahead import FrameImages
 from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.memory.memory_bank import MemoryEntry
+from sam2_core.inference.read_ahead import FrameImages
 from sam2_core.inference.tracker import Tracker, TrackingOptions
 
 

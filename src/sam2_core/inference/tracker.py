@@ -19,7 +19,6 @@ from torch import Tensor
 
 from sam2_core.errors import PromptError
 from sam2_core.inference.feature_folder import FeatureFolder
-from sam2_core.inference.frames.read_ahead import FRAMES_AHEAD, FrameImages, FrameImagesAhead
 from sam2_core.inference.memory.inference_state import InferenceState, PendingEntry, TrackedObject
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry, SelectionRule, track_together
 from sam2_core.inference.network.compiled import check_compile
@@ -27,6 +26,7 @@ from sam2_core.inference.network.frame_step import FrameStep, Moment, StepRules
 from sam2_core.inference.network.runtime import Runtime, gathered
 from sam2_core.inference.postprocess import resolve_overlaps
 from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt, to_model_points
+from sam2_core.inference.read_ahead import FRAMES_AHEAD, FrameImages, FrameImagesAhead
 from sam2_core.inference.semantics import SemanticsName, find_semantics
 from sam2_core.inference.transforms import mask_to_model, masks_to_video
 from sam2_core.modeling.image_encoder import ImageFeatures
@@ -73,7 +73,7 @@ class TrackingOptions:
         pass is compiled once memories are full. The same up to rounding; pays for long runs on a graphics card.
     frames_ahead
         Frames that a run reads before they are needed, by a thread of its own; None for 2 on a graphics card, and none
-        on a CPU (`sam2_core.inference.frames.read_ahead`).
+        on a CPU (`sam2_core.inference.read_ahead`).
     stop_when_unchanged
         Compute an object no further when its masks agreed with what was there before on so many frames in a row, 16 to
         cover what a frame looks back on; None to compute all. See `run`.

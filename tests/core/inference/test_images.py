@@ -11,7 +11,7 @@ from stand_ins import movie
 
 from sam2_core import SAM2VideoPredictor, StackError
 from sam2_core.inference.frames.opened_frames import OpenedFrames, open_frames
-from sam2_core.inference.frames.read_ahead import THREAD_NAME, FrameImages, FrameImagesAhead
+from sam2_core.inference.read_ahead import THREAD_NAME, FrameImages, FrameImagesAhead
 
 CPU = torch.device("cpu")
 SIDE = 64

@@ -1,4 +1,4 @@
-"""Frames in: a folder, a video or TIFF file, an array; contrast once for a stack; read ahead on a graphics card."""
+"""Frames in: a folder, a video or TIFF file, an array; contrast once for a stack."""
 
 from __future__ import annotations
 
