@@ -1,7 +1,7 @@
 """State and work without a viewer: a session on a stack, and the headless tracking job of the command line.
 
-- `Session`: one stack with its parts: `edits` (prompts and objects, one undo step for each edit), `work` (jobs and their
-  results), `saving` (files); `state` is what these share
+- `Session`: one stack, with `edits` (prompts and objects, one undo step for each edit), `work` (jobs and their results)
+  and `saving` (files); `state` is what these share
 - `document`, `objects`, `prompts`: what a person said, as immutable values; `history`: undo and redo
 - `mask_store`, `stored_masks`, `overlaps`, `stale`: the masks, and what a changed prompt does to them
 - `jobs`, `updates`: what goes to the lane and what comes back; `lane`: the thread; `engine`: the model at work there
