@@ -20,7 +20,7 @@ from napari_sam2.session.prompts import Prompt
 from napari_sam2.session.remembered import Remembered
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
-from napari_sam2.session.work import Work
+from napari_sam2.session.work import SessionWork
 from napari_sam2.stacks import open_stack
 from sam2_core.errors import StackError
 
@@ -56,7 +56,7 @@ def test_edits_are_made_and_undone_without_a_model_and_without_files():
     ("part", "kind", "own"),
     [
         ("edits", Edits, set()),
-        ("work", Work, {"close", "go_on_from"}),
+        ("work", SessionWork, {"close", "go_on_from"}),
         ("saving", Saving, {"close", "go_on", "edited", "run_began", "keep_snapshot", "came"}),
     ],
 )
@@ -67,7 +67,7 @@ def test_the_verbs_of_the_parts_are_the_session_s(session, part, kind, own):
 
 
 def test_no_part_has_more_than_twenty_public_methods():
-    for kind in (Session, SessionState, Edits, Work, Saving):
+    for kind in (Session, SessionState, Edits, SessionWork, Saving):
         properties = inspect.getmembers(kind, lambda one: isinstance(one, property))
         assert len(public(kind)) + len(properties) <= 20, kind
 

@@ -132,7 +132,12 @@ class Saving:
             self.queue.put(self._as_they_are(changes), done)
         if done is not None and update.done >= update.total:
             self.queue.do(lambda saver: saver.end_run())
-        self._check(self.queue)
+        try:
+            self.queue.check()
+        except BaseException:
+            if self.queue.saver is None:  # the folder could not be opened at all, and is given up
+                self.queue, self._saved = None, False
+            raise
 
     def close(self) -> None:
         """Write what waits, and let go of the folder."""
@@ -165,12 +170,3 @@ class Saving:
     def _as_they_are(self, changes: Sequence[MaskChange]) -> list[tuple[MaskKey, StoredMask | None]]:
         """Return each key that changed once, with the mask that it has now, or None."""
         return [(key, self._state.masks.get(key)) for key in dict.fromkeys(change.key for change in changes)]
-
-    def _check(self, queue: AutosaveQueue) -> None:
-        """Raise what could not be saved; a folder that could not be opened at all is given up."""
-        try:
-            queue.check()
-        except BaseException:
-            if queue.saver is None:
-                self.queue, self._saved = None, False
-            raise

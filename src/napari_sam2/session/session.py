@@ -23,7 +23,7 @@ from napari_sam2.session.edits import Edits
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.session.state import SessionEvents, SessionState
-from napari_sam2.session.work import Work
+from napari_sam2.session.work import SessionWork
 from napari_sam2.stacks import ModelMovie, Stack, open_stack
 from sam2_core.inference.video_calls import VideoPredictor
 
@@ -45,8 +45,8 @@ class Session:
         `edit_masks`, `new_object`, `rename_object`, `set_visible`, `set_locked`, `remove_object`, `merge_objects`,
         `swap_objects`, `undo`, `redo`.
     work
-        See `Work`: `preview`, `propagate`, `resume`, `preview_job`, `propagate_job`, `resume_job`, `run`, `accept`,
-        `cancel`, `change_settings`.
+        See `SessionWork`: `preview`, `propagate`, `resume`, `preview_job`, `propagate_job`, `resume_job`, `run`,
+        `accept`, `cancel`, `change_settings`.
     saving
         See `Saving`: `save`, `export_labels`, `label_exporter`.
     labels, status
@@ -96,7 +96,7 @@ class Session:
         self.remove_object, self.undo, self.redo = edits.remove_object, edits.undo, edits.redo
         self.merge_objects, self.swap_objects = edits.merge_objects, edits.swap_objects
 
-        self.work = work = Work(state, saving, self._loader)
+        self.work = work = SessionWork(state, saving, self._loader)
         self.preview, self.propagate, self.resume = work.preview, work.propagate, work.resume
         self.preview_job, self.propagate_job, self.resume_job = work.preview_job, work.propagate_job, work.resume_job
         self.run, self.accept, self.cancel = work.run, work.accept, work.cancel

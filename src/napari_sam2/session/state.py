@@ -1,7 +1,7 @@
 """What the parts of a session share: document, masks and settings as they are, and which results still hold for them.
 
-`Edits` replaces the document, `Work` the settings and brings masks, `Saving` writes all of it. What is computed carries
-the revision that it was computed for; here is known what changed since. All on the main thread.
+`Edits` replaces the document, `SessionWork` the settings and brings masks, `Saving` writes all of it. What is computed
+carries the revision that it was computed for; here is known what changed since. All on the main thread.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from sam2_core.errors import StackError
 Objects = Sequence[int] | Literal["stale"] | None
 
 
-class Work:
+class SessionWork:
     """The jobs of a session, a lane on which a model works at them, and what comes of them."""
 
     def __init__(self, state: SessionState, saving: Saving, loader: Loader) -> None:
