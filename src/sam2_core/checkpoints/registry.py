@@ -82,6 +82,10 @@ class ModelEntry:
         """Whether the weights are a file that is never fetched."""
         return self.path is not None
 
+    def answers_to(self, name: str) -> bool:
+        """Return whether a name is one of the model's; case and the use of ``-`` or ``_`` do not matter."""
+        return _plain(name) in {_plain(answer) for answer in _answers(self)}
+
     @property
     def size_bytes(self) -> int | None:
         """Size of the file in bytes: exact where `path` exists, else about what its parameters take in float32."""
@@ -122,7 +126,7 @@ def find_model(name: str) -> ModelEntry:
     """
     known = models()
     for entry in known:
-        if _plain(name) in {_plain(answer) for answer in _answers(entry)}:
+        if entry.answers_to(name):
             return entry
     answers = {_plain(answer): entry.name for entry in known for answer in _answers(entry)}
     near = dict.fromkeys(answers[key] for key in difflib.get_close_matches(_plain(name), answers, n=8, cutoff=0.6))
@@ -141,8 +145,7 @@ def add_model(name: str, path: str | Path, config: str) -> ModelEntry:
     path = Path(path).expanduser().resolve()
     if not name.strip() or "/" in name or "\\" in name:
         raise CheckpointError(f"{name!r} cannot be a model name; use letters, digits, '-' and '_'")
-    taken = {_plain(answer) for entry in _shipped_models() for answer in _answers(entry)}
-    if _plain(name) in taken:
+    if any(entry.answers_to(name) for entry in _shipped_models()):
         raise CheckpointError(f"{name!r} is a model that ships; choose another name for {path.name}")
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint file {path}; give the path of a .pt or .safetensors file")

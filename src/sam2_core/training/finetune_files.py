@@ -65,9 +65,8 @@ def check_new_name(name: str, folder: Path) -> None:
     """
     if not re.fullmatch(r"[\w.-]+", name) or name.endswith((".pt", ".pth", ".safetensors")):
         raise CheckpointError(f"{name!r} cannot be the name of a model; use letters, digits, '-' and '_'")
-    plain = name.lower().replace("-", "_")
     for entry in models():
-        if plain not in {answer.lower().replace("-", "_") for answer in (entry.name, *entry.aliases)}:
+        if not entry.answers_to(name):
             continue
         elsewhere = entry.path is None or entry.path.parent != folder.expanduser().resolve()
         if elsewhere and (entry.path is None or entry.path.is_file() or entry.name == BUNDLED_NAME):

@@ -9,10 +9,10 @@ depends on the labels alone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -120,4 +120,4 @@ def _around(centre: float, side: int, length: int) -> slice:
 
 def is_better(scores: Scores, best: Scores) -> bool:
     """Whether weights with these scores replace the best so far."""
-    return bool(torch.isfinite(torch.tensor(scores.mean))) and scores.mean > best.mean
+    return math.isfinite(scores.mean) and scores.mean > best.mean

@@ -3,7 +3,7 @@
 Masks come as (O, 1, S, S) floats 0/1 at model size; points leave as (O, N, 2) x, y in model pixels with labels (O, N)
 as `PromptBatch` takes them. Depth inside a region is the distance to its outline, measured on every second pixel of
 all objects at once (on a GPU by peeling off layers, so that nothing leaves it); the exact rule of the evaluation
-protocol lives in `validation`.
+protocol lives in `scoring`.
 """
 
 from __future__ import annotations

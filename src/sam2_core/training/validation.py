@@ -108,9 +108,9 @@ def _still_task(still: LabelledImage, target: Target, side: int, size: int) -> S
     )
 
 
-def _resized(plane: NDArray[np.uint8], size: int) -> Tensor:
+def _resized(plane: NDArray[np.uint8], size: int, device: torch.device | None = None) -> Tensor:
     """Return an image (H, W) in the model's size (S, S), 0 to 1."""
-    pixels = torch.from_numpy(plane.astype(np.float32) / 255.0)[None, None]
+    pixels = torch.from_numpy(plane.astype(np.float32) / 255.0)[None, None].to(device)
     return functional.interpolate(pixels, (size, size), mode="bilinear", antialias=True, align_corners=False)[0, 0]
 
 
@@ -216,8 +216,8 @@ def _follow(model: Sam2Model, movie: FollowedMovie, group: Sequence[Target]) -> 
 
 
 def _frame_features(model: Sam2Model, movie: FollowedMovie, frame: int, objects: int) -> ImageFeatures:
-    plane = _resized(movie.images[frame], movie.size)[None].to(model.device)
-    return model.encode_image(normalise(plane)).expand(objects)
+    plane = _resized(movie.images[frame], movie.size, model.device)
+    return model.encode_image(normalise(plane[None])).expand(objects)
 
 
 def _frame_scores(logits: Tensor, labels: NDArray[np.integer], group: Sequence[Target], frame: int) -> list[FrameScore]:
