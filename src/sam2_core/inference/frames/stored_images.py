@@ -147,7 +147,7 @@ def open_images(path: Path, scene: int | str | None = None) -> StoredImages:
     if path.is_dir():
         return _open_folder(path)
     if not path.exists():
-        raise StackError(f"There is no file or folder here: {path} does not exist; check the path.")
+        raise StackError(f"There is no file or folder {path}; check the path ({path} does not exist).")
     if name.endswith(TIFF_SUFFIXES):
         tiff = TiffImages(path, scene)
         return StoredImages(tiff, path.name.removesuffix(path.suffix).removesuffix(".ome"), tiff.axes, tiff)
