@@ -73,7 +73,7 @@ Contrast = Annotated[tuple[float, float] | None, _of("contrast_limits", "Here LO
 PromptFile = Annotated[Path | None, typer.Option(help="Prompts as .json or .csv; see docs/prompt-files.md.")]
 LabelFile = Annotated[Path | None, typer.Option(help="Label stack to write, .tif or .zarr; object id = label value.")]
 TrackedSession = Annotated[
-    Path | None, typer.Option(help="Session folder to track or go on with, instead of a stack and prompts.")
+    Path | None, typer.Option(help="Session folder to track; with a stack and prompts, the one in which they stay.")
 ]
 Start = Annotated[int | None, typer.Option(help="First frame to track.")]
 Stop = Annotated[int | None, typer.Option(help="Frame before which to stop.")]
