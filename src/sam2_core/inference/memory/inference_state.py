@@ -86,12 +86,6 @@ class TrackedObject:
         """Let a prompt on a frame mean what it means before any run came by: no memory of other frames goes into it."""
         self.bank.direction.pop(frame, None)
 
-    def put_back(self, frame: int, visit: Visit) -> None:
-        """Let a frame be tracked as a run had left it, if the memory is still the one that it was taken from."""
-        if visit.bank is self.bank:
-            self.bank.tracked[frame] = visit.entry
-            self.bank.direction[frame] = visit.reverse
-
     @contextmanager
     def remembering(self, holds: Callable[[int], bool]) -> Iterator[None]:
         """Remember, in the body, only tracked frames that hold, and prompted ones by frame, however they were made.
@@ -215,10 +209,11 @@ class InferenceState:
         return self.objects.get(object_id)
 
     def put_back(self, object_id: int, frame: int, visit: Visit | None) -> None:
-        """Let a frame whose prompts were taken back be tracked as a run had left it, if one had; see `Visit`."""
+        """Let a frame whose prompts were taken back be tracked as a run had left it, if one had, in the same memory."""
         tracked = self.memory_of(object_id)
-        if tracked is not None and visit is not None:
-            tracked.put_back(frame, visit)
+        if tracked is not None and visit is not None and tracked.bank is visit.bank:
+            visit.bank.tracked[frame] = visit.entry
+            visit.bank.direction[frame] = visit.reverse
 
     def sort_objects(self) -> None:
         """Have the objects by ascending id; in that order they go through the model, whoever came first."""
