@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
@@ -165,7 +164,7 @@ class InferenceState:
         """Object ids in the order in which they were added; a new list each time."""
         return list(self.objects)
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> int | list[int]:
         """Return what official scripts read: ``num_frames``, ``video_height``, ``video_width``, ``obj_ids``.
 
         Raises
@@ -173,10 +172,15 @@ class InferenceState:
         KeyError
             Any other key; the message lists those there are.
         """
-        known = ("num_frames", "video_height", "video_width", "obj_ids")
+        known: dict[str, int | list[int]] = {
+            "num_frames": self.num_frames,
+            "video_height": self.video_height,
+            "video_width": self.video_width,
+            "obj_ids": self.obj_ids,
+        }
         if key not in known:
             raise KeyError(f"{key!r} is not kept here; an inference state answers {', '.join(known)}")
-        return getattr(self, key)
+        return known[key]
 
     def check_frame(self, frame: int) -> int:
         """Return the frame index as a plain integer.
