@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from whole_frames import StandInPredictor, StandInState
 
 
 def perfect(truth, frames_since_prompt):
@@ -25,13 +26,23 @@ def drifting(truth, frames_since_prompt):
 
 
 @dataclass
-class TruthState:
+class TruthState(StandInState):
     movie: object
     values: dict[int, int] = field(default_factory=dict)  # object id -> label value under its first prompt
     prompted: dict[int, set[int]] = field(default_factory=dict)  # object id -> frames
 
+    def __post_init__(self):
+        super().__init__()
 
-class TruthPredictor:
+    @property
+    def obj_ids(self):
+        return list(self.prompted)
+
+    def select(self, object_ids):
+        return self  # nothing is read out when it is prompted
+
+
+class TruthPredictor(StandInPredictor):
     image_size = 256
 
     def __init__(self, labels, draw=perfect):
@@ -39,12 +50,21 @@ class TruthPredictor:
         self.draw = draw
         self.calls = []
 
-    def init_state(self, video_path):
+    def init_state(self, video_path, *, offload_state_to_cpu=False):
         assert len(video_path) == len(self.labels)
         return TruthState(video_path)
 
     def add_new_points_or_box(
-        self, inference_state, frame_idx, obj_id, points=None, labels=None, box=None, need_output=True
+        self,
+        inference_state,
+        frame_idx,
+        obj_id,
+        *,
+        points=None,
+        labels=None,
+        clear_old_points=True,
+        box=None,
+        need_output=True,
     ):
         self.calls.append((frame_idx, obj_id, points, labels, box))
         if obj_id not in inference_state.values:
