@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from whole_frames import StandInPredictor, StandInState
 
 
 def perfect(truth, frames_since_prompt):
@@ -25,16 +26,23 @@ def drifting(truth, frames_since_prompt):
 
 
 @dataclass
-class TruthState:
+class TruthState(StandInState):
     movie: object
     values: dict[int, int] = field(default_factory=dict)  # object id -> label value under its first prompt
     prompted: dict[int, set[int]] = field(default_factory=dict)  # object id -> frames
+
+    def __post_init__(self):
+        super().__init__()
+
+    @property
+    def obj_ids(self):
+        return list(self.prompted)
 
     def select(self, object_ids):
         return self  # nothing is read out when it is prompted
 
 
-class TruthPredictor:
+class TruthPredictor(StandInPredictor):
     image_size = 256
 
     def __init__(self, labels, draw=perfect):
@@ -42,7 +50,7 @@ class TruthPredictor:
         self.draw = draw
         self.calls = []
 
-    def init_state(self, video_path):
+    def init_state(self, video_path, *, offload_state_to_cpu=False):
         assert len(video_path) == len(self.labels)
         return TruthState(video_path)
 

@@ -5,7 +5,7 @@ What else the engine asks for, it gets here: a state of whose memory nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -37,19 +37,13 @@ def taken_in(given: object) -> WholeFramePredictor:
     raise CheckpointError(f"{type(given).__name__} is no video predictor; it must have {needed}")
 
 
-class _FewState(Protocol):
-    @property
-    def obj_ids(self) -> Collection[int]: ...
-    def select(self, object_ids: Iterable[int]) -> _FewState: ...
-
-
 @runtime_checkable
 class _FewCalls(Protocol):
-    """What must be there; `VideoPredictor` says what the calls mean."""
+    """What must be there; `VideoPredictor` says what the calls mean. Its states have `obj_ids` and `select`."""
 
     @property
     def image_size(self) -> int: ...
-    def init_state(self, video_path: object, /) -> _FewState: ...
+    def init_state(self, video_path: object, /) -> OwnState: ...
     def add_new_points_or_box(self, state: OwnState, /, *given: object, **named: object) -> Answer: ...
     def add_new_mask(self, state: OwnState, /, *given: object, **named: object) -> Answer: ...
     def propagate_in_video(self, state: OwnState, /, *given: object, **named: object) -> Iterator[Answer]: ...
@@ -62,13 +56,13 @@ class _KeepsSnapshots(Protocol):
     """What may be there besides, so that runs go on after a stop."""
 
     def snapshot(self, state: OwnState, /) -> Snapshot: ...
-    def restore(self, video_path: object, snapshot: Snapshot, /) -> _FewState: ...
+    def restore(self, video_path: object, snapshot: Snapshot, /) -> OwnState: ...
 
 
 class _State:
     """A state of a predictor of one's own."""
 
-    def __init__(self, own: _FewState) -> None:
+    def __init__(self, own: OwnState) -> None:
         from sam2_core.inference.features import LruFeatures
 
         self.own = own

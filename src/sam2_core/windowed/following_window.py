@@ -5,7 +5,7 @@ Where the object goes is decided by the caller; nothing here knows a model.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from sam2_core.windowed.window import PointXY, SizeHW, Window, cut, window_at
@@ -31,18 +31,13 @@ class RecentFrames:
     def __init__(self, movie: OpenedFrames, keep: int = KEPT_FRAMES) -> None:
         self.movie = movie
         self.height, self.width = movie.height, movie.width
-        self._keep = keep
-        self._frames: OrderedDict[int, Frame] = OrderedDict()
+        self._read = lru_cache(keep)(movie.__getitem__)
 
     def __len__(self) -> int:
         return len(self.movie)
 
     def __getitem__(self, frame: int) -> Frame:
-        image = self._frames.pop(frame, None)
-        self._frames[frame] = self.movie[frame] if image is None else image
-        while len(self._frames) > self._keep:
-            self._frames.popitem(last=False)
-        return self._frames[frame]
+        return self._read(frame)
 
     @property
     def contrast_limits(self) -> LimitPairs | None:

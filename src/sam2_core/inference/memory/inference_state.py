@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
@@ -85,12 +84,6 @@ class TrackedObject:
     def forget_visit(self, frame: int) -> None:
         """Let a prompt on a frame mean what it means before any run came by: no memory of other frames goes into it."""
         self.bank.direction.pop(frame, None)
-
-    def put_back(self, frame: int, visit: Visit) -> None:
-        """Let a frame be tracked as a run had left it, if the memory is still the one that it was taken from."""
-        if visit.bank is self.bank:
-            self.bank.tracked[frame] = visit.entry
-            self.bank.direction[frame] = visit.reverse
 
     @contextmanager
     def remembering(self, holds: Callable[[int], bool]) -> Iterator[None]:
@@ -171,7 +164,7 @@ class InferenceState:
         """Object ids in the order in which they were added; a new list each time."""
         return list(self.objects)
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> int | list[int]:
         """Return what official scripts read: ``num_frames``, ``video_height``, ``video_width``, ``obj_ids``.
 
         Raises
@@ -179,10 +172,15 @@ class InferenceState:
         KeyError
             Any other key; the message lists those there are.
         """
-        known = ("num_frames", "video_height", "video_width", "obj_ids")
+        known: dict[str, int | list[int]] = {
+            "num_frames": self.num_frames,
+            "video_height": self.video_height,
+            "video_width": self.video_width,
+            "obj_ids": self.obj_ids,
+        }
         if key not in known:
             raise KeyError(f"{key!r} is not kept here; an inference state answers {', '.join(known)}")
-        return getattr(self, key)
+        return known[key]
 
     def check_frame(self, frame: int) -> int:
         """Return the frame index as a plain integer.
@@ -215,10 +213,11 @@ class InferenceState:
         return self.objects.get(object_id)
 
     def put_back(self, object_id: int, frame: int, visit: Visit | None) -> None:
-        """Let a frame whose prompts were taken back be tracked as a run had left it, if one had; see `Visit`."""
+        """Let a frame whose prompts were taken back be tracked as a run had left it, if one had, in the same memory."""
         tracked = self.memory_of(object_id)
-        if tracked is not None and visit is not None:
-            tracked.put_back(frame, visit)
+        if tracked is not None and visit is not None and tracked.bank is visit.bank:
+            visit.bank.tracked[frame] = visit.entry
+            visit.bank.direction[frame] = visit.reverse
 
     def sort_objects(self) -> None:
         """Have the objects by ascending id; in that order they go through the model, whoever came first."""
