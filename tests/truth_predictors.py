@@ -69,6 +69,7 @@ class TruthPredictor(StandInPredictor):
         if obj_id not in inference_state.values:
             inference_state.values[obj_id] = self._value(frame_idx, points, box)
         inference_state.prompted.setdefault(obj_id, set()).add(frame_idx)
+        return frame_idx, [], np.zeros((0, 1, *self.labels.shape[1:]), np.float32)
 
     def add_new_mask(self, inference_state, frame_idx, obj_id, mask, need_output=True):
         raise AssertionError("the protocol gives no masks")
