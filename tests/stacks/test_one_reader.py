@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -107,8 +108,10 @@ def test_a_video_has_colour_and_time_everywhere(tmp_path: Path, values: np.ndarr
         container.mux(stream.encode())
     stack, frames = open_stack(path), open_frames(path)
     assert (stack.axes, stack.shape, stack.dtype) == ("TYXS", (5, 32, 48, 3), np.uint8)
-    for index in (4, 0, 2):
-        np.testing.assert_array_equal(stack.movie()[index], frames[index])
+    order, movie = [4, 0, 2, 3, 1] * 8, stack.movie()
+    with ThreadPoolExecutor(4) as threads:  # as the lane, the viewer and the writing thread of a session read
+        for index, frame in zip(order, threads.map(movie.__getitem__, order), strict=True):
+            np.testing.assert_array_equal(frame, frames[index])
 
 
 def test_what_a_folder_sets_aside_is_said(tmp_path: Path, values: np.ndarray, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,7 @@ and the axes that the file names. What the axes mean, and how pixel sizes are sa
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,16 +71,17 @@ class StoredImages:
 
 
 class ImagesByNumber:
-    """Images of one size as one array, each read by a function when the first axis is indexed."""
+    """Images of one size as one array, each read when the first axis is indexed, by one thread at a time."""
 
     def __init__(self, read: Callable[[int], Frame], count: int) -> None:
         first = read(0)
-        self._read = read
+        self._read, self._lock = read, threading.Lock()
         self.shape = (count, *first.shape)
         self.dtype = first.dtype
 
     def __getitem__(self, index: tuple[Any, ...]) -> Frame:
-        return self._read(int(index[0]))[index[1:]]
+        with self._lock:
+            return self._read(int(index[0]))[index[1:]]
 
 
 def read_or_tell(what: str, read: Callable[[], T]) -> T:
