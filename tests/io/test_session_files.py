@@ -11,6 +11,7 @@ import tifffile
 from napari_sam2.document.document import Document, difference
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.io import SavedSession, StackRecord, is_session_folder, load_session, save_session
+from napari_sam2.io.session_files import run_fingerprint
 from napari_sam2.masks.mask_store import MaskStatus, MaskStore, Overlaps, StoredMask
 from napari_sam2.stacks import open_stack
 from sam2_core.errors import StackError
@@ -174,3 +175,21 @@ def test_other_folders_are_not_touched(tmp_path, saved):
         save_session(tmp_path / "no" / "such.sam2", saved)
     assert not is_session_folder(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt"]
+
+
+def test_a_run_goes_on_where_an_older_folder_lacks_a_setting_and_not_where_prompts_or_settings_changed():
+    mask = np.zeros((4, 4), bool)
+    mask[0, 0] = True
+    prompts = [
+        Prompt(1, 1, ((2.0, 2.0),), (1,)),
+        Prompt(1, 1, ((2.0, 3.0),), (1,)),
+        Prompt(1, 1, ((2.0, 2.0),), (0,)),
+        Prompt(1, 1, mask=mask),
+        Prompt(1, 1, mask=~mask),
+    ]
+    prints = [run_fingerprint(Document.of([prompt]), {"model": "a"}) for prompt in prompts]
+    assert len(set(prints)) == len(prompts)
+    document = Document.of(prompts[:1])
+    assert run_fingerprint(document, {"model": "a", "image_size": None, "device": "cpu"}) == prints[0]
+    assert run_fingerprint(document, {"model": "a", "image_size": 512}) != prints[0]
+    assert run_fingerprint(document, {"model": "b"}) != prints[0]
