@@ -195,7 +195,8 @@ def test_a_session_with_a_name_stays(work, predictor, run):
         assert session.interrupted_run is None
         found = np.stack([session.labels(frame) for frame in range(10)])
     np.testing.assert_array_equal(found, labels_of(work / "labels.tif"))
-    assert run(line)[0] == 1
+    code, _, err = run(line.replace("labels.tif", "other.tif"))
+    assert (code, "kept.sam2 holds a session" in err) == (1, True)
     predictor.on_frame = press_ctrl_c_at(5)
     code, _, err = run(f"{line} --overwrite")
     assert (code, "kept.sam2" in err) == (130, True)

@@ -15,6 +15,7 @@ from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.proposals import Proposal, ProposalState
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.io import SavedSession, StackRecord, is_session_folder, load_session, save_session
+from napari_sam2.io.session_files import run_fingerprint
 from napari_sam2.masks.mask_store import MaskStatus, MaskStore, Overlaps, StoredMask
 from napari_sam2.stacks import open_stack
 from sam2_core.errors import StackError
@@ -266,3 +267,21 @@ def test_divisions_and_events_that_cannot_be_used_are_named(tmp_path, saved, sai
     edit(tmp_path / "a.sam2", **said)
     with pytest.raises(StackError, match=words):
         load_session(tmp_path / "a.sam2")
+
+
+def test_a_run_goes_on_where_an_older_folder_lacks_a_setting_and_not_where_prompts_or_settings_changed():
+    mask = np.zeros((4, 4), bool)
+    mask[0, 0] = True
+    prompts = [
+        Prompt(1, 1, ((2.0, 2.0),), (1,)),
+        Prompt(1, 1, ((2.0, 3.0),), (1,)),
+        Prompt(1, 1, ((2.0, 2.0),), (0,)),
+        Prompt(1, 1, mask=mask),
+        Prompt(1, 1, mask=~mask),
+    ]
+    prints = [run_fingerprint(Document.of([prompt]), {"model": "a"}) for prompt in prompts]
+    assert len(set(prints)) == len(prompts)
+    document = Document.of(prompts[:1])
+    assert run_fingerprint(document, {"model": "a", "image_size": None, "device": "cpu"}) == prints[0]
+    assert run_fingerprint(document, {"model": "a", "image_size": 512}) != prints[0]
+    assert run_fingerprint(document, {"model": "b"}) != prints[0]

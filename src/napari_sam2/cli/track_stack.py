@@ -153,7 +153,12 @@ def _check(tracking: StackTracking) -> None:
         )
     if tracking.resume or tracking.overwrite:
         return
-    if folder.exists():
+    if tracking.session is not None and is_session_folder(folder):
+        raise StackError(
+            f"{folder} holds a session; track that one with --session and without --prompts, continue a run that was "
+            "stopped with --resume, or replace the session with --overwrite."
+        )
+    if tracking.session is None and folder.exists():
         raise StackError(
             f"An interrupted run towards {out.name} is in {folder}; continue it with --resume, or start again with "
             "--overwrite."
