@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
@@ -50,10 +50,11 @@ _CHECKPOINTS = "Checkpoints (*.pt *.pth *.safetensors);;All files (*)"
 class ModelsPanel(QWidget):
     """List, download, add and delete models.
 
-    Signal: `models_changed()` after one was downloaded, added or deleted.
+    Signals: `models_changed()` after one was downloaded, added or deleted; `arrived(kB, kB in all)` during a download.
     """
 
     models_changed = Signal()
+    arrived = Signal(int, int)  # kB: Qt's int holds 2 GB at most
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
@@ -61,7 +62,7 @@ class ModelsPanel(QWidget):
         self._work = BackgroundWork()
         self._rows: tuple[ModelRow, ...] = ()
         self._cancelled = threading.Event()
-        self._relay = _Relay(self)
+        self._last_report = 0.0
         self._slots = Slots(self.show_error)
         self._build()
         self._connect()
@@ -106,7 +107,7 @@ class ModelsPanel(QWidget):
         connect(self.add.clicked, self.ask_for_model)
         connect(self.delete.clicked, self.delete_chosen)
         connect(self.table.itemSelectionChanged, self._show_chosen)
-        connect(self._relay.arrived, self._show_progress, 2)
+        connect(self.arrived, self._show_progress, 2)
         self._viewer.events.theme.connect(self._take_theme)
 
     def chosen(self) -> ModelRow | None:
@@ -133,7 +134,7 @@ class ModelsPanel(QWidget):
         self.progress.setRange(0, 0)
         self.progress.setVisible(True)
         self.show_info(f"Downloading {row.name} …")
-        fetch = partial(download_model, row.name, self._relay.report, self._cancelled.is_set)
+        fetch = partial(download_model, row.name, self._report, self._cancelled.is_set)
         self._work.start(fetch, partial(self._downloaded, row.name), self._not_downloaded)
         self._show_buttons()
 
@@ -214,6 +215,13 @@ class ModelsPanel(QWidget):
         self.delete.setEnabled(not busy and row is not None and row.can_delete)
         self.cancel.setEnabled(busy)
 
+    def _report(self, done: int, total: int) -> None:
+        """Hand on, from the thread that downloads, how far it is, ten times a second at most."""
+        now = time.monotonic()
+        if now - self._last_report >= _REPORT_EVERY_S or done == total:
+            self._last_report = now
+            self.arrived.emit(done // 1000, total // 1000)
+
     def _show_progress(self, done_kb: int, total_kb: int) -> None:
         self.progress.setRange(0, total_kb)
         self.progress.setValue(done_kb)
@@ -245,20 +253,3 @@ class ModelsPanel(QWidget):
 
     def _take_theme(self) -> None:
         apply_theme(self, self._viewer.theme)
-
-
-class _Relay(QObject):
-    """Carries progress from the thread that downloads to the main thread, ten times a second at most."""
-
-    arrived = Signal(int, int)  # kB: Qt's int holds 2 GB at most
-
-    def __init__(self, parent: QObject) -> None:
-        super().__init__(parent)
-        self._last = 0.0
-
-    def report(self, done: int, total: int) -> None:
-        """Take the bytes that are here and those in all."""
-        now = time.monotonic()
-        if now - self._last >= _REPORT_EVERY_S or done == total:
-            self._last = now
-            self.arrived.emit(done // 1000, total // 1000)

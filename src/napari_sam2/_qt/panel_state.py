@@ -48,8 +48,7 @@ class PanelState(QObject):
         self._binding: SessionBinding | None = None
         self._running = ""
         self._reveals = False
-        self._stale_rows: set[int] = set()
-        self._all_rows = True
+        self._rows: set[int] | None = None  # those to read again; None for all
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REFRESH_MS)
@@ -82,9 +81,8 @@ class PanelState(QObject):
 
     def refresh(self) -> None:
         """Show everything as it is now."""
-        rows, self._stale_rows = self._stale_rows, set()
-        if self._all_rows:
-            self._all_rows = False
+        rows, self._rows = self._rows, set()
+        if rows is None:
             self._objects.reload()
         else:
             self._objects.refresh(rows)
@@ -184,11 +182,12 @@ class PanelState(QObject):
             binding.current.changed.connect(self.refresh_soon)
 
     def _on_edited(self) -> None:
-        self._all_rows = True
+        self._rows = None
         self.refresh_soon()
 
     def _on_masks(self, object_ids: tuple[int, ...]) -> None:
-        self._stale_rows.update(object_ids)
+        if self._rows is not None:
+            self._rows.update(object_ids)
         self.refresh_soon()
 
     def _on_frame(self, event: Any = None) -> None:

@@ -151,15 +151,12 @@ class InfoLine(QFrame):
         self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.button = QPushButton(button)
         self.button.setVisible(bool(button))
-        self.button.clicked.connect(self._press)
+        self.button.clicked.connect(self.pressed)
         row = QHBoxLayout(self)
         row.setContentsMargins(6, 4, 6, 4)
         row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(self.label, 1)
         row.addWidget(self.button, 0)
-
-    def _press(self) -> None:
-        self.pressed.emit()
 
     def text(self) -> str:
         """Return the line."""

@@ -99,16 +99,13 @@ class ImageSection(Section):
         for index in range(len(boxes), count):
             box = QCheckBox(str(index))
             box.setToolTip("Whether the model sees this channel; up to three at once")
-            box.toggled.connect(self._tick)
+            box.toggled.connect(self.channels_chosen)
             self.channels.addWidget(box)
         for index, box in enumerate(self._boxes()):
             box.blockSignals(True)
             box.setChecked(index in seen)
             box.blockSignals(False)
         self._form.setRowVisible(self._channels_row, count > 1)
-
-    def _tick(self) -> None:
-        self.channels_chosen.emit()
 
     def _boxes(self) -> list[QCheckBox]:
         items = (self.channels.itemAt(place) for place in range(self.channels.count()))
@@ -140,9 +137,9 @@ class ModelSection(Section):
         self.looks.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._lay_out()
         for box in (self.model, self.device, self.view, self.overlaps):
-            box.currentIndexChanged.connect(self._edit)
-        self.even_out.toggled.connect(self._edit)
-        self.diameter.valueChanged.connect(self._edit)
+            box.currentIndexChanged.connect(self.edited)
+        self.even_out.toggled.connect(self.edited)
+        self.diameter.valueChanged.connect(self.edited)
 
     def _lay_out(self) -> None:
         rows, beside = form(), {self.model.name: self.manage, self.diameter.name: self.measure}
@@ -184,9 +181,6 @@ class ModelSection(Section):
         if sentence != self.looks.text():
             self.looks.setText(sentence)
             self.looks.setVisible(bool(sentence))
-
-    def _edit(self) -> None:
-        self.edited.emit()
 
 
 class PromptsSection(Section):
