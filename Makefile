@@ -2,7 +2,8 @@
 #
 #   make napari   open napari with the panel "Segment and track"
 #   make demo     run the main job on a synthetic movie with the model that ships, and show what came out
-#   make test     all tests (installs missing Qt system libraries where it may)
+#   make test     all tests (installs missing Qt system libraries where it may); with another napari, release candidates
+#                 included, in an environment of its own: make test NAPARI=0.10 PYTEST_ARGS="tests/viewer tests/qt"
 #   make check    ruff, mypy, import contracts, plugin manifest, wheel and sdist
 #   make bench    comparisons of docs/benchmarks.md; one of them: make bench NAME=bench_video.py; a trial: BENCH_QUICK=1
 #   make bench-peers   the packages that the benchmarks compare with, in an environment of their own
@@ -18,14 +19,18 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .PHONY: help napari demo test check bench bench-peers bench-quality clean
 
-VENV := .venv
+NAPARI ?=
+VENV := $(if $(NAPARI),.venv-napari-$(NAPARI),.venv)
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 NAME ?= bench_image.py bench_video.py bench_retained.py bench_start_up.py bench_cells.py
 DATA ?=
 PYTEST_ARGS ?=
 EXTRA_INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt $(EXTRA_INDEX)
+CONSTRAINTS := $(if $(NAPARI),$(VENV)/constraints.txt,constraints.txt)
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c $(CONSTRAINTS) $(EXTRA_INDEX)
+# Naming a candidate lets pip take candidates of napari, and of nothing else.
+OTHER_NAPARI := $(if $(NAPARI),"napari~=$(NAPARI).0rc0")
 SETTINGS := pyproject.toml constraints.txt
 
 help:
@@ -62,12 +67,13 @@ bench-quality: $(VENV)/.plain
 	$(BIN)/python scripts/evaluate_all.py $(DATA) --out runs/quality
 
 clean:
-	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis src/*.egg-info
+	rm -rf .venv .venv-napari-* build dist demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis src/*.egg-info
 
 # --- set-up: a stamp says that this much of constraints.txt and pyproject.toml is installed -------------------------
 
-$(VENV)/.base: scripts/create_venv.sh
+$(VENV)/.base: scripts/create_venv.sh $(if $(NAPARI),constraints.txt)
 	@PYTHON="$(PYTHON)" bash scripts/create_venv.sh $(VENV)
+	@$(if $(NAPARI),sed '/^napari==/d' constraints.txt > $(CONSTRAINTS))
 	$(INSTALL) --quiet "pip>=25.1"
 	@touch $@
 
@@ -76,11 +82,11 @@ $(VENV)/.plain: $(VENV)/.base $(SETTINGS)
 	@touch $@
 
 $(VENV)/.napari: $(VENV)/.base $(SETTINGS)
-	$(INSTALL) --editable ".[all]"
+	$(INSTALL) --editable ".[all]" $(OTHER_NAPARI)
 	@touch $@ $(VENV)/.plain
 
 $(VENV)/.test: $(VENV)/.base $(SETTINGS)
-	$(INSTALL) --editable ".[all,video]" --group test
+	$(INSTALL) --editable ".[all,video]" $(OTHER_NAPARI) --group test
 	@touch $@ $(VENV)/.plain
 
 $(VENV)/.check: $(VENV)/.base $(SETTINGS)

@@ -219,8 +219,8 @@ class Tracker:
         source = images or self.images()
         for some in (different[start : start + size] for start in range(0, len(different), size)):
             features = self.model.encode_image(torch.cat([source.get(state.frames, frame) for state in some]))
-            for index, state in enumerate(some):
-                state.features.put(frame, features.select(torch.tensor([index], device=self.model.device)))
+            for state, index in zip(some, torch.arange(len(some), device=self.model.device).split(1), strict=True):
+                state.features.put(frame, features.select(index))
 
     def _looks_at(self, state: InferenceState, frame: int, reverse: bool) -> bool:
         """Return whether something is tracked on a frame of a stack."""
