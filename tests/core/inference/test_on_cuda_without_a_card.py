@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 import torch
 from cardless import CUDA, Card
+from sam2_core.inference.frames.read_ahead import Images
 from small_models import TINY
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorDeviceMismatchError
 
 from sam2_core.config import load_config
-from sam2_core.inference.frames.read_ahead import Images
 from sam2_core.inference.image_predictor import SAM2ImagePredictor
 from sam2_core.inference.memory.inference_state import InferenceState
 from sam2_core.inference.run import Run
