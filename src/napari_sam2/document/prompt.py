@@ -7,8 +7,7 @@ says what does not fit the movie, `typical_diameter` how large the objects are. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -53,17 +52,21 @@ class Prompt:
     parts: tuple[PromptPart, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        with _at(self.place):
-            if not 1 <= self.object_id <= LARGEST_ID:
-                raise PromptError(f"object id {self.object_id} cannot be a label; use 1 or more.")
-            said = (
-                Clicks(self.points_yx, self.labels) if self.points_yx or self.labels else None,
-                None if self.box_yx is None else Box(self.box_yx),
-                None if self.mask is None else Mask(self.mask),
-            )
-            object.__setattr__(self, "parts", tuple(part for part in said if part is not None))
-            if not self.parts:
-                raise PromptError("there is no point, box or mask; give at least one.")
+        if not 1 <= self.object_id <= LARGEST_ID:
+            raise PromptError(f"{self.place}: object id {self.object_id} cannot be a label; use 1 or more.")
+        parts: list[PromptPart] = []
+        if self.points_yx or self.labels:
+            try:
+                parts.append(Clicks(self.points_yx, self.labels))
+            except PromptError as error:
+                raise PromptError(f"{self.place}: {error}") from error
+        if self.box_yx is not None:
+            parts.append(Box(self.box_yx))
+        if self.mask is not None:
+            parts.append(Mask(self.mask))
+        if not parts:
+            raise PromptError(f"{self.place}: there is no point, box or mask; give at least one.")
+        object.__setattr__(self, "parts", tuple(parts))
 
     @property
     def place(self) -> str:
@@ -121,11 +124,13 @@ def check_prompts(prompts: Sequence[Prompt], shape: Sequence[int]) -> None:
     if not prompts:
         raise PromptError("There are no prompts; give at least one point, box or mask.")
     for prompt in prompts:
-        with _at(prompt.place):
-            if not 0 <= prompt.frame < frames:
-                raise PromptError(f"there is no such frame; the stack has frames 0 to {frames - 1}.")
-            for part in prompt.parts:
+        if not 0 <= prompt.frame < frames:
+            raise PromptError(f"{prompt.place}: there is no such frame; the stack has frames 0 to {frames - 1}.")
+        for part in prompt.parts:
+            try:
                 part.check(height, width)
+            except PromptError as error:
+                raise PromptError(f"{prompt.place}: {error}") from error
 
 
 def typical_diameter(prompts: Iterable[Prompt]) -> float | None:
@@ -154,12 +159,3 @@ def _added(first: Prompt, second: Prompt) -> Prompt:
                 f"{second.place}: there is already a {part.kind} for this object on this frame; keep one."
             )
     return first.joined(second)
-
-
-@contextmanager
-def _at(place: str) -> Iterator[None]:
-    """Let an error say where the prompt is."""
-    try:
-        yield
-    except PromptError as error:
-        raise PromptError(f"{place}: {error}") from error
