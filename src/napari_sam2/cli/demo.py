@@ -18,10 +18,11 @@ from napari_sam2.cli.console import errors, output, table
 from napari_sam2.cli.contact_sheet import outlined, write_contact_sheet
 from napari_sam2.cli.interrupt import STOPPED
 from napari_sam2.cli.model_choice import DEFAULT_MODEL
-from napari_sam2.cli.track_stack import StackTracking, track_stack
+from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.io import write_prompts
 from napari_sam2.masks.summary import ObjectSummary
+from napari_sam2.session.movie_job import MovieJob, track_movie
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ModelMovie, Stack, open_stack
 
@@ -71,13 +72,13 @@ def demo_command(
     stack = open_stack(files.images)
     movie = ModelMovie(stack.movie())
     settings = SessionSettings(model=model, device=device)
-    tracking = StackTracking(stack, settings, prompts, files.labels, range(len(movie)), overwrite=True)
-    outcome = track_stack(tracking, shows=False)
-    if outcome.objects is None:
-        errors().print(f"Stopped after {outcome.finished} of {outcome.total} frames.")
+    job = MovieJob(stack, settings, prompts, files.labels, overwrite=True)
+    report = track_movie(job, run_in_terminal, lambda: predictor_of(settings))
+    if report.objects is None:
+        errors().print(f"Stopped after {report.finished} of {report.total} frames.")
         return STOPPED
     make_picture(files, movie)
-    _report(files, outcome.objects)
+    _report(files, report.objects)
     return 0
 
 

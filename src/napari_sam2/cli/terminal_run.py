@@ -12,9 +12,7 @@ from napari_sam2.cli.console import errors, frame_progress, output, table
 from napari_sam2.cli.interrupt import StopOnCtrlC
 from napari_sam2.cli.model_choice import load_predictor
 from napari_sam2.engine.jobs import CancelToken, PropagateJob
-from napari_sam2.io import write_labels
-from napari_sam2.io.results import Results
-from napari_sam2.masks.summary import LabelCounts, ObjectSummary, counted
+from napari_sam2.masks.summary import ObjectSummary
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ModelMovie
@@ -41,18 +39,10 @@ def run_in_terminal(session: Session, job: PropagateJob) -> bool:
         return not ctrl_c.requested or session.interrupted_run is None
 
 
-def write_results(session: Session, out: Path) -> tuple[ObjectSummary, ...]:
-    """Return what was found of each object, with the labels of all of them written and shown as a table."""
-    results = Results(session.document, session.masks, session.movie.movie, session.settings.overlaps)
-    counts = LabelCounts(results.object_ids)
-    write_labels(out, counted(results.frames(), counts), results.spec)
-    return counts.rows()
-
-
-def show_results(session: Session, objects: Sequence[ObjectSummary], out: Path) -> None:
+def show_results(objects: Sequence[ObjectSummary], movie: ModelMovie, sentence: str, out: Path) -> None:
     """Show what was found, what the model looked at, and where the labels are."""
-    output().print(summary_table(objects, session.movie))
-    output().print(*filter(None, [session.view_sentence]), f"Labels: {out}", sep="\n")
+    output().print(summary_table(objects, movie))
+    output().print(*filter(None, [sentence]), f"Labels: {out}", sep="\n")
 
 
 def summary_table(objects: Sequence[ObjectSummary], movie: ModelMovie) -> Table:

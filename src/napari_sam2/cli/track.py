@@ -1,4 +1,4 @@
-"""`napari-sam2 track`: a stack and prompts in (see `track_stack`), or a session (see `track_session`); labels out."""
+"""`napari-sam2 track`: a stack and prompts in (see `movie_job`), or a session (see `track_session`); labels out."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from napari_sam2.cli.console import errors
 from napari_sam2.cli.interrupt import STOPPED, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL
 from napari_sam2.cli.movie_choice import MovieChoice
+from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results
 from napari_sam2.cli.track_session import SessionTracking, labels_beside, track_session
-from napari_sam2.cli.track_stack import StackTracking, TrackingOutcome, track_stack
 from napari_sam2.engine.plan import Direction, checked_range
 from napari_sam2.engine.view import ViewChoice, view_request
 from napari_sam2.io import read_prompts
+from napari_sam2.session.movie_job import MovieJob, MovieReport, track_movie
 from napari_sam2.session.settings import SessionSettings
 
 _SETTLED = (
@@ -69,7 +70,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     looks = {"view": view, "object_diameter_px": object_diameter, "image_size": image_size}
     kept = "auto" if feature_cache is None else feature_cache
     settings = {"model": model, "device": device, "feature_cache": kept, **looks, **choice.settings(movie)}
-    tracking = StackTracking(
+    job = MovieJob(
         stack=movie.movie.stack,
         settings=SessionSettings.model_validate(settings),
         prompts=read_prompts(prompts),
@@ -80,10 +81,12 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         resume=resume,
         overwrite=overwrite,
     )
-    outcome = track_stack(tracking)
-    if outcome.objects is None:
-        _say_how_to_resume(context.obj or [], tracking, outcome)
-    return STOPPED if outcome.objects is None else 0
+    report = track_movie(job, run_in_terminal, lambda: predictor_of(job.settings))
+    if report.objects is None:
+        _say_how_to_resume(context.obj or [], job, report)
+        return STOPPED
+    show_results(report.objects, movie, report.view_sentence, labels)
+    return 0
 
 
 def _is_default(context: typer.Context, name: str) -> bool:
@@ -99,11 +102,11 @@ def _check_session_options(context: typer.Context) -> None:
         raise typer.BadParameter(f"{names} cannot be given with --session: the session says it. Open it to change it.")
 
 
-def _say_how_to_resume(arguments: Sequence[str], tracking: StackTracking, outcome: TrackingOutcome) -> None:
-    if outcome.finished == 0 and tracking.session is None:
+def _say_how_to_resume(arguments: Sequence[str], job: MovieJob, report: MovieReport) -> None:
+    if report.finished == 0 and job.session is None:
         errors().print("Stopped before the first frame was finished; nothing was written.")
         return
     errors().print(
-        f"Stopped after {outcome.finished} of {outcome.total} frames; they are kept in {tracking.folder}, a session "
+        f"Stopped after {report.finished} of {report.total} frames; they are kept in {job.folder}, a session "
         f"folder. Go on with:\n  {resume_command(arguments)}"
     )

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from napari_sam2.cli.console import errors
 from napari_sam2.cli.interrupt import STOPPED
-from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results, write_results
+from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results
 from napari_sam2.engine.jobs import PropagateJob, PropagateRequest
 from napari_sam2.engine.plan import Direction, checked_range
 from napari_sam2.io import check_label_path
+from napari_sam2.session.movie_job import write_results
 from napari_sam2.session.session import Session
 from sam2_core.errors import StackError
 from sam2_core.inference.video_calls import VideoPredictor
@@ -85,7 +86,7 @@ def track_session(request: SessionTracking) -> int:
         if not is_whole:
             errors().print(f"Stopped. What is finished is kept in {request.folder}; the same command goes on.")
             return STOPPED
-        show_results(session, write_results(session, out), out)
+        show_results(write_results(session, out), session.movie, session.view_sentence, out)
     return 0
 
 

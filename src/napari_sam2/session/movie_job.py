@@ -1,27 +1,27 @@
-"""A stack and prompts tracked as a session of their own: what `track` and `demo` do, without their options.
+"""One movie as one job: a stack, prompts and settings in, a label file and a report out, by a session of its own.
 
 Order: all that is asked for is checked, contrast read, the session saved in a folder, tracked with every finished frame
 kept there, and the labels written. A folder of the run's own, `labels.tif.partial` beside the labels, is removed then;
 one that has a name stays. A run that is stopped or killed leaves the folder, and a later one with `resume` goes on in
-it and ends with the same labels.
+it and ends with the same labels. Who looks on (a terminal, a cluster's scheduler) runs the session's job itself.
 """
 
 from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results, write_results
 from napari_sam2.document.document import difference
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.engine.jobs import PropagateJob, PropagateRequest
 from napari_sam2.engine.plan import Direction
-from napari_sam2.io import check_label_path, is_session_folder
-from napari_sam2.masks.summary import ObjectSummary
-from napari_sam2.session.session import Session
+from napari_sam2.io import check_label_path, is_session_folder, write_labels
+from napari_sam2.io.results import Results
+from napari_sam2.masks.summary import LabelCounts, ObjectSummary, counted
+from napari_sam2.session.session import Predictor, Session
 from napari_sam2.session.settings import SessionSettings, changed_fields
 from napari_sam2.stacks import ContrastLimits, Stack
 from sam2_core.errors import PromptError, StackError
@@ -29,15 +29,18 @@ from sam2_core.errors import PromptError, StackError
 _FREE = {"device", "feature_cache", "estimated_diameter_px", "overlaps"}
 _log = logging.getLogger(__name__)
 
+RunJob = Callable[[Session, PropagateJob], bool]
+"""Runs a session's job and accepts what comes; whether it came to its end."""
+
 
 @dataclass(frozen=True, slots=True)
-class StackTracking:
-    """What to track and where the labels go.
+class MovieJob:
+    """What to track and where the labels go, as values that any process can be given.
 
     Attributes
     ----------
     stack
-        The images.
+        The images, or their path.
     settings
         How the model sees them.
     prompts
@@ -45,7 +48,7 @@ class StackTracking:
     out
         Label file, .tif or .zarr; it covers the whole movie.
     frames
-        Frames to track.
+        Frames to track; all where None.
     direction
         "forward", "backward" or "both".
     session
@@ -54,11 +57,11 @@ class StackTracking:
         Continue an interrupted run; replace what is there.
     """
 
-    stack: Stack
+    stack: Stack | Path | str
     settings: SessionSettings
     prompts: Sequence[Prompt]
     out: Path
-    frames: range
+    frames: range | None = None
     direction: Direction = "forward"
     session: Path | None = None
     resume: bool = False
@@ -74,7 +77,7 @@ class StackTracking:
         """What the session is asked for."""
         return PropagateRequest(self.direction, self.frames)
 
-    def started(self) -> Session:
+    def started(self, predictor: Predictor = None) -> Session:
         """Return a new session with the prompts; nothing is written yet.
 
         Raises
@@ -82,83 +85,105 @@ class StackTracking:
         PromptError
             If the prompts do not fit the movie or the range.
         """
-        session = Session.open(self.stack, settings=self.settings, predictor=lambda: predictor_of(self.settings))
+        session = Session.open(self.stack, settings=self.settings, predictor=predictor)
         session.set_prompts({(prompt.object_id, prompt.frame): prompt for prompt in self.prompts})
         for prompt in self.prompts:
-            if prompt.frame not in self.frames:
+            if self.frames is not None and prompt.frame not in self.frames:
                 raise PromptError(
                     f"{prompt.place}: the prompt lies outside the frames that are tracked, {self.frames.start} to "
                     f"{self.frames.stop - 1}; widen the range (--start, --stop) or leave the prompt out."
                 )
         return session
 
-    def reopened(self) -> Session:
+    def reopened(self, predictor: Predictor = None) -> Session:
         """Return the session of the run that was interrupted."""
-        return Session.open(
-            self.folder,
-            images=self.stack,
-            device=self.settings.device,
-            predictor=lambda: predictor_of(self.settings),
-        )
+        device = self.settings.device
+        return Session.open(self.folder, images=self.stack, device=device, predictor=predictor)
 
 
 @dataclass(frozen=True, slots=True)
-class TrackingOutcome:
-    """How a run ended: what was found of each object, or None and the number of finished frames if it was stopped."""
+class MovieReport:
+    """How a run ended: what was found of each object, or None and the number of finished frames if it was stopped.
+
+    view_sentence: what the model looked at and why, for people.
+    """
 
     objects: tuple[ObjectSummary, ...] | None
     finished: int
     total: int
+    view_sentence: str = ""
 
 
-def track_stack(tracking: StackTracking, shows: bool = True) -> TrackingOutcome:
-    """Return how the run ended, with the labels written, and shown if wanted, if it was not stopped.
+def run_quietly(session: Session, job: PropagateJob) -> bool:
+    """Run a session's job to its end."""
+    for update in session.run(job):
+        session.accept(update)
+    return True
+
+
+def track_movie(movie: MovieJob, run: RunJob = run_quietly, predictor: Predictor = None) -> MovieReport:
+    """Return how the tracking of a movie ended, with its labels written if it was not stopped.
+
+    Parameters
+    ----------
+    movie
+        What to track.
+    run
+        Runs the session's job.
+    predictor
+        A video predictor, or a function that makes one, instead of loading the model that the settings name.
 
     Raises
     ------
     StackError, PromptError, CheckpointError
         If the run cannot start; also if a frame cannot be read.
     """
-    _check(tracking)
-    wanted = tracking.started()
+    _check(movie)
+    wanted = movie.started(predictor)
     _log.info("Contrast: %s", _described(wanted.movie.limits))
     is_worth_keeping = True
     try:
-        with _in_folder(tracking, wanted) as session:
-            job, total = _job(tracking, session, wanted)
+        with _in_folder(movie, wanted, predictor) as session:
+            job, total = _job(movie, session, wanted)
             objects, finished = None, 0
             try:
-                if job is None or run_in_terminal(session, job):
-                    objects = write_results(session, tracking.out)
+                if job is None or run(session, job):
+                    objects = write_results(session, movie.out)
             finally:
                 finished = total - (0 if session.interrupted_run is None else _visits(session.resume_job()))
                 is_worth_keeping = objects is None and finished > 0
-            if objects is not None and shows:
-                show_results(session, objects, tracking.out)
-        return TrackingOutcome(objects, finished, total)
+            return MovieReport(objects, finished, total, session.view_sentence)
     finally:
-        if tracking.session is None and not is_worth_keeping:
-            shutil.rmtree(tracking.folder)
+        if movie.session is None and not is_worth_keeping:
+            shutil.rmtree(movie.folder)
 
 
-def _check(tracking: StackTracking) -> None:
+def write_results(session: Session, out: Path) -> tuple[ObjectSummary, ...]:
+    """Return what was found of each object, with the labels of all of them written."""
+    results = Results(session.document, session.masks, session.movie.movie, session.settings.overlaps)
+    counts = LabelCounts(results.object_ids)
+    write_labels(out, counted(results.frames(), counts), results.spec)
+    return counts.rows()
+
+
+def _check(movie: MovieJob) -> None:
     """Say no where something is there already, or is not there, that the run would replace or continue."""
-    out, folder = tracking.out, tracking.folder
+    out, folder = movie.out, movie.folder
     check_label_path(out)
-    if tracking.resume and tracking.overwrite:
+    if movie.resume and movie.overwrite:
         raise StackError("--resume and --overwrite exclude each other: continue the old run, or start again.")
-    if tracking.resume and not is_session_folder(folder):
+    if movie.resume and not is_session_folder(folder):
         raise StackError(
             f"There is no interrupted run to resume for {out.name} (looked in {folder}); start it without --resume."
         )
-    if tracking.resume or tracking.overwrite:
+    if movie.resume or movie.overwrite:
         return
-    if tracking.session is not None and is_session_folder(folder):
+    if movie.session is not None and is_session_folder(folder):
         raise StackError(
             f"{folder} holds a session; track that one with --session and without --prompts, continue a run that was "
             "stopped with --resume, or replace the session with --overwrite."
         )
-    if tracking.session is None and folder.exists():
+    if movie.session is None and folder.exists():
         raise StackError(
             f"An interrupted run towards {out.name} is in {folder}; continue it with --resume, or start again with "
             "--overwrite."
@@ -167,17 +192,17 @@ def _check(tracking: StackTracking) -> None:
         raise StackError(f"{out} exists; choose another name for --out, or replace it with --overwrite.")
 
 
-def _in_folder(tracking: StackTracking, wanted: Session) -> Session:
+def _in_folder(movie: MovieJob, wanted: Session, predictor: Predictor) -> Session:
     """Return the session that is tracked, kept in its folder: the wanted one, or the one of the run that goes on."""
-    if tracking.resume:
-        return tracking.reopened()
-    if tracking.session is None and tracking.folder.exists() and not is_session_folder(tracking.folder):
-        shutil.rmtree(tracking.folder)  # of a version that kept frames there
-    wanted.save(tracking.folder)
+    if movie.resume:
+        return movie.reopened(predictor)
+    if movie.session is None and movie.folder.exists() and not is_session_folder(movie.folder):
+        shutil.rmtree(movie.folder)  # of a version that kept frames there
+    wanted.save(movie.folder)
     return wanted
 
 
-def _job(tracking: StackTracking, session: Session, wanted: Session) -> tuple[PropagateJob | None, int]:
+def _job(movie: MovieJob, session: Session, wanted: Session) -> tuple[PropagateJob | None, int]:
     """Return what is left to do, None where only the labels are to be written, and the frames of the whole run.
 
     Raises
@@ -185,15 +210,15 @@ def _job(tracking: StackTracking, session: Session, wanted: Session) -> tuple[Pr
     StackError
         If the run in the folder was another one.
     """
-    whole = session.propagate_job(tracking.request)
-    if not tracking.resume:
+    whole = session.propagate_job(movie.request)
+    if not movie.resume:
         return whole, _visits(whole)
     changed = _changed(session, wanted)
     left: PropagateJob | None = None
     if session.interrupted_run is not None:
         left = session.resume_job()
-        if left.request != tracking.request:
-            changed.append(f"{_words(left.request)} instead of {_words(tracking.request)}")
+        if left.request != movie.request:
+            changed.append(f"{_words(left.request)} instead of {_words(movie.request)}")
     elif not changed:
         decided = {key for key, _ in session.masks.items()}
         asked_for = {(span.object_id, frame) for span in whole.spans for frame in span.frames}
@@ -203,7 +228,7 @@ def _job(tracking: StackTracking, session: Session, wanted: Session) -> tuple[Pr
             changed.append("all frames that it was asked for are tracked, and they are others")
     if changed:
         raise StackError(
-            f"The interrupted run in {tracking.folder.name} was started differently: {', '.join(changed)}. Repeat the "
+            f"The interrupted run in {movie.folder.name} was started differently: {', '.join(changed)}. Repeat the "
             "first command with --resume, or start again with --overwrite."
         )
     return left, _visits(whole)
