@@ -30,7 +30,7 @@ from sam2_core.inference.features import FeatureStore, LruFeatures
 from sam2_core.inference.frames.opened_frames import OpenedFrames
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
-from sam2_core.modeling.views import View
+from sam2_core.modeling.views import ImageView
 
 VERSION = "1"
 """Raised when frames are prepared, encoded or written in another way: older files are then not found any more."""
@@ -53,7 +53,7 @@ class Encoding:
     name: str
     device: torch.device
     exact: bool
-    views: tuple[View, ...] = ()
+    views: tuple[ImageView, ...] = ()
 
 
 class FeatureStores:

@@ -29,7 +29,7 @@ from sam2_core.modeling.memory_attention import MemoryAttention, MemoryTokens
 from sam2_core.modeling.memory_encoder import MemoryEncoder
 from sam2_core.modeling.position import sine_of_time, sine_position_map
 from sam2_core.modeling.prompt_encoder import PromptBatch, build_prompt_encoder
-from sam2_core.modeling.views import View, mean_of_views, other_views
+from sam2_core.modeling.views import ImageView, mean_of_views, other_views
 
 Distance = float | Tensor
 """Frames between a memory and the frame that looks at it."""
@@ -94,7 +94,7 @@ class Sam2Model(nn.Module):
         return self.config.image_size
 
     @property
-    def other_views(self) -> tuple[View, ...]:
+    def other_views(self) -> tuple[ImageView, ...]:
         """Views in which a prompted image is looked at besides the plain one."""
         return other_views(self.config)
 

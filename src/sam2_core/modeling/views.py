@@ -19,7 +19,7 @@ from sam2_core.modeling.prompt_encoder import PromptBatch
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ImageView:
     """Another way to look at an image than as it is.
 
     Attributes
@@ -37,17 +37,17 @@ class View:
     prompts: Callable[[PromptBatch, int], PromptBatch]
 
 
-MIRRORED = View("mirrored", lambda images: images.flip(-1), PromptBatch.mirrored)
+MIRRORED = ImageView("mirrored", lambda images: images.flip(-1), PromptBatch.mirrored)
 
 
-def other_views(config: ModelConfig) -> tuple[View, ...]:
+def other_views(config: ModelConfig) -> tuple[ImageView, ...]:
     """Return the views of a model besides the image as it is; official models have none."""
     return (MIRRORED,) if config.mirrored_view else ()
 
 
 def look(
     images: Tensor,
-    views: Iterable[View],
+    views: Iterable[ImageView],
     encode: Callable[[Tensor], ImageFeatures],
     known: ImageFeatures | None = None,
 ) -> ImageFeatures:
@@ -56,7 +56,7 @@ def look(
     return replace(features, views=tuple(encode(view.turned(images)) for view in views))
 
 
-def mean_of_views(plain: DecodedMasks, views: Sequence[View], others: Sequence[DecodedMasks]) -> DecodedMasks:
+def mean_of_views(plain: DecodedMasks, views: Sequence[ImageView], others: Sequence[DecodedMasks]) -> DecodedMasks:
     """Return the mean of what was said in each view; the tokens are those of the image as it is: they know the side."""
     if not others:
         return plain
