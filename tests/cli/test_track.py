@@ -175,7 +175,7 @@ def test_what_is_tracked_but_could_not_be_written_is_not_tracked_again(work, pre
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("napari_sam2.cli.terminal_run.write_labels", full)
+        patched.setattr("napari_sam2.session.movie_job.write_labels", full)
         code, _, err = run(TRACK)
     assert (code, "no space left" in err) == (1, True)
     predictor.calls.clear()
@@ -212,17 +212,32 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_labels(work, run):
     write_prompts(work / "prompts.json", *((one, 3, y, x) for one, y, x in near if 0 <= y < 128 and 0 <= x < 128))
     line = f"{TRACK} --axes TYX --direction both"
     assert run(line.replace("labels.tif", "whole.tif"))[0] == 0
-    main = "import sys; from napari_sam2.cli import main; sys.exit(main(sys.argv[1:]))"
-    with subprocess.Popen([sys.executable, "-c", main, *line.split()], stderr=subprocess.DEVNULL) as process:
-        while process.poll() is None and frames_done(work / "labels.tif.partial") < 4:
-            time.sleep(0.02)
-        process.kill()
-    assert process.returncode == -signal.SIGKILL
+    process = subprocess.run([sys.executable, "-c", KILLED_AFTER_SIX, *line.split()], check=False, capture_output=True)
+    assert process.returncode == -signal.SIGKILL, process.stderr
     assert 4 <= frames_done(work / "labels.tif.partial") < 14
     code, _, err = run(f"{line} --resume")
     assert code == 0, err
     np.testing.assert_array_equal(labels_of(work / "labels.tif"), labels_of(work / "whole.tif"))
     assert not (work / "labels.tif.partial").exists()
+
+
+KILLED_AFTER_SIX = """
+import os, signal, sys
+from napari_sam2.cli import main
+from napari_sam2.session.work import SessionWork
+
+accept, taken = SessionWork.accept, []
+
+def accept_and_die(work, update):
+    accept(work, update)
+    taken.append(update)
+    if len(taken) == 6 + 2:  # two prompts come first
+        work._saving.queue.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+SessionWork.accept = accept_and_die
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 def frames_done(folder):
