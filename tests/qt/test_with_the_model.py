@@ -14,7 +14,6 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QWidget
 
 from napari_sam2._qt import opening, workbench
 from napari_sam2._qt.timeline import PROMPTED, TRACKED
@@ -51,18 +50,13 @@ class Screen:
         """Press and release the mouse where a pixel of the frame in view is drawn."""
         (canvas,) = self.desk.panel.window().findChildren(QOpenGLWidget)
         world = self.desk.panel.bench.image.data_to_world((self.desk.binding.frame, y, x))
-        begin, end = (self._under_the_mouse(canvas, QPoint(place, place)) for place in (10, 110))
-        down, right = 10 + 100 * (np.array(world)[-2:] - begin) / (end - begin)
-        place = QPoint(round(right), round(down))
+        camera = self.desk.viewer.camera
+        down, right = camera.zoom * (np.array(world)[-2:] - np.array(camera.center)[-2:])
+        place = QPoint(round(canvas.width() / 2 + right), round(canvas.height() / 2 + down))
         assert canvas.rect().contains(place), "the pixel is not in view"
         QTest.mouseMove(canvas, place)
         QTest.mousePress(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
         QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
-
-    def _under_the_mouse(self, canvas: QWidget, place: QPoint) -> Array:
-        """Where napari says that the mouse is, (y, x) in the world, when it is moved to a place of the canvas."""
-        QTest.mouseMove(canvas, place)
-        return np.array(self.desk.viewer.cursor.position)[-2:]
 
     def begin_object(self) -> None:
         """Take the tool for a new object; the click can come."""
