@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from cardless import CUDA, Card
-from sam2_core.inference.frames.read_ahead import Images
+from sam2_core.inference.read_ahead import Images
 from small_models import TINY
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorDeviceMismatchError
 
