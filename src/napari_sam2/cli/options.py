@@ -61,7 +61,7 @@ StackArgument = Annotated[
 ]
 Model = Annotated[str, _of("model")]
 Device = Annotated[str, _of("device")]
-ImageSize = Annotated[int | None, typer.Option(help="Side of the model input in pixels, a multiple of 32.")]
+ImageSize = Annotated[int | None, _of("image_size")]
 Axes = Annotated[str | None, typer.Option(help="One letter of TZCYXS per dimension, e.g. TCYX; wins over the file.")]
 Scene = Annotated[str | None, typer.Option(help="Image of a file that holds several: number or name.")]
 TrackAxis = Annotated[str | None, _of("track_axis")]

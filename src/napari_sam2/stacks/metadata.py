@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
-
-from tifffile import TiffFile, TiffTags
 
 from napari_sam2.stacks.axes import letters_from_names
 from sam2_core.inference.frames.tiff_file import TiffImages
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffTags
 
 _UNIT_NAMES = {"um": "µm", "micron": "µm", "microns": "µm", "micrometer": "µm", "\\u00b5m": "µm", "μm": "µm"}
 _UNIT_NAMES |= {"nanometer": "nm", "millimeter": "mm", "second": "s", "sec": "s", "minute": "min", "hour": "h"}

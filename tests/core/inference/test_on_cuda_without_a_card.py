@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 import torch
 from cardless import CUDA, Card
-from sam2_core.inference.read_ahead import Images
 from small_models import TINY
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorDeviceMismatchError
 
 from sam2_core.config import load_config
 from sam2_core.inference.image_predictor import SAM2ImagePredictor
 from sam2_core.inference.memory.inference_state import InferenceState
+from sam2_core.inference.read_ahead import Images
 from sam2_core.inference.run import Run
 from sam2_core.inference.video_predictor import SAM2VideoPredictor
 from sam2_core.modeling.sam2 import Sam2Model

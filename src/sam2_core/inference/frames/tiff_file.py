@@ -13,13 +13,15 @@ import threading
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 
 from sam2_core.errors import StackError
 from sam2_core.inference.frames.contrast import Frame
+
+if TYPE_CHECKING:
+    import tifffile
 
 Index = tuple[int | slice, ...]
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk")
@@ -53,6 +55,8 @@ class TiffImages:
     """
 
     def __init__(self, path: Path, scene: int | str | None = None) -> None:
+        import tifffile
+
         self._path = path
         self._lock = threading.Lock()
         self._mapped: Frame | None = None
@@ -79,6 +83,8 @@ class TiffImages:
         return planes[0] if numbers.ndim == 0 else np.stack(planes).reshape(numbers.shape + planes[0].shape)
 
     def _choose(self, scene: int | str | None) -> None:
+        import tifffile
+
         series = self.file.series
         if not series:
             raise StackError(f"{self._path} holds no images")
