@@ -21,7 +21,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 from sam2_core.config import load_config
 from sam2_core.inference.image_predictor import SAM2ImagePredictor
 from sam2_core.inference.memory.inference_state import InferenceState
-from sam2_core.inference.read_ahead import Images
+from sam2_core.inference.read_ahead import FrameImages
 from sam2_core.inference.run import Run
 from sam2_core.inference.video_predictor import SAM2VideoPredictor
 from sam2_core.modeling.sam2 import Sam2Model
