@@ -52,7 +52,7 @@ def precision(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     return request.param
 
 
-class OnTheCard(Images):
+class OnTheCard(FrameImages):
     """Images that a reader has brought to the card ahead of time."""
 
     def get(self, frames: object, index: int) -> torch.Tensor:
