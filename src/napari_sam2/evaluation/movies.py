@@ -20,8 +20,8 @@ import numpy as np
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.engine.give_prompt import give_prompt
 from napari_sam2.evaluation.baseline import track_classically
-from napari_sam2.evaluation.found_mask import FoundMask
 from napari_sam2.evaluation.timing import Stopwatch
+from napari_sam2.masks.stored_masks import StoredMask
 from sam2_core.inference.mask_logits import as_numpy, patches_of
 from sam2_core.inference.video_calls import VideoPredictor
 from sam2_core.scoring.clicks import corrective_click
@@ -81,7 +81,7 @@ class MovieRun:
 
     name: str
     scores: dict[tuple[int, int], FrameScore] = field(default_factory=dict)
-    masks: dict[tuple[int, int], FoundMask] = field(default_factory=dict)
+    masks: dict[tuple[int, int], StoredMask] = field(default_factory=dict)
     watch: Stopwatch = field(default_factory=Stopwatch)
     corrections: int = 0
 
@@ -89,7 +89,7 @@ class MovieRun:
         """Record one object on one frame, in place of what was there, and return its score."""
         key = (target.object_id, frame_index)
         self.scores[key] = score_frame(*key, frame_index - target.first_frame, truth, found)
-        self.masks[key] = FoundMask.of(found)
+        self.masks[key] = StoredMask.of_mask(found)
         return self.scores[key]
 
 

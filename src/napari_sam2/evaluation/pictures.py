@@ -79,7 +79,7 @@ def still_panels(stills: Iterable[Still], results: Sequence[StillResult], prompt
             if key[0] == still.name:
                 caption = f"{name}: {key[1]}, {found[key].ious[prompt]:.2f}"
                 truth = still.labels == key[1]
-                panels[name].append(Panel(still.image, truth, found[key].mask.on(size), caption))
+                panels[name].append(Panel(still.image, truth, found[key].mask.placed(size), caption))
     return [row for row in panels.values() if row]
 
 
@@ -113,7 +113,7 @@ def _panel(task: MovieTask, run: MovieRun, object_id: int, frame: int, caption: 
     truth = task.truth[frame] == object_id
     score = run.scores[object_id, frame].iou
     said = "gone" if score is None else f"{score:.2f}"
-    found = run.masks[object_id, frame].on((truth.shape[0], truth.shape[1]))
+    found = run.masks[object_id, frame].placed((truth.shape[0], truth.shape[1]))
     return Panel(task.movie[frame], truth, found, f"{caption}, frame {frame}: {said}")
 
 

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from napari_sam2.evaluation.baseline import ClassicalFrame, region_under
-from napari_sam2.evaluation.found_mask import FoundMask
 from napari_sam2.evaluation.timing import Stopwatch
+from napari_sam2.masks.stored_masks import StoredMask
 from sam2_core.scoring.clicks import corrective_click
 from sam2_core.scoring.ground_truth import Mask, Target, still_targets, typical_diameter
 from sam2_core.scoring.metrics import iou
@@ -85,7 +85,7 @@ class StillResult:
     object_id: int
     ious: dict[str, float]
     seconds: dict[str, float]
-    mask: FoundMask
+    mask: StoredMask
 
 
 def evaluate_still(
@@ -128,7 +128,7 @@ def evaluate_still(
             paste(found, window, masks[prompt])
             seconds[prompt] = encoding.seconds + watch.seconds
         ious = {prompt: iou(truth, mask) for prompt, mask in masks.items()}
-        yield StillResult(still.name, target.object_id, ious, seconds, FoundMask.of(masks[prompts[0]]))
+        yield StillResult(still.name, target.object_id, ious, seconds, StoredMask.of_mask(masks[prompts[0]]))
 
 
 def baseline_still(still: Still, most: int | None = None) -> list[float]:
