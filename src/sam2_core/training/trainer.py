@@ -138,7 +138,8 @@ class Trainer:
 
 def _parameter_groups(modules: list[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
     """Matrices and kernels, which are decayed; then biases, norms, tables of embeddings and positions."""
-    decayed, kept = [], []
+    decayed: list[nn.Parameter] = []
+    kept: list[nn.Parameter] = []
     for name, value in (named for module in modules for named in module.named_parameters()):
         is_table = any(word in name for word in ("embed", "token", "tpos", "no_obj", "no_mem", "gamma"))
         (kept if value.ndim < 2 or is_table else decayed).append(value)
