@@ -1,8 +1,4 @@
-"""The official builders: models and predictors from a configuration's name and a checkpoint.
-
-A path to a checkpoint never reaches for the network. Source of names and defaults: ``sam2/build_sam.py``
-(facebookresearch/sam2, 2b90b9f); there ``device`` defaults to ``"cuda"``.
-"""
+"""The official builders: models and predictors from a configuration's name and a checkpoint; see `assembly`."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from truth_predictors import TruthPredictor, drifting
 
-from napari_sam2.evaluation.found_mask import FoundMask
 from napari_sam2.evaluation.movies import MovieTask, run_movie
 from napari_sam2.evaluation.pictures import Panel, drawn, movie_panels, picked_objects, write_picture
 from napari_sam2.evaluation.report import About, about_model, as_markdown, movie_row, stills_row, write_report
+from napari_sam2.masks.stored_masks import StoredMask
 from sam2_core.scoring.ground_truth import movie_targets
 
 ABOUT = About("a model", "cpu", "float32", {"model input": "256 px"})
@@ -73,9 +73,9 @@ def test_a_picture_of_a_movie_is_written(tmp_path):
 def test_masks_are_kept_small_and_whole():
     mask = np.zeros((30, 40), bool)
     mask[3:9, 20:33] = True
-    assert FoundMask.of(mask).pixels.shape == (6, 13)
-    assert np.array_equal(FoundMask.of(mask).on((30, 40)), mask)
-    assert not FoundMask.of(np.zeros_like(mask)).on((30, 40)).any()
+    assert StoredMask.of_mask(mask).shape == (6, 13)
+    assert np.array_equal(StoredMask.of_mask(mask).placed((30, 40)), mask)
+    assert not StoredMask.of_mask(np.zeros_like(mask)).placed((30, 40)).any()
 
 
 def test_the_table_says_which_model_ran_where_and_how_precisely():

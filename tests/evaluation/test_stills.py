@@ -24,7 +24,7 @@ def test_a_perfect_predictor_reaches_one_with_every_prompt(still):
     assert [result.object_id for result in results] == [1, 2, 3]
     for result in results[:2]:
         assert result.ious == {"click": 1.0, "box": 1.0, "clicks3": 1.0}
-        assert np.array_equal(result.mask.on(still.labels.shape), still.labels == result.object_id)
+        assert np.array_equal(result.mask.placed(still.labels.shape), still.labels == result.object_id)
 
 
 def test_an_empty_predictor_reaches_zero(still):

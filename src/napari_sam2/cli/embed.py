@@ -9,7 +9,6 @@ small objects, each run makes its own.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,16 +26,6 @@ if TYPE_CHECKING:
     from sam2_core.inference.feature_folder import FeatureFolder
 
 GIGABYTE = 1e9
-
-
-@dataclass(slots=True)
-class Embedding:
-    """How far it is: frames that were looked for, those that the encoder made, and seconds that passed."""
-
-    total: int
-    done: int = 0
-    made: int = 0
-    seconds: float = 0.0
 
 
 def embed_command(  # noqa: PLR0913 - one parameter per option of the command
@@ -76,7 +65,7 @@ def embed_command(  # noqa: PLR0913 - one parameter per option of the command
     frames = checked_range(len(movie), start, stop)
     predictor: Any = load_predictor(model, device, image_size, True)
     _check_room(predictor, len(frames))
-    return _report(_embedded(predictor, movie, frames), folder)
+    return _embed(predictor, movie, frames)
 
 
 def _check_room(predictor: Any, frames: int) -> None:
@@ -93,40 +82,28 @@ def _check_room(predictor: Any, frames: int) -> None:
         )
 
 
-def _embedded(predictor: Any, movie: ModelMovie, frames: range) -> Embedding:
-    """Return how far it came; the first Ctrl-C stops it after the frame in work.
-
-    Raises
-    ------
-    StackError
-        A frame cannot be read, or the disk is full.
-    """
+def _embed(predictor: Any, movie: ModelMovie, frames: range) -> int:
+    """Return the exit code when all features are made; the first Ctrl-C stops it after the frame in work."""
     folder: FeatureFolder = predictor.feature_folder
-    found, began = Embedding(len(frames)), time.monotonic()
+    done, made, began = 0, 0, time.monotonic()
     with StopOnCtrlC() as ctrl_c, frame_progress() as bar:
-        task = bar.add_task("Making features", total=found.total)
-        for _, is_made in predictor.encode_frames(predictor.init_state(movie), frames):
-            found.done += 1
-            found.made += is_made
-            bar.update(task, completed=found.done)
+        task = bar.add_task("Making features", total=len(frames))
+        for frame, is_made in predictor.encode_frames(predictor.init_state(movie), frames):
+            done += 1
+            made += is_made
+            bar.update(task, completed=done)
             if folder.fault:
-                raise StackError(f"Frame {frames[found.done - 1]} cannot be kept in {folder.path}: {folder.fault}.")
+                raise StackError(f"Frame {frame} cannot be kept in {folder.path}: {folder.fault}.")
             if ctrl_c.is_requested():
                 break
-    found.seconds = time.monotonic() - began
-    return found
-
-
-def _report(found: Embedding, folder: FeatureFolder) -> int:
-    """Say what came of it, and return the exit code."""
-    is_whole = found.done == found.total
     output().print(
-        f"{found.made} frames made in {found.seconds:.1f} s, {found.done - found.made} were there. "
+        f"{made} frames made in {time.monotonic() - began:.1f} s, {done - made} were there. "
         f"{folder.size_bytes() / GIGABYTE:.2f} GB are kept in {folder.path}."
     )
-    if not is_whole:
-        errors().print(f"Stopped after {found.done} of {found.total} frames; the same command goes on from there.")
-    return 0 if is_whole else STOPPED
+    if done == len(frames):
+        return 0
+    errors().print(f"Stopped after {done} of {len(frames)} frames; the same command goes on from there.")
+    return STOPPED
 
 
 def _show(folder: FeatureFolder) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +16,10 @@ import typer
 
 from napari_sam2.cli import options
 from napari_sam2.cli.console import errors, output, table
-from napari_sam2.cli.finetune_screen import FinetuneScreen, score
+from napari_sam2.cli.finetune_screen import FinetuneScreen
 from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, download_bar
+from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.options import FormatChoice, KindChoice, PartChoice
 from napari_sam2.engine.model_loading import on_device
 from napari_sam2.io.label_array import ResultLabels
@@ -35,47 +35,6 @@ if TYPE_CHECKING:
     from sam2_core.training.labelled_stack import LabelledStack
 
 _TRUSTED = frozenset({MaskStatus.prompted, MaskStatus.edited, MaskStatus.tracked})
-
-
-@dataclass(frozen=True, slots=True)
-class LabelSource:
-    """Where images and labels are, and how they are read: a session, or two stacks."""
-
-    session: Path | None
-    images: str | None
-    labels: str | None
-    axes: str | None = None
-    labels_axes: str | None = None
-    track_axis: str | None = None
-    channel: Sequence[str] | None = None
-
-    def movies(self) -> tuple[Movie, Movie]:
-        """Return images and labels.
-
-        Raises
-        ------
-        StackError
-            If one cannot be read.
-        typer.BadParameter
-            If it is neither a session nor two stacks.
-        """
-        if self.session is not None:
-            if self.images is not None or self.labels is not None:
-                raise typer.BadParameter("--session brings its images and labels; leave out --images and --labels.")
-            return session_movies(self.session)
-        if self.images is None or self.labels is None:
-            raise typer.BadParameter("give --images and --labels, or --session with a session folder.")
-        pictures = open_stack(self.images, self.axes).movie(self.track_axis, self.channel or None)
-        return pictures, open_stack(self.labels, self.labels_axes).movie(self.track_axis)
-
-
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """The model that is fine-tuned: as named, its configuration, and the network on its device."""
-
-    name: str
-    config: str
-    network: Sam2Model
 
 
 def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
@@ -112,18 +71,32 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     from sam2_core.training.finetune_files import ModelStory, check_new_name
     from sam2_core.training.finetuning import FinetuneSettings, Finetuning
 
-    pictures, truth = LabelSource(session, images, labels, axes, labels_axes, track_axis, channel).movies()
+    choice = MovieChoice(axes, track_axis=track_axis, channel=channel)
+    pictures, truth = _stack_movies(images, labels, choice, labels_axes, session)
     new_name = _default_name(model, str(session or images)) if name is None else name
     check_new_name(new_name, out)
     _check_folder(out, resume, overwrite)
     data = _split(pictures, truth, kind)
-    base = _load_base(model, device)
+    config, network = _load_base(model, device)
     settings = FinetuneSettings(train.value, steps, minutes, validate_every, patience, learning_rate, seed=seed)
-    run = Finetuning(base.network, data, settings, out)
+    run = Finetuning(network, data, settings, out)
     if resume:
         run.resume()
-    story = ModelStory(new_name, base.name, base.config, _described(pictures), _described(truth))
+    story = ModelStory(new_name, model, config, _described(pictures), _described(truth))
     return _train_and_write(run, story, file_format, context.obj or [])
+
+
+def _stack_movies(
+    images: str | None, labels: str | None, choice: MovieChoice, labels_axes: str | None, session: Path | None
+) -> tuple[Movie, Movie]:
+    """Return images and labels, of two stacks or of a session."""
+    if session is not None:
+        if images is not None or labels is not None:
+            raise typer.BadParameter("--session brings its images and labels; leave out --images and --labels.")
+        return session_movies(session)
+    if images is None or labels is None:
+        raise typer.BadParameter("give --images and --labels, or --session with a session folder.")
+    return choice.open(images).movie, open_stack(labels, labels_axes).movie(choice.track_axis)
 
 
 def session_movies(folder: Path) -> tuple[Movie, Movie]:
@@ -174,14 +147,15 @@ def _split(pictures: Movie, truth: Movie, kind: KindChoice) -> LabelledStack:
     return data
 
 
-def _load_base(model: str, device: str) -> _Base:
+def _load_base(model: str, device: str) -> tuple[str, Sam2Model]:
+    """Return the configuration of the model that is fine-tuned, and its network on its device."""
     from sam2_core.build import build_sam2
     from sam2_core.checkpoints import open_model
 
     with download_bar() as told:
         opened = open_model(model, told)
     with on_device(model, device, "trained"):
-        return _Base(model, opened.config, build_sam2(opened.config, opened, device=device))
+        return opened.config, build_sam2(opened.config, opened, device=device)
 
 
 def _train_and_write(run: Finetuning, story: ModelStory, file_format: FormatChoice, arguments: Sequence[str]) -> int:
@@ -202,14 +176,9 @@ def _described(movie: Movie) -> str:
 
 
 def _report(run: Finetuning, files: FinetuneFiles, arguments: Sequence[str]) -> int:
-    from sam2_core.training.finetune_files import REASONS
+    from sam2_core.training.finetune_files import REASONS, score_rows
 
-    before, best = run.before.scores, run.best.scores
-    rows = [
-        ["IoU after one click", score(before.click), score(best.click)],
-        ["IoU when followed", score(before.tracked), score(best.tracked)],
-    ]
-    output().print(table("On the held-out frames", ["", "base", files.entry.name], rows, right=["base"]))
+    output().print(table("On the held-out frames", ["", "base", files.entry.name], score_rows(run), right=["base"]))
     if run.reason:
         output().print(f"{run.step} steps; it ended because {REASONS[run.reason]}.")
     if run.best.step == 0:

@@ -64,9 +64,6 @@ class FinetuneScreen:
 
 def row(step: int, loss: float | None, scores: Scores, is_best: bool = False) -> list[str]:
     """Return the cells of one look."""
-    return [str(step), score(loss), score(scores.click), score(scores.tracked), "best" if is_best else ""]
+    from sam2_core.training.finetune_files import look_row
 
-
-def score(value: float | None) -> str:
-    """Return a number with three decimals, or a dash."""
-    return "–" if value is None else f"{value:.3f}"
+    return [*look_row(step, loss, scores), "best" if is_best else ""]

@@ -9,7 +9,6 @@ there is none the object is lost. Grey images only; colour is averaged.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -17,32 +16,31 @@ from skimage.feature import peak_local_max
 from skimage.filters import gaussian, threshold_otsu
 from skimage.segmentation import watershed
 
+from napari_sam2.masks.stored_masks import Array
 from sam2_core.scoring.ground_truth import Mask, Target
 
 SMOOTHING = 0.05
 LEAST_SIGMA_PX = 1.0
 SEED_DISTANCE = 0.4
 
-Image = np.ndarray[Any, Any]
-
 
 class ClassicalFrame:
     """One frame (H, W[, C]), smoothed, with its bright and its dark regions, found when they are asked for."""
 
-    def __init__(self, frame: Image, diameter_px: float) -> None:
+    def __init__(self, frame: Array, diameter_px: float) -> None:
         grey = frame.mean(axis=-1) if frame.ndim == 3 else frame
         sigma = max(LEAST_SIGMA_PX, SMOOTHING * diameter_px)
-        self._smooth: Image = gaussian(grey.astype(np.float64), sigma)  # type: ignore[no-untyped-call]
+        self._smooth: Array = gaussian(grey.astype(np.float64), sigma)  # type: ignore[no-untyped-call]
         self._diameter_px = diameter_px
         flat = self._smooth.min() == self._smooth.max()
         self._threshold = float(self._smooth.min() if flat else threshold_otsu(self._smooth))  # type: ignore[no-untyped-call]
-        self._regions: dict[bool, Image] = {}
+        self._regions: dict[bool, Array] = {}
 
     def is_bright(self, yx: tuple[int, int]) -> bool:
         """Return whether the object under a click is what lies above the threshold."""
         return bool(self._smooth[yx] > self._threshold)
 
-    def regions(self, bright: bool) -> Image:
+    def regions(self, bright: bool) -> Array:
         """Return the bright or the dark regions as labels (H, W)."""
         if bright not in self._regions:
             above = self._smooth > self._threshold
@@ -56,7 +54,7 @@ def region_under(frame: ClassicalFrame, click_yx: tuple[int, int]) -> Mask:
     return (regions == regions[click_yx]) & (regions > 0)
 
 
-def next_region(regions: Image, before: Mask) -> Mask:
+def next_region(regions: Array, before: Mask) -> Mask:
     """Return the region that overlaps most with a mask of the frame before; an empty mask where none does."""
     overlaps = np.bincount(regions[before], minlength=1)
     overlaps[0] = 0
@@ -64,7 +62,7 @@ def next_region(regions: Image, before: Mask) -> Mask:
 
 
 def track_classically(
-    movie: Sequence[Image], targets: Sequence[Target], diameter_px: float
+    movie: Sequence[Array], targets: Sequence[Target], diameter_px: float
 ) -> Iterator[tuple[int, Target, Mask]]:
     """Yield frame index, object and its mask (H, W), in order of frames, from each click to the end of the object."""
     masks: dict[int, tuple[bool, Mask]] = {}
@@ -84,7 +82,7 @@ def track_classically(
             yield index, target, mask
 
 
-def _split(foreground: Mask, diameter_px: float) -> Image:
+def _split(foreground: Mask, diameter_px: float) -> Array:
     """Return the foreground (H, W) split into labelled regions, one per peak of its distance transform."""
     depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(foreground), LEAST_SIGMA_PX)
     pieces, _ = ndimage.label(foreground)

@@ -5,7 +5,7 @@ Images become what the model sees (uint8, one contrast for a stack, one for each
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,10 @@ class StackChoice:
     axes: str | None = None
     track_axis: str | None = None
     channels: Sequence[int | str] | None = None
-    fixed: Mapping[str, int] | None = None
 
     def open(self, path: str | Path) -> Movie:
         """Return the movie in a stack."""
-        return open_stack(path, self.axes).movie(self.track_axis, self.channels, self.fixed)
+        return open_stack(path, self.axes).movie(self.track_axis, self.channels)
 
 
 class TruthFrames:
@@ -118,18 +117,9 @@ def open_task(
     scope: MovieScope | None = None,
     diameter_px: float | None = None,
 ) -> MovieTask:
-    """Return a movie with its truth and the objects that are judged.
+    """Return a movie with its truth, as many frames of the same size, and the objects that are judged.
 
-    Parameters
-    ----------
-    stack, truth
-        Image stack and label stack, as many frames of the same size.
-    choice
-        How the image stack is read.
-    scope
-        How much of it is judged.
-    diameter_px
-        Typical object diameter; the median over the truth where None.
+    diameter_px: typical object diameter; the median over the truth where None.
 
     Raises
     ------

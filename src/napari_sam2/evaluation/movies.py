@@ -20,20 +20,17 @@ import numpy as np
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.engine.give_prompt import give_prompt
 from napari_sam2.evaluation.baseline import track_classically
-from napari_sam2.evaluation.found_mask import FoundMask
 from napari_sam2.evaluation.timing import Stopwatch
+from napari_sam2.masks.stored_masks import Array, StoredMask
 from sam2_core.inference.mask_logits import as_numpy, patches_of
 from sam2_core.inference.video_calls import VideoPredictor
 from sam2_core.scoring.clicks import corrective_click
-from sam2_core.scoring.ground_truth import Target
+from sam2_core.scoring.ground_truth import Mask, Target
 from sam2_core.scoring.metrics import GOOD_IOU, FrameScore, score_frame
 
 CORRECTIONS = 3
 RUNS = ("click", "box", "corrections")
 BASELINE = "baseline"
-
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class MovieRun:
 
     name: str
     scores: dict[tuple[int, int], FrameScore] = field(default_factory=dict)
-    masks: dict[tuple[int, int], FoundMask] = field(default_factory=dict)
+    masks: dict[tuple[int, int], StoredMask] = field(default_factory=dict)
     watch: Stopwatch = field(default_factory=Stopwatch)
     corrections: int = 0
 
@@ -89,7 +86,7 @@ class MovieRun:
         """Record one object on one frame, in place of what was there, and return its score."""
         key = (target.object_id, frame_index)
         self.scores[key] = score_frame(*key, frame_index - target.first_frame, truth, found)
-        self.masks[key] = FoundMask.of(found)
+        self.masks[key] = StoredMask.of_mask(found)
         return self.scores[key]
 
 
@@ -97,18 +94,9 @@ Tick = Callable[[], None]
 
 
 def run_movie(predictor: VideoPredictor, task: MovieTask, name: str, tick: Tick = lambda: None) -> MovieRun:
-    """Return what one run of the protocol found.
+    """Return what one run of the protocol, "click", "box" or "corrections", found.
 
-    Parameters
-    ----------
-    predictor
-        A video predictor, or one that works in windows.
-    task
-        Movie, truth and objects.
-    name
-        "click", "box" or "corrections".
-    tick
-        Called after each object-frame; a frame that is tracked again calls it again.
+    tick: called after each object-frame; a frame that is tracked again calls it again.
     """
     follower = _Follower(predictor, task, MovieRun(name), tick)
     if name == "corrections":
@@ -171,14 +159,9 @@ class _Follower:
         prompts = {target.first_frame: first_prompt(target, "click")}
         state = self._begin([prompts[target.first_frame]])
         start = target.first_frame
-        for clicks_left in range(CORRECTIONS, -1, -1):
-            frames = range(start, target.stop)
-            correction = None
-            with closing(self._failures(state, target, frames)) as failures:
-                for correction in failures:
-                    if clicks_left:
-                        break
-                    correction = None
+        for _ in range(CORRECTIONS):
+            with closing(self._failures(state, target, range(start, target.stop))) as failures:
+                correction = next(failures, None)
             if correction is None:
                 return
             start = correction.frame
@@ -186,6 +169,8 @@ class _Follower:
             prompts[start] = correction if before is None else _with_click(before, correction)
             self._give(state, prompts[start], None if before is None else len(before.points_yx))
             self.run.corrections += 1
+        for _ in self._failures(state, target, range(start, target.stop)):
+            pass  # no click is left
 
     def _failures(self, state: Any, target: Target, frames: range) -> Generator[Prompt]:
         """Yield the click that would correct each frame on which the object fails, while it is followed."""

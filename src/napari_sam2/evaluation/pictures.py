@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from napari_sam2.evaluation.movies import MovieRun, MovieTask
 from napari_sam2.evaluation.stills import Still, StillResult
+from napari_sam2.masks.stored_masks import Array
 from sam2_core.scoring.ground_truth import Mask, bounding_box, evenly
 from sam2_core.scoring.metrics import object_means
 
@@ -26,7 +27,6 @@ _LEAST_SIDE_PX = 24
 _GAP, _CAPTION = 4, 16
 _TRUTH, _FOUND, _BOTH = (60, 230, 90), (255, 70, 230), (255, 255, 255)
 
-Array = np.ndarray[Any, Any]
 Key = TypeVar("Key", int, tuple[str, int])
 
 
@@ -79,7 +79,7 @@ def still_panels(stills: Iterable[Still], results: Sequence[StillResult], prompt
             if key[0] == still.name:
                 caption = f"{name}: {key[1]}, {found[key].ious[prompt]:.2f}"
                 truth = still.labels == key[1]
-                panels[name].append(Panel(still.image, truth, found[key].mask.on(size), caption))
+                panels[name].append(Panel(still.image, truth, found[key].mask.placed(size), caption))
     return [row for row in panels.values() if row]
 
 
@@ -113,7 +113,7 @@ def _panel(task: MovieTask, run: MovieRun, object_id: int, frame: int, caption: 
     truth = task.truth[frame] == object_id
     score = run.scores[object_id, frame].iou
     said = "gone" if score is None else f"{score:.2f}"
-    found = run.masks[object_id, frame].on((truth.shape[0], truth.shape[1]))
+    found = run.masks[object_id, frame].placed((truth.shape[0], truth.shape[1]))
     return Panel(task.movie[frame], truth, found, f"{caption}, frame {frame}: {said}")
 
 

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from napari_sam2.evaluation.baseline import ClassicalFrame, region_under
-from napari_sam2.evaluation.found_mask import FoundMask
 from napari_sam2.evaluation.timing import Stopwatch
+from napari_sam2.masks.stored_masks import Array, StoredMask
 from sam2_core.scoring.clicks import corrective_click
 from sam2_core.scoring.ground_truth import Mask, Target, still_targets, typical_diameter
 from sam2_core.scoring.metrics import iou
@@ -25,8 +25,6 @@ from sam2_core.windowed.window import Window, cut, paste, usual_span, window_at,
 
 CLICKS = 3
 PROMPTS = ("click", "box", "clicks3")
-
-Array = np.ndarray[Any, Any]
 
 
 class ImagePredictor(Protocol):
@@ -85,7 +83,7 @@ class StillResult:
     object_id: int
     ious: dict[str, float]
     seconds: dict[str, float]
-    mask: FoundMask
+    mask: StoredMask
 
 
 def evaluate_still(
@@ -95,20 +93,10 @@ def evaluate_still(
     most: int | None = None,
     span: float | None = None,
 ) -> Iterator[StillResult]:
-    """Yield the result of every judged object of a still; the baseline is not among the prompts.
+    """Yield the result of every judged object of a still, after each of the prompts.
 
-    Parameters
-    ----------
-    predictor
-        An image predictor.
-    still
-        Image and truth.
-    prompts
-        Which of "click", "box", "clicks3".
-    most
-        At most so many objects, evenly picked; all where None.
-    span
-        Share of the window's side that a typical object takes; by the size of the model's input where None.
+    most: at most so many objects, evenly picked; all where None. span: share of the window's side that a typical object
+    takes; by the size of the model's input where None.
     """
     span = span or usual_span(predictor.image_size)
     targets = still_targets(still.labels, most)
@@ -128,7 +116,7 @@ def evaluate_still(
             paste(found, window, masks[prompt])
             seconds[prompt] = encoding.seconds + watch.seconds
         ious = {prompt: iou(truth, mask) for prompt, mask in masks.items()}
-        yield StillResult(still.name, target.object_id, ious, seconds, FoundMask.of(masks[prompts[0]]))
+        yield StillResult(still.name, target.object_id, ious, seconds, StoredMask.of_mask(masks[prompts[0]]))
 
 
 def baseline_still(still: Still, most: int | None = None) -> list[float]:

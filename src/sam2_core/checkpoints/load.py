@@ -33,26 +33,6 @@ _NAMED = 3  # how many keys of each kind an error spells out
 
 
 @dataclass(frozen=True, slots=True)
-class KeyDifference:
-    """How the tensors of a file differ from those that a model has.
-
-    missing: keys that the model has and the file lacks; left_over: the other way round;
-    misshapen: ``key: file shape, model shape`` of those with another shape.
-    """
-
-    missing: tuple[str, ...]
-    left_over: tuple[str, ...]
-    misshapen: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.missing or self.left_over or self.misshapen)
-
-    def __str__(self) -> str:
-        kinds = {"missing": self.missing, "left over": self.left_over, "of another shape": self.misshapen}
-        return "; ".join(f"{len(keys)} {kind} ({_first(keys)})" for kind, keys in kinds.items() if keys)
-
-
-@dataclass(frozen=True, slots=True)
 class OpenedModel:
     """A model as it was read: the configuration that fits, its tensors by their keys, and the file they came from."""
 
@@ -138,25 +118,25 @@ def load_checkpoint(model: nn.Module, path: str | Path) -> None:
 
 def fit(model: nn.Module, state_dict: Mapping[str, Tensor], path: str | Path) -> None:
     """Copy tensors that were read from `path` into `model`, as `load_checkpoint` does."""
-    difference = compare_keys(model.state_dict(), state_dict)
+    difference = _difference(model.state_dict(), state_dict)
     if difference:
         raise CheckpointError(f"{path} does not fit this model: {difference}. {_advice(state_dict)}")
     model.load_state_dict(state_dict, strict=True)
     logger.info("loaded %d tensors from %s", len(state_dict), path)
 
 
-def compare_keys(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> KeyDifference:
-    """What is missing, left over and of another shape in `found`, each in the order of its own mapping."""
-    misshapen = (
-        f"{key}: {tuple(found[key].shape)} in the file, {tuple(tensor.shape)} in the model"
-        for key, tensor in expected.items()
-        if key in found and found[key].shape != tensor.shape
-    )
-    return KeyDifference(
-        missing=tuple(key for key in expected if key not in found),
-        left_over=tuple(key for key in found if key not in expected),
-        misshapen=tuple(misshapen),
-    )
+def _difference(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """Return what is missing, left over and of another shape in `found`, empty where nothing is."""
+    kinds = {
+        "missing": [key for key in expected if key not in found],
+        "left over": [key for key in found if key not in expected],
+        "of another shape": [
+            f"{key}: {tuple(found[key].shape)} in the file, {tuple(tensor.shape)} in the model"
+            for key, tensor in expected.items()
+            if key in found and found[key].shape != tensor.shape
+        ],
+    }
+    return "; ".join(f"{len(keys)} {kind} ({_first(keys)})" for kind, keys in kinds.items() if keys)
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
@@ -223,7 +203,7 @@ def _tensors_of(content: object, path: Path) -> dict[str, Tensor]:
     wrong = [str(key) for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
     if wrong:
         raise CheckpointError(
-            f"{path} is no checkpoint of a model: {len(wrong)} entries are no tensors ({_first(tuple(wrong))}); "
+            f"{path} is no checkpoint of a model: {len(wrong)} entries are no tensors ({_first(wrong)}); "
             'expected {"model": tensors} or the tensors themselves'
         )
     return dict(content)
@@ -255,5 +235,5 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _first(keys: tuple[str, ...]) -> str:
+def _first(keys: list[str]) -> str:
     return ", ".join(keys[:_NAMED]) + (", ..." if len(keys) > _NAMED else "")

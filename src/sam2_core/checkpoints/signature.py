@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
@@ -30,27 +29,8 @@ class Shaped(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """The sizes of a model that its tensors show.
-
-    stages: blocks of each trunk stage; background: height and width of the trunk's background position table;
-    temporal_pointers and absent_memory: the two groups of tensors that 2.1 has and 2.0 has not; detail_branch: our own.
-    """
-
-    embed_dim: int
-    stages: tuple[int, ...]
-    background: tuple[int, ...]
-    d_model: int
-    mem_dim: int
-    num_maskmem: int
-    memory_layers: int
-    memory_feedforward: int
-    decoder_layers: int
-    decoder_mlp: int
-    temporal_pointers: bool
-    absent_memory: bool
-    detail_branch: bool
+Signature = dict[str, int | tuple[int, ...]]
+"""The sizes of a model that its tensors show, by name; the last three are groups of tensors that are there or not."""
 
 
 def infer_config(state_dict: Mapping[str, Shaped]) -> str | None:
@@ -58,8 +38,9 @@ def infer_config(state_dict: Mapping[str, Shaped]) -> str | None:
 
     Returns the official spelling, e.g. ``configs/sam2.1/sam2.1_hiera_t.yaml``; the first of several that agree.
     """
-    found = signature_of_tensors(state_dict)
-    if found is None:
+    try:
+        found = signature_of_tensors(state_dict)
+    except (KeyError, IndexError):  # a tensor that every SAM 2 has is missing, or has too few axes
         return None
     return next((name for name in config_names() if signature_of_config(load_config(name)) == found), None)
 
@@ -83,15 +64,8 @@ def signature_of_config(config: ModelConfig) -> Signature:
     )
 
 
-def signature_of_tensors(state_dict: Mapping[str, Shaped]) -> Signature | None:
-    """The signature of a state dict, None if it is not one of a SAM 2 model."""
-    try:
-        return _signature_of_tensors(state_dict)
-    except (KeyError, IndexError):  # a tensor that every SAM 2 has is missing, or has too few axes
-        return None
-
-
-def _signature_of_tensors(state_dict: Mapping[str, Shaped]) -> Signature:
+def signature_of_tensors(state_dict: Mapping[str, Shaped]) -> Signature:
+    """The signature that the tensors of a SAM 2 model have."""
     position = state_dict["image_encoder.trunk.pos_embed"].shape  # (1, C, h, w)
     memory_times = state_dict["maskmem_tpos_enc"].shape  # (num_maskmem, 1, 1, mem_dim)
     return Signature(

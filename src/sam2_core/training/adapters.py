@@ -1,7 +1,7 @@
 """Which weights a fine-tuning may change: whole parts of a model, or small low-rank adapters on its attentions.
 
 Order: `choose_parts` freezes a model but for one part (and, for `adapters`, inserts them) -> `training_mode` before
-each step -> `plain_state_dict` or `merge_adapters`, which give weights in the official layout again.
+each step -> `plain_state_dict`, which gives weights in the official layout again.
 
 An adapter adds ``up @ down`` (rank r) to the weight of a projection; ``up`` starts at zero, so that an adapted model
 begins as the model that it was. The sum is taken of the weights, not of the outputs: the merged weights are bit for
@@ -121,14 +121,6 @@ def add_adapters(model: Sam2Model, rank: int = 8, seed: int = 0) -> tuple[str, .
             update = LowRankUpdate(layer.weight.detach(), rank, source)
             parametrize.register_parametrization(layer, "weight", update)
     return tuple(name for name, _ in layers)
-
-
-def merge_adapters(model: Sam2Model) -> int:
-    """How many adapters were turned into plain weights; the model gives the same answers as before."""
-    adapted = [layer for _, layer in attention_projections(model) if parametrize.is_parametrized(layer, "weight")]
-    for layer in adapted:
-        parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
-    return len(adapted)
 
 
 def plain_state_dict(model: Sam2Model) -> dict[str, Tensor]:

@@ -11,7 +11,6 @@ import multiprocessing
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,14 +23,8 @@ from sam2_core.training.recipes import Recipe, Task
 AHEAD_PER_WORKER = 3
 
 
-@dataclass(frozen=True, slots=True)
-class _Parcel:
-    """A batch as it travels between processes: images uint8, labels uint16."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint16]
-    ids: NDArray[np.int64]
-    image_index: NDArray[np.int64]
+_Parcel = tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[np.int64], NDArray[np.int64]]
+"""A batch as it travels between processes: images, labels, ids and image index."""
 
 
 def draw_step(pack: TrainingPack, recipe: Recipe, step: int) -> tuple[Task, ClipBatch]:
@@ -70,12 +63,10 @@ def _start(pack: TrainingPack, recipe: Recipe) -> None:
 def _drawn_elsewhere(step: int) -> tuple[Task, _Parcel]:
     task, batch = draw_step(*_SOURCE[0], step)
     images = (batch.images * 255.0).round().to(torch.uint8).numpy()
-    return task, _Parcel(images, batch.labels.numpy().astype(np.uint16), batch.ids.numpy(), batch.image_index.numpy())
+    return task, (images, batch.labels.numpy().astype(np.uint16), batch.ids.numpy(), batch.image_index.numpy())
 
 
 def _unpacked(future: Future[tuple[Task, _Parcel]]) -> tuple[Task, ClipBatch]:
-    task, parcel = future.result()
-    images, labels = torch.from_numpy(parcel.images).float() / 255.0, parcel.labels.astype(np.int64)
-    return task, ClipBatch(
-        images, torch.from_numpy(labels), torch.from_numpy(parcel.ids), torch.from_numpy(parcel.image_index)
-    )
+    task, (images, labels, ids, image_index) = future.result()
+    seen, named = torch.from_numpy(images).float() / 255.0, torch.from_numpy(labels.astype(np.int64))
+    return task, ClipBatch(seen, named, torch.from_numpy(ids), torch.from_numpy(image_index))

@@ -17,33 +17,20 @@ from sam2_core.training.clips import ClipSettings
 from sam2_core.training.recipes import Phase, Recipe, Task
 from sam2_core.training.steps import PromptSettings
 
-STILL_GROUPS = {
-    "nuclei": 0.9,
-    "phase": 1.7,
-    "phase pasted": 0.0,  # from the second run on
-    "synthetic fluorescence": 0.15,
-    "synthetic phase": 0.35,
-    "synthetic dic": 0.25,
-    "everyday fluorescence": 0.1,
-    "everyday phase": 0.2,
-    "everyday dic": 0.2,
-    "colony phase": 0.6,
-    "colony dic": 0.1,
-    "tissue fluorescence": 0.0,  # from the last phase of the first run on
-}
-CLIP_GROUPS = {
-    "nuclei": 0.5,
-    "phase": 1.1,
-    "phase pasted": 0.0,  # from the second run on
-    "synthetic fluorescence": 0.3,
-    "synthetic phase": 0.5,
-    "synthetic dic": 0.3,
-    "everyday fluorescence": 0.5,
-    "everyday phase": 0.6,
-    "everyday dic": 0.5,
-    "colony phase": 0.9,
-    "colony dic": 0.2,
-    "tissue fluorescence": 0.0,  # from the last phase of the first run on
+# share of each group in stills and in clips
+GROUPS = {
+    "nuclei": (0.9, 0.5),
+    "phase": (1.7, 1.1),
+    "phase pasted": (0.0, 0.0),  # from the second run on
+    "synthetic fluorescence": (0.15, 0.3),
+    "synthetic phase": (0.35, 0.5),
+    "synthetic dic": (0.25, 0.3),
+    "everyday fluorescence": (0.1, 0.5),
+    "everyday phase": (0.2, 0.6),
+    "everyday dic": (0.2, 0.5),
+    "colony phase": (0.6, 0.9),
+    "colony dic": (0.1, 0.2),
+    "tissue fluorescence": (0.0, 0.0),  # from the last phase of the first run on
 }
 HALOED = ("phase", "phase pasted", "colony phase")
 INVERTING = dict.fromkeys(HALOED, 0.08)  # halos are bright: what is inverted is another thing
@@ -73,8 +60,15 @@ class Emphasis(NamedTuple):
     box_noise: tuple[float, ...] = (0.01, 0.08)
 
 
-EVERYTHING = Emphasis(STILL_GROUPS, CLIP_GROUPS, augmentation=1.0, box=0.25)
-ADHERENT = Emphasis(STILL_GROUPS | {"phase": 4.0}, CLIP_GROUPS | {"phase": 2.0}, augmentation=0.6, box=0.35)
+EVERYTHING = Emphasis(
+    stills={group: still for group, (still, _) in GROUPS.items()},
+    clips={group: clip for group, (_, clip) in GROUPS.items()},
+    augmentation=1.0,
+    box=0.25,
+)
+ADHERENT = EVERYTHING._replace(
+    stills=EVERYTHING.stills | {"phase": 4.0}, clips=EVERYTHING.clips | {"phase": 2.0}, augmentation=0.6, box=0.35
+)
 WITH_TISSUE = ADHERENT._replace(
     stills=ADHERENT.stills | {"tissue fluorescence": 0.9}, clips=ADHERENT.clips | {"tissue fluorescence": 0.8}
 )

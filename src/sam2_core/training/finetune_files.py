@@ -95,7 +95,6 @@ def write_files(run: Finetuning, story: ModelStory, kind: FileKind = "safetensor
 
 def model_card(run: Finetuning, story: ModelStory, curve_name: str) -> str:
     """The card as Markdown."""
-    before, best = run.before.scores, run.best.scores
     verdict = (
         f"The best weights are those after step {run.best.step}."
         if run.best.step
@@ -106,20 +105,17 @@ def model_card(run: Finetuning, story: ModelStory, curve_name: str) -> str:
         f"Fine-tuned from `{story.base}` on {datetime.now(UTC):%Y-%m-%d}. Use it by its name: "
         f"`napari-sam2 track STACK --prompts PROMPTS --out LABELS --model {story.name}`.",
         "## Scores on the held-out frames",
-        _table(
-            ["", "base model", "this model"],
-            [
-                ["IoU after one click", _number(before.click), _number(best.click)],
-                ["IoU when followed", _number(before.tracked), _number(best.tracked)],
-            ],
-        ),
+        _table(["", "base model", "this model"], score_rows(run)),
         verdict + " Held-out frames come from the same stack: on other movies expect less, and look at the masks.",
         "## Data",
         _list(_data_facts(run, story)),
         "## Training",
         _list(_training_facts(run, story)),
         f"![curve]({curve_name})",
-        _table(["step", "loss", "IoU click", "IoU followed"], [_look_row(look) for look in run.looks]),
+        _table(
+            ["step", "loss", "IoU click", "IoU followed"],
+            [look_row(look.step, look.loss, look.scores) for look in run.looks],
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -171,8 +167,18 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _look_row(look: HeldOutLook) -> list[str]:
-    return [str(look.step), _number(look.loss), _number(look.scores.click), _number(look.scores.tracked)]
+def look_row(step: int, loss: float | None, scores: Scores) -> list[str]:
+    """One look at the held-out frames as the cells of a table: step, loss, IoU after a click and when followed."""
+    return [str(step), _number(loss), _number(scores.click), _number(scores.tracked)]
+
+
+def score_rows(run: Finetuning) -> list[list[str]]:
+    """The scores of the base model and of the best weights as rows of a table."""
+    before, best = run.before.scores, run.best.scores
+    return [
+        ["IoU after one click", _number(before.click), _number(best.click)],
+        ["IoU when followed", _number(before.tracked), _number(best.tracked)],
+    ]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

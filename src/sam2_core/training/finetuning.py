@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +30,7 @@ from sam2_core.training.batches import draw_step
 from sam2_core.training.clip_windows import WindowSettings
 from sam2_core.training.clips import ClipSettings
 from sam2_core.training.descent import descend, prompt_generator
-from sam2_core.training.held_out_scores import HeldOutFrames, Scores, ScoreSettings, is_better
+from sam2_core.training.held_out_scores import HeldOutFrames, Scores, ScoreSettings
 from sam2_core.training.labelled_stack import LabelledStack
 from sam2_core.training.recipes import Phase, Recipe, Task
 from sam2_core.training.steps import PromptSettings, clip_losses
@@ -168,7 +168,7 @@ class Finetuning:
         scores = self.held_out.scores(self.model)
         self._set_trained(current)
         loss = round(float(np.mean(self._losses)), 4) if self._losses else None
-        improved = not self.looks or is_better(scores, self.best.scores)
+        improved = not self.looks or scores.mean > self.best.scores.mean
         if improved:
             self.best_weights = {name: value.clone() for name, value in self.average.items()}
         self.looks.append(HeldOutLook(self.step, loss, scores))
@@ -292,14 +292,7 @@ def _tasks(data: LabelledStack, settings: FinetuneSettings, size: int) -> tuple[
     """Stills with clicks and boxes; for movies, and for the memory, clips as well (of stills: set in motion)."""
     window = WindowSettings(size, span=window_span(data))
     batch = ClipSettings(window, clips=settings.clips, objects=settings.objects, augmentation=settings.augmentation)
-    short = ClipSettings(
-        window,
-        clips=max(settings.clips // 4, 1),
-        frames=max(settings.frames, 2),
-        objects=settings.objects,
-        motion=0.7,
-        augmentation=settings.augmentation,
-    )
+    short = replace(batch, clips=max(settings.clips // 4, 1), frames=max(settings.frames, 2), motion=0.7)
     still = Task("prompts", batch, PromptSettings({"click": 0.7, "box": 0.3}, corrections=1))
     clip = Task("prompts", short, PromptSettings({"click": 0.6, "box": 0.2, "mask": 0.2}, corrections=1))
     if settings.train == "memory":

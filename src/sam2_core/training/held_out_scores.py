@@ -9,7 +9,6 @@ depends on the labels alone.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,8 +115,3 @@ def _close_up(held_out: Record) -> tuple[slice, slice]:
 def _around(centre: float, side: int, length: int) -> slice:
     start = min(max(round(centre - side / 2), 0), max(length - side, 0))
     return slice(start, start + side)
-
-
-def is_better(scores: Scores, best: Scores) -> bool:
-    """Whether weights with these scores replace the best so far."""
-    return math.isfinite(scores.mean) and scores.mean > best.mean

@@ -25,12 +25,11 @@ from scipy import ndimage
 
 from sam2_core.errors import StackError
 from sam2_core.scoring.ground_truth import LEAST_AREA_PX, evenly, median_diameter
-from sam2_core.training.pack import MAX_DIAMETER_PX, Record, RecordInfo, TrainingPack
+from sam2_core.training.pack import GRAY_WEIGHTS, MAX_DIAMETER_PX, Record, RecordInfo, TrainingPack, stretched
 
 logger = logging.getLogger(__name__)
 
 Kind = Literal["auto", "movie", "stills"]
-GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 CONTRAST_PERCENTILES = (0.1, 99.9)
 SAME_OBJECT_SHARE = 0.5  # of the pixels labelled on two frames in a row: with more of equal value it is a movie
 _SAMPLED_FRAMES, _SAMPLED_PIXELS = 16, 250_000
@@ -202,7 +201,7 @@ def _record(images: StackFrames, frames: Sequence[int], planes: Sequence[NDArray
     factor = min(1.0, MAX_DIAMETER_PX / diameter)
     low, high = _contrast(images, frames)
     size = (max(round(planes[0].shape[1] * factor), 1), max(round(planes[0].shape[0] * factor), 1))
-    shrunk = [_resized(_stretched(gray(images[frame]), low, high), size, Image.Resampling.BOX) for frame in frames]
+    shrunk = [_resized(stretched(gray(images[frame]), low, high), size, Image.Resampling.BOX) for frame in frames]
     labels = [_resized(plane.astype(np.int32), size, Image.Resampling.NEAREST).astype(np.uint16) for plane in planes]
     shape, source = (len(frames), size[1], size[0]), (planes[0].shape[0], planes[0].shape[1])
     info = RecordInfo("labelled", "stack", shape, diameter * factor, source)
@@ -224,12 +223,7 @@ def _contrast(images: StackFrames, frames: Sequence[int]) -> tuple[float, float]
         step = max(1, int((plane.size / _SAMPLED_PIXELS) ** 0.5))
         samples.append(plane[::step, ::step].ravel())
     low, high = np.percentile(np.concatenate(samples), CONTRAST_PERCENTILES)
-    return float(low), float(max(high, low + 1e-6))
-
-
-def _stretched(plane: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
-    stretched: NDArray[np.uint8] = np.round(np.clip((plane - low) / (high - low), 0.0, 1.0) * 255.0).astype(np.uint8)
-    return stretched
+    return float(low), float(high)
 
 
 def _resized(plane: NDArray[Any], size: tuple[int, int], resampling: Image.Resampling) -> NDArray[Any]:

@@ -26,7 +26,7 @@ from sam2_core.errors import StackError
 from sam2_core.scoring.ground_truth import median_diameter
 
 MAX_DIAMETER_PX = 48.0
-_GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,15 @@ def to_gray_u8(images: NDArray[np.generic], low: float = 0.1, high: float = 99.9
     """
     values = np.asarray(images, dtype=np.float32)
     if values.shape[-1] in (3, 4):
-        values = values[..., :3] @ _GRAY_WEIGHTS  # (..., H, W)
-    bottom, top = np.percentile(values, [low, high])
+        values = values[..., :3] @ GRAY_WEIGHTS  # (..., H, W)
+    return stretched(values, *np.percentile(values, [low, high]))
+
+
+def stretched(values: NDArray[np.float32], bottom: float, top: float) -> NDArray[np.uint8]:
+    """Values as uint8: 0 from `bottom` down, 255 from `top` up."""
     scaled = (values - bottom) / max(float(top - bottom), 1e-6)
-    stretched: NDArray[np.uint8] = np.round(np.clip(scaled, 0.0, 1.0) * 255.0).astype(np.uint8)
-    return stretched
+    whole: NDArray[np.uint8] = np.round(np.clip(scaled, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return whole
 
 
 def pack_record(group: str, name: str, images: NDArray[np.generic], labels: NDArray[np.integer]) -> Record | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -137,16 +137,10 @@ class Trainer:
 
 
 def _parameter_groups(modules: list[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
-    named = [(name, value) for module in modules for name, value in module.named_parameters()]
-    return [
-        {"params": list(_chosen(named, decayed=True)), "weight_decay": weight_decay},
-        {"params": list(_chosen(named, decayed=False)), "weight_decay": 0.0},
-    ]
-
-
-def _chosen(named: list[tuple[str, nn.Parameter]], decayed: bool) -> Iterator[nn.Parameter]:
-    """Matrices and kernels are decayed; biases, norms, tables of embeddings and positions are not."""
-    for name, value in named:
-        table = any(word in name for word in ("embed", "token", "tpos", "no_obj", "no_mem", "gamma"))
-        if (value.ndim >= 2 and not table) == decayed:
-            yield value
+    """Matrices and kernels, which are decayed; then biases, norms, tables of embeddings and positions."""
+    decayed: list[nn.Parameter] = []
+    kept: list[nn.Parameter] = []
+    for name, value in (named for module in modules for named in module.named_parameters()):
+        is_table = any(word in name for word in ("embed", "token", "tpos", "no_obj", "no_mem", "gamma"))
+        (kept if value.ndim < 2 or is_table else decayed).append(value)
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]

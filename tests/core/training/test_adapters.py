@@ -12,7 +12,6 @@ from sam2_core.training.adapters import (
     add_adapters,
     attention_projections,
     choose_parts,
-    merge_adapters,
     plain_state_dict,
     training_mode,
 )
@@ -84,10 +83,6 @@ def test_merged_weights_give_the_same_answers_under_the_official_keys(tiny_model
     copied = tiny_model()
     copied.load_state_dict(plain_state_dict(model), strict=True)
     assert torch.equal(answers(copied), adapted)
-    assert merge_adapters(model) == len(list(attention_projections(model)))
-    assert set(model.state_dict()) == set(keys)
-    assert torch.equal(answers(model), adapted)
-    assert merge_adapters(model) == 0
 
 
 def test_adapting_twice_keeps_what_was_learned(tiny_model):
