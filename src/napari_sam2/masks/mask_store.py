@@ -21,15 +21,7 @@ Change = tuple[MaskChange, ...]
 
 
 class MaskStore:
-    """Masks of objects on the frames of one movie.
-
-    Parameters
-    ----------
-    size
-        (height, width) of a frame.
-    frame_count
-        Frames of the movie.
-    """
+    """Masks of objects on the frames of one movie, whose `size` is (height, width)."""
 
     def __init__(self, size: tuple[int, int], frame_count: int) -> None:
         self.size = size
@@ -87,8 +79,6 @@ class MaskStore:
 
         Parameters
         ----------
-        frame
-            Which one.
         objects
             Ids of those that take part; the others neither show nor take pixels. All where None.
         overlaps
