@@ -50,7 +50,7 @@ def test_a_daughter_with_another_parent_is_no_daughter_any_more(family):
 
 
 def test_prompts_change_nothing_of_it(family):
-    new = family.with_prompt(Prompt(9, 1, ((1.0, 1.0),), (1,))).without_prompt((1, 0))
+    new = family.with_prompts({(9, 1): Prompt(9, 1, ((1.0, 1.0),), (1,)), (1, 0): None})
     assert (new.divisions, new.events) == (family.divisions, family.events)
 
 

@@ -123,7 +123,7 @@ def test_a_run_whose_prompts_were_changed_since_is_over(tmp_path, saved):
         saver.begin_run(REQUEST, saved.document)
         saver.put([], FrameDone("forward", 0))
         saver.snapshot(Memory(), FrameDone("forward", 0))
-        saver.save_document(saved.document.without_prompt((1, 0)))
+        saver.save_document(saved.document.with_prompts({(1, 0): None}))
     assert load_session(tmp_path / "a.sam2").run is None
     saver, back = Autosaver.open(tmp_path / "a.sam2")
     with saver:

@@ -84,8 +84,8 @@ def test_another_stack_in_the_place_of_the_first_is_noticed(tmp_path, saved, rng
 def test_saving_again_leaves_no_old_files(tmp_path, saved, document):
     folder = tmp_path / "a.sam2"
     save_session(folder, saved)
-    save_session(folder, replace(saved, document=document.without_prompt((3, 2))))
-    save_session(folder, replace(saved, document=document.without_prompt((3, 2)), masks=saved.masks[:2]))
+    save_session(folder, replace(saved, document=document.with_prompts({(3, 2): None})))
+    save_session(folder, replace(saved, document=document.with_prompts({(3, 2): None}), masks=saved.masks[:2]))
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert names == [".lock", "masks-000003.log", "session.json", "session.previous.json"]
     assert len(load_session(folder).masks) == 2

@@ -59,7 +59,7 @@ def test_painted_masks_stay_and_a_gap_does_not_end_the_leg():
 def test_taking_away_a_prompt_turns_its_mask_stale_and_the_last_one_takes_all():
     masks = stored("pfpff")
     both = Document.of([Prompt(1, frame, ((3.0, 3.0),), (1,)) for frame in (0, 2)])
-    one, none = both.without_prompt((1, 2)), both.without_prompt((1, 2)).without_prompt((1, 0))
+    one, none = both.with_prompts({(1, 2): None}), both.with_prompts({(1, 2): None}).with_prompts({(1, 0): None})
     follow(difference(both, one), one, masks)
     assert statuses(masks) == "ptsss"
     follow(difference(one, none), none, masks)

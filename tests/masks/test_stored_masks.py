@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask, frames_of
+from napari_sam2.masks.stored_masks import STEPS_PER_LOGIT, MaskChange, MaskStatus, StoredMask, frames_of
 from sam2_core.errors import PromptError
 
 
@@ -21,9 +21,9 @@ def test_the_mask_is_kept_exactly_and_the_logits_to_a_quarter():
     cut = logits[rows, columns]
     np.testing.assert_array_equal(stored.mask(), cut > 0)
     assert np.count_nonzero(stored.mask()) == np.count_nonzero(logits > 0)
-    kept, given = stored.logits()[cut > 0], cut[cut > 0]
+    kept, given = (stored.codes() / STEPS_PER_LOGIT)[cut > 0], cut[cut > 0]
     assert np.abs(kept - given).max() <= 0.25
-    assert (stored.logits()[cut <= 0] == 0).all()
+    assert ((stored.codes() / STEPS_PER_LOGIT)[cut <= 0] == 0).all()
     assert (stored.status, stored.score, stored.leg) == (MaskStatus.tracked, 7.5, "forward")
 
 
@@ -34,7 +34,7 @@ def test_the_box_is_as_small_as_the_mask():
     assert stored.box_yx == (12, 23, 13, 26)
     assert stored.shape == (1, 3)
     assert stored.mask().tolist() == [[True, False, True]]
-    assert stored.logits().tolist() == [[0.25, 0.0, 31.75]]
+    assert (stored.codes() / STEPS_PER_LOGIT).tolist() == [[0.25, 0.0, 31.75]]
 
 
 def test_infinite_logits_and_holes_are_kept_and_what_is_no_number_is_outside():
@@ -90,7 +90,7 @@ def test_two_masks_become_one_with_the_higher_logit():
     both = StoredMask.united(first, second)
     np.testing.assert_array_equal(both.placed((9, 9)), first.placed((9, 9)) | second.placed((9, 9)))
     assert both.box_yx == (2, 2, 6, 7)
-    assert both.logits()[2, 1] == 5.0
+    assert both.codes()[2, 1] / STEPS_PER_LOGIT == 5.0
     assert (both.status, both.score, both.leg) == (MaskStatus.edited, 3.0, "forward")
 
 

@@ -10,7 +10,7 @@ from napari_sam2.session.history import History, Step
 
 def step(text: str, changes: tuple[MaskChange, ...] = ()) -> Step:
     before = Document()
-    return Step(before, before.with_prompt(Prompt(1, 0, ((1.0, 1.0),), (1,))), changes, text)
+    return Step(before, before.with_prompts({(1, 0): Prompt(1, 0, ((1.0, 1.0),), (1,))}), changes, text)
 
 
 def test_steps_come_back_in_order_and_can_be_made_again():

@@ -78,7 +78,7 @@ def test_an_edit_is_handed_to_be_saved_before_it_is_told(session, tmp_path):
     saved = []
 
     def read(diff):
-        session._autosave.flush()
+        session.saving.queue.flush()
         saved.append(len(json.loads((folder / "session.json").read_text())["prompts"]))
 
     session.events.document_changed.connect(read)

@@ -121,7 +121,7 @@ def test_a_killed_process_loses_at_most_the_frame_in_work(movie, tmp_path):
         session.save({str(tmp_path / "work.sam2")!r})
         for update in session.propagate():
             if update.leg == "forward" and update.frame_index == 25:
-                session._autosave.flush()
+                session.saving.queue.flush()
                 os.kill(os.getpid(), signal.SIGKILL)
     """
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env=os.environ, check=False)
@@ -159,7 +159,7 @@ def test_what_autosaving_cannot_write_is_told(movie, tmp_path):
     session = Session.open(movie, predictor=DiscPredictor())
     session.add_points(1, 0, [(10, 10)])
     folder = session.save(tmp_path / "work.sam2")
-    saver = session._autosave.saver
+    saver = session.saving.queue.saver
 
     def full(*args):
         raise StackError("the disk is full")

@@ -79,12 +79,8 @@ class Document:
         known = {info.object_id: info for info in objects}
         return cls({}, known).with_prompts({(one.object_id, one.frame): one for one in gathered(prompts)})
 
-    def with_prompt(self, prompt: Prompt) -> Document:
-        """Return the document in which this is all that is said about the object on the frame."""
-        return self.with_prompts({(prompt.object_id, prompt.frame): prompt})
-
     def with_prompts(self, changes: Mapping[PromptKey, Prompt | None]) -> Document:
-        """Return the document after many changes of prompts; None takes a prompt away, if it is there.
+        """Return the document in which this is all that is said under these keys; None takes a prompt away.
 
         Raises
         ------
@@ -95,22 +91,6 @@ class Document:
         for object_id in prompts.object_ids:
             objects.setdefault(object_id, ObjectInfo(object_id))
         return replace(self, prompts=prompts, objects=objects)
-
-    def without_prompt(self, key: PromptKey) -> Document:
-        """Return the document without that prompt; the object stays.
-
-        Raises
-        ------
-        PromptError
-            If there is no such prompt.
-        """
-        if key not in self.prompts:
-            object_id, frame = key
-            raise PromptError(
-                f"frame {frame} has no prompt for object {object_id}; it has some on frames "
-                f"{sorted(self.prompts_of(object_id))}."
-            )
-        return self.with_prompts({key: None})
 
     def with_object(self, info: ObjectInfo) -> Document:
         """Return the document with this said about the object, which is new or known.

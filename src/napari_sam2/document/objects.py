@@ -6,6 +6,7 @@ An object's id is its label value and never changes; its colour follows from the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from napari_sam2.document.prompt import LARGEST_ID
 from sam2_core.errors import PromptError
@@ -28,6 +29,8 @@ class ObjectInfo:
     parent
         Object id that it came from by division, or None.
     """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     object_id: int
     name: str = ""

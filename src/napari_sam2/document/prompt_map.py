@@ -14,8 +14,6 @@ from sam2_core.errors import PromptError
 PromptKey = tuple[int, int]
 """(object_id, frame)."""
 
-_NOTHING: Mapping[int, Prompt] = {}
-
 
 class PromptMap(Mapping[PromptKey, Prompt]):
     """(object_id, frame) -> prompt, ascending.
@@ -33,13 +31,7 @@ class PromptMap(Mapping[PromptKey, Prompt]):
 
     @classmethod
     def of(cls, prompts: Mapping[PromptKey, Prompt]) -> PromptMap:
-        """Return the map of prompts by key.
-
-        Raises
-        ------
-        PromptError
-            If a prompt stands under another key than its own.
-        """
+        """Return the map of prompts by key; see `changed`."""
         return prompts if isinstance(prompts, cls) else cls({}).changed(prompts)
 
     def __getitem__(self, key: PromptKey) -> Prompt:
@@ -58,7 +50,7 @@ class PromptMap(Mapping[PromptKey, Prompt]):
 
     def of_object(self, object_id: int) -> Mapping[int, Prompt]:
         """Return the prompts of an object by frame, ascending; empty without any."""
-        return self._by_object.get(object_id, _NOTHING)
+        return self._by_object.get(object_id, {})
 
     def changed(self, changes: Mapping[PromptKey, Prompt | None]) -> PromptMap:
         """Return the map after changes; None takes a prompt away, if it is there.

@@ -49,14 +49,6 @@ class KeptSnapshot(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class EngineSnapshot:
-    """The predictor's tensors; its own `meta` under "predictor", what the engine knows of it beside that."""
-
-    tensors: Mapping[str, Tensor | npt.NDArray[np.generic]]
-    meta: Mapping[str, Json]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Restored:
     """A snapshot to go on from, and the document that the state was brought to before it was taken."""
 
@@ -64,8 +56,9 @@ class Restored:
     document: Document
 
 
-OnSnapshot = Callable[[EngineSnapshot, str, int], None]
-"""Called on the lane with a snapshot, and the leg and the frame behind which it was taken."""
+OnSnapshot = Callable[[Snapshot, str, int], None]
+"""Called on the lane with a snapshot, whose `meta` holds the predictor's own under "predictor" and beside that what the
+engine knows of it, and the leg and the frame behind which it was taken."""
 WHOLE_FRAMES = ViewRequest(ViewChoice.full, None, "")
 
 
@@ -75,11 +68,11 @@ class Engine:
     Parameters
     ----------
     load_predictor
-        Makes the predictor; called on the lane, at the first job.
+        Called on the lane, at the first job.
     movie
         Frames as the model sees them.
     look
-        What the model is to look at; a size that is not known is taken from the mask of the first prompt.
+        A size that is not known is taken from the mask of the first prompt.
     restored
         Where to go on from, if anywhere.
     """
@@ -220,7 +213,7 @@ class Engine:
             "remembered": work.remembered.to_json({(object_id, other) for object_id in one.object_ids}),
             "diameter_px": self._look.diameter_px,
         }
-        self.on_snapshot(EngineSnapshot(snapshot.tensors, meta), one.leg, frame)
+        self.on_snapshot(replace(snapshot, meta=meta), one.leg, frame)
 
     def _restore(self, restored: Restored) -> PromptedState:
         meta = restored.snapshot.meta

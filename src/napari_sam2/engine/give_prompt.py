@@ -20,12 +20,8 @@ def give_prompt(predictor: VideoPredictor, state: TrackingState, prompt: Prompt,
 
     Parameters
     ----------
-    predictor
-        A video predictor.
     state
         With the prompt's object alone, so that nothing else is read out.
-    prompt
-        All that is said of the object on the frame.
     said
         So many clicks of it were given before, and the mask and the box; nothing was where None.
 

@@ -51,10 +51,6 @@ class Span:
 
     Attributes
     ----------
-    leg
-        "forward" or "backward".
-    object_id
-        The object.
     anchor
         Prompted frame with which the leg of the object begins.
     frames
@@ -83,8 +79,6 @@ class PreviewJob:
 
     Attributes
     ----------
-    document, revision
-        What it starts with.
     known
         Masks of prompts that only take away, for an engine that does not know what they take away from.
     unshown
@@ -103,12 +97,8 @@ class PropagateJob:
 
     Attributes
     ----------
-    document, revision
-        What it starts with.
-    request
-        What was asked for.
     spans
-        What that comes to, given which masks there are.
+        What the request comes to, given which masks there are.
     resumes
         Whether it goes on with a run that was interrupted, instead of beginning one.
     known, unshown

@@ -33,19 +33,7 @@ SURE = 10.0
 
 
 class PromptedState:
-    """A state, and what was said in it.
-
-    Parameters
-    ----------
-    predictor, state
-        The predictor, and one of its states.
-    size
-        (height, width) of a frame.
-    given
-        Prompts that the state knows already.
-    remembered
-        Frames that it remembers.
-    """
+    """A state of a predictor on frames of `size` (height, width), the prompts it was given, the frames it remembers."""
 
     def __init__(
         self,

@@ -15,14 +15,12 @@ from napari_sam2.engine.jobs import Json, PropagateJob, PropagateRequest, Span
 
 @dataclass(slots=True)
 class RunInWork:
-    """A propagation that was begun and is not finished.
+    """A propagation that was begun and is not finished, on the document of a revision.
 
     Attributes
     ----------
-    request, spans
-        What was asked for, and what that comes to as a whole.
-    revision
-        Of the document that it runs on.
+    spans
+        What the request comes to as a whole.
     finished
         Leg -> frames whose masks came, in their order.
     """

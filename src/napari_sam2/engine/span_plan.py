@@ -25,17 +25,7 @@ from sam2_core.errors import PromptError
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One run of the predictor over consecutive frames for the objects that are under way there.
-
-    Attributes
-    ----------
-    leg
-        "forward" or "backward".
-    frames
-        In the order in which they are visited; not empty.
-    object_ids
-        Ascending.
-    """
+    """One run of the predictor over consecutive frames, in the order of visits, for the objects under way there."""
 
     leg: Way
     frames: range

@@ -35,8 +35,6 @@ class ViewRequest:
 
     Attributes
     ----------
-    view
-        "auto" decides by the size of the objects.
     diameter_px
         In pixels of the frame, None if nothing tells it.
     source
@@ -46,12 +44,6 @@ class ViewRequest:
     view: ViewChoice
     diameter_px: float | None
     source: str
-
-    @property
-    def settings(self) -> str:
-        """Words for the settings of a run, the same only where the view will be the same."""
-        size = "unknown" if self.diameter_px is None else f"{self.diameter_px:.6g}"
-        return f"view {self.view.value}, object diameter {size}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +78,7 @@ def view_request(view: ViewChoice, object_diameter: float | None, prompts: Seque
 
 
 def choose_view(request: ViewRequest, predictor: WholeFramePredictor, frame_size: tuple[int, int]) -> ChosenView:
-    """Return a predictor that looks at frames (height, width) as the request asks.
-
-    Parameters
-    ----------
-    request
-        What was asked for.
-    predictor
-        With its model loaded.
-    frame_size
-        (height, width) of the movie.
-    """
+    """Return a predictor that looks at frames (height, width) as the request asks; "auto" goes by the object's size."""
     from sam2_core.windowed.windowed_predictor import WindowedPredictor  # needs torch, as a predictor does
 
     height, width = frame_size

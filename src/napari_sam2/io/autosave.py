@@ -22,22 +22,16 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from napari_sam2.document.document import Document
+from napari_sam2.engine.engine import KeptSnapshot
 from napari_sam2.io.image_files import keep_images
 from napari_sam2.io.mask_log import Changes, FrameDone, LogContent, MaskLog, read_log
-from napari_sam2.io.saved_session import RunRecord, SavedSession, SnapshotLike, StackRecord
+from napari_sam2.io.saved_session import RunRecord, SavedSession, StackRecord
 from napari_sam2.io.session_document import read_document, write_document
-from napari_sam2.io.session_files import (
-    load_session,
-    locked,
-    made_folder,
-    run_fingerprint,
-    write_session,
-)
-from napari_sam2.io.snapshot_files import SnapshotPlace, remove_snapshots, write_snapshot
+from napari_sam2.io.session_files import load_session, locked, made_folder, run_fingerprint, write_session
+from napari_sam2.io.snapshot_files import remove_snapshots, write_snapshot
 from napari_sam2.stacks import Stack
 
 
@@ -144,14 +138,14 @@ class Autosaver:
             remove_snapshots(self.folder)
             basis = run_fingerprint(document, self._saved.settings)
             self._run = LogContent(request=dict(request), run_id=uuid.uuid4().hex, basis=basis)
-            self._log.begin_run(RunRecord(dict(request)), self._run.run_id, basis)
+            self._log.begin_run(self._run)
 
-    def snapshot(self, snapshot: SnapshotLike, done: FrameDone) -> None:
+    def snapshot(self, snapshot: KeptSnapshot, done: FrameDone) -> None:
         """Keep the predictor's memory as it is behind a frame of the run in work; without a run nothing is kept."""
         with self._guard:
             if self._run.run is not None:
                 self._log.sync()
-                write_snapshot(self.folder, snapshot, SnapshotPlace(self._run.run_id, done))
+                write_snapshot(self.folder, snapshot, self._run.run_id, done)
 
     def end_run(self) -> None:
         """Add that the run is over: finished, or given up for good. One that is only stopped stays in work."""
@@ -170,9 +164,7 @@ class Autosaver:
     def __enter__(self) -> Autosaver:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _forget_run(self) -> None:

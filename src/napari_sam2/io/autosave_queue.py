@@ -16,19 +16,12 @@ from napari_sam2.io.mask_log import Changes, FrameDone
 
 
 class AutosaveQueue:
-    """Calls of an `Autosaver`, made one after another on a thread of their own.
-
-    Parameters
-    ----------
-    folder
-        That the writer writes to.
-    open_saver
-        Makes the writer; the first that is called on the thread.
+    """Calls of an `Autosaver`, made one after another on a thread of their own; the first call makes it.
 
     Attributes
     ----------
     saver
-        The writer; None until it is made, or where that failed.
+        None until it is made, or where that failed.
     """
 
     def __init__(self, folder: Path, open_saver: Callable[[], Autosaver]) -> None:

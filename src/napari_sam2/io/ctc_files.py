@@ -56,12 +56,7 @@ class CtcTrack:
 def ctc_tracks(tracks: Mapping[int, Track], first_labels: Mapping[int, int]) -> tuple[CtcTrack, ...]:
     """Return the tracks without gaps whose parents have ended before, in the order in which they begin.
 
-    Parameters
-    ----------
-    tracks
-        Object id -> its track.
-    first_labels
-        Object id -> label of the first of its tracks here.
+    The first track of an object has the label that `first_labels` says.
 
     Raises
     ------

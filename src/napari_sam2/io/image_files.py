@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from napari_sam2.io.atomic import sync_folder
-from napari_sam2.io.label_files import put_in_place, remove_path
+from napari_sam2.io.label_files import new_ome_zarr, put_in_place, remove_path
 from napari_sam2.io.saved_session import StackRecord
 from napari_sam2.stacks import Stack, open_stack
 from napari_sam2.stacks.sources import ArraysAsChannels
@@ -81,31 +79,9 @@ def remove_images(folder: Path) -> None:
 
 
 def _write(path: Path, stack: Stack) -> None:
-    import zarr
-
-    group = zarr.open_group(path, mode="w", zarr_format=3)
-    chunks = tuple(size if axis in "YXS" else 1 for axis, size in zip(stack.axes, stack.shape, strict=True))
-    names = [axis.lower() for axis in stack.axes]
-    dtype = stack.dtype.newbyteorder("=")
-    array: Any = group.create_array("0", shape=stack.shape, chunks=chunks, dtype=dtype, dimension_names=names)
-    about = stack.calibration
-    scale = {"type": "scale", "scale": [float(about.scale.get(axis, 1.0)) for axis in stack.axes]}
-    axes = [_axis(axis, about.units.get(axis)) for axis in stack.axes]
-    level = {"path": "0", "coordinateTransformations": [scale]}
-    described: dict[str, Any] = {"name": stack.name, "axes": axes, "datasets": [level]}
-    channels = [{"label": name} for name in about.channel_names]
-    ome: dict[str, Any] = {"version": "0.5", "multiscales": [described]}
-    group.attrs["ome"] = ome | ({"omero": {"channels": channels}} if channels else {})
-    for index in _planes(stack):
-        array[index] = np.asarray(stack.data[index])
-
-
-def _axis(letter: str, unit: str | None) -> dict[str, str]:
-    kind = {"T": "time", "C": "channel", "S": "channel"}.get(letter, "space")
-    return {"name": letter.lower(), "type": kind} | ({"unit": unit} if unit else {})
-
-
-def _planes(stack: Stack) -> Iterator[tuple[Any, ...]]:
-    """Yield the index of each plane of a stack."""
+    channels = [{"label": name} for name in stack.calibration.channel_names]
+    more = {"omero": {"channels": channels}} if channels else {}
+    array = new_ome_zarr(path, stack.axes, stack, stack.calibration, more)
     steps = [(slice(None),) if axis in "YXS" else range(n) for axis, n in zip(stack.axes, stack.shape, strict=True)]
-    return product(*steps)
+    for index in product(*steps):
+        array[index] = np.asarray(stack.data[index])

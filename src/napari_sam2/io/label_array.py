@@ -17,8 +17,6 @@ class ResultLabels:
 
     Parameters
     ----------
-    results
-        Whose masks.
     statuses
         Only masks of these statuses, and all of locked objects; every mask where None.
     """

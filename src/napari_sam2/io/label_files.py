@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_sam2.stacks import Movie
+from napari_sam2.stacks import Calibration, Movie, Stack
 from sam2_core.errors import StackError
 
 LABEL_SUFFIXES = (".tif", ".tiff", ".zarr")
@@ -38,8 +38,6 @@ class LabelSpec:
         "T" or "Z": what the first axis is.
     scale, units
         Axis letter -> size of one step and its unit, for the axes that are known.
-    name
-        Name of the stack, for the metadata.
     """
 
     shape: tuple[int, int, int]
@@ -117,26 +115,31 @@ def _write_tiff(path: Path, frames: Iterable[np.ndarray[Any, Any]], spec: LabelS
 
 
 def _write_zarr(path: Path, frames: Iterable[np.ndarray[Any, Any]], spec: LabelSpec) -> None:
-    import zarr
-
-    letters = f"{spec.track_axis}YX"
-    group = zarr.open_group(path, mode="w", zarr_format=3)
-    names = [letter.lower() for letter in letters]
-    array = group.create_array(
-        "0", shape=spec.shape, chunks=(1, *spec.shape[1:]), dtype=spec.dtype, dimension_names=names
-    )
-    scale = {"type": "scale", "scale": [float(spec.scale.get(letter, 1.0)) for letter in letters]}
-    level: Any = {"path": "0", "coordinateTransformations": [scale]}
-    multiscale = {"name": spec.name, "axes": [_zarr_axis(letter, spec) for letter in letters], "datasets": [level]}
-    group.attrs["ome"] = {"version": "0.5", "multiscales": [multiscale], "image-label": {"version": "0.5"}}
+    about = Calibration(spec.scale, {axis: _ZARR_UNITS.get(unit, unit) for axis, unit in spec.units.items()})
+    more = {"image-label": {"version": "0.5"}}
+    array = new_ome_zarr(path, f"{spec.track_axis}YX", spec, about, more)
     for index, labels in enumerate(_typed(frames, spec)):
         array[index] = labels
 
 
-def _zarr_axis(letter: str, spec: LabelSpec) -> dict[str, str]:
-    axis = {"name": letter.lower(), "type": "time" if letter == "T" else "space"}
-    unit = spec.units.get(letter)
-    return axis | ({"unit": _ZARR_UNITS.get(unit, unit)} if unit else {})
+def new_ome_zarr(path: Path, axes: str, like: LabelSpec | Stack, about: Calibration, more: Mapping[str, Any]) -> Any:
+    """Return the array of a new OME-Zarr, a chunk per plane, to be filled; `more` stands beside its multiscales."""
+    import zarr
+
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    chunks = tuple(size if axis in "YXS" else 1 for axis, size in zip(axes, like.shape, strict=True))
+    names, dtype = [axis.lower() for axis in axes], like.dtype.newbyteorder("=")
+    array = group.create_array("0", shape=like.shape, chunks=chunks, dtype=dtype, dimension_names=names)
+    scale = {"type": "scale", "scale": [float(about.scale.get(axis, 1.0)) for axis in axes]}
+    level = {"path": "0", "coordinateTransformations": [scale]}
+    described = {"name": like.name, "axes": [_axis(axis, about.units.get(axis)) for axis in axes], "datasets": [level]}
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [described], **more}
+    return array
+
+
+def _axis(letter: str, unit: str | None) -> dict[str, str]:
+    kind = {"T": "time", "C": "channel", "S": "channel"}.get(letter, "space")
+    return {"name": letter.lower(), "type": kind} | ({"unit": unit} if unit else {})
 
 
 def _typed(frames: Iterable[np.ndarray[Any, Any]], spec: LabelSpec) -> Iterable[np.ndarray[Any, Any]]:

@@ -16,7 +16,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from napari_sam2.io.saved_session import RunRecord
@@ -40,17 +39,17 @@ class FrameDone:
 
 @dataclass(slots=True)
 class LogContent:
-    """What a log says when it is read to its end.
+    """What a log says when it is read to its end; masks and finished frames in the order in which they came.
 
     Attributes
     ----------
     last
-        Key -> its last mask, None if it was removed last, in the order in which the keys came.
+        Key -> its last mask, None if it was removed last.
     request, run_id, basis
         What the run asks for that was begun and not ended (None if there is none), its name for snapshots, and the
         fingerprint of the prompts and settings that it began with.
     finished
-        Leg -> the frames of that run that are finished, in the order in which they came.
+        Leg -> the frames of that run that are finished.
     whole_bytes
         Length of the file up to the end of its last whole record.
     skipped
@@ -67,7 +66,7 @@ class LogContent:
 
     @property
     def masks(self) -> tuple[tuple[MaskKey, StoredMask], ...]:
-        """The masks that are there, in the order in which their keys came."""
+        """The masks that are there."""
         return tuple((key, mask) for key, mask in self.last.items() if mask is not None)
 
     @property
@@ -95,11 +94,11 @@ class MaskLog:
             header |= {"leg": done.leg, "frame": done.frame}
         self._write(header, b"".join(mask.packed for _, mask in listed if mask is not None))
 
-    def begin_run(self, run: RunRecord, run_id: str, basis: str) -> None:
-        """Add that a run is in work; an earlier one is over."""
+    def begin_run(self, run: LogContent) -> None:
+        """Add that the run of a log is in work; an earlier one is over."""
         finished = {leg: list(frames) for leg, frames in run.finished.items()}
-        header = {"kind": "run", "id": run_id, "basis": basis, "request": dict(run.request), "finished": finished}
-        self._write(header)
+        about = {"id": run.run_id, "basis": run.basis, "request": run.request, "finished": finished}
+        self._write({"kind": "run"} | about)
 
     def end_run(self) -> None:
         """Add that no run is in work."""
@@ -112,14 +111,6 @@ class MaskLog:
     def close(self) -> None:
         """Close the file; nothing is lost if this never happens."""
         self._file.close()
-
-    def __enter__(self) -> MaskLog:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _write(self, header: Mapping[str, Any], blobs: bytes = b"") -> None:
         text = json.dumps(header, separators=(",", ":")).encode()

@@ -7,7 +7,6 @@ the prompts fit a stack is checked where the stack is known (`session.check_prom
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Any
 
 from napari_sam2.document.prompt import Prompt, gathered
 from napari_sam2.document.prompt_parts import BoolArray
+from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.prompt_csv import format_csv, parse_csv
 from napari_sam2.io.prompt_schema import PromptDocument, PromptEntry, parse_document
-from napari_sam2.masks.overlaps import label_dtype
+from napari_sam2.io.session_masks import label_tiff
 from napari_sam2.stacks import open_stack
 from sam2_core.errors import PromptError
 
@@ -51,6 +51,8 @@ def write_prompts(path: str | Path, prompts: Sequence[Prompt]) -> None:
     ------
     PromptError
         If a mask is to be written as CSV.
+    StackError
+        If the disk is full or the folder cannot be written to.
     """
     path = Path(path)
     if path.suffix.lower() == ".csv":
@@ -58,9 +60,7 @@ def write_prompts(path: str | Path, prompts: Sequence[Prompt]) -> None:
     else:
         entries = [PromptEntry.of(prompt, partial(_write_mask, path)) for prompt in prompts]
         text = json.dumps(PromptDocument(prompts=entries).model_dump(exclude_defaults=False), indent=2) + "\n"
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    write_atomically(path, text.encode())
 
 
 def _text(path: Path) -> str:
@@ -95,9 +95,6 @@ def _mask(folder: Path, entry: PromptEntry, origin: str, name: str) -> BoolArray
 
 def _write_mask(path: Path, prompt: Prompt, mask: BoolArray) -> str:
     """Return the name of the label TIFF, beside the prompt file, after writing the mask into it."""
-    import tifffile
-
     name = f"{path.stem}_object{prompt.object_id}_frame{prompt.frame}.tif"
-    labels = mask.astype(label_dtype([prompt.object_id])) * prompt.object_id
-    tifffile.imwrite(path.with_name(name), labels, compression="zlib", metadata={"axes": "YX"})
+    write_atomically(path.with_name(name), label_tiff(mask, prompt.object_id))
     return name

@@ -23,10 +23,14 @@ PointYX = tuple[FiniteFloat, FiniteFloat]
 BoxYX = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 
 
-class PromptEntry(BaseModel):
-    """One object on one frame, as it stands in prompt files and in session.json; its mask is in a file beside."""
+class Entry(BaseModel):
+    """Something that stands in a file; whatever else stands there is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PromptEntry(Entry):
+    """One object on one frame, as it stands in prompt files and in session.json; its mask is in a file beside."""
 
     object_id: Annotated[int, Field(ge=1, le=LARGEST_ID, strict=True, description="label value of the object")]
     frame: Annotated[int, Field(ge=0, strict=True, description="0-based position on the tracked axis")]
@@ -64,10 +68,8 @@ class PromptEntry(BaseModel):
         return Prompt(self.object_id, self.frame, points, labels, self.box_yx, mask, origin)
 
 
-class PromptDocument(BaseModel):
+class PromptDocument(Entry):
     """A whole prompt file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["napari-sam2-prompts"] = "napari-sam2-prompts"
     version: Literal[1] = 1

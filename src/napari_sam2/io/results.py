@@ -25,19 +25,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The masks of a session, and what belongs to them.
-
-    Attributes
-    ----------
-    document
-        Prompts and objects.
-    masks
-        The masks.
-    movie
-        The frames that they were made on.
-    overlaps
-        Who gets a pixel that several masks hold.
-    """
+    """The masks of a session with its document and movie; `overlaps` says who gets a pixel that several masks hold."""
 
     document: Document
     masks: MaskStore

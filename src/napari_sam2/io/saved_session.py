@@ -9,40 +9,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
 from napari_sam2.document.document import Document
+from napari_sam2.engine.engine import KeptSnapshot
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
 
 
-class SnapshotLike(Protocol):
-    """The predictor's memory at one moment, as `predictor.snapshot` gives it and `predictor.restore` takes it."""
-
-    @property
-    def tensors(self) -> Mapping[str, Any]:
-        """Name -> array or tensor."""
-
-    @property
-    def meta(self) -> Mapping[str, Any]:
-        """All the rest, as JSON can hold it."""
-
-
 @dataclass(frozen=True, slots=True)
 class SavedSnapshot:
-    """A snapshot as it comes back from a session folder; torch is needed only when its tensors are asked for.
+    """A snapshot as it comes back from a session folder, and behind which frame of which leg of the run it was taken.
 
     Attributes
     ----------
     data
-        The tensors, in the safetensors format.
+        The tensors, in the safetensors format; torch is needed only when they are asked for.
     meta
         All the rest, as JSON can hold it.
-    leg, frame
-        Behind which frame of which leg of the run it was taken.
     """
 
     data: bytes = field(repr=False)
@@ -73,10 +60,6 @@ class RunRecord:
     request: Mapping[str, Any]
     finished: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
-    def frames_done(self) -> int:
-        """Return how many frames are finished, over both legs."""
-        return sum(len(frames) for frames in self.finished.values())
-
 
 @dataclass(frozen=True, slots=True)
 class StackRecord:
@@ -89,6 +72,8 @@ class StackRecord:
     fingerprint
         Changes with the pixels of the first and of the last plane.
     """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     shape: tuple[int, ...]
     dtype: str
@@ -125,8 +110,6 @@ class SavedSession:
 
     Attributes
     ----------
-    document
-        Prompts and objects.
     masks
         ((object_id, frame), mask) in any order.
     settings
@@ -152,7 +135,7 @@ class SavedSession:
     source: str | None = None
     axes: str | None = None
     run: RunRecord | None = None
-    snapshot: SnapshotLike | None = None
+    snapshot: KeptSnapshot | None = None
     stack: StackRecord | None = None
     notes: tuple[str, ...] = ()
 

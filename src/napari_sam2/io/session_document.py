@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -21,16 +20,9 @@ from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.prompt_schema import PromptEntry
-from napari_sam2.io.saved_session import SavedSession, StackRecord
+from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.io.session_masks import read_mask, remove_unused_masks, write_prompt_mask, write_proposal_mask
-from napari_sam2.io.session_schema import (
-    ObjectEntry,
-    ProposalEntry,
-    SessionDocument,
-    SourceEntry,
-    StackEntry,
-    parse_session,
-)
+from napari_sam2.io.session_schema import ProposalEntry, SessionDocument, SourceEntry, parse_session
 from napari_sam2.masks.stored_masks import MaskKey
 from sam2_core.errors import PromptError, StackError
 
@@ -42,18 +34,16 @@ def write_document(folder: Path, saved: SavedSession, log_name: str) -> None:
     """Write session.json and the masks of prompts that it names; the one before stays as session.previous.json."""
     said = saved.document
     written = partial(write_prompt_mask, folder)
-    record = saved.stack
-    stack = StackEntry(**asdict(record) | {"shape": list(record.shape)}) if record is not None else None
     content = SessionDocument(
         written_by=f"napari-sam2 {metadata.version('napari-sam2')}",
-        source=_source_entry(folder, saved).model_copy(update={"stack": stack}),
+        source=_source_entry(folder, saved),
         settings=dict(saved.settings),
-        objects=[ObjectEntry(**asdict(info)) for info in said.objects.values()],
-        prompts=[PromptEntry.of(said.prompts[key], written) for key in sorted(said.prompts)],
+        objects=tuple(said.objects.values()),
+        prompts=tuple(PromptEntry.of(said.prompts[key], written) for key in sorted(said.prompts)),
         masks=log_name,
-        proposals=[_proposal_entry(folder, number, one) for number, one in said.proposals.items()],
-        divisions=list(said.divisions),
-        events=list(said.events),
+        proposals=tuple(_proposal_entry(folder, number, one) for number, one in said.proposals.items()),
+        divisions=said.divisions,
+        events=said.events,
     )
     text = json.dumps(content.to_json(), indent=2) + "\n"
     path = folder / SESSION_FILE
@@ -98,16 +88,15 @@ def session_of(folder: Path, document: SessionDocument, notes: list[str]) -> Sav
             prompts[entry.object_id, entry.frame] = entry.prompt(f"{SESSION_FILE}, entry {number + 1}", read)
         except PromptError as error:
             notes.append(f"object {entry.object_id}, frame {entry.frame}: {error} The prompt is left out.")
-    objects = {entry.object_id: ObjectInfo(**entry.model_dump()) for entry in document.objects}
+    objects = {info.object_id: info for info in document.objects}
     objects |= {object_id: ObjectInfo(object_id) for object_id, _ in prompts if object_id not in objects}
     proposals = _proposals(folder, document.proposals, notes)
-    stack = document.source.stack
     return SavedSession(
-        document=Document(prompts, objects, proposals, tuple(document.divisions), tuple(document.events)),
+        document=Document(prompts, objects, proposals, document.divisions, document.events),
         settings=document.settings,
         source=_found_source(folder, document.source),
         axes=document.source.axes,
-        stack=None if stack is None else StackRecord(tuple(stack.shape), stack.dtype, stack.fingerprint),
+        stack=document.source.stack,
     )
 
 
@@ -144,13 +133,13 @@ def _previous_masks(folder: Path) -> set[str]:
 
 def _source_entry(folder: Path, saved: SavedSession) -> SourceEntry:
     if saved.source is None:
-        return SourceEntry(axes=saved.axes)
+        return SourceEntry(axes=saved.axes, stack=saved.stack)
     absolute = Path(saved.source).expanduser().absolute()
     try:
         path = Path(os.path.relpath(absolute, folder.absolute())).as_posix()
     except ValueError:  # on another drive
         path = str(absolute)
-    return SourceEntry(path=path, absolute=str(absolute), axes=saved.axes)
+    return SourceEntry(path=path, absolute=str(absolute), axes=saved.axes, stack=saved.stack)
 
 
 def _found_source(folder: Path, entry: SourceEntry) -> str | None:

@@ -18,7 +18,7 @@ import json
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from napari_sam2.io.atomic import sync_folder
 from napari_sam2.io.mask_log import FrameDone, LogContent, MaskLog, read_log
 from napari_sam2.io.saved_session import SavedSession, SavedSnapshot
 from napari_sam2.io.session_document import SESSION_FILE, read_document, session_of, write_document
-from napari_sam2.io.snapshot_files import SnapshotPlace, read_snapshot, remove_snapshots, write_snapshot
+from napari_sam2.io.snapshot_files import read_snapshot, remove_snapshots, write_snapshot
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from sam2_core.errors import StackError
 
@@ -167,7 +167,7 @@ def write_session(folder: Path, saved: SavedSession, run: LogContent | None = No
         remove_snapshots(folder)
     if isinstance(saved.snapshot, SavedSnapshot) and begun.run is not None and begun is not run:
         done = FrameDone(saved.snapshot.leg, saved.snapshot.frame)
-        write_snapshot(folder, saved.snapshot, SnapshotPlace(begun.run_id, done))
+        write_snapshot(folder, saved.snapshot, begun.run_id, done)
     return log
 
 
@@ -191,11 +191,11 @@ def write_log(path: Path, masks: Iterable[tuple[MaskKey, StoredMask]], run: LogC
     by_frame: dict[int, list[tuple[MaskKey, StoredMask]]] = defaultdict(list)
     for key, mask in masks:
         by_frame[key[1]].append((key, mask))
-    with MaskLog(path) as log:
+    with closing(MaskLog(path)) as log:
         for frame in sorted(by_frame):
             log.put(by_frame[frame])
         if run.run is not None:
-            log.begin_run(run.run, run.run_id, run.basis)
+            log.begin_run(run)
         log.sync()
     sync_folder(path.parent)
 

@@ -21,8 +21,6 @@ class SessionImages:
 
     Parameters
     ----------
-    stack
-        The images.
     axes
         As they were given for its path, None where the file says them.
     is_sure

@@ -11,7 +11,6 @@ import hashlib
 import io
 from collections.abc import Container
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -42,8 +41,17 @@ def _write(folder: Path, stem: str, value: int, mask: BoolArray) -> str:
     path = folder / name
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
-        write_atomically(path, _tiff(mask * np.asarray(value, label_dtype([value]))))
+        write_atomically(path, label_tiff(mask, value))
     return name
+
+
+def label_tiff(mask: BoolArray, value: int) -> bytes:
+    """Return a mask (H, W) as the content of a label TIFF, in which its pixels have the value."""
+    import tifffile
+
+    labels, buffer = mask * np.asarray(value, label_dtype([value])), io.BytesIO()
+    tifffile.imwrite(buffer, labels, compression="zlib", metadata={"axes": "YX"})
+    return buffer.getvalue()
 
 
 def read_mask(folder: Path, value: int, name: str) -> BoolArray:
@@ -70,11 +78,3 @@ def remove_unused_masks(folder: Path, used: Container[str]) -> None:
         for path in (folder / PROMPT_FOLDER).glob(pattern):
             if f"{PROMPT_FOLDER}/{path.name}" not in used:
                 path.unlink()
-
-
-def _tiff(labels: np.ndarray[Any, Any]) -> bytes:
-    import tifffile
-
-    buffer = io.BytesIO()
-    tifffile.imwrite(buffer, labels, compression="zlib", metadata={"axes": "YX"})
-    return buffer.getvalue()

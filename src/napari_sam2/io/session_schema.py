@@ -8,58 +8,33 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError
 
+from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import LARGEST_ID
 from napari_sam2.document.proposals import ProposalState
 from napari_sam2.document.track_events import Division, TrackEvent
-from napari_sam2.io.prompt_schema import PromptEntry, first_fault
+from napari_sam2.io.prompt_schema import Entry, PromptEntry, first_fault
+from napari_sam2.io.saved_session import StackRecord
 from sam2_core.errors import StackError
 
 FORMAT = "napari-sam2-session"
 VERSION = 1
-ObjectId = Annotated[int, Field(ge=1, le=LARGEST_ID, strict=True)]
 
 
-class StackEntry(BaseModel):
-    """What tells whether a stack is the one that the session was made on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    shape: list[int]
-    dtype: str
-    fingerprint: str
-
-
-class SourceEntry(BaseModel):
+class SourceEntry(Entry):
     """Where the images are."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: Annotated[str | None, Field(description="relative to the session folder where it can be")] = None
     absolute: Annotated[str | None, Field(description="where it was when it was saved")] = None
     axes: Annotated[str | None, Field(description="one letter of TZCYXS per dimension")] = None
-    stack: StackEntry | None = None
+    stack: StackRecord | None = None
 
 
-class ObjectEntry(BaseModel):
-    """One object."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    object_id: ObjectId
-    name: str = ""
-    visible: bool = True
-    locked: bool = False
-    parent: ObjectId | None = None
-
-
-class ProposalEntry(BaseModel):
+class ProposalEntry(Entry):
     """One proposal; its mask is in a file as those of prompts are, value = number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    number: ObjectId
+    number: Annotated[int, Field(ge=1, le=LARGEST_ID, strict=True)]
     frame: Annotated[int, Field(ge=0, strict=True)]
     mask: str
     score: FiniteFloat
@@ -67,22 +42,20 @@ class ProposalEntry(BaseModel):
     state: ProposalState = ProposalState.proposed
 
 
-class SessionDocument(BaseModel):
+class SessionDocument(Entry):
     """A whole session.json; what stands behind `masks` is written only where there is some."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["napari-sam2-session"] = "napari-sam2-session"
     version: Literal[1] = 1
     written_by: str = ""
     source: SourceEntry = SourceEntry()
-    settings: dict[str, Any] = {}
-    objects: list[ObjectEntry] = []
-    prompts: list[PromptEntry] = []
+    settings: Annotated[dict[str, Any], Field(default_factory=dict)]
+    objects: tuple[ObjectInfo, ...] = ()
+    prompts: tuple[PromptEntry, ...] = ()
     masks: Annotated[str, Field(pattern=r"^masks-\d+\.log$", description="file that holds the masks")]
-    proposals: list[ProposalEntry] = []
-    divisions: list[Division] = []
-    events: list[TrackEvent] = []
+    proposals: tuple[ProposalEntry, ...] = ()
+    divisions: tuple[Division, ...] = ()
+    events: tuple[TrackEvent, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""

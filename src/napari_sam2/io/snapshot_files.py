@@ -10,39 +10,31 @@ import json
 import logging
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_sam2.engine.engine import KeptSnapshot
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.mask_log import FrameDone
-from napari_sam2.io.saved_session import SavedSnapshot, SnapshotLike
+from napari_sam2.io.saved_session import SavedSnapshot
 
 _KEPT = 2
 _VERSION = "1"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotPlace:
-    """To which run a snapshot belongs, and behind which of its frames it was taken."""
-
-    run_id: str
-    done: FrameDone
-
-
-def write_snapshot(folder: Path, snapshot: SnapshotLike, place: SnapshotPlace) -> Path:
-    """Return the file that a snapshot was written to; all but the two newest are removed."""
+def write_snapshot(folder: Path, snapshot: KeptSnapshot, run_id: str, done: FrameDone) -> Path:
+    """Return the file that a snapshot of a run behind a frame was written to; all but the two newest are removed."""
     from safetensors.torch import save
 
     about = {
         "version": _VERSION,
         "meta": json.dumps(dict(snapshot.meta)),
-        "run": place.run_id,
-        "leg": place.done.leg,
-        "frame": str(place.done.frame),
+        "run": run_id,
+        "leg": done.leg,
+        "frame": str(done.frame),
     }
     files = _files(folder)
     number = int(files[-1].stem.rsplit("-", 1)[1]) + 1 if files else 1

@@ -50,14 +50,8 @@ class Track:
 def tracks_of(document: Document, masks: MaskStore, hidden: Container[MaskKey] = ()) -> dict[int, Track]:
     """Return the track of each object that is there on some frame, by object id, ascending.
 
-    Parameters
-    ----------
-    document
-        Says who comes from whom.
-    masks
-        An object is there where its mask holds a pixel.
-    hidden
-        Masks that do not count, for example because others lie over all of their pixels.
+    An object is there where its mask holds a pixel. Masks that are `hidden` do not count, for example because others
+    lie over all of their pixels.
     """
     tracks: dict[int, Track] = {}
     for object_id in sorted(masks.object_ids()):

@@ -21,15 +21,7 @@ Change = tuple[MaskChange, ...]
 
 
 class MaskStore:
-    """Masks of objects on the frames of one movie.
-
-    Parameters
-    ----------
-    size
-        (height, width) of a frame.
-    frame_count
-        Frames of the movie.
-    """
+    """Masks of objects on the frames of one movie, whose `size` is (height, width)."""
 
     def __init__(self, size: tuple[int, int], frame_count: int) -> None:
         self.size = size
@@ -42,9 +34,6 @@ class MaskStore:
     def __len__(self) -> int:
         return sum(len(frames) for frames in self._by_object.values())
 
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, tuple) and len(key) == 2 and key[1] in self._by_object.get(key[0], {})
-
     def get(self, key: MaskKey) -> StoredMask | None:
         """Return the mask of (object_id, frame), or None."""
         return self._by_object.get(key[0], {}).get(key[1])
@@ -56,8 +45,8 @@ class MaskStore:
 
     def items(self) -> Iterator[tuple[MaskKey, StoredMask]]:
         """Yield key and mask in the order in which they came, the one that `Overlaps.keep` goes by."""
-        for key in sorted(self._keys(), key=self._ages.__getitem__):
-            yield key, self._by_object[key[0]][key[1]]
+        kept = {(one, frame): mask for one, frames in self._by_object.items() for frame, mask in frames.items()}
+        yield from sorted(kept.items(), key=lambda item: self._ages[item[0]])
 
     def object_ids(self) -> tuple[int, ...]:
         """Return the ids of the objects that have a mask anywhere, ascending."""
@@ -87,8 +76,6 @@ class MaskStore:
 
         Parameters
         ----------
-        frame
-            Which one.
         objects
             Ids of those that take part; the others neither show nor take pixels. All where None.
         overlaps
@@ -171,13 +158,6 @@ class MaskStore:
         """Take changes back, the last first: each key holds its `before`."""
         for change in reversed(tuple(changes)):
             self._set(change.key, change.before)
-
-    def kept_bytes(self) -> int:
-        """Return the bytes that the compressed masks take."""
-        return sum(len(mask.packed) for frames in self._by_object.values() for mask in frames.values())
-
-    def _keys(self) -> Iterator[MaskKey]:
-        return ((object_id, frame) for object_id, frames in self._by_object.items() for frame in frames)
 
     def _set(self, key: MaskKey, mask: StoredMask | None) -> MaskChange:
         object_id, frame = key

@@ -30,19 +30,7 @@ class Overlaps(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Layered:
-    """A mask that takes part in the labels of a frame.
-
-    Attributes
-    ----------
-    object_id
-        Value of its label.
-    mask
-        Where it is.
-    age
-        Smaller for masks that came earlier.
-    locked
-        Whether its object is.
-    """
+    """A mask that takes part in the labels of a frame; `age` is smaller for masks that came earlier."""
 
     object_id: int
     mask: StoredMask

@@ -19,17 +19,7 @@ def is_drawn(prompt: Prompt) -> bool:
 
 
 def follow(diff: DocumentDiff, document: Document, masks: MaskStore) -> list[MaskChange]:
-    """Return the changes made to masks so that they go with a document.
-
-    Parameters
-    ----------
-    diff
-        By what it differs from the one that the masks went with.
-    document
-        The new one.
-    masks
-        They are changed.
-    """
+    """Return the changes made to masks so that they go with a new document; `diff` is to the one before."""
     changes: list[MaskChange] = []
     for object_id in diff.removed_objects:
         changes += masks.remove_object(object_id)

@@ -98,16 +98,10 @@ class StoredMask:
         return cls._of_codes(y0, x0, encoded(logits), (status, score, leg))
 
     @classmethod
-    def of_mask(
-        cls,
-        mask: Array,
-        status: MaskStatus = MaskStatus.edited,
-        score: float = DRAWN_LOGIT,
-        leg: str = "prompt",
-    ) -> StoredMask:
+    def of_mask(cls, mask: Array, status: MaskStatus = MaskStatus.edited, leg: str = "prompt") -> StoredMask:
         """Return the mask of a whole frame (H, W) that came without logits."""
         codes = np.asarray(mask, dtype=bool) * np.uint8(DRAWN_LOGIT * STEPS_PER_LOGIT)
-        return cls._of_codes(0, 0, codes, (status, score, leg))
+        return cls._of_codes(0, 0, codes, (status, DRAWN_LOGIT, leg))
 
     @classmethod
     def empty(
@@ -164,7 +158,7 @@ class StoredMask:
         return self.y0, self.x0, self.rows.stop, self.columns.stop
 
     def codes(self) -> Array:
-        """Return the kept bytes, (h, w) uint8, 0 outside the mask; read-only."""
+        """Return the kept bytes, (h, w) uint8: `STEPS_PER_LOGIT` times the logits, 0 outside the mask; read-only."""
         if self.is_empty:
             return np.zeros(self.shape, dtype=np.uint8)
         return np.frombuffer(zlib.decompress(self.packed), dtype=np.uint8).reshape(self.shape)  # (h, w)
@@ -172,10 +166,6 @@ class StoredMask:
     def mask(self) -> Array:
         """Return the mask in its box, (h, w) bool."""
         return self.codes() > 0
-
-    def logits(self) -> Array:
-        """Return the logits in its box, (h, w) float32, to a quarter and up to 31.75; 0 outside the mask."""
-        return self.codes().astype(np.float32) / np.float32(STEPS_PER_LOGIT)
 
     def placed(self, size: tuple[int, int]) -> Array:
         """Return the mask in its frame, (H, W) bool."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from napari_sam2.document.document import Document, DocumentDiff, PromptKey, difference, mask_of_polygon
 from napari_sam2.document.objects import ObjectInfo
@@ -22,15 +21,6 @@ from napari_sam2.session.history import Step
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
 from sam2_core.errors import PromptError
-
-
-class _Said(TypedDict, total=False):
-    """Some fields of a `Prompt`."""
-
-    points_yx: tuple[tuple[float, float], ...]
-    labels: tuple[int, ...]
-    box_yx: tuple[float, float, float, float]
-    mask: NDArray[np.bool_]
 
 
 class Edits:
@@ -68,12 +58,10 @@ class Edits:
         points = np.asarray(points_yx, dtype=float)
         if points.ndim != 2 or points.shape[1:] != (2,):
             raise PromptError(f"points of shape {points.shape} cannot be used; give (N, 2), y and x of each.")
-        added = tuple((float(y), float(x)) for y, x in points)
-        given = tuple(int(label) for label in labels) if labels is not None else (1,) * len(added)
-        old = self._document.prompts.get((object_id, frame))
-        if old is not None:
-            added, given = old.points_yx + added, old.labels + given
-        self._say(object_id, frame, "add a point", points_yx=added, labels=given)
+        clicks = tuple((float(y), float(x)) for y, x in points)
+        given = tuple(int(label) for label in labels) if labels is not None else (1,) * len(clicks)
+        prompt, old = Prompt(object_id, frame, clicks, given), self._document.prompts.get((object_id, frame))
+        self._say(prompt if old is None else old.joined(prompt), "add a point")
 
     def add_box(self, object_id: int, frame: int, box_yx: Sequence[float]) -> None:
         """Say in which box (y0, x0, y1, x1) an object lies on a frame, instead of an earlier one.
@@ -86,7 +74,7 @@ class Edits:
         if len(box_yx) != 4:
             raise PromptError(f"the box {tuple(box_yx)} cannot be used; give four numbers, y0, x0, y1, x1.")
         y0, x0, y1, x1 = map(float, box_yx)
-        self._say(object_id, frame, "add a box", box_yx=(y0, x0, y1, x1))
+        self._say(Prompt(object_id, frame, box_yx=(y0, x0, y1, x1)), "add a box")
 
     def add_polygon(self, object_id: int, frame: int, vertices_yx: ArrayLike) -> None:
         """Say by a polygon or lasso (N, 2) which pixels an object has on a frame, instead of an earlier mask.
@@ -97,7 +85,7 @@ class Edits:
             See `add_points`; also if no pixel lies inside.
         """
         mask = mask_of_polygon(np.asarray(vertices_yx, dtype=float), self._state.masks.size)
-        self._say(object_id, frame, "add a polygon", mask=mask)
+        self._say(Prompt(object_id, frame, mask=mask), "add a polygon")
 
     def add_mask(self, object_id: int, frame: int, mask: ArrayLike) -> None:
         """Say which pixels (H, W) an object has on a frame, instead of an earlier mask.
@@ -107,7 +95,7 @@ class Edits:
         PromptError
             See `add_points`; also if the mask is empty or of another size.
         """
-        self._say(object_id, frame, "add a mask", mask=np.array(mask, dtype=bool))
+        self._say(Prompt(object_id, frame, mask=np.array(mask, dtype=bool)), "add a mask")
 
     def add_labels(self, frame: int, labels: ArrayLike, object_ids: Sequence[int] | None = None) -> tuple[int, ...]:
         """Return the ids of the objects whose pixels on a frame a label image (H, W) says; ids are its values.
@@ -251,11 +239,11 @@ class Edits:
     def _shape(self) -> tuple[int, int, int]:
         return (self._state.masks.frame_count, *self._state.masks.size)
 
-    def _say(self, object_id: int, frame: int, text: str, **said: Unpack[_Said]) -> None:
-        """Replace some of what is said of an object on a frame."""
-        old = self._document.prompts.get((object_id, frame))
-        prompt = Prompt(object_id, frame, **said) if old is None else replace(old, **said)
-        self.set_prompts({(object_id, frame): prompt}, text)
+    def _say(self, prompt: Prompt, text: str) -> None:
+        """Replace what a prompt says of its object on its frame; other parts of what is said there stay."""
+        key = prompt.object_id, prompt.frame
+        old = self._document.prompts.get(key)
+        self.set_prompts({key: prompt if old is None else old.saying(prompt.parts)}, text)
 
     def _object(self, object_id: int) -> ObjectInfo:
         self._document.check_object(object_id)

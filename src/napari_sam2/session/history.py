@@ -19,17 +19,7 @@ LARGEST_BYTES = 512 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One edit, as a person sees it.
-
-    Attributes
-    ----------
-    document_before, document_after
-        Prompts and objects around it; the same where only masks changed.
-    mask_changes
-        What happened to masks, in order.
-    text
-        What it is called in a menu, for example "add a point".
-    """
+    """One edit, as a person sees it; `text` is what a menu calls it, for example "add a point"."""
 
     document_before: Document
     document_after: Document

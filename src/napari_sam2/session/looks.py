@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from napari_sam2.document.document import Document, PromptKey
-from napari_sam2.document.prompt import Prompt, typical_diameter
+from napari_sam2.document.prompt import typical_diameter
 from napari_sam2.engine.view import ViewRequest
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
@@ -43,9 +43,8 @@ def look_of(settings: SessionSettings, document: Document, masks: MaskStore) -> 
     """Return what the model is to look at, and how large an object is as far as settings, prompts or masks tell."""
     if settings.object_diameter_px is not None:
         return ViewRequest(settings.view, settings.object_diameter_px, "as given")
-    if settings.estimated_diameter_px is not None:
-        return ViewRequest(settings.view, settings.estimated_diameter_px, "estimated from the first prompts")
-    return ViewRequest(settings.view, _prompted_diameter(document, masks), "estimated from the first prompts")
+    size = settings.estimated_diameter_px or _prompted_diameter(document, masks)
+    return ViewRequest(settings.view, size, "estimated from the first prompts")
 
 
 def has_size(settings: SessionSettings) -> bool:
@@ -58,16 +57,12 @@ def _prompted_diameter(document: Document, masks: MaskStore) -> float | None:
 
     A mask or a box tells it by itself; clicks do once they have a mask.
     """
-    firsts: dict[int, Prompt] = {}
-    for (object_id, _), prompt in document.prompts.items():
-        firsts.setdefault(object_id, prompt)
-    known = [typical_diameter([prompt]) or _mask_diameter(masks.get(_key(prompt))) for prompt in firsts.values()]
+    prompts, firsts = document.prompts, dict[int, PromptKey]()
+    for key in prompts:
+        firsts.setdefault(key[0], key)
+    known = [typical_diameter([prompts[key]]) or _mask_diameter(masks.get(key)) for key in firsts.values()]
     found = [diameter for diameter in known if diameter is not None]
     return max(1.0, float(np.median(found))) if found else None
-
-
-def _key(prompt: Prompt) -> PromptKey:
-    return prompt.object_id, prompt.frame
 
 
 def _mask_diameter(mask: StoredMask | None) -> float | None:

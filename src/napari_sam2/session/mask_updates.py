@@ -14,21 +14,10 @@ from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
 def write_update(
     update: FrameUpdate, document: Document, masks: MaskStore, is_void: Callable[[PromptKey], bool]
 ) -> list[MaskChange]:
-    """Return the changes that an update makes to the masks.
+    """Return the changes that an update makes to the masks, but where `is_void` says that a key holds no longer.
 
     Locked objects, painted masks and masks that are prompts stay as they are; the mask of a prompted frame comes from
     its prompt and not from a run that passes by.
-
-    Parameters
-    ----------
-    update
-        What came.
-    document
-        As it is now.
-    masks
-        They are changed.
-    is_void
-        Whether what was computed for (object_id, frame) does not hold any more.
     """
     changes: list[MaskChange] = []
     locked = document.locked

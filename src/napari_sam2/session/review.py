@@ -31,6 +31,7 @@ PIECE_WEIGHT = 4.0
 GONE = 0.5
 """Degree of a mask that vanishes or comes back: cells do leave the picture."""
 LEAST = 0.3
+"""Lowest degree that is named."""
 CLEARLY = 0.15
 MADE_BY_RUNS = (MaskStatus.tracked, MaskStatus.stale, MaskStatus.absent)
 
@@ -69,24 +70,21 @@ class Review:
     def __init__(self) -> None:
         self._found: dict[int, tuple[dict[int, StoredMask], tuple[Suspicion, ...]]] = {}
 
-    def ranked(self, masks: Mapping[int, Masks], least: float = LEAST) -> tuple[Suspicion, ...]:
+    def ranked(self, masks: Mapping[int, Masks]) -> tuple[Suspicion, ...]:
         """Return what is suspicious, the worst first, one mask per run of neighbouring frames of an object.
 
         Parameters
         ----------
         masks
             Object id -> frame -> mask, for example of `MaskStore.frames`.
-        least
-            Lowest degree that is named.
         """
         known, self._found = self._found, {}
         named: list[Suspicion] = []
         for object_id, frames in masks.items():
             before = known.get(object_id)
-            same = before is not None and before[0] == frames
-            found = before[1] if before is not None and same else suspicions(object_id, frames)
+            found = before[1] if before is not None and before[0] == frames else suspicions(object_id, frames)
             self._found[object_id] = dict(frames), found
-            named += _worst_of_runs([one for one in found if one.degree >= least])
+            named += _worst_of_runs([one for one in found if one.degree >= LEAST])
         return tuple(sorted(named, key=lambda one: (-one.degree, one.frame, one.object_id)))
 
 
@@ -111,9 +109,7 @@ def suspicions(object_id: int, frames: Masks) -> tuple[Suspicion, ...]:
 
 
 class _View(NamedTuple):
-    """A mask with what is measured of it: its pixels in the box, their number, and the share apart from the largest
-    piece.
-    """
+    """A mask with its pixels in the box, their number, and the share of them apart from the largest piece."""
 
     mask: StoredMask
     inside: np.ndarray[Any, Any]
@@ -123,9 +119,9 @@ class _View(NamedTuple):
     @classmethod
     def of(cls, frames: Masks, frame: int) -> _View:
         mask = frames[frame]
-        if mask.is_empty:
-            return cls(mask, mask.mask(), 0, 0.0)
         inside = mask.mask()
+        if mask.is_empty:
+            return cls(mask, inside, 0, 0.0)
         pieces, _ = ndimage.label(inside, structure=np.ones((3, 3)))
         areas = np.bincount(pieces.ravel())[1:]
         area = int(areas.sum())

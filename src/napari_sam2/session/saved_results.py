@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from napari_sam2.io.results import Results
 from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.io.session_files import load_session
+from napari_sam2.io.session_images import open_images
 from napari_sam2.session.looks import masks_on, settings_movie
 from napari_sam2.session.settings import SessionSettings
-from napari_sam2.stacks import Stack, open_stack
 from sam2_core.errors import StackError
 
 
@@ -35,7 +35,9 @@ def results_of(saved: SavedSession, name: str) -> Results:
         If its stack is not where it was, or its settings cannot be used.
     """
     settings = saved_settings(saved, name)
-    movie = settings_movie(_stack_of(saved, name), settings)
+    if saved.source is None:
+        raise StackError(f"{name} was made on an array in memory, so its images cannot be found; export it from there.")
+    movie = settings_movie(open_images(saved, None, Path(name)), settings)
     return Results(saved.document, masks_on(movie, saved.masks), movie, settings.overlaps)
 
 
@@ -53,12 +55,3 @@ def saved_settings(saved: SavedSession, name: str) -> SessionSettings:
         fault = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in fault["loc"])
         raise StackError(f"{name}: the setting {field} cannot be used: {fault['msg']} ({fault['input']!r}).") from error
-
-
-def _stack_of(saved: SavedSession, name: str) -> Stack:
-    if saved.source is None:
-        raise StackError(f"{name} was made on an array in memory, so its images cannot be found; export it from there.")
-    stack = open_stack(saved.source, saved.axes)
-    if saved.stack is not None:
-        saved.stack.check(stack)
-    return stack

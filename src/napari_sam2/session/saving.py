@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from napari_sam2.document.document import Document
-from napari_sam2.engine.engine import EngineSnapshot
 from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.updates import FrameUpdate
 from napari_sam2.io.autosave import Autosaver
@@ -20,6 +19,7 @@ from napari_sam2.masks.stored_masks import MaskChange, MaskKey, StoredMask
 from napari_sam2.session.looks import masks_on
 from napari_sam2.session.state import SessionState
 from sam2_core.errors import StackError
+from sam2_core.inference.memory.snapshots import Snapshot
 
 
 class Saving:
@@ -110,7 +110,7 @@ class Saving:
             record = run.record()
             self.queue.do(lambda saver: saver.begin_run(record, document))
 
-    def keep_snapshot(self, snapshot: EngineSnapshot, leg: str, frame: int) -> None:
+    def keep_snapshot(self, snapshot: Snapshot, leg: str, frame: int) -> None:
         """Have a snapshot of the engine written; called on the lane."""
         queue = self.queue
         if queue is not None:

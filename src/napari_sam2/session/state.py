@@ -45,14 +45,6 @@ class SessionState:
 
     Attributes
     ----------
-    stack
-        Images with their axes.
-    settings
-        Replaced by `take_settings`.
-    movie
-        Frames as the model sees them.
-    document, masks, history
-        What a person said, what came of it, and the steps that led there.
     events
         Emitted by the parts, once the change is made and handed to be saved.
     revision

@@ -43,8 +43,6 @@ def estimate_contrast(movie: Movie, frames: int = SAMPLED_FRAMES) -> ContrastLim
 
     Parameters
     ----------
-    movie
-        Movie as stored.
     frames
         How many frames to look at, > 0; they include the first and the last.
     """
@@ -83,24 +81,14 @@ def brightness(frame: np.ndarray, limits: ContrastLimits) -> np.ndarray:
     return np.maximum(np.clip(planes - low, 0, None).mean(axis=(0, 1)), 1e-3 * (high - low))
 
 
-def reference_brightness(movie: Movie, limits: ContrastLimits, frames: int = SAMPLED_FRAMES) -> np.ndarray:
+def reference_brightness(movie: Movie, limits: ContrastLimits) -> np.ndarray:
     """Return the median brightness of evenly spaced frames, (C,)."""
-    sampled = [brightness(movie[index], limits) for index in sampled_indices(len(movie), frames)]
+    sampled = [brightness(movie[index], limits) for index in sampled_indices(len(movie), SAMPLED_FRAMES)]
     return np.median(sampled, axis=0)
 
 
 def evened(frame: np.ndarray, limits: ContrastLimits, reference: np.ndarray) -> ContrastLimits:
-    """Return the limits that show a frame as bright as the reference (C,): black stays, white moves.
-
-    Parameters
-    ----------
-    frame
-        (H, W) or (H, W, C), as stored.
-    limits
-        Of the whole stack.
-    reference
-        See `reference_brightness`.
-    """
+    """Return the limits that show a frame (H, W) or (H, W, C) as bright as the reference (C,): only white moves."""
     gain = np.clip(reference / brightness(frame, limits), 1 / LARGEST_GAIN, LARGEST_GAIN)
     low = np.broadcast_to(limits.low, gain.shape)
     high = low + (np.asarray(limits.high) - low) / gain
@@ -112,8 +100,6 @@ class ModelMovie:
 
     Parameters
     ----------
-    movie
-        As stored.
     limits
         Estimated when they are first needed, if None.
     even_out
@@ -128,7 +114,7 @@ class ModelMovie:
 
     @property
     def limits(self) -> ContrastLimits:
-        """Limits of the whole stack, estimated when they are first needed unless they were given."""
+        """Limits of the whole stack."""
         if self._limits is None:
             self._limits = estimate_contrast(self.movie)
         return self._limits
