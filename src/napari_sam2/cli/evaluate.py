@@ -79,13 +79,7 @@ def resolved_kind(kind: KindChoice, stack: Path, truth: Path) -> str:
 
 
 def checked_prompts(given: list[str] | None, kind: str) -> tuple[str, ...]:
-    """Return the prompts of the protocol that are run, in its order.
-
-    Raises
-    ------
-    StackError
-        If one is not known for this kind.
-    """
+    """Return the prompts of the protocol that are run, in its order."""
     from napari_sam2.evaluation.movies import RUNS
     from napari_sam2.evaluation.stills import PROMPTS
 

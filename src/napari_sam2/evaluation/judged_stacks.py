@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +38,13 @@ class TruthFrames:
                 "truth is a stack of whole numbers, one value per object and 0 for background."
             )
         self.movie = movie
-        self._last: tuple[int, np.ndarray[Any, Any]] | None = None
+        self._read = lru_cache(1)(movie.__getitem__)
 
     def __len__(self) -> int:
         return len(self.movie)
 
     def __getitem__(self, index: int) -> np.ndarray[Any, Any]:
-        if self._last is None or self._last[0] != index:
-            self._last = (index, self.movie[index])
-        return self._last[1]
+        return self._read(index)
 
     def __iter__(self) -> Iterator[np.ndarray[Any, Any]]:
         return (self[index] for index in range(len(self)))

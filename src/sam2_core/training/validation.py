@@ -20,13 +20,7 @@ from torch.nn import functional
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import MaskPrediction, Sam2Model
-from sam2_core.scoring.ground_truth import (
-    MovieScope,
-    Target,
-    median_diameter,
-    still_targets,
-    targets_in,
-)
+from sam2_core.scoring.ground_truth import MovieScope, Target, median_diameter, still_targets, targets_in
 from sam2_core.scoring.metrics import FrameScore, iou, score_frame
 from sam2_core.training.augment import normalise
 from sam2_core.training.rollout import FrameMemory, first_prediction, memorise, tracked_prediction
