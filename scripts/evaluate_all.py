@@ -126,7 +126,7 @@ def evaluated(
             stills = Stills(pair.images, pair.truth, pair.every)
             yield benchmark_stills(pair.name, stills, on_stills, plan, begin)
         elif pair.every is None and plan.movie_runs:
-            task = open_task(pair.images, pair.truth, scope=scope)
+            task = open_task(open_stack(pair.images).movie(), pair.truth, scope)
             yield benchmark_movie(pair.name, task, predictor, plan, begin)
 
 

@@ -10,13 +10,14 @@ image of phase contrast.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
-from sam2_core.training.pack import Record, pack_record, read_image_pairs, save_pack
+from sam2_core.training.pack import Record, pack_record, save_pack
 from sam2_core.training.pasting import pasted_record
 from sam2_core.training.synthetic import (
     MovieSettings,
@@ -54,6 +55,14 @@ def still_records(group: str, folder: Path, kept: str) -> list[Record]:
     chosen = [index for index in range(len(images)) if _is_kept(index, kept)]
     pairs = read_image_pairs([images[index] for index in chosen], [labels[index] for index in chosen])
     return _without_empty(pack_record(group, name, image, label) for name, image, label in pairs)
+
+
+def read_image_pairs(images: list[Path], labels: list[Path]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Name, image and labels of each pair of image files, which have the same name."""
+    for image_path, label_path in zip(images, labels, strict=True):
+        if image_path.stem != label_path.stem:
+            raise SystemExit(f"labels of image {image_path.name} expected, got {label_path.name}; use equal names")
+        yield image_path.stem, np.array(Image.open(image_path)), np.array(Image.open(label_path))
 
 
 def _is_kept(index: int, kept: str) -> bool:

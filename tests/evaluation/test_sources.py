@@ -6,6 +6,7 @@ import tifffile
 from PIL import Image
 
 from napari_sam2.evaluation.judged_stacks import Stills, open_task, stack_name
+from napari_sam2.stacks import open_stack
 from sam2_core.errors import StackError
 
 
@@ -30,12 +31,12 @@ def folders(tmp_path, labels):
 def test_a_movie_and_its_truth_are_joined(tmp_path, labels):
     tifffile.imwrite(tmp_path / "m.tif", (labels * 1000), imagej=True, metadata={"axes": "TYX"})
     tifffile.imwrite(tmp_path / "l.tif", labels, imagej=True, metadata={"axes": "TYX"})
-    task = open_task(tmp_path / "m.tif", tmp_path / "l.tif")
+    task = open_task(open_stack(tmp_path / "m.tif").movie(), tmp_path / "l.tif")
     assert [target.object_id for target in task.targets] == [1, 2]
     assert task.diameter_px == pytest.approx(np.sqrt(400 / np.pi))
     assert task.movie[0].dtype == np.uint8
     assert np.array_equal(task.truth[3], labels[3])
-    assert open_task(tmp_path / "m.tif", tmp_path / "l.tif", diameter_px=17.0).diameter_px == 17.0
+    assert open_task(open_stack(tmp_path / "m.tif").movie(), tmp_path / "l.tif", diameter_px=17.0).diameter_px == 17.0
 
 
 def test_a_truth_of_another_size_or_of_real_numbers_is_refused(tmp_path, labels):
@@ -43,9 +44,9 @@ def test_a_truth_of_another_size_or_of_real_numbers_is_refused(tmp_path, labels)
     tifffile.imwrite(tmp_path / "short.tif", labels[:3], imagej=True, metadata={"axes": "TYX"})
     tifffile.imwrite(tmp_path / "real.tif", labels.astype(np.float32), imagej=True, metadata={"axes": "TYX"})
     with pytest.raises(StackError, match="must cover the same frames"):
-        open_task(tmp_path / "m.tif", tmp_path / "short.tif")
+        open_task(open_stack(tmp_path / "m.tif").movie(), tmp_path / "short.tif")
     with pytest.raises(StackError, match="whole numbers"):
-        open_task(tmp_path / "m.tif", tmp_path / "real.tif")
+        open_task(open_stack(tmp_path / "m.tif").movie(), tmp_path / "real.tif")
 
 
 def test_stills_are_matched_by_name_and_every_so_many_taken(folders):

@@ -11,6 +11,7 @@ from pathlib import Path
 from napari_sam2.cli import options
 from napari_sam2.cli.evaluation_screen import show_report, shown_progress
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
+from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.options import KindChoice
 from napari_sam2.engine.view import ViewChoice
 from sam2_core.errors import StackError
@@ -56,9 +57,9 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
             found = evaluation.benchmark_stills(name, stills, evaluation.image_predictor(predictor), plan, begin)
             about = about.with_settings(span=span or "usual", every=every, objects_per_still=objects or "all")
         else:
-            choice = evaluation.StackChoice(axes, track_axis, channel or None)
+            movie = MovieChoice(axes, track_axis=track_axis, channel=channel).open(str(stack)).movie
             scope = evaluation.MovieScope(objects or MOST_OBJECTS, frames, first_frame_only)
-            task = evaluation.open_task(stack, truth, choice, scope, object_diameter)
+            task = evaluation.open_task(movie, truth, scope, object_diameter)
             found = evaluation.benchmark_movie(name, task, predictor, plan, begin)
             about = about.with_settings(ids_per_movie=scope.objects, frames_per_id=frames)
     found.write_picture(out)
@@ -78,13 +79,7 @@ def resolved_kind(kind: KindChoice, stack: Path, truth: Path) -> str:
 
 
 def checked_prompts(given: list[str] | None, kind: str) -> tuple[str, ...]:
-    """Return the prompts of the protocol that are run, in its order.
-
-    Raises
-    ------
-    StackError
-        If one is not known for this kind.
-    """
+    """Return the prompts of the protocol that are run, in its order."""
     from napari_sam2.evaluation.movies import RUNS
     from napari_sam2.evaluation.stills import PROMPTS
 

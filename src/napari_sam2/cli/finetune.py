@@ -100,13 +100,7 @@ def _stack_movies(
 
 
 def session_movies(folder: Path) -> tuple[Movie, Movie]:
-    """Return the images of a session and its masks that still hold, as labels; stale ones are left out.
-
-    Raises
-    ------
-    StackError
-        If the session cannot be read or holds no such mask.
-    """
+    """Return the images of a session and its masks that still hold, as labels; stale ones are left out."""
     results = open_results(folder)
     truth = open_stack(ResultLabels(results, _TRUSTED), "TYX").movie("T")
     if not any(labels.any() for labels in truth):

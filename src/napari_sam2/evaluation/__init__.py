@@ -9,7 +9,7 @@ Neither napari nor Qt; nothing here changes a model or knows who watches.
 from __future__ import annotations
 
 from napari_sam2.evaluation.benchmark import Findings, Plan, benchmark_movie, benchmark_stills
-from napari_sam2.evaluation.judged_stacks import StackChoice, Stills, open_task, stack_name
+from napari_sam2.evaluation.judged_stacks import Stills, open_task, stack_name
 from napari_sam2.evaluation.movies import MovieRun, MovieTask, run_baseline, run_movie
 from napari_sam2.evaluation.report import About, ReportRow, about_model, movie_row, stills_row, write_report
 from napari_sam2.evaluation.stills import Still, StillResult, baseline_still, evaluate_still, image_predictor
@@ -24,7 +24,6 @@ __all__ = [
     "MovieTask",
     "Plan",
     "ReportRow",
-    "StackChoice",
     "Still",
     "StillResult",
     "Stills",

@@ -5,8 +5,9 @@ Images become what the model sees (uint8, one contrast for a stack, one for each
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,6 @@ from sam2_core.errors import StackError
 from sam2_core.scoring.ground_truth import MovieScope, movie_targets, typical_diameter
 
 _IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
-
-
-@dataclass(frozen=True, slots=True)
-class StackChoice:
-    """How the image stack is read: axes, tracked axis, channels; see `stacks.open_stack`."""
-
-    axes: str | None = None
-    track_axis: str | None = None
-    channels: Sequence[int | str] | None = None
-
-    def open(self, path: str | Path) -> Movie:
-        """Return the movie in a stack."""
-        return open_stack(path, self.axes).movie(self.track_axis, self.channels)
 
 
 class TruthFrames:
@@ -50,15 +38,13 @@ class TruthFrames:
                 "truth is a stack of whole numbers, one value per object and 0 for background."
             )
         self.movie = movie
-        self._last: tuple[int, np.ndarray[Any, Any]] | None = None
+        self._read = lru_cache(1)(movie.__getitem__)
 
     def __len__(self) -> int:
         return len(self.movie)
 
     def __getitem__(self, index: int) -> np.ndarray[Any, Any]:
-        if self._last is None or self._last[0] != index:
-            self._last = (index, self.movie[index])
-        return self._last[1]
+        return self._read(index)
 
     def __iter__(self) -> Iterator[np.ndarray[Any, Any]]:
         return (self[index] for index in range(len(self)))
@@ -111,13 +97,9 @@ class Stills:
 
 
 def open_task(
-    stack: str | Path,
-    truth: str | Path,
-    choice: StackChoice | None = None,
-    scope: MovieScope | None = None,
-    diameter_px: float | None = None,
+    movie: Movie, truth: str | Path, scope: MovieScope | None = None, diameter_px: float | None = None
 ) -> MovieTask:
-    """Return a movie with its truth, as many frames of the same size, and the objects that are judged.
+    """Return a movie with its truth, a stack of as many frames of the same size, and the objects that are judged.
 
     diameter_px: typical object diameter; the median over the truth where None.
 
@@ -126,7 +108,7 @@ def open_task(
     StackError
         If one cannot be read, they do not fit each other, or no object can be judged.
     """
-    movie, labels = (choice or StackChoice()).open(stack), TruthFrames(open_stack(truth).movie())
+    labels = TruthFrames(open_stack(truth).movie())
     check_fit(movie, labels.movie)
     diameter = typical_diameter(labels) if diameter_px is None else diameter_px
     frames: Any = ModelMovie(movie)

@@ -35,18 +35,9 @@ BASELINE = "baseline"
 
 @dataclass(frozen=True, slots=True)
 class MovieTask:
-    """A movie to judge on.
+    """A movie to judge on: frames as the model sees them, uint8, their labels (H, W), and the objects that are judged.
 
-    Attributes
-    ----------
-    movie
-        Frames as the model sees them, uint8: `len` and `[i]`.
-    truth
-        Frames of labels (H, W): `len` and `[i]`.
-    targets
-        Objects that are prompted and judged.
-    diameter_px
-        Typical object diameter of the stack; the baseline uses it.
+    diameter_px: typical object diameter of the stack; the baseline uses it.
     """
 
     movie: Sequence[Array]
@@ -62,18 +53,9 @@ class MovieTask:
 
 @dataclass(slots=True)
 class MovieRun:
-    """What one run found.
+    """What one run, "click", "box", "corrections" or "baseline", found: scores and masks by (object id, frame).
 
-    Attributes
-    ----------
-    name
-        "click", "box", "corrections" or "baseline".
-    scores, masks
-        By (object id, frame).
-    watch
-        Seconds of the predictor, reading frames included.
-    corrections
-        How many corrective clicks were given.
+    watch: seconds of the predictor, reading frames included. corrections: how many corrective clicks were given.
     """
 
     name: str

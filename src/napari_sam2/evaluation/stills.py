@@ -67,16 +67,9 @@ class Still:
 
 @dataclass(frozen=True, slots=True)
 class StillResult:
-    """One object of one still.
+    """One object of one still: prompt -> IoU, and seconds, those of encoding the window included.
 
-    Attributes
-    ----------
-    still, object_id
-        Which object.
-    ious, seconds
-        Prompt ("click", "box", "clicks3") -> IoU, and seconds, those of encoding the window included.
-    mask
-        What the first of the prompts found; for pictures.
+    mask: what the first of the prompts found; for pictures.
     """
 
     still: str

@@ -152,7 +152,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """
     path = Path(path).expanduser()
     content = _read_safetensors(path) if sniff_format(path) == "safetensors" else _tensors_of(_unpickle(path), path)
-    return {key: _full_precision(tensor) for key, tensor in content.items()}
+    return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in content.items()}
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -207,10 +207,6 @@ def _tensors_of(content: object, path: Path) -> dict[str, Tensor]:
             'expected {"model": tensors} or the tensors themselves'
         )
     return dict(content)
-
-
-def _full_precision(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.is_floating_point() and tensor.dtype != torch.float32 else tensor
 
 
 def _looks_like_path(text: str) -> bool:

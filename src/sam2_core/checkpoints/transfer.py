@@ -53,16 +53,8 @@ class Interrupted(Exception):
 class ResumingDownloader:
     """A downloader as pooch calls it: ``downloader(url, output_file, pooch)``.
 
-    Parameters
-    ----------
-    partial
-        File that holds what has arrived, kept when the transfer breaks or is cancelled.
-    settings
-        Patience.
-    progress
-        Called with the bytes that are here and those in all (None if the server does not say).
-    cancel
-        Asked between chunks; where it answers True the transfer stops.
+    partial: file that holds what has arrived, kept when the transfer breaks or is cancelled. progress, cancel: see
+    `download.fetch`.
     """
 
     def __init__(

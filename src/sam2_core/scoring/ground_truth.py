@@ -79,14 +79,7 @@ def movie_targets(truth: Sequence[Labels], scope: MovieScope | None = None) -> t
 
     An object has left where its mask touched the border of the image on the last frame that shows it and no new ids
     take its place; one that divides or ends inside (an annotation that stops) has not, and the frames behind are not
-    judged.
-
-    Parameters
-    ----------
-    truth
-        Frames of labels (H, W): `len` and `[i]`.
-    scope
-        How much of it is judged; the protocol's 40 ids and 40 frames by default.
+    judged. truth: frames of labels (H, W), `len` and `[i]`. scope: the protocol's 40 ids and 40 frames by default.
 
     Raises
     ------

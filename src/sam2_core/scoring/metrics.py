@@ -20,18 +20,9 @@ EARLY_FRAMES = 10
 
 @dataclass(frozen=True, slots=True)
 class FrameScore:
-    """One object on one frame.
+    """One object on one frame, `distance` frames after its prompt.
 
-    Attributes
-    ----------
-    object_id, frame_index
-        Which object, where.
-    distance
-        Frames since its prompt; 0 on the prompted one.
-    iou
-        0 to 1; None where the object is truly not in the image.
-    has_mask
-        Whether any pixel was found.
+    iou: 0 to 1; None where the object is truly not in the image. has_mask: whether any pixel was found.
     """
 
     object_id: int

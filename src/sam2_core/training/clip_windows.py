@@ -108,16 +108,10 @@ def cut_window(
 
 
 def _part_seen(record: Record, frame: int, points_xy: Tensor) -> tuple[Tensor, NDArray[np.uint8], NDArray[np.uint16]]:
-    flat = points_xy.reshape(-1, 2)
-    height, width = record.info.shape[1:]
-    low = torch.floor(flat.amin(dim=0)).long() - 2
-    high = torch.ceil(flat.amax(dim=0)).long() + 3
-    x0, x1 = _clipped(int(low[0]), int(high[0]), width)
-    y0, y1 = _clipped(int(low[1]), int(high[1]), height)
-    corner = torch.tensor([float(x0), float(y0)])
-    return corner, record.images[frame, y0:y1, x0:x1], record.labels[frame, y0:y1, x0:x1]
-
-
-def _clipped(start: int, stop: int, length: int) -> tuple[int, int]:
-    start = min(max(start, 0), length - 1)
-    return start, max(min(stop, length), start + 1)
+    size_xy = torch.tensor(record.info.shape[:0:-1])
+    low = torch.floor(points_xy.amin(dim=(0, 1))).long() - 2
+    high = torch.ceil(points_xy.amax(dim=(0, 1))).long() + 3
+    start = torch.minimum(low.clamp(min=0), size_xy - 1)
+    stop = torch.maximum(torch.minimum(high, size_xy), start + 1)
+    (x0, y0), (x1, y1) = start.tolist(), stop.tolist()
+    return start.float(), record.images[frame, y0:y1, x0:x1], record.labels[frame, y0:y1, x0:x1]

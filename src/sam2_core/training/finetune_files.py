@@ -148,13 +148,8 @@ def _training_facts(run: Finetuning, story: ModelStory) -> list[str]:
 
 def versions() -> dict[str, str]:
     """Versions of what decides the numbers."""
-    found = {"python": platform.python_version()}
-    for name in ("napari-sam2", "torch", "numpy"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed as a package"
-    return found
+    packages = {name: metadata.version(name) for name in ("napari-sam2", "torch", "numpy")}
+    return {"python": platform.python_version()} | packages
 
 
 def _frames(frames: Sequence[int]) -> str:

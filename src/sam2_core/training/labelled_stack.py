@@ -25,12 +25,19 @@ from scipy import ndimage
 
 from sam2_core.errors import StackError
 from sam2_core.scoring.ground_truth import LEAST_AREA_PX, evenly, median_diameter
-from sam2_core.training.pack import GRAY_WEIGHTS, MAX_DIAMETER_PX, Record, RecordInfo, TrainingPack, stretched
+from sam2_core.training.pack import (
+    CONTRAST_PERCENTILES,
+    GRAY_WEIGHTS,
+    MAX_DIAMETER_PX,
+    Record,
+    RecordInfo,
+    TrainingPack,
+    stretched,
+)
 
 logger = logging.getLogger(__name__)
 
 Kind = Literal["auto", "movie", "stills"]
-CONTRAST_PERCENTILES = (0.1, 99.9)
 SAME_OBJECT_SHARE = 0.5  # of the pixels labelled on two frames in a row: with more of equal value it is a movie
 _SAMPLED_FRAMES, _SAMPLED_PIXELS = 16, 250_000
 _MOST_IDS = 65_535

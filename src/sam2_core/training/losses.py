@@ -54,9 +54,9 @@ def true_iou(logits: Tensor, truth: Tensor) -> Tensor:
     return torch.where(union > 0, overlap / union.clamp(min=1), torch.ones_like(union, dtype=logits.dtype))
 
 
-def resize_to_loss(logits: Tensor, masks: Tensor, upsampling: int = 2) -> tuple[Tensor, Tensor]:
+def resize_to_loss(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     """Logits (O, M, h, w) enlarged and masks (O, 1, S, S) averaged to the grid on which masks are compared."""
-    size = logits.shape[-1] * upsampling
+    size = logits.shape[-1] * 2
     enlarged = functional.interpolate(logits.float(), size=(size, size), mode="bilinear", align_corners=False)
     return enlarged, functional.adaptive_avg_pool2d(masks, (size, size))
 

@@ -4,8 +4,7 @@ A pack holds stills and short movies as uint8 images with integer labels, brough
 objects larger than `MAX_DIAMETER_PX` are shrunk to it, smaller ones keep their resolution. Contrast is stretched once
 per record (0.1 to 99.9 percentile), as the stacks are when they are tracked.
 
-Order: `read_image_pairs` or any other source yields (name, images, labels) -> `pack_record` -> `save_pack` ->
-`TrainingPack`.
+Order: images and labels -> `pack_record` -> `save_pack` -> `TrainingPack`.
 
 It does not augment, cut windows or decide what is validation: see `clip_windows`, `clips` and the command line entry.
 """
@@ -13,19 +12,19 @@ It does not augment, cut windows or decide what is validation: see `clip_windows
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy import ndimage
 
 from sam2_core.errors import StackError
 from sam2_core.scoring.ground_truth import median_diameter
 
 MAX_DIAMETER_PX = 48.0
+CONTRAST_PERCENTILES = (0.1, 99.9)
 GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -66,7 +65,7 @@ class TrainingPack:
         return tuple(record for record in self.records if record.info.group == group)
 
 
-def to_gray_u8(images: NDArray[np.generic], low: float = 0.1, high: float = 99.9) -> NDArray[np.uint8]:
+def to_gray_u8(images: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Gray images (..., H, W) uint8, contrast stretched once between two percentiles of all pixels.
 
     images: (..., H, W) or (..., H, W, 3 or 4) colour, recognised by a last axis of 3 or 4.
@@ -74,7 +73,7 @@ def to_gray_u8(images: NDArray[np.generic], low: float = 0.1, high: float = 99.9
     values = np.asarray(images, dtype=np.float32)
     if values.shape[-1] in (3, 4):
         values = values[..., :3] @ GRAY_WEIGHTS  # (..., H, W)
-    return stretched(values, *np.percentile(values, [low, high]))
+    return stretched(values, *np.percentile(values, CONTRAST_PERCENTILES))
 
 
 def stretched(values: NDArray[np.float32], bottom: float, top: float) -> NDArray[np.uint8]:
@@ -108,22 +107,6 @@ def _resized(plane: NDArray[np.generic], factor: float, order: int) -> NDArray[n
     smooth = ndimage.gaussian_filter(plane, 0.4 / factor) if order else plane
     resized: NDArray[np.generic] = ndimage.zoom(smooth, factor, order=order, grid_mode=True, mode="nearest")
     return resized
-
-
-def read_image_pairs(
-    images: Sequence[Path], labels: Sequence[Path]
-) -> Iterable[tuple[str, NDArray[np.generic], NDArray[np.integer]]]:
-    """Name, image and labels of each pair of image files.
-
-    Raises
-    ------
-    StackError
-        The names of an image and its labels differ.
-    """
-    for image_path, label_path in zip(images, labels, strict=True):
-        if image_path.stem != label_path.stem:
-            raise StackError(f"labels of image {image_path.name} expected, got {label_path.name}; use equal names")
-        yield image_path.stem, np.array(Image.open(image_path)), np.array(Image.open(label_path))
 
 
 def save_pack(records: Sequence[Record], path: Path) -> None:

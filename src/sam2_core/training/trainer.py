@@ -100,10 +100,6 @@ class Trainer:
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({**entry, **values}) + "\n")
 
-    def averaged_state(self) -> dict[str, Tensor]:
-        """The averaged weights, by state-dict name."""
-        return {name: value.clone() for name, value in self.average.items()}
-
     def save(self) -> None:
         """Replaces the run's checkpoint."""
         state = {

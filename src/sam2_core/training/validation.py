@@ -1,7 +1,7 @@
-"""How good a model is on stills and movies with ground truth: prompts as in the evaluation protocol, IoUs out.
+"""How good a model is on stills and movies with ground truth: one click as in the evaluation protocol, IoUs out.
 
 Stills: each object alone, in a square window around the click, sized by the image's typical (median) object diameter;
-the mask that the model ranks first. Movies: whole frames, each object prompted on the first frame where it exists and
+the mask that the model ranks first. Movies: whole frames, each object clicked on the first frame where it exists and
 followed to the last. This runs on the model itself, without predictors, so that training can watch it cheaply; the
 benchmark of the package goes through the public interface. What is judged, and by which numbers, says `scoring`.
 """
@@ -20,15 +20,7 @@ from torch.nn import functional
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import MaskPrediction, Sam2Model
-from sam2_core.scoring.clicks import corrective_click
-from sam2_core.scoring.ground_truth import (
-    MovieScope,
-    Target,
-    farthest_pixel,
-    median_diameter,
-    still_targets,
-    targets_in,
-)
+from sam2_core.scoring.ground_truth import MovieScope, Target, median_diameter, still_targets, targets_in
 from sam2_core.scoring.metrics import FrameScore, iou, score_frame
 from sam2_core.training.augment import normalise
 from sam2_core.training.rollout import FrameMemory, first_prediction, memorise, tracked_prediction
@@ -49,11 +41,9 @@ class LabelledImage:
 class StillSettings:
     """How stills are judged.
 
-    prompt: `click`, `box` or `clicks3`. span: typical diameter / window side. size: model input in px. most_objects:
-    per image, evenly picked; None for all.
+    span: typical diameter / window side. size: model input in px. most_objects: per image, evenly picked; None for all.
     """
 
-    prompt: str = "click"
     span: float = 0.28
     size: int = 256
     most_objects: int | None = None
@@ -61,26 +51,22 @@ class StillSettings:
 
 @dataclass(frozen=True, slots=True)
 class StillTask:
-    """One object in its window: image (S, S), truth at the window's resolution, prompts in model px, area outside."""
+    """One object in its window: image (S, S), truth at the window's resolution, click in model px, area outside."""
 
     window: Tensor
     truth: NDArray[np.bool_]
     click_xy: tuple[float, float]
-    box_xyxy: tuple[float, float, float, float]
     area_outside: int
 
 
-def evaluate_stills(
-    model: Sam2Model, stills: Sequence[LabelledImage], settings: StillSettings | None = None
-) -> NDArray[np.float64]:
+def evaluate_stills(model: Sam2Model, stills: Sequence[LabelledImage], settings: StillSettings) -> NDArray[np.float64]:
     """Return the IoU of every judged object, images in order; take the mean, or the share of at least 0.5."""
-    chosen = settings or StillSettings()
-    tasks = [task for still in stills for task in still_tasks(still, chosen)]
+    tasks = [task for still in stills for task in still_tasks(still, settings)]
     ious = []
     model.eval()
     with torch.inference_mode():
         for start in range(0, len(tasks), _WINDOWS_AT_ONCE):
-            ious += _still_ious(model, tasks[start : start + _WINDOWS_AT_ONCE], chosen.prompt)
+            ious += _still_ious(model, tasks[start : start + _WINDOWS_AT_ONCE])
     return np.array(ious)
 
 
@@ -98,14 +84,8 @@ def _still_task(still: LabelledImage, target: Target, side: int, size: int) -> S
     window = Window(_window_start(x, side, width), _window_start(y, side, height), side, side)
     truth = np.zeros((side, side), dtype=bool)
     truth[window.inside((height, width))] = mask[window.region((height, width))]
-
-    def place(y: int, x: int) -> tuple[float, float]:
-        return (x - window.x0 + 0.5) * scale - 0.5, (y - window.y0 + 0.5) * scale - 0.5
-
-    box = (*place(*target.box_yx[:2]), *place(*target.box_yx[2:]))
-    return StillTask(
-        _resized(cut(still.image, window), size), truth, place(y, x), box, int(mask.sum()) - int(truth.sum())
-    )
+    click_xy = (x - window.x0 + 0.5) * scale - 0.5, (y - window.y0 + 0.5) * scale - 0.5
+    return StillTask(_resized(cut(still.image, window), size), truth, click_xy, int(mask.sum()) - int(truth.sum()))
 
 
 def _resized(plane: NDArray[np.uint8], size: int, device: torch.device | None = None) -> Tensor:
@@ -120,52 +100,17 @@ def _window_start(centre: int, side: int, length: int) -> int:
     return min(max(centre - side // 2, 0), length - side)
 
 
-def _still_ious(model: Sam2Model, tasks: Sequence[StillTask], prompt: str) -> list[float]:
+def _still_ious(model: Sam2Model, tasks: Sequence[StillTask]) -> list[float]:
     features = model.encode_image(normalise(torch.stack([task.window for task in tasks]).to(model.device)))
-    prompts = _prompts(tasks, prompt)
-    logits = _prompted(model, features, prompts).low_res_masks.cpu()
-    for _ in range(2 if prompt == "clicks3" else 0):
-        prompts = _corrected(prompts, tasks, logits)
-        logits = _prompted(model, features, prompts).low_res_masks.cpu()
+    clicks_xy = torch.tensor([task.click_xy for task in tasks], dtype=torch.float32)
+    logits = _clicked(model, features, clicks_xy).low_res_masks.cpu()
     return [iou(_in_window(logits[i], task), task.truth, task.area_outside) for i, task in enumerate(tasks)]
 
 
-def _prompted(model: Sam2Model, features: ImageFeatures, prompts: PromptBatch) -> MaskPrediction:
-    """Return the first prediction from prompts in main memory, on the model's device."""
-    device, logits = model.device, prompts.mask_logits
-    logits = None if logits is None else logits.to(device)
-    moved = PromptBatch(prompts.points_xy_model_px.to(device), prompts.point_labels.to(device), logits)
-    return first_prediction(model, features, moved)
-
-
-def _prompts(tasks: Sequence[StillTask], prompt: str) -> PromptBatch:
-    if prompt == "box":
-        return _boxes(torch.tensor([task.box_xyxy for task in tasks], dtype=torch.float32))
-    return _clicks(torch.tensor([task.click_xy for task in tasks], dtype=torch.float32))
-
-
-def _boxes(boxes_xyxy: Tensor) -> PromptBatch:
-    return PromptBatch(boxes_xyxy.view(-1, 2, 2), torch.tensor([2, 3]).expand(len(boxes_xyxy), 2))
-
-
-def _clicks(clicks_xy: Tensor) -> PromptBatch:
-    return PromptBatch(clicks_xy[:, None], torch.ones(len(clicks_xy), 1).long())
-
-
-def _corrected(prompts: PromptBatch, tasks: Sequence[StillTask], logits: Tensor) -> PromptBatch:
-    """Return the prompts with one more click each, in the middle of the largest error, or of the object if none."""
-    points, labels = [], []
-    for index, task in enumerate(tasks):
-        click = corrective_click(task.truth, _in_window(logits[index], task))
-        y, x = farthest_pixel(task.truth) if click is None else click.yx
-        scale = task.window.shape[-1] / task.truth.shape[-1]
-        points.append([(x + 0.5) * scale - 0.5, (y + 0.5) * scale - 0.5])
-        labels.append(1 if click is None else click.label)
-    return PromptBatch(
-        torch.cat([prompts.points_xy_model_px, torch.tensor(points, dtype=torch.float32)[:, None]], dim=1),
-        torch.cat([prompts.point_labels, torch.tensor(labels)[:, None]], dim=1),
-        logits.clamp(-32.0, 32.0),
-    )
+def _clicked(model: Sam2Model, features: ImageFeatures, clicks_xy: Tensor) -> MaskPrediction:
+    """Return the first prediction from one click each, (O, 2) in model px."""
+    labels = torch.ones(len(clicks_xy), 1, dtype=torch.long, device=model.device)
+    return first_prediction(model, features, PromptBatch(clicks_xy[:, None].to(model.device), labels))
 
 
 def _in_window(logits: Tensor, task: StillTask) -> NDArray[np.bool_]:
@@ -175,16 +120,15 @@ def _in_window(logits: Tensor, task: StillTask) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class FollowedMovie:
-    """A movie (T, H, W) uint8 with labels, the model input in px, and `click` or `box` as the prompt."""
+    """A movie (T, H, W) uint8 with labels, and the model input in px."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.integer]
     size: int = 256
-    prompt: str = "click"
 
 
 def evaluate_movie(model: Sam2Model, movie: FollowedMovie, only_first_frame: bool = False) -> list[FrameScore]:
-    """Return how well each object of a movie was followed from one prompt on its first frame to its last.
+    """Return how well each object of a movie was followed from one click on its first frame to its last.
 
     only_first_frame: judge the objects of frame 0 alone. Whole frames are stretched to the model input. The numbers of
     the protocol come from `scoring.metrics.movie_metrics`.
@@ -206,7 +150,7 @@ def _follow(model: Sam2Model, movie: FollowedMovie, group: Sequence[Target]) -> 
     for frame in range(start, max(target.last_frame for target in group) + 1):
         features = _frame_features(model, movie, frame, len(group))
         if frame == start:
-            prediction = _prompted(model, features, _movie_prompts(movie, group))
+            prediction = _clicked(model, features, _clicks_xy(movie, group))
         else:
             prediction = tracked_prediction(model, features, memories, frame)
         memories.append(memorise(model, features, prediction, frame, conditioning=frame == start))
@@ -229,11 +173,7 @@ def _frame_scores(logits: Tensor, labels: NDArray[np.integer], group: Sequence[T
     ]
 
 
-def _movie_prompts(movie: FollowedMovie, group: Sequence[Target]) -> PromptBatch:
+def _clicks_xy(movie: FollowedMovie, group: Sequence[Target]) -> Tensor:
     height, width = movie.labels.shape[1:]
-    if movie.prompt == "box":
-        boxes = torch.tensor([[x0, y0, x1, y1] for y0, x0, y1, x1 in (target.box_yx for target in group)])
-        scale = torch.tensor([movie.size / width, movie.size / height] * 2)
-        return _boxes((boxes + 0.5) * scale - 0.5)
     clicks = torch.tensor([target.click_yx[::-1] for target in group])
-    return _clicks((clicks + 0.5) * torch.tensor([movie.size / width, movie.size / height]) - 0.5)
+    return (clicks + 0.5) * torch.tensor([movie.size / width, movie.size / height]) - 0.5

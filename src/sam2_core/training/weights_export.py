@@ -17,15 +17,15 @@ from sam2_core.errors import CheckpointError
 from sam2_core.training.trainer import Trainer
 
 
-def export_weights(trainer: Trainer, path: Path, data: str, licence: str = "Apache-2.0", steps_before: int = 0) -> None:
+def export_weights(trainer: Trainer, path: Path, data: str, steps_before: int = 0) -> None:
     """Writes the averaged weights of a run, atomically; `steps_before`: of the run whose weights it began with."""
     metadata = {
         "config": trainer.model.config.name,
         "steps": str(steps_before + trainer.step),
         "data": data,
-        "licence": licence,
+        "licence": "Apache-2.0",
     }
-    save_checkpoint(path, trainer.averaged_state(), metadata, half=True)
+    save_checkpoint(path, trainer.average, metadata, half=True)
 
 
 def export_mean(paths: Sequence[Path], path: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_run_begins_a_phase_with_given_weights(tiny_model, disc_pack, tmp_path
     first.run()
     phases = (*recipe_of(5).phases, Phase("late", 2, recipe_of(1).phases[0].tasks))
     second = Trainer(tiny_model(), disc_pack, Recipe(phases, warm_up=2), tmp_path / "second")
-    second.start_from(first.averaged_state(), "late")
+    second.start_from(first.average, "late")
     assert second.step == 5
     assert all(torch.equal(second.average[name], value) for name, value in first.average.items())
     second.run()

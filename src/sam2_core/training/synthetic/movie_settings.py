@@ -24,7 +24,7 @@ _KINDS_OF_STYLE: dict[Style, tuple[tuple[Kind, ...], tuple[float, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class MovieSettings:
-    """Everything that decides a movie, apart from the seed.
+    """Everything that decides a movie, apart from the seed; a ValueError says what cannot be drawn.
 
     Probabilities and strengths are in 0..1 unless said otherwise; the darkest possible background is 0 and a bright
     cell about 1 before the camera.
@@ -78,13 +78,6 @@ class MovieSettings:
     bits: Literal[8, 16] = 16
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn.
-
-        Raises
-        ------
-        ValueError
-            If a size or count is not positive, or the style or kind is unknown.
-        """
         for name in ("frames", "height", "width", "cells"):
             if getattr(self, name) < 1:
                 raise ValueError(f"MovieSettings.{name} is {getattr(self, name)}; it must be at least 1")
@@ -102,14 +95,7 @@ def random_settings(
 ) -> MovieSettings:
     """Return settings drawn widely over styles, kinds, sizes, densities, brightness and faults of the microscope.
 
-    Parameters
-    ----------
-    rng
-        Decides everything; the same state gives the same settings.
-    frames, height, width
-        Size of the movie.
-    style
-        One style, or all of them (fluorescence 45 %, phase 40 %, dic 15 %).
+    The same state of `rng` gives the same settings. style: fluorescence 45 %, phase 40 %, dic 15 % where None.
     """
     style = style or STYLES[rng.choice(3, p=(0.45, 0.4, 0.15))]
     kind = _kind_of(rng, style)
