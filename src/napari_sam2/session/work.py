@@ -44,12 +44,7 @@ class SessionWork:
         self._tokens: set[CancelToken] = set()
 
     def change_settings(self, **changes: object) -> None:
-        """Replace settings; prompts stay, and masks turn stale where they do not go with the new ones.
-
-        Parameters
-        ----------
-        **changes
-            Fields of `SessionSettings`.
+        """Replace fields of the settings; prompts stay, and masks turn stale where they do not go with the new ones.
 
         Raises
         ------
