@@ -17,8 +17,7 @@ from pathlib import Path
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results, write_results
 from napari_sam2.document.document import difference
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.engine.jobs import PropagateJob, PropagateRequest
-from napari_sam2.engine.plan import Direction
+from napari_sam2.engine.jobs import Direction, PropagateJob, PropagateRequest
 from napari_sam2.io import check_label_path, is_session_folder
 from napari_sam2.masks.summary import ObjectSummary
 from napari_sam2.session.session import Session

@@ -12,10 +12,9 @@ from typing import Literal
 
 from napari_sam2.document.document import PromptKey
 from napari_sam2.engine.engine import Engine, Restored
-from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
+from napari_sam2.engine.jobs import CancelToken, Direction, Job, PreviewJob, PropagateJob, PropagateRequest
 from napari_sam2.engine.lane import Lane
 from napari_sam2.engine.loader import Loader
-from napari_sam2.engine.plan import Direction
 from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.span_plan import plan_spans
 from napari_sam2.engine.updates import FrameUpdate
