@@ -18,7 +18,7 @@ from napari_sam2.cli.console import errors, frame_progress, output, table
 from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.movie_choice import MovieChoice
-from napari_sam2.engine.plan import checked_range
+from napari_sam2.engine.jobs import checked_range
 from napari_sam2.stacks import ModelMovie
 from sam2_core.errors import StackError
 

@@ -13,7 +13,7 @@ from napari_sam2.cli.model_choice import DEFAULT_MODEL
 from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results
 from napari_sam2.cli.track_session import SessionTracking, labels_beside, track_session
-from napari_sam2.engine.plan import Direction, checked_range
+from napari_sam2.engine.jobs import Direction, checked_range
 from napari_sam2.engine.view import ViewChoice, view_request
 from napari_sam2.io import read_prompts
 from napari_sam2.session.movie_job import MovieJob, MovieReport, track_movie

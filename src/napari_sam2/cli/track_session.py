@@ -12,8 +12,7 @@ from pathlib import Path
 from napari_sam2.cli.console import errors
 from napari_sam2.cli.interrupt import STOPPED
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results
-from napari_sam2.engine.jobs import PropagateJob, PropagateRequest
-from napari_sam2.engine.plan import Direction, checked_range
+from napari_sam2.engine.jobs import Direction, PropagateJob, PropagateRequest, checked_range
 from napari_sam2.io import check_label_path
 from napari_sam2.session.movie_job import write_results
 from napari_sam2.session.session import Session

@@ -20,10 +20,6 @@ class ObjectInfo:
     ----------
     object_id
         Label value, 1 or more.
-    name
-        What a person calls it; may be empty.
-    visible
-        Whether its masks are shown.
     locked
         Whether its masks are kept as they are: no run changes them, and they win where masks overlap.
     parent

@@ -24,14 +24,10 @@ class Proposal:
     ----------
     frame
         0-based position on the tracked axis.
-    mask
-        Its pixels.
     score
         How sure the program is; larger is surer.
     source
         What found it, for example the name of a model.
-    state
-        What a person made of it.
     """
 
     frame: int

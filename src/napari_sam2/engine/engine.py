@@ -225,14 +225,14 @@ class Engine:
         return PromptedState(predictor, state, self._size, restored.document.prompts, remembered)
 
 
+@dataclass(slots=True)
 class _Progress:
     """How far a job is."""
 
-    def __init__(self, revision: int, total: int) -> None:
-        self.revision = revision
-        self.total = total
-        self.done = 0
-        self.shown = 0
+    revision: int
+    total: int
+    done: int = 0
+    shown: int = 0
 
 
 def _update(

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from napari_sam2.document.document import Document, PromptKey
-from napari_sam2.engine.plan import Direction
 from napari_sam2.masks.stored_masks import StoredMask
+from sam2_core.errors import StackError
 
 Json: TypeAlias = Any
 """What JSON can hold."""
 Way: TypeAlias = Literal["forward", "backward"]
+Direction: TypeAlias = Literal["forward", "backward", "both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +135,20 @@ class CancelToken:
     def cancelled(self) -> bool:
         """Whether it was asked for."""
         return self._event.is_set()
+
+
+def checked_range(frame_count: int, start: int | None, stop: int | None) -> range:
+    """Return the frames `start` to `stop` - 1 of a movie.
+
+    Raises
+    ------
+    StackError
+        If the range is empty or leaves the movie.
+    """
+    chosen = range(0 if start is None else start, frame_count if stop is None else stop)
+    if len(chosen) == 0 or chosen.start < 0 or chosen.stop > frame_count:
+        raise StackError(
+            f"Frames {chosen.start} to {chosen.stop} (the last one not included) cannot be tracked; the stack has "
+            f"{frame_count} frames, so --start may be 0 to {frame_count - 1} and --stop up to {frame_count}."
+        )
+    return chosen

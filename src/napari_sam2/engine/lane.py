@@ -87,7 +87,7 @@ class Lane:
             self._open.append(task)
             self._tasks.put(task)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="napari-sam2 lane", daemon=True)
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
 
     def _work(self) -> None:

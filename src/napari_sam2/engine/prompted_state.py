@@ -8,7 +8,6 @@ mask that a correction refined comes back when the correction is taken back.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing
 from functools import partial
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam2.document.document import PromptKey
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.engine.give_prompt import give_prompt
 from napari_sam2.engine.jobs import Job
 from napari_sam2.engine.remembered_frames import Remembered
@@ -60,7 +60,7 @@ class PromptedState:
         object_id = prompt.object_id
         patch = _patch_of(object_id, give_prompt(self.predictor, self.state.select([object_id]), prompt))
         self.predictor.remove_object(self.state, object_id, need_output=False)
-        return None if patch is None else math.sqrt(4 * float((patch.logits > 0).sum()) / math.pi)
+        return None if patch is None else Mask(patch.logits > 0).diameter()
 
     def take_back(self, job: Job) -> list[PromptKey]:
         """Take back what is no longer said, and return the keys that are to be given, by frame and object.

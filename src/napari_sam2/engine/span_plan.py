@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from napari_sam2.document.document import Document
-from napari_sam2.engine.jobs import PropagateRequest, Span, Way
-from napari_sam2.engine.plan import Direction
+from napari_sam2.engine.jobs import Direction, PropagateRequest, Span, Way
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
 from sam2_core.errors import PromptError

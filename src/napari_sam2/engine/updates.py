@@ -54,10 +54,6 @@ class FrameUpdate:
         Of the document that it was computed for.
     frame_index
         0-based position on the tracked axis.
-    leg
-        "prompt", "forward" or "backward".
-    object_ids
-        Whom it is about.
     patches
         One per object; None where it is absent.
     object_score_logits

@@ -1,23 +1,14 @@
 """A session folder that is open: every change goes to the disk as it happens, so a killed process loses next to none.
 
 `Autosaver.create` saves a session and stays, `Autosaver.open` reads one and stays; both hold the folder's lock until
-`close`. Then:
-
-- `keep_images` once, where the images are in no file
-- `save_document` when prompts, objects or settings changed (debounced by the caller)
-- `begin_run`, `put(changes, FrameDone(leg, frame))` for each frame, `snapshot` every so many frames, `end_run`
-- `put(changes)` when masks changed otherwise: painted, undone, removed, turned stale
-- `save` to write everything anew, compacted
-
-A run that was interrupted goes on with `put`, not with a new `begin_run`, so that what it had finished still counts.
-`snapshot` may be called on another thread; every method waits for the one in work.
+`close`. A run is `begin_run`, `put` for each frame, `snapshot` now and then, `end_run`; one that was interrupted goes
+on with `put`, so that what it had finished still counts. Every method waits for the one in work on another thread.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -30,7 +21,7 @@ from napari_sam2.io.image_files import keep_images
 from napari_sam2.io.mask_log import Changes, FrameDone, LogContent, MaskLog, read_log
 from napari_sam2.io.saved_session import RunRecord, SavedSession, StackRecord
 from napari_sam2.io.session_document import read_document, write_document
-from napari_sam2.io.session_files import load_session, locked, made_folder, run_fingerprint, write_session
+from napari_sam2.io.session_files import load_session, locked, made_folder, new_run, write_session
 from napari_sam2.io.snapshot_files import remove_snapshots, write_snapshot
 from napari_sam2.stacks import Stack
 
@@ -125,7 +116,7 @@ class Autosaver:
             return None if path is None else str(path)
 
     def put(self, changes: Changes, done: FrameDone | None = None) -> None:
-        """Add masks that were put, or removed where they are None; `done` says which frame of a run they finish."""
+        """Add masks that were put, or removed where they are None; `done` is the frame of a run that they finish."""
         with self._guard:
             self._log.put(changes, done)
             if done is not None:
@@ -136,8 +127,7 @@ class Autosaver:
         with self._guard:
             self.save_document(document)
             remove_snapshots(self.folder)
-            basis = run_fingerprint(document, self._saved.settings)
-            self._run = LogContent(request=dict(request), run_id=uuid.uuid4().hex, basis=basis)
+            self._run = new_run(RunRecord(request), document, self._saved.settings)
             self._log.begin_run(self._run)
 
     def snapshot(self, snapshot: KeptSnapshot, done: FrameDone) -> None:

@@ -11,7 +11,6 @@ The format is that of the challenge's "Naming and Content Conventions"; `man_tra
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_sam2.io.label_files import put_in_place, remove_path
 from napari_sam2.io.results import Results
 from napari_sam2.lineage.tracks import Stretch, Track
 from sam2_core.errors import StackError
@@ -108,18 +108,16 @@ def export_ctc(folder: str | Path, results: Results, names: CtcNames = RESULT) -
         raise StackError(f"There is no folder {folder.parent} for {folder.name}; create it first.")
     tracks = ctc_tracks(results.tracks(), _first_labels(results))
     part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    remove_path(part)
     part.mkdir()
     try:
         digits = max(3, len(str(len(results.movie) - 1)))
         for frame, image in enumerate(_images(results.frames(), tracks)):
             tifffile.imwrite(part / f"{names.image}{frame:0{digits}d}.tif", image, compression="zlib")
         (part / names.table).write_text(_table(tracks), encoding="ascii")
-        if folder.is_dir():
-            folder.rmdir()
-        part.rename(folder)
+        put_in_place(part, folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        remove_path(part)
     return tracks
 
 

@@ -10,6 +10,7 @@ import math
 import shutil
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -82,6 +83,7 @@ def _write(path: Path, stack: Stack) -> None:
     channels = [{"label": name} for name in stack.calibration.channel_names]
     more = {"omero": {"channels": channels}} if channels else {}
     array = new_ome_zarr(path, stack.axes, stack, stack.calibration, more)
-    steps = [(slice(None),) if axis in "YXS" else range(n) for axis, n in zip(stack.axes, stack.shape, strict=True)]
+    whole = (slice(None),)
+    steps: list[Any] = [whole if axis in "YXS" else range(n) for axis, n in zip(stack.axes, stack.shape, strict=True)]
     for index in product(*steps):
         array[index] = np.asarray(stack.data[index])

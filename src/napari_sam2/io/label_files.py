@@ -131,7 +131,7 @@ def new_ome_zarr(path: Path, axes: str, like: LabelSpec | Stack, about: Calibrat
     names, dtype = [axis.lower() for axis in axes], like.dtype.newbyteorder("=")
     array = group.create_array("0", shape=like.shape, chunks=chunks, dtype=dtype, dimension_names=names)
     scale = {"type": "scale", "scale": [float(about.scale.get(axis, 1.0)) for axis in axes]}
-    level = {"path": "0", "coordinateTransformations": [scale]}
+    level: Any = {"path": "0", "coordinateTransformations": [scale]}
     described = {"name": like.name, "axes": [_axis(axis, about.units.get(axis)) for axis in axes], "datasets": [level]}
     group.attrs["ome"] = {"version": "0.5", "multiscales": [described], **more}
     return array

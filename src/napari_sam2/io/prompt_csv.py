@@ -50,8 +50,8 @@ def parse_csv(text: str, name: str) -> list[tuple[PromptEntry, str]]:
     entries = []
     for number, row in enumerate(reader):
         where = f"{name}, row {reader.line_num}"
-        if any((value or "").strip() for key, value in row.items() if key is not None):
-            values = {key: (value or "").strip() for key, value in row.items() if key is not None}
+        values = {key: (value or "").strip() for key, value in row.items() if key is not None}
+        if any(values.values()):
             entries.append((_entry(parse(values, where, number), where), where))
     return entries
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -95,12 +95,12 @@ class StackRecord:
         StackError
             If it has another shape, type or content.
         """
-        now = StackRecord.of(stack)
-        for what in ("shape", "dtype", "fingerprint"):
-            if getattr(now, what) != getattr(self, what):
+        saved = asdict(self)
+        for what, found in asdict(StackRecord.of(stack)).items():
+            if found != saved[what]:
                 raise StackError(
-                    f"{stack.name} is not the stack that the session was made on: its {what} is {getattr(now, what)}, "
-                    f"and the session's {getattr(self, what)}. Put the right file in its place, or make a new session."
+                    f"{stack.name} is not the stack that the session was made on: its {what} is {found}, and the "
+                    f"session's {saved[what]}. Put the right file in its place, or make a new session."
                 )
 
 

@@ -29,7 +29,7 @@ from napari_sam2.document.document import Document
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.io.atomic import sync_folder
 from napari_sam2.io.mask_log import FrameDone, LogContent, MaskLog, read_log
-from napari_sam2.io.saved_session import SavedSession, SavedSnapshot
+from napari_sam2.io.saved_session import RunRecord, SavedSession, SavedSnapshot
 from napari_sam2.io.session_document import SESSION_FILE, read_document, session_of, write_document
 from napari_sam2.io.snapshot_files import read_snapshot, remove_snapshots, write_snapshot
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
@@ -153,7 +153,7 @@ def write_session(folder: Path, saved: SavedSession, run: LogContent | None = No
     the caller's.
     """
     run = run or LogContent()
-    begun = _begun(saved) if saved.run is not None else run
+    begun = run if saved.run is None else new_run(saved.run, saved.document, saved.settings)
     log = next_log(folder)
     try:
         write_log(log, saved.masks, begun)
@@ -171,13 +171,11 @@ def write_session(folder: Path, saved: SavedSession, run: LogContent | None = No
     return log
 
 
-def _begun(saved: SavedSession) -> LogContent:
-    """Return the session's interrupted run as the log of another folder has it."""
-    if saved.run is None:
-        return LogContent()
-    finished = {leg: dict.fromkeys(frames) for leg, frames in saved.run.finished.items()}
-    basis = run_fingerprint(saved.document, saved.settings)
-    return LogContent(request=dict(saved.run.request), run_id=uuid.uuid4().hex, basis=basis, finished=finished)
+def new_run(run: RunRecord, document: Document, settings: Mapping[str, Any]) -> LogContent:
+    """Return a run on a document as a log has it in which it is new."""
+    finished = {leg: dict.fromkeys(frames) for leg, frames in run.finished.items()}
+    basis = run_fingerprint(document, settings)
+    return LogContent(request=dict(run.request), run_id=uuid.uuid4().hex, basis=basis, finished=finished)
 
 
 def next_log(folder: Path) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,14 +47,13 @@ def write_snapshot(folder: Path, snapshot: KeptSnapshot, run_id: str, done: Fram
 def read_snapshot(folder: Path, run_id: str, finished: Mapping[str, tuple[int, ...]]) -> SavedSnapshot | None:
     """Return the newest snapshot of a run that lies behind a frame that is finished, or None."""
     for path in reversed(_files(folder)):
-        data = path.read_bytes()
-        about = _header(data)
+        about = _about(path)
         if about is None or about.get("version") != _VERSION:
             _log.info("%s cannot be used; an earlier one is taken, or the run begins again.", path.name)
             continue
         leg, frame = about["leg"], int(about["frame"])
         if about["run"] == run_id and frame in finished.get(leg, ()):
-            return SavedSnapshot(data, json.loads(about["meta"]), leg, frame)
+            return SavedSnapshot(path.read_bytes(), json.loads(about["meta"]), leg, frame)
     return None
 
 
@@ -69,15 +67,15 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("snapshot-*.safetensors"))
 
 
-def _header(data: bytes) -> dict[str, str] | None:
+def _about(path: Path) -> dict[str, str] | None:
     """Return the text that goes with the tensors, None if the file is not whole."""
+    from safetensors import SafetensorError, safe_open
+
     try:
-        (length,) = struct.unpack_from("<Q", data)
-        header = json.loads(data[8 : 8 + length])
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    except (struct.error, ValueError):
+        with safe_open(path, framework="np") as file:
+            return file.metadata()
+    except (SafetensorError, OSError):
         return None
-    return header.get("__metadata__") if len(data) == 8 + length + max(ends, default=0) else None
 
 
 def _plain(tensor: Any) -> Any:

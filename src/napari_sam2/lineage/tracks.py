@@ -19,8 +19,6 @@ class Track:
 
     Attributes
     ----------
-    object_id
-        Label value.
     parent
         Object id that it came from by division, or None.
     stretches

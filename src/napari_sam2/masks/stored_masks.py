@@ -43,14 +43,7 @@ class MaskStatus(StrEnum):
         return _CODES[self]
 
 
-_CODES = {
-    MaskStatus.prompted: 1,
-    MaskStatus.tracked: 2,
-    MaskStatus.edited: 3,
-    MaskStatus.stale: 4,
-    MaskStatus.absent: 5,
-    MaskStatus.imported: 6,
-}
+_CODES = {status: code for code, status in enumerate(MaskStatus, start=1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +58,6 @@ class StoredMask:
         (h, w) of the box; (0, 0) where the object is absent.
     packed
         zlib of (h, w) uint8: 4 * logit clipped to 1..127 in the mask, 0 outside.
-    status
-        Where it comes from.
     score
         Object score logit, > 0 where the model is sure that the object is there.
     leg

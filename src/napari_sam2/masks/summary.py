@@ -12,19 +12,7 @@ from napari_sam2.masks.stored_masks import Array
 
 @dataclass(frozen=True, slots=True)
 class ObjectSummary:
-    """Where one object was found.
-
-    Attributes
-    ----------
-    object_id
-        Label value.
-    first_frame, last_frame
-        First and last frame with a mask, None if there is none.
-    frames
-        Number of frames with a mask.
-    mean_area_px
-        Mean number of pixels over those frames, 0 if there is none.
-    """
+    """Where one object was found: first, last and number of frames that have a mask, and the mean area on these."""
 
     object_id: int
     first_frame: int | None

@@ -11,8 +11,15 @@ from __future__ import annotations
 from napari_sam2.document.document import Document, DocumentDiff, PromptKey
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt, check_prompts, gathered, typical_diameter
-from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
-from napari_sam2.engine.plan import Direction, checked_range
+from napari_sam2.engine.jobs import (
+    CancelToken,
+    Direction,
+    Job,
+    PreviewJob,
+    PropagateJob,
+    PropagateRequest,
+    checked_range,
+)
 from napari_sam2.engine.updates import FrameUpdate
 from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask

@@ -179,15 +179,13 @@ class Edits:
 
     def set_visible(self, object_id: int, visible: bool) -> None:
         """Show or hide an object's masks."""
-        self._describe(
-            replace(self._object(object_id), visible=visible), "show an object" if visible else "hide an object"
-        )
+        text = "show an object" if visible else "hide an object"
+        self._describe(replace(self._object(object_id), visible=visible), text)
 
     def set_locked(self, object_id: int, locked: bool) -> None:
         """Keep an object as it is, or let it be changed again."""
-        self._describe(
-            replace(self._object(object_id), locked=locked), "lock an object" if locked else "unlock an object"
-        )
+        text = "lock an object" if locked else "unlock an object"
+        self._describe(replace(self._object(object_id), locked=locked), text)
 
     def remove_object(self, object_id: int) -> None:
         """Remove an object with its prompts and masks."""
@@ -243,7 +241,7 @@ class Edits:
         """Replace what a prompt says of its object on its frame; other parts of what is said there stay."""
         key = prompt.object_id, prompt.frame
         old = self._document.prompts.get(key)
-        self.set_prompts({key: prompt if old is None else old.saying(prompt.parts)}, text)
+        self.set_prompts({key: prompt if old is None else prompt.completed(old)}, text)
 
     def _object(self, object_id: int) -> ObjectInfo:
         self._document.check_object(object_id)

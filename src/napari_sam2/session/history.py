@@ -74,12 +74,6 @@ class History:
         self._take(step, size)
         return step
 
-    def clear(self) -> None:
-        """Forget all steps."""
-        self._done.clear()
-        self._undone.clear()
-        self._bytes = 0
-
     @property
     def can_undo(self) -> bool:
         """Whether there is a step to take back."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import numpy as np
 
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import typical_diameter
+from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.engine.view import ViewRequest
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
@@ -69,7 +69,7 @@ def _mask_diameter(mask: StoredMask | None) -> float | None:
     """Return the diameter of the disc of a prompted mask's area, None where there is none that holds."""
     if mask is None or mask.is_empty or mask.status is not MaskStatus.prompted:
         return None
-    return math.sqrt(4 * np.count_nonzero(mask.codes()) / math.pi)
+    return Mask(mask.mask()).diameter()
 
 
 def settings_movie(stack: Stack, settings: SessionSettings) -> Movie:

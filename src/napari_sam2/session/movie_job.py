@@ -16,8 +16,7 @@ from pathlib import Path
 
 from napari_sam2.document.document import difference
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.engine.jobs import PropagateJob, PropagateRequest
-from napari_sam2.engine.plan import Direction
+from napari_sam2.engine.jobs import Direction, PropagateJob, PropagateRequest
 from napari_sam2.io import check_label_path, is_session_folder, write_labels
 from napari_sam2.io.results import Results
 from napari_sam2.masks.summary import LabelCounts, ObjectSummary, counted

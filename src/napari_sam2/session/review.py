@@ -45,8 +45,6 @@ class Suspicion:
 
     Attributes
     ----------
-    object_id, frame
-        Which one.
     degree
         0 to 1.
     reasons

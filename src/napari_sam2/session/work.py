@@ -12,10 +12,9 @@ from typing import Literal
 
 from napari_sam2.document.document import PromptKey
 from napari_sam2.engine.engine import Engine, Restored
-from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
+from napari_sam2.engine.jobs import CancelToken, Direction, Job, PreviewJob, PropagateJob, PropagateRequest
 from napari_sam2.engine.lane import Lane
 from napari_sam2.engine.loader import Loader
-from napari_sam2.engine.plan import Direction
 from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.span_plan import plan_spans
 from napari_sam2.engine.updates import FrameUpdate
@@ -44,12 +43,7 @@ class SessionWork:
         self._tokens: set[CancelToken] = set()
 
     def change_settings(self, **changes: object) -> None:
-        """Replace settings; prompts stay, and masks turn stale where they do not go with the new ones.
-
-        Parameters
-        ----------
-        **changes
-            Fields of `SessionSettings`.
+        """Replace fields of the settings; prompts stay, and masks turn stale where they do not go with the new ones.
 
         Raises
         ------

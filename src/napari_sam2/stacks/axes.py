@@ -22,14 +22,12 @@ def resolve_axes(shape: Sequence[int], given: str | None, from_file: str | None,
 
     Parameters
     ----------
-    shape
-        Shape of the array.
     given
         What the caller said, or None.
     from_file
         What the metadata says, or None; letters other than TZCYXS count as "not known".
     name
-        Name of the stack, for messages.
+        Of the stack, for messages.
 
     Raises
     ------

@@ -9,8 +9,7 @@ import numpy as np
 from napari.components import Dims
 from napari.layers import Image
 
-from napari_sam2.engine.jobs import PropagateRequest
-from napari_sam2.engine.plan import Direction
+from napari_sam2.engine.jobs import Direction, PropagateRequest
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.coordinates import Grid
 from napari_sam2.viewer.current import Current
