@@ -30,7 +30,6 @@ from sam2_core.inference.features import FeatureStore, LruFeatures
 from sam2_core.inference.frames.opened_frames import OpenedFrames
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
-from sam2_core.modeling.views import ImageView
 
 VERSION = "1"
 """Raised when frames are prepared, encoded or written in another way: older files are then not found any more."""
@@ -42,18 +41,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What features depend on besides the frame, in a name: model, precision and rounding; and where they are used.
-
-    Attributes
-    ----------
-    views
-        The other views of the model, each kept beside the plain one.
-    """
+    """What features depend on besides the frame, in a name: model, precision and rounding; and where they are used."""
 
     name: str
     device: torch.device
     exact: bool
-    views: tuple[ImageView, ...] = ()
+    mirrored: bool = False
 
 
 class FeatureStores:
@@ -85,7 +78,7 @@ class FeatureStores:
             return LruFeatures(self._max_frames)
         self._model_name = self._model_name or fingerprint(model)
         name = f"{VERSION} {self._model_name} {dtype} {folder.exact}"
-        encoding = Encoding(name, model.device, folder.exact, model.other_views)
+        encoding = Encoding(name, model.device, folder.exact, model.config.mirrored_view)
         return DiskFeatures(folder, frames, encoding, self._max_frames)
 
 
@@ -127,18 +120,17 @@ class DiskFeatures:
         if features is None:
             features = self._read(self.key(frame))
             if features is not None:
-                views = [self._read(key) for key in self._keys_of_views(frame)]
-                whole = tuple(view for view in views if view is not None)
-                features = replace(features, views=whole if len(whole) == len(views) else ())
+                if self._encoding.mirrored:
+                    features = replace(features, mirrored=self._read(self._mirrored_key(frame)))
                 self._memory.put(frame, features)
         return features
 
     def put(self, frame: int, features: ImageFeatures) -> ImageFeatures:
-        """Keep the features of the frame, and return them as they are kept; each other view has a file of its own."""
+        """Keep the features of the frame, and return them as they are kept; the mirrored view has a file of its own."""
         kept = self._written(self.key(frame), features)
-        views = zip(self._keys_of_views(frame), features.views, strict=False)  # all of them are there, or none
-        views_kept = tuple(self._written(key, view) for key, view in views)
-        return self._memory.put(frame, replace(kept, views=views_kept))
+        if features.mirrored is not None:
+            kept = replace(kept, mirrored=self._written(self._mirrored_key(frame), features.mirrored))
+        return self._memory.put(frame, kept)
 
     def clear(self) -> None:
         """Forget what frames looked like; the files stay, and are found again by what is seen then."""
@@ -151,9 +143,8 @@ class DiskFeatures:
             self._keys[frame] = _key(self._encoding.name, self._frames, frame)
         return self._keys[frame]
 
-    def _keys_of_views(self, frame: int) -> list[str]:
-        texts = [f"{self.key(frame)} {view.name}" for view in self._encoding.views]
-        return [hashlib.blake2b(text.encode(), digest_size=20).hexdigest() for text in texts]
+    def _mirrored_key(self, frame: int) -> str:
+        return hashlib.blake2b(f"{self.key(frame)} mirrored".encode(), digest_size=20).hexdigest()
 
     def _written(self, key: str, features: ImageFeatures) -> ImageFeatures:
         """Write features to disk, if they are not there, and return them as they are read from it."""

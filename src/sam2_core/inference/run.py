@@ -19,8 +19,9 @@ from types import TracebackType
 
 from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.memory.memory_bank import MemoryEntry
+from sam2_core.inference.options import TrackingOptions
 from sam2_core.inference.read_ahead import FrameImages
-from sam2_core.inference.tracker import Tracker, TrackingOptions
+from sam2_core.inference.tracker import Tracker
 
 
 @dataclass(slots=True)

@@ -97,10 +97,6 @@ class MemoryEntry:
         """Return the entry with its mask packed, and without what can be computed again."""
         return dataclasses.replace(self, mask=mask, memory_features=None)
 
-    def with_memory(self, memory_features: Tensor) -> MemoryEntry:
-        """Return the entry with its memory."""
-        return dataclasses.replace(self, memory_features=memory_features)
-
 
 class MemoryBank:
     """The entries of one object.
