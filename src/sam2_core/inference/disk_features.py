@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,16 +37,6 @@ SLOW_FROM_PX = 512
 """On a CPU, models of this input size and more take seconds for what is read in hundredths of one."""
 LEVELS = ("stride16", "stride8", "stride4")
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """What features depend on besides the frame, in a name: model, precision and rounding; and where they are used."""
-
-    name: str
-    device: torch.device
-    exact: bool
-    mirrored: bool = False
 
 
 class FeatureStores:
@@ -78,8 +68,7 @@ class FeatureStores:
             return LruFeatures(self._max_frames)
         self._model_name = self._model_name or fingerprint(model)
         name = f"{VERSION} {self._model_name} {dtype} {folder.exact}"
-        encoding = Encoding(name, model.device, folder.exact, model.config.mirrored_view)
-        return DiskFeatures(folder, frames, encoding, self._max_frames)
+        return DiskFeatures(folder, frames, model, name, LruFeatures(self._max_frames))
 
 
 class DiskFeatures:
@@ -91,17 +80,22 @@ class DiskFeatures:
         Where they are kept; many stacks and models may share it.
     frames
         The stack. A frame is read once for its key until `clear`.
-    encoding
-        See `Encoding`.
-    max_frames
-        How many frames are kept in memory.
+    model
+        What made them.
+    name
+        What features depend on besides the frame: model, precision and rounding.
+    memory
+        Those used last.
     """
 
-    def __init__(self, folder: FeatureFolder, frames: OpenedFrames, encoding: Encoding, max_frames: int = 4) -> None:
+    def __init__(
+        self, folder: FeatureFolder, frames: OpenedFrames, model: Sam2Model, name: str, memory: LruFeatures
+    ) -> None:
         self.folder = folder
         self._frames = frames
-        self._encoding = encoding
-        self._memory = LruFeatures(max_frames)
+        self._device, self._mirrored = model.device, model.config.mirrored_view
+        self._name = name
+        self._memory = memory
         self._keys: dict[int, str] = {}
 
     def __len__(self) -> int:
@@ -120,7 +114,7 @@ class DiskFeatures:
         if features is None:
             features = self._read(self.key(frame))
             if features is not None:
-                if self._encoding.mirrored:
+                if self._mirrored:
                     features = replace(features, mirrored=self._read(self._mirrored_key(frame)))
                 self._memory.put(frame, features)
         return features
@@ -140,7 +134,7 @@ class DiskFeatures:
     def key(self, frame: int) -> str:
         """Return what the features of a frame are found by, 40 hexadecimal digits."""
         if frame not in self._keys:
-            self._keys[frame] = _key(self._encoding.name, self._frames, frame)
+            self._keys[frame] = _key(self._name, self._frames, frame)
         return self._keys[frame]
 
     def _mirrored_key(self, frame: int) -> str:
@@ -149,18 +143,18 @@ class DiskFeatures:
     def _written(self, key: str, features: ImageFeatures) -> ImageFeatures:
         """Write features to disk, if they are not there, and return them as they are read from it."""
         levels = dict(zip(LEVELS, features.maps, strict=True))
-        maps = {level: _rounded(values, self._encoding.exact) for level, values in levels.items()}
+        maps = {level: _rounded(values, self.folder.exact) for level, values in levels.items()}
         about = {"key": key, "checksum": str(_checksum(maps))}
         about |= {level: _form(values) for level, values in levels.items()}
         self.folder.write(key, save(maps, about))
-        return _restored(maps, about, self._encoding.device)
+        return _restored(maps, about, self._device)
 
     def _read(self, key: str) -> ImageFeatures | None:
         path = self.folder.find(key)
         if path is None:
             return None
         try:
-            return _read(path, key, self._encoding.device)
+            return _read(path, key, self._device)
         except OSError as error:  # another process deleted it meanwhile, or it may not be read
             _log.debug("%s cannot be read: %s", path, error)
             return None

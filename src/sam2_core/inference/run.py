@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 
 from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.memory.memory_bank import MemoryEntry
@@ -99,9 +98,7 @@ class Run:
     def __enter__(self) -> Run:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         needed = self._options.stop_when_unchanged
         if needed is None or self._last is None:
             return

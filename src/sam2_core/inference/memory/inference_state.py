@@ -145,16 +145,6 @@ class InferenceState:
         return len(self.frames)
 
     @property
-    def video_height(self) -> int:
-        """Rows of a frame."""
-        return self.frames.height
-
-    @property
-    def video_width(self) -> int:
-        """Columns of a frame."""
-        return self.frames.width
-
-    @property
     def size(self) -> tuple[int, int]:
         """(height, width) of a frame."""
         return self.frames.height, self.frames.width
@@ -174,8 +164,8 @@ class InferenceState:
         """
         known: dict[str, int | list[int]] = {
             "num_frames": self.num_frames,
-            "video_height": self.video_height,
-            "video_width": self.video_width,
+            "video_height": self.frames.height,
+            "video_width": self.frames.width,
             "obj_ids": self.obj_ids,
         }
         if key not in known:
