@@ -72,20 +72,10 @@ class FeatureStores:
 
 
 class DiskFeatures:
-    """The features of one stack: the frames used last in memory, the others in a folder.
+    """The features of one stack: the frames used last in memory, the others in a folder that many stacks may share.
 
-    Parameters
-    ----------
-    folder
-        Where they are kept; many stacks and models may share it.
-    frames
-        The stack. A frame is read once for its key until `clear`.
-    model
-        What made them.
-    name
-        What features depend on besides the frame: model, precision and rounding.
-    memory
-        Those used last.
+    The `name` says what they depend on besides the frame: model, precision and rounding. A frame is read once for its
+    key until `clear`.
     """
 
     def __init__(

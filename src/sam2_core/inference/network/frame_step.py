@@ -104,16 +104,7 @@ class FrameStep:
     ) -> MemoryEntry:
         """Return the entry of one prompted object, its memory not encoded yet.
 
-        Parameters
-        ----------
-        moment
-            The frame, and the direction in which it was tracked.
-        prompts
-            Points in model pixels, and the previous logits.
-        bank
-            What the object remembers where the frame was tracked before; None for a first prompt.
-        without
-            A frame whose memory must not be looked at.
+        Where the frame was tracked before, the object looks into its bank, `without` the memory of that frame.
         """
         model = self.model
         selection = None if bank is None else self._select(bank, moment, without)

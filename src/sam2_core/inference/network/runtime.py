@@ -40,17 +40,7 @@ class Tracked(NamedTuple):
 
 
 class Runtime:
-    """A model as it is run here.
-
-    Parameters
-    ----------
-    model
-        The network.
-    objects_per_batch
-        See `Chunks`.
-    compile
-        None, or how; see `sam2_core.inference.network.compiled.check_compile`.
-    """
+    """A model as it is run here: in batches of that size (`Chunks`), compiled or not (`compiled.check_compile`)."""
 
     def __init__(self, model: Sam2Model, objects_per_batch: int | None = None, compile: str | None = None) -> None:
         self.model = model
@@ -76,8 +66,7 @@ class Runtime:
         return self._track_frame(features, memory, fast)
 
     def _maps(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        features = self.model.encode_image(image)
-        return features.stride16, features.stride8, features.stride4
+        return self.model.encode_image(image).maps
 
     def _track_frame(self, features: ImageFeatures, memory: MemoryTokens, fast: bool) -> Tracked:
         model = self.model
