@@ -46,8 +46,6 @@ class SAM2ImagePredictor:
 
     Parameters
     ----------
-    sam_model
-        The network; it is not changed.
     mask_threshold
         Logits above are inside.
     max_hole_area, max_sprinkle_area

@@ -8,7 +8,6 @@ from typing import Literal
 import torch
 
 from sam2_core.inference.feature_folder import FeatureFolder
-from sam2_core.inference.network.compiled import check_compile
 from sam2_core.inference.semantics import SemanticsName
 
 
@@ -79,4 +78,3 @@ class TrackingOptions:
             raise ValueError(f"stop_when_unchanged is {self.stop_when_unchanged}; give 1 frame or more, or None")
         if self.frames_ahead is not None and self.frames_ahead < 0:
             raise ValueError(f"frames_ahead is {self.frames_ahead}; give 0 or more, or None")
-        check_compile(self.compile)

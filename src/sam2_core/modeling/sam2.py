@@ -50,8 +50,6 @@ class MaskPrediction:
         (O, M) predicted IoU of each candidate.
     low_res_masks
         (O, 1, S/4, S/4), the chosen candidate.
-    best
-        (O,) its index.
     object_pointer
         (O, C), what the memory keeps of the object as a whole.
     object_score_logits
@@ -61,7 +59,6 @@ class MaskPrediction:
     low_res_multimasks: Tensor
     ious: Tensor
     low_res_masks: Tensor
-    best: Tensor
     object_pointer: Tensor
     object_score_logits: Tensor
 
@@ -205,7 +202,6 @@ class Sam2Model(nn.Module):
             low_res_multimasks=low_res,
             ious=torch.ones_like(present),
             low_res_masks=low_res,
-            best=torch.zeros_like(present[:, 0], dtype=torch.long),
             object_pointer=self._gate_pointer(decoded.object_pointer, present),
             object_score_logits=20.0 * present - 10.0,
         )
@@ -247,21 +243,15 @@ class Sam2Model(nn.Module):
         every = torch.arange(logits.shape[0], device=logits.device)
         if multimask:
             chosen = choose_by_iou(decoded)
-            candidates, ious, pointer_tokens, best = (
-                logits[:, 1:],
-                decoded.ious[:, 1:],
-                decoded.tokens[every, chosen],
-                chosen - 1,
-            )
+            candidates, ious, pointer_tokens = logits[:, 1:], decoded.ious[:, 1:], decoded.tokens[every, chosen]
         else:
             chosen = self._choose_single(decoded)
             candidates, ious = logits[every, chosen][:, None], decoded.ious[every, chosen][:, None]
-            pointer_tokens, best = decoded.tokens[:, 0], torch.zeros_like(chosen)
+            pointer_tokens = decoded.tokens[:, 0]
         return MaskPrediction(
             low_res_multimasks=candidates,
             ious=ious,
-            low_res_masks=candidates[every, best][:, None],
-            best=best,
+            low_res_masks=logits[every, chosen][:, None],
             object_pointer=self._gate_pointer(self.obj_ptr_proj(pointer_tokens), present),
             object_score_logits=decoded.object_score_logits,
         )

@@ -47,8 +47,6 @@ class TrackedObject:
 
     Attributes
     ----------
-    bank
-        The memory.
     prompts, pending
         By frame index.
     outdated
@@ -110,10 +108,6 @@ class InferenceState:
 
     Attributes
     ----------
-    frames
-        The stack; frames are read when needed.
-    features
-        Image features of the frames used last.
     objects
         By object id, in the order in which they were added.
     storage_device

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sam2_core.inference.network.chunks import Chunks
-from sam2_core.inference.network.compiled import CompiledCall, bucket
+from sam2_core.inference.network.compiled import CompiledCall, bucket, check_compile
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.mask_decoder import upscale_masks
 from sam2_core.modeling.memory_attention import MemoryTokens
@@ -43,6 +43,7 @@ class Runtime:
     """A model as it is run here: in batches of that size (`Chunks`), compiled or not (`compiled.check_compile`)."""
 
     def __init__(self, model: Sam2Model, objects_per_batch: int | None = None, compile: str | None = None) -> None:
+        check_compile(compile)
         self.model = model
         self.chunks = Chunks(model.config, objects_per_batch)
         self._encode = None if compile is None else CompiledCall(self._maps, compile)
