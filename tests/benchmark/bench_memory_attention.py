@@ -16,13 +16,16 @@ import statistics
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from sam2_core.config import load_config
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry, SelectionRule
-from sam2_core.inference.network.frame_step import FrameStep, Moment, StepRules
+from sam2_core.inference.network.frame_step import FrameStep, Moment
 from sam2_core.inference.network.precision import pick_precision, running
+from sam2_core.inference.network.runtime import Runtime
+from sam2_core.inference.options import TrackingOptions
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
 
@@ -33,7 +36,7 @@ OUT = Path(__file__).parents[2] / "docs" / "benchmarks" / "memory_attention.json
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 PRECISION = pick_precision("auto", DEVICE)
 FRAME = 16  # every earlier frame is there: the prompted one and fifteen tracked ones
-WAYS = {"plain": False, "fast": True}
+WAYS: tuple[Literal["plain", "fast"], ...] = ("plain", "fast")
 
 
 def full_bank(model: Sam2Model, generator: torch.Generator) -> MemoryBank:
@@ -70,10 +73,7 @@ def measure(model: Sam2Model, objects: int, enough: float) -> dict[str, float]:
     moment = Moment(FRAME, False, lambda _: features)
     remembering = [(moment, full_bank(model, generator)) for _ in range(objects)]
     rule = SelectionRule(model.config.num_maskmem, model.config.pointers.max_in_memory)
-    steps = {
-        way: FrameStep(model, StepRules(rule, 15, 0, False, torch.bfloat16, DEVICE, fast_attention=fast))
-        for way, fast in WAYS.items()
-    }
+    steps = {way: FrameStep(Runtime(model), TrackingOptions(attention=way), rule, DEVICE) for way in WAYS}
     times: dict[str, list[float]] = {way: [] for way in WAYS}
     while not times["fast"] or sum(map(sum, times.values())) < enough:
         for way, step in steps.items():

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,6 @@ from sam2_core.inference.features import FeatureStore, LruFeatures
 from sam2_core.inference.frames.opened_frames import OpenedFrames
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
-from sam2_core.modeling.views import ImageView
 
 VERSION = "1"
 """Raised when frames are prepared, encoded or written in another way: older files are then not found any more."""
@@ -38,22 +37,6 @@ SLOW_FROM_PX = 512
 """On a CPU, models of this input size and more take seconds for what is read in hundredths of one."""
 LEVELS = ("stride16", "stride8", "stride4")
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """What features depend on besides the frame, in a name: model, precision and rounding; and where they are used.
-
-    Attributes
-    ----------
-    views
-        The other views of the model, each kept beside the plain one.
-    """
-
-    name: str
-    device: torch.device
-    exact: bool
-    views: tuple[ImageView, ...] = ()
 
 
 class FeatureStores:
@@ -85,30 +68,24 @@ class FeatureStores:
             return LruFeatures(self._max_frames)
         self._model_name = self._model_name or fingerprint(model)
         name = f"{VERSION} {self._model_name} {dtype} {folder.exact}"
-        encoding = Encoding(name, model.device, folder.exact, model.other_views)
-        return DiskFeatures(folder, frames, encoding, self._max_frames)
+        return DiskFeatures(folder, frames, model, name, LruFeatures(self._max_frames))
 
 
 class DiskFeatures:
-    """The features of one stack: the frames used last in memory, the others in a folder.
+    """The features of one stack: the frames used last in memory, the others in a folder that many stacks may share.
 
-    Parameters
-    ----------
-    folder
-        Where they are kept; many stacks and models may share it.
-    frames
-        The stack. A frame is read once for its key until `clear`.
-    encoding
-        See `Encoding`.
-    max_frames
-        How many frames are kept in memory.
+    The `name` says what they depend on besides the frame: model, precision and rounding. A frame is read once for its
+    key until `clear`.
     """
 
-    def __init__(self, folder: FeatureFolder, frames: OpenedFrames, encoding: Encoding, max_frames: int = 4) -> None:
+    def __init__(
+        self, folder: FeatureFolder, frames: OpenedFrames, model: Sam2Model, name: str, memory: LruFeatures
+    ) -> None:
         self.folder = folder
         self._frames = frames
-        self._encoding = encoding
-        self._memory = LruFeatures(max_frames)
+        self._device, self._mirrored = model.device, model.config.mirrored_view
+        self._name = name
+        self._memory = memory
         self._keys: dict[int, str] = {}
 
     def __len__(self) -> int:
@@ -127,18 +104,17 @@ class DiskFeatures:
         if features is None:
             features = self._read(self.key(frame))
             if features is not None:
-                views = [self._read(key) for key in self._keys_of_views(frame)]
-                whole = tuple(view for view in views if view is not None)
-                features = replace(features, views=whole if len(whole) == len(views) else ())
+                if self._mirrored:
+                    features = replace(features, mirrored=self._read(self._mirrored_key(frame)))
                 self._memory.put(frame, features)
         return features
 
     def put(self, frame: int, features: ImageFeatures) -> ImageFeatures:
-        """Keep the features of the frame, and return them as they are kept; each other view has a file of its own."""
+        """Keep the features of the frame, and return them as they are kept; the mirrored view has a file of its own."""
         kept = self._written(self.key(frame), features)
-        views = zip(self._keys_of_views(frame), features.views, strict=False)  # all of them are there, or none
-        views_kept = tuple(self._written(key, view) for key, view in views)
-        return self._memory.put(frame, replace(kept, views=views_kept))
+        if features.mirrored is not None:
+            kept = replace(kept, mirrored=self._written(self._mirrored_key(frame), features.mirrored))
+        return self._memory.put(frame, kept)
 
     def clear(self) -> None:
         """Forget what frames looked like; the files stay, and are found again by what is seen then."""
@@ -148,28 +124,27 @@ class DiskFeatures:
     def key(self, frame: int) -> str:
         """Return what the features of a frame are found by, 40 hexadecimal digits."""
         if frame not in self._keys:
-            self._keys[frame] = _key(self._encoding.name, self._frames, frame)
+            self._keys[frame] = _key(self._name, self._frames, frame)
         return self._keys[frame]
 
-    def _keys_of_views(self, frame: int) -> list[str]:
-        texts = [f"{self.key(frame)} {view.name}" for view in self._encoding.views]
-        return [hashlib.blake2b(text.encode(), digest_size=20).hexdigest() for text in texts]
+    def _mirrored_key(self, frame: int) -> str:
+        return hashlib.blake2b(f"{self.key(frame)} mirrored".encode(), digest_size=20).hexdigest()
 
     def _written(self, key: str, features: ImageFeatures) -> ImageFeatures:
         """Write features to disk, if they are not there, and return them as they are read from it."""
         levels = dict(zip(LEVELS, features.maps, strict=True))
-        maps = {level: _rounded(values, self._encoding.exact) for level, values in levels.items()}
+        maps = {level: _rounded(values, self.folder.exact) for level, values in levels.items()}
         about = {"key": key, "checksum": str(_checksum(maps))}
         about |= {level: _form(values) for level, values in levels.items()}
         self.folder.write(key, save(maps, about))
-        return _restored(maps, about, self._encoding.device)
+        return _restored(maps, about, self._device)
 
     def _read(self, key: str) -> ImageFeatures | None:
         path = self.folder.find(key)
         if path is None:
             return None
         try:
-            return _read(path, key, self._encoding.device)
+            return _read(path, key, self._device)
         except OSError as error:  # another process deleted it meanwhile, or it may not be read
             _log.debug("%s cannot be read: %s", path, error)
             return None

@@ -35,14 +35,7 @@ class LogitPatch:
 class WindowedLogits:
     """Logits of one frame, (O, 1, H, W) in shape, kept as one patch per object; outside it the object is absent.
 
-    `numpy.asarray` makes the full array where somebody needs it.
-
-    Parameters
-    ----------
-    patches
-        One per object; None for an object without a mask on the frame.
-    size
-        (height, width) of the frame.
+    `numpy.asarray` makes the full array where somebody needs it. A patch is None for an object without a mask there.
     """
 
     def __init__(self, patches: Sequence[LogitPatch | None], size: tuple[int, int]) -> None:
@@ -78,14 +71,7 @@ def patches_of(logits: MaskLogits) -> tuple[LogitPatch | None, ...]:
 def labels_from_logits(logits: MaskLogits, values: Sequence[int], dtype: npt.DTypeLike) -> npt.NDArray[np.integer]:
     """Return labels (H, W): at each pixel the value of the object with the highest logit above 0, else 0.
 
-    Parameters
-    ----------
-    logits
-        (O, 1, H, W).
-    values
-        Label value per object; 0 leaves the object out.
-    dtype
-        Type of the labels.
+    There is a value per object of the logits (O, 1, H, W); 0 leaves the object out.
     """
     height, width = logits.shape[-2:]
     labels = np.zeros((height, width), dtype=dtype)

@@ -29,46 +29,29 @@ _NEIGHBOURS = np.zeros((3, 3, 3), dtype=bool)
 _NEIGHBOURS[1] = True  # joined within a plane, never across planes
 
 
-def fill_holes(logits: Tensor, max_area: float, *, value: float = HOLE_VALUE, threshold: float = 0.0) -> Tensor:
-    """Return the logits with small holes filled: background components of at most `max_area` pixels become `value`.
+def fill_holes(logits: Tensor, max_area: float) -> Tensor:
+    """Return the logits (..., h, w) with small holes filled: background components of at most `max_area` pixels.
 
-    Parameters
-    ----------
-    logits
-        (..., h, w), for example (O, 1, h, w); each plane is looked at by itself. Never changed in place.
-    max_area
-        Largest hole that is filled, in pixels of these logits; at 0 or below the logits are returned as they are.
-    value
-        The logit that filled pixels get.
-    threshold
-        Pixels at or below are background.
+    Each plane is looked at by itself, and none is changed in place; at 0 or below nothing is filled.
     """
-    return torch.where(_small_components(logits <= threshold, max_area), value, logits) if max_area > 0 else logits
+    return torch.where(_small_components(logits <= 0, max_area), HOLE_VALUE, logits) if max_area > 0 else logits
 
 
-def remove_small_pieces(logits: Tensor, share: float, *, value: float = SPECK_VALUE, threshold: float = 0.0) -> Tensor:
-    """Return the logits with small pieces removed: components below a share of the plane's largest become `value`.
+def remove_small_pieces(logits: Tensor, share: float) -> Tensor:
+    """Return the logits (..., h, w) with small pieces removed: components below a share of the plane's largest.
 
-    Parameters
-    ----------
-    logits
-        (..., h, w), for example (O, 1, h, w); each plane is looked at by itself. Never changed in place.
-    share
-        0 to 1; at 0 the logits are returned as they are, at 1 only the largest pieces stay.
-    value
-        The logit that removed pixels get.
-    threshold
-        Pixels above are foreground.
+    Each plane is looked at by itself, and none is changed in place; at 0 nothing is removed, at 1 only the largest
+    pieces stay.
     """
     if share <= 0:
         return logits
-    planes = (logits > threshold).detach().cpu().numpy().reshape(-1, *logits.shape[-2:])
+    planes = (logits > 0).detach().cpu().numpy().reshape(-1, *logits.shape[-2:])
     labels, _ = ndimage.label(planes, structure=_NEIGHBOURS)  # one call for all planes; label 0 is background
     areas = np.bincount(labels.ravel(), minlength=1)
     areas[0] = 0
     sizes = areas[labels]  # (planes, h, w): of the piece that a pixel belongs to
     small = planes & (sizes < share * sizes.max(axis=(1, 2), keepdims=True, initial=0))
-    return torch.where(torch.from_numpy(small.reshape(logits.shape)).to(logits.device), value, logits)
+    return torch.where(torch.from_numpy(small.reshape(logits.shape)).to(logits.device), SPECK_VALUE, logits)
 
 
 def clean_image_masks(logits: Tensor, max_hole_area: float, max_speck_area: float, threshold: float = 0.0) -> Tensor:

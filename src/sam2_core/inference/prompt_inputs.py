@@ -47,11 +47,6 @@ class PointPrompt:
     box_xyxy: npt.NDArray[np.float32] | None = None
     normalized: bool = False
 
-    @property
-    def number_of_points(self) -> int:
-        """How many labelled points the model will read; a box counts two."""
-        return len(self.points_xy) + (0 if self.box_xyxy is None else 2)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskPrompt:
@@ -67,14 +62,10 @@ def point_prompt(
 
     Parameters
     ----------
-    points, labels
-        N points (x, y) and N labels, 1 inside and 0 outside the object; both None when only a box is given.
-    box
-        (x0, y0, x1, y1) with x0 < x1 and y0 < y1, or None.
+    points, labels, box, normalized
+        As `PointPrompt` has them, unchecked; points and labels are both None when only a box is given.
     size
         (height, width) of the image in pixels.
-    normalized
-        Whether coordinates are fractions of the image's width and height instead of pixels.
     strict
         Whether points and boxes outside the image are errors. A point on the very edge is inside.
 
@@ -146,14 +137,7 @@ def merge(old: PointPrompt | None, new: PointPrompt) -> PointPrompt:
 def to_model_points(prompt: PointPrompt, size: Size, image_size: int) -> tuple[Tensor, Tensor]:
     """Return the prompt as labelled points in model pixels: (1, N, 2) float32 and (1, N) int32, a box's corners first.
 
-    Parameters
-    ----------
-    prompt
-        What the person gave.
-    size
-        (height, width) of the image.
-    image_size
-        S, the side of the model's input in pixels.
+    `image_size` is S, the side of the model's input in pixels.
     """
     points_xy, labels = torch.from_numpy(prompt.points_xy), torch.from_numpy(prompt.labels)
     if prompt.box_xyxy is not None:
@@ -171,7 +155,7 @@ def checked_points(
     Parameters
     ----------
     points, labels
-        Lists, arrays or tensors; labels are 1 (inside the object) or 0 (outside).
+        Lists, arrays or tensors.
     limits
         The largest x and y that are still in the image, in the unit of the points; None leaves that unchecked.
 
@@ -212,8 +196,7 @@ def checked_boxes(boxes: object, limits: tuple[float, float] | None = None) -> n
     boxes
         A list, array or tensor.
     limits
-        The largest x and y that are still in the image; a box may reach over the edge but must touch the image. None
-        leaves that unchecked.
+        As for `checked_points`; a box may reach over the edge but must touch the image.
 
     Raises
     ------

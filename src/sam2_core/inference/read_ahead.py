@@ -3,8 +3,7 @@
 `FrameImages` reads in the thread that asks. `FrameImagesAhead` is made for one run: a single thread reads, resizes and
 normalises the next frames in the direction of travel, and on CUDA copies them from pinned memory on a stream of its
 own. Every read of the run goes through that thread, so a lazy stack (dask, zarr, video) is never read by two threads of
-the run. What goes wrong is raised where the frame is asked for. Closing waits for the read that is under way, and drops
-the others.
+the run. What goes wrong is raised where the frame is asked for.
 
 Reading ahead pays where the network runs elsewhere: `frames_ahead` is 2 on CUDA and MPS, and 0 on a CPU, whose cores
 the network has use for. It never happens for a source that says ``may_read_ahead = False``, such as a window whose
@@ -15,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Self
 
 import torch
@@ -41,9 +39,7 @@ class FrameImages:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop reading ahead, if that was done."""
 
     def get(self, frames: OpenedFrames, index: int) -> Tensor:
@@ -63,14 +59,7 @@ class FrameImages:
 class FrameImagesAhead(FrameImages):
     """The same for one run, of which the next frames are read before they are asked for.
 
-    Parameters
-    ----------
-    image_size, device
-        As for `FrameImages`.
-    order
-        The frames of the run, in the order in which they are visited.
-    count
-        How many frames of each stack are read ahead, at least 1.
+    `order` are the frames of the run as they are visited; `count` frames of each stack are read ahead, at least 1.
     """
 
     def __init__(self, image_size: int, device: torch.device, order: Sequence[int], count: int) -> None:
@@ -82,9 +71,7 @@ class FrameImagesAhead(FrameImages):
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix=THREAD_NAME)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Wait for the read that is under way, and drop what was to come."""
         self._reader.shutdown(wait=True, cancel_futures=True)
         self._coming.clear()

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 
 from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.memory.memory_bank import MemoryEntry
+from sam2_core.inference.options import TrackingOptions
 from sam2_core.inference.read_ahead import FrameImages
-from sam2_core.inference.tracker import Tracker, TrackingOptions
+from sam2_core.inference.tracker import Tracker
 
 
 @dataclass(slots=True)
@@ -49,12 +49,12 @@ class _Watched:
 
     def may_rest(self, frame: int, needed: int) -> bool:
         """Return whether a frame need not be computed."""
-        return self.agreed >= needed and self.known(frame) is not None and not self._changed_from(frame)
+        return self.agreed >= needed and self.known(frame) is not None and not self._is_outdated(frame, ahead=True)
 
     def compare(self, frame: int, before: MemoryEntry | None, least_iou: float) -> None:
         """Note how a frame that was visited compares with what was known of it."""
         outdated, after = self.tracked.outdated, self.known(frame)
-        self.carries = self.carries or self._changed_by(frame)
+        self.carries = self.carries or self._is_outdated(frame, ahead=False)
         if (frame, self.reverse) in outdated:
             outdated.discard((frame, self.reverse))
             self.agreed = 0
@@ -68,15 +68,10 @@ class _Watched:
         if self.carries and self.agreed < needed and self.known(following) is not None:
             self.tracked.outdated.add((frame, self.reverse))
 
-    def _changed_from(self, frame: int) -> bool:
-        """Return whether masks are outdated by a prompt on the frame or on one that is still to come."""
-        sign = -1 if self.reverse else 1
+    def _is_outdated(self, frame: int, ahead: bool) -> bool:
+        """Return whether masks are outdated by a prompt on the frame, or on one that lies ahead (else behind)."""
+        sign = 1 if ahead != self.reverse else -1
         return any(sign * other >= sign * frame for other, way in self.tracked.outdated if way == self.reverse)
-
-    def _changed_by(self, frame: int) -> bool:
-        """Return whether masks are outdated by a prompt on the frame or on one before it."""
-        sign = -1 if self.reverse else 1
-        return any(sign * other <= sign * frame for other, way in self.tracked.outdated if way == self.reverse)
 
 
 class Run:
@@ -98,9 +93,7 @@ class Run:
     def __enter__(self) -> Run:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         needed = self._options.stop_when_unchanged
         if needed is None or self._last is None:
             return

@@ -47,9 +47,9 @@ class Semantics:
     keeps_cleared_masks: bool
     keep_tracked_frames: int | None
 
-    def pointer_span(self, num_frames: int, max_pointers: int) -> int:
-        """Return what distances of object pointers are divided by."""
-        return (max_pointers if self.fixed_pointer_span else min(num_frames, max_pointers)) - 1
+    def max_pointers(self, num_frames: int, at_most: int) -> int:
+        """Return how many frames object pointers may span, at most as many as the model can take."""
+        return at_most if self.fixed_pointer_span else min(num_frames, at_most)
 
 
 OFFICIAL = Semantics(

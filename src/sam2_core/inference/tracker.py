@@ -11,103 +11,30 @@ Source of the order of events: ``sam2/sam2_video_predictor.py`` (facebookresearc
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from sam2_core.errors import PromptError
-from sam2_core.inference.feature_folder import FeatureFolder
 from sam2_core.inference.memory.inference_state import InferenceState, PendingEntry, TrackedObject
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry, SelectionRule, track_together
-from sam2_core.inference.network.compiled import check_compile
-from sam2_core.inference.network.frame_step import FrameStep, Moment, StepRules
+from sam2_core.inference.network.frame_step import FrameStep, Moment
 from sam2_core.inference.network.runtime import Runtime, gathered
+from sam2_core.inference.options import TrackingOptions
 from sam2_core.inference.postprocess import resolve_overlaps
 from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt, to_model_points
 from sam2_core.inference.read_ahead import FRAMES_AHEAD, FrameImages, FrameImagesAhead
-from sam2_core.inference.semantics import SemanticsName, find_semantics
+from sam2_core.inference.semantics import find_semantics
 from sam2_core.inference.transforms import mask_to_model, masks_to_video
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import NO_OBJECT_LOGIT, Sam2Model
-from sam2_core.modeling.views import look
+from sam2_core.modeling.views import with_mirrored
 
 PIXELS_AT_ONCE = 2**19
 """So many pixels of images of different stacks are encoded at once: 8 of 256 x 256, 2 of 512 x 512."""
 PREVIOUS_LOGIT_LIMIT = 32.0
 """Logits that are fed back as a rough mask are cut to this size."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrackingOptions:
-    """How a video predictor reads its calls and spends its memory.
-
-    Attributes
-    ----------
-    semantics
-        ``interactive`` or ``official``; see `sam2_core.inference.semantics`.
-    fill_hole_area
-        Holes of up to so many pixels of the low-resolution mask (a quarter of the model input) are filled; 0 for none.
-    binarize_prompted_masks
-        Remember thresholded masks of prompted frames.
-    non_overlap_masks
-        Give each pixel to one object in what is returned.
-    precision
-        ``auto``, ``float32``, ``bfloat16`` or ``float16``.
-    memory_dtype
-        Precision in which memories are kept.
-    cached_frames
-        Frames whose image features are kept in memory.
-    feature_cache
-        Keep image features on disk too, for corrections and the next run: True for the user's folder, a
-        `FeatureFolder`, or False. By default where the encoder takes long: on a CPU, for models of 512 px or more.
-    objects_per_batch
-        Objects that go through the network at once; None goes by a memory budget (see
-        `sam2_core.inference.network.chunks`). Fewer when memory runs out.
-    attention
-        ``fast`` or ``plain``: how memories are read. Both give the same up to rounding; plain is the definition.
-    compile
-        None, or a mode of torch's compiler (``default``, ``reduce-overhead``, ``max-autotune``): what tracked frames
-        pass is compiled once memories are full. The same up to rounding; pays for long runs on a graphics card.
-    frames_ahead
-        Frames that a run reads before they are needed, by a thread of its own; None for 2 on a graphics card, and none
-        on a CPU (`sam2_core.inference.read_ahead`).
-    stop_when_unchanged
-        Compute an object no further when its masks agreed with what was there before on so many frames in a row, 16 to
-        cover what a frame looks back on; None to compute all. See `run`.
-    unchanged_iou
-        Masks of at least this overlap agree; 1 for the same pixels.
-    corrections_condition, max_conditioning_frames
-        Override the reading in that point; None leaves it.
-    """
-
-    semantics: SemanticsName = "interactive"
-    fill_hole_area: int = 0
-    binarize_prompted_masks: bool = False
-    non_overlap_masks: bool = False
-    precision: str = "auto"
-    memory_dtype: torch.dtype = torch.bfloat16
-    cached_frames: int = 4
-    feature_cache: bool | FeatureFolder | None = None
-    objects_per_batch: int | None = None
-    attention: Literal["fast", "plain"] = "fast"
-    stop_when_unchanged: int | None = None
-    unchanged_iou: float = 1.0
-    compile: str | None = None
-    frames_ahead: int | None = None
-    corrections_condition: bool | None = None
-    max_conditioning_frames: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.attention not in ("fast", "plain"):
-            raise ValueError(f"attention must be fast or plain, is {self.attention!r}")
-        if self.stop_when_unchanged is not None and self.stop_when_unchanged < 1:
-            raise ValueError(f"stop_when_unchanged is {self.stop_when_unchanged}; give 1 frame or more, or None")
-        if self.frames_ahead is not None and self.frames_ahead < 0:
-            raise ValueError(f"frames_ahead is {self.frames_ahead}; give 0 or more, or None")
-        check_compile(self.compile)
 
 
 class Tracker:
@@ -283,31 +210,20 @@ class Tracker:
 
     def _views(self, state: InferenceState, frame: int) -> ImageFeatures:
         """Return a frame's image features in all views of the model."""
-        features, views = state.features.get(frame), self.model.other_views
-        if features is not None and len(features.views) == len(views):
+        if not self.model.config.mirrored_view:
+            return self._features(state, frame, None)
+        features = state.features.get(frame)
+        if features is not None and features.mirrored is not None:
             return features
         image = self.images().get(state.frames, frame)
-        return state.features.put(frame, look(image, views, self.runtime.encode_image, known=features))
+        return state.features.put(frame, with_mirrored(image, self.runtime.encode_image, known=features))
 
     def _step(self, state: InferenceState) -> FrameStep:
         config, semantics, limit = self.model.config, self.semantics, self.options.max_conditioning_frames
-        pointer_span = semantics.pointer_span(state.num_frames, config.pointers.max_in_memory)
         selection = SelectionRule(
             config.num_maskmem,
-            pointer_span + 1,
+            semantics.max_pointers(state.num_frames, config.pointers.max_in_memory),
             semantics.max_conditioning_frames if limit is None else limit,
             semantics.keeps_first_conditioning_frame,
         )
-        return FrameStep(
-            self.model,
-            StepRules(
-                selection=selection,
-                pointer_span=pointer_span,
-                fill_hole_area=self.options.fill_hole_area,
-                binarize_prompted=self.options.binarize_prompted_masks,
-                memory_dtype=self.options.memory_dtype,
-                storage_device=state.storage_device,
-                fast_attention=self.options.attention == "fast",
-            ),
-            self.runtime,
-        )
+        return FrameStep(self.runtime, self.options, selection, state.storage_device)

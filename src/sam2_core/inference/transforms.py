@@ -34,13 +34,6 @@ def prepare_video_frame(frame_rgb: Rgb, image_size: int) -> Tensor:
     A uint8 frame goes the way of the reference's JPEG folder: Pillow's bicubic filter with values rounded to uint8, a
     division by 255 in float64, then float32. A float frame in [0, 1] is resized by the same filter without rounding,
     and cut to [0, 1] as uint8 would be.
-
-    Parameters
-    ----------
-    frame_rgb
-        (H, W, 3), uint8 or float32 in [0, 1].
-    image_size
-        S, the side of the model's input in pixels.
     """
     if frame_rgb.dtype == np.uint8:
         resized = (
@@ -55,13 +48,6 @@ def prepare_image(image_rgb: Rgb, image_size: int) -> Tensor:
     """Return a single image as the model sees it: (3, S, S) float32, ImageNet-normalised, on the CPU.
 
     Values are brought to [0, 1] first, then resized by antialiased bilinear interpolation.
-
-    Parameters
-    ----------
-    image_rgb
-        (H, W, 3), uint8 or float32 in [0, 1].
-    image_size
-        S, the side of the model's input in pixels.
     """
     image = torch.from_numpy(np.array(image_rgb)).permute(2, 0, 1).contiguous()
     image = image.to(torch.float32).div(255) if image_rgb.dtype == np.uint8 else image.to(torch.float32)
@@ -75,16 +61,7 @@ def points_to_model_px(
 ) -> Tensor:
     """Return points in model pixels, float32, in the shape they came in, (..., 2), x before y.
 
-    Parameters
-    ----------
-    points_xy
-        (..., 2) in image pixels, or in [0, 1] of the image when `normalize` is False.
-    size
-        (height, width) of the image.
-    image_size
-        S, the side of the model's input in pixels.
-    normalize
-        Whether the points are in image pixels and are to be divided by the image's width and height.
+    They come in image pixels, and are divided by the image's width and height, or in [0, 1] when not `normalize`.
     """
     points = torch.as_tensor(points_xy).to(torch.float32)
     if normalize:
@@ -101,9 +78,7 @@ def box_to_points(box_xyxy: npt.ArrayLike | Tensor) -> Tensor:
 
 def masks_to_video(logits: Tensor, size: Size) -> Tensor:
     """Return mask logits at the size of the video, (O, 1, h, w) -> (O, 1, H, W), bilinear between pixel centres."""
-    if tuple(logits.shape[-2:]) == tuple(size):
-        return logits
-    return upscale_masks(logits, size)
+    return logits if tuple(logits.shape[-2:]) == tuple(size) else upscale_masks(logits, size)
 
 
 def mask_to_model(mask: npt.NDArray[np.bool_] | Tensor, image_size: int) -> Tensor:

@@ -26,9 +26,10 @@ from sam2_core.inference.memory.inference_state import InferenceState, TrackedOb
 from sam2_core.inference.memory.snapshots import Snapshot
 from sam2_core.inference.memory.state_snapshots import restore_snapshot, take_snapshot
 from sam2_core.inference.network.precision import pick_precision, running
+from sam2_core.inference.options import TrackingOptions
 from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt, mask_prompt, merge, point_prompt
 from sam2_core.inference.run import Run
-from sam2_core.inference.tracker import Tracker, TrackingOptions
+from sam2_core.inference.tracker import Tracker
 from sam2_core.modeling.sam2 import Sam2Model
 
 if TYPE_CHECKING:
@@ -43,12 +44,7 @@ Answer = tuple[int, list[int], Tensor]
 class SAM2VideoPredictor:
     """Tracks objects through a stack from prompts.
 
-    Parameters
-    ----------
-    model
-        The network; it is not changed.
-    **options
-        Fields of `TrackingOptions`.
+    The model is not changed; ``**options`` are the fields of `TrackingOptions`.
 
     Examples
     --------
@@ -142,12 +138,8 @@ class SAM2VideoPredictor:
 
         Parameters
         ----------
-        inference_state
-            Of this predictor.
         frame_idx
             0-based frame.
-        obj_id
-            The object.
         points, labels
             (N, 2) x, y and (N,) labels: 1 inside, 0 outside.
         clear_old_points
@@ -210,8 +202,6 @@ class SAM2VideoPredictor:
 
         Parameters
         ----------
-        inference_state
-            With at least one prompt.
         start_frame_idx
             Where to start; the earliest conditioning frame where None.
         max_frame_num_to_track
@@ -311,12 +301,8 @@ class SAM2VideoPredictor:
 
         Parameters
         ----------
-        inference_state
-            Of this predictor.
-        obj_id
-            The object; an unknown one is an error only when ``strict``.
         strict
-            See ``obj_id``.
+            Whether an unknown object is an error.
         need_output
             Also return the masks of the frames on which it had prompts.
 
@@ -349,8 +335,6 @@ class SAM2VideoPredictor:
 
         Parameters
         ----------
-        inference_state
-            Of this predictor.
         whole_frames
             How many tracked frames of each object are kept in full, the newest; the others are packed. None keeps in
             full what the state does, and whatever is done next is the same to the last bit; with at least

@@ -27,15 +27,14 @@ class ImageFeatures:
     ----------
     stride16, stride8, stride4
         (B, C, h, w), (B, C/4, 2h, 2w) and (B, C/8, 4h, 4w).
-    views
-        Of the same images in each other view of the model, where that was asked for (`views.look`). They concern these
-        images as they are: what is selected, joined or added here has none.
+    mirrored
+        Of the same images mirrored, where that was asked for (`views`); what is selected, joined or added has none.
     """
 
     stride16: Tensor
     stride8: Tensor
     stride4: Tensor
-    views: tuple[ImageFeatures, ...] = field(default=(), kw_only=True)
+    mirrored: ImageFeatures | None = field(default=None, kw_only=True)
 
     @property
     def maps(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -77,15 +77,7 @@ class PromptEncoder(nn.Module):
         self.no_mask_embed = nn.Embedding(1, d_model)
 
     def forward(self, prompts: PromptBatch, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Return sparse tokens (O, N + 1, C) and a dense map that broadcasts to (O, C, h, w).
-
-        Parameters
-        ----------
-        prompts
-            Of O objects.
-        grid
-            (h, w) of the stride-16 features; the model input is 16 times that.
-        """
+        """Return sparse tokens (O, N + 1, C) and a dense map that broadcasts to (O, C, h, w), the stride-16 `grid`."""
         return self.sparse(prompts, grid), self.dense(prompts, grid)
 
     def sparse(self, prompts: PromptBatch, grid: tuple[int, int]) -> Tensor:

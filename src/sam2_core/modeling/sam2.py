@@ -29,7 +29,7 @@ from sam2_core.modeling.memory_attention import MemoryAttention, MemoryTokens
 from sam2_core.modeling.memory_encoder import MemoryEncoder
 from sam2_core.modeling.position import sine_of_time, sine_position_map
 from sam2_core.modeling.prompt_encoder import PromptBatch, build_prompt_encoder
-from sam2_core.modeling.views import ImageView, mean_of_views, other_views
+from sam2_core.modeling.views import mean_of_both
 
 Distance = float | Tensor
 """Frames between a memory and the frame that looks at it."""
@@ -50,8 +50,6 @@ class MaskPrediction:
         (O, M) predicted IoU of each candidate.
     low_res_masks
         (O, 1, S/4, S/4), the chosen candidate.
-    best
-        (O,) its index.
     object_pointer
         (O, C), what the memory keeps of the object as a whole.
     object_score_logits
@@ -61,7 +59,6 @@ class MaskPrediction:
     low_res_multimasks: Tensor
     ious: Tensor
     low_res_masks: Tensor
-    best: Tensor
     object_pointer: Tensor
     object_score_logits: Tensor
 
@@ -92,11 +89,6 @@ class Sam2Model(nn.Module):
     def image_size(self) -> int:
         """Side of the square model input in pixels."""
         return self.config.image_size
-
-    @property
-    def other_views(self) -> tuple[ImageView, ...]:
-        """Views in which a prompted image is looked at besides the plain one."""
-        return other_views(self.config)
 
     @property
     def device(self) -> torch.device:
@@ -190,15 +182,13 @@ class Sam2Model(nn.Module):
     ) -> MaskPrediction:
         """Return the masks of O objects that remember nothing, parameters as for `predict_masks`.
 
-        Where the features know other views too, the answer is the mean of what is seen in all of them.
+        Where the features know the mirrored image too, the answer is the mean of both views.
         """
-        views = self.other_views if features.views else ()
-        turned = (view.prompts(prompts, self.image_size) for view in views)
-        decoded = [
-            self._decode(self.condition_without_memory(seen), seen, asked)
-            for seen, asked in zip((features, *features.views), (prompts, *turned), strict=True)
-        ]
-        return self._choose(mean_of_views(decoded[0], views, decoded[1:]), multimask, gate)
+        decoded = self._decode(self.condition_without_memory(features), features, prompts)
+        if features.mirrored is not None:
+            seen, asked = features.mirrored, prompts.mirrored(self.image_size)
+            decoded = mean_of_both(decoded, self._decode(self.condition_without_memory(seen), seen, asked))
+        return self._choose(decoded, multimask, gate)
 
     def predict_from_mask(self, features: ImageFeatures, masks: Tensor) -> MaskPrediction:
         """Return a person's masks (O, 1, S, S), 0 or 1, as if predicted: logits -10 or +10, and a pointer."""
@@ -212,7 +202,6 @@ class Sam2Model(nn.Module):
             low_res_multimasks=low_res,
             ious=torch.ones_like(present),
             low_res_masks=low_res,
-            best=torch.zeros_like(present[:, 0], dtype=torch.long),
             object_pointer=self._gate_pointer(decoded.object_pointer, present),
             object_score_logits=20.0 * present - 10.0,
         )
@@ -254,21 +243,15 @@ class Sam2Model(nn.Module):
         every = torch.arange(logits.shape[0], device=logits.device)
         if multimask:
             chosen = choose_by_iou(decoded)
-            candidates, ious, pointer_tokens, best = (
-                logits[:, 1:],
-                decoded.ious[:, 1:],
-                decoded.tokens[every, chosen],
-                chosen - 1,
-            )
+            candidates, ious, pointer_tokens = logits[:, 1:], decoded.ious[:, 1:], decoded.tokens[every, chosen]
         else:
             chosen = self._choose_single(decoded)
             candidates, ious = logits[every, chosen][:, None], decoded.ious[every, chosen][:, None]
-            pointer_tokens, best = decoded.tokens[:, 0], torch.zeros_like(chosen)
+            pointer_tokens = decoded.tokens[:, 0]
         return MaskPrediction(
             low_res_multimasks=candidates,
             ious=ious,
-            low_res_masks=candidates[every, best][:, None],
-            best=best,
+            low_res_masks=logits[every, chosen][:, None],
             object_pointer=self._gate_pointer(self.obj_ptr_proj(pointer_tokens), present),
             object_score_logits=decoded.object_score_logits,
         )

@@ -14,21 +14,11 @@ if TYPE_CHECKING:
     from sam2_core.inference.frames.contrast import Frame, LimitPairs
     from sam2_core.inference.frames.opened_frames import OpenedFrames
 
-KEPT_FRAMES = 4
-
 
 class RecentFrames:
-    """A movie that keeps the frames read last, so that many windows of one frame read it once.
+    """A movie that keeps the frames read last, so that many windows of one frame read it once."""
 
-    Parameters
-    ----------
-    movie
-        The whole frames.
-    keep
-        How many frames, at least 1.
-    """
-
-    def __init__(self, movie: OpenedFrames, keep: int = KEPT_FRAMES) -> None:
+    def __init__(self, movie: OpenedFrames, keep: int = 4) -> None:
         self.movie = movie
         self.height, self.width = movie.height, movie.width
         self._read = lru_cache(keep)(movie.__getitem__)
@@ -53,15 +43,7 @@ class Place(NamedTuple):
 
 
 class FollowingWindow:
-    """A movie of what one window shows.
-
-    Parameters
-    ----------
-    movie
-        The whole frames; their contrast limits are those of the window too.
-    side
-        Side of the window in pixels; None shows whole frames.
-    """
+    """A movie of what one window shows, `side` pixels wide and high; None shows whole frames."""
 
     may_read_ahead = False
     """Where it looks on a frame depends on what was seen on the one before."""

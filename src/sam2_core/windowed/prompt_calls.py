@@ -22,8 +22,6 @@ class PromptCall:
 
     Attributes
     ----------
-    frame, object_id
-        Where and for whom.
     prompt
         Points and a box that is cut to the frame, or a mask (H, W).
     adds

@@ -20,15 +20,7 @@ ROOM = 0.04
 
 
 class Tiling:
-    """Tiles over a frame.
-
-    Parameters
-    ----------
-    frame_hw
-        (height, width) in pixels.
-    side
-        Side of a tile; one that is longer than the frame reaches over its border, as windows do.
-    """
+    """Tiles over a frame; a side that is longer than the frame reaches over its border, as windows do."""
 
     def __init__(self, frame_hw: SizeHW, side: int) -> None:
         self.frame_hw = frame_hw
@@ -45,17 +37,10 @@ class Tiling:
         return is_of_size and window.x0 in self._starts_x and window.y0 in self._starts_y
 
     def place(self, aim_xy: PointXY, box_xyxy: BoxXYXY, before: Window | None = None) -> Place:
-        """Return where to look for an object: in the tile where it was as long as that shows it well, else in the
-        nearest tile that does, else, when it is too large for that, in a window around it.
+        """Return where to look for an object that takes up a box and is expected at `aim_xy`.
 
-        Parameters
-        ----------
-        aim_xy
-            Where its middle is expected.
-        box_xyxy
-            What it takes up.
-        before
-            Where it was seen last.
+        That is the tile where it was seen last as long as that shows it well, else the nearest tile that does, else,
+        when it is too large for that, a window around it.
         """
         tile = self.nearest(aim_xy)
         if before is not None and before in self and self.shows(before, box_xyxy):

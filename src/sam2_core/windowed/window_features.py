@@ -1,7 +1,6 @@
 """Image features by frame and window: each window is encoded once on a frame, whoever looks through it.
 
-A predictor's state asks its store by frame alone; `SeenFeatures` is such a store for the state behind one window, over
-one that all windows have in common. Nothing is encoded here.
+`SeenFeatures` is the store of the state behind one window, over one that all windows have in common.
 """
 
 from __future__ import annotations
@@ -20,16 +19,8 @@ SPARE_FEATURES = 4
 class SeenFeatures:
     """The image features of what one window shows, as a predictor's state asks for them: by frame.
 
-    Parameters
-    ----------
-    shared
-        What is kept for all windows, by `key`: of those looked through last.
-    objects
-        All that are looked at, as they are now; for each one window is kept, and some to spare.
-    source
-        The window.
-    own
-        The store that the predictor made. One that finds features on disk is asked where memory has none.
+    For each of the `objects`, as they are now, one window is kept, and some to spare. The predictor's `own` store is
+    asked where memory has none, if it finds features on disk.
     """
 
     def __init__(self, shared: LruFeatures, objects: Sized, source: FollowingWindow, own: FeatureStore) -> None:

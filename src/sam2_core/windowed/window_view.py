@@ -1,7 +1,6 @@
 """One state of a predictor over the movie that one window shows, and how the window goes along with what is seen in it.
 
-A `WindowView` shows an object on tiles that its neighbours are seen in too, or in a window that keeps it in the middle;
-`Followed` places its window for the next frame of a run before the caller gets to see this one. So a run that is
+`Followed` places the window for the next frame of a run before the caller gets to see this one. So a run that is
 stopped between two frames goes on as if it had not been. Nothing here asks the model anything.
 """
 
@@ -29,15 +28,8 @@ EXTENT_PERCENTILES = (2, 50, 98)
 class WindowView:
     """One state of a predictor over what one window shows.
 
-    Attributes
-    ----------
-    source
-        The window.
-    state
-        Of the predictor.
-    tiling
-        The tiles on which the window is placed, so that neighbours see the same; None for a window that keeps its
-        object in the middle.
+    The window is placed on the tiles of a `tiling`, so that neighbours see the same; without, it keeps its object in
+    the middle.
     """
 
     def __init__(self, source: FollowingWindow, state: WholeFrameState, tiling: Tiling | None = None) -> None:
@@ -96,17 +88,7 @@ class WindowView:
 
 
 class Followed:
-    """One view during one run.
-
-    Parameters
-    ----------
-    view
-        Its window is placed on the first frame, if it is not yet.
-    prompted
-        Frames on which its objects have prompts: there the window stays where the prompt was answered.
-    start, reverse
-        Where the run begins, and whether it goes towards frame 0.
-    """
+    """One view during one run; on `prompted` frames its window stays where the prompt was answered."""
 
     def __init__(self, view: WindowView, prompted: Collection[int], start: int, reverse: bool) -> None:
         self.view = view
@@ -138,15 +120,7 @@ def needed_side(extent_xyxy: BoxXYXY) -> int:
 
 
 def seen_box(window: Window, logits: Logits) -> tuple[PointXY, BoxXYXY] | None:
-    """Return middle and extent, in pixels of the frame, of masks seen in a window; None where there are none.
-
-    Parameters
-    ----------
-    window
-        Where it is.
-    logits
-        (O, 1, h, w), > 0 in the mask.
-    """
+    """Return middle and extent, in pixels of the frame, of masks (O, 1, h, w) seen in a window; None without any."""
     _, _, rows, columns = np.nonzero(logits > 0)
     if rows.size == 0:
         return None

@@ -1,21 +1,14 @@
 """A video predictor that looks at objects through windows: on tiles that neighbours share, or one that follows each.
 
-A model that sees 256 pixels sees a cell of 60 pixels in a field of 1024 as a dot. `WindowedPredictor` answers the calls
-of a video predictor and gives every object its own state of the predictor that it was made with, over a movie of what
-the object's window shows (`following_window`). Order: a prompt chooses the size and place of the window and is moved
-into it; a propagation runs all windows frame by frame as one batch, brings the logits back to where the window was, and
-places each window for the next frame by the mask.
+A model that sees 256 pixels sees a cell of 60 pixels in a field of 1024 as a dot. Order: a prompt chooses the size and
+place of its object's window and is moved into it; a propagation runs all windows frame by frame as one batch, brings
+the logits back to where the window was, and places each window for the next frame by the mask.
 
-Shared windows are tiles, a fixed plan (`tiles`): each object is looked at in the tile that shows it well, and handed
-over to another when it comes near its border, or to a window around it when it is too large for any. Objects in the
-same tile share its image features, so the frame costs one pass of the encoder for each tile in use. Memories stay what
-they are: they are moved to where the object is expected in the new tile whenever they are looked at there. So what an
-object is seen in, and its mask within rounding, depends on that object alone. Without sharing each object has a window
-of its own that keeps it in the middle, so that its memories lie upon one another.
-
-A prompt that the window on its frame cannot show hands the object over to another one: its prompts are made again
-there. An object for which a window would be about as large as the frame is tracked on whole frames, and all such
-objects share one state. Not here: which pixel goes to which object (`mask_logits`).
+Shared windows are tiles, a fixed plan (`tiles`): the frame costs one pass of the encoder for each tile in use. An
+object that comes near the border of its tile is handed over to another, its memories moved to where it is expected
+there. So what an object is seen in, and its mask within rounding, depends on that object alone. A prompt that the
+window on its frame cannot show hands the object over too: its prompts are made again. Objects for which a window would
+be about as large as the frame share one state over whole frames.
 """
 
 from __future__ import annotations
@@ -101,15 +94,7 @@ class WindowedPredictor:
         async_loading_frames: bool = False,
         contrast_limits: object = None,
     ) -> WindowedState:
-        """Return a fresh state over a stack; nothing is computed yet.
-
-        The parameters are those of `SAM2VideoPredictor.init_state`. Contrast limits are those of the whole stack.
-
-        Raises
-        ------
-        StackError
-            The stack is empty, unreadable, or not of a usable shape.
-        """
+        """Return a fresh state over a stack; see `SAM2VideoPredictor.init_state`."""
         frames = open_frames(video_path, contrast_limits=contrast_limits)
         return WindowedState(RecentFrames(frames), offload_state_to_cpu)
 
@@ -127,13 +112,7 @@ class WindowedPredictor:
     ) -> WindowedAnswer | None:
         """Return the mask after points (x, y) or a box in pixels of the frame, for the objects of one view.
 
-        The objects that are returned are the prompted one and those that share its view; see
-        `SAM2VideoPredictor.add_new_points_or_box` for the parameters.
-
-        Raises
-        ------
-        PromptError
-            The prompt cannot be used as it was given.
+        These are the prompted one and those that share its view; see `SAM2VideoPredictor.add_new_points_or_box`.
         """
         size = inference_state.size
         prompt = in_pixels(point_prompt(points, labels, box, size, normalized=not normalize_coords), size)
@@ -146,13 +125,7 @@ class WindowedPredictor:
     def add_new_mask(
         self, inference_state: WindowedState, frame_idx: int, obj_id: int, mask: object, need_output: bool = True
     ) -> WindowedAnswer | None:
-        """Return the mask after a person drew it (H, W), for the objects of one view; None without ``need_output``.
-
-        Raises
-        ------
-        PromptError
-            The mask has another shape than the frames.
-        """
+        """Return the mask after a person drew it (H, W), for the objects of one view; see `SAM2VideoPredictor`."""
         call = PromptCall(frame_idx, obj_id, mask_prompt(mask, inference_state.size))
         return self._take(inference_state, call, need_output)
 
@@ -163,15 +136,7 @@ class WindowedPredictor:
         max_frame_num_to_track: int | None = None,
         reverse: bool = False,
     ) -> Generator[WindowedAnswer, None, None]:
-        """Yield frame by frame the masks of all objects; it may be closed between any two frames and started again.
-
-        The parameters are those of `SAM2VideoPredictor.propagate_in_video`.
-
-        Raises
-        ------
-        PromptError
-            No object has a prompt.
-        """
+        """Yield frame by frame the masks of all objects; see `SAM2VideoPredictor.propagate_in_video`."""
         state, views = inference_state, inference_state.prompted_views()
         if not views:
             raise PromptError("there is nothing to propagate; add a prompt with add_new_points_or_box or add_new_mask")
@@ -191,13 +156,7 @@ class WindowedPredictor:
     def clear_all_prompts_in_frame(
         self, inference_state: WindowedState, frame_idx: int, obj_id: int, need_output: bool = True
     ) -> WindowedAnswer | None:
-        """Take back all prompts of an object on a frame, and return the masks of its view there if they are needed.
-
-        Raises
-        ------
-        PromptError
-            No such frame or object.
-        """
+        """Take back all prompts of an object on a frame, and return the masks of its view there if they are needed."""
         state = inference_state
         view = state.narrowed(state.existing_view(obj_id))
         answer = self.predictor.clear_all_prompts_in_frame(view.state, frame_idx, obj_id, need_output)
@@ -210,11 +169,6 @@ class WindowedPredictor:
         """Remove an object with its prompts, its memory and its window, and return the ids that are left.
 
         The second value, masks of frames in the official call, is always empty: those of the others do not change.
-
-        Raises
-        ------
-        PromptError
-            `strict` and no such object.
         """
         if obj_id in inference_state.views or strict:
             view = inference_state.existing_view(obj_id)
@@ -232,15 +186,7 @@ class WindowedPredictor:
         return take_snapshot(self.predictor, inference_state, whole_frames)
 
     def restore(self, video_path: object, snapshot: Snapshot, **options: Any) -> WindowedState:
-        """Return a state over the same frames that knows what a snapshot says; what follows is the same bit by bit.
-
-        Raises
-        ------
-        CheckpointError
-            It was taken without windows or with another model, or is incomplete.
-        StackError
-            It was taken of frames of another number or size.
-        """
+        """Return a state over the same frames that knows what a snapshot says; see `SAM2VideoPredictor.restore`."""
         state = self.init_state(video_path, **options)
         restore_snapshot(self.predictor, state, snapshot)
         return state

@@ -38,15 +38,7 @@ def take_snapshot(predictor: WholeFramePredictor, state: WindowedState, whole_fr
 
 
 def restore_snapshot(predictor: WholeFramePredictor, state: WindowedState, snapshot: Snapshot) -> None:
-    """Give a fresh state the objects of a snapshot.
-
-    Raises
-    ------
-    CheckpointError
-        It was taken in another way or with another model, or is incomplete.
-    StackError
-        It was taken of frames of another number or size.
-    """
+    """Give a fresh state the objects of a snapshot; see `SAM2VideoPredictor.restore`."""
     check_fits(snapshot.meta, _must_fit(state))
     with nothing_missing():
         views = [_view(predictor, state, index, meta, snapshot) for index, meta in enumerate(snapshot.meta["views"])]

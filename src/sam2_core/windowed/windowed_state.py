@@ -1,7 +1,6 @@
 """What windowed tracking knows: through which window each object is looked at, and what was said of it.
 
-A `WindowedState` holds the movie, the view of every object (`WindowView`) and its prompts. Nothing here asks the model
-anything: that is done in `windowed_predictor`.
+Nothing here asks the model anything: that is done in `windowed_predictor`.
 """
 
 from __future__ import annotations
@@ -21,15 +20,7 @@ from sam2_core.windowed.window_view import WindowView
 
 
 class WindowedState:
-    """A movie, and for each object its view and the prompts that were made, in the order in which objects came.
-
-    Parameters
-    ----------
-    movie
-        The whole frames.
-    offload_state_to_cpu
-        See `SAM2VideoPredictor.init_state`.
-    """
+    """A movie, and for each object its view and the prompts that were made, in the order in which objects came."""
 
     def __init__(self, movie: RecentFrames, offload_state_to_cpu: bool = False) -> None:
         self.movie = movie
@@ -109,13 +100,7 @@ class WindowedState:
         return self.views.get(object_id)
 
     def existing_view(self, object_id: int) -> WindowView:
-        """Return the view of an object.
-
-        Raises
-        ------
-        PromptError
-            There is no such object.
-        """
+        """Return the view of an object; one that does not exist is a PromptError."""
         if object_id not in self.views:
             raise PromptError(
                 f"object {object_id} does not exist; there are {self.obj_ids or 'none yet'}: add a prompt for it first"

@@ -30,14 +30,14 @@ def test_lists_arrays_and_tensors_say_the_same(kind: Any) -> None:
     assert prompt.labels.dtype == np.int32
     assert prompt.box_xyxy is not None
     assert prompt.box_xyxy.tolist() == [1, 2, 3, 4]
-    assert prompt.number_of_points == 4
 
 
 def test_box_alone_and_points_alone() -> None:
     box = point_prompt(None, None, [[1, 2], [3, 4]], SIZE)
     assert box.points_xy.shape == (0, 2)
-    assert box.number_of_points == 2
-    assert point_prompt(torch.zeros(1, 3, 2), torch.ones(1, 3), None, SIZE).number_of_points == 3
+    assert box.box_xyxy is not None
+    assert box.box_xyxy.shape == (4,)
+    assert point_prompt(torch.zeros(1, 3, 2), torch.ones(1, 3), None, SIZE).points_xy.shape == (3, 2)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_each_mistake_has_its_own_error(points: Any, labels: Any, box: Any, mess
 
 
 def test_a_point_on_the_very_edge_is_inside() -> None:
-    assert point_prompt([[0, 0], [200, 50]], [1, 1], None, SIZE).number_of_points == 2
+    assert point_prompt([[0, 0], [200, 50]], [1, 1], None, SIZE).points_xy.shape == (2, 2)
 
 
 def test_a_box_may_reach_over_the_edge() -> None:

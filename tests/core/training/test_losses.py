@@ -25,8 +25,7 @@ def logits_and_truth() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def prediction_of(logits: torch.Tensor, ious: torch.Tensor, scores: torch.Tensor) -> MaskPrediction:
-    best = ious.argmax(dim=1)
-    return MaskPrediction(logits, ious, logits[:, :1], best, torch.zeros(len(logits), 4), scores)
+    return MaskPrediction(logits, ious, logits[:, :1], torch.zeros(len(logits), 4), scores)
 
 
 def test_cross_entropy_dice_and_iou_are_their_formulas():

@@ -7,7 +7,8 @@ everything else becomes float32 in [0, 1]. This room reads no files and knows no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -121,24 +122,18 @@ def estimate_limits(frames: Iterable[Frame]) -> LimitPairs:
     Where these coincide (a nearly empty channel) the extremes are taken, and where even these coincide, (value, value +
     1). Boolean frames give (0, 1). Frames are looked at one by one; at most 2**18 pixels of each are kept.
     """
-    samples: list[list[Frame]] = []
+    samples: dict[int, list[Frame]] = defaultdict(list)
     for frame in frames:
         if frame.dtype == np.bool_:
             return ((0.0, 1.0),)
-        for channel, plane in enumerate(_channels_first(frame)):
-            if channel == len(samples):
-                samples.append([])
+        for channel, plane in enumerate(np.moveaxis(np.atleast_3d(frame), 2, 0)):
             samples[channel].append(_sample(plane))
-    return tuple(_robust_range(np.concatenate(values)) for values in samples)
+    return tuple(_robust_range(np.concatenate(values)) for values in samples.values())
 
 
 def sampled_indices(number_of_frames: int, at_most: int = 16) -> list[int]:
     """Return up to `at_most` evenly spaced frame indices, the first and the last among them."""
     return sorted({int(i) for i in np.linspace(0, number_of_frames - 1, min(number_of_frames, at_most)).round()})
-
-
-def _channels_first(frame: Frame) -> Sequence[Frame]:
-    return [frame] if frame.ndim == 2 else [frame[:, :, c] for c in range(frame.shape[2])]
 
 
 def _sample(plane: Frame) -> Frame:

@@ -24,13 +24,7 @@ _PLAIN_MODES = ("1", "L", "LA", "I", "F", "RGB", "RGBA")
 
 
 def read_picture(path: Path) -> Frame:
-    """Return the picture in a file as (H, W) or (H, W, S).
-
-    Raises
-    ------
-    StackError
-        The file is damaged.
-    """
+    """Return the picture in a file as (H, W) or (H, W, S); a damaged file is a StackError."""
     try:
         with Image.open(path) as picture:
             return picture_as_array(picture)
@@ -52,15 +46,8 @@ def picture_as_array(picture: Image.Image) -> Frame:
 def files_of_one_kind(folder: Path, kinds: tuple[tuple[str, ...], ...]) -> list[Path]:
     """Return the image files of a folder, sorted by number, or naturally (t2 before t10) where names hold text.
 
-    Where kinds are mixed, a warning says which is used: the first of which there are several files. A single picture
-    beside a movie is a preview.
-
-    Parameters
-    ----------
-    folder
-        Where to look.
-    kinds
-        The suffixes of each kind, in the order of preference.
+    Where kinds (their suffixes, by preference) are mixed, a warning says which is used: the first of which there are
+    several files. A single picture beside a movie is a preview.
 
     Raises
     ------

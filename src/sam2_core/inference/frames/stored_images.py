@@ -85,13 +85,7 @@ class ImagesByNumber:
 
 
 def read_or_tell(what: str, read: Callable[[], T]) -> T:
-    """Return what was read; where that goes wrong, `what` opens the text of the error.
-
-    Raises
-    ------
-    StackError
-        The data are damaged.
-    """
+    """Return what was read; where that goes wrong, raise a StackError whose text `what` opens."""
     try:
         return read()
     except (StackError, MemoryError):
@@ -103,14 +97,7 @@ def read_or_tell(what: str, read: Callable[[], T]) -> T:
 def read_plane(data: LazyArray, axes: str, held: Mapping[str, int], what: str) -> Frame:
     """Return one plane (H, W), or (H, W, samples) of a colour image, without its alpha sample.
 
-    Parameters
-    ----------
-    data, axes
-        The array, and a letter for each of its dimensions.
-    held
-        Where each dimension besides Y, X and S is held.
-    what
-        Opens the text of an error.
+    All dimensions (a letter each in `axes`) but Y, X and S are held somewhere; `what` opens the text of an error.
     """
     key = tuple(slice(None) if axis in "YXS" else held[axis] for axis in axes)
     plane = read_or_tell(what, lambda: np.asarray(data[key]))

@@ -33,16 +33,12 @@ class TiffImages:
 
     Parameters
     ----------
-    path
-        The file.
     scene
         Which series of a file that holds several (index or name). If None, alike single planes, as a loop of writes
         makes them, are the frames of one movie, and else the first series is taken.
 
     Attributes
     ----------
-    shape, dtype
-        Of the array.
     axes
         One letter per dimension, as tifffile names them.
     file, series_index

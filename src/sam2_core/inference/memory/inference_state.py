@@ -47,8 +47,6 @@ class TrackedObject:
 
     Attributes
     ----------
-    bank
-        The memory.
     prompts, pending
         By frame index.
     outdated
@@ -110,10 +108,6 @@ class InferenceState:
 
     Attributes
     ----------
-    frames
-        The stack; frames are read when needed.
-    features
-        Image features of the frames used last.
     objects
         By object id, in the order in which they were added.
     storage_device
@@ -145,16 +139,6 @@ class InferenceState:
         return len(self.frames)
 
     @property
-    def video_height(self) -> int:
-        """Rows of a frame."""
-        return self.frames.height
-
-    @property
-    def video_width(self) -> int:
-        """Columns of a frame."""
-        return self.frames.width
-
-    @property
     def size(self) -> tuple[int, int]:
         """(height, width) of a frame."""
         return self.frames.height, self.frames.width
@@ -174,8 +158,8 @@ class InferenceState:
         """
         known: dict[str, int | list[int]] = {
             "num_frames": self.num_frames,
-            "video_height": self.video_height,
-            "video_width": self.video_width,
+            "video_height": self.frames.height,
+            "video_width": self.frames.width,
             "obj_ids": self.obj_ids,
         }
         if key not in known:

@@ -97,10 +97,6 @@ class MemoryEntry:
         """Return the entry with its mask packed, and without what can be computed again."""
         return dataclasses.replace(self, mask=mask, memory_features=None)
 
-    def with_memory(self, memory_features: Tensor) -> MemoryEntry:
-        """Return the entry with its memory."""
-        return dataclasses.replace(self, memory_features=memory_features)
-
 
 class MemoryBank:
     """The entries of one object.
@@ -221,18 +217,8 @@ class Selection:
 def select_memories(
     conditioning: Collection[int], tracked: Collection[int], frame: int, reverse: bool, rule: SelectionRule
 ) -> Selection:
-    """Return which frames' memories a frame attends to, oldest tracked frame first.
-
-    Parameters
-    ----------
-    conditioning, tracked
-        Frames that the object remembers.
-    frame
-        The frame that looks.
-    reverse
-        Whether the tracking goes backward: then the past lies ahead.
-    rule
-        How much is looked at.
+    """Return which of the remembered frames a frame attends to, oldest tracked frame first; in reverse the past lies
+    ahead.
     """
     chosen = select_conditioning(conditioning, frame, rule)
     rest = {*tracked, *conditioning} - set(chosen)

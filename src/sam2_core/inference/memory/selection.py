@@ -17,12 +17,7 @@ Value = TypeVar("Value")
 class Selected(MutableMapping[int, Value]):
     """The entries of some object ids, in the order in which the whole has them.
 
-    Parameters
-    ----------
-    whole
-        All entries by object id.
-    object_ids
-        Those that are seen. One that is not there yet is seen as soon as it is added, here or in the whole.
+    An id that is not there yet is seen as soon as it is added, here or in the whole.
     """
 
     def __init__(self, whole: MutableMapping[int, Value], object_ids: Iterable[int]) -> None:
@@ -35,13 +30,7 @@ class Selected(MutableMapping[int, Value]):
         return self._whole[object_id]
 
     def __setitem__(self, object_id: int, value: Value) -> None:
-        """Write through to the whole; an object that is new there is selected from now on.
-
-        Raises
-        ------
-        PromptError
-            The object exists and was not selected.
-        """
+        """Write through to the whole; an object that is new there is selected from now on; see `check_selected`."""
         check_selected(object_id, self, self._whole)
         self._whole[object_id] = value
         self._ids.add(object_id)

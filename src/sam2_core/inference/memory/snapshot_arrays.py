@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from sam2_core.inference.memory.memory_bank import MemoryEntry, PackedMask
-from sam2_core.inference.memory.snapshots import Arrays, packed_bits, unpacked_bits
+from sam2_core.inference.memory.snapshots import Arrays
 from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt
 
 Array = npt.NDArray[Any]
@@ -70,7 +70,7 @@ def entries_from_arrays(arrays: Arrays, homes: Homes) -> dict[int, MemoryEntry]:
 def prompt_to_plain(prompt: Prompt) -> tuple[dict[str, Any], Array | None]:
     """Return a prompt as numbers and lists, and its mask, 8 pixels a byte, if it is one."""
     if isinstance(prompt, MaskPrompt):
-        return {"mask_size": list(prompt.mask.shape)}, packed_bits(prompt.mask)
+        return {"mask_size": list(prompt.mask.shape)}, np.packbits(prompt.mask)
     box = None if prompt.box_xyxy is None else prompt.box_xyxy.tolist()
     points = {"points_xy": prompt.points_xy.tolist(), "labels": prompt.labels.tolist()}
     return {**points, "box_xyxy": box, "normalized": prompt.normalized}, None
@@ -80,7 +80,7 @@ def prompt_from_plain(plain: Mapping[str, Any], mask: Array | None) -> Prompt:
     """Return the prompt that `prompt_to_plain` wrote down."""
     if mask is not None:
         height, width = plain["mask_size"]
-        return MaskPrompt(unpacked_bits(mask, (height, width)))
+        return MaskPrompt(np.unpackbits(mask, count=height * width).reshape(height, width).astype(np.bool_))
     points_xy = np.array(plain["points_xy"], np.float32).reshape(-1, 2)
     box = None if plain["box_xyxy"] is None else np.array(plain["box_xyxy"], np.float32)
     return PointPrompt(points_xy, np.array(plain["labels"], np.int32), box, bool(plain["normalized"]))

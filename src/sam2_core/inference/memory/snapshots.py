@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from sam2_core.errors import CheckpointError, StackError
@@ -91,13 +90,3 @@ def with_prefix(prefix: str, arrays: Arrays) -> Arrays:
 def below(prefix: str, arrays: Arrays) -> Arrays:
     """Return the arrays whose names begin with the prefix, under the rest of their names."""
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-
-
-def packed_bits(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """Return a mask (H, W) as 8 pixels a byte."""
-    return np.packbits(mask)
-
-
-def unpacked_bits(bits: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Return the mask (H, W) of that size that was packed."""
-    return np.unpackbits(bits, count=size[0] * size[1]).reshape(size).astype(np.bool_)

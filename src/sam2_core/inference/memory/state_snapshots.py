@@ -42,15 +42,7 @@ def restore_snapshot(
     snapshot: Snapshot,
     new_object: Callable[[], TrackedObject],
 ) -> None:
-    """Give a fresh state the objects of a snapshot.
-
-    Raises
-    ------
-    CheckpointError
-        It was taken with another model or another reading of the calls, or is incomplete.
-    StackError
-        It was taken of frames of another number or size.
-    """
+    """Give a fresh state the objects of a snapshot; see `SAM2VideoPredictor.restore`."""
     check_fits(snapshot.meta, _must_fit(model, semantics, state))
     side = model.config.low_res_size
     homes = Homes(model.device, state.storage_device, (side, side))

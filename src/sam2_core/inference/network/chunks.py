@@ -1,7 +1,7 @@
 """How many objects go through the network at once: as many as a memory budget allows, fewer once it was too many.
 
-A `Chunks` is kept by a predictor. It counts once, when objects are tracked for the first time, and remembers when
-memory ran out: from then on chunks are half as large. What was computed before is kept, and the chunk is tried again.
+A `Chunks` counts once, when objects are tracked for the first time, and remembers when memory ran out: from then on
+chunks are half as large. What was computed before is kept, and the chunk is tried again.
 """
 
 from __future__ import annotations
@@ -22,15 +22,7 @@ Result = TypeVar("Result")
 
 
 class Chunks:
-    """The size of a batch of objects on one device.
-
-    Parameters
-    ----------
-    config
-        Of the model.
-    objects_per_batch
-        The size to begin with; by the device's memory where None.
-    """
+    """The size of a batch of objects on one device; it begins with `objects_per_batch`, or by the device's memory."""
 
     def __init__(self, config: ModelConfig, objects_per_batch: int | None = None) -> None:
         if objects_per_batch is not None and objects_per_batch < 1:

@@ -47,15 +47,7 @@ def bucket(count: int) -> int:
 
 
 class CompiledCall:
-    """A function from and to tensors, compiled for each shape that it meets.
-
-    Parameters
-    ----------
-    plain
-        The function; it changes none of its arguments.
-    how
-        See `check_compile`.
-    """
+    """A function from and to tensors that changes none of its arguments, compiled for each shape that it meets."""
 
     def __init__(self, plain: Callable[..., Tensors], how: str) -> None:
         self._plain = plain

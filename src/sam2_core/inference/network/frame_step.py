@@ -1,6 +1,6 @@
 """One frame, many objects: attend, decode, choose, encode memory.
 
-The model side of the video predictor. A `FrameStep` knows the model and the rules, and is handed everything else: the
+The model side of the video predictor. A `FrameStep` knows the model and the options, and is handed everything else: the
 frame's features, the objects' banks, their prompts. Objects whose memories have the same layout go through the
 network as one batch, cut to chunks that fit into memory (`chunks`); the result does not depend on which other objects
 are there. It neither reads frames nor records entries. Nothing waits for the device object by object: on a graphics
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -22,46 +22,16 @@ from torch import Tensor
 
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry, Selection, SelectionRule, select_memories
 from sam2_core.inference.network.runtime import Runtime, gathered
+from sam2_core.inference.options import TrackingOptions
 from sam2_core.inference.postprocess import fill_holes, remove_small_pieces
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.mask_decoder import upscale_masks
 from sam2_core.modeling.memory_attention import MemoryTokens
 from sam2_core.modeling.prompt_encoder import PromptBatch
-from sam2_core.modeling.sam2 import MaskPrediction, Sam2Model
+from sam2_core.modeling.sam2 import MaskPrediction
 
 FeaturesOf = Callable[[int], ImageFeatures]
 """Image features of a frame index."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepRules:
-    """What stays the same for all frames of a state.
-
-    Attributes
-    ----------
-    selection
-        Which memories a frame looks at.
-    pointer_span
-        What distances of pointers are divided by.
-    fill_hole_area
-        Holes of up to so many low-resolution pixels are filled; 0 for none.
-    binarize_prompted
-        Remember thresholded masks on prompted frames.
-    memory_dtype
-        Precision in which memories are kept.
-    storage_device
-        Where entries are kept.
-    fast_attention
-        Read memories the fast way, not the plain one.
-    """
-
-    selection: SelectionRule
-    pointer_span: int
-    fill_hole_area: int
-    binarize_prompted: bool
-    memory_dtype: torch.dtype
-    storage_device: torch.device
-    fast_attention: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,32 +70,18 @@ class Looking(NamedTuple):
     selection: Selection
 
 
-class Seen(NamedTuple):
-    """One object as the network saw it: (1, S/4, S/4), (C,), (1,), and (mem_dim, S/16, S/16) as it is kept."""
-
-    mask: Tensor
-    pointer: Tensor
-    score: Tensor
-    memory: Tensor
-
-
 class FrameStep:
-    """The network and the rules of one state.
+    """The network as it runs, its options, which memories a frame looks at, and where entries are kept."""
 
-    Parameters
-    ----------
-    model
-        The network.
-    rules
-        Of the state.
-    runtime
-        How the network runs; a plain one where None.
-    """
-
-    def __init__(self, model: Sam2Model, rules: StepRules, runtime: Runtime | None = None) -> None:
-        self.model = model
-        self.rules = rules
-        self.runtime = runtime or Runtime(model)
+    def __init__(
+        self, runtime: Runtime, options: TrackingOptions, rule: SelectionRule, storage_device: torch.device
+    ) -> None:
+        self.model = runtime.model
+        self.runtime = runtime
+        self.options = options
+        self.rule = rule
+        self.storage_device = storage_device
+        self._is_fast = options.attention == "fast"
 
     def track(self, remembering: Sequence[Remembering]) -> list[MemoryEntry]:
         """Return the entry of each object on a frame that nobody prompted, memories included.
@@ -135,31 +91,20 @@ class FrameStep:
         if not remembering:
             return []
         looking = [Looking(moment, bank, self._select(bank, moment)) for moment, bank in remembering]
-        seen: dict[int, Seen] = {}
+        seen: dict[int, MemoryEntry] = {}
         for group in _same_layout(looking):
             some = [looking[index] for index in group]
             seen.update(zip(group, self.runtime.chunks.run(some, self._track_chunk, self.model.device), strict=True))
         in_order = [seen[index] for index in range(len(looking))]
-        masks = self._repaired(torch.stack([each.mask for each in in_order]))
-        return [
-            MemoryEntry(mask, each.pointer, each.score, each.memory) for mask, each in zip(masks, in_order, strict=True)
-        ]
+        masks = self._repaired(torch.stack([entry.low_res_logits for entry in in_order]))
+        return [replace(entry, mask=mask) for entry, mask in zip(in_order, masks, strict=True)]
 
     def prompt(
         self, moment: Moment, prompts: PromptBatch, bank: MemoryBank | None = None, without: int | None = None
     ) -> MemoryEntry:
         """Return the entry of one prompted object, its memory not encoded yet.
 
-        Parameters
-        ----------
-        moment
-            The frame, and the direction in which it was tracked.
-        prompts
-            Points in model pixels, and the previous logits.
-        bank
-            What the object remembers where the frame was tracked before; None for a first prompt.
-        without
-            A frame whose memory must not be looked at.
+        Where the frame was tracked before, the object looks into its bank, `without` the memory of that frame.
         """
         model = self.model
         selection = None if bank is None else self._select(bank, moment, without)
@@ -168,7 +113,9 @@ class FrameStep:
             prediction = model.predict_without_memory(moment.views, prompts, multimask)
         else:
             features = moment.features
-            conditioned = self._recall(features, self._memory([Looking(moment, bank, selection)]))
+            conditioned = model.condition_on_memory(
+                features, self._memory([Looking(moment, bank, selection)]), self._is_fast
+            )
             prediction = model.predict_masks(conditioned, features, prompts, multimask)
         return self._entries(prediction)[0]
 
@@ -183,30 +130,27 @@ class FrameStep:
         logits = entry.low_res_logits[None].to(self.model.device)
         size = (self.model.image_size, self.model.image_size)
         score = entry.object_score_logits[None].to(self.model.device)
-        binarize = prompted and self.rules.binarize_prompted
+        binarize = prompted and self.options.binarize_prompted_masks
         memory = self.model.encode_memory(moment.features, upscale_masks(logits, size), score, binarize)
-        return entry.with_memory(self._stored(memory[0]))
+        return replace(entry, memory_features=self._stored(memory[0]))
 
-    def _track_chunk(self, looking: Sequence[Looking]) -> list[Seen]:
+    def _track_chunk(self, looking: Sequence[Looking]) -> list[MemoryEntry]:
         """Return what the network makes of objects with the same layout; the last is repeated up to a fixed size."""
-        is_full = looking[0].selection.is_full(self.rules.selection)
+        is_full = looking[0].selection.is_full(self.rule)
         size = self.runtime.batch_size(len(looking), is_full)
         padded = [*looking, *[looking[-1]] * (size - len(looking))]
         features = _side_by_side([each.moment for each in padded])
-        found = self.runtime.track(features, self._memory(padded), self.rules.fast_attention, is_full)
+        found = self.runtime.track(features, self._memory(padded), self._is_fast, is_full)
         columns = zip(
             found.low_res_masks, found.object_pointers, found.object_score_logits, found.memories, strict=True
         )
         rows = itertools.islice(columns, len(looking))
-        return [Seen(mask, pointer, score, self._stored(memory)) for mask, pointer, score, memory in rows]
-
-    def _recall(self, features: ImageFeatures, memory: MemoryTokens) -> Tensor:
-        return self.model.condition_on_memory(features, memory, self.rules.fast_attention)
+        return [MemoryEntry(mask, pointer, score, self._stored(memory)) for mask, pointer, score, memory in rows]
 
     def _select(self, bank: MemoryBank, moment: Moment, without: int | None = None) -> Selection:
         conditioning = [frame for frame in bank.conditioning if frame != without]
         tracked = bank.tracked.keys() - {without}
-        return select_memories(conditioning, tracked, moment.frame, moment.reverse, self.rules.selection)
+        return select_memories(conditioning, tracked, moment.frame, moment.reverse, self.rule)
 
     def _memory(self, looking: Sequence[Looking]) -> MemoryTokens:
         """Return the memories of objects with the same layout as one batch."""
@@ -222,7 +166,7 @@ class FrameStep:
         for place in range(len(ages[0])):
             known = [_known(each.bank, each.selection.pointers[place][0]).object_pointer for each in looking]
             pointers.append((gathered(known, device), distances[:, place]))
-        return self.model.memory_tokens(spatial, pointers, self.rules.pointer_span)
+        return self.model.memory_tokens(spatial, pointers, self.rule.max_pointers - 1)
 
     def _features(self, bank: MemoryBank, frame: int, moment: Moment) -> Tensor:
         """Return an entry's memory; a packed one is encoded again, and only while it is needed."""
@@ -246,11 +190,11 @@ class FrameStep:
         Each has storage of its own: one may be kept longer.
         """
         share = self.model.config.smallest_piece if smallest_piece is None else smallest_piece
-        whole = remove_small_pieces(fill_holes(masks, self.rules.fill_hole_area), share)
-        return [mask.clone() for mask in whole.to(self.rules.storage_device)]
+        whole = remove_small_pieces(fill_holes(masks, self.options.fill_hole_area), share)
+        return [mask.clone() for mask in whole.to(self.storage_device)]
 
     def _stored(self, memory: Tensor) -> Tensor:
-        return memory.to(self.rules.storage_device, self.rules.memory_dtype, copy=True)
+        return memory.to(self.storage_device, self.options.memory_dtype, copy=True)
 
 
 def _same_layout(looking: Sequence[Looking]) -> Iterable[list[int]]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sam2_core.inference.network.chunks import Chunks
-from sam2_core.inference.network.compiled import CompiledCall, bucket
+from sam2_core.inference.network.compiled import CompiledCall, bucket, check_compile
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.mask_decoder import upscale_masks
 from sam2_core.modeling.memory_attention import MemoryTokens
@@ -40,19 +40,10 @@ class Tracked(NamedTuple):
 
 
 class Runtime:
-    """A model as it is run here.
-
-    Parameters
-    ----------
-    model
-        The network.
-    objects_per_batch
-        See `Chunks`.
-    compile
-        None, or how; see `sam2_core.inference.network.compiled.check_compile`.
-    """
+    """A model as it is run here: in batches of that size (`Chunks`), compiled or not (`compiled.check_compile`)."""
 
     def __init__(self, model: Sam2Model, objects_per_batch: int | None = None, compile: str | None = None) -> None:
+        check_compile(compile)
         self.model = model
         self.chunks = Chunks(model.config, objects_per_batch)
         self._encode = None if compile is None else CompiledCall(self._maps, compile)
@@ -76,8 +67,7 @@ class Runtime:
         return self._track_frame(features, memory, fast)
 
     def _maps(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        features = self.model.encode_image(image)
-        return features.stride16, features.stride8, features.stride4
+        return self.model.encode_image(image).maps
 
     def _track_frame(self, features: ImageFeatures, memory: MemoryTokens, fast: bool) -> Tracked:
         model = self.model
