@@ -132,6 +132,22 @@ class Section(QCollapsible):
         )
 
 
+class TextLabel(QLabel):
+    """Text that wraps and can be copied; hidden while there is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setVisible(False)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def show_text(self, text: str) -> None:
+        """Show a text; nothing for ""."""
+        if text != self.text():
+            self.setText(text)
+            self.setVisible(bool(text))
+
+
 class InfoLine(QFrame):
     """One line with an icon, and a button at its end where one is needed; wraps rather than widens.
 
