@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
@@ -61,8 +62,6 @@ class ToolButton(QToolButton):
 
     def set_theme(self, theme_id: str) -> None:
         """Take icon and colours of the theme; napari's style sheet leaves tool buttons alone."""
-        from napari.utils.theme import get_theme
-
         theme = get_theme(theme_id)
         self.setIcon(themed_icon(self._icon_name, theme_id))
         self.setStyleSheet(

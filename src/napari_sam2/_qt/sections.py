@@ -6,8 +6,6 @@ Each section says what was chosen (`choice`) and takes what to show (`show_...`)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QLabel, QProgressBar, QSpinBox, QWidget
@@ -18,6 +16,7 @@ from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.objects_section import ObjectsSection
 from napari_sam2._qt.parts import Combo, IconButton, InfoLine, Section, TextLabel, ToolButton, form, row_of
 from napari_sam2._qt.setting_fields import ChoiceField, PixelsField, TickField
+from napari_sam2.engine.jobs import PropagateRequest
 from napari_sam2.session.settings import SessionSettings
 
 TOOLS = (
@@ -190,16 +189,6 @@ class PromptsSection(Section):
         self.group.setExclusive(True)
 
 
-@dataclass(frozen=True, slots=True)
-class RunChoice:
-    """What a run was asked to cover: direction, "all" | "selected" | "stale", frames or None, and where it ends."""
-
-    direction: Literal["forward", "backward", "both"]
-    objects: str
-    frames: range | None
-    until_next_prompt: bool
-
-
 class PropagateSection(Section):
     """Carry the masks along the axis: where to, for whom, and how far."""
 
@@ -231,11 +220,16 @@ class PropagateSection(Section):
         self.show_idle()
         self.reach.currentIndexChanged.connect(self._show_range)
 
-    def choice(self) -> RunChoice:
-        """Return what was chosen."""
-        reach = self.reach.currentData()
-        frames = range(self.first.value(), self.last.value() + 1) if reach == "range" else None
-        return RunChoice(self.direction.currentData(), self.objects.currentData(), frames, reach == "next")
+    def choice(self, selected: tuple[int, ...]) -> PropagateRequest:
+        """Return what was chosen, with the objects that are selected where it is for those."""
+        reach, whom = self.reach.currentData(), self.objects.currentData()
+        return PropagateRequest(
+            self.direction.currentData(),
+            frames=range(self.first.value(), self.last.value() + 1) if reach == "range" else None,
+            object_ids=selected if whom == "selected" else None,
+            only_stale=whom == "stale",
+            until_next_prompt=reach == "next",
+        )
 
     def show_frames(self, count: int) -> None:
         """Let the range be chosen inside the movie."""
