@@ -6,7 +6,7 @@ from napari.components import Dims
 from napari.layers import Image, Points
 
 from napari_sam2.viewer.actions import Slider
-from napari_sam2.viewer.coordinates import Grid, from_image, in_image, placement
+from napari_sam2.viewer.coordinates import Grid, moved, placement
 
 GRID = Grid("TZYX", (5, 4, 30, 40), "T", {"Z": 2})
 
@@ -41,8 +41,8 @@ def test_layers_with_another_scale_meet_in_the_world():
     layer = Points(np.zeros((1, 3)), scale=(1, 1, 1))
     point = np.array([(3.0, 4.0, 8.0)])
     world = [(16.0, 3.0, 4.0)]
-    np.testing.assert_allclose(from_image(image, layer, point), world)
-    np.testing.assert_allclose(in_image(image, layer, world), point)
+    np.testing.assert_allclose(moved(image, layer, point), world)
+    np.testing.assert_allclose(moved(layer, image, world), point)
 
 
 def test_a_new_layer_lies_as_the_image_does():

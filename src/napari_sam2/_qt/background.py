@@ -99,7 +99,8 @@ class BackgroundWork:
 def _guarded(function: Callable[[], Any]) -> Outcome:
     """Return the result, or the error that ended the function.
 
-    It crosses as a value: superqt tells nobody of a RuntimeError, and what napari 0.9.2 connects to `errored` fails.
+    It crosses as a value: superqt takes a RuntimeError (torch raises them) for a sign of a deleted worker and tells
+    nobody, and what napari 0.9.2 connects to `errored` fails.
     """
     try:
         return Outcome(function())

@@ -16,17 +16,7 @@ _NAME = "draw a line across one object"
 
 
 class DiameterTool(QObject):
-    """Takes the length of one line, then takes its layer away again.
-
-    Parameters
-    ----------
-    viewer
-        Where the line is drawn.
-    on_length
-        Called with the length in pixels of the image.
-    parent
-        Qt's owner.
-    """
+    """Takes the length of one line, then takes its layer away again; `on_length` gets it in pixels of the image."""
 
     def __init__(self, viewer: napari.viewer.Viewer, on_length: Callable[[float], object], parent: QObject) -> None:
         super().__init__(parent)

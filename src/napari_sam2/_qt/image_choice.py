@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Layer
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QMessageBox
+from superqt.utils import signals_blocked
 
 from napari_sam2._qt.holds import hold
 from napari_sam2._qt.opening import SESSION_FOLDER, ImageChoice, sample_layers
@@ -186,11 +187,10 @@ class ImageChooser(QObject):
         if session is None or image is None:
             return
         axes = session.stack.axes.replace("S", "")
-        self._show_axes(image, axes[-image.ndim :], _seen(session))
+        self._show_axes(image, axes[-image.ndim :], session.movie.movie.channels or None)
         track = self._section.track.findData(session.settings.track_axis)
-        self._section.track.blockSignals(True)
-        self._section.track.setCurrentIndex(max(track, 0))
-        self._section.track.blockSignals(False)
+        with signals_blocked(self._section.track):
+            self._section.track.setCurrentIndex(max(track, 0))
 
     def _show_axes(self, layer: Image, axes: str | None = None, seen: tuple[int, ...] | None = None) -> None:
         from napari_sam2.viewer import axes_of
@@ -207,11 +207,6 @@ class ImageChooser(QObject):
         question = "The work on this image is not saved. Leave it?"
         answer = QMessageBox.question(self._section, "Another image", question)
         return answer == QMessageBox.StandardButton.Yes
-
-
-def _seen(session: Session) -> tuple[int, ...] | None:
-    """Return the numbers of the channels that the model sees, None where there is no channel axis."""
-    return session.movie.movie.channels or None
 
 
 def _limits_for(session: Session, channels: tuple[int, ...]) -> tuple[tuple[float, float], ...] | None:

@@ -56,13 +56,7 @@ class ModelRow:
 
 
 def list_models() -> tuple[ModelRow, ...]:
-    """Return every known model.
-
-    Raises
-    ------
-    CheckpointError
-        If the list of the user's models cannot be read.
-    """
+    """Return every known model."""
     from sam2_core.checkpoints.registry import BUNDLED_NAME, ModelEntry, checkpoints_folder, models
 
     def row(entry: ModelEntry) -> ModelRow:
@@ -136,13 +130,6 @@ def delete_model(row: ModelRow) -> None:
         row.path.with_name(row.path.name + ".sha256").unlink(missing_ok=True)
     except OSError as error:
         raise CheckpointError(f"cannot delete {row.path} ({error}); close what uses it") from error
-
-
-def configurations() -> tuple[str, ...]:
-    """Return the configurations that ship."""
-    from sam2_core.config import config_names
-
-    return config_names()
 
 
 def _speed(parameters_m: float | None) -> str:

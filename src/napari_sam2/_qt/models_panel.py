@@ -29,7 +29,6 @@ from napari_sam2._qt.add_model_dialog import AddModelDialog, NewModel
 from napari_sam2._qt.background import BackgroundWork
 from napari_sam2._qt.model_catalogue import (
     ModelRow,
-    configurations,
     delete_model,
     download_model,
     list_models,
@@ -38,6 +37,7 @@ from napari_sam2._qt.model_catalogue import (
 from napari_sam2._qt.parts import IconButton, InfoLine, Kind, apply_theme, row_of
 from napari_sam2._qt.slots import Slots
 from sam2_core.checkpoints.registry import BUNDLED_NAME
+from sam2_core.config import config_names
 
 if TYPE_CHECKING:
     import napari
@@ -142,7 +142,7 @@ class ModelsPanel(QWidget):
         """Let a person choose a checkpoint file, then name it."""
         chosen, _ = QFileDialog.getOpenFileName(self, "Choose a checkpoint", "", _CHECKPOINTS)
         if chosen:
-            self._work.start(configurations, partial(self._ask_for_name, Path(chosen)), self.show_error)
+            self._work.start(config_names, partial(self._ask_for_name, Path(chosen)), self.show_error)
 
     def add_model(self, new: NewModel) -> None:
         """Make a checkpoint known under a name."""

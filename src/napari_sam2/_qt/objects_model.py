@@ -76,17 +76,7 @@ class ObjectRow:
 
 
 class ObjectsModel(QAbstractTableModel):
-    """Rows in the order of object ids; `colour_of` gives the label colour, `icon theme` the icons.
-
-    Parameters
-    ----------
-    colour_of
-        From object id to the colour that its label has in the viewer.
-    theme_id
-        Of napari.
-    parent
-        Qt's owner.
-    """
+    """Rows in the order of object ids; `colour_of` gives the colour that an object's label has in the viewer."""
 
     def __init__(self, colour_of: Callable[[int], QColor], theme_id: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -105,7 +95,8 @@ class ObjectsModel(QAbstractTableModel):
             (Column.locked, False): "lock_open",
         }
         self._icons = {key: themed_icon(name, theme_id) for key, name in names.items()}
-        self._redraw()
+        if self._rows:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self._rows) - 1, len(Column) - 1))
 
     def set_session(self, session: Session | None) -> None:
         """Show the objects of a session, or none."""
@@ -218,7 +209,3 @@ class ObjectsModel(QAbstractTableModel):
         if column == Column.visible:
             return self._icons[column, row.visible]
         return self._icons[column, row.locked] if column == Column.locked else None
-
-    def _redraw(self) -> None:
-        if self._rows:
-            self.dataChanged.emit(self.index(0, 0), self.index(len(self._rows) - 1, len(Column) - 1))

@@ -29,7 +29,8 @@ _FEWEST_ROWS, _MOST_ROWS = 3, 5
 class ObjectsTable(QTableView):
     """Objects with their timelines.
 
-    Signals: `frame_chosen(int)` after a click in a timeline, `object_chosen(int)` when the current row changes.
+    Signals: `frame_chosen(int)` after a click in a timeline, `object_chosen(int)` when the current row changes. `frame`
+    is the one that is marked.
     """
 
     frame_chosen = Signal(int)
@@ -38,7 +39,7 @@ class ObjectsTable(QTableView):
     def __init__(self, model: ObjectsModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._objects = model
-        self._frame = 0
+        self.frame = 0
         self.setModel(model)
         self.setItemDelegate(_AboveStrip(self))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -70,14 +71,9 @@ class ObjectsTable(QTableView):
         for column, width in _WIDTHS.items():
             self.setColumnWidth(column, width)
 
-    @property
-    def frame(self) -> int:
-        """The frame that is marked."""
-        return self._frame
-
     def set_frame(self, frame: int) -> None:
         """Move the mark of the frame that is shown."""
-        self._frame = frame
+        self.frame = frame
         self.viewport().update()
 
     def selected_ids(self) -> tuple[int, ...]:
@@ -114,7 +110,7 @@ class ObjectsTable(QTableView):
                 painter.fillRect(strip, self.palette().highlight().color())
             codes = self._objects.at(row).codes
             paint_lane(painter, rect, codes, self._objects.palette)
-            paint_current_frame(painter, rect, self._frame, len(codes), self._objects.palette)
+            paint_current_frame(painter, rect, self.frame, len(codes), self._objects.palette)
         painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

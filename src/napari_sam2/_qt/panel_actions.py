@@ -56,8 +56,8 @@ class PanelActions(QObject):
         slots.connect(objects.swap.clicked, do(self._swap))
         slots.connect(objects.remove.clicked, do(self._remove))
         slots.connect(objects.doubtful.clicked, do(lambda binding: binding.next_suspicious()))
-        slots.connect(objects.table.frame_chosen, self.show_frame, 1)
-        slots.connect(objects.table.object_chosen, self.choose_object, 1)
+        slots.connect(objects.table.frame_chosen, do(lambda binding, frame: binding.show_frame(frame)), 1)
+        slots.connect(objects.table.object_chosen, do(lambda binding, chosen: binding.current.choose(chosen)), 1)
 
     def _connect_prompts(self, slots: Slots) -> None:
         prompts, propagate, do = self._parts.prompts, self._parts.propagate, self._with_binding
@@ -81,16 +81,6 @@ class PanelActions(QObject):
         if self._bench.binding is not None:
             self._bench.binding.new_object()
             self.take_tool("inside")
-
-    def choose_object(self, object_id: int) -> None:
-        """Make an object the one that the next click is for."""
-        if self._bench.binding is not None:
-            self._bench.binding.current.choose(object_id)
-
-    def show_frame(self, frame: int) -> None:
-        """Go to a frame."""
-        if self._bench.binding is not None:
-            self._bench.binding.show_frame(frame)
 
     def take_tool(self, name: str) -> None:
         """Put a tool for prompts in hand."""
@@ -127,13 +117,13 @@ class PanelActions(QObject):
         chosen, _ = QFileDialog.getSaveFileName(self._parts.saving, title, f"{name}{ending}", kinds)
         return Path(chosen) if chosen else None
 
-    def _with_binding(self, do: Callable[[SessionBinding], object]) -> Callable[[], None]:
+    def _with_binding(self, do: Callable[..., object]) -> Callable[..., None]:
         """Return what does something with the binding, where a session is open."""
 
         @wraps(do)
-        def done() -> None:
+        def done(*values: object) -> None:
             if self._bench.binding is not None:
-                do(self._bench.binding)
+                do(self._bench.binding, *values)
                 self.done.emit()
 
         return done
@@ -164,12 +154,5 @@ class PanelActions(QObject):
 
     def _propagate(self, binding: SessionBinding) -> None:
         """Start a run as chosen."""
-        choice = self._parts.propagate.choice()
-        chosen = self._parts.objects.table.selected_ids() or (binding.current.object_id,)
-        binding.propagate(
-            choice.direction,
-            frames=choice.frames,
-            object_ids=chosen if choice.objects == "selected" else None,
-            only_stale=choice.objects == "stale",
-            until_next_prompt=choice.until_next_prompt,
-        )
+        selected = self._parts.objects.table.selected_ids() or (binding.current.object_id,)
+        binding.work.propagate(self._parts.propagate.choice(selected))

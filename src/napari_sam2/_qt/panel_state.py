@@ -140,12 +140,12 @@ class PanelState(QObject):
         parts.propagate.resume.setVisible(self._can_resume)
         parts.prompts.keys.setEnabled(not self._bench.is_opening)
         parts.objects.doubtful.setEnabled(self.situation().tracked > 0)
-        parts.model_section.show_view("" if session is None else _for_panel(session.view_sentence))
+        parts.model_section.looks.show_text("" if session is None else _for_panel(session.view_sentence))
         parts.saving.export.setEnabled(prompted)
         parts.saving.open.setEnabled(not self._bench.is_opening)
         parts.image.set_settled(prompted)
         parts.objects.show_selection(parts.objects.table.selected_ids())
-        parts.saving.show_place("" if session is None or session.folder is None else f"Saved in {session.folder}")
+        parts.saving.place.show_text("" if session is None or session.folder is None else f"Saved in {session.folder}")
 
     def _show_current(self) -> None:
         parts, binding, session = self._parts, self._bench.binding, self._bench.session

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
@@ -61,8 +62,6 @@ class ToolButton(QToolButton):
 
     def set_theme(self, theme_id: str) -> None:
         """Take icon and colours of the theme; napari's style sheet leaves tool buttons alone."""
-        from napari.utils.theme import get_theme
-
         theme = get_theme(theme_id)
         self.setIcon(themed_icon(self._icon_name, theme_id))
         self.setStyleSheet(
@@ -130,6 +129,22 @@ class Section(QCollapsible):
         self.toggleButton().setStyleSheet(
             "text-align: left; border: none; outline: none; background: transparent; font-weight: bold;"
         )
+
+
+class TextLabel(QLabel):
+    """Text that wraps and can be copied; hidden while there is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setVisible(False)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def show_text(self, text: str) -> None:
+        """Show a text; nothing for ""."""
+        if text != self.text():
+            self.setText(text)
+            self.setVisible(bool(text))
 
 
 class InfoLine(QFrame):

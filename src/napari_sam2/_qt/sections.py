@@ -6,25 +6,17 @@ Each section says what was chosen (`choice`) and takes what to show (`show_...`)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QButtonGroup,
-    QCheckBox,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QSpinBox,
-    QWidget,
-)
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QLabel, QProgressBar, QSpinBox, QWidget
+from superqt.utils import signals_blocked
 
 from napari_sam2._qt.model_catalogue import ModelRow
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.objects_section import ObjectsSection
-from napari_sam2._qt.parts import Combo, IconButton, InfoLine, Section, ToolButton, form, row_of
+from napari_sam2._qt.parts import Combo, IconButton, InfoLine, Section, TextLabel, ToolButton, form, row_of
 from napari_sam2._qt.setting_fields import ChoiceField, PixelsField, TickField
+from napari_sam2.engine.jobs import PropagateRequest
 from napari_sam2.session.settings import SessionSettings
 
 TOOLS = (
@@ -64,19 +56,17 @@ class ImageSection(Section):
 
     def show_layers(self, names: Sequence[str], current: int) -> None:
         """List the image layers without saying that one was chosen; none is for -1."""
-        self.layers.blockSignals(True)
-        self.layers.clear()
-        self.layers.addItems(list(names))
-        self.layers.setCurrentIndex(current)
-        self.layers.blockSignals(False)
+        with signals_blocked(self.layers):
+            self.layers.clear()
+            self.layers.addItems(list(names))
+            self.layers.setCurrentIndex(current)
 
     def show_axes(self, axes: str, offered: Sequence[str], channels: int, seen: Sequence[int] | None = None) -> None:
         """Show how the dimensions are read, other readings, and one box per channel, ticked where the model sees it."""
-        self.axes.blockSignals(True)
-        self.axes.clear()
-        self.axes.addItems([*dict.fromkeys([*([axes] if axes else []), *offered])])
-        self.axes.setCurrentText(axes)
-        self.axes.blockSignals(False)
+        with signals_blocked(self.axes):
+            self.axes.clear()
+            self.axes.addItems([*dict.fromkeys([*([axes] if axes else []), *offered])])
+            self.axes.setCurrentText(axes)
         self._form.setRowVisible(self.track, "T" in axes and "Z" in axes)
         self._show_channels(channels if "C" in axes else 0, range(3) if seen is None else seen)
 
@@ -102,9 +92,8 @@ class ImageSection(Section):
             box.toggled.connect(self.channels_chosen)
             self.channels.addWidget(box)
         for index, box in enumerate(self._boxes()):
-            box.blockSignals(True)
-            box.setChecked(index in seen)
-            box.blockSignals(False)
+            with signals_blocked(box):
+                box.setChecked(index in seen)
         self._form.setRowVisible(self._channels_row, count > 1)
 
     def _boxes(self) -> list[QCheckBox]:
@@ -130,11 +119,8 @@ class ModelSection(Section):
         self.manage = IconButton("", "plus", "Open the Models panel: download, add or remove models")
         self.manage.setFixedWidth(28)
         self.measure = IconButton("Measure", "line", "Draw a line across an object; its length is taken")
-        self.looks = QLabel()
-        self.looks.setWordWrap(True)
-        self.looks.setVisible(False)
+        self.looks = TextLabel()
         self.looks.setStyleSheet("font-size: 8pt;")
-        self.looks.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._lay_out()
         for box in (self.model, self.device, self.view, self.overlaps):
             box.currentIndexChanged.connect(self.edited)
@@ -161,26 +147,18 @@ class ModelSection(Section):
         """Show settings without saying that one was chosen."""
         told = settings.model_dump()
         for field in self.fields:
-            field.blockSignals(True)
-            field.show_value(told[field.name])
-            field.blockSignals(False)
+            with signals_blocked(field):
+                field.show_value(told[field.name])
         self.setText(f"Model: {settings.model}")
 
     def show_models(self, models: Sequence[ModelRow]) -> None:
         """List the models that can be chosen; the one that is chosen stays."""
         chosen = self.model.chosen()
-        self.model.blockSignals(True)
-        self.model.clear()
-        for row in models:
-            self.model.addItem(row.name if row.is_here else f"{row.name} (download)", row.name)
-        self.model.show_value(chosen)
-        self.model.blockSignals(False)
-
-    def show_view(self, sentence: str) -> None:
-        """Say what the model looks at; nothing for ""."""
-        if sentence != self.looks.text():
-            self.looks.setText(sentence)
-            self.looks.setVisible(bool(sentence))
+        with signals_blocked(self.model):
+            self.model.clear()
+            for row in models:
+                self.model.addItem(row.name if row.is_here else f"{row.name} (download)", row.name)
+            self.model.show_value(chosen)
 
 
 class PromptsSection(Section):
@@ -209,16 +187,6 @@ class PromptsSection(Section):
         for known, button in self.tools.items():
             button.setChecked(known == name)
         self.group.setExclusive(True)
-
-
-@dataclass(frozen=True, slots=True)
-class RunChoice:
-    """What a run was asked to cover: direction, "all" | "selected" | "stale", frames or None, and where it ends."""
-
-    direction: Literal["forward", "backward", "both"]
-    objects: str
-    frames: range | None
-    until_next_prompt: bool
 
 
 class PropagateSection(Section):
@@ -252,11 +220,16 @@ class PropagateSection(Section):
         self.show_idle()
         self.reach.currentIndexChanged.connect(self._show_range)
 
-    def choice(self) -> RunChoice:
-        """Return what was chosen."""
-        reach = self.reach.currentData()
-        frames = range(self.first.value(), self.last.value() + 1) if reach == "range" else None
-        return RunChoice(self.direction.currentData(), self.objects.currentData(), frames, reach == "next")
+    def choice(self, selected: tuple[int, ...]) -> PropagateRequest:
+        """Return what was chosen, with the objects that are selected where it is for those."""
+        reach, whom = self.reach.currentData(), self.objects.currentData()
+        return PropagateRequest(
+            self.direction.currentData(),
+            frames=range(self.first.value(), self.last.value() + 1) if reach == "range" else None,
+            object_ids=selected if whom == "selected" else None,
+            only_stale=whom == "stale",
+            until_next_prompt=reach == "next",
+        )
 
     def show_frames(self, count: int) -> None:
         """Let the range be chosen inside the movie."""
@@ -294,17 +267,9 @@ class SaveSection(Section):
         self.save = IconButton("Save", "copy_to_clipboard", "Save prompts, masks and settings as a session folder")
         self.open = IconButton("Open …", "new_image", "Open a session folder")
         self.export = IconButton("Export …", "pop_out", "Write the labels as a TIFF, one value per object")
-        self.place = QLabel()
-        self.place.setWordWrap(True)
-        self.place.setVisible(False)
-        self.place.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.place = TextLabel()
         self.body.addLayout(row_of(self.save, self.open, self.export))
         self.body.addWidget(self.place)
-
-    def show_place(self, text: str) -> None:
-        """Show where the work is kept; nothing for ""."""
-        self.place.setText(text)
-        self.place.setVisible(bool(text))
 
 
 class PanelParts:

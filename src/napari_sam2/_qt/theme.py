@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari.resources import ICONS, get_colorized_svg
+from napari.utils.theme import get_theme
 from qtpy.QtCore import QByteArray, QRectF, Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtSvg import QSvgRenderer
@@ -33,8 +35,6 @@ class Palette:
     @classmethod
     def of(cls, theme_id: str) -> Palette:
         """Return the colours for a napari theme by its id, for example "dark"."""
-        from napari.utils.theme import get_theme
-
         theme = get_theme(theme_id)
         light = theme.type == "light"
         return cls(
@@ -53,15 +53,11 @@ class Palette:
 
 def themed_icon(name: str, theme_id: str) -> QIcon:
     """Return an icon of napari's own set, in the colour of the theme's icons; crisp at 2x."""
-    from napari.utils.theme import get_theme
-
     return coloured_icon(name, get_theme(theme_id).icon.as_hex(format="long"))
 
 
 def coloured_icon(name: str, colour: str) -> QIcon:
     """Return an icon of napari's own set in a colour "#rrggbb"."""
-    from napari.resources import ICONS, get_colorized_svg
-
     svg = get_colorized_svg(ICONS[name], colour)
     pixmap = QPixmap(_ICON_PX, _ICON_PX)
     pixmap.fill(Qt.GlobalColor.transparent)

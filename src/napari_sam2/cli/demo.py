@@ -7,9 +7,8 @@ fit: a table, a picture, and the files.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -29,36 +28,16 @@ from napari_sam2.stacks import ModelMovie, Stack, open_stack
 _PANELS = 6
 
 
-@dataclass(frozen=True, slots=True)
 class DemoFiles:
-    """Where the demo leaves what it makes."""
+    """Where the demo leaves the movie, its true labels, one click per cell, the tracked masks and a picture of them."""
 
-    folder: Path
-
-    @property
-    def images(self) -> Path:
-        """The movie."""
-        return self.folder / "images.tif"
-
-    @property
-    def truth(self) -> Path:
-        """Its true labels."""
-        return self.folder / "truth.tif"
-
-    @property
-    def prompts(self) -> Path:
-        """One click per cell."""
-        return self.folder / "prompts.json"
-
-    @property
-    def labels(self) -> Path:
-        """The masks that were tracked."""
-        return self.folder / "labels.tif"
-
-    @property
-    def picture(self) -> Path:
-        """A few frames with outlines."""
-        return self.folder / "demo.png"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.images = folder / "images.tif"
+        self.truth = folder / "truth.tif"
+        self.prompts = folder / "prompts.json"
+        self.labels = folder / "labels.tif"
+        self.picture = folder / "demo.png"
 
 
 def demo_command(
@@ -109,6 +88,8 @@ def object_ious(truth: Stack, found: Stack) -> dict[int, float]:
 
     A frame on which it was not found counts 0.
     """
+    from sam2_core.scoring.metrics import iou
+
     sums: dict[int, list[float]] = {}
     frames = zip(truth.movie(), found.movie(), strict=True)
     clicked: set[int] = set()
@@ -118,12 +99,8 @@ def object_ious(truth: Stack, found: Stack) -> dict[int, float]:
             clicked = present
             continue
         for object_id in sorted(present & clicked):
-            sums.setdefault(object_id, []).append(_iou(true == object_id, tracked == object_id))
+            sums.setdefault(object_id, []).append(iou(true == object_id, tracked == object_id))
     return {object_id: sum(values) / len(values) for object_id, values in sums.items()}
-
-
-def _iou(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> float:
-    return int(np.count_nonzero(first & second)) / max(1, int(np.count_nonzero(first | second)))
 
 
 def _report(files: DemoFiles, objects: tuple[ObjectSummary, ...]) -> None:

@@ -12,7 +12,6 @@ from napari_sam2.cli import options
 from napari_sam2.cli.evaluation_screen import show_report, shown_progress
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.movie_choice import MovieChoice
-from napari_sam2.cli.options import KindChoice
 from napari_sam2.engine.view import ViewChoice
 from sam2_core.errors import StackError
 
@@ -21,7 +20,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     stack: options.JudgedStack,
     truth: options.Truth,
     out: options.ReportFolder,
-    kind: options.JudgedKind = KindChoice.auto,
+    kind: options.JudgedKind = "auto",
     model: options.Model = DEFAULT_MODEL,
     device: options.Device = "auto",
     image_size: options.ImageSize = None,
@@ -67,10 +66,10 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     return 0
 
 
-def resolved_kind(kind: KindChoice, stack: Path, truth: Path) -> str:
+def resolved_kind(kind: options.Kind, stack: Path, truth: Path) -> str:
     """Return "movie" or "stills"."""
-    if kind is not KindChoice.auto:
-        return kind.value
+    if kind != "auto":
+        return kind
     if stack.is_dir() and truth.is_dir() and stack.suffix != ".zarr":
         return "stills"
     from napari_sam2.stacks import open_stack

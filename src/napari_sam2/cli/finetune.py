@@ -20,7 +20,6 @@ from napari_sam2.cli.finetune_screen import FinetuneScreen
 from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, download_bar
 from napari_sam2.cli.movie_choice import MovieChoice
-from napari_sam2.cli.options import FormatChoice, KindChoice, PartChoice
 from napari_sam2.engine.model_loading import on_device
 from napari_sam2.io.label_array import ResultLabels
 from napari_sam2.masks.mask_store import MaskStatus
@@ -45,20 +44,20 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     session: options.LabelledSession = None,
     model: options.BaseModel = DEFAULT_MODEL,
     name: options.NewName = None,
-    train: options.Train = PartChoice.decoder,
+    train: options.Train = "decoder",
     steps: options.Steps = 300,
     minutes: options.Minutes = None,
     validate_every: options.ValidateEvery = 25,
     patience: options.Patience = 6,
     learning_rate: options.LearningRate = None,
-    kind: options.LabelledKind = KindChoice.auto,
+    kind: options.LabelledKind = "auto",
     device: options.Device = "auto",
     seed: options.Seed = 0,
     axes: options.ImageAxes = None,
     labels_axes: options.LabelAxes = None,
     track_axis: options.TrackAxis = None,
     channel: options.AnyChannel = None,
-    file_format: options.Format = FormatChoice.safetensors,
+    file_format: options.Format = "safetensors",
     overwrite: options.RestartTraining = False,
     resume: options.ResumeTraining = False,
 ) -> int:
@@ -78,7 +77,7 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     _check_folder(out, resume, overwrite)
     data = _split(pictures, truth, kind)
     config, network = _load_base(model, device)
-    settings = FinetuneSettings(train.value, steps, minutes, validate_every, patience, learning_rate, seed=seed)
+    settings = FinetuneSettings(train, steps, minutes, validate_every, patience, learning_rate, seed=seed)
     run = Finetuning(network, data, settings, out)
     if resume:
         run.resume()
@@ -124,7 +123,7 @@ def _check_folder(out: Path, resume: bool, overwrite: bool) -> None:
         raise StackError(f"{out} holds a run; go on with --resume, start again with --overwrite, or choose another")
 
 
-def _split(pictures: Movie, truth: Movie, kind: KindChoice) -> LabelledStack:
+def _split(pictures: Movie, truth: Movie, kind: options.Kind) -> LabelledStack:
     from sam2_core.training.labelled_stack import SplitSettings, split_stack
 
     if truth.channel_count > 1:
@@ -132,7 +131,7 @@ def _split(pictures: Movie, truth: Movie, kind: KindChoice) -> LabelledStack:
             f"the labels {truth.stack.name} have {truth.channel_count} values per pixel (axes {truth.stack.axes}); one "
             "whole number per pixel is needed. If an axis was misread, name them with --labels-axes, e.g. TYX."
         )
-    data = split_stack(pictures, truth, SplitSettings(kind.value))
+    data = split_stack(pictures, truth, SplitSettings(kind))
     what = "a movie" if data.is_movie else "stills"
     errors().print(
         f"{len(data.training_frames) + len(data.held_out_frames)} labelled frames with {data.objects} objects, taken "
@@ -152,7 +151,9 @@ def _load_base(model: str, device: str) -> tuple[str, Sam2Model]:
         return opened.config, build_sam2(opened.config, opened, device=device)
 
 
-def _train_and_write(run: Finetuning, story: ModelStory, file_format: FormatChoice, arguments: Sequence[str]) -> int:
+def _train_and_write(
+    run: Finetuning, story: ModelStory, file_format: options.FileKind, arguments: Sequence[str]
+) -> int:
     """Return the exit code after the run is trained, or stopped, and its best weights are written."""
     from sam2_core.training.finetune_files import write_files
 
@@ -162,7 +163,7 @@ def _train_and_write(run: Finetuning, story: ModelStory, file_format: FormatChoi
     if not run.looks:
         errors().print("Stopped before the base model was judged; nothing was written.")
         return STOPPED
-    return _report(run, write_files(run, story, file_format.value), arguments)
+    return _report(run, write_files(run, story, file_format), arguments)
 
 
 def _described(movie: Movie) -> str:

@@ -13,13 +13,16 @@ from collections.abc import Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
+from napari_sam2.engine.jobs import CancelToken
+
 STOPPED = 130
 
 
-class StopOnCtrlC:
-    """A context in which the first Ctrl-C sets `requested` instead of raising KeyboardInterrupt."""
+class StopOnCtrlC(CancelToken):
+    """A context in which the first Ctrl-C sets `requested` instead of raising KeyboardInterrupt; a token for jobs."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.requested = False
         self._before: Any = None
 
@@ -33,6 +36,11 @@ class StopOnCtrlC:
     ) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether a job is to stop, because of Ctrl-C or otherwise."""
+        return self.requested or super().cancelled
 
     def is_requested(self) -> bool:
         """Return whether Ctrl-C was pressed."""

@@ -6,47 +6,22 @@ the commands. What an option for a setting of a session says is said by the fiel
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from typer.models import OptionInfo
 
+from napari_sam2.engine.jobs import Direction as Ways
 from napari_sam2.engine.view import ViewChoice
 from napari_sam2.session.settings import setting
 
-
-class DirectionChoice(StrEnum):
-    """Where to go from the prompts."""
-
-    forward = "forward"
-    backward = "backward"
-    both = "both"
-
-
-class KindChoice(StrEnum):
-    """What the frames are to each other."""
-
-    auto = "auto"
-    movie = "movie"
-    stills = "stills"
-
-
-class PartChoice(StrEnum):
-    """Which weights may change."""
-
-    decoder = "decoder"
-    memory = "memory"
-    adapters = "adapters"
-    all = "all"
-
-
-class FormatChoice(StrEnum):
-    """How the weights are stored: float16, or full precision in the official layout."""
-
-    safetensors = "safetensors"
-    pt = "pt"
+Kind = Literal["auto", "movie", "stills"]
+"""What the frames are to each other."""
+Part = Literal["decoder", "memory", "adapters", "all"]
+"""Which weights may change."""
+FileKind = Literal["safetensors", "pt"]
+"""How the weights are stored: float16, or full precision in the official layout."""
 
 
 def _of(name: str, more: str = "") -> OptionInfo:
@@ -78,7 +53,7 @@ TrackedSession = Annotated[
 Start = Annotated[int | None, typer.Option(help="First frame to track.")]
 Stop = Annotated[int | None, typer.Option(help="Frame before which to stop.")]
 Direction = Annotated[
-    DirectionChoice | None, typer.Option(help="Where to go from the prompts; forward by default, both in a session.")
+    Ways | None, typer.Option(help="Where to go from the prompts; forward by default, both in a session.")
 ]
 ObjectDiameter = Annotated[float | None, _of("object_diameter_px")]
 View = Annotated[ViewChoice, _of("view")]
@@ -92,7 +67,7 @@ ResumeTracking = Annotated[
 JudgedStack = Annotated[Path, typer.Argument(help="Image stack, or a folder of stills.")]
 Truth = Annotated[Path, typer.Option(help="Label stack, or a folder of label images of the same names.")]
 ReportFolder = Annotated[Path, typer.Option(help="Folder for evaluation.md, evaluation.json and the picture.")]
-JudgedKind = Annotated[KindChoice, typer.Option(help="auto: two folders or single images are stills.")]
+JudgedKind = Annotated[Kind, typer.Option(help="auto: two folders or single images are stills.")]
 TrueDiameter = Annotated[
     float | None, typer.Option(help="Diameter of a typical object in pixels; by default the truth's median.")
 ]
@@ -123,17 +98,17 @@ LabelledSession = Annotated[
 ]
 BaseModel = Annotated[str, typer.Option(help="Base: name (see: napari-sam2 models) or checkpoint.")]
 NewName = Annotated[str | None, typer.Option(help="Name of the new model; BASE-IMAGES by default.")]
-Train = Annotated[PartChoice, typer.Option(help="Which weights may change.")]
+Train = Annotated[Part, typer.Option(help="Which weights may change.")]
 Steps = Annotated[int, typer.Option(min=1, help="At most so many steps.")]
 Minutes = Annotated[float | None, typer.Option(min=0.0, help="At most so many minutes.")]
 ValidateEvery = Annotated[int, typer.Option(min=1, help="Steps between two looks at the held-out frames.")]
 Patience = Annotated[int, typer.Option(min=1, help="Looks without improvement before it stops.")]
 LearningRate = Annotated[float | None, typer.Option(min=0.0, help="By default that of the part.")]
-LabelledKind = Annotated[KindChoice, typer.Option(help="auto: a movie if labels keep their value.")]
+LabelledKind = Annotated[Kind, typer.Option(help="auto: a movie if labels keep their value.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same model on the same machine.")]
 ImageAxes = Annotated[str | None, typer.Option(help="Of the images: one letter of TZCYXS per dimension.")]
 LabelAxes = Annotated[str | None, typer.Option(help="Of the labels, e.g. TYX.")]
 AnyChannel = Annotated[list[str] | None, typer.Option(help="Number or name; may be repeated.")]
-Format = Annotated[FormatChoice, typer.Option("--format", help="safetensors is half the size, pt is full precision.")]
+Format = Annotated[FileKind, typer.Option("--format", help="safetensors is half the size, pt is full precision.")]
 RestartTraining = Annotated[bool, typer.Option("--overwrite", help="Start again where a run is already.")]
 ResumeTraining = Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")]

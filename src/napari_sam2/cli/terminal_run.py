@@ -11,7 +11,7 @@ from rich.table import Table
 from napari_sam2.cli.console import errors, frame_progress, output, table
 from napari_sam2.cli.interrupt import StopOnCtrlC
 from napari_sam2.cli.model_choice import load_predictor
-from napari_sam2.engine.jobs import CancelToken, PropagateJob
+from napari_sam2.engine.jobs import PropagateJob
 from napari_sam2.masks.summary import ObjectSummary
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import SessionSettings
@@ -29,7 +29,7 @@ def run_in_terminal(session: Session, job: PropagateJob) -> bool:
     with StopOnCtrlC() as ctrl_c, ExitStack() as shown:
         bar = frame_progress()
         task = bar.add_task("Tracking", total=None)
-        with closing(session.run(job, _Token(ctrl_c))) as updates:  # type: ignore[type-var]
+        with closing(session.run(job, ctrl_c)) as updates:  # type: ignore[type-var]
             for update in updates:
                 session.accept(update)
                 if not bar.live.is_started:  # when the model is there and says what it looks at
@@ -62,16 +62,3 @@ def summary_table(objects: Sequence[ObjectSummary], movie: ModelMovie) -> Table:
 
 def _frame(index: int | None) -> str:
     return "–" if index is None else str(index)
-
-
-class _Token(CancelToken):
-    """A wish to stop that Ctrl-C makes as well."""
-
-    def __init__(self, ctrl_c: StopOnCtrlC) -> None:
-        super().__init__()
-        self._ctrl_c = ctrl_c
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether it was asked for."""
-        return self._ctrl_c.requested or super().cancelled

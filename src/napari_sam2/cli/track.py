@@ -13,7 +13,7 @@ from napari_sam2.cli.model_choice import DEFAULT_MODEL
 from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results
 from napari_sam2.cli.track_session import SessionTracking, labels_beside, track_session
-from napari_sam2.engine.jobs import Direction, checked_range
+from napari_sam2.engine.jobs import checked_range
 from napari_sam2.engine.view import ViewChoice, view_request
 from napari_sam2.io import read_prompts
 from napari_sam2.session.movie_job import MovieJob, MovieReport, track_movie
@@ -55,11 +55,10 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     ends with the same labels. With --session FOLDER as well, prompts and masks stay in that session. A session alone
     (--session without PROMPTS) is tracked as it is; every finished frame is kept, and the same command goes on.
     """
-    towards: Direction | None = None if direction is None else direction.value
     if session is not None and prompts is None:
         _check_session_options(context)
         chosen_device = None if _is_default(context, "device") else device
-        return track_session(SessionTracking(session, out, stack, towards, start, stop, chosen_device, overwrite))
+        return track_session(SessionTracking(session, out, stack, direction, start, stop, chosen_device, overwrite))
     labels = out if out is not None or session is None else labels_beside(session)
     if stack is None or prompts is None or labels is None:
         raise typer.BadParameter("give STACK, --prompts and --out, or --session with a session folder.")
@@ -76,7 +75,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         prompts=read_prompts(prompts),
         out=labels,
         frames=checked_range(len(movie), start, stop),
-        direction=towards or "forward",
+        direction=direction or "forward",
         session=session,
         resume=resume,
         overwrite=overwrite,

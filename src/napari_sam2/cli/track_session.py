@@ -49,11 +49,6 @@ class SessionTracking:
     device: str | None = None
     overwrite: bool = False
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing is said about what to track, so that an interrupted run is what is meant."""
-        return self.direction is None and self.start is None and self.stop is None
-
 
 def labels_beside(folder: Path) -> Path:
     """Return where the labels of a session go if nothing else is said: beside its folder."""
@@ -90,11 +85,10 @@ def track_session(request: SessionTracking) -> int:
 
 
 def _job(session: Session, request: SessionTracking) -> PropagateJob:
-    """Return what is left of an interrupted run, or a new one."""
-    if session.interrupted_run is not None and request.is_plain:
+    """Return what is left of an interrupted run, where nothing is said about what to track, or a new one."""
+    whole = request.start is None and request.stop is None
+    if session.interrupted_run is not None and whole and request.direction is None:
         errors().print("The run that was interrupted goes on.")
         return session.resume_job()
-    frames = None
-    if request.start is not None or request.stop is not None:
-        frames = checked_range(session.frame_count, request.start, request.stop)
+    frames = None if whole else checked_range(session.frame_count, request.start, request.stop)
     return session.propagate_job(PropagateRequest(request.direction or "both", frames))

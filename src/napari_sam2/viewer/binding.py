@@ -291,17 +291,13 @@ class SessionBinding:
         """Bring rows of adopted layers into the document; they count before what it says there already."""
         document = self.session.document
         said = {key: prompt for key, prompt in self.prompts.changes(document).items() if prompt is not None}
-        added = {key: _completed(prompt, document.prompts.get(key)) for key, prompt in said.items()}
+        older = document.prompts
+        added = {key: prompt.completed(older[key]) if key in older else prompt for key, prompt in said.items()}
         if added:
             self._edit(lambda: self.session.set_prompts(added, "adopt prompts"))
         self.prompts.show(self.session.document)
         self.prompts.tell_problems()
         self.work.preview()
-
-
-def _completed(prompt: Prompt, older: Prompt | None) -> Prompt:
-    """Return a prompt with what only an older one says: points, box or mask."""
-    return prompt if older is None else prompt.completed(older)
 
 
 def _nowhere(text: str) -> None:

@@ -72,7 +72,8 @@ class Grid:
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of a frame."""
-        return self.shape[self.axes.index("Y")], self.shape[self.axes.index("X")]
+        y, x = self.plane_axes
+        return self.shape[y], self.shape[x]
 
     @property
     def plane_axes(self) -> tuple[int, int]:
@@ -118,16 +119,6 @@ class Grid:
         return tuple(problems)
 
 
-def in_image(image: Layer, layer: Layer, coordinates: Any) -> Array:
-    """Return data coordinates (N, D) of a layer as data coordinates of the image layer, through the world."""
-    return _moved(layer, image, coordinates)
-
-
-def from_image(image: Layer, layer: Layer, coordinates: Any) -> Array:
-    """Return data coordinates (N, D) of the image layer as data coordinates of another layer, through the world."""
-    return _moved(image, layer, coordinates)
-
-
 def lies_alike(first: Layer, second: Layer) -> bool:
     """Return whether data coordinates mean the same place in both layers."""
     if first.ndim != second.ndim:
@@ -136,7 +127,8 @@ def lies_alike(first: Layer, second: Layer) -> bool:
     return np.allclose(origin, 0) and np.allclose(steps, np.eye(first.ndim))
 
 
-def _moved(source: Layer, target: Layer, coordinates: Any) -> Array:
+def moved(source: Layer, target: Layer, coordinates: Any) -> Array:
+    """Return data coordinates (N, D) of one layer as data coordinates of another, through the world."""
     given = np.asarray(coordinates, dtype=float).reshape(-1, source.ndim)
     if lies_alike(source, target):
         return given

@@ -18,10 +18,10 @@ from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import Calibration, Stack
 from napari_sam2.stacks.axes import letters_from_names, pick_track_axis
 from napari_sam2.stacks.sources import ArraysAsChannels
+from napari_sam2.stacks.stack import MOST_CHANNELS
 from napari_sam2.viewer.coordinates import Grid, lies_alike
 from sam2_core.errors import StackError
 
-MOST_CHANNELS = 3
 MOST_LIKELY_CHANNELS = 4  # more planes than these are rather a z-stack
 _BY_NDIM = {2: "YX", 3: "TYX", 4: "TZYX", 5: "TCZYX"}
 

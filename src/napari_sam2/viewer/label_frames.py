@@ -32,14 +32,7 @@ class Stroke:
 class LabelFrames:
     """Labels with the shape of the image layer; indexes, slices and whole coordinate arrays are read and written.
 
-    Parameters
-    ----------
-    grid
-        What the axes are.
-    dtype
-        Type of a label.
-    read_frame
-        Frame -> labels (H, W).
+    `read_frame` gives the labels (H, W) of a frame.
     """
 
     def __init__(self, grid: Grid, dtype: np.dtype[Any], read_frame: Callable[[int], Array]) -> None:

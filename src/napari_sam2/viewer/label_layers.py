@@ -34,17 +34,7 @@ class LabelLayers:
 
     `painted` is emitted with a frame and the new masks by object id, after a stroke is finished; `recoloured` when a
     person changed the colours; `replaced` with the name of a layer whose array somebody replaced, which is undone.
-
-    Parameters
-    ----------
-    session
-        Whose masks are shown.
-    image
-        Where they lie.
-    grid
-        What its axes are.
-    current
-        The object that is painted; follows the layer's selected label, and the layer follows it.
+    `current`, the object that is painted, follows the layer's selected label, and the layer follows it.
     """
 
     painted = Signal(int, dict)
@@ -136,13 +126,12 @@ class LabelLayers:
             if id(layer) in self._early:
                 self._take(layer)
 
+    def _key(self, layer: Labels) -> int:
+        return next(key for key, kept in self.layers.items() if kept is layer)
+
     def _array(self, key: int) -> LabelFrames:
         chosen = None if key == ALL_OBJECTS else key
-
-        def read(frame: int) -> Array:
-            return self.session.labels(frame, chosen)
-
-        return LabelFrames(self.grid, self._dtype(), read)
+        return LabelFrames(self.grid, self._dtype(), lambda frame: self.session.labels(frame, chosen))
 
     def _dtype(self) -> np.dtype[Any]:
         return label_dtype([*self.session.document.objects, *self.session.masks.object_ids(), self.current.object_id])
@@ -178,7 +167,7 @@ class LabelLayers:
     def _on_replaced(self, event: Any) -> None:
         layer = event.source
         if not isinstance(layer.data, LabelFrames):
-            layer.data = self._array(next(key for key, kept in self.layers.items() if kept is layer))
+            layer.data = self._array(self._key(layer))
             self.replaced.emit(layer.name)
 
     def _on_looked(self, event: Any) -> None:
@@ -187,39 +176,30 @@ class LabelLayers:
             self._take(event.source)
 
     def _on_selected(self, event: Any) -> None:
-        layer = self.layers.get(ALL_OBJECTS)
-        if layer is not None and event.source is layer and layer.selected_label >= 1:
+        layer = event.source
+        if self._key(layer) == ALL_OBJECTS and layer.selected_label >= 1:
             self.current.choose(int(layer.selected_label))
 
     def _on_colors(self, event: Any) -> None:
-        layer = self.layers.get(ALL_OBJECTS)
-        if layer is not None and event.source is layer:
-            self._colormap = layer.colormap
+        if self._key(event.source) == ALL_OBJECTS:
+            self._colormap = event.source.colormap
             self._colors.clear()
             self.recoloured.emit()
 
     def _take(self, layer: Labels) -> None:
         self._early.discard(id(layer))
         missed = layer.data.missed
-        key = next(key for key, kept in self.layers.items() if kept is layer)
         strokes = layer.data.strokes()
         for stroke in strokes:
-            self.painted.emit(stroke.frame, edited_masks(stroke, self.session.masks, key))
+            self.painted.emit(stroke.frame, edited_masks(stroke, self.session.masks, self._key(layer)))
         if missed and not strokes:
             self.painted.emit(-1, {})
 
 
 def edited_masks(stroke: Stroke, masks: MaskStore, key: int = ALL_OBJECTS) -> dict[int, Array]:
-    """Return the masks that a stroke changes, by object id, (H, W) bool each.
+    """Return the masks that a stroke changes, by object id, (H, W) bool each; `key` as of a layer of `LabelLayers`.
 
-    Parameters
-    ----------
-    stroke
-        Labels before and after.
-    masks
-        What the masks were, covered pixels included.
-    key
-        The object that the layer is for, if it is for one.
+    Pixels of a mask that are covered in the labels stay in it: `masks` has them.
     """
     changed = stroke.before != stroke.after
     if key != ALL_OBJECTS:

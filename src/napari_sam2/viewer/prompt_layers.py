@@ -23,10 +23,11 @@ from psygnal import Signal
 
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.prompt_parts import PromptPart
 from napari_sam2.viewer import prompt_tables as tables
 from napari_sam2.viewer.coordinates import Grid
 from napari_sam2.viewer.current import POLARITIES, Current
-from napari_sam2.viewer.prompt_rows import Parts, PromptRow, Reading, RowReader, box_row, checked_id, point_rows
+from napari_sam2.viewer.prompt_rows import PromptRow, Reading, RowReader, box_row, checked_id, point_rows
 from napari_sam2.viewer.running import Notify
 from sam2_core.errors import PromptError
 
@@ -39,20 +40,8 @@ _DONE = (ActionType.ADDED, ActionType.REMOVED, ActionType.CHANGED)
 class PromptLayers:
     """The prompt layers of one image.
 
-    `edited` is emitted after a person or a script has changed rows.
-
-    Parameters
-    ----------
-    image
-        Where they lie.
-    grid
-        What its axes are.
-    current
-        Object and polarity of the next row; follows a selection, and the layers follow it.
-    notify
-        Told of rows that cannot be used.
-    color_of
-        Object id -> RGBA.
+    `edited` is emitted after a person or a script has changed rows. `current` follows a selection, and the layers
+    follow it; `notify` is told of rows that cannot be used.
     """
 
     edited = Signal()
@@ -133,12 +122,12 @@ class PromptLayers:
     def changes(self, document: Document) -> dict[PromptKey, Prompt | None]:
         """Return what the rows say otherwise than the document; None for a prompt that is gone from them."""
         points, shapes = self._read()
-        wanted = {key: None for reading in (points, shapes) if reading for key in reading.parts}
+        wanted = {key: None for reading in (points, shapes) if reading for key in reading.prompts}
         changes: dict[PromptKey, Prompt | None] = {}
         for key in [*document.prompts, *(key for key in wanted if key not in document.prompts)]:
             old = document.prompts.get(key)
             new = self._prompt(key, old, points, shapes)
-            if not _alike(old, new):
+            if not all(_alike(old, new, kind) for kind in ("clicks", "box", "mask")):
                 changes[key] = new
         return changes
 
@@ -148,11 +137,10 @@ class PromptLayers:
             return
         rows, reading = self._look(self.shapes)
         self._outlined.clear()
-        for key, parts in reading.parts.items():
-            prompt = document.prompts.get(key)
-            if parts.mask is not None and prompt is not None and _same_mask(parts.mask, prompt.mask):
+        for key, said in reading.prompts.items():
+            if said.mask is not None and _alike(said, document.prompts.get(key), "mask"):
                 self._outlined.add(key)
-                self._outlines[_digest(parts.mask)] = _outline_rows(rows, reading, key)
+                self._outlines[_digest(said.mask)] = _outline_rows(rows, reading, key)
 
     def show(self, document: Document, keys: Iterable[PromptKey] | None = None) -> None:
         """Make the rows of some prompts, or of all, mean what the document says; rows that do already stay."""
@@ -277,27 +265,24 @@ class PromptLayers:
         return points, shapes
 
     def _shown_keys(self) -> list[PromptKey]:
-        return [key for reading in self._read() if reading is not None for key in reading.parts]
+        return [key for reading in self._read() if reading is not None for key in reading.prompts]
 
     def _prompt(
         self, key: PromptKey, old: Prompt | None, points: Reading | None, shapes: Reading | None
     ) -> Prompt | None:
         """Return what the layers say about an object on a frame, and the document where a layer is not there."""
-        said = Parts() if old is None else Parts(list(old.points_yx), list(old.labels), old.box_yx, old.mask)
-        if points is not None:
-            rows = points.parts.get(key, Parts())
-            said.points_yx, said.labels = rows.points_yx, rows.labels
-        if shapes is not None:
-            rows = shapes.parts.get(key, Parts())
-            said.box_yx = rows.box_yx
-            said.mask = rows.mask if rows.mask is not None or key in self._outlined else said.mask
-        if not said.points_yx and said.box_yx is None and said.mask is None:
-            return None
-        return Prompt(*key, tuple(said.points_yx), tuple(said.labels), said.box_yx, said.mask)
+        said = _parts(old)
+        drawn = {"box", "mask"} if key in self._outlined else {"box"}
+        for reading, kinds in ((points, {"clicks"}), (shapes, drawn)):
+            if reading is not None:
+                said = {kind: part for kind, part in said.items() if kind not in kinds}
+                said |= _parts(reading.prompts.get(key))
+        fields = {name: value for part in said.values() for name, value in part.fields().items()}
+        return Prompt(*key, **fields) if fields else None
 
     def _show_points(self, layer: Points, document: Document, keys: set[PromptKey]) -> None:
         reading = self._look(layer)[1]
-        unlike = {key for key in keys if not _same_points(reading.parts.get(key), document.prompts.get(key))}
+        unlike = {key for key in keys if not _alike(reading.prompts.get(key), document.prompts.get(key), "clicks")}
         new = [
             row
             for key in sorted(unlike & document.prompts.keys())
@@ -307,7 +292,7 @@ class PromptLayers:
 
     def _show_shapes(self, layer: Shapes, document: Document, keys: set[PromptKey]) -> None:
         reading = self._look(layer)[1]
-        unlike = {key for key in keys if not self._same_shapes(key, reading.parts.get(key), document.prompts.get(key))}
+        unlike = {key for key in keys if not self._same_shapes(reading.prompts.get(key), document.prompts.get(key))}
         new: list[PromptRow] = []
         for key in sorted(unlike & document.prompts.keys()):
             prompt = document.prompts[key]
@@ -323,46 +308,29 @@ class PromptLayers:
                 tables.replace_rows(self.image, layer, gone, new)
             self._note_contents()
 
-    def _same_shapes(self, key: PromptKey, parts: Parts | None, prompt: Prompt | None) -> bool:
+    def _same_shapes(self, said: Prompt | None, prompt: Prompt | None) -> bool:
         """Return whether the shapes of a key say what the prompt says; a mask that no row can draw needs none."""
-        parts = parts or Parts()
-        box, mask = (None, None) if prompt is None else (prompt.box_yx, prompt.mask)
-        if not _close(parts.box_yx, box):
-            return False
-        if parts.mask is None:
-            return mask is None or _digest(mask) not in self._outlines
-        return _same_mask(parts.mask, mask)
+        if said is None or said.mask is None:
+            mask = None if prompt is None else prompt.mask
+            return _alike(said, prompt, "box") and (mask is None or _digest(mask) not in self._outlines)
+        return _alike(said, prompt, "box") and _alike(said, prompt, "mask")
 
 
 def _outline_rows(rows: list[PromptRow], reading: Reading, key: PromptKey) -> list[PromptRow]:
     return [row for row, own in zip(rows, reading.keys, strict=True) if own == key and row.kind != "rectangle"]
 
 
-def _alike(old: Prompt | None, new: Prompt | None) -> bool:
-    if old is None or new is None:
-        return old is new
-    parts = Parts(list(new.points_yx), list(new.labels), new.box_yx, new.mask)
-    return _same_points(parts, old) and _close(old.box_yx, new.box_yx) and _same_mask(old.mask, new.mask)
+def _parts(prompt: Prompt | None) -> dict[str, PromptPart]:
+    return {} if prompt is None else {part.kind: part for part in prompt.parts}
 
 
-def _same_points(parts: Parts | None, prompt: Prompt | None) -> bool:
-    points, labels = ([], []) if parts is None else (parts.points_yx, parts.labels)
-    wanted, signs = ((), ()) if prompt is None else (prompt.points_yx, prompt.labels)
-    return list(labels) == list(signs) and _close(tuple(points), wanted)
-
-
-def _close(first: Any, second: Any) -> bool:
-    if first is None or second is None:
-        return first is second
-    if first == second:
-        return True
-    return len(first) == len(second) and np.allclose(first, second, rtol=0, atol=SMALLEST_MOVE_PX)
-
-
-def _same_mask(first: Array | None, second: Array | None) -> bool:
-    if first is None or second is None:
-        return first is second
-    return first is second or np.array_equal(first, second)
+def _alike(first: Prompt | None, second: Prompt | None, kind: str) -> bool:
+    """Return whether two prompts have the same part of a kind, but for rounding of coordinates, or both none."""
+    one, other = _parts(first).get(kind), _parts(second).get(kind)
+    if one is None or other is None or one == other or kind == "mask":
+        return one == other
+    pairs = zip(one.fields().values(), other.fields().values(), strict=True)
+    return all(len(a) == len(b) and np.allclose(a, b, rtol=0, atol=SMALLEST_MOVE_PX) for a, b in pairs)
 
 
 def _digest(mask: Array) -> bytes:

@@ -8,7 +8,7 @@ nothing. Pure values; the layers themselves are in `prompt_tables`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
@@ -17,12 +17,12 @@ import numpy as np
 from napari_sam2.document.document import PromptKey
 from napari_sam2.document.polygons import mask_of_polygon
 from napari_sam2.document.prompt import LARGEST_ID, Prompt
+from napari_sam2.document.prompt_parts import BoxYX
 from napari_sam2.viewer.coordinates import Grid, Located
 from napari_sam2.viewer.current import POLARITIES
 from sam2_core.errors import PromptError
 
 Array = np.ndarray[Any, Any]
-BoxYX = tuple[float, float, float, float]
 _ELLIPSE_STEPS = 64
 
 
@@ -46,43 +46,27 @@ class PromptRow:
     polarity: Any
 
 
-@dataclass(slots=True)
-class Parts:
-    """What rows say about one object on one frame."""
-
-    points_yx: list[tuple[float, float]] = field(default_factory=list)
-    labels: list[int] = field(default_factory=list)
-    box_yx: BoxYX | None = None
-    mask: Array | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What all rows of a layer say.
 
     Attributes
     ----------
-    parts
-        (object_id, frame) -> points, box and mask.
+    prompts
+        (object_id, frame) -> what the rows say of it.
     keys
-        One per row: whose part it is, None where it counts for nothing.
+        One per row: whose prompt it is part of, None where it counts for nothing.
     problems
         One per row: why it counts for nothing, or "".
     """
 
-    parts: dict[PromptKey, Parts]
+    prompts: dict[PromptKey, Prompt]
     keys: tuple[PromptKey | None, ...]
     problems: tuple[str, ...]
 
 
 class RowReader:
-    """Reads rows; keeps the mask of every outline that it has seen in the last reading, because drawing one takes time.
-
-    Parameters
-    ----------
-    grid
-        What the axes of the image are.
-    """
+    """Reads rows; keeps the masks of the outlines that it has seen in the last reading: drawing them takes time."""
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
@@ -90,7 +74,7 @@ class RowReader:
 
     def read(self, rows: Sequence[PromptRow]) -> Reading:
         """Return what the rows say, in their order; of several boxes for one object on one frame the last counts."""
-        parts: dict[PromptKey, Parts] = {}
+        prompts: dict[PromptKey, Prompt] = {}
         keys: list[PromptKey | None] = []
         problems: list[str] = []
         drawn: dict[bytes, Array] = {}
@@ -98,7 +82,7 @@ class RowReader:
         for index, (row, spot) in enumerate(zip(rows, self._spots(rows), strict=True)):
             try:
                 key = _key(row, spot)
-                self._add(parts, key, (row, spot.places_yx), drawn)
+                self._add(prompts, key, (row, spot.places_yx), drawn)
             except PromptError as error:
                 keys.append(None)
                 problems.append(str(error))
@@ -112,7 +96,7 @@ class RowReader:
             keys.append(key)
             problems.append("")
         self._drawn = drawn
-        return _without_empty(rows, Reading(parts, tuple(keys), tuple(problems)))
+        return _without_empty(rows, Reading(prompts, tuple(keys), tuple(problems)))
 
     def _spots(self, rows: Sequence[PromptRow]) -> list[Located]:
         """Return where each row is, all located at once."""
@@ -126,26 +110,28 @@ class RowReader:
         ]
 
     def _add(
-        self, parts: dict[PromptKey, Parts], key: PromptKey, placed: tuple[PromptRow, Array], drawn: dict[bytes, Array]
+        self,
+        prompts: dict[PromptKey, Prompt],
+        key: PromptKey,
+        placed: tuple[PromptRow, Array],
+        drawn: dict[bytes, Array],
     ) -> None:
-        """Add one row to the parts of its key; leaves them as they were if it cannot be used."""
+        """Add one row to the prompt of its key; leaves it as it was if the row cannot be used."""
         row, places = placed
+        older = prompts.get(key)
         inside = row.polarity == "in"
         if row.kind == "point":
-            place = self._pixel(places[0])
-            found = parts.setdefault(key, Parts())
-            found.points_yx.append(place)
-            found.labels.append(int(inside))
+            click = Prompt(*key, (self._pixel(places[0]),), (int(inside),))
+            said = click if older is None else older.joined(click)
         elif row.kind == "rectangle":
             if not inside:
                 raise PromptError("a box says where an object is, so its polarity is 'in'; draw an outline for 'out'")
-            box = self._box(places)
-            parts.setdefault(key, Parts()).box_yx = box
+            said = Prompt(*key, box_yx=self._box(places))
         else:
             mask = self._outline(row.kind, places, drawn)
-            found = parts.setdefault(key, Parts())
-            before = np.zeros(self.grid.size, dtype=bool) if found.mask is None else found.mask
-            found.mask = before | mask if inside else before & ~mask
+            before = np.zeros(self.grid.size, dtype=bool) if older is None or older.mask is None else older.mask
+            said = Prompt(*key, mask=before | mask if inside else before & ~mask)
+        prompts[key] = said if older is None else said.completed(older)
 
     def _pixel(self, place: Array) -> tuple[float, float]:
         """Return a click within the centres of the outermost pixels; the half pixel around them counts to them."""
@@ -231,16 +217,16 @@ def _ellipse(corners: Array) -> Array:
 
 def _without_empty(rows: Sequence[PromptRow], reading: Reading) -> Reading:
     """Return the reading with masks from which nothing is left turned into problems of their rows."""
-    empty = {key for key, parts in reading.parts.items() if parts.mask is not None and not parts.mask.any()}
+    empty = {key for key, said in reading.prompts.items() if said.mask is not None and not said.mask.any()}
     if not empty:
         return reading
     keys, problems = list(reading.keys), list(reading.problems)
     for key in empty:
-        reading.parts[key].mask = None
-        if not reading.parts[key].points_yx and reading.parts[key].box_yx is None:
-            del reading.parts[key]
+        said = reading.prompts.pop(key)
+        if said.points_yx or said.box_yx is not None:
+            reading.prompts[key] = replace(said, mask=None)
     for index, (row, own) in enumerate(zip(rows, reading.keys, strict=True)):
         if own in empty and row.kind not in ("point", "rectangle"):
             keys[index] = None
             problems[index] = "nothing is left of what was outlined here; draw an outline with polarity 'in' first"
-    return Reading(reading.parts, tuple(keys), tuple(problems))
+    return Reading(reading.prompts, tuple(keys), tuple(problems))

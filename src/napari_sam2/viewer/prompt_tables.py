@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Layer, Points, Shapes
 
-from napari_sam2.viewer.coordinates import from_image, in_image, placement
+from napari_sam2.viewer.coordinates import moved, placement
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.prompt_rows import PromptRow
 from sam2_core.errors import PromptError
@@ -21,9 +21,8 @@ Array = np.ndarray[Any, Any]
 ColorOf = Callable[[int], Array]
 FEATURES = ("object_id", "polarity")
 SYMBOLS = {"in": "disc", "out": "x", "": "triangle_up"}
-BORDERS = {"in": "white", "out": "red", "": "yellow"}
+BORDERS = {"in": (1.0, 1.0, 1.0, 1.0), "out": (1.0, 0.0, 0.0, 1.0), "": (1.0, 1.0, 0.0, 1.0)}
 """By polarity; "" for a row that counts for nothing."""
-_BORDER_COLORS = {"in": (1.0, 1.0, 1.0, 1.0), "out": (1.0, 0.0, 0.0, 1.0), "": (1.0, 1.0, 0.0, 1.0)}
 UNUSED_COLOR = np.array([0.6, 0.6, 0.6, 1.0])
 _FACE_OPACITY = 0.15
 
@@ -85,10 +84,10 @@ def rows_of(image: Image, layer: Points | Shapes) -> list[PromptRow]:
     features = layer.features
     ids, signs = features["object_id"].tolist(), features["polarity"].tolist()
     if isinstance(layer, Points):
-        coordinates = in_image(image, layer, layer.data)
+        coordinates = moved(layer, image, layer.data)
         return [PromptRow("point", point[None], *about) for point, *about in zip(coordinates, ids, signs, strict=True)]
     shapes = zip(layer.shape_type, layer.data, ids, signs, strict=True)
-    return [PromptRow(str(kind), in_image(image, layer, data), *about) for kind, data, *about in shapes]
+    return [PromptRow(str(kind), moved(layer, image, data), *about) for kind, data, *about in shapes]
 
 
 def fingerprint(layer: Points | Shapes) -> tuple[Any, ...]:
@@ -112,10 +111,10 @@ def replace_rows(image: Image, layer: Points | Shapes, gone: Sequence[int], new:
         return
     kept = len(layer.data)
     if isinstance(layer, Points):
-        added = from_image(image, layer, np.concatenate([row.vertices for row in new]))
+        added = moved(image, layer, np.concatenate([row.vertices for row in new]))
         layer.data = np.concatenate([layer.data, added])
     else:
-        vertices = [from_image(image, layer, row.vertices) for row in new]
+        vertices = [moved(image, layer, row.vertices) for row in new]
         layer.add(vertices, shape_type=[row.kind for row in new])
     table = layer.features.copy()
     ids, signs = table["object_id"].tolist(), table["polarity"].tolist()
@@ -132,7 +131,7 @@ def colour_rows(layer: Points | Shapes, about: Sequence[tuple[int, str]], color_
     colors = np.array([known[object_id] for object_id, _ in about], dtype=np.float32)  # (N, 4)
     faces = colors.copy()
     if isinstance(layer, Points):
-        _set(layer, "border_color", np.array([_BORDER_COLORS[sign] for _, sign in about], dtype=np.float32))
+        _set(layer, "border_color", np.array([BORDERS[sign] for _, sign in about], dtype=np.float32))
         symbols = [SYMBOLS[sign] for _, sign in about]
         if [str(symbol) for symbol in layer.symbol] != symbols:
             layer.symbol = symbols
@@ -144,7 +143,7 @@ def colour_rows(layer: Points | Shapes, about: Sequence[tuple[int, str]], color_
 
 def colour_next(layer: Points | Shapes, current: Current, color_of: ColorOf) -> None:
     """Let the next row have the current object, polarity and colour; rows that are selected stay as they are."""
-    layer.feature_defaults = {**_first_row(layer.feature_defaults), **defaults(current)}
+    layer.feature_defaults = {**layer.feature_defaults.iloc[0], **defaults(current)}
     color = _color(current.object_id, color_of)
     with layer.block_update_properties():
         if isinstance(layer, Points):
@@ -161,10 +160,6 @@ def _set(layer: Points | Shapes, name: str, colors: Array) -> None:
     known = np.asarray(getattr(layer, name))
     if known.shape != colors.shape or not np.allclose(known, colors, atol=1e-6):
         setattr(layer, name, colors)
-
-
-def _first_row(table: Any) -> dict[str, Any]:
-    return {name: table[name].iloc[0] for name in table}
 
 
 def _color(object_id: int, color_of: ColorOf) -> Array:

@@ -18,20 +18,10 @@ Elsewhere = Callable[[Callable[[], Ranked], Callable[[Ranked], None]], None]
 
 
 class Reviewing:
-    """What is left to look at in one session.
-
-    Parameters
-    ----------
-    session
-        Whose masks.
-    go_to
-        Shows a mask to the person.
-    notify
-        Told why the mask is shown, or that there is none.
-    """
+    """What is left to look at in one session; `notify` is told why a mask is shown, or that there is none."""
 
     def __init__(self, session: Session, go_to: Callable[[int, int], None], notify: Callable[[str], None]) -> None:
-        self.elsewhere: Elsewhere = _here
+        self.elsewhere: Elsewhere = lambda function, then: then(function())
         self._session = session
         self._go_to = go_to
         self._notify = notify
@@ -65,7 +55,3 @@ class Reviewing:
         self._seen[worst.key] = masks.get(worst.key)
         self._go_to(*worst.key)
         self._notify(f"Object {worst.object_id} on frame {worst.frame}: {', '.join(worst.reasons)}.")
-
-
-def _here(function: Callable[[], Ranked], then: Callable[[Ranked], None]) -> None:
-    then(function())

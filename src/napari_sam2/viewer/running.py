@@ -41,13 +41,7 @@ class Runner(Protocol):
 
 
 class InlineRunner:
-    """Runs a job to its end before `start` returns.
-
-    Parameters
-    ----------
-    session
-        Whose jobs they are.
-    """
+    """Runs a job of a session to its end before `start` returns."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -89,18 +83,9 @@ class InlineRunner:
 
 
 class Work:
-    """What runs now and what runs next.
+    """What runs now and what runs next of a session's jobs; `notify` is told of what failed.
 
     `changed` is emitted when a job starts, goes on or ends; `ended` with a sentence when one has ended.
-
-    Parameters
-    ----------
-    session
-        Whose jobs they are.
-    runner
-        Who runs them.
-    notify
-        Told of what failed.
     """
 
     changed = Signal()
