@@ -110,6 +110,8 @@ class Calls(TorchFunctionMode):
             Tensor.__getitem__: item_of,
             Tensor.__setitem__: set_item,
             Tensor.to: to,
+            Tensor.cpu: lambda x: to(x, "cpu"),
+            Tensor.cuda: lambda x: to(x, CUDA),
             Tensor.contiguous: contiguous,
             Tensor.copy_: torch.ops.aten.copy_,
             Tensor.numpy: as_zeros,

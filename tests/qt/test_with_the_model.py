@@ -50,7 +50,7 @@ class Screen:
         """Press and release the mouse where a pixel of the frame in view is drawn."""
         (canvas,) = self.desk.panel.window().findChildren(QOpenGLWidget)
         world = self.desk.panel.bench.image.data_to_world((self.desk.binding.frame, y, x))
-        camera = self.desk.viewer.camera
+        camera = self.desk.viewer.scene.camera
         down, right = camera.zoom * (np.array(world)[-2:] - np.array(camera.center)[-2:])
         place = QPoint(round(canvas.width() / 2 + right), round(canvas.height() / 2 + down))
         assert canvas.rect().contains(place), "the pixel is not in view"
