@@ -151,7 +151,17 @@ def test_prompts_are_answered_on_the_card(card: Card, network: Sam2Model, precis
     assert len(card.downloads) == pieces
 
 
-@pytest.mark.parametrize("name", ["tiny", "whole", "cells-nano"])
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        ("tiny", "float32"),
+        ("tiny", "bfloat16"),
+        ("whole", "float32"),
+        ("whole", "bfloat16"),
+        ("cells-nano", "bfloat16"),
+    ],
+    indirect=["precision"],
+)
 def test_tracked_frames_of_several_objects_do_not_wait(card: Card, name: str, precision: str) -> None:
     """Memories of prompted frames are encoded, then frames are tracked with memory attention."""
     network = configured(name)
@@ -245,9 +255,9 @@ def test_single_images_are_prompted_on_the_card(card: Card, network: Sam2Model) 
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device, and measuring takes long")
-@pytest.mark.parametrize("name", ["bench_cuda.py", "bench_cuda_kernels.py"])
-def test_the_benchmarks_of_a_card_come_as_far_as_to_skip(name: str) -> None:
-    words = [sys.executable, "-m", "pytest", "-q", "-rs", "-o", "python_files=bench_*.py", str(BENCHMARKS / name)]
+def test_the_benchmarks_of_a_card_come_as_far_as_to_skip() -> None:
+    files = [str(BENCHMARKS / name) for name in ("bench_cuda.py", "bench_cuda_kernels.py")]
+    words = [sys.executable, "-m", "pytest", "-q", "-rs", "-o", "python_files=bench_*.py", *files]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=BENCHMARKS.parents[1])
-    assert (done.returncode, "1 skipped" in done.stdout) == (0, True), done.stdout + done.stderr
+    assert (done.returncode, "2 skipped" in done.stdout) == (0, True), done.stdout + done.stderr
     assert "no CUDA device" in done.stdout
