@@ -38,17 +38,7 @@ CLOSE_WAIT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """How far a run is.
-
-    Attributes
-    ----------
-    kind
-        "preview" or "propagate".
-    done, total
-        Frames; total is 0 until the first one came.
-    seconds_left
-        None while nothing tells it.
-    """
+    """How far a "preview" or "propagate" is in frames; `total` is 0 until the first one came."""
 
     kind: str
     done: int = 0
