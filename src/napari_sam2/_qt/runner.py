@@ -114,7 +114,7 @@ class _Run:
         self.kind = "propagate" if isinstance(job, PropagateJob) else "preview"
         self._runner = runner
         self._on_update, self._on_done, self._on_error = on_update, on_done, on_error
-        self._abandoned = False
+        self._is_over = False
         self._room = threading.Semaphore(_IN_FLIGHT)
         self._begun, self._ended = threading.Event(), threading.Event()
         self._first: tuple[int, float] | None = None
@@ -137,7 +137,7 @@ class _Run:
 
     def abandon(self, wait_s: float = 0.0) -> bool:
         """Stop and call nobody any more; return whether the worker has ended within the time."""
-        self._abandoned = True
+        self._is_over = True
         self.token.cancel()
         self._close_bar()
         # A worker that has not begun sees the token first of all.
@@ -145,7 +145,7 @@ class _Run:
 
     def _yielded(self, update: FrameUpdate) -> None:
         self._room.release()
-        if self._abandoned:
+        if self._is_over:
             return
         with hold("accept an update"):
             self._on_update(update)
@@ -154,13 +154,14 @@ class _Run:
             if self._bar is not None:
                 with hold("napari shows progress"):
                     self._bar.show(progress)
-            if not self._abandoned:  # the update may have led to another run
+            if not self._is_over:  # napari's bar lets events in: the run may have ended meanwhile
                 self._runner.progressed.emit(progress)
 
     def _returned(self, outcome: Outcome) -> None:
         self._close_bar()
-        if self._abandoned:
+        if self._is_over:
             return
+        self._is_over = True
         self._runner.over()
         with hold("end of a run"):
             if outcome.failure is None:
