@@ -56,7 +56,7 @@ def next_step(now: Situation) -> str:
     if now.can_resume:
         return "The run was interrupted: resume it, or correct masks first."
     if now.stale:
-        return f"{_count(now.stale, 'mask')} behind a correction: propagate again."
+        return f"{now.stale} mask{'' if now.stale == 1 else 's'} behind a correction: propagate again."
     if now.tracked == 0:
         return "Add the next object and click it, or propagate."
     if now.is_saved:
@@ -72,7 +72,3 @@ def _beginning(saved_as: str) -> str:
 
 def _shortened(name: str, most: int = 24) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -75,13 +75,7 @@ def list_models() -> tuple[ModelRow, ...]:
 
 
 def download_model(name: str, progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> Path:
-    """Return the weights file of a model, fetched; `progress` gets the bytes here and in all (0 where unknown).
-
-    Raises
-    ------
-    CheckpointError
-        If it cannot be fetched, or was cancelled.
-    """
+    """Return the weights file of a model as `fetch` does; `progress` gets the bytes here and in all (0: unknown)."""
     from sam2_core.checkpoints.download import fetch
     from sam2_core.checkpoints.registry import find_model
 

@@ -33,18 +33,9 @@ _LATE = ("pandas", "skimage.color.colorconv")
 
 @dataclass(frozen=True, slots=True)
 class ImageChoice:
-    """What was chosen for a new session.
+    """What was chosen for a new session, "" or None for what is usual.
 
-    Attributes
-    ----------
-    layer
-        The image.
-    axes
-        Letters, "" for those that the layer has by itself.
-    track_axis, channels
-        None for the usual ones.
-    settings
-        Fields of `SessionSettings` that differ from the preferences.
+    `settings` are fields of `SessionSettings` that differ from the preferences.
     """
 
     layer: Image

@@ -38,17 +38,7 @@ CLOSE_WAIT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """How far a run is.
-
-    Attributes
-    ----------
-    kind
-        "preview" or "propagate".
-    done, total
-        Frames; total is 0 until the first one came.
-    seconds_left
-        None while nothing tells it.
-    """
+    """How far a "preview" or "propagate" is in frames; `total` is 0 until the first one came."""
 
     kind: str
     done: int = 0
@@ -124,7 +114,7 @@ class _Run:
         self.kind = "propagate" if isinstance(job, PropagateJob) else "preview"
         self._runner = runner
         self._on_update, self._on_done, self._on_error = on_update, on_done, on_error
-        self._abandoned = False
+        self._is_over = False
         self._room = threading.Semaphore(_IN_FLIGHT)
         self._begun, self._ended = threading.Event(), threading.Event()
         self._first: tuple[int, float] | None = None
@@ -147,7 +137,7 @@ class _Run:
 
     def abandon(self, wait_s: float = 0.0) -> bool:
         """Stop and call nobody any more; return whether the worker has ended within the time."""
-        self._abandoned = True
+        self._is_over = True
         self.token.cancel()
         self._close_bar()
         # A worker that has not begun sees the token first of all.
@@ -155,7 +145,7 @@ class _Run:
 
     def _yielded(self, update: FrameUpdate) -> None:
         self._room.release()
-        if self._abandoned:
+        if self._is_over:
             return
         with hold("accept an update"):
             self._on_update(update)
@@ -164,13 +154,14 @@ class _Run:
             if self._bar is not None:
                 with hold("napari shows progress"):
                     self._bar.show(progress)
-            if not self._abandoned:  # the update may have led to another run
+            if not self._is_over:  # napari's bar lets events in: the run may have ended meanwhile
                 self._runner.progressed.emit(progress)
 
     def _returned(self, outcome: Outcome) -> None:
         self._close_bar()
-        if self._abandoned:
+        if self._is_over:
             return
+        self._is_over = True
         self._runner.over()
         with hold("end of a run"):
             if outcome.failure is None:

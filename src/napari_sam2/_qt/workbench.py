@@ -98,13 +98,7 @@ class Workbench(QObject):
         self._work.start(function, then, failed or self.failed.emit)
 
     def open_image(self, choice: ImageChoice) -> None:
-        """Open a new session on an image layer; the one that is open is closed.
-
-        Raises
-        ------
-        StackError
-            If the axes do not fit the layer.
-        """
+        """Open a new session on an image layer whose axes fit; the one that is open is closed."""
         from napari_sam2.session.settings import SessionSettings
         from napari_sam2.viewer import image_source
 

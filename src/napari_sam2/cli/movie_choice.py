@@ -22,13 +22,7 @@ class MovieChoice:
     contrast: tuple[float, float] | None = None
 
     def open(self, stack: str) -> ModelMovie:
-        """Return the movie as the model sees it.
-
-        Raises
-        ------
-        StackError
-            If the stack cannot be read, or an option does not fit it.
-        """
+        """Return the movie as the model sees it."""
         source = open_stack(stack, self.axes, self.scene)
         movie = source.movie(self.track_axis, self.channel or None, fixed_axes(self.fixed or ()))
         return ModelMovie(movie, contrast_limits(self.contrast))

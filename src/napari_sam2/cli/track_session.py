@@ -22,22 +22,10 @@ from sam2_core.inference.video_calls import VideoPredictor
 
 @dataclass(frozen=True, slots=True)
 class SessionTracking:
-    """What to track and where the labels go.
+    """What to track and where the labels go: as the options of the command, see `options`.
 
-    Attributes
-    ----------
-    folder
-        The session.
-    out
-        Label file; beside the folder and named after it if None.
-    images
-        Where the stack is, if not where the session says.
-    direction, start, stop
-        None for what an interrupted run asked for; of a new run "both" and all frames.
-    device
-        None for what the session says.
-    overwrite
-        Replace a label file that is there.
+    Labels go beside the folder where `out` is None. Without direction, start and stop it is what an interrupted run
+    asked for, else both ways over all frames; images and device are what the session says where they are None.
     """
 
     folder: Path
@@ -56,13 +44,7 @@ def labels_beside(folder: Path) -> Path:
 
 
 def track_session(request: SessionTracking) -> int:
-    """Return the exit code after the session is tracked and its labels written, or it was stopped.
-
-    Raises
-    ------
-    StackError, PromptError, CheckpointError
-        If the session cannot be opened or tracked, or the labels cannot be written.
-    """
+    """Return the exit code after the session is tracked and its labels written, or it was stopped."""
     out = request.out or labels_beside(request.folder)
     check_label_path(out)
     if out.exists() and not request.overwrite:

@@ -18,17 +18,7 @@ from napari_sam2.viewer.actions import Actions
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key.
-
-    Attributes
-    ----------
-    combination
-        As napari's `bind_key` takes it.
-    text
-        What it does, for people.
-    do
-        The method of `Actions` that does it.
-    """
+    """One key: as napari's `bind_key` takes it, what it does in words for people, and the method that does it."""
 
     combination: int
     text: str

@@ -76,13 +76,7 @@ class PromptLayers:
         return tables.new_shapes(self.image, self.current)
 
     def attach(self, layer: Points | Shapes) -> None:
-        """Take a layer in use, made by us or brought along, and follow what a person does in it.
-
-        Raises
-        ------
-        PromptError
-            If it lacks the features or has other dimensions than the image.
-        """
+        """Take a layer in use that passes `check_adoptable`, and follow what a person does in it."""
         tables.check_adoptable(self.image, layer)
         if isinstance(layer, Points):
             self.points = layer
