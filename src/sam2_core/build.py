@@ -39,7 +39,7 @@ def build_sam2_video_predictor(  # noqa: PLR0913 - the official signature
         Compile what tracked frames pass (``compile="default"``) on a CUDA device; a log line says so elsewhere, where
         nothing is compiled unless ``compile`` asks for it. Numbers are the same up to rounding.
     **options
-        Fields of `sam2_core.inference.options.TrackingOptions`: ``semantics="official" | "interactive"``,
+        Fields of `sam2_core.inference.tracking_options.TrackingOptions`: ``semantics="official" | "interactive"``,
         ``fill_hole_area``, ``non_overlap_masks``, ``precision``, ...
 
     Raises

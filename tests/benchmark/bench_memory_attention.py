@@ -25,7 +25,7 @@ from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry, Sele
 from sam2_core.inference.network.frame_step import FrameStep, Moment
 from sam2_core.inference.network.precision import pick_precision, running
 from sam2_core.inference.network.runtime import Runtime
-from sam2_core.inference.options import TrackingOptions
+from sam2_core.inference.tracking_options import TrackingOptions
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
 

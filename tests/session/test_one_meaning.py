@@ -230,7 +230,7 @@ def test_the_evaluation_measures_what_a_session_shows(corner, predictor, wrong):
     assert corrected[0] == wrong
     assert corrected.count(wrong) > 1
     for frame in range(FRAMES):
-        np.testing.assert_array_equal(run.masks[1, frame].on((SIDE, SIDE)), found[frame], err_msg=str(frame))
+        np.testing.assert_array_equal(run.masks[1, frame].placed((SIDE, SIDE)), found[frame], err_msg=str(frame))
 
 
 def _iou(first, second):

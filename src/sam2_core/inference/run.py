@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.memory.memory_bank import MemoryEntry
-from sam2_core.inference.options import TrackingOptions
 from sam2_core.inference.read_ahead import FrameImages
 from sam2_core.inference.tracker import Tracker
+from sam2_core.inference.tracking_options import TrackingOptions
 
 
 @dataclass(slots=True)

@@ -20,11 +20,11 @@ from sam2_core.inference.memory.inference_state import InferenceState, PendingEn
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry, SelectionRule, track_together
 from sam2_core.inference.network.frame_step import FrameStep, Moment
 from sam2_core.inference.network.runtime import Runtime, gathered
-from sam2_core.inference.options import TrackingOptions
 from sam2_core.inference.postprocess import resolve_overlaps
 from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt, to_model_points
 from sam2_core.inference.read_ahead import FRAMES_AHEAD, FrameImages, FrameImagesAhead
 from sam2_core.inference.semantics import find_semantics
+from sam2_core.inference.tracking_options import TrackingOptions
 from sam2_core.inference.transforms import mask_to_model, masks_to_video
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch

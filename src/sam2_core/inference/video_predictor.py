@@ -26,10 +26,10 @@ from sam2_core.inference.memory.inference_state import InferenceState, TrackedOb
 from sam2_core.inference.memory.snapshots import Snapshot
 from sam2_core.inference.memory.state_snapshots import restore_snapshot, take_snapshot
 from sam2_core.inference.network.precision import pick_precision, running
-from sam2_core.inference.options import TrackingOptions
 from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt, mask_prompt, merge, point_prompt
 from sam2_core.inference.run import Run
 from sam2_core.inference.tracker import Tracker
+from sam2_core.inference.tracking_options import TrackingOptions
 from sam2_core.modeling.sam2 import Sam2Model
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from torch import Tensor
 
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry, Selection, SelectionRule, select_memories
 from sam2_core.inference.network.runtime import Runtime, gathered
-from sam2_core.inference.options import TrackingOptions
 from sam2_core.inference.postprocess import fill_holes, remove_small_pieces
+from sam2_core.inference.tracking_options import TrackingOptions
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.mask_decoder import upscale_masks
 from sam2_core.modeling.memory_attention import MemoryTokens
