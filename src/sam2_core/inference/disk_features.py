@@ -83,7 +83,7 @@ class DiskFeatures:
     ) -> None:
         self.folder = folder
         self._frames = frames
-        self._device, self._mirrored = model.device, model.config.mirrored_view
+        self._device, self._views = model.device, model.other_views
         self._name = name
         self._memory = memory
         self._keys: dict[int, str] = {}
@@ -104,17 +104,18 @@ class DiskFeatures:
         if features is None:
             features = self._read(self.key(frame))
             if features is not None:
-                if self._mirrored:
-                    features = replace(features, mirrored=self._read(self._mirrored_key(frame)))
+                views = [self._read(key) for key in self._keys_of_views(frame)]
+                whole = tuple(view for view in views if view is not None)
+                features = replace(features, views=whole if len(whole) == len(views) else ())
                 self._memory.put(frame, features)
         return features
 
     def put(self, frame: int, features: ImageFeatures) -> ImageFeatures:
-        """Keep the features of the frame, and return them as they are kept; the mirrored view has a file of its own."""
+        """Keep the features of the frame, and return them as they are kept; each other view has a file of its own."""
         kept = self._written(self.key(frame), features)
-        if features.mirrored is not None:
-            kept = replace(kept, mirrored=self._written(self._mirrored_key(frame), features.mirrored))
-        return self._memory.put(frame, kept)
+        views = zip(self._keys_of_views(frame), features.views, strict=False)  # all of them are there, or none
+        views_kept = tuple(self._written(key, view) for key, view in views)
+        return self._memory.put(frame, replace(kept, views=views_kept))
 
     def clear(self) -> None:
         """Forget what frames looked like; the files stay, and are found again by what is seen then."""
@@ -127,8 +128,9 @@ class DiskFeatures:
             self._keys[frame] = _key(self._name, self._frames, frame)
         return self._keys[frame]
 
-    def _mirrored_key(self, frame: int) -> str:
-        return hashlib.blake2b(f"{self.key(frame)} mirrored".encode(), digest_size=20).hexdigest()
+    def _keys_of_views(self, frame: int) -> list[str]:
+        texts = [f"{self.key(frame)} {view.name}" for view in self._views]
+        return [hashlib.blake2b(text.encode(), digest_size=20).hexdigest() for text in texts]
 
     def _written(self, key: str, features: ImageFeatures) -> ImageFeatures:
         """Write features to disk, if they are not there, and return them as they are read from it."""

@@ -29,7 +29,7 @@ from sam2_core.inference.transforms import Size, box_to_points, masks_to_video, 
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import Sam2Model
-from sam2_core.modeling.views import with_mirrored
+from sam2_core.modeling.views import look
 
 if TYPE_CHECKING:
     from typing import Self
@@ -202,8 +202,7 @@ class SAM2ImagePredictor:
 
     def _encode(self, image: Rgb) -> ImageFeatures:
         prepared = prepare_image(image, self.model.image_size)[None].to(self.device)
-        encode = self.model.encode_image
-        return with_mirrored(prepared, encode) if self.model.config.mirrored_view else encode(prepared)
+        return look(prepared, self.model.other_views, self.model.encode_image)
 
     def _features_of(self, index: int) -> ImageFeatures:
         if index >= len(self._features):

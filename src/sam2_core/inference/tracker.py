@@ -29,7 +29,7 @@ from sam2_core.inference.transforms import mask_to_model, masks_to_video
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import NO_OBJECT_LOGIT, Sam2Model
-from sam2_core.modeling.views import with_mirrored
+from sam2_core.modeling.views import look
 
 PIXELS_AT_ONCE = 2**19
 """So many pixels of images of different stacks are encoded at once: 8 of 256 x 256, 2 of 512 x 512."""
@@ -210,13 +210,11 @@ class Tracker:
 
     def _views(self, state: InferenceState, frame: int) -> ImageFeatures:
         """Return a frame's image features in all views of the model."""
-        if not self.model.config.mirrored_view:
-            return self._features(state, frame, None)
-        features = state.features.get(frame)
-        if features is not None and features.mirrored is not None:
+        features, views = state.features.get(frame), self.model.other_views
+        if features is not None and len(features.views) == len(views):
             return features
         image = self.images().get(state.frames, frame)
-        return state.features.put(frame, with_mirrored(image, self.runtime.encode_image, known=features))
+        return state.features.put(frame, look(image, views, self.runtime.encode_image, known=features))
 
     def _step(self, state: InferenceState) -> FrameStep:
         config, semantics, limit = self.model.config, self.semantics, self.options.max_conditioning_frames

@@ -27,14 +27,15 @@ class ImageFeatures:
     ----------
     stride16, stride8, stride4
         (B, C, h, w), (B, C/4, 2h, 2w) and (B, C/8, 4h, 4w).
-    mirrored
-        Of the same images mirrored, where that was asked for (`views`); what is selected, joined or added has none.
+    views
+        Of the same images in each other view of the model, where that was asked for (`views.look`). They concern these
+        images as they are: what is selected, joined or added here has none.
     """
 
     stride16: Tensor
     stride8: Tensor
     stride4: Tensor
-    mirrored: ImageFeatures | None = field(default=None, kw_only=True)
+    views: tuple[ImageFeatures, ...] = field(default=(), kw_only=True)
 
     @property
     def maps(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -29,7 +29,7 @@ from sam2_core.modeling.memory_attention import MemoryAttention, MemoryTokens
 from sam2_core.modeling.memory_encoder import MemoryEncoder
 from sam2_core.modeling.position import sine_of_time, sine_position_map
 from sam2_core.modeling.prompt_encoder import PromptBatch, build_prompt_encoder
-from sam2_core.modeling.views import mean_of_both
+from sam2_core.modeling.views import ImageView, mean_of_views, other_views
 
 Distance = float | Tensor
 """Frames between a memory and the frame that looks at it."""
@@ -89,6 +89,11 @@ class Sam2Model(nn.Module):
     def image_size(self) -> int:
         """Side of the square model input in pixels."""
         return self.config.image_size
+
+    @property
+    def other_views(self) -> tuple[ImageView, ...]:
+        """Views in which a prompted image is looked at besides the plain one."""
+        return other_views(self.config)
 
     @property
     def device(self) -> torch.device:
@@ -182,13 +187,15 @@ class Sam2Model(nn.Module):
     ) -> MaskPrediction:
         """Return the masks of O objects that remember nothing, parameters as for `predict_masks`.
 
-        Where the features know the mirrored image too, the answer is the mean of both views.
+        Where the features know other views too, the answer is the mean of what is seen in all of them.
         """
-        decoded = self._decode(self.condition_without_memory(features), features, prompts)
-        if features.mirrored is not None:
-            seen, asked = features.mirrored, prompts.mirrored(self.image_size)
-            decoded = mean_of_both(decoded, self._decode(self.condition_without_memory(seen), seen, asked))
-        return self._choose(decoded, multimask, gate)
+        views = self.other_views if features.views else ()
+        turned = (view.prompts(prompts, self.image_size) for view in views)
+        decoded = [
+            self._decode(self.condition_without_memory(seen), seen, asked)
+            for seen, asked in zip((features, *features.views), (prompts, *turned), strict=True)
+        ]
+        return self._choose(mean_of_views(decoded[0], views, decoded[1:]), multimask, gate)
 
     def predict_from_mask(self, features: ImageFeatures, masks: Tensor) -> MaskPrediction:
         """Return a person's masks (O, 1, S, S), 0 or 1, as if predicted: logits -10 or +10, and a pointer."""

@@ -139,7 +139,7 @@ def test_a_correction_on_a_tracked_frame_looks_into_no_mirror(nano, frames, enco
     encoded.clear()
     predictor.add_new_points_or_box(state, FRAMES - 1, 1, **PROMPTS["two clicks"])
     assert not encoded
-    assert state.features.get(FRAMES - 1).mirrored is None
+    assert state.features.get(FRAMES - 1).views == ()
 
 
 def test_a_frame_is_mirrored_once_and_only_where_it_is_prompted(nano, frames, encoded):
