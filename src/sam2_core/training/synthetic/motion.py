@@ -114,10 +114,14 @@ class Population:
 
     def _append(self, parent: np.intp, centre: Floats, radius: float) -> None:
         """Add one cell that inherits what is not given."""
-        for name in ("alive", "elongation", "angle", "heading", "speed", "leave_frame", "free", "full_radius"):
-            values = getattr(self, name)
-            setattr(self, name, np.append(values, values[parent]))
-        self.alive[-1] = True
+        self.alive = np.append(self.alive, True)
+        self.elongation = np.append(self.elongation, self.elongation[parent])
+        self.angle = np.append(self.angle, self.angle[parent])
+        self.heading = np.append(self.heading, self.heading[parent])
+        self.speed = np.append(self.speed, self.speed[parent])
+        self.leave_frame = np.append(self.leave_frame, self.leave_frame[parent])
+        self.free = np.append(self.free, self.free[parent])
+        self.full_radius = np.append(self.full_radius, self.full_radius[parent])
         self.parent = np.append(self.parent, parent)
         self.centre = np.vstack([self.centre, centre])
         self.radius = np.append(self.radius, radius)

@@ -5,7 +5,7 @@ Lengths are image pixels and times are frames. It does not draw anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -78,12 +78,13 @@ class MovieSettings:
     bits: Literal[8, 16] = 16
 
     def __post_init__(self) -> None:
+        said = asdict(self)
         for name in ("frames", "height", "width", "cells"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"MovieSettings.{name} is {getattr(self, name)}; it must be at least 1")
+            if said[name] < 1:
+                raise ValueError(f"MovieSettings.{name} is {said[name]}; it must be at least 1")
         for name in ("diameter_px", "elongation", "photons", "texture_scale_px", "reach", "membrane_width"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"MovieSettings.{name} is {getattr(self, name)}; it must be above 0")
+            if said[name] <= 0:
+                raise ValueError(f"MovieSettings.{name} is {said[name]}; it must be above 0")
         if self.style not in STYLES:
             raise ValueError(f"unknown style {self.style!r}; choose one of {', '.join(STYLES)}")
         if self.kind not in KINDS:
