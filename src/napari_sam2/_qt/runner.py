@@ -74,12 +74,13 @@ class QtRunner(QObject):
         on_done: Callable[[], object],
         on_error: Callable[[Exception], object],
     ) -> None:
-        """Start a job of the session; one that runs is told to stop, and its late updates are dropped."""
+        """Start a job as a `viewer.Runner` does; one that runs is told to stop, and its late updates are dropped."""
         if self._run is not None:
             self._run.abandon()
-        self._run = _Run(self, job, on_update, on_done, on_error)
+        calls = _Calls(on_update, on_done, on_error, self.failed.emit)
+        self._run = _Run(self._session, job, calls, self._report, self._over)
         self.progressed.emit(RunProgress(self._run.kind))
-        self._run.start(self._session, job)
+        self._run.start()
 
     def cancel(self) -> None:
         """Ask the job in work to stop before its next frame."""
@@ -91,53 +92,66 @@ class QtRunner(QObject):
         run, self._run = self._run, None
         return True if run is None else run.abandon(wait_s)
 
-    def over(self) -> None:
-        """Take the run for ended and say so."""
-        self._run = None
-        self.stopped.emit()
+    def _report(self, run: _Run, progress: RunProgress) -> None:
+        if run is self._run:
+            self.progressed.emit(progress)
+
+    def _over(self, run: _Run) -> None:
+        if run is self._run:
+            self._run = None
+            self.stopped.emit()
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """Whom to tell, on the main thread."""
+
+    on_update: Callable[[FrameUpdate], object]
+    on_done: Callable[[], object]
+    on_error: Callable[[Exception], object]
+    failed: Callable[[Exception], object]
 
 
 class _Run:
-    """One job in work: its token, its worker, its bar in napari's activity dock, and whom to tell."""
+    """One job in work: its token, its worker, its bar in napari's activity dock."""
 
     def __init__(
         self,
-        runner: QtRunner,
+        session: Session,
         job: Job,
-        on_update: Callable[[FrameUpdate], object],
-        on_done: Callable[[], object],
-        on_error: Callable[[Exception], object],
+        calls: _Calls,
+        report: Callable[[_Run, RunProgress], None],
+        over: Callable[[_Run], None],
     ) -> None:
         from napari_sam2.engine.jobs import CancelToken, PropagateJob
 
         self.token = CancelToken()
         self.kind = "propagate" if isinstance(job, PropagateJob) else "preview"
-        self._runner = runner
-        self._on_update, self._on_done, self._on_error = on_update, on_done, on_error
-        self._is_over = False
+        self._calls = calls
+        self._report = report
+        self._over = over
+        self._abandoned = False
         self._room = threading.Semaphore(_IN_FLIGHT)
         self._begun, self._ended = threading.Event(), threading.Event()
         self._first: tuple[int, float] | None = None
         with hold("napari makes a progress bar"):
             self._bar = _StopBar(self.token) if self.kind == "propagate" else None
-
-    def start(self, session: Session, job: Job) -> None:
-        """Start a worker, which holds the run until it has finished, not the other way round."""
-        worker = create_worker(
-            self._drained,
-            session,
-            job,
+        self._worker = create_worker(
+            _drained,
+            _Drain(session, job, self.token, self._room, self._begun, self._ended),
             _worker_class=_TokenWorker,
             _ignore_errors=True,
             _start_thread=False,
         )
-        worker.token = self.token
-        WorkerLink(worker, self._returned, self._yielded)
-        worker.start()
+        self._worker.token = self.token
+        WorkerLink(self._worker, self._returned, self._yielded)
+
+    def start(self) -> None:
+        self._worker.start()
 
     def abandon(self, wait_s: float = 0.0) -> bool:
         """Stop and call nobody any more; return whether the worker has ended within the time."""
-        self._is_over = True
+        self._abandoned = True
         self.token.cancel()
         self._close_bar()
         # A worker that has not begun sees the token first of all.
@@ -145,30 +159,28 @@ class _Run:
 
     def _yielded(self, update: FrameUpdate) -> None:
         self._room.release()
-        if self._is_over:
+        if self._abandoned:
             return
         with hold("accept an update"):
-            self._on_update(update)
+            self._calls.on_update(update)
         with hold("show progress"):
             progress = self._progress(update)
             if self._bar is not None:
                 with hold("napari shows progress"):
                     self._bar.show(progress)
-            if not self._is_over:  # napari's bar lets events in: the run may have ended meanwhile
-                self._runner.progressed.emit(progress)
+            self._report(self, progress)
 
     def _returned(self, outcome: Outcome) -> None:
         self._close_bar()
-        if self._is_over:
+        if self._abandoned:
             return
-        self._is_over = True
-        self._runner.over()
+        self._over(self)
         with hold("end of a run"):
             if outcome.failure is None:
-                self._on_done()
+                self._calls.on_done()
             else:
-                self._runner.failed.emit(outcome.failure)
-                self._on_error(outcome.failure)
+                self._calls.failed(outcome.failure)
+                self._calls.on_error(outcome.failure)
 
     def _progress(self, update: FrameUpdate) -> RunProgress:
         """Return progress with the time left, told from the second update on: the first one carries the loading."""
@@ -185,30 +197,44 @@ class _Run:
             self._bar.close()
             self._bar = None
 
-    def _drained(self, session: Session, job: Job) -> Generator[FrameUpdate, None, Outcome]:
-        """Yield a job's updates, never more than a few ahead of the main thread; return the error that ended it.
 
-        It crosses as a value, see `background`.
-        """
-        self._begun.set()
-        try:
-            if not self.token.cancelled:
-                yield from self._in_step(session, job)
-        except Exception as failure:  # noqa: BLE001  # handed over, and shown on the main thread
-            return Outcome(failure=failure)
-        finally:
-            self._ended.set()
-        return Outcome()
+@dataclass(frozen=True, slots=True)
+class _Drain:
+    """What the worker's thread needs."""
 
-    def _in_step(self, session: Session, job: Job) -> Iterator[FrameUpdate]:
-        """Yield the updates as the main thread takes them; the lane's generator is closed in this thread."""
-        updates = cast("Generator[FrameUpdate, None, None]", session.run(job, self.token))
-        with closing(updates):
-            for update in updates:
-                while not self._room.acquire(timeout=_LOOK_AT_TOKEN_S):
-                    if self.token.cancelled:
-                        return
-                yield update
+    session: Session
+    job: Job
+    token: CancelToken
+    room: threading.Semaphore
+    begun: threading.Event
+    ended: threading.Event
+
+
+def _drained(drain: _Drain) -> Generator[FrameUpdate, None, Outcome]:
+    """Yield a job's updates, never more than a few ahead of the main thread; return the error that ended it.
+
+    It crosses as a value, see `background`.
+    """
+    drain.begun.set()
+    try:
+        if not drain.token.cancelled:
+            yield from _in_step(drain)
+    except Exception as failure:  # noqa: BLE001  # handed over, and shown on the main thread
+        return Outcome(failure=failure)
+    finally:
+        drain.ended.set()
+    return Outcome()
+
+
+def _in_step(drain: _Drain) -> Iterator[FrameUpdate]:
+    """Yield the updates as the main thread takes them; the lane's generator is closed in this thread."""
+    updates = cast("Generator[FrameUpdate, None, None]", drain.session.run(drain.job, drain.token))
+    with closing(updates):
+        for update in updates:
+            while not drain.room.acquire(timeout=_LOOK_AT_TOKEN_S):
+                if drain.token.cancelled:
+                    return
+            yield update
 
 
 class _TokenWorker(GeneratorWorker):  # type: ignore[misc]  # napari ships no types
