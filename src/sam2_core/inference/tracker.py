@@ -55,8 +55,9 @@ class Tracker:
     ) -> PendingEntry:
         """Return the answer to one object's prompt on a frame; the state stays as it is."""
         corrects = frame in tracked.bank.direction
-        keeps = self.options.corrections_condition
-        conditions = (self.semantics.corrections_condition if keeps is None else keeps) or not corrects
+        chosen = self.options.corrections_condition
+        keeps = self.semantics.corrections_condition if chosen is None else chosen
+        conditions = keeps or not corrects
         step = self._step(state)
         moment = self._moment(state, frame, tracked.bank.direction.get(frame, False))
         if isinstance(prompt, MaskPrompt):

@@ -365,3 +365,18 @@ def test_precision_is_entered_for_the_call_only(model, frames) -> None:
 def test_misspelt_options_say_what_there_is(model, options, message) -> None:
     with pytest.raises(ValueError, match=message):
         SAM2VideoPredictor(model, **options)
+
+
+def test_options_that_are_left_open_are_those_of_the_reading(model, frames) -> None:
+    """Second clicks on frames that a run has passed look past what these frames remember themselves."""
+    found = []
+    for options in ({}, {"corrections_condition": True, "max_conditioning_frames": 4}):
+        predictor = SAM2VideoPredictor(model, **options)
+        state = predictor.init_state(frames[:6])
+        for frame, x in ((0, 60), (3, 70)):
+            click(predictor, state, frame, 1, x)
+            run(predictor, state)
+            click(predictor, state, frame, 1, x + 30)
+        found.append(run(predictor, state))
+    for frame, logits in found[0].items():
+        torch.testing.assert_close(logits, found[1][frame], rtol=0, atol=0)
