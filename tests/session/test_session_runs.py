@@ -315,3 +315,28 @@ def test_a_script_without_previews_takes_the_median_of_all_objects():
     assert session.settings.estimated_diameter_px == pytest.approx(11, abs=1)
     assert "estimated from the first prompts" in session.view_sentence
     session.close()
+
+
+def test_a_prompt_that_was_measured_is_not_given_again_until_it_changes():
+    predictor = DiscPredictor()
+    session = Session.open(np.zeros((4, 40, 60), np.uint8), predictor=predictor)
+    session.add_points(1, 0, [(10, 10)])
+    session.add_points(2, 0, [(30, 40)])
+
+    def given():
+        said = [call[2] for call in predictor.calls if call[0] == "points"]
+        predictor.calls.clear()
+        return said
+
+    first = {update.object_ids[0]: update for update in session.propagate("forward") if update.leg == "prompt"}
+    assert (sorted(first), given()) == ([1, 2], [1, 2])
+    assert session.labels(0)[10, 10] == 1
+    session.add_points(1, 0, [(20, 20)])
+    list(session.preview())
+    assert given() == [1]
+    assert session.labels(0)[15, 15] == 1, "the disc lies in the middle of both clicks"
+    session.undo()
+    list(session.preview())
+    assert given() == [1]
+    assert session.labels(0)[10, 10] == 1
+    session.close()

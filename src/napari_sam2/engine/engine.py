@@ -174,7 +174,7 @@ class Engine:
         """Take the size of an object from the mask of the first prompt; before a run from those of all objects."""
         prompts, found = job.document.prompts, dict[int, float]()
         for key in sorted(prompts, key=lambda key: (key[1], key[0])):
-            diameter = None if key[0] in found else work.diameter_px(prompts[key])
+            diameter = None if key[0] in found else work.measure(prompts[key], job.known.get(key))
             if diameter is not None:
                 found[key[0]] = diameter
             if found and not isinstance(job, PropagateJob):

@@ -49,17 +49,16 @@ class PromptedState:
         self._size = size
         self._given = dict(given or {})
         self._bases: dict[PromptKey, Visit | None] = {}
+        self._measured: dict[PromptKey, MaskPatch | None] = {}
 
     @property
     def is_blank(self) -> bool:
         """Whether no prompt holds in it."""
         return not self._given
 
-    def diameter_px(self, prompt: Prompt) -> float | None:
-        """Return the diameter of the disc of the area that a prompt's mask has, None without one; it is forgotten."""
-        object_id = prompt.object_id
-        patch = _patch_of(object_id, give_prompt(self.predictor, self.state.select([object_id]), prompt))
-        self.predictor.remove_object(self.state, object_id, need_output=False)
+    def measure(self, prompt: Prompt, known: StoredMask | None) -> float | None:
+        """Give a prompt, and return the diameter of the disc of its mask's area, None without one; `say` knows it."""
+        patch = self._measured[prompt.object_id, prompt.frame] = self.say(prompt, known)
         return None if patch is None else Mask(patch.logits > 0).diameter()
 
     def take_back(self, job: Job) -> list[PromptKey]:
@@ -88,6 +87,9 @@ class PromptedState:
         Where the state does not know what clicks outside the object took away from, the mask that they left is given.
         """
         key = object_id, frame = prompt.object_id, prompt.frame
+        is_measured, patch = key in self._measured, self._measured.pop(key, None)
+        if is_measured and self._given.get(key) == prompt:
+            return patch
         said = self._prepare(prompt)
         refines_nothing = said is None and self._bases.get(key) is None
         said_now = prompt
@@ -142,6 +144,7 @@ class PromptedState:
         """Take back a prompt that was given; the mask that it refined is there again, and is returned."""
         object_id, frame = key
         del self._given[key]
+        self._measured.pop(key, None)
         base = self._bases.pop(key, None)
         if not is_said_again:
             self.remembered.prompt_changed(key)
