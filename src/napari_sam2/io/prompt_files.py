@@ -18,7 +18,7 @@ from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.prompt_csv import format_csv, parse_csv
 from napari_sam2.io.prompt_schema import PromptDocument, PromptEntry, parse_document
 from napari_sam2.io.session_masks import label_tiff
-from napari_sam2.stacks import open_stack
+from napari_sam2.stacks import open_labels
 from sam2_core.errors import PromptError
 
 
@@ -83,7 +83,7 @@ def _parsed_json(text: str, path: Path) -> Any:
 
 def _mask(folder: Path, entry: PromptEntry, origin: str, name: str) -> BoolArray:
     """Return where a label image holds the object's id; of a stack, the plane of the prompt's frame is taken."""
-    labels = open_stack(folder / name).movie()
+    labels = open_labels(folder / name)
     where = f"{origin}: mask {(folder / name).name}"
     if len(labels) > 1 and entry.frame >= len(labels):
         raise PromptError(f"{where} has {len(labels)} frames, so there is none for frame {entry.frame}.")
