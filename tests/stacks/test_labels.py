@@ -58,5 +58,5 @@ def test_the_colours_of_a_palette_are_seen_where_images_are_read(tmp_path):
 
 def test_colours_are_no_labels(tmp_path):
     indexed(LABELS).convert("RGB").save(tmp_path / "colours.png")
-    with pytest.raises(StackError, match="3 values per pixel.*save them as gray or indexed pictures"):
+    with pytest.raises(StackError, match=r"3 values per pixel.*save them as gray or indexed pictures"):
         open_labels(tmp_path / "colours.png")

@@ -42,6 +42,23 @@ def pixel_yx(point_yx: PointYX, frame_hw: tuple[int, int]) -> PointYX:
     return min(max(y, 0.0), height - 1.0), min(max(x, 0.0), width - 1.0)
 
 
+def box_around(places_yx: NDArray[np.float64], frame_hw: tuple[int, int] | None) -> BoxYX:
+    """Return the box (y0, x0, y1, x1) around places (N, 2), cut to the frame where one is given.
+
+    Raises
+    ------
+    PromptError
+        If it holds nothing of the frame.
+    """
+    ends = np.stack([places_yx.min(axis=0), places_yx.max(axis=0)])
+    if frame_hw is not None:
+        ends = ends.clip(0, frame_hw)
+        if not (ends[0] < ends[1]).all():
+            raise PromptError(f"it holds nothing of the image, which is {frame_hw[0]} high and {frame_hw[1]} wide")
+    (y0, x0), (y1, x1) = ends.tolist()
+    return y0, x0, y1, x1
+
+
 class PromptPart(ABC):
     """One type of prompt, of which an object has at most one on a frame.
 

@@ -228,7 +228,10 @@ def open_stack(
     StackError
         If it cannot be read, is empty, is not an image type, or its axes cannot be told.
     """
-    source = open_source(path_or_array, scene, indexed)
+    try:
+        source = open_source(path_or_array, scene, indexed)
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise StackError(f"{str(path_or_array)[:300]} cannot be read ({error.strerror}); check the path.") from error
     shape = tuple(int(size) for size in source.data.shape)
     if len(shape) < 2 or min(shape) == 0:
         raise StackError(f"{source.name} is empty or not an image: its shape is {shape}; at least Y and X are needed.")

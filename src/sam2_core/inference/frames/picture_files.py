@@ -1,7 +1,7 @@
 """Pictures in files: one of any usual kind, and those of a folder in the order in which people count.
 
-Values come out as they are stored: gray (H, W), or samples (H, W, S) that may end in an alpha channel; what no array can
-hold becomes RGB, and so do palettes, unless it is their indices that count, as those of labels do.
+Values come out as they are stored: gray (H, W), or samples (H, W, S) that may end in an alpha channel; what no array
+can hold becomes RGB, and so do palettes, unless it is their indices that count, as those of labels do.
 """
 
 from __future__ import annotations
