@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidge
 
 from napari_sam2._qt.background import USER_ERRORS
 from napari_sam2._qt.image_choice import ImageChooser
+from napari_sam2._qt.manners import Manners
 from napari_sam2._qt.model_actions import ModelActions
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.panel_actions import PanelActions
@@ -62,6 +63,7 @@ class SegmentAndTrackPanel(QWidget):
         self.image, self.model_section, self.objects = parts.image, parts.model_section, parts.objects
         self.prompts, self.propagate, self.saving = parts.prompts, parts.propagate, parts.saving
         self._lay_out()
+        self._manners = Manners(self)
         self.chooser = ImageChooser(napari_viewer, parts.image, self.bench, self.slots)
         self.verbs = PanelActions(napari_viewer, self.bench, self.chooser, parts, self.slots)
         self._models = ModelActions(napari_viewer, parts.model_section, self.bench, self.slots)
@@ -79,6 +81,7 @@ class SegmentAndTrackPanel(QWidget):
         connect(self.bench.failed, self.show_error, 1)
         connect(self.bench.said, self.show_message, 1)
         connect(self.bench.changed, self._watch_window)
+        connect(self.bench.changed, self._manners.teach)
         self.viewer.events.theme.connect(self._take_theme)
 
     def _lay_out(self) -> None:
@@ -131,6 +134,7 @@ class SegmentAndTrackPanel(QWidget):
         self._closed = True
         self.viewer.events.theme.disconnect(self._take_theme)
         self._models.close()
+        self.verbs.close()
         self.state.close()
         self.chooser.close()
         self.bench.close()

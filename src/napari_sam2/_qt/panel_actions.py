@@ -15,6 +15,7 @@ from napari_sam2._qt.keys_window import KeysWindow
 from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.tools import take_tool
+from napari_sam2._qt.window_keys import WindowKeys
 from napari_sam2._qt.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class PanelActions(QObject):
         self._bench = bench
         self._chooser = chooser
         self._parts = parts
+        self._keys = WindowKeys(viewer, bench, slots)
         self._connect_objects(slots)
         self._connect_prompts(slots)
         slots.connect(parts.message.pressed, self._with_binding(lambda binding: binding.make_layers()))
@@ -70,6 +72,10 @@ class PanelActions(QObject):
         slots.connect(propagate.go.clicked, do(self._propagate))
         slots.connect(propagate.stop.clicked, do(lambda binding: binding.stop()))
         slots.connect(propagate.resume.clicked, do(lambda binding: binding.resume()))
+
+    def close(self) -> None:
+        """Let go of the viewer's window."""
+        self._keys.close()
 
     def begin(self) -> None:
         """Put the click tool in hand for a session in which nothing was pointed at yet."""
