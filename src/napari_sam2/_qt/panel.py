@@ -21,9 +21,9 @@ from napari_sam2._qt.model_actions import ModelActions
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.panel_actions import PanelActions
 from napari_sam2._qt.panel_state import PanelState
-from napari_sam2._qt.parts import apply_theme
 from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
+from napari_sam2._qt.texts import apply_theme
 from napari_sam2._qt.theme import Palette
 from napari_sam2._qt.workbench import Workbench
 
@@ -90,8 +90,8 @@ class SegmentAndTrackPanel(QWidget):
         column.setContentsMargins(2, 0, 2, 0)
         column.setSpacing(2)
         for section in self.sections():
-            column.addWidget(section)
-        column.addStretch(1)
+            column.addWidget(section, 1 if section is self.objects else 0)
+        column.addStretch(0)
         self.area = QScrollArea()
         self.area.setWidgetResizable(True)
         self.area.setFrameShape(QFrame.Shape.NoFrame)
