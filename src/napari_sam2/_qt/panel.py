@@ -80,7 +80,6 @@ class SegmentAndTrackPanel(QWidget):
         connect(self.state.run_shown, self._show_run)
         connect(self.bench.failed, self.show_error, 1)
         connect(self.bench.said, self.show_message, 1)
-        connect(self.bench.changed, self._watch_window)
         connect(self.bench.changed, self._manners.teach)
         connect(self.bench.ended, self.let_go)
         self.viewer.events.theme.connect(self._take_theme)
