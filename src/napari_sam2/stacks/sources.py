@@ -41,7 +41,9 @@ class ArraysAsChannels:
         return np.stack([np.asarray(array[tuple(rest)]) for array in self._arrays[channel]])
 
 
-def open_source(path_or_array: Any, scene: int | str | None = None, axes: str | None = None) -> Source:
+def open_source(
+    path_or_array: Any, scene: int | str | None = None, axes: str | None = None, indexed: bool = False
+) -> Source:
     """Return the lazily read array behind a path, or the array itself.
 
     Parameters
@@ -52,6 +54,8 @@ def open_source(path_or_array: Any, scene: int | str | None = None, axes: str | 
         Which image of a file that holds several: number, name, or place inside a zarr store ("A/1/0").
     axes
         What the caller says that the axes are; what the file says of its own is in the answer.
+    indexed
+        Whether pictures with a palette are read as their indices.
 
     Raises
     ------
@@ -65,7 +69,7 @@ def open_source(path_or_array: Any, scene: int | str | None = None, axes: str | 
     with reading(path):
         if is_zarr(path):
             return open_zarr(path, scene)
-        images = open_images(path, scene, axes)
+        images = open_images(path, scene, axes, indexed)
     return Source(images.data, images.name, images.axes, _tiff_calibration(images))
 
 

@@ -216,7 +216,9 @@ class Movie:
         return read_plane(self.stack.data, self.stack.axes, place, f"Frame {position} of {self.stack.name}")
 
 
-def open_stack(path_or_array: Any, axes: str | None = None, scene: int | str | None = None) -> Stack:
+def open_stack(
+    path_or_array: Any, axes: str | None = None, scene: int | str | None = None, indexed: bool = False
+) -> Stack:
     """Return the stack behind a path or an array, opened lazily, with its axes settled.
 
     Parameters
@@ -228,6 +230,8 @@ def open_stack(path_or_array: Any, axes: str | None = None, scene: int | str | N
         One letter of TZCYXS per dimension; wins over the metadata of the file.
     scene
         Which image series of a file that holds several: number or name, or the place inside a zarr store ("A/1/0").
+    indexed
+        Whether pictures with a palette are read as their indices, as labels are, and not as colours.
 
     Raises
     ------
@@ -235,7 +239,7 @@ def open_stack(path_or_array: Any, axes: str | None = None, scene: int | str | N
         If it cannot be read, is empty, is not an image type, its axes cannot be told, or it holds several series and
         none is chosen.
     """
-    source = open_source(path_or_array, scene, axes)
+    source = open_source(path_or_array, scene, axes, indexed)
     shape = tuple(int(size) for size in source.data.shape)
     if len(shape) < 2 or min(shape) == 0:
         raise StackError(f"{source.name} is empty or not an image: its shape is {shape}; at least Y and X are needed.")

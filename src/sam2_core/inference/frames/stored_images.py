@@ -107,7 +107,9 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and (path.suffix == ".zarr" or any((path / name).exists() for name in _ZARR_FILES))
 
 
-def open_images(path: Path, scene: int | str | None = None, axes: str | None = None) -> StoredImages:
+def open_images(
+    path: Path, scene: int | str | None = None, axes: str | None = None, indexed: bool = False
+) -> StoredImages:
     """Return the images of a file or folder, of which nothing but the first one is read.
 
     Parameters
@@ -118,6 +120,8 @@ def open_images(path: Path, scene: int | str | None = None, axes: str | None = N
         Which image of a TIFF that holds several (index or name); see `tiff_series`.
     axes
         What the caller says that the axes are, one letter per dimension; what a file says of its own is in the answer.
+    indexed
+        Whether pictures with a palette are read as their indices, as labels are, and not as colours.
 
     Raises
     ------
@@ -125,10 +129,10 @@ def open_images(path: Path, scene: int | str | None = None, axes: str | None = N
         There is nothing at the path, nothing that can be read, or several images and none is chosen.
     """
     with reading(path):
-        return _open_folder(path, scene, axes) if path.is_dir() else _open_file(path, scene, axes)
+        return (_open_folder if path.is_dir() else _open_file)(path, scene, axes, indexed)
 
 
-def _open_file(path: Path, scene: int | str | None, axes: str | None) -> StoredImages:
+def _open_file(path: Path, scene: int | str | None, axes: str | None, indexed: bool) -> StoredImages:
     name = path.name.lower()
     if not path.exists():
         raise StackError(f"There is no file or folder {path}; check the path ({path} does not exist).")
@@ -143,7 +147,7 @@ def _open_file(path: Path, scene: int | str | None, axes: str | None) -> StoredI
         video = VideoFrames(path)
         return StoredImages(ImagesByNumber(video.__getitem__, len(video)), path.stem, "TYXS")
     if name.endswith(JPEG_SUFFIXES + OTHER_PICTURE_SUFFIXES):
-        picture = read_picture(path)
+        picture = read_picture(path, indexed)
         return StoredImages(picture, path.stem, "YX" if picture.ndim == 2 else "YXS")
     if name.endswith(".npy"):
         return StoredImages(_open_npy(path), path.stem)
@@ -158,7 +162,7 @@ def _open_npy(path: Path) -> Frame:
     raise StackError(f"{path} is an .npz archive of several arrays; save the one that is meant with numpy.save.")
 
 
-def _open_folder(folder: Path, scene: int | str | None, axes: str | None) -> StoredImages:
+def _open_folder(folder: Path, scene: int | str | None, axes: str | None, indexed: bool) -> StoredImages:
     if is_zarr(folder):
         raise StackError(
             f"{folder} is a zarr store; open it with zarr.open and pass the array, or pass "
@@ -166,13 +170,13 @@ def _open_folder(folder: Path, scene: int | str | None, axes: str | None) -> Sto
         )
     paths = files_of_one_kind(folder, FOLDER_KINDS)
     axes_of_one = None if axes is None else axes[1:]
-    first = open_images(paths[0], scene, axes_of_one)
+    first = open_images(paths[0], scene, axes_of_one, indexed)
     shape = tuple(first.data.shape)
 
     def read(number: int) -> Frame:
         path = paths[number]
         with reading(path):
-            image = np.asarray(open_images(path, scene, axes_of_one).data[()])
+            image = np.asarray(open_images(path, scene, axes_of_one, indexed).data[()])
         if image.shape != shape:
             raise StackError(
                 f"{path.name} has shape {image.shape}, but the first image of the folder has {shape}; all "
