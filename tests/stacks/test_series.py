@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from napari_sam2.stacks import open_stack
+from napari_sam2.stacks.labels import open_labels
 from sam2_core.errors import StackError
 from sam2_core.inference.frames import open_frames
 
@@ -184,3 +185,10 @@ def test_a_channel_axis_that_may_be_time_is_said(
     assert "--axes TYX" in caplog.text
     assert "axes='TYX'" in caplog.text
     np.testing.assert_array_equal(read(path, axes="TYX"), movie[:3])
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_labels_are_no_colours(tmp_path: Path, movie: np.ndarray, count: int) -> None:
+    path = tmp_path / "labels.tif"
+    tifffile.imwrite(path, movie[:count], photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(np.stack(list(open_labels(path))), movie[:count])

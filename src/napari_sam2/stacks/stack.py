@@ -231,7 +231,7 @@ def open_stack(
     scene
         Which image series of a file that holds several: number or name, or the place inside a zarr store ("A/1/0").
     indexed
-        Whether pictures with a palette are read as their indices, as labels are, and not as colours.
+        Whether these are labels: pictures with a palette are read as their indices, and no planes as colours.
 
     Raises
     ------

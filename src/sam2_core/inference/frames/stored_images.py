@@ -121,7 +121,7 @@ def open_images(
     axes
         What the caller says that the axes are, one letter per dimension; what a file says of its own is in the answer.
     indexed
-        Whether pictures with a palette are read as their indices, as labels are, and not as colours.
+        Whether these are labels: pictures with a palette are read as their indices, and no planes as colours.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def _open_file(path: Path, scene: int | str | None, axes: str | None, indexed: b
     if path.stat().st_size == 0:
         raise StackError(f"{path} cannot be read: it is empty (0 bytes); copy it again.")
     if name.endswith(TIFF_SUFFIXES):
-        tiff = TiffImages(path, scene, axes)
+        tiff = TiffImages(path, scene, axes, indexed)
         return StoredImages(tiff, path.name.removesuffix(path.suffix).removesuffix(".ome"), tiff.axes, tiff)
     if scene not in (None, 0, "0"):
         raise StackError(f"{path} holds one series of images; leave out the scene ({scene!r}).")

@@ -34,6 +34,8 @@ class TiffImages:
         Which series of a file that holds several (index or name); see `tiff_series`.
     axes
         What the caller says that the axes are, one letter per dimension.
+    are_labels
+        Whether the images cannot be colours.
 
     Attributes
     ----------
@@ -48,7 +50,9 @@ class TiffImages:
         The file is incomplete, has no such scene, or has several; damage raises what tifffile raises.
     """
 
-    def __init__(self, path: Path, scene: int | str | None = None, axes: str | None = None) -> None:
+    def __init__(
+        self, path: Path, scene: int | str | None = None, axes: str | None = None, are_labels: bool = False
+    ) -> None:
         import tifffile
 
         self._path = path
@@ -57,7 +61,7 @@ class TiffImages:
         self.file = tifffile.TiffFile(path)
         weakref.finalize(self, self.file.close)
         self._check_chain()
-        chosen = choose_series(self.file, path, scene, axes)
+        chosen = choose_series(self.file, path, scene, axes, are_labels)
         self.series_index, self.shape, self.axes = chosen.index, chosen.shape, chosen.axes
         self.dtype = np.dtype(chosen.keyframe.dtype)
         self._pages: Sequence[Any] = chosen.pages

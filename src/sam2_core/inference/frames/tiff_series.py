@@ -41,7 +41,9 @@ class TiffSeries:
     dataoffset: int | None
 
 
-def choose_series(file: tifffile.TiffFile, path: Path, scene: int | str | None, axes: str | None) -> TiffSeries:
+def choose_series(
+    file: tifffile.TiffFile, path: Path, scene: int | str | None, axes: str | None, are_labels: bool = False
+) -> TiffSeries:
     """Return the series of a TIFF that is meant.
 
     Parameters
@@ -50,6 +52,8 @@ def choose_series(file: tifffile.TiffFile, path: Path, scene: int | str | None, 
         Number or name of a series; None where only one can be meant.
     axes
         What the caller says that the axes are; it decides whether axes of one step, which the file names, count.
+    are_labels
+        Whether the images cannot be colours.
 
     Raises
     ------
@@ -61,14 +65,21 @@ def choose_series(file: tifffile.TiffFile, path: Path, scene: int | str | None, 
         raise StackError(f"{path} holds no images")
     if scene is not None:
         index = scene_index([str(one.name) for one in found], scene, path)
-        return _of_one(found[index], index, axes, path)
-    _check_described(file, path)
-    if _are_written_plane_by_plane(file, found):
-        return _of_all(found, axes, path)
+    else:
+        _check_described(file, path)
+        if _are_written_plane_by_plane(file, found):
+            return _of_all(found, axes, path)
+        index = _only_one(found, path)
+    if are_labels and axes is None and _may_be_colours(found[index]):
+        axes = f"T{found[index].axes[1:]}"
+    return _of_one(found[index], index, axes, path)
+
+
+def _only_one(found: Sequence[tifffile.TiffPageSeries], path: Path) -> int:
     meant = [index for index, one in enumerate(found) if not _is_beside(one)]
     if len(meant) != 1:
         raise StackError(several([_words(one) for one in found], path))
-    return _of_one(found[meant[0]], meant[0], axes, path)
+    return meant[0]
 
 
 def _words(one: tifffile.TiffPageSeries) -> str:
@@ -104,7 +115,7 @@ def _of_all(series: Sequence[tifffile.TiffPageSeries], axes: str | None, path: P
     """Return alike single planes as the frames of one movie."""
     first = series[0]
     if axes is None:
-        _check_colours(first, str(first.axes), path)
+        _check_colours(first, path)
     pages = [one.keyframe for one in series]
     return TiffSeries(0, (len(series), *first.shape), f"T{first.axes}", pages, first.keyframe, None)
 
@@ -113,10 +124,10 @@ def _of_one(one: tifffile.TiffPageSeries, index: int, axes: str | None, path: Pa
     """Return one series as it is read: without axes of one step, but for those that the caller names."""
     shape, letters = tuple(int(size) for size in one.shape), str(one.axes)
     if axes is None:
-        _check_colours(one, letters, path)
+        _check_colours(one, path)
     elif len(axes) != len(shape):
         shape = _with_single_steps(axes.upper().strip(), one) or shape
-        letters = axes if len(axes) == len(shape) else letters
+    letters = letters if axes is None or len(axes) != len(shape) else axes
     return TiffSeries(index, shape, letters, one, one.keyframe, one.dataoffset)
 
 
@@ -133,14 +144,19 @@ def _with_single_steps(given: str, one: tifffile.TiffPageSeries) -> tuple[int, .
     return None
 
 
-def _check_colours(one: tifffile.TiffPageSeries, axes: str, path: Path) -> None:
+def _may_be_colours(one: tifffile.TiffPageSeries) -> bool:
+    """Return whether planes are marked as colours, as tifffile and scikit-image mark three or four frames too."""
+    return str(one.axes).startswith("S") and one.kind.lower() in ("shaped", "generic", "uniform")
+
+
+def _check_colours(one: tifffile.TiffPageSeries, path: Path) -> None:
     """Say no where the planes of a file may be the colours of one picture, or as well the frames of a movie."""
-    if axes.startswith("S") and one.kind.lower() in ("shaped", "generic", "uniform"):
-        count, movie = one.shape[0], f"T{axes[1:]}"
+    if _may_be_colours(one):
+        colours, movie = str(one.axes), f"T{one.axes[1:]}"
         raise StackError(
-            f"{path} holds {count} planes that are marked as the colours of one picture, which is also how tifffile "
-            f"and scikit-image write a movie of {count} frames; say what they are: --axes {movie} (axes={movie!r}) if "
-            f"they are frames, --axes {axes} if they are colours."
+            f"{path} holds {one.shape[0]} planes that are marked as the colours of one picture, which is also how "
+            f"tifffile and scikit-image write a movie of {one.shape[0]} frames; say what they are: --axes {movie} "
+            f"(axes={movie!r}) if they are frames, --axes {colours} if they are colours."
         )
 
 
