@@ -54,6 +54,7 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     device: options.Device = "auto",
     seed: options.Seed = 0,
     axes: options.ImageAxes = None,
+    scene: options.Scene = None,
     labels_axes: options.LabelAxes = None,
     track_axis: options.TrackAxis = None,
     channel: options.AnyChannel = None,
@@ -70,7 +71,7 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     from sam2_core.training.finetune_files import ModelStory, check_new_name
     from sam2_core.training.finetuning import FinetuneSettings, Finetuning
 
-    choice = MovieChoice(axes, track_axis=track_axis, channel=channel)
+    choice = MovieChoice(axes, scene, track_axis, channel)
     pictures, truth = _stack_movies(images, labels, choice, labels_axes, session)
     new_name = _default_name(model, str(session or images)) if name is None else name
     check_new_name(new_name, out)

@@ -38,7 +38,12 @@ Model = Annotated[str, _of("model")]
 Device = Annotated[str, _of("device")]
 ImageSize = Annotated[int | None, _of("image_size")]
 Axes = Annotated[str | None, typer.Option(help="One letter of TZCYXS per dimension, e.g. TCYX; wins over the file.")]
-Scene = Annotated[str | None, typer.Option(help="Image of a file that holds several: number or name.")]
+Scene = Annotated[
+    str | None,
+    typer.Option(
+        "--scene", "--series", help="Image series of a file that holds several: number, name, or place in a zarr store."
+    ),
+]
 TrackAxis = Annotated[str | None, _of("track_axis")]
 Channel = Annotated[list[str] | None, _of("channels", "One at a time; may be repeated.")]
 Fixed = Annotated[list[str] | None, _of("fixed", "E.g. Z=3; may be repeated.")]

@@ -114,6 +114,7 @@ class Session:
         settings: SessionSettings | None = None,
         predictor: Predictor = None,
         images: object = None,
+        scene: int | str | None = None,
     ) -> Session:
         """Return a session on a stack, or the one that a session folder holds.
 
@@ -132,11 +133,14 @@ class Session:
             A video predictor, or a function that makes one, instead of loading the model.
         images
             Path, array or `Stack` for a session folder whose images are not where they were.
+        scene
+            Which image series of a file that holds several: number or name, or the place inside a zarr store.
 
         Raises
         ------
         StackError
-            If the stack or the folder cannot be read, or an axis is left open.
+            If the stack or the folder cannot be read, an axis is left open, or several series are there and none is
+            chosen.
         """
         chosen = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
         if isinstance(source, str | Path) and is_session_folder(source):
@@ -144,7 +148,7 @@ class Session:
         wanted = (settings or SessionSettings()).model_copy(update=chosen)
         if isinstance(source, Stack):
             return cls(source, wanted, predictor)
-        stack = open_stack(source, axes)
+        stack = open_stack(source, axes, scene)
         return cls(stack, wanted, predictor, images=SessionImages(stack, axes, is_sure=True))
 
     @classmethod
