@@ -167,8 +167,8 @@ def write_results(session: Session, out: Path) -> tuple[ObjectSummary, ...]:
 
 def _check(movie: MovieJob) -> None:
     """Say no where something is there already, or is not there, that the run would replace or continue."""
+    check_label_path(movie.out)
     out, folder = movie.out, movie.folder
-    check_label_path(out)
     if movie.resume and movie.overwrite:
         raise StackError("--resume and --overwrite exclude each other: continue the old run, or start again.")
     if movie.resume and not is_session_folder(folder):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from napari_sam2.io.results import Results
 from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.io.session_files import load_session
@@ -51,7 +49,5 @@ def saved_settings(saved: SavedSession, name: str) -> SessionSettings:
     """
     try:
         return SessionSettings.model_validate(dict(saved.settings))
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in fault["loc"])
-        raise StackError(f"{name}: the setting {field} cannot be used: {fault['msg']} ({fault['input']!r}).") from error
+    except StackError as error:
+        raise StackError(f"{name}: {error}") from error
