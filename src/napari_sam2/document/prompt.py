@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from napari_sam2.document.plain_values import numbers, whole_number
 from napari_sam2.document.prompt_parts import BoolArray, Box, BoxYX, Clicks, Mask, PointYX, PromptPart
 from sam2_core.errors import PromptError
 
@@ -52,6 +53,7 @@ class Prompt:
     parts: tuple[PromptPart, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._take_plain_values()
         if not 1 <= self.object_id <= LARGEST_ID:
             raise PromptError(f"{self.place}: object id {self.object_id} cannot be a label; use 1 or more.")
         parts: list[PromptPart] = []
@@ -67,6 +69,17 @@ class Prompt:
         if not parts:
             raise PromptError(f"{self.place}: there is no point, box or mask; give at least one.")
         object.__setattr__(self, "parts", tuple(parts))
+
+    def _take_plain_values(self) -> None:
+        plain: dict[str, object] = {
+            "object_id": whole_number(self.object_id, "object id"),
+            "frame": whole_number(self.frame, "frame"),
+            "points_yx": tuple(numbers(point, "the point") for point in self.points_yx),
+            "labels": tuple(whole_number(label, "label") for label in self.labels),
+            "box_yx": None if self.box_yx is None else numbers(self.box_yx, "the box"),
+        }
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     @property
     def place(self) -> str:

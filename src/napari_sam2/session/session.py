@@ -20,6 +20,7 @@ from napari_sam2.io.session_files import is_session_folder
 from napari_sam2.io.session_images import SessionImages, open_images
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.session.edits import Edits
+from napari_sam2.session.saved_results import saved_settings
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.session.state import SessionEvents, SessionState
@@ -48,7 +49,7 @@ class Session:
         See `SessionWork`: `preview`, `propagate`, `resume`, `preview_job`, `propagate_job`, `resume_job`, `run`,
         `accept`, `cancel`, `change_settings`.
     saving
-        See `Saving`: `save`, `export_labels`, `label_exporter`.
+        See `Saving`: `save`, `flush`, `export_labels`, `label_exporter`.
     labels, status
         See `SessionState`.
     stack
@@ -87,6 +88,7 @@ class Session:
 
         self.saving = saving = Saving(state, images or SessionImages(stack, stack.axes))
         self.save, self.export_labels, self.label_exporter = saving.save, saving.export_labels, saving.label_exporter
+        self.flush = saving.flush
 
         self.edits = edits = Edits(state, saving)
         self.add_points, self.add_box, self.add_polygon = edits.add_points, edits.add_box, edits.add_polygon
@@ -153,7 +155,7 @@ class Session:
         saver, saved = Autosaver.open(folder)
         try:
             stack = open_images(saved, images, folder)
-            kept = SessionSettings.model_validate(dict(saved.settings))
+            kept = saved_settings(saved, str(folder))
             wanted = (given or kept).model_copy(update=chosen)
             same_masks = kept.model_copy(update={"device": wanted.device})
             where = SessionImages.reopened(saved, stack, is_sure=not isinstance(images, Stack))

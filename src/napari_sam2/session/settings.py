@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from napari_sam2.engine.view import ViewChoice
@@ -120,6 +121,16 @@ class SessionSettings(BaseModel):
         title="Model input",
         description="Side of the square model input in pixels, a multiple of 32; that of the model by default.",
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        """Scripts give what they have: numbers, texts and arrays of numpy."""
+        if isinstance(value, Mapping):
+            return {str(key): cls._plain(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return tuple(cls._plain(one) for one in value)
+        return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
     @field_validator("feature_cache", mode="before")
     @classmethod
