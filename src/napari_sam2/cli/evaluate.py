@@ -13,6 +13,7 @@ from napari_sam2.cli.evaluation_screen import show_report, shown_progress
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.engine.view import ViewChoice
+from napari_sam2.io.raw_data import check_not_raw
 from sam2_core.errors import StackError
 
 
@@ -50,6 +51,8 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     judged = resolved_kind(kind, stack, truth, choice)
     prompts = checked_prompts(prompt, judged)
     name, plan = evaluation.stack_name(stack), evaluation.Plan(prompts, prompts, baseline, objects, span, view)
+    for place in (out, out / f"{name}.png"):
+        check_not_raw(place, stack, truth)
     predictor = load_predictor(model, device, image_size)
     about = evaluation.about_model(model, predictor)
     with shown_progress() as begin:

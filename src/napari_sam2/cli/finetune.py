@@ -22,6 +22,7 @@ from napari_sam2.cli.model_choice import DEFAULT_MODEL, download_bar
 from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.engine.model_loading import on_device
 from napari_sam2.io.label_array import ResultLabels
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.masks.mask_store import MaskStatus
 from napari_sam2.session.saved_results import open_results
 from napari_sam2.stacks import Movie, open_labels
@@ -75,6 +76,7 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     pictures, truth = _stack_movies(images, labels, choice, labels_axes, session)
     new_name = _default_name(model, str(session or images)) if name is None else name
     check_new_name(new_name, out)
+    check_not_raw(out, pictures.stack, truth.stack, images, labels)
     _check_folder(out, resume, overwrite)
     data = _split(pictures, truth, kind)
     config, network = _load_base(model, device)

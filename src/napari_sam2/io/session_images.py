@@ -6,11 +6,12 @@ the same images: a layer may be one channel of its file. All but `open_images` h
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from napari_sam2.io.autosave import Autosaver
-from napari_sam2.io.image_files import can_be_kept, is_kept, leads_to, remove_images
+from napari_sam2.io.image_files import can_be_kept, is_kept, leads_to, step_aside
 from napari_sam2.io.saved_session import SavedSession, StackRecord
 from napari_sam2.stacks import Stack, open_stack
 from sam2_core.errors import StackError
@@ -62,13 +63,13 @@ class SessionImages:
             If the disk is full.
         """
         path = self._place[0]
-        if path is not None and Path(path).absolute().parent == saver.folder.absolute():
+        if path is not None and os.path.realpath(Path(path).parent) == os.path.realpath(saver.folder):
             return
         if can_be_kept(self._stack) and (path is None or is_kept(path)):
             kept = saver.keep_images(self._stack, self._known_record())
             self._place = self._place if kept is None else (kept, self._stack.axes, None)
         else:
-            remove_images(saver.folder)  # of a session that was in this folder before
+            step_aside(saver.folder)  # images of a session that was in this folder before
 
     def _known_record(self) -> StackRecord:
         if self._record is None:

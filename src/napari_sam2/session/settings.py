@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
 
 from napari_sam2.engine.view import ViewChoice
@@ -145,6 +146,16 @@ class SessionSettings(BaseModel):
             return super().model_validate(obj, **kwargs)
         except ValidationError as error:
             raise _in_words(error) from error
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        """Scripts give what they have: numbers, texts and arrays of numpy."""
+        if isinstance(value, Mapping):
+            return {str(key): cls._plain(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return tuple(cls._plain(one) for one in value)
+        return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
     @field_validator("feature_cache", mode="before")
     @classmethod
