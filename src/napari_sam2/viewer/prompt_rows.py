@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from napari_sam2.document.document import PromptKey
-from napari_sam2.document.polygons import mask_of_polygon
+from napari_sam2.document.polygons import ellipse_outline, mask_of_polygon
 from napari_sam2.document.prompt import LARGEST_ID, Prompt
 from napari_sam2.document.prompt_parts import BoxYX
 from napari_sam2.viewer.coordinates import Grid, Located
@@ -23,7 +23,6 @@ from napari_sam2.viewer.current import POLARITIES
 from sam2_core.errors import PromptError
 
 Array = np.ndarray[Any, Any]
-_ELLIPSE_STEPS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +152,7 @@ class RowReader:
 
     def _outline(self, kind: str, places: Array, drawn: dict[bytes, Array]) -> Array:
         if kind == "ellipse":
-            places = _ellipse(places)
+            places = ellipse_outline(places)
         name = np.ascontiguousarray(places).tobytes()
         known = self._drawn.get(name)
         drawn[name] = mask_of_polygon(places, self.grid.size) if known is None else known
@@ -206,13 +205,6 @@ def box_row(prompt: Prompt, grid: Grid) -> list[PromptRow]:
     y0, x0, y1, x1 = prompt.box_yx
     corners = grid.place(prompt.frame, [(y0, x0), (y0, x1), (y1, x1), (y1, x0)])
     return [PromptRow("rectangle", corners, prompt.object_id, POLARITIES[0])]
-
-
-def _ellipse(corners: Array) -> Array:
-    """Return the outline of the ellipse in four corners, which may be turned."""
-    turn = np.linspace(0, 2 * np.pi, _ELLIPSE_STEPS, endpoint=False)[:, None]
-    first, second = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
-    return corners.mean(axis=0) + np.cos(turn) * first + np.sin(turn) * second
 
 
 def _without_empty(rows: Sequence[PromptRow], reading: Reading) -> Reading:
