@@ -109,7 +109,7 @@ class BackgroundWork:
         name: str = "",
     ) -> None:
         """Run a function in a worker and call one of the two on the main thread."""
-        worker = FunctionWorker(_guarded, function)
+        worker = FunctionWorker(_guarded, [function])
         ended = self._listed(name, _do_nothing) if name else _do_nothing
 
         def returned(outcome: Outcome) -> None:
@@ -127,14 +127,15 @@ class BackgroundWork:
         self._closed = True
 
 
-def _guarded(function: Callable[[], Any]) -> Outcome:
-    """Return the result, or the error that ended the function.
+def _guarded(once: list[Callable[[], Any]]) -> Outcome:
+    """Return the result of the function in the list, or the error that ended it.
 
+    The list is emptied: Qt may keep a worker that has ended, and the function holds images or masks.
     It crosses as a value: superqt takes a RuntimeError (torch raises them) for a sign of a deleted worker and tells
     nobody, and what napari 0.9.2 connects to `errored` fails.
     """
     try:
-        return Outcome(function())
+        return Outcome(once.pop()())
     except Exception as failure:  # noqa: BLE001  # handed over, and shown on the main thread
         return Outcome(failure=failure)
 
