@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.document.prompt_parts import BoolArray
+from napari_sam2.document.prompt_parts import BoolArray, Mask
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.masks.overlaps import label_dtype
@@ -24,24 +24,24 @@ from sam2_core.errors import PromptError
 PROMPT_FOLDER = "prompts"
 
 
-def write_prompt_mask(folder: Path, prompt: Prompt, mask: BoolArray) -> str:
+def write_prompt_mask(folder: Path, prompt: Prompt, mask: Mask) -> str:
     """Return the name, within the session folder, of the file that holds a prompt's mask, written if it is new."""
     return _write(folder, f"object{prompt.object_id}_frame{prompt.frame}", prompt.object_id, mask)
 
 
 def write_proposal_mask(folder: Path, number: int, proposal: Proposal) -> str:
     """Return the name, within the session folder, of the file that holds a proposal's mask, written if it is new."""
-    return _write(folder, f"proposal{number}_frame{proposal.frame}", number, proposal.mask.mask)
+    return _write(folder, f"proposal{number}_frame{proposal.frame}", number, proposal.mask)
 
 
-def _write(folder: Path, stem: str, value: int, mask: BoolArray) -> str:
-    mask = np.ascontiguousarray(mask, dtype=bool)
-    digest = hashlib.sha256(repr(mask.shape).encode() + np.packbits(mask).tobytes()).hexdigest()[:12]
+def _write(folder: Path, stem: str, value: int, mask: Mask) -> str:
+    about = repr((mask.size, mask.y0, mask.x0, mask.shape))
+    digest = hashlib.sha256(about.encode() + np.packbits(mask.inside).tobytes()).hexdigest()[:12]
     name = f"{PROMPT_FOLDER}/{stem}_{digest}.tif"
     path = folder / name
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
-        write_atomically(path, label_tiff(mask, value))
+        write_atomically(path, label_tiff(mask.mask, value))
     return name
 
 

@@ -12,12 +12,13 @@ from typing import Protocol
 
 from psygnal import Signal
 
-from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateRequest
+from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
 from napari_sam2.engine.updates import FrameUpdate
 from napari_sam2.session.session import Session
 from sam2_core.errors import CheckpointError, PromptError, StackError
 
 Notify = Callable[[str], None]
+NOTHING_TO_DO = "Nothing is stale or missing."
 
 
 class Runner(Protocol):
@@ -155,6 +156,9 @@ class Work:
             job = make()
         except (PromptError, StackError) as error:
             self._notify(str(error))
+            return
+        if isinstance(job, PropagateJob) and job.is_empty:
+            self.ended.emit(NOTHING_TO_DO)
             return
         self._job, self._stopped, self.done, self.total = job, False, 0, 0
         self.changed.emit()
