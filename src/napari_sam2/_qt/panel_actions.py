@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
-from napari_sam2._qt.image_choice import ImageChooser
+from napari_sam2._qt.closing import asked_folder
 from napari_sam2._qt.keys_window import KeysWindow
 from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
@@ -33,13 +33,10 @@ class PanelActions(QObject):
 
     done = Signal()
 
-    def __init__(
-        self, viewer: napari.viewer.Viewer, bench: Workbench, chooser: ImageChooser, parts: PanelParts, slots: Slots
-    ) -> None:
-        super().__init__(bench)
+    def __init__(self, viewer: napari.viewer.Viewer, bench: Workbench, parts: PanelParts, slots: Slots) -> None:
+        super().__init__(parts.hint)
         self._viewer = viewer
         self._bench = bench
-        self._chooser = chooser
         self._parts = parts
         self._connect_objects(slots)
         self._connect_prompts(slots)
@@ -48,6 +45,7 @@ class PanelActions(QObject):
         slots.connect(parts.saving.open.clicked, self.open_folder)
         slots.connect(parts.saving.export.clicked, self.export)
         slots.connect(bench.changed, self.begin)
+        self.begin()
 
     def _connect_objects(self, slots: Slots) -> None:
         objects, do = self._parts.objects, self._with_binding
@@ -96,26 +94,22 @@ class PanelActions(QObject):
         """Save where the session is saved already, or ask for a folder."""
         if self._bench.session is not None and self._bench.session.folder is not None:
             self._bench.save(None)
-        elif chosen := self._asked("Save the session as a folder", ".sam2"):
+        elif chosen := asked_folder(self._bench.session, self._parts.saving):
             self._bench.save(chosen)
 
     def open_folder(self) -> None:
         """Ask for a session folder and open it, after asking if work would be lost."""
         chosen = QFileDialog.getExistingDirectory(self._parts.saving, "Open a session folder")
-        if chosen and self._chooser.may_leave():
+        if chosen and self._bench.may_leave():
             self._bench.open_folder(Path(chosen))
 
     def export(self) -> None:
         """Ask for a file and write the labels into it."""
-        if chosen := self._asked("Export the labels", "_labels.tif", _LABEL_FILES):
-            self._bench.export(chosen)
-
-    def _asked(self, title: str, ending: str, kinds: str = "") -> Path | None:
-        """Return where to save, None if it was given up."""
-        session = self._bench.session
+        session, title = self._bench.session, "Export the labels"
         name = "session" if session is None else Path(session.stack.name).stem
-        chosen, _ = QFileDialog.getSaveFileName(self._parts.saving, title, f"{name}{ending}", kinds)
-        return Path(chosen) if chosen else None
+        chosen, _ = QFileDialog.getSaveFileName(self._parts.saving, title, f"{name}_labels.tif", _LABEL_FILES)
+        if chosen:
+            self._bench.export(Path(chosen))
 
     def _with_binding(self, do: Callable[..., object]) -> Callable[..., None]:
         """Return what does something with the binding, where a session is open."""

@@ -39,7 +39,7 @@ class PanelState(QObject):
     def __init__(
         self, viewer: napari.viewer.Viewer, bench: Workbench, chooser: ImageChooser, parts: PanelParts, slots: Slots
     ) -> None:
-        super().__init__(bench)
+        super().__init__(parts.hint)
         self._viewer = viewer
         self._bench = bench
         self._chooser = chooser
@@ -55,7 +55,7 @@ class PanelState(QObject):
         self._connect(slots)
         viewer.dims.events.current_step.connect(self._on_frame)
         viewer.layers.selection.events.active.connect(self.refresh_soon)
-        self.refresh()
+        self._on_bench()
 
     def _connect(self, slots: Slots) -> None:
         slots.connect(self._timer.timeout, self.refresh)
