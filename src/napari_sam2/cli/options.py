@@ -59,6 +59,9 @@ ObjectDiameter = Annotated[float | None, _of("object_diameter_px")]
 View = Annotated[ViewChoice, _of("view")]
 FeatureCache = Annotated[bool | None, _of("feature_cache")]
 ReplaceLabels = Annotated[bool, typer.Option("--overwrite", help="Replace what is there and start again.")]
+TrackAgain = Annotated[
+    bool, typer.Option("--again", help="Of a session alone: make all masks again, and not only stale and missing ones.")
+]
 ResumeTracking = Annotated[
     bool, typer.Option("--resume", help="Go on behind the last finished frame of a stopped run.")
 ]

@@ -74,7 +74,7 @@ class MovieJob:
     @property
     def request(self) -> PropagateRequest:
         """What the session is asked for."""
-        return PropagateRequest(self.direction, self.frames)
+        return PropagateRequest(self.direction, self.frames, only_stale=False)
 
     def started(self, predictor: Predictor = None) -> Session:
         """Return a new session with the prompts; nothing is written yet.

@@ -43,10 +43,10 @@ class Session:
     edits
         See `Edits`: `add_points`, `add_box`, `add_polygon`, `add_mask`, `add_labels`, `set_prompts`, `edit_mask`,
         `edit_masks`, `new_object`, `rename_object`, `set_visible`, `set_locked`, `remove_object`, `merge_objects`,
-        `swap_objects`, `undo`, `redo`.
+        `swap_objects`, `change_settings`, `undo`, `redo`.
     work
         See `SessionWork`: `preview`, `propagate`, `resume`, `preview_job`, `propagate_job`, `resume_job`, `run`,
-        `accept`, `cancel`, `change_settings`.
+        `accept`, `cancel`, `anything_to_do`.
     saving
         See `Saving`: `save`, `export_labels`, `label_exporter`.
     labels, status
@@ -95,12 +95,13 @@ class Session:
         self.rename_object, self.set_visible, self.set_locked = edits.rename_object, edits.set_visible, edits.set_locked
         self.remove_object, self.undo, self.redo = edits.remove_object, edits.undo, edits.redo
         self.merge_objects, self.swap_objects = edits.merge_objects, edits.swap_objects
+        self.change_settings = edits.change_settings
 
         self.work = work = SessionWork(state, saving, self._loader)
         self.preview, self.propagate, self.resume = work.preview, work.propagate, work.resume
         self.preview_job, self.propagate_job, self.resume_job = work.preview_job, work.propagate_job, work.resume_job
         self.run, self.accept, self.cancel = work.run, work.accept, work.cancel
-        self.change_settings = work.change_settings
+        self.anything_to_do = work.anything_to_do
 
     @classmethod
     def open(  # noqa: PLR0913 - one keyword per thing that a script may want to say
@@ -167,6 +168,7 @@ class Session:
         session.saving.go_on(saver)
         try:
             session.change_settings(**wanted.model_dump())
+            session._history.clear()
         except BaseException:
             session.close()
             raise
@@ -205,7 +207,7 @@ class Session:
     @property
     def needs_preview(self) -> bool:
         """Whether some prompt's mask is not shown yet."""
-        return bool(self._state.waited_for)
+        return self._state.is_waiting
 
     @property
     def can_undo(self) -> bool:
@@ -261,10 +263,29 @@ class Session:
         """Whether something would be lost if the session were closed."""
         return self.saving.is_dirty
 
-    def close(self) -> None:
-        """Stop what runs, write what waits, and let go of the model and the folder."""
+    @property
+    def unsaved(self) -> str:
+        """Why the last changes could not be written to the folder; empty while all is well."""
+        return self.saving.unsaved
+
+    def close(self, discard: bool = False) -> None:
+        """Stop what runs, write what waits, and let go of the model and the folder.
+
+        Parameters
+        ----------
+        discard
+            Close even if something cannot be written, which is then lost.
+
+        Raises
+        ------
+        StackError
+            If something cannot be written; the session then stays open, and can be saved in another folder.
+        """
+        self.cancel()
+        if not discard:
+            self.saving.flush()
         self.work.close()
-        self.saving.close()
+        self.saving.close(discard)
 
     def __enter__(self) -> Session:
         return self

@@ -48,11 +48,11 @@ class Actions:
         self._current.flip()
 
     def propagate_forward(self) -> None:
-        """Propagate all objects to later frames."""
+        """Propagate all objects to later frames, where masks are stale or missing."""
         self.propagate("forward")
 
     def propagate_both(self) -> None:
-        """Propagate all objects both ways."""
+        """Propagate all objects both ways, where masks are stale or missing."""
         self.propagate("both")
 
     def propagate(
@@ -60,7 +60,7 @@ class Actions:
         direction: Direction = "both",
         frames: range | None = None,
         object_ids: tuple[int, ...] | None = None,
-        only_stale: bool = False,
+        only_stale: bool = True,
         until_next_prompt: bool = False,
     ) -> None:
         """Propagate as a `PropagateRequest` says."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from napari_sam2.document.document import PromptKey
-from napari_sam2.document.polygons import mask_of_polygon
+from napari_sam2.document.polygons import ellipse_outline, mask_of_polygon
 from napari_sam2.document.prompt import LARGEST_ID, Prompt
 from napari_sam2.document.prompt_parts import BoxYX, PointYX, pixel_yx
 from napari_sam2.viewer.coordinates import Grid, Located
@@ -24,7 +24,6 @@ from napari_sam2.viewer.current import POLARITIES
 from sam2_core.errors import PromptError
 
 Array = np.ndarray[Any, Any]
-_ELLIPSE_STEPS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,7 +169,7 @@ def _value(kind: str, places: Array, size: tuple[int, int], inside: bool) -> Poi
         if not inside:
             raise PromptError("a box says where an object is, so its polarity is 'in'; draw an outline for 'out'")
         return _box(places, size)
-    corners = _ellipse(places) if kind == "ellipse" else places
+    corners = ellipse_outline(places) if kind == "ellipse" else places
     mask_of_polygon(corners, size)  # says what is wrong with it
     return corners
 
@@ -254,10 +253,3 @@ def box_row(prompt: Prompt, grid: Grid) -> list[PromptRow]:
     y0, x0, y1, x1 = prompt.box_yx
     corners = grid.place(prompt.frame, [(y0, x0), (y0, x1), (y1, x1), (y1, x0)])
     return [PromptRow("rectangle", corners, prompt.object_id, POLARITIES[0])]
-
-
-def _ellipse(corners: Array) -> Array:
-    """Return the outline of the ellipse in four corners, which may be turned."""
-    turn = np.linspace(0, 2 * np.pi, _ELLIPSE_STEPS, endpoint=False)[:, None]
-    first, second = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
-    return corners.mean(axis=0) + np.cos(turn) * first + np.sin(turn) * second

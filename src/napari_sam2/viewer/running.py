@@ -19,6 +19,7 @@ from napari_sam2.session.session import Session
 from sam2_core.errors import CheckpointError, PromptError, StackError
 
 Notify = Callable[[str], None]
+NOTHING_TO_DO = "Nothing is stale or missing."
 
 
 class Runner(Protocol):
@@ -175,9 +176,12 @@ class Work:
         except (PromptError, StackError) as error:
             self._notify(str(error))
             return
-        self._job, self.done, self.total = job, 0, 0
         if isinstance(job, PropagateJob):
             self.unfinished = None
+            if job.is_empty:
+                self.ended.emit(NOTHING_TO_DO)
+                return
+        self._job, self.done, self.total = job, 0, 0
         self.changed.emit()
         self._runner.start(job, self._on_update, self._on_done, self._on_error)
 
