@@ -19,11 +19,11 @@ from typing import Any
 from napari_sam2.document.document import Document
 from napari_sam2.engine.engine import KeptSnapshot
 from napari_sam2.io.atomic import remove_parts
-from napari_sam2.io.folder_parts import has_other_names, put_aside
+from napari_sam2.io.folder_parts import has_other_names, is_there, put_aside
 from napari_sam2.io.image_files import keep_images
 from napari_sam2.io.mask_log import Changes, FrameDone, LogContent, MaskLog
 from napari_sam2.io.saved_session import RunRecord, SavedSession, StackRecord
-from napari_sam2.io.session_document import read_document, write_document
+from napari_sam2.io.session_document import SESSION_FILE, read_document, write_document
 from napari_sam2.io.session_files import (
     FolderRead,
     locked,
@@ -231,7 +231,7 @@ def _mended(folder: Path, read: FolderRead) -> tuple[SavedSession, tuple[Path, L
     else:
         made = log
         os.truncate(log, content.whole_bytes)  # a record that was not finished would hide what comes behind it
-    if damaged or made.name != read.named_log:
+    if damaged or made.name != read.named_log or not is_there(folder / SESSION_FILE):
         write_document(folder, saved, made.name)
     if log is not None and made != log:
         aside.append((log.name, put_aside(log).name))

@@ -238,6 +238,8 @@ def _keep_previous(folder: Path) -> set[str]:
     if losses.files:
         put_aside(path)
         return set()
+    if is_there(previous) and not previous.is_file():
+        put_aside(previous)
     part = part_beside(previous)
     try:
         os.link(path, part)

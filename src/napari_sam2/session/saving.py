@@ -13,7 +13,7 @@ from typing import Any
 from napari_sam2.document.document import Document
 from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.updates import FrameUpdate
-from napari_sam2.io.autosave import Autosaver
+from napari_sam2.io.autosave import Autosaver, FolderLost
 from napari_sam2.io.autosave_queue import AutosaveQueue
 from napari_sam2.io.label_files import check_label_path
 from napari_sam2.io.mask_log import FrameDone
@@ -78,8 +78,13 @@ class Saving:
         else:
             saved, images = self._saved_session(), self._images
             queue.do(lambda saver: saver.save(images.put_into(saved)))
-            if wait:
-                self.flush()
+            try:
+                if wait:
+                    self.flush()
+            except FolderLost:
+                if folder is None:
+                    raise
+                self._save_in_new(place, wait)  # it is said once more that the session shall be there
         self._saved = True
         return place
 
@@ -193,6 +198,7 @@ class Saving:
         if not discard:
             self.flush()
             queue.close()
+            self._saved = True
         self.queue = None
         queue.discard()
 
