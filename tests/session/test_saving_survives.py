@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import threading
@@ -222,3 +223,49 @@ def test_a_folder_may_have_any_name(tmp_path, name):
         assert set(again.document.prompts) == {(2, 2)}
         again.save()
     assert painted(tmp_path / name) == {2}
+
+
+def test_a_folder_stays_the_same_wherever_the_process_goes_and_however_it_is_called(session, tmp_path, monkeypatch):
+    (tmp_path / "way").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name in ("work.sam2", "./way/../work.sam2", tmp_path / "way" / "work.sam2"):
+        session.save(name)
+    session.save("other.sam2")
+    monkeypatch.chdir("/")
+    paint(session, 2)
+    session.close()
+    assert painted(tmp_path / "other.sam2") == {2}
+
+
+def test_two_sessions_do_not_write_in_one_folder_though_the_lock_was_removed(session):
+    (session.folder / ".lock").unlink()
+    with Session.open(session.folder, predictor=DiscPredictor()) as second:
+        paint(session, 2)
+        with pytest.raises(StackError, match="Another session has taken"):
+            session.flush()
+        paint(second, 3)
+        second.flush()
+        assert painted(second.folder) == {3}
+
+
+@pytest.mark.parametrize("name", ["session.json", "masks-000002.log", "prompts/object2_frame2_*.tif"])
+def test_what_may_not_be_read_is_no_damage(session, tmp_path, name):
+    folder = session.folder
+    paint(session, 2)
+    session.save()
+    session.close()
+    next(folder.glob(name)).chmod(0)
+    for one in (folder, tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        one.chmod(0o777)
+    (folder / ".lock").chmod(0o666)
+    before = sorted(folder.rglob("*"))
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(StackError, match=r"cannot be read .*Nothing was changed"):
+            Session.open(folder, predictor=DiscPredictor())
+    finally:
+        os.seteuid(user)
+        tmp_path.parent.parent.chmod(0o700)
+    assert sorted(folder.rglob("*")) == before

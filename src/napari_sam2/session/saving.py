@@ -70,10 +70,10 @@ class Saving:
             If the folder cannot be written to, or there is none yet.
         """
         queue = self.queue
-        place = self.folder if folder is None else Path(folder).expanduser()
+        place = self.folder if folder is None else Path(folder).expanduser().absolute()
         if place is None:
             raise StackError("The session was not saved before; say where, for example session.save('movie.sam2').")
-        if queue is None or place != self.folder or (queue.needs_all and folder is not None):
+        if queue is None or not _is_same(place, self.folder) or (queue.needs_all and folder is not None):
             self._save_in_new(place, wait)
         else:
             saved, images = self._saved_session(), self._images
@@ -233,3 +233,8 @@ class Saving:
     def _as_they_are(self, changes: Sequence[MaskChange]) -> list[tuple[MaskKey, StoredMask | None]]:
         """Return each key that changed once, with the mask that it has now, or None."""
         return [(key, self._state.masks.get(key)) for key in dict.fromkeys(change.key for change in changes)]
+
+
+def _is_same(one: Path, other: Path | None) -> bool:
+    """Return whether two paths lead to one folder, by whatever way."""
+    return other is not None and (one == other or (one.exists() and other.exists() and one.samefile(other)))
