@@ -49,17 +49,23 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     feature_cache: options.FeatureCache = None,
     overwrite: options.ReplaceLabels = False,
     resume: options.ResumeTracking = False,
+    again: options.TrackAgain = False,
 ) -> int:
     """Follow the objects that PROMPTS point at through STACK and write their masks as labels.
 
     Ctrl-C stops after the frame in work and keeps what is done; the same command with --resume goes on from there and
     ends with the same labels. With --session FOLDER as well, prompts and masks stay in that session. A session alone
-    (--session without PROMPTS) is tracked as it is; every finished frame is kept, and the same command goes on.
+    (--session without PROMPTS) is tracked where masks are stale or missing; every finished frame is kept, and the same
+    command goes on.
     """
     if session is not None and prompts is None:
         _check_session_options(context)
         chosen_device = None if _is_default(context, "device") else device
-        return track_session(SessionTracking(session, out, stack, direction, start, stop, chosen_device, overwrite))
+        return track_session(
+            SessionTracking(session, out, stack, direction, start, stop, chosen_device, overwrite, again)
+        )
+    if again:
+        raise typer.BadParameter("--again is for a session alone: --session without --prompts.")
     labels = out if out is not None or session is None else labels_beside(session)
     if stack is None or prompts is None or labels is None:
         raise typer.BadParameter("give STACK, --prompts and --out, or --session with a session folder.")
@@ -73,7 +79,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     job = MovieJob(
         stack=movie.movie.stack,
         settings=SessionSettings.model_validate(settings),
-        prompts=read_prompts(prompts),
+        prompts=read_prompts(prompts, movie.movie),
         out=labels,
         frames=checked_range(len(movie), start, stop),
         direction=direction or "forward",

@@ -44,10 +44,10 @@ def can_be_kept(stack: Stack) -> bool:
     return size <= MOST_BYTES and (in_memory or (stack.path is not None and is_kept(stack.path)))
 
 
-def leads_to(path: str, axes: str | None, record: StackRecord) -> bool:
+def leads_to(path: str, axes: str | None, record: StackRecord, scene: int | str | None = None) -> bool:
     """Return whether opening a path gives the images that a record is of."""
     try:
-        return StackRecord.of(open_stack(path, axes)) == record
+        return StackRecord.of(open_stack(path, axes, scene)) == record
     except StackError:
         return False
 
@@ -107,4 +107,4 @@ def _write(path: Path, stack: Stack) -> None:
     whole = (slice(None),)
     steps: list[Any] = [whole if axis in "YXS" else range(n) for axis, n in zip(stack.axes, stack.shape, strict=True)]
     for index in product(*steps):
-        array[index] = np.asarray(stack.data[index])
+        array[index] = stack.read(index)

@@ -45,7 +45,8 @@ class Results:
 
     def labels(self, frame: int) -> Array:
         """Return the labels of a frame, (H, W); hidden objects are among them."""
-        return self.masks.labels(frame, overlaps=self.overlaps, locked=self.document.locked)
+        here = dict.fromkeys((*self.document.objects, *self.masks.objects_on(frame)))
+        return self.masks.labels(frame, here, self.overlaps, self.document.locked)
 
     def frames(self) -> Iterator[Array]:
         """Yield the labels of every frame in order, made one at a time."""

@@ -155,8 +155,8 @@ def prompts_fingerprint(prompts: Sequence[Prompt]) -> str:
     digest = hashlib.sha256()
     for prompt in prompts:
         digest.update(repr((prompt.frame, prompt.object_id, prompt.points_yx, prompt.labels, prompt.box_yx)).encode())
-        if prompt.mask is not None:
-            digest.update(np.packbits(prompt.mask).tobytes())
+        if prompt.drawn is not None:
+            digest.update(np.packbits(prompt.drawn.mask).tobytes())
     return digest.hexdigest()[:16]
 
 

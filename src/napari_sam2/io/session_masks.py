@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.document.prompt_parts import BoolArray
+from napari_sam2.document.prompt_parts import BoolArray, Mask
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.folder_parts import OutOfReach, content_of, is_own_folder, is_there, put_aside, was_put_aside
@@ -30,18 +30,17 @@ PROMPT_FOLDER = "prompts"
 _IN_FOLDER = re.compile(rf"{PROMPT_FOLDER}/(?:\w+_frame\d+_(?P<digest>[0-9a-f]{{12}})|[^/\\\0]+)\.tiff?")
 
 
-def write_prompt_mask(folder: Path, prompt: Prompt, mask: BoolArray) -> str:
+def write_prompt_mask(folder: Path, prompt: Prompt, mask: Mask) -> str:
     """Return the name, within the session folder, of the file that holds a prompt's mask, written if it is new."""
     return _write(folder, f"object{prompt.object_id}_frame{prompt.frame}", prompt.object_id, mask)
 
 
 def write_proposal_mask(folder: Path, number: int, proposal: Proposal) -> str:
     """Return the name, within the session folder, of the file that holds a proposal's mask, written if it is new."""
-    return _write(folder, f"proposal{number}_frame{proposal.frame}", number, proposal.mask.mask)
+    return _write(folder, f"proposal{number}_frame{proposal.frame}", number, proposal.mask)
 
 
-def _write(folder: Path, stem: str, value: int, mask: BoolArray) -> str:
-    mask = np.ascontiguousarray(mask, dtype=bool)
+def _write(folder: Path, stem: str, value: int, mask: Mask) -> str:
     name = f"{PROMPT_FOLDER}/{stem}_{_fingerprint(mask)}.tif"
     path = folder / name
     if path.is_file() and not path.is_symlink():
@@ -51,11 +50,17 @@ def _write(folder: Path, stem: str, value: int, mask: BoolArray) -> str:
     path.parent.mkdir(exist_ok=True)
     if is_there(path):
         put_aside(path)
-    write_atomically(path, label_tiff(mask, value))
+    write_atomically(path, label_tiff(mask.mask, value))
     return name
 
 
-def _fingerprint(mask: BoolArray) -> str:
+def _fingerprint(mask: Mask) -> str:
+    about = repr((mask.size, mask.y0, mask.x0, mask.shape))
+    return hashlib.sha256(about.encode() + np.packbits(mask.inside).tobytes()).hexdigest()[:12]
+
+
+def _fingerprint_of_frame(mask: BoolArray) -> str:
+    """Return the fingerprint by which version 0.1 named a mask (H, W)."""
     return hashlib.sha256(repr(mask.shape).encode() + np.packbits(mask).tobytes()).hexdigest()[:12]
 
 
@@ -92,7 +97,7 @@ def read_mask(folder: Path, value: int, name: str) -> BoolArray:
     except Exception as error:
         what = str(error) or type(error).__name__
         raise PromptError(f"the mask {path.name} cannot be read ({what:.200}).") from error
-    if found["digest"] not in (None, _fingerprint(mask)):
+    if found["digest"] not in (None, _fingerprint(Mask(mask)), _fingerprint_of_frame(mask)):
         raise PromptError(f"the mask {path.name} is damaged: it holds other pixels than were written.")
     return mask
 

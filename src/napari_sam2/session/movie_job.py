@@ -76,7 +76,7 @@ class MovieJob:
     @property
     def request(self) -> PropagateRequest:
         """What the session is asked for."""
-        return PropagateRequest(self.direction, self.frames)
+        return PropagateRequest(self.direction, self.frames, only_stale=False)
 
     def started(self, predictor: Predictor = None) -> Session:
         """Return a new session with the prompts; nothing is written yet.
@@ -170,8 +170,8 @@ def write_results(session: Session, out: Path) -> tuple[ObjectSummary, ...]:
 
 def _check(movie: MovieJob) -> None:
     """Say no where something is there already, or is not there, that the run would replace or continue."""
+    check_label_path(movie.out)
     out, folder = movie.out, movie.folder
-    check_label_path(out)
     check_not_raw(out, movie.stack, is_replaced=True)
     check_not_raw(folder, movie.stack, is_replaced=movie.session is None)
     if movie.resume and movie.overwrite:

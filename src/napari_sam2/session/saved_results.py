@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from napari_sam2.document.prompt import check_prompts
 from napari_sam2.io.results import Results
 from napari_sam2.io.saved_session import SavedSession
@@ -56,10 +54,8 @@ def saved_settings(saved: SavedSession, name: str) -> SessionSettings:
     """
     try:
         return SessionSettings.model_validate(dict(saved.settings))
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in fault["loc"])
-        raise StackError(f"{name}: the setting {field} cannot be used: {fault['msg']} ({fault['input']!r}).") from error
+    except StackError as error:
+        raise StackError(f"{name}: {error}") from error
 
 
 def fitted(saved: SavedSession, movie: Movie | ModelMovie) -> tuple[SavedSession, list[MaskKey]]:
@@ -74,8 +70,8 @@ def fitted(saved: SavedSession, movie: Movie | ModelMovie) -> tuple[SavedSession
         try:
             check_prompts([prompt], (frames, height, width))
         except PromptError as error:
-            drawn = prompt.mask
-            is_emptied = drawn is not None and drawn.shape == (height, width) and not drawn.any() and key[1] < frames
+            drawn = prompt.drawn
+            is_emptied = drawn is not None and drawn.size == (height, width) and drawn.is_empty and key[1] < frames
             if not is_emptied:
                 notes.append(f"{error} The prompt is left out.")
                 document = document.with_prompts({key: None})

@@ -47,10 +47,10 @@ class Session:
     edits
         See `Edits`: `add_points`, `add_box`, `add_polygon`, `add_mask`, `add_labels`, `set_prompts`, `edit_mask`,
         `edit_masks`, `new_object`, `rename_object`, `set_visible`, `set_locked`, `remove_object`, `merge_objects`,
-        `swap_objects`, `undo`, `redo`.
+        `swap_objects`, `change_settings`, `undo`, `redo`.
     work
         See `SessionWork`: `preview`, `propagate`, `resume`, `preview_job`, `propagate_job`, `resume_job`, `run`,
-        `accept`, `cancel`, `change_settings`.
+        `accept`, `cancel`, `anything_to_do`.
     saving
         See `Saving`: `save`, `flush`, `export_labels`, `label_exporter`.
     labels, status
@@ -100,12 +100,13 @@ class Session:
         self.rename_object, self.set_visible, self.set_locked = edits.rename_object, edits.set_visible, edits.set_locked
         self.remove_object, self.undo, self.redo = edits.remove_object, edits.undo, edits.redo
         self.merge_objects, self.swap_objects = edits.merge_objects, edits.swap_objects
+        self.change_settings = edits.change_settings
 
         self.work = work = SessionWork(state, saving, self._loader)
         self.preview, self.propagate, self.resume = work.preview, work.propagate, work.resume
         self.preview_job, self.propagate_job, self.resume_job = work.preview_job, work.propagate_job, work.resume_job
         self.run, self.accept, self.cancel = work.run, work.accept, work.cancel
-        self.change_settings = work.change_settings
+        self.anything_to_do = work.anything_to_do
 
     @classmethod
     def open(  # noqa: PLR0913 - one keyword per thing that a script may want to say
@@ -118,6 +119,7 @@ class Session:
         settings: SessionSettings | None = None,
         predictor: Predictor = None,
         images: object = None,
+        scene: int | str | None = None,
     ) -> Session:
         """Return a session on a stack, or the one that a session folder holds.
 
@@ -136,11 +138,14 @@ class Session:
             A video predictor, or a function that makes one, instead of loading the model.
         images
             Path, array or `Stack` for a session folder whose images are not where they were.
+        scene
+            Which image series of a file that holds several: number or name, or the place inside a zarr store.
 
         Raises
         ------
         StackError
-            If the stack or the folder cannot be read, or an axis is left open.
+            If the stack or the folder cannot be read, an axis is left open, or several series are there and none is
+            chosen.
         """
         chosen = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
         if isinstance(source, str | Path) and is_session_folder(source):
@@ -148,7 +153,7 @@ class Session:
         wanted = (settings or SessionSettings()).model_copy(update=chosen)
         if isinstance(source, Stack):
             return cls(source, wanted, predictor)
-        stack = open_stack(source, axes)
+        stack = open_stack(source, axes, scene)
         return cls(stack, wanted, predictor, images=SessionImages(stack, axes, is_sure=True))
 
     @classmethod
@@ -176,6 +181,7 @@ class Session:
             session.saving.go_on(saver, lost)
         try:
             session.change_settings(**wanted.model_dump())
+            session._history.clear()
         except BaseException:
             session.close()
             raise
@@ -223,7 +229,7 @@ class Session:
     @property
     def needs_preview(self) -> bool:
         """Whether some prompt's mask is not shown yet."""
-        return bool(self._state.waited_for)
+        return self._state.is_waiting
 
     @property
     def can_undo(self) -> bool:

@@ -217,10 +217,10 @@ def default_folder() -> Path:
 def _kept_limit(file: Path) -> int:
     """Return the limit that the folder's file says, the default where there is none that can be read."""
     try:
-        return max(0, int(json.loads(file.read_text(encoding="utf-8"))["limit_bytes"]))
+        return max(0, int(json.loads(file.read_bytes())["limit_bytes"]))
     except (FileNotFoundError, NotADirectoryError):
         return DEFAULT_LIMIT
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ArithmeticError, ValueError, LookupError, TypeError, RecursionError) as error:
         _log.warning("%s cannot be read (%s: %s); the default limit holds.", file, type(error).__name__, error)
         return DEFAULT_LIMIT
 
