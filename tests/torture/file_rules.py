@@ -54,11 +54,7 @@ class FileRules(WalkedSession):
         self.crash.arm(calls)
 
     @precondition(lambda self: self.session.folder is not None)
-    @rule(
-        pick=st.integers(0, 7),
-        where=st.integers(0, 999),
-        kind=st.sampled_from(("cut", "zero", "flip", "garbage", "gone")),
-    )
+    @rule(pick=st.integers(0, 7), where=st.integers(0, 999), kind=st.sampled_from(("cut", "zero", "flip", "garbage", "gone")))
     def damage(self, pick: int, where: int, kind: str) -> None:
         """One file is damaged: the rest is there; then the whole folder comes back."""
         before = self._picture()
