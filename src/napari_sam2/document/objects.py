@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from napari_sam2.document.prompt import LARGEST_ID
+from napari_sam2.document.prompt import LARGEST_ID, whole
 from sam2_core.errors import PromptError
 
 
@@ -35,6 +35,7 @@ class ObjectInfo:
     parent: int | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "object_id", whole(self.object_id, "an object id"))
         if not 1 <= self.object_id <= LARGEST_ID:
             raise PromptError(f"object id {self.object_id} cannot be a label; use 1 to {LARGEST_ID}.")
         if self.parent == self.object_id:

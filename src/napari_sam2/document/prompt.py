@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import overload
+from operator import index
+from typing import SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -71,6 +72,8 @@ class Prompt:
     parts: tuple[PromptPart, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "object_id", whole(self.object_id, "an object id"))
+        object.__setattr__(self, "frame", whole(self.frame, "a frame"))
         if not 1 <= self.object_id <= LARGEST_ID:
             raise PromptError(f"{self.place}: object id {self.object_id} cannot be a label; use 1 or more.")
         parts: list[PromptPart] = []
@@ -127,6 +130,20 @@ class Prompt:
         same, known = ([part for part in one.parts if not isinstance(part, Clicks)] for one in (self, old))
         clicks = (self.points_yx[:count], self.labels[:count])
         return same == known and count < len(self.points_yx) and clicks == (old.points_yx, old.labels)
+
+
+def whole(value: SupportsIndex, what: str) -> int:
+    """Return a whole number of whatever type, numpy's among them, as an int.
+
+    Raises
+    ------
+    PromptError
+        If it is no whole number.
+    """
+    try:
+        return index(value)
+    except TypeError:
+        raise PromptError(f"{value!r} cannot be {what}; give a whole number.") from None
 
 
 def gathered(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:

@@ -1,7 +1,8 @@
 """What a change of prompts does to masks: what lies behind turns stale, what nothing speaks for any more goes.
 
 Behind a prompt are the masks of its object that were tracked past it: on later frames those of a forward leg, on
-earlier ones those of a backward leg. They stay visible until they are computed again.
+earlier ones those of a backward leg. They stay visible until they are computed again. What a prompt that is gone left
+on its own frame goes with it; that a person painted an object away stays.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def follow(diff: DocumentDiff, document: Document, masks: MaskStore) -> list[Mas
         changes += masks.remove_object(object_id)
     for object_id in sorted({object_id for object_id, _ in diff.keys} - set(diff.removed_objects)):
         if not document.prompts_of(object_id):
-            changes += masks.remove_object(object_id)
+            frames = masks.frames(object_id)
+            changes += [masks.remove((object_id, frame)) for frame in frames if not _is_painted_away(frames[frame])]
             continue
         for key in (key for key in diff.keys if key[0] == object_id):
             changes += behind(key, masks)
@@ -54,8 +56,14 @@ def behind(key: PromptKey, masks: MaskStore) -> tuple[MaskChange, ...]:
 
 
 def _on_the_frame(key: PromptKey, prompt: Prompt | None, masks: MaskStore) -> list[MaskChange]:
-    """Return the changes made to the mask of a prompt itself: it is as drawn, or stale until it is computed again."""
+    """Return the changes made to the mask of a prompt itself: as drawn, stale until it is made again, or gone."""
     mask = masks.get(key)
     if prompt is not None and prompt.drawn is not None and is_drawn(prompt):
         return [masks.put(key, StoredMask.of_drawn(prompt.drawn, MaskStatus.prompted))]
-    return [MaskChange(key, None, None) if mask is None else masks.put(key, mask.with_status(MaskStatus.stale))]
+    if mask is None or (prompt is None and mask.leg == "prompt"):
+        return [masks.remove(key)]
+    return [masks.put(key, mask.with_status(MaskStatus.stale))]
+
+
+def _is_painted_away(mask: StoredMask) -> bool:
+    return mask.is_empty and mask.status is MaskStatus.edited

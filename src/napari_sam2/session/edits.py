@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from napari_sam2.document.document import Document, DocumentDiff, PromptKey, difference, mask_of_polygon
 from napari_sam2.document.objects import ObjectInfo
-from napari_sam2.document.prompt import Prompt, check_prompts
+from napari_sam2.document.prompt import Prompt, check_prompts, whole
 from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.masks.stale import follow
 from napari_sam2.masks.stored_masks import MaskChange, StoredMask
@@ -167,7 +167,8 @@ class Edits:
             See `edit_mask`.
         """
         self._check_unlocked(masks)
-        painted = {object_id: Mask(mask) for object_id, mask in masks.items()}
+        frame = whole(frame, "a frame")
+        painted = {whole(object_id, "an object id"): Mask(mask) for object_id, mask in masks.items()}
         pixel = np.ones((1, 1), dtype=bool)  # stands for what was painted, which may be nothing
         stand_ins = {one: Mask.in_box(mask.size, 0, 0, pixel) for one, mask in painted.items()}
         check_prompts([Prompt(one, frame, mask=mask) for one, mask in stand_ins.items()], self._shape)
@@ -201,6 +202,7 @@ class Edits:
 
     def merge_objects(self, into: int, other: int) -> None:
         """Make one object a part of another: prompts and masks are joined frame by frame."""
+        into, other = whole(into, "an object id"), whole(other, "an object id")
         self._check_unlocked([into, other])
         document, masks = self._document.merged(into, other), self._state.masks
         self._commit(
@@ -212,6 +214,7 @@ class Edits:
 
         Their masks on that frame become mask prompts, so that a later run does not confuse them again.
         """
+        a, b, from_frame = whole(a, "an object id"), whole(b, "an object id"), whole(from_frame, "a frame")
         self._check_unlocked([a, b])
         document, masks = self._document.swapped(a, b, from_frame), self._state.masks
         pinned: dict[PromptKey, Prompt] = {}
