@@ -7,6 +7,8 @@ on its own frame goes with it; that a person painted an object away stays.
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from napari_sam2.document.document import Document, DocumentDiff, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.masks.mask_store import MaskStore
@@ -20,15 +22,17 @@ def is_drawn(prompt: Prompt) -> bool:
 
 def follow(diff: DocumentDiff, document: Document, masks: MaskStore) -> list[MaskChange]:
     """Return the changes made to masks so that they go with a new document; `diff` is to the one before."""
-    changes: list[MaskChange] = []
+    changes, gone = list[MaskChange](), set(diff.removed_objects)
     for object_id in diff.removed_objects:
         changes += masks.remove_object(object_id)
-    for object_id in sorted({object_id for object_id, _ in diff.keys} - set(diff.removed_objects)):
+    for object_id, keys in groupby(diff.keys, key=lambda key: key[0]):
+        if object_id in gone:
+            continue
         if not document.prompts_of(object_id):
             frames = masks.frames(object_id)
             changes += [masks.remove((object_id, frame)) for frame in frames if not _is_painted_away(frames[frame])]
             continue
-        for key in (key for key in diff.keys if key[0] == object_id):
+        for key in keys:
             changes += behind(key, masks)
             changes += _on_the_frame(key, document.prompts.get(key), masks)
     return changes
