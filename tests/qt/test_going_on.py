@@ -245,7 +245,7 @@ def test_opening_a_folder_asks_before_work_is_lost(desk: Any, tmp_path: Path, mo
     desk.click(1, 20, 20)
     before = desk.session
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
-    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.No)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Cancel)
     desk.press(desk.panel.saving.open)
     assert desk.session is before
 

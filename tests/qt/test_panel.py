@@ -310,11 +310,11 @@ def test_another_image_asks_before_work_is_lost(desk: Any, monkeypatch: pytest.M
     desk.click(1, 20, 20)
     desk.viewer.add_image(np.zeros((3, 9, 9), np.uint8), name="other", contrast_limits=(0, 1))
     before, layers = desk.session, desk.panel.image.layers
-    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.No)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Cancel)
     layers.setCurrentIndex(1)
     assert desk.session is before
     assert layers.currentText() == "movie"
-    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Discard)
     layers.setCurrentIndex(1)
     desk.until(lambda: desk.session is not None and desk.session is not before)
     assert desk.session.frame_count == 3

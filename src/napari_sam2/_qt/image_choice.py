@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Layer
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QMessageBox
 from superqt.utils import signals_blocked
 
 from napari_sam2._qt.holds import hold
@@ -59,7 +58,7 @@ class ImageChooser(QObject):
         )
         for event in self._list_events:
             event.connect(self._on_layers)
-        self._on_layers()
+        slots.call(self._on_bench)
 
     def images(self) -> list[Image]:
         """Return the image layers, in the order of the list."""
@@ -75,7 +74,7 @@ class ImageChooser(QObject):
         layer = self.layer()
         if layer is None or layer is self._bench.image:
             return
-        if not self.may_leave():
+        if not self._bench.may_leave():
             self._list_layers()
             return
         self._show_axes(layer)
@@ -198,15 +197,6 @@ class ImageChooser(QObject):
         letters = axes or axes_of(layer)
         count = layer.data.shape[letters.index("C")] if "C" in letters and not layer.multiscale else 0
         self._section.show_axes(letters, _READINGS.get(layer.ndim, ()), min(count, 8), seen)
-
-    def may_leave(self) -> bool:
-        """Return whether the session may be closed; asks where work would be lost."""
-        session = self._bench.session
-        if session is None or not session.is_dirty or not session.document.prompts:
-            return True
-        question = "The work on this image is not saved. Leave it?"
-        answer = QMessageBox.question(self._section, "Another image", question)
-        return answer == QMessageBox.StandardButton.Yes
 
 
 def _limits_for(session: Session, channels: tuple[int, ...]) -> tuple[tuple[float, float], ...] | None:

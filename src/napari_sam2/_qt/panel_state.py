@@ -39,7 +39,7 @@ class PanelState(QObject):
     def __init__(
         self, viewer: napari.viewer.Viewer, bench: Workbench, chooser: ImageChooser, parts: PanelParts, slots: Slots
     ) -> None:
-        super().__init__(bench)
+        super().__init__(parts.hint)
         self._viewer = viewer
         self._bench = bench
         self._chooser = chooser
@@ -55,7 +55,7 @@ class PanelState(QObject):
         self._connect(slots)
         viewer.dims.events.current_step.connect(self._on_frame)
         viewer.layers.selection.events.active.connect(self.refresh_soon)
-        self.refresh()
+        self._on_bench()
 
     def _connect(self, slots: Slots) -> None:
         slots.connect(self._timer.timeout, self.refresh)
@@ -134,10 +134,12 @@ class PanelState(QObject):
         for part in (parts.objects.new, parts.prompts.clear, parts.saving.save, *parts.prompts.tools.values()):
             part.setEnabled(is_open)
         prompted = session is not None and bool(session.document.prompts)
-        parts.prompts.undo.setEnabled(session is not None and session.can_undo)
-        parts.prompts.redo.setEnabled(session is not None and session.can_redo)
-        parts.propagate.go.setEnabled(prompted and self._running != "propagate")
-        parts.propagate.resume.setVisible(self._can_resume)
+        parts.prompts.show_history(
+            session.undo_text if session is not None and session.can_undo else None,
+            session.redo_text if session is not None and session.can_redo else None,
+        )
+        parts.propagate.show_startable(prompted and self._running != "propagate")
+        parts.propagate.show_resumable(self._can_resume)
         parts.prompts.keys.setEnabled(not self._bench.is_opening)
         parts.objects.doubtful.setEnabled(self.situation().tracked > 0)
         parts.model_section.looks.show_text("" if session is None else _for_panel(session.view_sentence))

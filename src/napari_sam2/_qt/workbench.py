@@ -1,8 +1,9 @@
 """What the main panel works with: one image, its session, the binding to the viewer's layers, and the runner.
 
-Order: `prepare` imports in a worker what is heavy; `open_image` settles the axes on the main thread, opens the session
-in a worker and binds it to layers when it is there; `close` undoes that and waits for the frame in work. Errors that a
-person can act on are told by `failed`. Nothing is drawn here, and nothing is decided about masks or runs.
+`Workbench.of` a viewer is there as long as its window, whether a panel shows it or none. Order: `prepare` imports in a
+worker what is heavy; `open_image` settles the axes on the main thread, opens the session in a worker and binds it to
+layers when it is there; `close` undoes that and waits for the frame in work. Errors that a person can act on are told
+by `failed`, and to napari. Nothing is drawn here, and nothing is decided about masks or runs.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari.utils import notifications
 from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QMainWindow
 
-from napari_sam2._qt.background import USER_ERRORS, BackgroundWork, Result
+from napari_sam2._qt.background import USER_ERRORS, BackgroundWork, Result, list_in_napari
+from napari_sam2._qt.closing import ClosingGuard, may_leave
 from napari_sam2._qt.holds import hold
 from napari_sam2._qt.opening import (
     ImageChoice,
@@ -44,7 +48,8 @@ class Workbench(QObject):
 
     Signals: `changed()` when a session is opened, being opened or closed; `edited()` after prompts, objects, history or
     settings changed, `masks_changed(ids)` after masks did; `progressed(RunProgress)` and `idle()` from runs;
-    `downloading(name, kB, kB in all)`; `failed(Exception)`; `said(str)` what a person should know.
+    `downloading(name, kB, kB in all)`; `failed(Exception)`; `said(str)` what a person should know; `ended()` by
+    `close`.
     """
 
     changed = Signal()
@@ -55,11 +60,13 @@ class Workbench(QObject):
     downloading = Signal(str, int, int)
     failed = Signal(object)
     said = Signal(str)
+    ended = Signal()
 
-    def __init__(self, viewer: napari.viewer.Viewer, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, viewer: napari.viewer.Viewer, window: QMainWindow) -> None:
+        super().__init__(window)
         self._viewer = viewer
-        self._work = BackgroundWork()
+        self._guard = ClosingGuard(window, self.may_leave, self._is_lost, self.close)
+        self._work = BackgroundWork(self._list)
         self._ticket = 0
         self._is_opening = False
         self._arriving: Session | None = None
@@ -73,6 +80,13 @@ class Workbench(QObject):
         self._poll = QTimer(self)
         self._poll.setInterval(_POLL_MS)
         self._poll.timeout.connect(self._poll_layers)
+        self.failed.connect(_tell_napari)
+
+    @classmethod
+    def of(cls, viewer: napari.viewer.Viewer) -> Workbench:
+        """Return the workbench of a viewer, made at the first call."""
+        window = viewer.window.file_menu.parentWidget()
+        return window.findChild(cls) or cls(viewer, window)
 
     @property
     def is_opening(self) -> bool:
@@ -86,16 +100,34 @@ class Workbench(QObject):
 
     def prepare(self) -> None:
         """Import in a worker what opening needs, then say so by `changed`."""
-        self._work.start(import_rooms, self._prepared, self.failed.emit)
+        if not self.is_ready:
+            self._work.start(import_rooms, self._prepared, self.failed.emit)
 
     def run(
         self,
         function: Callable[[], Result],
         then: Callable[[Result], object],
         failed: Callable[[Exception], object] | None = None,
+        name: str = "",
     ) -> None:
-        """Run a function in a worker and hand over its result here."""
-        self._work.start(function, then, failed or self.failed.emit)
+        """Run a function in a worker and hand over its result here; napari asks about one with a name on closing."""
+        self._work.start(function, then, failed or self.failed.emit, name)
+
+    def may_leave(self) -> bool:
+        """Return whether the session may be closed; asks where work would be lost."""
+        return may_leave(self.session, self._window)
+
+    @property
+    def _window(self) -> QMainWindow:
+        """The viewer's window; none is kept, so that it goes when it is closed."""
+        window = self.parent()
+        if not isinstance(window, QMainWindow):
+            raise RuntimeError("the viewer was closed")
+        return window
+
+    def _list(self, name: str, stop: Callable[[], object]) -> Callable[[], object]:
+        """Have napari name what is in work when it asks about closing."""
+        return list_in_napari(self._window, name, stop)
 
     def open_image(self, choice: ImageChoice) -> None:
         """Open a new session on an image layer whose axes fit; the one that is open is closed."""
@@ -129,8 +161,9 @@ class Workbench(QObject):
     def export(self, path: Path) -> None:
         """Write the labels as they are now."""
         if self.session is not None:
-            self._work.start(
-                self.session.label_exporter(path), lambda _: self.said.emit(f"Labels are in {path}."), self.failed.emit
+            told = f"Labels are in {path}."
+            self.run(
+                self.session.label_exporter(path), lambda _: self.said.emit(told), name=f"Writing labels to {path.name}"
             )
 
     def preview(self) -> None:
@@ -154,12 +187,20 @@ class Workbench(QObject):
             self.changed.emit()
 
     def close(self) -> None:
-        """End everything because the viewer or the panel closes; layers are left to the viewer."""
+        """End everything because the viewer closes; layers are left to the viewer, and it has no workbench any more."""
+        if self.parent() is None:
+            return
+        self.setParent(None)
+        self._guard.let_go()
         self._work.close()
         session, binding, runner = self._given_up()
         if binding is not None:
             binding.unbind()
         self._let_go(session, runner)
+        self.ended.emit()
+
+    def _is_lost(self) -> bool:
+        return self.session is not None and self.session.is_dirty and bool(self.session.document.prompts)
 
     def _given_up(self) -> tuple[Session | None, SessionBinding | None, QtRunner | None]:
         """Return what is open or arriving, which is ours no longer."""
@@ -221,7 +262,7 @@ class Workbench(QObject):
     def _bind(self, session: Session, image: Image) -> None:
         from napari_sam2.viewer import bind
 
-        self.runner = QtRunner(session, self)
+        self.runner = QtRunner(session, self, self._list)
         self.runner.progressed.connect(self.progressed)
         self.runner.stopped.connect(self.idle)
         self.runner.failed.connect(self.failed)
@@ -278,3 +319,11 @@ class Workbench(QObject):
         if self.binding is not None:
             with hold("poll layers"):
                 self.binding.poll()
+
+
+def _tell_napari(error: Exception) -> None:
+    """Show an error as napari shows its own: with its traceback where it does not say by itself what to do."""
+    if isinstance(error, USER_ERRORS):
+        notifications.show_error(str(error) or type(error).__name__)
+    else:
+        notifications.notification_manager.receive_error(type(error), error, error.__traceback__)

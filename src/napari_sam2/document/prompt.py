@@ -1,20 +1,20 @@
 """What a person pointed at: points, a box or a mask for one object on one frame, checked against the movie.
 
 Prompts are values and speak (y, x) in pixels of the image. `gathered` joins what was given in pieces, `check_prompts`
-says what does not fit the movie, `typical_diameter` how large the objects are. Files are read in `io`; the model's
-(x, y) is made in `give_prompt`.
+brings them to the movie or says what does not fit, `typical_diameter` says how large the objects are. Files are read in
+`io`; the model's (x, y) is made in `give_prompt`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from operator import index
-from typing import SupportsIndex, overload
+from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_sam2.document.plain_values import numbers, whole_number
 from napari_sam2.document.prompt_parts import BoolArray, Box, BoxYX, Clicks, Mask, PointYX, PromptPart
 from sam2_core.errors import PromptError
 
@@ -72,8 +72,7 @@ class Prompt:
     parts: tuple[PromptPart, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "object_id", whole(self.object_id, "an object id"))
-        object.__setattr__(self, "frame", whole(self.frame, "a frame"))
+        self._take_plain_values()
         if not 1 <= self.object_id <= LARGEST_ID:
             raise PromptError(f"{self.place}: object id {self.object_id} cannot be a label; use 1 or more.")
         parts: list[PromptPart] = []
@@ -97,6 +96,17 @@ class Prompt:
 
     def __hash__(self) -> int:
         return hash((self.object_id, self.frame, self.parts))
+
+    def _take_plain_values(self) -> None:
+        plain: dict[str, object] = {
+            "object_id": whole_number(self.object_id, "object id"),
+            "frame": whole_number(self.frame, "frame"),
+            "points_yx": tuple(numbers(point, "the point") for point in self.points_yx),
+            "labels": tuple(whole_number(label, "label") for label in self.labels),
+            "box_yx": None if self.box_yx is None else numbers(self.box_yx, "the box"),
+        }
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     @property
     def place(self) -> str:
@@ -132,20 +142,6 @@ class Prompt:
         return same == known and count < len(self.points_yx) and clicks == (old.points_yx, old.labels)
 
 
-def whole(value: SupportsIndex, what: str) -> int:
-    """Return a whole number of whatever type, numpy's among them, as an int.
-
-    Raises
-    ------
-    PromptError
-        If it is no whole number.
-    """
-    try:
-        return index(value)
-    except TypeError:
-        raise PromptError(f"{value!r} cannot be {what}; give a whole number.") from None
-
-
 def gathered(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
     """Return the prompts with all points of one object on one frame in one prompt, in order of frame and object.
 
@@ -161,25 +157,20 @@ def gathered(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
     return tuple(joined[key] for key in sorted(joined))
 
 
-def check_prompts(prompts: Sequence[Prompt], shape: Sequence[int]) -> None:
-    """Return nothing if every prompt lies inside a movie of `shape` (frames, height, width, ...).
+def check_prompts(prompts: Sequence[Prompt], shape: Sequence[int]) -> tuple[Prompt, ...]:
+    """Return the prompts, in their order, as they lie in a movie of `shape` (frames, height, width, ...).
+
+    Clicks and boxes in the outer half of the outermost pixels are brought to them (`pixel_yx`).
 
     Raises
     ------
     PromptError
         If there is no prompt, or one names a frame or a place that the movie does not have.
     """
-    frames, height, width = shape[:3]
     if not prompts:
         raise PromptError("There are no prompts; give at least one point, box or mask.")
-    for prompt in prompts:
-        if not 0 <= prompt.frame < frames:
-            raise PromptError(f"{prompt.place}: there is no such frame; the stack has frames 0 to {frames - 1}.")
-        for part in prompt.parts:
-            try:
-                part.check(height, width)
-            except PromptError as error:
-                raise PromptError(f"{prompt.place}: {error}") from error
+    frames, height, width = shape[:3]
+    return tuple(_within(prompt, frames, (height, width)) for prompt in prompts)
 
 
 def typical_diameter(prompts: Iterable[Prompt]) -> float | None:
@@ -193,6 +184,16 @@ def typical_diameter(prompts: Iterable[Prompt]) -> float | None:
             first[prompt.object_id] = prompt
     known = [sizes[-1] for prompt in first.values() if (sizes := _diameters(prompt))]
     return float(np.median(known)) if known else None
+
+
+def _within(prompt: Prompt, frames: int, frame_hw: tuple[int, int]) -> Prompt:
+    """Return a prompt as it lies in a movie of so many frames; raise `PromptError` if it does not."""
+    if not 0 <= prompt.frame < frames:
+        raise PromptError(f"{prompt.place}: there is no such frame; the stack has frames 0 to {frames - 1}.")
+    try:
+        return prompt.saying([part.within(*frame_hw) for part in prompt.parts])
+    except PromptError as error:
+        raise PromptError(f"{prompt.place}: {error}") from error
 
 
 def _diameters(prompt: Prompt) -> list[float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.shared_map import SharedMap
 from sam2_core.errors import PromptError
@@ -67,7 +68,7 @@ class PromptMap(Mapping[PromptKey, Prompt]):
         """
         touched: dict[int, dict[int, Prompt]] = {}
         for key, prompt in changes.items():
-            object_id, frame = map(int, key)  # numpy's numbers too
+            object_id, frame = whole_number(key[0], "object id"), whole_number(key[1], "frame")
             frames = touched.setdefault(object_id, dict(self.of_object(object_id)))
             if prompt is None:
                 frames.pop(frame, None)
