@@ -408,3 +408,25 @@ def test_a_prompt_that_was_measured_is_not_given_again_until_it_changes():
     assert given() == [1]
     assert session.labels(0)[10, 10] == 1
     session.close()
+
+
+def test_clicks_outside_the_object_alone_answer_the_mask_that_is_there_after_reopening_too(tmp_path):
+    with opened() as session:
+        session.add_points(1, 0, [(20, 20)])
+        list(session.propagate())
+        tracked, folder = session.masks.mask(1, 4), session.save(tmp_path / "a.sam2")
+
+    def said_on_frame_4(again):
+        list(again.preview())
+        return [call[0] for call in predictor.calls if call[0] in ("mask", "points") and call[1] == 4]
+
+    predictor = DiscPredictor()
+    with Session.open(folder, images=np.zeros((FRAMES, *SIZE), np.uint8), predictor=predictor) as again:
+        again.add_points(1, 4, [(24, 24)], [0])
+        assert said_on_frame_4(again) == ["mask", "points"], "the click counts, and does not come alone"
+        assert np.count_nonzero(again.masks.mask(1, 4)) < np.count_nonzero(tracked)
+    predictor = DiscPredictor()
+    with Session.open(folder, images=np.zeros((FRAMES, *SIZE), np.uint8), predictor=predictor) as again:
+        assert said_on_frame_4(again) == []
+        list(again.propagate(only_stale=False))
+        assert said_on_frame_4(again) == ["mask"], "what it left is there already"
