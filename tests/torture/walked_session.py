@@ -146,14 +146,14 @@ class WalkedSession(RuleBasedStateMachine):
         """Open what a process that died meanwhile left, if the moment has come."""
         if self.crash.fired:
             meanwhile, self.meanwhile, self.crash.fired = self.meanwhile, [], False
-            self._opens_as(meanwhile)
+            self._opens_as(self.crash.copy, meanwhile)
 
-    def _opens_as(self, pictures: list[Picture]) -> None:
-        (self.crash.copy / ".lock").unlink(missing_ok=True)
-        session = self._opened(self.crash.copy)
+    def _opens_as(self, folder: Path, pictures: list[Picture]) -> None:
+        (folder / ".lock").unlink(missing_ok=True)
+        session = self._opened(folder)
         found, notes = Picture.of(session), session.notes
         session.close()
-        shutil.rmtree(self.crash.copy)
+        shutil.rmtree(folder)
         assert not notes, f"after a kill: {notes}"
         said = between(pictures, found)
         assert not said, f"after a kill: {said}"
