@@ -50,10 +50,13 @@ def work_in_words(session: Session) -> str:
 
 
 def asked_folder(session: Session | None, parent: QWidget) -> Path | None:
-    """Return in which folder a person wants a session saved; None if it was given up."""
+    """Return in which folder a person wants a session saved, `.sam2` added where that is missing; None if given up."""
     name = "session" if session is None else Path(session.stack.name).stem
     chosen, _ = QFileDialog.getSaveFileName(parent, "Save the session as a folder", f"{name}.sam2", "")
-    return Path(chosen) if chosen else None
+    if not chosen:
+        return None
+    path = Path(chosen)
+    return path if path.suffix == ".sam2" else path.with_name(f"{path.name}.sam2")
 
 
 class ClosingGuard(QObject):
