@@ -44,7 +44,7 @@ def can_be_kept(stack: Stack) -> bool:
 def leads_to(path: str, axes: str | None, record: StackRecord) -> bool:
     """Return whether opening a path gives the images that a record is of."""
     try:
-        return StackRecord.of(open_stack(path, axes)) == record
+        return record.is_of(open_stack(path, axes))
     except StackError:
         return False
 

@@ -77,7 +77,9 @@ class SessionImages:
 
 
 def open_images(saved: SavedSession, images: object, folder: Path) -> Stack:
-    """Return the images of a saved session, or those that are given, checked to be the ones that it was made on.
+    """Return the images of a saved session, or those that are given, which are checked to be what it was made on.
+
+    Its own are checked for shape and type; `changed_images` tells whether they changed.
 
     Raises
     ------
@@ -92,6 +94,16 @@ def open_images(saved: SavedSession, images: object, folder: Path) -> Stack:
             f"Session.open({str(folder)!r}, images=array)."
         )
     stack = source if isinstance(source, Stack) else open_stack(source, saved.axes)
-    if saved.stack is not None:
+    if saved.stack is not None and (images is not None or not saved.stack.fits(stack)):
         saved.stack.check(stack)
     return stack
+
+
+def changed_images(saved: SavedSession, stack: Stack) -> tuple[str, ...]:
+    """Return a sentence that warns where the images of a session are not as they were; none where they are."""
+    if saved.stack is None or saved.stack.is_of(stack):
+        return ()
+    return (
+        f"The images in {saved.source} are not those that the session was made on: pixels changed since. Its masks are "
+        "shown as they were; put the right file in its place, or find the masks again from scratch.",
+    )

@@ -17,7 +17,7 @@ from napari_sam2.engine.model_loading import OnDownload
 from napari_sam2.io.autosave import Autosaver
 from napari_sam2.io.autosave_queue import AutosaveQueue
 from napari_sam2.io.session_files import is_session_folder
-from napari_sam2.io.session_images import SessionImages, open_images
+from napari_sam2.io.session_images import SessionImages, changed_images, open_images
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.session.edits import Edits
 from napari_sam2.session.saving import Saving
@@ -161,7 +161,7 @@ class Session:
         except BaseException:
             saver.close()
             raise
-        session.notes = saved.notes
+        session.notes = saved.notes if images is not None else (*saved.notes, *changed_images(saved, stack))
         session._state.take_masks(saved.masks)
         session.work.go_on_from(saved)
         session.saving.go_on(saver)

@@ -5,6 +5,8 @@ A method without arguments is what a key in `keys.KEYS` does; panels call them t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from napari.components import Dims
 from napari.layers import Image
@@ -18,7 +20,7 @@ from napari_sam2.viewer.running import Notify, Work
 
 
 class Slider:
-    """The slider of the tracked axis of an image; set `grid` where the axes mean something else from now on."""
+    """The sliders of an image, first of all that of the tracked axis; set `grid` where the axes mean something else."""
 
     def __init__(self, dims: Dims, image: Image, grid: Grid) -> None:
         self.grid = grid
@@ -34,13 +36,27 @@ class Slider:
         frame = int(np.rint(self._image.world_to_data(self._dims.point)[axis]))
         return min(max(frame, 0), self.grid.frame_count - 1)
 
+    @property
+    def held(self) -> dict[str, int]:
+        """Where the sliders of the axes stand at which the session is held, within the image, by letter."""
+        here, axes, shape = self._image.world_to_data(self._dims.point), self.grid.axes, self.grid.shape
+        places = {letter: axes.index(letter) for letter in self.grid.held}
+        return {letter: min(max(int(np.rint(here[at])), 0), shape[at] - 1) for letter, at in places.items()}
+
     def show(self, frame: int) -> None:
         """Move the slider to a frame; nothing happens with a single image."""
-        axis, point = self.grid.frame_axis, self._dims.point
-        if axis is not None:
-            here = self._image.world_to_data(point)
-            here[axis] = frame
-            self._dims.set_point(len(point) - self._image.ndim + axis, float(self._image.data_to_world(here)[axis]))
+        if self.grid.tracked is not None:
+            self.show_at({self.grid.tracked: frame})
+
+    def show_at(self, places: Mapping[str, int]) -> None:
+        """Move sliders to an index each, by letter."""
+        point, ndim = self._dims.point, self._image.ndim
+        here = self._image.world_to_data(point)
+        for letter, index in places.items():
+            here[self.grid.axes.index(letter)] = index
+        world = self._image.data_to_world(here)
+        for axis in (self.grid.axes.index(letter) for letter in places):
+            self._dims.set_point(len(point) - ndim + axis, float(world[axis]))
 
 
 class Actions:

@@ -85,7 +85,8 @@ class InlineRunner:
 class Work:
     """What runs now and what runs next of a session's jobs; `notify` is told of what failed.
 
-    `changed` is emitted when a job starts, goes on or ends; `ended` with a sentence when one has ended.
+    `changed` is emitted when a job starts, goes on or ends; `ended` with a sentence when one has ended. `is_cut_short`
+    says whether the last propagation stopped before its end, for a person or for an edit.
     """
 
     changed = Signal()
@@ -99,6 +100,7 @@ class Work:
         self._notify = notify
         self._job: Job | None = None
         self._stopped = False
+        self.is_cut_short = False
         self._wants_preview = False
         self._wanted: PropagateRequest | None = None
         self._closed = False
@@ -177,11 +179,13 @@ class Work:
             return
         self.changed.emit()
         if propagated:
+            self.is_cut_short = stopped and self.done < self.total
             text = "Stopped after {} of {} frames; they are kept." if stopped else "Propagated over {} of {} frames."
             self.ended.emit(text.format(self.done, self.total))
         self._next()
 
     def _on_error(self, error: Exception) -> None:
+        self.is_cut_short = self.is_cut_short or self.is_propagating
         self._job = None
         self._wants_preview = False
         self._wanted = None
