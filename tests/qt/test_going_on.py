@@ -72,7 +72,8 @@ def test_a_run_that_was_interrupted_before_it_was_saved_is_resumed_after_opening
     assert np.all(desk.session.status(1)[1:] == TRACKED)
 
 
-def test_a_run_that_a_click_stopped_is_gone_on_with_by_propagate(desk: Any) -> None:
+@pytest.mark.parametrize("button", ["go", "resume"])
+def test_a_run_that_a_click_stopped_is_gone_on_with(desk: Any, button: str) -> None:
     desk.open_movie()
     desk.click(1, 20, 20)
     desk.gate = threading.Semaphore(2)
@@ -82,8 +83,8 @@ def test_a_run_that_a_click_stopped_is_gone_on_with_by_propagate(desk: Any) -> N
     desk.binding.prompts.points.add([0, 10, 40])
     desk.gate.release(1000)
     desk.idle()
-    assert desk.panel.hint.text() == "The run stopped before its end: Propagate goes on with what is missing."
-    desk.press(desk.panel.propagate.go)
+    assert "The run was interrupted: resume it" in desk.panel.hint.text()
+    desk.press({"go": desk.panel.propagate.go, "resume": desk.panel.propagate.resume}[button])
     desk.idle()
     assert all(np.all(desk.session.status(one)[1:] == TRACKED) for one in (1, 2))
     assert "Step through" in desk.panel.hint.text()

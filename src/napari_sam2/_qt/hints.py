@@ -25,8 +25,6 @@ class Situation:
         "frame" or "slice": what one step along the tracked axis is called.
     can_resume
         Whether a run was interrupted that can go on.
-    is_cut_short
-        Whether the last run stopped before its end, and cannot be resumed because prompts were changed since.
     works_at, shown_at
         Where the session works and where the viewer is, for example "Z = 3" and "Z = 5"; "" where that is the same.
     sought
@@ -44,7 +42,6 @@ class Situation:
     is_saved: bool = False
     axis: str = "frame"
     can_resume: bool = False
-    is_cut_short: bool = False
     works_at: str = ""
     shown_at: str = ""
     sought: str = ""
@@ -83,8 +80,6 @@ def _going_on(now: Situation) -> str:
     """Return what to do where masks are there and nothing runs."""
     if now.can_resume:
         return "The run was interrupted: resume it, or correct masks first."
-    if now.is_cut_short:
-        return "The run stopped before its end: Propagate goes on with what is missing."
     if now.stale:
         return f"{now.stale} mask{'' if now.stale == 1 else 's'} behind a correction: propagate again."
     if now.tracked == 0:

@@ -34,8 +34,9 @@ from napari_sam2._qt.model_catalogue import (
     list_models,
     register_model,
 )
-from napari_sam2._qt.parts import IconButton, InfoLine, Kind, apply_theme, row_of
+from napari_sam2._qt.parts import IconButton, row_of
 from napari_sam2._qt.slots import Slots
+from napari_sam2._qt.texts import InfoLine, Kind, apply_theme
 from sam2_core.checkpoints.registry import BUNDLED_NAME
 from sam2_core.config import config_names
 

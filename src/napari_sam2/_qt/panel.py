@@ -14,14 +14,15 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_sam2._qt.image_choice import ImageChooser
+from napari_sam2._qt.manners import Manners
 from napari_sam2._qt.model_actions import ModelActions
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.panel_actions import PanelActions
 from napari_sam2._qt.panel_state import PanelState
-from napari_sam2._qt.parts import apply_theme
 from napari_sam2._qt.preferences import PLUGIN
 from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
+from napari_sam2._qt.texts import apply_theme
 from napari_sam2._qt.theme import Palette
 from napari_sam2._qt.workbench import Workbench
 
@@ -65,6 +66,7 @@ class SegmentAndTrackPanel(QWidget):
         self.image, self.model_section, self.objects = parts.image, parts.model_section, parts.objects
         self.prompts, self.propagate, self.saving = parts.prompts, parts.propagate, parts.saving
         self._lay_out()
+        self._manners = Manners(self)
         self.chooser = ImageChooser(napari_viewer, parts.image, self.bench, self.slots)
         self.verbs = PanelActions(napari_viewer, self.bench, parts, self.slots)
         self._models = ModelActions(napari_viewer, parts.model_section, self.bench, self.slots)
@@ -81,6 +83,7 @@ class SegmentAndTrackPanel(QWidget):
         connect(self.state.run_shown, self._show_run)
         connect(self.bench.failed, self.show_error, 1)
         connect(self.bench.said, self.show_message, 1)
+        connect(self.bench.changed, self._manners.teach)
         connect(self.bench.ended, self.let_go)
         self.viewer.events.theme.connect(self._take_theme)
 
@@ -90,8 +93,8 @@ class SegmentAndTrackPanel(QWidget):
         column.setContentsMargins(2, 0, 2, 0)
         column.setSpacing(2)
         for section in self.sections():
-            column.addWidget(section)
-        column.addStretch(1)
+            column.addWidget(section, 1 if section is self.objects else 0)
+        column.addStretch(0)
         self.area = QScrollArea()
         self.area.setWidgetResizable(True)
         self.area.setFrameShape(QFrame.Shape.NoFrame)
@@ -160,6 +163,7 @@ class SegmentAndTrackPanel(QWidget):
         self.slots.close()
         self.viewer.events.theme.disconnect(self._take_theme)
         self._models.close()
+        self.verbs.close()
         self.state.close()
         self.chooser.close()
         self.model.set_session(None)  # whoever holds the panel still does not hold images and a model

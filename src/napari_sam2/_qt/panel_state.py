@@ -113,7 +113,6 @@ class PanelState(QObject):
             is_saved=session.folder is not None,
             axis="slice" if session.settings.track_axis == "Z" else "frame",
             can_resume=self._can_resume,
-            is_cut_short=bench.binding is not None and bench.binding.work.is_cut_short,
             works_at=works_at,
             shown_at=shown_at,
             sought=sought,
@@ -140,10 +139,12 @@ class PanelState(QObject):
         for part in (parts.objects.new, parts.prompts.clear, parts.saving.save, *parts.prompts.tools.values()):
             part.setEnabled(is_open)
         prompted = session is not None and bool(session.document.prompts)
-        parts.prompts.undo.setEnabled(session is not None and session.can_undo)
-        parts.prompts.redo.setEnabled(session is not None and session.can_redo)
-        parts.propagate.go.setEnabled(prompted and self._running != "propagate")
-        parts.propagate.resume.setVisible(self._can_resume)
+        parts.prompts.show_history(
+            session.undo_text if session is not None and session.can_undo else None,
+            session.redo_text if session is not None and session.can_redo else None,
+        )
+        parts.propagate.show_startable(prompted and self._running != "propagate")
+        parts.propagate.show_resumable(self._can_resume)
         parts.prompts.keys.setEnabled(not self._bench.is_opening)
         parts.objects.doubtful.setEnabled(self.situation().tracked > 0)
         parts.model_section.looks.show_text("" if session is None else _for_panel(session.view_sentence))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_sam2._qt.background import USER_ERRORS
+from sam2_core.errors import StackError
 
 if TYPE_CHECKING:
     from napari_sam2.session.session import Session
@@ -15,13 +17,14 @@ if TYPE_CHECKING:
 
 def may_leave(session: Session | None, parent: QWidget) -> bool:
     """Return whether a session may be closed; unsaved work is named, and can be saved first."""
-    if session is None or not session.is_dirty or not session.document.prompts:
+    if session is None or not session.document.prompts or not _is_unsaved(session):
         return True
     buttons = QMessageBox.StandardButton
+    why = f"\n\n{session.unsaved}" if session.unsaved else ""
     answer = QMessageBox.question(
         parent,
         "Save the work?",
-        f"The work on {session.stack.name} is not saved: {work_in_words(session)}.\n\nSave it as a session?",
+        f"The work on {session.stack.name} is not saved: {work_in_words(session)}.{why}\n\nSave it as a session?",
         buttons.Save | buttons.Discard | buttons.Cancel,
         buttons.Save,
     )
@@ -40,10 +43,13 @@ def work_in_words(session: Session) -> str:
 
 
 def asked_folder(session: Session | None, parent: QWidget) -> Path | None:
-    """Return in which folder a person wants a session saved; None if it was given up."""
+    """Return in which folder a person wants a session saved, `.sam2` added where that is missing; None if given up."""
     name = "session" if session is None else Path(session.stack.name).stem + _held_in_name(session)
     chosen, _ = QFileDialog.getSaveFileName(parent, "Save the session as a folder", f"{name}.sam2", "")
-    return Path(chosen) if chosen else None
+    if not chosen:
+        return None
+    path = Path(chosen)
+    return path if path.suffix == ".sam2" else path.with_name(f"{path.name}.sam2")
 
 
 def asked_images(folder: Path, parent: QWidget) -> Path | None:
@@ -59,9 +65,16 @@ def _whole_store(path: Path) -> Path:
     return stores[-1] if stores else path
 
 
+def _is_unsaved(session: Session) -> bool:
+    """Return whether something would be lost, after what waits was written."""
+    with contextlib.suppress(StackError):  # `is_dirty` says so too, and `unsaved` why
+        session.saving.flush()
+    return session.is_dirty
+
+
 def _save(session: Session, parent: QWidget) -> bool:
-    """Return whether the work is saved now, where it was or where a person says."""
-    folder = asked_folder(session, parent) if session.folder is None else session.folder
+    """Return whether the work is saved now, where a person says: there is no folder yet, or nothing can go there."""
+    folder = asked_folder(session, parent)
     if folder is None:
         return False
     try:

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QLabel, QProgressBar, QSpinBox, QWidget
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from napari_sam2._qt.held_axes import HeldAxes
 from napari_sam2._qt.model_catalogue import ModelRow
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.objects_section import ObjectsSection
-from napari_sam2._qt.parts import Combo, IconButton, InfoLine, Section, TextLabel, ToolButton, form, row_of
+from napari_sam2._qt.parts import Combo, IconButton, Section, ToolButton, form, row_of
+from napari_sam2._qt.propagate_section import PropagateSection
 from napari_sam2._qt.setting_fields import ChoiceField, PixelsField, TickField
-from napari_sam2.engine.jobs import PropagateRequest
+from napari_sam2._qt.texts import InfoLine, PathLabel, TextLabel
 from napari_sam2.session.settings import SessionSettings
 
 TOOLS = (
@@ -185,10 +186,19 @@ class PromptsSection(Section):
         self.clear = IconButton("Clear", "delete", "Remove the object's prompts on the frame that is shown")
         self.keys = IconButton("", "help", "Show the keys")
         self.keys.setFixedWidth(28)
+        self.each_new = QCheckBox("Each click is a new object")
+        self.each_new.setToolTip("Every click inside, box or outline begins an object of its own, without M")
         self.body.addLayout(row_of(*self.tools.values()))
+        self.body.addWidget(self.each_new)
         edits = row_of(self.undo, self.redo, self.clear)
         edits.addWidget(self.keys, 0)
         self.body.addLayout(edits)
+
+    def show_history(self, undo: str | None, redo: str | None) -> None:
+        """Offer what can be undone and redone, by the words for it; None where there is nothing."""
+        for button, done, tip in ((self.undo, undo, "Take back"), (self.redo, redo, "Do again")):
+            button.setEnabled(done is not None)
+            button.setToolTip(f"{tip}: {done}" if done else f"{tip} the last edit")
 
     def show_tool(self, name: str) -> None:
         """Show which tool is in hand; none where the name is not one."""
@@ -196,76 +206,6 @@ class PromptsSection(Section):
         for known, button in self.tools.items():
             button.setChecked(known == name)
         self.group.setExclusive(True)
-
-
-class PropagateSection(Section):
-    """Carry the masks along the axis: where to, for whom, and how far."""
-
-    def __init__(self) -> None:
-        super().__init__("Propagate")
-        ways = [("Both", "both"), ("Forward", "forward"), ("Backward", "backward")]
-        whom = [("All", "all"), ("Selected", "selected"), ("Stale", "stale")]
-        reach = [("Whole", "all"), ("To prompt", "next"), ("Range", "range")]
-        self.direction = Combo(ways, "Where to, from the prompts: both ways, forward or backward")
-        self.objects = Combo(whom, "For whom: all objects, those selected in the table, or where masks are stale")
-        self.reach = Combo(reach, "How far: over the whole stack, up to the next prompt, or over a range")
-        self.first, self.last = QSpinBox(), QSpinBox()
-        self.go = IconButton("Propagate", "long_right_arrow", "Find the objects on the other frames (Shift+G)")
-        self.stop = IconButton("Stop", "playback-stop", "Stop after the frame in work (H)")
-        self.resume = IconButton("Resume the run", "step_right", "Go on where the last run stopped")
-        self.resume.setVisible(False)
-        self.progress = QProgressBar()
-        self._range, self._running = QWidget(), QWidget()
-        self._range.setLayout(row_of(QLabel("From"), self.first, QLabel("to"), self.last, stretch=False))
-        self._range.setVisible(False)
-        running = row_of(self.progress)
-        running.addWidget(self.stop)
-        self._running.setLayout(running)
-        self.body.addLayout(row_of(self.direction, self.objects))
-        self.body.addLayout(row_of(self.reach, self.go))
-        self.body.addWidget(self.resume)
-        self.body.addWidget(self._range)
-        self.body.addWidget(self._running)
-        self.show_idle()
-        self.reach.currentIndexChanged.connect(self._show_range)
-
-    def choice(self, selected: tuple[int, ...]) -> PropagateRequest:
-        """Return what was chosen, with the objects that are selected where it is for those."""
-        reach, whom = self.reach.currentData(), self.objects.currentData()
-        return PropagateRequest(
-            self.direction.currentData(),
-            frames=range(self.first.value(), self.last.value() + 1) if reach == "range" else None,
-            object_ids=selected if whom == "selected" else None,
-            only_stale=whom == "stale",
-            until_next_prompt=reach == "next",
-        )
-
-    def show_frames(self, count: int) -> None:
-        """Let the range be chosen inside the movie."""
-        for box in (self.first, self.last):
-            box.setRange(0, max(count - 1, 0))
-        self.last.setValue(max(count - 1, 0))
-
-    def prepare(self) -> None:
-        """Have what a run shows styled beforehand, when nobody waits for it."""
-        for part in (self._running, self.progress, self.stop, self.resume):
-            part.ensurePolished()
-
-    def show_running(self, done: int, total: int, text: str) -> None:
-        """Show how far a run is; a moving bar where `total` is 0."""
-        self.progress.setUpdatesEnabled(False)  # setValue would paint at once: 12 ms instead of none
-        self.progress.setRange(0, total)
-        self.progress.setValue(done)
-        self.progress.setFormat(text)
-        self.progress.setUpdatesEnabled(True)
-        self._running.setVisible(True)
-
-    def show_idle(self) -> None:
-        """Show that nothing runs: neither bar nor Stop."""
-        self._running.setVisible(False)
-
-    def _show_range(self) -> None:
-        self._range.setVisible(self.reach.currentData() == "range")
 
 
 class SaveSection(Section):
@@ -276,7 +216,7 @@ class SaveSection(Section):
         self.save = IconButton("Save", "copy_to_clipboard", "Save prompts, masks and settings as a session folder")
         self.open = IconButton("Open …", "new_image", "Open a session folder")
         self.export = IconButton("Export …", "pop_out", "Write the labels as a TIFF, one value per object")
-        self.place = TextLabel()
+        self.place = PathLabel()
         self.body.addLayout(row_of(self.save, self.open, self.export))
         self.body.addWidget(self.place)
 

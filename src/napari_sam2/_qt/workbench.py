@@ -273,7 +273,15 @@ class Workbench(QObject):
             runner.close()
             runner.deleteLater()
         if session is not None:
+            self._close(session)
+
+    def _close(self, session: Session) -> None:
+        """Close a session about which a person was asked where it could not be saved."""
+        try:
             session.close()
+        except USER_ERRORS as error:
+            self.failed.emit(error)
+            session.close(discard=True)
 
     def _open(
         self,

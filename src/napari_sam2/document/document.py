@@ -139,7 +139,7 @@ class Document:
         self._check_pair(into, other)
         prompts = self.prompts_of(into)
         for frame, prompt in self._map.of_object(other).items():
-            moved = replace(prompt, object_id=into)
+            moved = prompt.owned_by(into)
             prompts[frame] = prompts[frame].joined(moved) if frame in prompts else moved
         kept = self.objects[into]
         about = replace(kept, name=kept.name or self.objects[other].name, parent=self._merged_parent(into, other))
@@ -159,7 +159,7 @@ class Document:
         for object_id, other in ((a, b), (b, a)):
             for frame, prompt in self._map.of_object(object_id).items():
                 owner = other if frame >= from_frame else object_id
-                exchanged[owner][frame] = replace(prompt, object_id=owner)
+                exchanged[owner][frame] = prompt.owned_by(owner)
         return self._with(exchanged, self._swapped_children({a: b, b: a}, from_frame), {a: b, b: a}, from_frame)
 
     def next_object_id(self) -> int:

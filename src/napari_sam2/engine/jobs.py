@@ -34,7 +34,7 @@ class PropagateRequest:
     object_ids
         For whom; all that have prompts where None. Locked ones are left out either way.
     only_stale
-        Only what is stale or was never reached.
+        Only what is stale or was never reached; all of it again from scratch where False.
     until_next_prompt
         Each object stops before the first prompted frame that it comes to behind the first of `frames`.
     """
@@ -42,7 +42,7 @@ class PropagateRequest:
     direction: Direction = "both"
     frames: range | None = None
     object_ids: tuple[int, ...] | None = None
-    only_stale: bool = False
+    only_stale: bool = True
     until_next_prompt: bool = False
 
 
@@ -117,6 +117,11 @@ class PropagateJob:
     unshown: frozenset[PromptKey] = frozenset()
     diameter_px: float | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do: nothing is stale or missing, or all of it is locked."""
+        return not self.spans and not self.unshown
+
 
 Job = PreviewJob | PropagateJob
 
@@ -145,10 +150,10 @@ def checked_range(frame_count: int, start: int | None, stop: int | None) -> rang
     StackError
         If the range is empty or leaves the movie.
     """
-    chosen = range(0 if start is None else start, frame_count if stop is None else stop)
-    if len(chosen) == 0 or chosen.start < 0 or chosen.stop > frame_count:
+    first, behind = 0 if start is None else start, frame_count if stop is None else stop
+    if not 0 <= first < behind <= frame_count:
         raise StackError(
-            f"Frames {chosen.start} to {chosen.stop} (the last one not included) cannot be tracked; the stack has "
-            f"{frame_count} frames, so --start may be 0 to {frame_count - 1} and --stop up to {frame_count}."
+            f"Frames {first} to {behind} (the last one not included) cannot be tracked; the stack has {frame_count} "
+            f"frames, so --start may be 0 to {frame_count - 1} and --stop up to {frame_count}."
         )
-    return chosen
+    return range(first, behind)

@@ -94,7 +94,7 @@ class PromptedState:
         refines_nothing = said is None and self._bases.get(key) is None
         said_now = prompt
         if known is not None and refines_nothing:
-            said_now = Prompt(object_id, frame, mask=known.placed(self._size))
+            said_now = Prompt(object_id, frame, mask=known.drawn(self._size))
         memory, is_new = self.state.memory_of(object_id), object_id not in self.state.obj_ids
         answer = give_prompt(self.predictor, self.state.select([object_id]), said_now, said)
         self._given[key] = prompt

@@ -22,6 +22,55 @@ from sam2_core.errors import StackError
 
 MOST_READ = 2**28
 """Bytes that are read of a stack to tell it from others."""
+_DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "U16": "uint16",
+    "U32": "uint32",
+    "U64": "uint64",
+    "BOOL": "bool",
+}
+"""What safetensors calls the types that torch has."""
+_SIZES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2}
+_SIZES |= {"int8": 1, "uint8": 1, "uint16": 2, "uint32": 4, "uint64": 8, "bool": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """A tensor as bytes, for who has no torch; `dtype` is called as torch does."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self.dtype not in _SIZES or any(side < 0 for side in self.shape):
+            raise ValueError(f"a tensor of type {self.dtype!r} and shape {self.shape} cannot be")
+
+    @classmethod
+    def of_safetensors(cls, dtype: str, shape: Iterable[int], data: bytes | bytearray) -> StoredTensor:
+        """Return what safetensors read."""
+        return cls(_DTYPES.get(dtype, dtype), tuple(shape), bytes(data))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that a tensor of its type and shape takes."""
+        return math.prod(self.shape) * _SIZES[self.dtype]
+
+    def tensor(self) -> Any:
+        """Return it as a torch tensor on the CPU."""
+        import torch
+
+        if not self.data:
+            return torch.empty(self.shape, dtype=getattr(torch, self.dtype))
+        return torch.frombuffer(bytearray(self.data), dtype=getattr(torch, self.dtype)).reshape(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +79,13 @@ class SavedSnapshot:
 
     Attributes
     ----------
-    data
-        The tensors, in the safetensors format; torch is needed only when they are asked for.
+    stored
+        The tensors by name, as bytes; torch is needed only when they are asked for.
     meta
         All the rest, as JSON can hold it.
     """
 
-    data: bytes = field(repr=False)
+    stored: Mapping[str, StoredTensor] = field(repr=False)
     meta: Mapping[str, Any]
     leg: str
     frame: int
@@ -44,9 +93,7 @@ class SavedSnapshot:
     @property
     def tensors(self) -> dict[str, Any]:
         """Name -> torch tensor on the CPU, as it was written."""
-        from safetensors.torch import load
-
-        return dict(load(self.data))
+        return {name: stored.tensor() for name, stored in self.stored.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +136,19 @@ class StackRecord:
 
     @classmethod
     def of(cls, stack: Stack) -> StackRecord:
-        """Return the record of a stack; up to `MOST_READ` bytes of it are read."""
+        """Return the record of a stack; up to `MOST_READ` bytes of it are read.
+
+        Raises
+        ------
+        StackError
+            If they cannot be read.
+        """
         digest, dtype = hashlib.sha256(), stack.dtype.newbyteorder("=")
         for plane in _outer_planes(stack):
             digest.update(np.ascontiguousarray(plane, dtype=dtype).tobytes())
         content = hashlib.sha256()
         for place in _spread_places(stack):
-            content.update(np.ascontiguousarray(stack.data[place], dtype=dtype).tobytes())
+            content.update(np.ascontiguousarray(stack.read(place), dtype=dtype).tobytes())
         shape = tuple(int(size) for size in stack.shape)
         return cls(shape, str(dtype), digest.hexdigest()[:16], content.hexdigest()[:16])
 
@@ -143,6 +196,8 @@ class SavedSession:
         Path of the stack, None if it was an array in memory.
     axes
         One letter per dimension of the stack, None if they were not given.
+    scene
+        Number or name of the image in its file, None if it was not given.
     run
         The interrupted run. An Autosaver that has one in work of its own goes by that.
     snapshot
@@ -163,13 +218,14 @@ class SavedSession:
     snapshot: KeptSnapshot | None = None
     stack: StackRecord | None = None
     notes: tuple[str, ...] = ()
+    scene: int | str | None = None
 
 
 def _outer_planes(stack: Stack) -> tuple[np.ndarray[Any, Any], ...]:
     """Return the first and the last plane of a stack."""
     first = tuple(slice(None) if axis in "YXS" else 0 for axis in stack.axes)
     last = tuple(slice(None) if axis in "YXS" else size - 1 for axis, size in zip(stack.axes, stack.shape, strict=True))
-    return np.asarray(stack.data[first]), np.asarray(stack.data[last])
+    return stack.read(first), stack.read(last)
 
 
 def _spread_places(stack: Stack) -> list[tuple[slice | int, ...]]:

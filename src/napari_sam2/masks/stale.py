@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from napari_sam2.document.document import Document, DocumentDiff, PromptKey
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
 
 
 def is_drawn(prompt: Prompt) -> bool:
     """Return whether a prompt is a mask and nothing else: then that is the object's mask on the frame."""
-    return [type(part) for part in prompt.parts] == [Mask]
+    return prompt.parts == (prompt.drawn,)
 
 
 def follow(diff: DocumentDiff, document: Document, masks: MaskStore) -> list[MaskChange]:
@@ -57,6 +56,6 @@ def behind(key: PromptKey, masks: MaskStore) -> tuple[MaskChange, ...]:
 def _on_the_frame(key: PromptKey, prompt: Prompt | None, masks: MaskStore) -> list[MaskChange]:
     """Return the changes made to the mask of a prompt itself: it is as drawn, or stale until it is computed again."""
     mask = masks.get(key)
-    if prompt is not None and is_drawn(prompt) and prompt.mask is not None:
-        return [masks.put(key, StoredMask.of_mask(prompt.mask, MaskStatus.prompted))]
+    if prompt is not None and prompt.drawn is not None and is_drawn(prompt):
+        return [masks.put(key, StoredMask.of_drawn(prompt.drawn, MaskStatus.prompted))]
     return [MaskChange(key, None, None) if mask is None else masks.put(key, mask.with_status(MaskStatus.stale))]
