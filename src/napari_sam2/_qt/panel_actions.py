@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_sam2._qt.closing import asked_folder
 from napari_sam2._qt.keys_window import KeysWindow
+from napari_sam2._qt.questions import asked_folder
 from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.tools import take_tool, tool_in_hand

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_sam2._qt.hints import Situation, next_step
+from napari_sam2._qt.hints import Situation, next_step, offered
 from napari_sam2._qt.image_choice import ImageChooser
 from napari_sam2._qt.runner import RunProgress
 from napari_sam2._qt.sections import PanelParts
@@ -96,10 +96,12 @@ class PanelState(QObject):
     def situation(self) -> Situation:
         """Return where the work stands."""
         session, bench = self._bench.session, self._bench
-        making = self._chooser.is_making_sample
+        making, sought = self._chooser.is_making_sample, "" if bench.sought is None else bench.sought.name
         if session is None:
             has_image = bool(self._chooser.images()) or making
-            return Situation(has_image=has_image, is_opening=has_image and (bench.is_opening or making))
+            opening = has_image and (bench.is_opening or making)
+            return Situation(has_image=has_image, is_opening=opening, sought=sought)
+        works_at, shown_at = self._chooser.places()
         codes = [row.codes for row in self._objects.rows()]
         every = np.concatenate(codes) if codes else np.zeros(0, np.uint8)
         return Situation(
@@ -111,6 +113,9 @@ class PanelState(QObject):
             is_saved=session.folder is not None,
             axis="slice" if session.settings.track_axis == "Z" else "frame",
             can_resume=self._can_resume,
+            works_at=works_at,
+            shown_at=shown_at,
+            sought=sought,
             saved_as="" if (folder := self._chooser.offered_folder()) is None else folder.name,
         )
 
@@ -125,8 +130,8 @@ class PanelState(QObject):
         text = next_step(now)
         if text != hint.text():
             hint.show_text(text)
-        hint.button.setText("Open session" if now.saved_as else "Open sample")
-        hint.button.setVisible(not now.has_image or bool(now.saved_as))
+        hint.button.setText(offered(now))
+        hint.button.setVisible(bool(offered(now)))
 
     def _show_buttons(self) -> None:
         parts, session = self._parts, self._bench.session
@@ -195,6 +200,8 @@ class PanelState(QObject):
     def _on_frame(self, event: Any = None) -> None:
         if self._bench.binding is not None:
             self._parts.objects.table.set_frame(self._bench.binding.frame)
+            if self._bench.binding.grid.held:
+                self.refresh_soon()
 
     def _on_progress(self, progress: RunProgress) -> None:
         if progress.kind == "propagate" and self._running != "propagate":

@@ -5,12 +5,13 @@ Each section says what was chosen (`choice`) and takes what to show (`show_...`)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
+from napari_sam2._qt.held_axes import HeldAxes
 from napari_sam2._qt.model_catalogue import ModelRow
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.objects_section import ObjectsSection
@@ -43,6 +44,7 @@ class ImageSection(Section):
         self.axes = Combo([], "What the dimensions are: T time, Z depth, C channel, Y and X")
         self.axes.setEditable(True)
         self.track = Combo([("Time (T)", "T"), ("Depth (Z)", "Z")], "The axis along which objects are followed")
+        self.held = HeldAxes()
         self.channels = QHBoxLayout()
         self._channels_row = QWidget()
         self._channels_row.setLayout(self.channels)
@@ -51,9 +53,11 @@ class ImageSection(Section):
         self._form.addRow("Layer", self.layers)
         self._form.addRow("Axes", self.axes)
         self._form.addRow("Follow along", self.track)
+        self._form.addRow("Work at", self.held)
         self._form.addRow("Channels", self._channels_row)
         self.body.addLayout(self._form)
         self.show_axes("", (), 0)
+        self.show_held({}, {})
 
     def show_layers(self, names: Sequence[str], current: int) -> None:
         """List the image layers without saying that one was chosen; none is for -1."""
@@ -70,6 +74,11 @@ class ImageSection(Section):
             self.axes.setCurrentText(axes)
         self._form.setRowVisible(self.track, "T" in axes and "Z" in axes)
         self._show_channels(channels if "C" in axes else 0, range(3) if seen is None else seen)
+
+    def show_held(self, held: Mapping[str, int], sizes: Mapping[str, int]) -> None:
+        """Show where the axes stand at which the session is held."""
+        self.held.show_places(held, sizes)
+        self._form.setRowVisible(self.held, bool(held))
 
     def ticked_channels(self) -> tuple[int, ...]:
         """Return the ticked channels; none where there is no choice."""
