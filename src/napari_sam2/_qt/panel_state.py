@@ -185,6 +185,8 @@ class PanelState(QObject):
 
     def _on_edited(self) -> None:
         self._rows = None
+        if self._bench.session is not None:  # Undo takes settings back as well
+            self._parts.model_section.show_settings(self._bench.session.settings, again=False)
         self.refresh_soon()
 
     def _on_masks(self, object_ids: tuple[int, ...]) -> None:

@@ -92,7 +92,7 @@ def image_source(
             "track_axis": tracked,
             "fixed": dict(held),
             "channels": _channels(chosen, grid, channels),
-            "contrast_limits": _limits(chosen),
+            "contrast_limits": shown_limits(chosen),
         }
     )
     return ImageSource(image, _stack(chosen, letters), grid, found)
@@ -178,7 +178,7 @@ def _channels(layers: Sequence[Image], grid: Grid, wanted: Sequence[int] | None)
     return tuple(range(min(count, MOST_CHANNELS))) if wanted is None else tuple(wanted)
 
 
-def _limits(layers: Sequence[Image]) -> tuple[tuple[float, float], ...]:
+def shown_limits(layers: Sequence[Image]) -> tuple[tuple[float, float], ...]:
     """Return (black, white) per layer as the viewer shows it; colour images are shown as they are."""
     if not layers[0].rgb:
         return tuple((float(low), float(high)) for low, high in (layer.contrast_limits for layer in layers))
