@@ -52,6 +52,7 @@ def test_prompts_that_say_nothing_or_nonsense_are_refused(values, words):
         (Prompt(1, 0, ((5.0, -1.0),), (1,)), "x=-1 lies outside"),
         (Prompt(1, 0, box_yx=(5.0, 5.0, 5.0, 9.0)), "is empty"),
         (Prompt(1, 0, box_yx=(5.0, 5.0, 61.0, 9.0)), "reaches out"),
+        (Prompt(1, 0, box_yx=(-0.6, 5.0, 60.0, 9.0)), "reaches out"),
         (Prompt(1, 0, mask=np.ones((4, 4), bool)), r"\(4, 4\).*\(60, 80\)"),
         (Prompt(1, 0, mask=np.zeros((60, 80), bool)), "mask is empty"),
     ],
@@ -65,6 +66,28 @@ def test_no_prompts_at_all_are_refused_and_good_ones_pass():
     with pytest.raises(PromptError, match="There are no prompts"):
         check_prompts([], SHAPE)
     check_prompts([Prompt(1, 9, ((59.0, 79.0),), (1,), (0.0, 0.0, 60.0, 80.0), np.ones((60, 80), bool))], SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("said", "brought"),
+    [((-0.5, 30.0), (0.0, 30.0)), ((59.4, -0.3), (59.0, 0.0)), ((3.25, 79.49), (3.25, 79.0)), ((59.0, 79.0),) * 2],
+)
+def test_a_click_in_the_outer_half_of_a_pixel_at_the_border_is_in_that_pixel(said, brought):
+    clicked = check_prompts([Prompt(1, 0, (said,), (1,)), Prompt(2, 0, ((1.0, 1.0), said), (0, 1))], SHAPE)
+    assert [prompt.points_yx for prompt in clicked] == [(brought,), ((1.0, 1.0), brought)]
+
+
+@pytest.mark.parametrize("outside", [(-0.51, 5.0), (59.5, 5.0), (5.0, 79.6), (float("nan"), 5.0)])
+def test_a_click_farther_out_is_refused(outside):
+    with pytest.raises(PromptError, match="lies outside the image, which is 60 high and 80 wide"):
+        check_prompts([Prompt(1, 0, (outside,), (1,))], SHAPE)
+
+
+def test_a_box_that_begins_half_a_pixel_outside_begins_at_the_border():
+    (boxed,) = check_prompts([Prompt(1, 0, box_yx=(-0.5, -0.2, 59.5, 80.0))], SHAPE)
+    assert boxed.box_yx == (0.0, 0.0, 59.5, 80.0)
+    with pytest.raises(PromptError, match="is empty"):
+        check_prompts([Prompt(1, 0, box_yx=(-0.5, 0.0, 0.0, 9.0))], SHAPE)
 
 
 def square(rows: slice) -> np.ndarray:

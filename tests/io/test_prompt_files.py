@@ -111,7 +111,7 @@ def test_broken_and_missing_files_are_reported(tmp_path):
         read_prompts(tmp_path / "nothing.json")
     with pytest.raises(PromptError, match=r"\.json or \.csv"):
         read_prompts(tmp_path / "prompts.txt")
-    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x81")
+    (tmp_path / "binary.csv").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
     with pytest.raises(PromptError, match="cannot be read as text"):
         read_prompts(tmp_path / "binary.csv")
 
@@ -170,7 +170,7 @@ def test_napari_points_on_a_still_are_on_frame_0(tmp_path):
         (["object_id,frame,y,x", "1,0,5,"], "row 2: x is ''"),
         (["object_id,frame,y,x", "1,0,5,6", "1,zero,5,6"], "row 3: frame is 'zero'"),
         (["object_id,frame,y,x", "1,0.5,5,6"], "row 2: frame is '0.5'"),
-        (["object_id,frame,y,x", "0,0,5,6"], "row 2: object_id: .*found 0"),
+        (["object_id,frame,y,x", "0,0,5,6"], "row 2: .*object id 0 cannot be a label"),
         (["object_id,frame,y,x", "1,0,inf,6"], "row 2: y is 'inf'"),
         (["object_id,frame,y,x,label", "1,0,5,6,maybe"], "row 2: label 'maybe'"),
         (["object_id,frame,kind,y,x", "1,0,line,5,6"], "row 2: kind 'line'"),

@@ -14,7 +14,7 @@ from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.proposals import Proposal, ProposalState
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
-from napari_sam2.io import SavedSession, StackRecord, is_session_folder, load_session, save_session
+from napari_sam2.io import Autosaver, SavedSession, StackRecord, is_session_folder, load_session, save_session
 from napari_sam2.io.session_files import run_fingerprint
 from napari_sam2.masks.mask_store import MaskStatus, MaskStore, Overlaps, StoredMask
 from napari_sam2.stacks import open_stack
@@ -107,10 +107,10 @@ def test_a_later_version_is_refused_and_left_alone(tmp_path, saved):
         ({"format": "something"}, r'is not a session: it needs "format": "napari-sam2-session"'),
         ({"colour": "red"}, r"colour: Extra inputs are not permitted"),
         (
-            {"prompts": [{"object_id": 0, "frame": 0}]},
-            r"entry 1: object_id: Input should be greater",
+            {"prompts": [{"object_id": 1, "frame": 0, "points_yx": [[1, 1]], "drawn": 3}]},
+            r"entry 1: drawn: Extra inputs are not permitted",
         ),
-        ({"masks": "../other.log"}, r"masks: String should match"),
+        ({"divisions": [{"mother": 2, "frame": 1, "daughters": [1], "by": "me"}]}, "divisions.0.by"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path, saved, changes, message):
@@ -134,7 +134,7 @@ def test_a_damaged_session_file_falls_back_on_the_one_before(tmp_path, saved):
     assert difference(saved.document, back.document).is_empty
     assert len(back.masks) == len(saved.masks)
     assert "session.previous.json was read instead" in back.notes[0]
-    assert "masks-000001.log is missing; masks-000002.log was read instead" in back.notes[1]
+    assert len(back.notes) == 1
 
 
 def test_a_damaged_mask_of_a_prompt_costs_that_prompt_only(tmp_path, saved):
@@ -257,16 +257,32 @@ def test_proposals_divisions_and_events_come_back(tmp_path, saved, document):
 @pytest.mark.parametrize(
     ("said", "words"),
     [
+        ({"prompts": [{"object_id": 0, "frame": 0}]}, "session.json: prompts 1 object_id: Input should be greater"),
+        ({"masks": "../other.log"}, "masks: String should match"),
+        ({"source": {"stack": {"shape": "large"}}}, "source stack shape"),
+        ({"objects": [{"object_id": 7, "parent": 9}]}, "object 9, the parent of 7, does not exist"),
         ({"divisions": [{"mother": 2, "frame": 1, "daughters": [2]}]}, "cannot divide into"),
-        ({"divisions": [{"mother": 2, "frame": 1, "daughters": [1], "by": "me"}]}, "divisions.0.by"),
-        ({"events": [{"object_id": 2, "frame": 1, "kind": "sleeps"}]}, "events.0.kind"),
+        ({"divisions": [{"mother": 1, "frame": 1, "daughters": [3]}]}, "needs daughters whose parent is 1"),
+        ({"events": [{"object_id": 2, "frame": 1, "kind": "sleeps"}]}, "events 1 kind"),
+        ({"events": [{"object_id": 8, "frame": 1, "kind": "dies"}]}, "object 8"),
     ],
 )
-def test_divisions_and_events_that_cannot_be_used_are_named(tmp_path, saved, said, words):
-    save_session(tmp_path / "a.sam2", saved)
-    edit(tmp_path / "a.sam2", **said)
-    with pytest.raises(StackError, match=words):
-        load_session(tmp_path / "a.sam2")
+def test_what_cannot_be_is_left_out_alone_and_put_aside_when_the_folder_is_written_to(tmp_path, saved, said, words):
+    folder = tmp_path / "a.sam2"
+    save_session(folder, saved)
+    edit(folder, **said)
+    before = (folder / "session.json").read_bytes()
+    back = load_session(folder)
+    assert words in " ".join(back.notes)
+    assert dict(back.masks) == dict(saved.masks)
+    assert (folder / "session.json").read_bytes() == before, "reading changes nothing"
+    saver, back = Autosaver.open(folder)
+    saver.close()
+    assert "session.json is kept as session.damaged-1.json." in back.notes
+    assert (folder / "session.damaged-1.json").read_bytes() == before
+    again = load_session(folder)
+    assert difference(again.document, back.document).is_empty
+    assert (again.notes, dict(again.masks)) == ((), dict(saved.masks))
 
 
 def test_a_run_goes_on_where_an_older_folder_lacks_a_setting_and_not_where_prompts_or_settings_changed():

@@ -24,7 +24,7 @@ from napari_sam2.engine.model_loading import on_device
 from napari_sam2.io.label_array import ResultLabels
 from napari_sam2.masks.mask_store import MaskStatus
 from napari_sam2.session.saved_results import open_results
-from napari_sam2.stacks import Movie, open_stack
+from napari_sam2.stacks import Movie, open_labels
 from sam2_core.errors import StackError
 
 if TYPE_CHECKING:
@@ -95,13 +95,13 @@ def _stack_movies(
         return session_movies(session)
     if images is None or labels is None:
         raise typer.BadParameter("give --images and --labels, or --session with a session folder.")
-    return choice.open(images).movie, open_stack(labels, labels_axes).movie(choice.track_axis)
+    return choice.open(images).movie, open_labels(labels, labels_axes, choice.track_axis)
 
 
 def session_movies(folder: Path) -> tuple[Movie, Movie]:
     """Return the images of a session and its masks that still hold, as labels; stale ones are left out."""
     results = open_results(folder)
-    truth = open_stack(ResultLabels(results, _TRUSTED), "TYX").movie("T")
+    truth = open_labels(ResultLabels(results, _TRUSTED), "TYX")
     if not any(labels.any() for labels in truth):
         raise StackError(f"{folder} holds no mask that still holds; track or correct its objects first.")
     return results.movie, truth
@@ -126,11 +126,6 @@ def _check_folder(out: Path, resume: bool, overwrite: bool) -> None:
 def _split(pictures: Movie, truth: Movie, kind: options.Kind) -> LabelledStack:
     from sam2_core.training.labelled_stack import SplitSettings, split_stack
 
-    if truth.channel_count > 1:
-        raise StackError(
-            f"the labels {truth.stack.name} have {truth.channel_count} values per pixel (axes {truth.stack.axes}); one "
-            "whole number per pixel is needed. If an axis was misread, name them with --labels-axes, e.g. TYX."
-        )
     data = split_stack(pictures, truth, SplitSettings(kind))
     what = "a movie" if data.is_movie else "stills"
     errors().print(

@@ -78,7 +78,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     job = MovieJob(
         stack=movie.movie.stack,
         settings=SessionSettings.model_validate(settings),
-        prompts=read_prompts(prompts),
+        prompts=read_prompts(prompts, movie.movie),
         out=labels,
         frames=checked_range(len(movie), start, stop),
         direction=direction or "forward",

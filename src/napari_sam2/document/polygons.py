@@ -1,4 +1,4 @@
-"""A polygon or a lasso as the mask that it stands for."""
+"""A polygon or a lasso as the mask that it stands for, and an ellipse as a polygon."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sam2_core.errors import PromptError
 Array = NDArray[np.float64]
 LEVEL = 1e-9
 """Pixels: what lies so close to the outline lies on it."""
+_ELLIPSE_STEPS = 64
 
 
 def mask_of_polygon(vertices_yx: ArrayLike, size: tuple[int, int]) -> BoolArray:
@@ -48,6 +49,14 @@ def mask_of_polygon(vertices_yx: ArrayLike, size: tuple[int, int]) -> BoolArray:
             "wide; draw it larger and inside the image."
         )
     return mask
+
+
+def ellipse_outline(corners_yx: NDArray[np.float64]) -> Array:
+    """Return the outline of the ellipse in four corners (4, D), which may be turned, as a polygon (64, D)."""
+    turn = np.linspace(0, 2 * np.pi, _ELLIPSE_STEPS, endpoint=False)[:, None]
+    first, second = (corners_yx[1] - corners_yx[0]) / 2, (corners_yx[3] - corners_yx[0]) / 2
+    outline: Array = corners_yx.mean(axis=0) + np.cos(turn) * first + np.sin(turn) * second
+    return outline
 
 
 def _filled(vertices: Array, size: tuple[int, int]) -> BoolArray:

@@ -1,8 +1,8 @@
 """What a person pointed at: points, a box or a mask for one object on one frame, checked against the movie.
 
 Prompts are values and speak (y, x) in pixels of the image. `gathered` joins what was given in pieces, `check_prompts`
-says what does not fit the movie, `typical_diameter` how large the objects are. Files are read in `io`; the model's
-(x, y) is made in `give_prompt`.
+brings them to the movie or says what does not fit, `typical_diameter` says how large the objects are. Files are read in
+`io`; the model's (x, y) is made in `give_prompt`.
 """
 
 from __future__ import annotations
@@ -144,25 +144,20 @@ def gathered(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
     return tuple(joined[key] for key in sorted(joined))
 
 
-def check_prompts(prompts: Sequence[Prompt], shape: Sequence[int]) -> None:
-    """Return nothing if every prompt lies inside a movie of `shape` (frames, height, width, ...).
+def check_prompts(prompts: Sequence[Prompt], shape: Sequence[int]) -> tuple[Prompt, ...]:
+    """Return the prompts, in their order, as they lie in a movie of `shape` (frames, height, width, ...).
+
+    Clicks and boxes in the outer half of the outermost pixels are brought to them (`pixel_yx`).
 
     Raises
     ------
     PromptError
         If there is no prompt, or one names a frame or a place that the movie does not have.
     """
-    frames, height, width = shape[:3]
     if not prompts:
         raise PromptError("There are no prompts; give at least one point, box or mask.")
-    for prompt in prompts:
-        if not 0 <= prompt.frame < frames:
-            raise PromptError(f"{prompt.place}: there is no such frame; the stack has frames 0 to {frames - 1}.")
-        for part in prompt.parts:
-            try:
-                part.check(height, width)
-            except PromptError as error:
-                raise PromptError(f"{prompt.place}: {error}") from error
+    frames, height, width = shape[:3]
+    return tuple(_within(prompt, frames, (height, width)) for prompt in prompts)
 
 
 def typical_diameter(prompts: Iterable[Prompt]) -> float | None:
@@ -176,6 +171,16 @@ def typical_diameter(prompts: Iterable[Prompt]) -> float | None:
             first[prompt.object_id] = prompt
     known = [sizes[-1] for prompt in first.values() if (sizes := _diameters(prompt))]
     return float(np.median(known)) if known else None
+
+
+def _within(prompt: Prompt, frames: int, frame_hw: tuple[int, int]) -> Prompt:
+    """Return a prompt as it lies in a movie of so many frames; raise `PromptError` if it does not."""
+    if not 0 <= prompt.frame < frames:
+        raise PromptError(f"{prompt.place}: there is no such frame; the stack has frames 0 to {frames - 1}.")
+    try:
+        return prompt.saying([part.within(*frame_hw) for part in prompt.parts])
+    except PromptError as error:
+        raise PromptError(f"{prompt.place}: {error}") from error
 
 
 def _diameters(prompt: Prompt) -> list[float]:

@@ -21,6 +21,44 @@ from sam2_core.errors import PromptError
 PointYX = tuple[float, float]
 BoxYX = tuple[float, float, float, float]
 BoolArray = NDArray[np.bool_]
+HALF = 0.5
+"""Of a pixel: whole numbers are the middles of pixels, so the first one begins half a pixel before 0."""
+
+
+def pixel_yx(point_yx: PointYX, frame_hw: tuple[int, int]) -> PointYX:
+    """Return a click brought between the middles of the outermost pixels; the half pixel around them counts to them.
+
+    So a click from -0.5 to below n - 0.5 of an axis of n pixels lies in the image, as napari shows it.
+
+    Raises
+    ------
+    PromptError
+        If it lies outside.
+    """
+    (y, x), (height, width) = point_yx, frame_hw
+    if not (-HALF <= y < height - HALF and -HALF <= x < width - HALF):
+        raise PromptError(
+            f"the point y={y:g}, x={x:g} lies outside the image, which is {height} high and {width} wide (y comes "
+            "first)."
+        )
+    return min(max(y, 0.0), height - 1.0), min(max(x, 0.0), width - 1.0)
+
+
+def box_around(places_yx: NDArray[np.float64], frame_hw: tuple[int, int] | None) -> BoxYX:
+    """Return the box (y0, x0, y1, x1) around places (N, 2), cut to the frame where one is given.
+
+    Raises
+    ------
+    PromptError
+        If it holds nothing of the frame.
+    """
+    ends = np.stack([places_yx.min(axis=0), places_yx.max(axis=0)])
+    if frame_hw is not None:
+        ends = ends.clip(0, frame_hw)
+        if not (ends[0] < ends[1]).all():
+            raise PromptError(f"it holds nothing of the image, which is {frame_hw[0]} high and {frame_hw[1]} wide")
+    (y0, x0), (y1, x1) = ends.tolist()
+    return y0, x0, y1, x1
 
 
 class PromptPart(ABC):
@@ -47,8 +85,8 @@ class PromptPart(ABC):
         """Return both as one."""
 
     @abstractmethod
-    def check(self, height: int, width: int) -> None:
-        """Return nothing if it lies inside a frame.
+    def within(self, height: int, width: int) -> Self:
+        """Return it as it lies in a frame; see `pixel_yx`.
 
         Raises
         ------
@@ -87,14 +125,9 @@ class Clicks(PromptPart):
         """Return the points of both in turn."""
         return type(self)(self.points_yx + other.points_yx, self.labels + other.labels)
 
-    def check(self, height: int, width: int) -> None:
-        """Return nothing if all points lie in the frame; else raise `PromptError`."""
-        for y, x in self.points_yx:
-            if not (0 <= y < height and 0 <= x < width):
-                raise PromptError(
-                    f"the point y={y:g}, x={x:g} lies outside the image, which is {height} high and {width} wide (y "
-                    "comes first)."
-                )
+    def within(self, height: int, width: int) -> Self:
+        """Return the points brought to the pixels that they lie in; raise `PromptError` if one lies in none."""
+        return type(self)(tuple(pixel_yx(point, (height, width)) for point in self.points_yx), self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +147,18 @@ class Box(PromptPart):
         low, high = map(min, first[:2], second[:2]), map(max, first[2:], second[2:])
         return type(self)((*low, *high))  # type: ignore[arg-type]  # two and two
 
-    def check(self, height: int, width: int) -> None:
-        """Return nothing if the box holds something of the frame and nothing else; else raise `PromptError`."""
+    def within(self, height: int, width: int) -> Self:
+        """Return the box from 0 on, where it began half a pixel before; raise `PromptError` if it reaches farther."""
         y0, x0, y1, x1 = self.box_yx
-        if not (y0 < y1 and x0 < x1):
-            raise PromptError(f"the box {self.box_yx} is empty; it is written y0, x0, y1, x1 with y0 < y1, x0 < x1.")
-        if y0 < 0 or x0 < 0 or y1 > height or x1 > width:
+        if y0 < -HALF or x0 < -HALF or y1 > height or x1 > width:
             raise PromptError(
                 f"the box {self.box_yx} (y0, x0, y1, x1) reaches out of the image, which is {height} high and {width} "
                 "wide."
             )
+        brought = (max(y0, 0.0), max(x0, 0.0), y1, x1)
+        if not (brought[0] < y1 and brought[1] < x1):
+            raise PromptError(f"the box {self.box_yx} is empty; it is written y0, x0, y1, x1 with y0 < y1, x0 < x1.")
+        return type(self)(brought)
 
     def diameter(self) -> float:
         """Return the diameter of the disc with the area of the ellipse in the box."""
@@ -213,12 +248,13 @@ class Mask(PromptPart):
             raise PromptError(f"masks of frames of {self.size} and {other.size} pixels cannot be joined.")
         return type(self)(self.mask | other.mask)
 
-    def check(self, height: int, width: int) -> None:
-        """Return nothing if the mask is one of the frame and holds something; else raise `PromptError`."""
+    def within(self, height: int, width: int) -> Self:
+        """Return the mask if it is one of the frame and holds something; else raise `PromptError`."""
         if self.size != (height, width):
             raise PromptError(f"the mask has shape {self.size}, but a frame has {(height, width)}.")
         if self.is_empty:
             raise PromptError("the mask is empty; give one that holds at least one pixel.")
+        return self
 
     def diameter(self) -> float:
         """Return the diameter of the disc of equal area."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from napari_sam2.evaluation.movies import MovieTask
 from napari_sam2.evaluation.stills import Still
-from napari_sam2.stacks import ModelMovie, Movie, open_stack
+from napari_sam2.stacks import ModelMovie, Movie, open_labels, open_stack
 from sam2_core.errors import StackError
 from sam2_core.scoring.ground_truth import MovieScope, movie_targets, typical_diameter
 
@@ -108,7 +108,7 @@ def open_task(
     StackError
         If one cannot be read, they do not fit each other, or no object can be judged.
     """
-    labels = TruthFrames(open_stack(truth).movie())
+    labels = TruthFrames(open_labels(truth))
     check_fit(movie, labels.movie)
     diameter = typical_diameter(labels) if diameter_px is None else diameter_px
     frames: Any = ModelMovie(movie)
@@ -159,7 +159,7 @@ def stack_name(stack: Path) -> str:
 
 
 def _stills_of(image: Path, labels: Path, every: int, diameter_px: float | None) -> Iterator[Still]:
-    movie, truth = open_stack(image).movie(), TruthFrames(open_stack(labels).movie())
+    movie, truth = open_stack(image).movie(), TruthFrames(open_labels(labels))
     check_fit(movie, truth.movie)
     frames = ModelMovie(movie)
     for index in range(0, len(movie), every):

@@ -21,7 +21,7 @@ def import_labels(labels: Movie, parents: Mapping[int, int] | None = None) -> tu
     Parameters
     ----------
     labels
-        Whole numbers, one channel.
+        Whole numbers, one channel; see `stacks.open_labels`.
     parents
         Object id -> object that it came from.
 

@@ -6,6 +6,7 @@ the prompts fit a stack is checked where the stack is known (`session.check_prom
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Sequence
 from functools import partial
@@ -18,12 +19,21 @@ from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.prompt_csv import format_csv, parse_csv
 from napari_sam2.io.prompt_schema import PromptDocument, PromptEntry, parse_document
 from napari_sam2.io.session_masks import label_tiff
-from napari_sam2.stacks import open_stack
+from napari_sam2.stacks import Movie, open_labels
 from sam2_core.errors import PromptError
 
+_NO_TEXT = {chr(code) for code in range(32)} - set("\t\n\r\f\v")
 
-def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
+
+def read_prompts(path: str | Path, movie: Movie | None = None) -> tuple[Prompt, ...]:
     """Return the prompts of a file, one per object and frame, in order of frame and object.
+
+    Parameters
+    ----------
+    path
+        JSON, or CSV in our own columns or as napari saves a Points or Shapes layer.
+    movie
+        The images that they are for. Layers of more than three axes and shapes other than rectangles need it.
 
     Raises
     ------
@@ -34,14 +44,10 @@ def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
     """
     path = Path(path).expanduser()
     text = _text(path)
-    if path.suffix.lower() == ".csv":
-        entries = parse_csv(text, path.name)
-    else:
-        document = parse_document(_parsed_json(text, path), path.name)
-        entries = [(entry, f"{path.name}, entry {index + 1}") for index, entry in enumerate(document.prompts)]
-    if not entries:
+    found = parse_csv(text, path.name, movie) if path.suffix.lower() == ".csv" else _from_json(text, path)
+    if not found:
         raise PromptError(f"{path.name} holds no prompts; give at least one point, box or mask.")
-    return gathered(entry.prompt(origin, partial(_mask, path.parent, entry, origin)) for entry, origin in entries)
+    return gathered(found)
 
 
 def write_prompts(path: str | Path, prompts: Sequence[Prompt]) -> None:
@@ -67,11 +73,35 @@ def _text(path: Path) -> str:
     if path.suffix.lower() not in (".json", ".csv"):
         raise PromptError(f"{path.name}: prompts are read from .json or .csv files.")
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return _decoded(path.read_bytes())
     except FileNotFoundError:
         raise PromptError(f"There is no prompt file {path}; check the path.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise PromptError(f"{path} cannot be read as text ({error}).") from error
+
+
+def _decoded(raw: bytes) -> str:
+    """Return bytes as text: UTF-8 or UTF-16 by its first bytes, Latin-1 for what is neither; else raise ValueError."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = raw.decode("utf-16")
+    elif raw[1:2] == b"\0" or raw[:1] == b"\0":
+        text = raw.decode("utf-16-le" if raw[1:2] == b"\0" else "utf-16-be")
+    else:
+        try:
+            text = raw.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = raw.decode("latin-1")
+    strange = sorted(set(text) & _NO_TEXT)
+    if strange:
+        raise ValueError(f"it holds the character {strange[0]!r}; save it as UTF-8")
+    return text
+
+
+def _from_json(text: str, path: Path) -> list[Prompt]:
+    document = parse_document(_parsed_json(text, path), path.name)
+    origins = [f"{path.name}, entry {number + 1}" for number in range(len(document.prompts))]
+    entries = zip(document.prompts, origins, strict=True)
+    return [entry.prompt(origin, partial(_mask, path.parent, entry, origin)) for entry, origin in entries]
 
 
 def _parsed_json(text: str, path: Path) -> Any:
@@ -79,11 +109,13 @@ def _parsed_json(text: str, path: Path) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise PromptError(f"{path.name}, line {error.lineno}: this is not valid JSON ({error.msg}).") from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, thousands of brackets
+        raise PromptError(f"{path.name} cannot be read as JSON ({error}).") from error
 
 
 def _mask(folder: Path, entry: PromptEntry, origin: str, name: str) -> BoolArray:
     """Return where a label image holds the object's id; of a stack, the plane of the prompt's frame is taken."""
-    labels = open_stack(folder / name).movie()
+    labels = open_labels(folder / name)
     where = f"{origin}: mask {(folder / name).name}"
     if len(labels) > 1 and entry.frame >= len(labels):
         raise PromptError(f"{where} has {len(labels)} frames, so there is none for frame {entry.frame}.")

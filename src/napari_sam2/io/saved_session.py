@@ -7,6 +7,7 @@ in memory, so nothing is decoded on the way. History is not kept.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
@@ -19,6 +20,56 @@ from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
 
+_DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "U16": "uint16",
+    "U32": "uint32",
+    "U64": "uint64",
+    "BOOL": "bool",
+}
+"""What safetensors calls the types that torch has."""
+_SIZES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2}
+_SIZES |= {"int8": 1, "uint8": 1, "uint16": 2, "uint32": 4, "uint64": 8, "bool": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """A tensor as bytes, for who has no torch; `dtype` is called as torch does."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self.dtype not in _SIZES or any(side < 0 for side in self.shape):
+            raise ValueError(f"a tensor of type {self.dtype!r} and shape {self.shape} cannot be")
+
+    @classmethod
+    def of_safetensors(cls, dtype: str, shape: Iterable[int], data: bytes | bytearray) -> StoredTensor:
+        """Return what safetensors read."""
+        return cls(_DTYPES.get(dtype, dtype), tuple(shape), bytes(data))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that a tensor of its type and shape takes."""
+        return math.prod(self.shape) * _SIZES[self.dtype]
+
+    def tensor(self) -> Any:
+        """Return it as a torch tensor on the CPU."""
+        import torch
+
+        if not self.data:
+            return torch.empty(self.shape, dtype=getattr(torch, self.dtype))
+        return torch.frombuffer(bytearray(self.data), dtype=getattr(torch, self.dtype)).reshape(self.shape)
+
 
 @dataclass(frozen=True, slots=True)
 class SavedSnapshot:
@@ -26,13 +77,13 @@ class SavedSnapshot:
 
     Attributes
     ----------
-    data
-        The tensors, in the safetensors format; torch is needed only when they are asked for.
+    stored
+        The tensors by name, as bytes; torch is needed only when they are asked for.
     meta
         All the rest, as JSON can hold it.
     """
 
-    data: bytes = field(repr=False)
+    stored: Mapping[str, StoredTensor] = field(repr=False)
     meta: Mapping[str, Any]
     leg: str
     frame: int
@@ -40,9 +91,7 @@ class SavedSnapshot:
     @property
     def tensors(self) -> dict[str, Any]:
         """Name -> torch tensor on the CPU, as it was written."""
-        from safetensors.torch import load
-
-        return dict(load(self.data))
+        return {name: stored.tensor() for name, stored in self.stored.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +130,24 @@ class StackRecord:
 
     @classmethod
     def of(cls, stack: Stack) -> StackRecord:
-        """Return the record of a stack; two of its planes are read."""
+        """Return the record of a stack; two of its planes are read.
+
+        Raises
+        ------
+        StackError
+            If they cannot be read.
+        """
         digest, dtype = hashlib.sha256(), stack.dtype.newbyteorder("=")
-        for plane in _outer_planes(stack):
+        try:
+            planes = _outer_planes(stack)
+        except StackError:
+            raise
+        except Exception as error:
+            what = str(error) or type(error).__name__
+            raise StackError(
+                f"{stack.name} cannot be read ({what:.200}): the file is cut short or damaged; copy it here again."
+            ) from error
+        for plane in planes:
             digest.update(np.ascontiguousarray(plane, dtype=dtype).tobytes())
         return cls(tuple(int(size) for size in stack.shape), str(dtype), digest.hexdigest()[:16])
 

@@ -141,10 +141,10 @@ class Edits:
             If a prompt does not fit the movie, or its object is locked.
         """
         self._check_unlocked(object_id for object_id, _ in changes)
-        given = [prompt for prompt in changes.values() if prompt is not None]
+        given = {key: prompt for key, prompt in changes.items() if prompt is not None}
         if given:
-            check_prompts(given, self._shape)
-        self._commit(self._document.with_prompts(changes), text)
+            given = dict(zip(given, check_prompts(list(given.values()), self._shape), strict=True))
+        self._commit(self._document.with_prompts({**changes, **given}), text)
 
     def edit_mask(self, object_id: int, frame: int, mask: ArrayLike) -> None:
         """Take a mask (H, W) as it was painted: it is shown at once, is a prompt, and no run overwrites it.

@@ -263,10 +263,29 @@ class Session:
         """Whether something would be lost if the session were closed."""
         return self.saving.is_dirty
 
-    def close(self) -> None:
-        """Stop what runs, write what waits, and let go of the model and the folder."""
+    @property
+    def unsaved(self) -> str:
+        """Why the last changes could not be written to the folder; empty while all is well."""
+        return self.saving.unsaved
+
+    def close(self, discard: bool = False) -> None:
+        """Stop what runs, write what waits, and let go of the model and the folder.
+
+        Parameters
+        ----------
+        discard
+            Close even if something cannot be written, which is then lost.
+
+        Raises
+        ------
+        StackError
+            If something cannot be written; the session then stays open, and can be saved in another folder.
+        """
+        self.cancel()
+        if not discard:
+            self.saving.flush()
         self.work.close()
-        self.saving.close()
+        self.saving.close(discard)
 
     def __enter__(self) -> Session:
         return self

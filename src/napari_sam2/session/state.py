@@ -33,6 +33,8 @@ class SessionEvents(SignalGroup):
     history_changed = Signal()
     settings_changed = Signal(SessionSettings, SessionSettings)
     """Old, new."""
+    saving_failed = Signal(str)
+    """Why what was changed is not in the folder yet; it is tried again."""
 
     def tell_masks(self, changes: Sequence[MaskChange]) -> None:
         """Emit `masks_changed` once for each frame that has a changed mask."""

@@ -7,6 +7,7 @@ Headless and without torch: what leaves this room is numpy.
 from __future__ import annotations
 
 from napari_sam2.stacks.intensity import ContrastLimits, ModelMovie, estimate_contrast, normalise
+from napari_sam2.stacks.labels import open_labels
 from napari_sam2.stacks.metadata import Calibration
 from napari_sam2.stacks.stack import Movie, Stack, open_stack
 
@@ -18,5 +19,6 @@ __all__ = [
     "Stack",
     "estimate_contrast",
     "normalise",
+    "open_labels",
     "open_stack",
 ]

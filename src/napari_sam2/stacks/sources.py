@@ -46,7 +46,7 @@ class ArraysAsChannels:
         return np.stack([np.asarray(array[tuple(rest)]) for array in self._arrays[channel]])
 
 
-def open_source(path_or_array: Any, scene: int | str | None = None) -> Source:
+def open_source(path_or_array: Any, scene: int | str | None = None, indexed: bool = False) -> Source:
     """Return the lazily read array behind a path, or the array itself.
 
     Parameters
@@ -55,6 +55,8 @@ def open_source(path_or_array: Any, scene: int | str | None = None) -> Source:
         A TIFF, zarr, .npy, image or video file, a folder of images, or anything with `shape`, `dtype` and `[index]`.
     scene
         Which image of a file that holds several (index or name); the first if None.
+    indexed
+        Whether pictures with a palette are read as their indices.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def open_source(path_or_array: Any, scene: int | str | None = None) -> Source:
     path = Path(path_or_array).expanduser()
     if is_zarr(path):
         return _open_zarr(path)
-    images = open_images(path, scene)
+    images = open_images(path, scene, indexed)
     calibration = Calibration() if images.tiff is None else tiff_calibration(images.tiff)
     return Source(images.data, images.name, images.axes, calibration)
 

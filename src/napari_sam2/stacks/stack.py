@@ -206,7 +206,9 @@ class Movie:
             )
 
 
-def open_stack(path_or_array: Any, axes: str | None = None, scene: int | str | None = None) -> Stack:
+def open_stack(
+    path_or_array: Any, axes: str | None = None, scene: int | str | None = None, indexed: bool = False
+) -> Stack:
     """Return the stack behind a path or an array, opened lazily, with its axes settled.
 
     Parameters
@@ -218,13 +220,18 @@ def open_stack(path_or_array: Any, axes: str | None = None, scene: int | str | N
         One letter of TZCYXS per dimension; wins over the metadata of the file.
     scene
         Which image of a file that holds several (index or name).
+    indexed
+        Whether pictures with a palette are read as their indices, as labels are, and not as colours.
 
     Raises
     ------
     StackError
         If it cannot be read, is empty, is not an image type, or its axes cannot be told.
     """
-    source = open_source(path_or_array, scene)
+    try:
+        source = open_source(path_or_array, scene, indexed)
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise StackError(f"{str(path_or_array)[:300]} cannot be read ({error.strerror}); check the path.") from error
     shape = tuple(int(size) for size in source.data.shape)
     if len(shape) < 2 or min(shape) == 0:
         raise StackError(f"{source.name} is empty or not an image: its shape is {shape}; at least Y and X are needed.")

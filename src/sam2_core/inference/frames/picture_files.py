@@ -1,7 +1,7 @@
 """Pictures in files: one of any usual kind, and those of a folder in the order in which people count.
 
-Values come out as they are stored: gray (H, W), or samples (H, W, S) that may end in an alpha channel; palettes and
-what no array can hold become RGB.
+Values come out as they are stored: gray (H, W), or samples (H, W, S) that may end in an alpha channel; what no array
+can hold becomes RGB, and so do palettes, unless it is their indices that count, as those of labels do.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ logger = logging.getLogger(__name__)
 
 JPEG_SUFFIXES = (".jpg", ".jpeg")
 OTHER_PICTURE_SUFFIXES = (".png", ".bmp")
+_PALETTES = ("P", "PA")
 _PLAIN_MODES = ("1", "L", "LA", "I", "F", "RGB", "RGBA")
 
 
-def read_picture(path: Path) -> Frame:
-    """Return the picture in a file as (H, W) or (H, W, S); a damaged file is a StackError."""
+def read_picture(path: Path, indexed: bool = False) -> Frame:
+    """Return the picture in a file as (H, W) or (H, W, S); a damaged file is a StackError. See `picture_as_array`."""
     try:
         with Image.open(path) as picture:
-            return picture_as_array(picture)
+            return picture_as_array(picture, indexed)
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises many types on damaged files
@@ -36,8 +37,13 @@ def read_picture(path: Path) -> Frame:
         ) from error
 
 
-def picture_as_array(picture: Image.Image) -> Frame:
-    """Return a Pillow image as (H, W) or (H, W, S); a palette, or what is not light or colour, becomes RGB."""
+def picture_as_array(picture: Image.Image, indexed: bool = False) -> Frame:
+    """Return a Pillow image as (H, W) or (H, W, S); what is not light or colour becomes RGB.
+
+    A palette becomes RGB too, or its indices (H, W) where `indexed`.
+    """
+    if indexed and picture.mode in _PALETTES:
+        return np.array(picture)
     if not (picture.mode in _PLAIN_MODES or picture.mode.startswith("I;16")):
         picture = picture.convert("RGB")
     return np.array(picture)

@@ -117,7 +117,7 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and (path.suffix == ".zarr" or any((path / name).exists() for name in _ZARR_FILES))
 
 
-def open_images(path: Path, scene: int | str | None = None) -> StoredImages:
+def open_images(path: Path, scene: int | str | None = None, indexed: bool = False) -> StoredImages:
     """Return the images of a file or folder, of which nothing but the first one is read.
 
     Parameters
@@ -126,6 +126,8 @@ def open_images(path: Path, scene: int | str | None = None) -> StoredImages:
         A TIFF, .npy, picture or video file (needs the `video` extra), or a folder of pictures or TIFFs of one kind.
     scene
         Which image of a TIFF that holds several (index or name); see `TiffImages`.
+    indexed
+        Whether pictures with a palette are read as their indices, as labels are, and not as colours.
 
     Raises
     ------
@@ -134,7 +136,7 @@ def open_images(path: Path, scene: int | str | None = None) -> StoredImages:
     """
     name = path.name.lower()
     if path.is_dir():
-        return _open_folder(path)
+        return _open_folder(path, indexed)
     if not path.exists():
         raise StackError(f"There is no file or folder {path}; check the path ({path} does not exist).")
     if name.endswith(TIFF_SUFFIXES):
@@ -144,7 +146,7 @@ def open_images(path: Path, scene: int | str | None = None) -> StoredImages:
         video = VideoFrames(path)
         return StoredImages(ImagesByNumber(video.__getitem__, len(video)), path.stem, "TYXS")
     if name.endswith(JPEG_SUFFIXES + OTHER_PICTURE_SUFFIXES):
-        picture = read_picture(path)
+        picture = read_picture(path, indexed)
         return StoredImages(picture, path.stem, "YX" if picture.ndim == 2 else "YXS")
     if name.endswith(".npy"):
         return _open_npy(path)
@@ -158,21 +160,22 @@ def _open_npy(path: Path) -> StoredImages:
         raise StackError(f"{path} cannot be read as a .npy array ({error}).") from error
 
 
-def _open_folder(folder: Path) -> StoredImages:
+def _open_folder(folder: Path, indexed: bool) -> StoredImages:
     if is_zarr(folder):
         raise StackError(
             f"{folder} is a zarr store; open it with zarr.open and pass the array, or pass "
             "napari_sam2.stacks.open_stack(path).movie()"
         )
     paths = files_of_one_kind(folder, FOLDER_KINDS)
-    first = open_images(paths[0])
+    first = open_images(paths[0], indexed=indexed)
     shape = tuple(first.data.shape)
 
     def read(number: int) -> Frame:
-        image = read_or_tell(str(paths[number]), lambda: np.asarray(open_images(paths[number]).data[()]))
+        path = paths[number]
+        image = read_or_tell(str(path), lambda: np.asarray(open_images(path, indexed=indexed).data[()]))
         if image.shape != shape:
             raise StackError(
-                f"{paths[number].name} has shape {image.shape}, but the first image of the folder has {shape}; all "
+                f"{path.name} has shape {image.shape}, but the first image of the folder has {shape}; all "
                 "images of a stack need one size."
             )
         return image

@@ -1,0 +1,28 @@
+"""Label stacks in: one whole number per pixel, in whatever file it stands; of an indexed picture the index counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari_sam2.stacks.stack import Movie, open_stack
+from sam2_core.errors import StackError
+
+
+def open_labels(path_or_array: str | Path | Any, axes: str | None = None, track_axis: str | None = None) -> Movie:
+    """Return the frames of a label stack, with (H, W) values per frame; `axes` and `track_axis` as for images.
+
+    Raises
+    ------
+    StackError
+        If it cannot be read, or holds colours or several channels.
+    """
+    stack = open_stack(path_or_array, axes, indexed=True)
+    values = stack.size("C") * (stack.size("S") - (stack.size("S") in (2, 4)))
+    if values > 1:
+        raise StackError(
+            f"{stack.name} has {values} values per pixel (axes {stack.axes}, shape {stack.shape}), and labels are one "
+            "whole number per pixel, not colours: save them as gray or indexed pictures, or as a stack of one channel. "
+            "If an axis was misread, name the axes, e.g. TYX."
+        )
+    return stack.movie(track_axis)
