@@ -15,7 +15,7 @@ import tifffile
 from disc_predictor import DiscPredictor
 
 from napari_sam2.session import PropagateRequest, Session, SessionSettings
-from napari_sam2.stacks import Calibration, Stack
+from napari_sam2.stacks import Calibration, Stack, open_stack
 from sam2_core.errors import StackError
 
 FRAMES, SIZE = 40, (40, 60)
@@ -222,6 +222,25 @@ def test_nothing_heavy_is_imported_before_the_first_job():
 
 def images_of(shape, dtype=np.uint16):
     return np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
+
+
+@pytest.mark.parametrize("given", ["path", "stack"])
+def test_a_session_on_one_of_several_series_finds_it_again(tmp_path, given):
+    images, path = images_of((4, *SIZE), "uint16"), tmp_path / "two.tif"
+    tifffile.imwrite(path, images[::-1], photometric="minisblack")
+    tifffile.imwrite(path, images, photometric="minisblack", append=True)
+    with pytest.raises(StackError, match="holds 2 series"):
+        Session.open(path)
+    stack = open_stack(path, "TYX", 1)
+    opened = {"path": (path, "TYX", 1), "stack": (stack, None, None)}[given]
+    with Session.open(opened[0], axes=opened[1], scene=opened[2], predictor=DiscPredictor()) as session:
+        session.add_points(1, 0, [(10, 10)])
+        folder = session.save(tmp_path / "work.sam2")
+    with Session.open(folder, predictor=DiscPredictor()) as again:
+        assert all(np.array_equal(again.movie.movie[frame], images[frame]) for frame in range(4))
+        again.add_points(2, 0, [(20, 20)])
+        again.save()
+    assert not (folder / "images.zarr").exists()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", ">u2", "float32", "bool"])

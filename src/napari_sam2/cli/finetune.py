@@ -22,6 +22,7 @@ from napari_sam2.cli.model_choice import DEFAULT_MODEL, download_bar
 from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.engine.model_loading import on_device
 from napari_sam2.io.label_array import ResultLabels
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.masks.mask_store import MaskStatus
 from napari_sam2.session.saved_results import open_results
 from napari_sam2.stacks import Movie, open_labels
@@ -54,6 +55,7 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     device: options.Device = "auto",
     seed: options.Seed = 0,
     axes: options.ImageAxes = None,
+    scene: options.Scene = None,
     labels_axes: options.LabelAxes = None,
     track_axis: options.TrackAxis = None,
     channel: options.AnyChannel = None,
@@ -70,10 +72,11 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     from sam2_core.training.finetune_files import ModelStory, check_new_name
     from sam2_core.training.finetuning import FinetuneSettings, Finetuning
 
-    choice = MovieChoice(axes, track_axis=track_axis, channel=channel)
+    choice = MovieChoice(axes, scene, track_axis, channel)
     pictures, truth = _stack_movies(images, labels, choice, labels_axes, session)
     new_name = _default_name(model, str(session or images)) if name is None else name
     check_new_name(new_name, out)
+    check_not_raw(out, pictures.stack, truth.stack, images, labels)
     _check_folder(out, resume, overwrite)
     data = _split(pictures, truth, kind)
     config, network = _load_base(model, device)

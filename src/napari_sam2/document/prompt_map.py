@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt import Prompt
 from sam2_core.errors import PromptError
 
@@ -61,7 +62,8 @@ class PromptMap(Mapping[PromptKey, Prompt]):
             If a prompt stands under another key than its own.
         """
         touched: dict[int, dict[int, Prompt]] = {}
-        for (object_id, frame), prompt in changes.items():
+        for key, prompt in changes.items():
+            object_id, frame = whole_number(key[0], "object id"), whole_number(key[1], "frame")
             frames = touched.setdefault(object_id, dict(self.of_object(object_id)))
             if prompt is None:
                 frames.pop(frame, None)

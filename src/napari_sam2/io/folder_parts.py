@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from typing import BinaryIO, Literal, cast
 
 from sam2_core.errors import StackError
 
-_ASIDE = ".damaged-"
+_ASIDE = re.compile(r"\.(damaged|replaced)-\d+(\.|$)")
 _CAREFULLY = 0 if sys.platform == "win32" else os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -83,8 +84,8 @@ def has_other_names(path: Path) -> bool:
     return path.lstat().st_nlink > 1
 
 
-def put_aside(path: Path) -> Path:
-    """Return the name that something damaged has from now on: `session.json` becomes `session.damaged-1.json`.
+def put_aside(path: Path, why: Literal["damaged", "replaced"] = "damaged") -> Path:
+    """Return the name that something has from now on: `session.json` becomes `session.damaged-1.json`.
 
     Raises
     ------
@@ -92,11 +93,11 @@ def put_aside(path: Path) -> Path:
         If it cannot be renamed.
     """
     stem, suffix = path.stem, path.suffix
-    free = next(one for n in count(1) if not is_there(one := path.with_name(f"{stem}{_ASIDE}{n}{suffix}")))
+    free = next(one for n in count(1) if not is_there(one := path.with_name(f"{stem}.{why}-{n}{suffix}")))
     path.rename(free)
     return free
 
 
 def was_put_aside(path: Path) -> bool:
     """Return whether a file has a name that `put_aside` gave."""
-    return _ASIDE in path.name
+    return _ASIDE.search(path.name) is not None

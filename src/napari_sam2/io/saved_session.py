@@ -138,16 +138,7 @@ class StackRecord:
             If they cannot be read.
         """
         digest, dtype = hashlib.sha256(), stack.dtype.newbyteorder("=")
-        try:
-            planes = _outer_planes(stack)
-        except StackError:
-            raise
-        except Exception as error:
-            what = str(error) or type(error).__name__
-            raise StackError(
-                f"{stack.name} cannot be read ({what:.200}): the file is cut short or damaged; copy it here again."
-            ) from error
-        for plane in planes:
+        for plane in _outer_planes(stack):
             digest.update(np.ascontiguousarray(plane, dtype=dtype).tobytes())
         return cls(tuple(int(size) for size in stack.shape), str(dtype), digest.hexdigest()[:16])
 
@@ -182,6 +173,8 @@ class SavedSession:
         Path of the stack, None if it was an array in memory.
     axes
         One letter per dimension of the stack, None if they were not given.
+    scene
+        Number or name of the image in its file, None if it was not given.
     run
         The interrupted run. An Autosaver that has one in work of its own goes by that.
     snapshot
@@ -202,10 +195,11 @@ class SavedSession:
     snapshot: KeptSnapshot | None = None
     stack: StackRecord | None = None
     notes: tuple[str, ...] = ()
+    scene: int | str | None = None
 
 
 def _outer_planes(stack: Stack) -> tuple[np.ndarray[Any, Any], ...]:
     """Return the first and the last plane of a stack."""
     first = tuple(slice(None) if axis in "YXS" else 0 for axis in stack.axes)
     last = tuple(slice(None) if axis in "YXS" else size - 1 for axis, size in zip(stack.axes, stack.shape, strict=True))
-    return np.asarray(stack.data[first]), np.asarray(stack.data[last])
+    return stack.read(first), stack.read(last)

@@ -166,6 +166,7 @@ def session_of(folder: Path, document: SessionDocument, losses: Losses) -> Saved
         source=_found_source(folder, document.source),
         axes=document.source.axes,
         stack=document.source.stack,
+        scene=document.source.scene,
     )
 
 
@@ -250,13 +251,13 @@ def _keep_previous(folder: Path) -> set[str]:
 
 def _source_entry(folder: Path, saved: SavedSession) -> SourceEntry:
     if saved.source is None:
-        return SourceEntry(axes=saved.axes, stack=saved.stack)
+        return SourceEntry(axes=saved.axes, stack=saved.stack, scene=saved.scene)
     absolute = Path(saved.source).expanduser().absolute()
     try:
         path = Path(os.path.relpath(absolute, folder.absolute())).as_posix()
     except ValueError:  # on another drive
         path = str(absolute)
-    return SourceEntry(path=path, absolute=str(absolute), axes=saved.axes, stack=saved.stack)
+    return SourceEntry(path=path, absolute=str(absolute), axes=saved.axes, stack=saved.stack, scene=saved.scene)
 
 
 def _found_source(folder: Path, entry: SourceEntry) -> str | None:

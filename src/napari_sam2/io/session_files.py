@@ -50,7 +50,7 @@ from sam2_core.errors import StackError
 
 SESSION_SUFFIX = ".sam2"
 LOCK_FILE = ".lock"
-_OUR_FILES = ("masks-", ".masks-", ".session", "session.", "snapshot-", "prompts", "images.zarr", ".images.zarr")
+_OUR_FILES = ("masks-", ".masks-", ".session", "session.", "snapshot-", "prompts", ".images.zarr")
 _NOT_IN_MASKS = ("overlaps", "device", "estimated_diameter_px")
 _NEW = ("image_size",)  # settings that older folders do not have, and that change nothing as long as they are not set
 

@@ -6,7 +6,7 @@ why, and `saving_failed` tells it. Where that does not help (the folder is gone)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from napari_sam2.io.autosave import Autosaver
 from napari_sam2.io.autosave_queue import AutosaveQueue
 from napari_sam2.io.label_files import check_label_path
 from napari_sam2.io.mask_log import FrameDone
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results, export_labels
 from napari_sam2.io.saved_session import RunRecord, SavedSession
 from napari_sam2.io.session_images import SessionImages
@@ -120,13 +121,17 @@ class Saving:
             If nothing can be written there.
         """
         check_label_path(Path(path))
+        check_not_raw(path, self._state.stack, is_replaced=True)
         state, movie = self._state, self._state.movie.movie
         results = Results(state.document, masks_on(movie, state.masks.items()), movie, state.settings.overlaps)
         return lambda: export_labels(path, results)
 
-    def go_on(self, saver: Autosaver) -> None:
-        """Save from now on with the writer of the folder that the session was opened from."""
+    def go_on(self, saver: Autosaver, lost: Iterable[MaskKey] = ()) -> None:
+        """Save from now on with the writer of the folder that the session was opened from, without `lost` masks."""
         self.queue = AutosaveQueue(saver.folder, lambda: saver)
+        removed = [(key, None) for key in lost]
+        if removed:
+            self.queue.put(removed)
 
     def edited(self, changes: Sequence[MaskChange]) -> None:
         """Have a new document or new settings saved, and the masks that changed with them."""
@@ -193,6 +198,7 @@ class Saving:
 
     def _save_in_new(self, place: Path, wait: bool) -> None:
         """Save in another folder than before, if there was one, and go on there."""
+        check_not_raw(place, self._state.stack)
         saved, images = self._saved_session(), self._images
         queue = AutosaveQueue(place, lambda: Autosaver.create(place, images.put_into(saved)))
         queue.do_last(images.keep)

@@ -195,7 +195,12 @@ class SessionWork:
     def go_on_from(self, saved: SavedSession) -> None:
         """Take over the run that was interrupted in a saved session, if there is one."""
         if saved.run is not None:
-            run = RunInWork.from_record(saved.run.request, saved.run.finished, self._state.revision)
+            try:
+                run = RunInWork.from_record(saved.run.request, saved.run.finished, self._state.revision)
+            except (KeyError, TypeError, ValueError):
+                return  # of a log that somebody else wrote; the masks that it left are there
+            if not run.fits(self._state.masks.frame_count, self._state.document.objects):
+                return
             self._state.run = run if run.spans else None
             if saved.snapshot is not None:
                 self._restored = Restored(saved.snapshot, saved.document)

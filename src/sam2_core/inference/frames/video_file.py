@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam2_core.errors import StackError
+from sam2_core.inference.frames.reading import reading
 
 BUFFERED_BYTES = 128 * 2**20
 BUFFERED_FRAMES = 32
@@ -41,17 +42,12 @@ class VideoFrames:
     def __init__(self, source: Path | bytes) -> None:
         av = _import_av()
         self.name = "the video" if isinstance(source, bytes) else str(source)
-        self._errors: tuple[type[Exception], ...] = (av.error.FFmpegError, ValueError, EOFError)
-        try:
+        with reading(self.name):
             self._container: Any = av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source))
             self._stream: Any = next(iter(self._container.streams.video), None)
             if self._stream is None:
                 raise StackError(f"{self.name} holds no video")
             self._times, self._key_frames = self._index()
-        except self._errors as error:
-            if isinstance(error, StackError):
-                raise
-            raise StackError(f"{self.name} cannot be read as a video: {error}") from error
         if not self._times:
             raise StackError(f"{self.name} holds no video frames")
         self._decoder: Iterator[Any] | None = None
@@ -77,11 +73,12 @@ class VideoFrames:
         # before the wanted one may be shown after it, and the one before that is needed.
         for start in reversed(self._key_frames[: max(bisect_right(self._key_frames, index), 1)]):
             try:
-                self._go_to(index, start)
-                self._decode_until(index)
-            except self._errors as error:
+                with reading(f"frame {index} of {self.name}"):
+                    self._go_to(index, start)
+                    self._decode_until(index)
+            except StackError:
                 self._decoder = None
-                raise StackError(f"frame {index} of {self.name} cannot be decoded: {error}") from error
+                raise
             if index in self._buffer:
                 return self._buffer[index]
             self._decoder = None
