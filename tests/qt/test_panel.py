@@ -282,6 +282,26 @@ def test_measure_pressed_again_gives_up(desk: Any) -> None:
     assert desk.panel.model_section.diameter.value() == 0
 
 
+def test_the_contrast_follows_the_layer_until_the_first_prompt_and_then_by_the_button(desk: Any) -> None:
+    image = desk.open_movie()
+    section = desk.panel.image
+    assert section.contrast.text() == "0 – 200"
+    image.contrast_limits = (5, 150)
+    desk.until(lambda: desk.session.settings.contrast_limits == ((5.0, 150.0),))
+    assert not section.use_contrast.isEnabled()
+    desk.click(1, 20, 20)
+    image.contrast_limits = (5, 120)
+    desk.qtbot.wait(600)
+    assert section.contrast.text() == "5 – 150"
+    desk.press(section.use_contrast)
+    assert desk.session.settings.contrast_limits == ((5.0, 120.0),)
+    desk.idle()
+    desk.press(desk.panel.prompts.undo)
+    assert section.contrast.text() == "5 – 150"
+    assert section.use_contrast.isEnabled()
+    desk.idle()
+
+
 def test_preferences_are_what_a_new_session_starts_with(desk: Any) -> None:
     from napari.settings import get_plugin_settings
 
@@ -353,6 +373,7 @@ def test_a_long_error_is_two_lines_high_until_it_is_unfolded_and_the_panel_stays
     desk.viewer.window.show()
     desk.open_movie()
     desk.panel.state.refresh()
+    desk.qtbot.wait(300)
     go, message = desk.panel.propagate.go, desk.panel.message
     place, height = go.mapTo(desk.panel, go.rect().topLeft()), desk.panel.hint.height()
     text = "cannot write /a/long/path/" + "without_a_blank_" * 20 + "; close what uses it."

@@ -77,7 +77,7 @@ class ImageSection(Section):
             self.axes.addItems([*dict.fromkeys([*([axes] if axes else []), *offered])])
             self.axes.setCurrentText(axes)
         self._form.setRowVisible(self.track, "T" in axes and "Z" in axes)
-        self._show_channels(channels if "C" in axes else 0, range(3) if seen is None else seen)
+        self._show_channels(channels if "C" in axes else 0, () if seen is None else seen)
 
     def ticked_channels(self) -> tuple[int, ...]:
         """Return the ticked channels; none where there is no choice."""
@@ -220,6 +220,11 @@ class PromptsSection(Section):
         for button, done, tip in ((self.undo, undo, "Take back"), (self.redo, redo, "Do again")):
             button.setEnabled(done is not None)
             button.setToolTip(f"{tip}: {done}" if done else f"{tip} the last edit")
+
+    def show_each_new(self, each_is_new: bool) -> None:
+        """Show whether each click is a new object, without saying that somebody chose it."""
+        with signals_blocked(self.each_new):
+            self.each_new.setChecked(each_is_new)
 
     def show_tool(self, name: str) -> None:
         """Show which tool is in hand; none where the name is not one."""
