@@ -161,8 +161,9 @@ class PanelState(QObject):
             parts.prompts.show_tool("")
             return
         current = binding.current
-        exists = current.object_id in session.document.objects
-        parts.objects.show_current(current.object_id, exists, current.polarity == "in")
+        exists = current.next_id in session.document.objects
+        parts.objects.show_current(current.next_id, exists, current.polarity == "in")
+        parts.prompts.show_each_new(binding.each_click_is_new_object)
         parts.objects.table.select_object(current.object_id)
         parts.prompts.show_tool(tool_in_hand(self._viewer, binding))
         parts.message.button.setVisible(len(binding.prompts.layers()) < 2 or not binding.labels.layers)
@@ -184,12 +185,20 @@ class PanelState(QObject):
         """Listen to the current object of a binding, and no longer to the one before."""
         if self._binding is not None:
             self._binding.current.changed.disconnect(self.refresh_soon)
+            self._binding.actions.looked_at.disconnect(self._on_doubtful)
         self._binding = binding
         if binding is not None:
             binding.current.changed.connect(self.refresh_soon)
+            binding.actions.looked_at.connect(self._on_doubtful)
+
+    def _on_doubtful(self, place: object) -> None:
+        if self._binding is not None:
+            self._parts.objects.table.mark_doubtful(self._binding.current.object_id, self._binding.frame)
 
     def _on_edited(self) -> None:
         self._rows = None
+        if self._bench.session is not None:  # Undo takes settings back as well
+            self._parts.model_section.show_settings(self._bench.session.settings, again=False)
         self.refresh_soon()
 
     def _on_masks(self, object_ids: tuple[int, ...]) -> None:
