@@ -82,6 +82,23 @@ def test_a_session_on_an_array_without_its_images_wants_it_back(tmp_path):
     Session.open(folder, images=images).close()
 
 
+@pytest.mark.parametrize("frame", [0, 17, FRAMES - 1])
+def test_a_session_whose_images_changed_opens_with_a_warning(movie, tmp_path, frame):
+    with Session.open(movie, predictor=DiscPredictor()) as session:
+        session.add_points(1, 4, [(10, 10)])
+        folder = session.save(tmp_path / "work.sam2")
+    with Session.open(folder, predictor=DiscPredictor()) as session:
+        assert session.notes == ()
+    frames = tifffile.imread(movie)
+    frames[frame, 5, 5] = 1
+    tifffile.imwrite(movie, frames, metadata={"axes": "TYX"})
+    with Session.open(folder, predictor=DiscPredictor()) as session:
+        assert "pixels changed since" in session.notes[0]
+        assert list(session.document.prompts) == [(1, 4)]
+    with pytest.raises(StackError, match="not the stack"):
+        Session.open(folder, images=movie)
+
+
 def test_a_stopped_run_goes_on_after_reopening(movie, tmp_path):
     straight = Session.open(movie, predictor=DiscPredictor())
     straight.add_points(1, 4, [(10, 10)])

@@ -14,6 +14,9 @@ from torture.walked_session import WalkedSession
 from sam2_core.errors import StackError
 
 
+DAMAGE = ("cut", "zero", "flip", "garbage", "gone")
+
+
 class FileRules(WalkedSession):
     """Saved, reopened, killed and damaged."""
 
@@ -42,19 +45,20 @@ class FileRules(WalkedSession):
         """A process that dies when all was written, its folder as it lies there."""
         before = self._picture()
         self._flush()
-        shutil.copytree(self.folder, self.crash.copy, symlinks=True)
-        self._opens_as([before])
+        copy = shutil.copytree(self.folder, self.place / "killed.sam2", symlinks=True)
+        self._opens_as(copy, [before])
 
-    @precondition(lambda self: self.session.folder is not None and not self.meanwhile)
+    @precondition(lambda self: self.session.folder is not None)
     @rule(calls=st.integers(1, 12))
     def die_at(self, calls: int) -> None:
         """From here on the folder is copied at some call, as a process that dies there would leave it."""
         self._flush()
+        self._meanwhile_holds()
         self.meanwhile = [self._picture()]
         self.crash.arm(calls)
 
     @precondition(lambda self: self.session.folder is not None)
-    @rule(pick=st.integers(0, 7), where=st.integers(0, 999), kind=st.sampled_from(("cut", "zero", "flip", "garbage", "gone")))
+    @rule(pick=st.integers(0, 7), where=st.integers(0, 999), kind=st.sampled_from(DAMAGE))
     def damage(self, pick: int, where: int, kind: str) -> None:
         """One file is damaged: the rest is there; then the whole folder comes back."""
         before = self._picture()

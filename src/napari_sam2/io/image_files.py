@@ -47,7 +47,7 @@ def can_be_kept(stack: Stack) -> bool:
 def leads_to(path: str, axes: str | None, record: StackRecord, scene: int | str | None = None) -> bool:
     """Return whether opening a path gives the images that a record is of."""
     try:
-        return StackRecord.of(open_stack(path, axes, scene)) == record
+        return record.is_of(open_stack(path, axes, scene))
     except StackError:
         return False
 

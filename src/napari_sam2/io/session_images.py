@@ -78,7 +78,9 @@ class SessionImages:
 
 
 def open_images(saved: SavedSession, images: object, folder: Path) -> Stack:
-    """Return the images of a saved session, or those that are given, checked to be the ones that it was made on.
+    """Return the images of a saved session, or those that are given, which are checked to be what it was made on.
+
+    Its own are checked for shape and type; `changed_images` tells whether they changed.
 
     Raises
     ------
@@ -95,6 +97,16 @@ def open_images(saved: SavedSession, images: object, folder: Path) -> Stack:
     if images is None and saved.source is not None and is_kept(saved.source):
         check_kept(Path(saved.source))
     stack = source if isinstance(source, Stack) else open_stack(source, saved.axes, saved.scene)
-    if saved.stack is not None:
+    if saved.stack is not None and (images is not None or not saved.stack.fits(stack)):
         saved.stack.check(stack)
     return stack
+
+
+def changed_images(saved: SavedSession, stack: Stack) -> tuple[str, ...]:
+    """Return a sentence that warns where the images of a session are not as they were; none where they are."""
+    if saved.stack is None or saved.stack.is_of(stack):
+        return ()
+    return (
+        f"The images in {saved.source} are not those that the session was made on: pixels changed since. Its masks are "
+        "shown as they were; put the right file in its place, or find the masks again from scratch.",
+    )

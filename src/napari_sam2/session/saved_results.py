@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,14 @@ from napari_sam2.document.prompt import check_prompts
 from napari_sam2.io.results import Results
 from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.io.session_files import load_session
-from napari_sam2.io.session_images import open_images
+from napari_sam2.io.session_images import changed_images, open_images
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from napari_sam2.session.looks import masks_on, settings_movie
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ModelMovie, Movie
 from sam2_core.errors import PromptError, StackError
+
+_log = logging.getLogger(__name__)
 
 
 def open_results(folder: str | Path) -> Results:
@@ -39,7 +42,10 @@ def results_of(saved: SavedSession, name: str) -> Results:
     settings = saved_settings(saved, name)
     if saved.source is None:
         raise StackError(f"{name} was made on an array in memory, so its images cannot be found; export it from there.")
-    movie = settings_movie(open_images(saved, None, Path(name)), settings)
+    stack = open_images(saved, None, Path(name))
+    for warning in changed_images(saved, stack):
+        _log.warning(warning)
+    movie = settings_movie(stack, settings)
     fitting, _ = fitted(saved, movie)
     return Results(fitting.document, masks_on(movie, fitting.masks), movie, settings.overlaps)
 

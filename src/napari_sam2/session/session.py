@@ -20,7 +20,7 @@ from napari_sam2.io.autosave import Autosaver
 from napari_sam2.io.autosave_queue import AutosaveQueue
 from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.io.session_files import is_session_folder, load_session
-from napari_sam2.io.session_images import SessionImages, open_images
+from napari_sam2.io.session_images import SessionImages, changed_images, open_images
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.session.edits import Edits
 from napari_sam2.session.saved_results import fitted, saved_settings
@@ -175,7 +175,7 @@ class Session:
         fitting, lost = fitted(saved, session.movie)
         session._state.document = fitting.document
         session._state.take_masks(fitting.masks)
-        session.notes = fitting.notes
+        session.notes = fitting.notes if images is not None else (*fitting.notes, *changed_images(saved, stack))
         session.work.go_on_from(fitting)
         if saver is not None:
             session.saving.go_on(saver, lost)
