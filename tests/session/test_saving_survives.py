@@ -142,11 +142,14 @@ def test_a_log_that_somebody_changed_is_written_anew(session, loss):
     assert painted(folder) == {2, 3}
 
 
-def test_the_newest_document_is_written_however_far_the_disk_is_behind(session):
-    """Edits before, during and after the begin of a run, while the writing thread is held up."""
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_the_newest_document_is_written_however_far_the_disk_is_behind(session, is_saved):
+    """Edits before, during and after the begin of a run or a save, while the writing thread is held up."""
     gate = threading.Event()
     session.saving.queue.do(lambda saver: gate.wait())
     session.add_points(1, 0, [(11, 10)])
+    if is_saved:
+        session.save(wait=False)
     for update in session.propagate("forward"):
         if update.leg == "forward":
             break

@@ -77,7 +77,7 @@ class Saving:
             self._save_in_new(place, wait)
         else:
             saved, images = self._saved_session(), self._images
-            queue.do(lambda saver: saver.save(images.put_into(saved)))
+            queue.do(lambda saver: saver.save(images.put_into(queue.as_it_is(saved))))
             try:
                 if wait:
                     self.flush()
@@ -144,12 +144,11 @@ class Saving:
         queue = self.queue
         if queue is None:
             return
+        queue.save_document(self._state.document, self._settings())
         if queue.needs_all:
             self._save_anew(queue)
-        else:
-            queue.save_document(self._state.document, self._settings())
-            if changes:
-                queue.put(self._as_they_are(changes))
+        elif changes:
+            queue.put(self._as_they_are(changes))
         if self._failures != queue.failures:
             self._failures = queue.failures
             self._state.events.saving_failed.emit(self.unsaved)
@@ -220,7 +219,7 @@ class Saving:
 
     def _save_anew(self, queue: AutosaveQueue) -> None:
         saved, images = self._saved_session(), self._images
-        queue.replace_all(lambda saver: saver.save_anew(images.put_into(saved)))
+        queue.replace_all(lambda saver: saver.save_anew(images.put_into(queue.as_it_is(saved))))
 
     def _settings(self) -> dict[str, Any]:
         return self._state.settings.model_dump(mode="json")
