@@ -70,7 +70,7 @@ def build_sam2(  # noqa: PLR0913 - the official signature
         The checkpoint is missing, broken, or of another model.
     """
     overrides = parse_overrides(hydra_overrides_extra)
-    config = load_config(config_file, image_size or overrides.get("image_size"))
+    config = load_config(config_file, overrides.get("image_size") if image_size is None else image_size)
     decoder = dataclasses.replace(config.mask_decoder, dynamic_multimask=apply_postprocessing)
     model = build_model(config.replace(mask_decoder=decoder))
     if isinstance(ckpt_path, OpenedModel):

@@ -10,13 +10,18 @@ switches that turn 2.0 into 2.1 are the fields of `PointerConfig` and `ModelConf
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_origin, get_type_hints
 
 import yaml
 
+from sam2_core.errors import ConfigError
+
 CONFIG_ROOT = Path(__file__).parent / "configs"
+LEAST_INPUT, MOST_INPUT = 64, 4096
+"""Sides of the square model input, in pixels, between which it may be chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +37,9 @@ class HieraConfig:
 
     def __post_init__(self) -> None:
         if len(self.stages) != 4 or len(self.window_spec) != 4:
-            raise ValueError(f"a trunk has four stages and four windows, not {self.stages} and {self.window_spec}")
+            raise ConfigError(f"a trunk has four stages and four windows, not {self.stages} and {self.window_spec}")
         if self.embed_dim % self.num_heads:
-            raise ValueError(f"embed_dim {self.embed_dim} is not a multiple of num_heads {self.num_heads}")
+            raise ConfigError(f"embed_dim {self.embed_dim} is not a multiple of num_heads {self.num_heads}")
 
     @property
     def stage_dims(self) -> tuple[int, ...]:
@@ -140,16 +145,17 @@ class ModelConfig:
     pointers: PointerConfig = field(default_factory=PointerConfig)
 
     def __post_init__(self) -> None:
-        if self.image_size % 32 or self.image_size < 64:
-            raise ValueError(
-                f"image_size must be a multiple of 32 and at least 64, is {self.image_size}; try 256, 512 or 1024"
+        if self.image_size % 32 or not LEAST_INPUT <= self.image_size <= MOST_INPUT:
+            raise ConfigError(
+                f"image_size must be a multiple of 32 from {LEAST_INPUT} to {MOST_INPUT}, is {self.image_size}; "
+                "try 256, 512 or 1024"
             )
         if self.d_model % self.mem_dim or self.d_model % 8 or self.mem_dim % 4:
-            raise ValueError(
+            raise ConfigError(
                 f"d_model {self.d_model} must be a multiple of 8 and of mem_dim {self.mem_dim}, and that of 4"
             )
         if len(self.detail_widths) not in (0, 5):
-            raise ValueError(f"detail_widths takes five numbers or none, is {list(self.detail_widths)}")
+            raise ConfigError(f"detail_widths takes five numbers or none, is {list(self.detail_widths)}")
 
     @property
     def grid_size(self) -> int:
@@ -186,13 +192,16 @@ def load_config(name: str | Path, image_size: int | None = None) -> ModelConfig:
     ------
     FileNotFoundError
         No such configuration; the message lists those that ship.
-    ValueError
-        An unknown field or a value that cannot be.
+    ConfigError
+        It cannot be read, has an unknown field or a value that cannot be.
     """
     path = find_config(name)
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read as a configuration ({error}); write it as YAML") from error
     if not isinstance(values, dict):
-        raise ValueError(f"{path} holds no mapping of fields")
+        raise ConfigError(f"{path} holds no mapping of fields")
     config = _fill(ModelConfig, {"name": path.stem, **values}, str(path))
     return config if image_size is None else config.replace(image_size=image_size)
 
@@ -214,18 +223,28 @@ def find_config(name: str | Path) -> Path:
 Section = TypeVar("Section")
 
 
-def _fill(section: type[Section], values: dict[str, Any], where: str) -> Section:
+def _fill(section: type[Section], values: dict[Any, Any], where: str) -> Section:
     """Return the dataclass filled from a mapping, lists as tuples, nested sections likewise."""
-    fields = {entry.name: entry for entry in dataclasses.fields(section)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - set(fields))
+    kinds = get_type_hints(section)
+    unknown = sorted(map(str, set(values) - set(kinds)))
     if unknown:
-        raise ValueError(f"{where}: unknown fields {unknown} in {section.__name__}; known are {sorted(fields)}")
-    filled = {key: _convert(fields[key], value, where) for key, value in values.items()}
-    return section(**filled)
+        raise ConfigError(f"{where}: unknown fields {unknown} in {section.__name__}; known are {sorted(kinds)}")
+    return section(**{key: _converted(kinds[key], value, f"{where}: {key}") for key, value in values.items()})
 
 
-def _convert(entry: dataclasses.Field[Any], value: Any, where: str) -> Any:
-    factory = entry.default_factory
-    if isinstance(value, dict) and isinstance(factory, type):
-        return _fill(factory, value, f"{where}: {entry.name}")
-    return tuple(value) if isinstance(value, list) else value
+def _converted(kind: Any, value: Any, where: str) -> Any:
+    """Return a value as its field wants it; raise `ConfigError` if it is of another type or no number that can be."""
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where} is {value!r}; fields of their own are needed there")
+        return _fill(cast("type[Any]", kind), value, where)
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list) or not all(type(entry) is int and entry >= 0 for entry in value):
+            raise ConfigError(f"{where} is {value!r}; a list of whole numbers from 0 is needed")
+        return tuple(value)
+    if kind is float and type(value) in (int, float) and math.isfinite(value):
+        return value
+    if kind is not float and type(value) is kind and (kind is not int or value >= 1):
+        return value
+    needed = {int: "a whole number from 1", float: "a finite number", bool: "true or false", str: "text"}[kind]
+    raise ConfigError(f"{where} is {value!r}; {needed} is needed")

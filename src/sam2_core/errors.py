@@ -7,6 +7,10 @@ class CheckpointError(RuntimeError):
     """Weights could not be found, fetched, read or fitted to a model."""
 
 
+class ConfigError(CheckpointError, ValueError):
+    """The configuration of a model cannot be read, or says what cannot be."""
+
+
 class DeviceMemoryError(CheckpointError):
     """A model and its objects do not fit into the memory of the device; shown like any trouble with a model."""
 

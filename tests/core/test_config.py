@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sam2_core.config import config_names, load_config
+from sam2_core.errors import ConfigError
 
 
 def test_every_shipped_configuration_loads_under_its_official_name() -> None:
@@ -35,7 +36,7 @@ def test_image_size_is_one_argument() -> None:
     assert (config.image_size, config.grid_size, config.low_res_size) == (512, 32, 128)
 
 
-@pytest.mark.parametrize("size", [0, 100, 250])
+@pytest.mark.parametrize("size", [0, -32, 100, 250, 2**40])
 def test_an_impossible_image_size_says_what_would_do(size: int) -> None:
     with pytest.raises(ValueError, match=f"is {size}; try 256, 512 or 1024"):
         load_config("sam2.1_hiera_t", image_size=size)
@@ -50,6 +51,32 @@ def test_an_unknown_field_is_named(tmp_path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("trunk:\n  embed_dims: 96\n")
     with pytest.raises(ValueError, match=r"unknown fields \['embed_dims'\] in HieraConfig"):
+        load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [1,", "cannot be read as a configuration"),
+        ("\x00", "cannot be read as a configuration"),
+        ("- 1", "holds no mapping"),
+        ("image_size: [1]", r"image_size is \[1\]; a whole number from 1 is needed"),
+        ("image_size: large", "image_size is 'large'"),
+        ("mem_dim: 0", "mem_dim is 0; a whole number from 1"),
+        ("d_model: 1.5", "d_model is 1.5"),
+        ("num_maskmem: true", "num_maskmem is True"),
+        ("mirrored_view: 1", "mirrored_view is 1; true or false"),
+        ("smallest_piece: .nan", "smallest_piece is nan; a finite number"),
+        ("trunk: 5", "trunk is 5; fields of their own"),
+        ("trunk: {num_heads: 0}", "trunk: num_heads is 0"),
+        ("trunk: {stages: [1, a, 2, 3]}", "trunk: stages is .*; a list of whole numbers"),
+        ("5: 6", r"unknown fields \['5'\]"),
+    ],
+)
+def test_a_file_that_says_what_cannot_be_is_refused_in_words(tmp_path, text: str, words: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=words):
         load_config(path)
 
 

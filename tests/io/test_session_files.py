@@ -17,7 +17,7 @@ from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.io import Autosaver, SavedSession, StackRecord, is_session_folder, load_session, save_session
 from napari_sam2.io.session_files import run_fingerprint
 from napari_sam2.masks.mask_store import MaskStatus, MaskStore, Overlaps, StoredMask
-from napari_sam2.stacks import open_stack
+from napari_sam2.stacks import Stack, open_stack
 from sam2_core.errors import StackError
 
 
@@ -67,18 +67,43 @@ def test_the_source_is_found_when_folder_and_images_move_together(tmp_path, save
     assert load_session(tmp_path / "new" / "movie.sam2").source == str(tmp_path / "old" / "movie.tif")
 
 
-def test_another_stack_in_the_place_of_the_first_is_noticed(tmp_path, saved, rng):
-    frames = rng.integers(0, 255, (3, 8, 8), np.uint8)
+@pytest.mark.parametrize("place", [(0, 2, 3), (1, 0, 0), (3, 7, 7), (4, 1, 1)])
+def test_another_stack_in_the_place_of_the_first_is_noticed(tmp_path, saved, rng, place):
+    frames = rng.integers(0, 255, (5, 8, 8), np.uint8)
     record = StackRecord.of(open_stack(frames, "TYX"))
     save_session(tmp_path / "a.sam2", replace(saved, stack=record))
     back = load_session(tmp_path / "a.sam2").stack
     back.check(open_stack(frames.copy(), "TYX"))
     changed = frames.copy()
-    changed[-1, 2, 3] ^= 1
-    with pytest.raises(StackError, match=r"not the stack that the session was made on: its fingerprint is"):
+    changed[place] ^= 1
+    assert not back.is_of(open_stack(changed, "TYX"))
+    with pytest.raises(StackError, match=r"not the stack that the session was made on: its (fingerprint|content) is"):
         back.check(open_stack(changed, "TYX"))
-    with pytest.raises(StackError, match=r"its shape is \(2, 8, 8\), and the session's \(3, 8, 8\)"):
+    with pytest.raises(StackError, match=r"its shape is \(2, 8, 8\), and the session's \(5, 8, 8\)"):
         back.check(open_stack(frames[:2], "TYX"))
+
+
+def test_of_a_large_stack_planes_are_read_that_are_spread_over_it(rng, monkeypatch):
+    monkeypatch.setattr("napari_sam2.io.saved_session.MOST_READ", 10 * 64)
+    frames = rng.integers(0, 255, (4, 25, 8, 8), np.uint8)
+    read = []
+
+    class Watched:
+        shape, dtype = frames.shape, frames.dtype
+
+        def __getitem__(self, index):
+            read.append(index[:2])
+            return frames[index]
+
+    StackRecord.of(Stack(Watched(), "TZYX", "large"))
+    assert set(read) == {(number // 25, number % 25) for number in np.linspace(0, 99, 10).round().astype(int)}
+
+
+def test_a_record_of_an_older_session_goes_by_its_fingerprint(rng):
+    frames = rng.integers(0, 255, (5, 8, 8), np.uint8)
+    older = replace(StackRecord.of(open_stack(frames, "TYX")), content="")
+    assert older.is_of(open_stack(frames, "TYX"))
+    assert not older.is_of(open_stack(frames[::-1].copy(), "TYX"))
 
 
 def test_saving_again_leaves_no_old_files(tmp_path, saved, document):

@@ -129,7 +129,7 @@ def test_unsaved_work_is_saved_when_a_person_says_so_and_the_window_then_closes(
     answers["ours"] = "Save"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
     assert not close_by_hand(desk.viewer)
-    taken = tmp_path / "taken"
+    taken = tmp_path / "taken.sam2"
     taken.write_text("a file, where a folder cannot be made")
     told: list[str] = []
     monkeypatch.setattr(QMessageBox, "critical", lambda parent, title, text: told.append(text))

@@ -1,4 +1,4 @@
-"""A session's folder as a process that dies would leave it: copied in the middle of a write, at the k-th call to the disk.
+"""A session's folder as a process that dies would leave it: copied in the middle of a write, at some call to the disk.
 
 The calls that put files in place are counted; before the chosen one the folder is copied, by the thread that writes, so
 that nothing moves meanwhile. This stands for a kill at that moment; real ones are in `kills`.

@@ -1,4 +1,4 @@
-"""What a session holds, as one value: document, masks in their order and settings. Two of them are equal or say where not.
+"""What a session holds, as one value: document, masks in their order and settings; two of them say where they differ.
 
 `between` is for what was cut off in the middle: there each prompt and each mask is one of those that it was meanwhile.
 """

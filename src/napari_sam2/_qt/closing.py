@@ -1,59 +1,18 @@
-"""What becomes of unsaved work when a window closes, or when other work takes its place: a person is asked.
+"""What becomes of the work in a window when that closes.
 
-A window's session ends when the closing is accepted, not before: first is asked here about unsaved work, then the
-window asks what it asks by itself, and each Cancel leaves everything as it was. A viewer that a script closes asks
-nothing.
+The work ends when the closing is accepted, not before: first a person is asked about unsaved work, then the window asks
+what it asks by itself, and each Cancel leaves everything as it was. A viewer that a script closes asks nothing.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox, QWidget
-
-from napari_sam2._qt.background import USER_ERRORS
-
-if TYPE_CHECKING:
-    from napari_sam2.session.session import Session
+from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 _log = logging.getLogger(__name__)
-
-
-def may_leave(session: Session | None, parent: QWidget) -> bool:
-    """Return whether a session may be closed; unsaved work is named, and can be saved first."""
-    if session is None or not session.is_dirty or not session.document.prompts:
-        return True
-    buttons = QMessageBox.StandardButton
-    answer = QMessageBox.question(
-        parent,
-        "Save the work?",
-        f"The work on {session.stack.name} is not saved: {work_in_words(session)}.\n\nSave it as a session?",
-        buttons.Save | buttons.Discard | buttons.Cancel,
-        buttons.Save,
-    )
-    if answer == buttons.Save:
-        return _save(session, parent)
-    return answer == buttons.Discard
-
-
-def work_in_words(session: Session) -> str:
-    """Return what would be lost: "2 objects, 3 prompts on 1 frame, masks on 30 frames"."""
-    document = session.document
-    frames = {frame for _, frame in document.prompts}
-    masks = {frame for (_, frame), _ in session.masks.items()}
-    prompts = f"{_counted(len(document.prompts), 'prompt')} on {_counted(len(frames), 'frame')}"
-    return f"{_counted(len(document.objects), 'object')}, {prompts}, masks on {_counted(len(masks), 'frame')}"
-
-
-def asked_folder(session: Session | None, parent: QWidget) -> Path | None:
-    """Return in which folder a person wants a session saved; None if it was given up."""
-    name = "session" if session is None else Path(session.stack.name).stem
-    chosen, _ = QFileDialog.getSaveFileName(parent, "Save the session as a folder", f"{name}.sam2", "")
-    return Path(chosen) if chosen else None
 
 
 class ClosingGuard(QObject):
@@ -121,20 +80,3 @@ def _is_by_a_person(window: QMainWindow, event: QEvent) -> bool:
     centre = window.centralWidget()
     seen = centre is not None and any(part.isVisible() for part in centre.findChildren(QWidget, "", direct))
     return event.spontaneous() or seen
-
-
-def _save(session: Session, parent: QWidget) -> bool:
-    """Return whether the work is saved now, where it was or where a person says."""
-    folder = asked_folder(session, parent) if session.folder is None else session.folder
-    if folder is None:
-        return False
-    try:
-        session.save(folder)
-    except USER_ERRORS as error:
-        QMessageBox.critical(parent, "Not saved", f"{error}\n\nNothing was closed.")
-        return False
-    return True
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -13,12 +13,14 @@ from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from napari_sam2._qt.contrast_actions import ContrastActions
 from napari_sam2._qt.image_choice import ImageChooser
 from napari_sam2._qt.manners import Manners
 from napari_sam2._qt.model_actions import ModelActions
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.panel_actions import PanelActions
 from napari_sam2._qt.panel_state import PanelState
+from napari_sam2._qt.preferences import PLUGIN
 from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.texts import apply_theme
@@ -27,10 +29,12 @@ from napari_sam2._qt.workbench import Workbench
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Image
 
     from napari_sam2.session.session import Session
     from napari_sam2.viewer import SessionBinding
 
+TITLE = "Segment and track"
 MIN_WIDTH = 320
 _SHOWN_MS = 8000
 
@@ -66,6 +70,7 @@ class SegmentAndTrackPanel(QWidget):
         self._manners = Manners(self)
         self.chooser = ImageChooser(napari_viewer, parts.image, self.bench, self.slots)
         self.verbs = PanelActions(napari_viewer, self.bench, parts, self.slots)
+        self._contrast = ContrastActions(parts.image, self.bench, self.slots)
         self._models = ModelActions(napari_viewer, parts.model_section, self.bench, self.slots)
         self.state = PanelState(napari_viewer, self.bench, self.chooser, parts, self.slots)
         self._connect()
@@ -114,6 +119,21 @@ class SegmentAndTrackPanel(QWidget):
         """Between the session and the layers; None where there is no session."""
         return None if self.bench.session is None else self.bench.binding
 
+    def work_on(self, image: Image) -> None:
+        """Open a session on an image layer of the viewer, if there is none on it; unsaved work is asked about."""
+        if self.bench.image is None or self.bench.image != image:
+            self.image.layers.setCurrentIndex(self.chooser.images().index(image))
+
+    def wait(self) -> None:
+        """Return once nothing is being opened, found or tracked; the window works meanwhile. For scripts.
+
+        Raises
+        ------
+        StackError, CheckpointError, PromptError
+            What went wrong meanwhile, as the panel shows it.
+        """
+        self.bench.wait()
+
     def show_error(self, error: Exception) -> None:
         """Say what went wrong."""
         self._message_timer.stop()
@@ -145,6 +165,7 @@ class SegmentAndTrackPanel(QWidget):
         self.slots.close()
         self.viewer.events.theme.disconnect(self._take_theme)
         self._models.close()
+        self._contrast.close()
         self.verbs.close()
         self.state.close()
         self.chooser.close()
@@ -179,3 +200,29 @@ class SegmentAndTrackPanel(QWidget):
     def _take_theme(self) -> None:
         apply_theme(self, self.viewer.theme)
         self.model.set_theme(self.viewer.theme)
+
+
+def open_panel(viewer: napari.viewer.Viewer, image: Image | None = None) -> SegmentAndTrackPanel:
+    """Return the panel of a viewer, opened if it is not there, once its session is open.
+
+    Parameters
+    ----------
+    viewer
+        A viewer with a window, shown or not; each has a panel and a session of its own.
+    image
+        The layer to work on; the one that is worked on, the active or the first one where None. Where the viewer has
+        no image, the session is None until it has one: add it, and call `panel.wait()`.
+
+    Raises
+    ------
+    StackError
+        If the image is none that can be worked on.
+    """
+    if image is not None:
+        viewer.layers.selection.active = image
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, TITLE)
+    panel.wait()
+    if image is not None:
+        panel.work_on(image)
+        panel.wait()
+    return panel

@@ -34,6 +34,7 @@ class WindowKeys:
         self._shortcuts: list[QShortcut] = []
         slots.connect(bench.changed, self._follow)
         viewer.layers.selection.events.active.connect(self._follow)
+        self._follow()
 
     def close(self) -> None:
         """Take the shortcuts away."""

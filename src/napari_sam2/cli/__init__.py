@@ -72,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _messages():
         try:
             words = [word for word in given if word != "--debug"]
+            if "" in words:
+                raise typer.BadParameter("an empty value was given; is a variable of your shell not set?")
             code = app(words, prog_name="napari-sam2", standalone_mode=False, obj=words)
             return code if isinstance(code, int) else 0
         except typer.Abort:

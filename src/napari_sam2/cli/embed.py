@@ -41,9 +41,7 @@ def embed_command(  # noqa: PLR0913 - one parameter per option of the command
     stop: Annotated[int | None, typer.Option(help="Frame before which to stop.")] = None,
     image_size: options.ImageSize = None,
     contrast: options.Contrast = None,
-    limit: Annotated[
-        float | None, typer.Option(min=0, help="Gigabytes that all kept features may take, from now on.")
-    ] = None,
+    limit: options.MostGigabytes = None,
     clear: Annotated[bool, typer.Option("--clear", help="Delete all kept features first.")] = False,
 ) -> int:
     """Make the image features of STACK ahead and keep them on disk, for large models and many corrections.

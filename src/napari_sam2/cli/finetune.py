@@ -20,6 +20,7 @@ from napari_sam2.cli.finetune_screen import FinetuneScreen
 from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, download_bar
 from napari_sam2.cli.movie_choice import MovieChoice
+from napari_sam2.cli.out_folder import check_out_folder
 from napari_sam2.engine.model_loading import on_device
 from napari_sam2.io.label_array import ResultLabels
 from napari_sam2.masks.mask_store import MaskStatus
@@ -54,6 +55,7 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     device: options.Device = "auto",
     seed: options.Seed = 0,
     axes: options.ImageAxes = None,
+    scene: options.Scene = None,
     labels_axes: options.LabelAxes = None,
     track_axis: options.TrackAxis = None,
     channel: options.AnyChannel = None,
@@ -70,11 +72,13 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     from sam2_core.training.finetune_files import ModelStory, check_new_name
     from sam2_core.training.finetuning import FinetuneSettings, Finetuning
 
-    choice = MovieChoice(axes, track_axis=track_axis, channel=channel)
+    choice = MovieChoice(axes, scene, track_axis, channel)
     pictures, truth = _stack_movies(images, labels, choice, labels_axes, session)
     new_name = _default_name(model, str(session or images)) if name is None else name
     check_new_name(new_name, out)
-    _check_folder(out, resume, overwrite)
+    _check_run(out, resume, overwrite)
+    files = [f"{new_name}.{file_format}", f"{new_name}.md", f"{new_name}_curve.png"]
+    check_out_folder(out, files, (model, images, labels, pictures.stack, truth.stack), is_own=resume or overwrite)
     data = _split(pictures, truth, kind)
     config, network = _load_base(model, device)
     settings = FinetuneSettings(train, steps, minutes, validate_every, patience, learning_rate, seed=seed)
@@ -112,7 +116,7 @@ def _default_name(model: str, images: str) -> str:
     return re.sub(r"[^\w.-]+", "-", words).strip("-.")
 
 
-def _check_folder(out: Path, resume: bool, overwrite: bool) -> None:
+def _check_run(out: Path, resume: bool, overwrite: bool) -> None:
     """Say no where a run would be lost by accident, or where there is none to go on with."""
     state = out / "finetune.pt"
     if resume and overwrite:

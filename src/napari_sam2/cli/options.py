@@ -1,13 +1,14 @@
 """Options of the commands that have many, each declared once: its type and its line of help.
 
-Those that several commands share come first, then those of `track`, `evaluate` and `finetune` alone. Defaults stand in
-the commands. What an option for a setting of a session says is said by the field of `SessionSettings`.
+Those that several commands share come first, then those of `track`, `embed`, `evaluate` and `finetune` alone. Defaults
+stand in the commands. What an option for a setting of a session says is said by the field of `SessionSettings`.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.models import OptionInfo
@@ -27,8 +28,21 @@ FileKind = Literal["safetensors", "pt"]
 def _of(name: str, more: str = "") -> OptionInfo:
     """Return the option for a setting, with what else is to be known on the command line."""
     told = setting(name)
-    option: OptionInfo = typer.Option(min=told.least, max=told.most, help=f"{told.description} {more}".strip())
+    return _number(f"{told.description} {more}".strip(), told.least, told.most)
+
+
+def _number(about: str, least: float | None = None, most: float | None = None) -> OptionInfo:
+    """Return an option whose numbers, if it has any, lie in a range and are finite."""
+    option: OptionInfo = typer.Option(min=least, max=most, help=about, callback=_finite)
     return option
+
+
+def _finite(value: Any) -> Any:
+    """Return what was given; numbers that are none pass every range, since they compare with nothing."""
+    for one in value if isinstance(value, tuple) else (value,):
+        if isinstance(one, float) and not math.isfinite(one):
+            raise typer.BadParameter(f"{one} is not a finite number.")
+    return value
 
 
 StackArgument = Annotated[
@@ -38,7 +52,12 @@ Model = Annotated[str, _of("model")]
 Device = Annotated[str, _of("device")]
 ImageSize = Annotated[int | None, _of("image_size")]
 Axes = Annotated[str | None, typer.Option(help="One letter of TZCYXS per dimension, e.g. TCYX; wins over the file.")]
-Scene = Annotated[str | None, typer.Option(help="Image of a file that holds several: number or name.")]
+Scene = Annotated[
+    str | None,
+    typer.Option(
+        "--scene", "--series", help="Image series of a file that holds several: number, name, or place in a zarr store."
+    ),
+]
 TrackAxis = Annotated[str | None, _of("track_axis")]
 Channel = Annotated[list[str] | None, _of("channels", "One at a time; may be repeated.")]
 Fixed = Annotated[list[str] | None, _of("fixed", "E.g. Z=3; may be repeated.")]
@@ -66,13 +85,16 @@ ResumeTracking = Annotated[
     bool, typer.Option("--resume", help="Go on behind the last finished frame of a stopped run.")
 ]
 
+# Of `embed`.
+MostGigabytes = Annotated[float | None, _number("Gigabytes that all kept features may take, from now on.", 0, 1e6)]
+
 # Of `evaluate`.
 JudgedStack = Annotated[Path, typer.Argument(help="Image stack, or a folder of stills.")]
 Truth = Annotated[Path, typer.Option(help="Label stack, or a folder of label images of the same names.")]
 ReportFolder = Annotated[Path, typer.Option(help="Folder for evaluation.md, evaluation.json and the picture.")]
 JudgedKind = Annotated[Kind, typer.Option(help="auto: two folders or single images are stills.")]
 TrueDiameter = Annotated[
-    float | None, typer.Option(help="Diameter of a typical object in pixels; by default the truth's median.")
+    float | None, _number("Diameter of a typical object in pixels; by default the truth's median.", 1, 9999)
 ]
 MovieView = Annotated[ViewChoice, _of("view", "For movies.")]
 MostObjects = Annotated[
@@ -83,9 +105,7 @@ Every = Annotated[int, typer.Option(min=1, help="Stills: only every so many imag
 PromptKinds = Annotated[
     list[str] | None, typer.Option(help="click, box, corrections (movie) or clicks3 (stills); all by default.")
 ]
-Span = Annotated[
-    float | None, typer.Option(min=0.02, max=1.0, help="Stills: share of the window's side a typical object takes.")
-]
+Span = Annotated[float | None, _number("Stills: share of the window's side a typical object takes.", 0.02, 1)]
 FirstFrameOnly = Annotated[bool, typer.Option("--first-frame-only", help="Movies: only the objects of frame 0.")]
 Baseline = Annotated[bool, typer.Option(help="Also the classical baseline.")]
 MovieAxes = Annotated[str | None, typer.Option(help="Movies: one letter of TZCYXS per dimension of STACK.")]
@@ -103,12 +123,12 @@ BaseModel = Annotated[str, typer.Option(help="Base: name (see: napari-sam2 model
 NewName = Annotated[str | None, typer.Option(help="Name of the new model; BASE-IMAGES by default.")]
 Train = Annotated[Part, typer.Option(help="Which weights may change.")]
 Steps = Annotated[int, typer.Option(min=1, help="At most so many steps.")]
-Minutes = Annotated[float | None, typer.Option(min=0.0, help="At most so many minutes.")]
+Minutes = Annotated[float | None, _number("At most so many minutes.", 0)]
 ValidateEvery = Annotated[int, typer.Option(min=1, help="Steps between two looks at the held-out frames.")]
 Patience = Annotated[int, typer.Option(min=1, help="Looks without improvement before it stops.")]
-LearningRate = Annotated[float | None, typer.Option(min=0.0, help="By default that of the part.")]
+LearningRate = Annotated[float | None, _number("By default that of the part.", 1e-9, 1)]
 LabelledKind = Annotated[Kind, typer.Option(help="auto: a movie if labels keep their value.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same model on the same machine.")]
+Seed = Annotated[int, _number("The same seed gives the same model on the same machine.", 0, 2**32 - 1)]
 ImageAxes = Annotated[str | None, typer.Option(help="Of the images: one letter of TZCYXS per dimension.")]
 LabelAxes = Annotated[str | None, typer.Option(help="Of the labels, e.g. TYX.")]
 AnyChannel = Annotated[list[str] | None, typer.Option(help="Number or name; may be repeated.")]

@@ -16,6 +16,7 @@ from napari_sam2.cli.track_session import SessionTracking, labels_beside, track_
 from napari_sam2.engine.jobs import checked_range
 from napari_sam2.engine.view import ViewChoice, view_request
 from napari_sam2.io import read_prompts
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.session.movie_job import MovieJob, MovieReport, track_movie
 from napari_sam2.session.settings import SessionSettings
 
@@ -86,6 +87,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         resume=resume,
         overwrite=overwrite,
     )
+    check_not_raw(labels, stack, is_replaced=True)
     report = track_movie(job, run_in_terminal, lambda: predictor_of(job.settings))
     if report.objects is None:
         _say_how_to_resume(context.obj or [], job, report)

@@ -14,6 +14,7 @@ from napari_sam2.cli.interrupt import STOPPED
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results
 from napari_sam2.engine.jobs import Direction, PropagateJob, PropagateRequest, checked_range
 from napari_sam2.io import check_label_path
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.session.movie_job import write_results
 from napari_sam2.session.session import Session
 from sam2_core.errors import StackError
@@ -57,6 +58,7 @@ def track_session(request: SessionTracking) -> int:
 
     session = Session.open(request.folder, device=request.device, images=request.images, predictor=load)
     with session:
+        check_not_raw(out, session.stack, request.images, is_replaced=True)
         for note in session.notes:
             errors().print(note)
         is_whole = run_in_terminal(session, _job(session, request))

@@ -14,6 +14,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_sam2.document.plain_values import numbers, whole_number
 from napari_sam2.document.prompt_parts import BoolArray, Box, BoxYX, Clicks, Mask, PointYX, PromptPart
 from sam2_core.errors import PromptError
 
@@ -71,6 +72,7 @@ class Prompt:
     parts: tuple[PromptPart, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._take_plain_values()
         if not 1 <= self.object_id <= LARGEST_ID:
             raise PromptError(f"{self.place}: object id {self.object_id} cannot be a label; use 1 or more.")
         parts: list[PromptPart] = []
@@ -94,6 +96,17 @@ class Prompt:
 
     def __hash__(self) -> int:
         return hash((self.object_id, self.frame, self.parts))
+
+    def _take_plain_values(self) -> None:
+        plain: dict[str, object] = {
+            "object_id": whole_number(self.object_id, "object id"),
+            "frame": whole_number(self.frame, "frame"),
+            "points_yx": tuple(numbers(point, "the point") for point in self.points_yx),
+            "labels": tuple(whole_number(label, "label") for label in self.labels),
+            "box_yx": None if self.box_yx is None else numbers(self.box_yx, "the box"),
+        }
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     @property
     def place(self) -> str:

@@ -150,10 +150,10 @@ def checked_range(frame_count: int, start: int | None, stop: int | None) -> rang
     StackError
         If the range is empty or leaves the movie.
     """
-    chosen = range(0 if start is None else start, frame_count if stop is None else stop)
-    if len(chosen) == 0 or chosen.start < 0 or chosen.stop > frame_count:
+    first, behind = 0 if start is None else start, frame_count if stop is None else stop
+    if not 0 <= first < behind <= frame_count:
         raise StackError(
-            f"Frames {chosen.start} to {chosen.stop} (the last one not included) cannot be tracked; the stack has "
-            f"{frame_count} frames, so --start may be 0 to {frame_count - 1} and --stop up to {frame_count}."
+            f"Frames {first} to {behind} (the last one not included) cannot be tracked; the stack has {frame_count} "
+            f"frames, so --start may be 0 to {frame_count - 1} and --stop up to {frame_count}."
         )
-    return chosen
+    return range(first, behind)

@@ -157,8 +157,9 @@ class AutosaveQueue:
             try:
                 write()
             except Exception as error:  # noqa: BLE001 - kept, and raised where somebody waits for it
-                _log.warning("What was changed is not saved yet and will be tried again: %s", error)
                 faults.append(error)
+        if faults and str(faults[0]) != str(self.fault):
+            _log.warning("What was changed is not saved yet, and will be tried again: %s", faults[0])
         with self._changed:
             self.fault = faults[0] if faults else None
             self.failures += bool(faults)

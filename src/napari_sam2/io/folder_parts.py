@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ from typing import BinaryIO, Literal, cast
 
 from sam2_core.errors import StackError
 
-_ASIDE = ".damaged-"
+_ASIDE = re.compile(r"\.(damaged|replaced)-\d+(\.|$)")
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.ENXIO)
 _CAREFULLY = 0 if sys.platform == "win32" else os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -35,8 +37,16 @@ class Losses:
             self.files[file] = None
 
 
-class LaterVersion(StackError):
-    """A later version of this program wrote it: it is whole, and what it says would be lost by reading a part of it."""
+class LeftAlone(StackError):
+    """Something is whole as far as is known, and cannot be read: going on without it would lose what it says."""
+
+
+class LaterVersion(LeftAlone):
+    """A later version of this program wrote it."""
+
+
+class OutOfReach(LeftAlone):
+    """It may not be read, or its disk does not answer."""
 
 
 def opened(path: Path, mode: Literal["rb", "ab", "xb"] = "rb") -> BinaryIO:
@@ -63,9 +73,16 @@ def content_of(path: Path) -> bytes:
     ------
     OSError
         See `opened`.
+    OutOfReach
+        If it may not be read, or the disk does not answer.
     """
-    with opened(path) as file:
-        return file.read()
+    try:
+        with opened(path) as file:
+            return file.read()
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise
+        raise OutOfReach(f"{path} cannot be read ({error}); see that you may read it. Nothing was changed.") from error
 
 
 def is_there(path: Path) -> bool:
@@ -83,8 +100,8 @@ def has_other_names(path: Path) -> bool:
     return path.lstat().st_nlink > 1
 
 
-def put_aside(path: Path) -> Path:
-    """Return the name that something damaged has from now on: `session.json` becomes `session.damaged-1.json`.
+def put_aside(path: Path, why: Literal["damaged", "replaced"] = "damaged") -> Path:
+    """Return the name that something has from now on: `session.json` becomes `session.damaged-1.json`.
 
     Raises
     ------
@@ -92,11 +109,11 @@ def put_aside(path: Path) -> Path:
         If it cannot be renamed.
     """
     stem, suffix = path.stem, path.suffix
-    free = next(one for n in count(1) if not is_there(one := path.with_name(f"{stem}{_ASIDE}{n}{suffix}")))
+    free = next(one for n in count(1) if not is_there(one := path.with_name(f"{stem}.{why}-{n}{suffix}")))
     path.rename(free)
     return free
 
 
 def was_put_aside(path: Path) -> bool:
     """Return whether a file has a name that `put_aside` gave."""
-    return _ASIDE in path.name
+    return _ASIDE.search(path.name) is not None

@@ -20,6 +20,8 @@ from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
 
+MOST_READ = 2**28
+"""Bytes that are read of a stack to tell it from others."""
 _DTYPES = {
     "F64": "float64",
     "F32": "float32",
@@ -120,6 +122,9 @@ class StackRecord:
         As stored, before axes are chosen; the order of bytes does not count.
     fingerprint
         Changes with the pixels of the first and of the last plane.
+    content
+        Changes with the pixels of every plane; of a stack above `MOST_READ`, of so many that are spread evenly over it.
+        "" in sessions of 0.1, which go by the fingerprint.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -127,10 +132,11 @@ class StackRecord:
     shape: tuple[int, ...]
     dtype: str
     fingerprint: str
+    content: str = ""
 
     @classmethod
     def of(cls, stack: Stack) -> StackRecord:
-        """Return the record of a stack; two of its planes are read.
+        """Return the record of a stack; up to `MOST_READ` bytes of it are read.
 
         Raises
         ------
@@ -138,18 +144,21 @@ class StackRecord:
             If they cannot be read.
         """
         digest, dtype = hashlib.sha256(), stack.dtype.newbyteorder("=")
-        try:
-            planes = _outer_planes(stack)
-        except StackError:
-            raise
-        except Exception as error:
-            what = str(error) or type(error).__name__
-            raise StackError(
-                f"{stack.name} cannot be read ({what:.200}): the file is cut short or damaged; copy it here again."
-            ) from error
-        for plane in planes:
+        for plane in _outer_planes(stack):
             digest.update(np.ascontiguousarray(plane, dtype=dtype).tobytes())
-        return cls(tuple(int(size) for size in stack.shape), str(dtype), digest.hexdigest()[:16])
+        content = hashlib.sha256()
+        for place in _spread_places(stack):
+            content.update(np.ascontiguousarray(stack.read(place), dtype=dtype).tobytes())
+        shape = tuple(int(size) for size in stack.shape)
+        return cls(shape, str(dtype), digest.hexdigest()[:16], content.hexdigest()[:16])
+
+    def is_of(self, stack: Stack) -> bool:
+        """Return whether a stack is this one; nothing is read of one that has another shape or type."""
+        return self.fits(stack) and not self._differences(stack)
+
+    def fits(self, stack: Stack) -> bool:
+        """Return whether a stack has this shape and type, whatever it holds."""
+        return self.shape == stack.shape and self.dtype == str(stack.dtype.newbyteorder("="))
 
     def check(self, stack: Stack) -> None:
         """Return nothing if a stack is this one.
@@ -160,12 +169,17 @@ class StackRecord:
             If it has another shape, type or content.
         """
         saved = asdict(self)
-        for what, found in asdict(StackRecord.of(stack)).items():
-            if found != saved[what]:
-                raise StackError(
-                    f"{stack.name} is not the stack that the session was made on: its {what} is {found}, and the "
-                    f"session's {saved[what]}. Put the right file in its place, or make a new session."
-                )
+        for what, found in self._differences(stack).items():
+            raise StackError(
+                f"{stack.name} is not the stack that the session was made on: its {what} is {found}, and the "
+                f"session's {saved[what]}. Put the right file in its place, or make a new session."
+            )
+
+    def _differences(self, stack: Stack) -> dict[str, object]:
+        """Return what is different in a stack, by the names of the fields; what was not saved is not."""
+        saved = asdict(self)
+        found = asdict(StackRecord.of(stack))
+        return {what: value for what, value in found.items() if value != saved[what] and saved[what] != ""}
 
 
 @dataclass(frozen=True)
@@ -182,6 +196,8 @@ class SavedSession:
         Path of the stack, None if it was an array in memory.
     axes
         One letter per dimension of the stack, None if they were not given.
+    scene
+        Number or name of the image in its file, None if it was not given.
     run
         The interrupted run. An Autosaver that has one in work of its own goes by that.
     snapshot
@@ -202,10 +218,22 @@ class SavedSession:
     snapshot: KeptSnapshot | None = None
     stack: StackRecord | None = None
     notes: tuple[str, ...] = ()
+    scene: int | str | None = None
 
 
 def _outer_planes(stack: Stack) -> tuple[np.ndarray[Any, Any], ...]:
     """Return the first and the last plane of a stack."""
     first = tuple(slice(None) if axis in "YXS" else 0 for axis in stack.axes)
     last = tuple(slice(None) if axis in "YXS" else size - 1 for axis, size in zip(stack.axes, stack.shape, strict=True))
-    return np.asarray(stack.data[first]), np.asarray(stack.data[last])
+    return stack.read(first), stack.read(last)
+
+
+def _spread_places(stack: Stack) -> list[tuple[slice | int, ...]]:
+    """Return where the planes of a stack are, or so many of them, spread evenly, that `MOST_READ` is not exceeded."""
+    sizes = [1 if axis in "YXS" else size for axis, size in zip(stack.axes, stack.shape, strict=True)]
+    count = math.prod(sizes)
+    plane = stack.dtype.itemsize * math.prod(stack.shape) // max(count, 1)
+    chosen = np.linspace(0, count - 1, min(count, max(3, MOST_READ // max(plane, 1)))).round().astype(int)
+    places = (np.unravel_index(number, sizes) for number in dict.fromkeys(chosen.tolist()))
+    whole = [axis in "YXS" for axis in stack.axes]
+    return [tuple(slice(None) if w else int(at) for w, at in zip(whole, place, strict=True)) for place in places]

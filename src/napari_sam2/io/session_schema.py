@@ -36,6 +36,7 @@ class SourceEntry(Entry):
     absolute: Annotated[str | None, Field(description="where it was when it was saved")] = None
     axes: Annotated[str | None, Field(description="one letter of TZCYXS per dimension")] = None
     stack: StackRecord | None = None
+    scene: Annotated[int | str | None, Field(description="which image of the file, where one was chosen")] = None
 
 
 class ProposalEntry(Entry):
@@ -67,6 +68,8 @@ class SessionDocument(Entry):
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
         said = self.model_dump(exclude={"proposals", "divisions", "events"})
+        if self.source.scene is None:
+            del said["source"]["scene"]
         return said | self.model_dump(include={"proposals", "divisions", "events"}, exclude_defaults=True)
 
     @property

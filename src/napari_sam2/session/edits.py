@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from napari_sam2.document.document import Document, DocumentDiff, PromptKey, difference, mask_of_polygon
 from napari_sam2.document.objects import ObjectInfo
+from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.masks.stale import follow
@@ -62,7 +63,8 @@ class Edits:
             raise PromptError(f"points of shape {points.shape} cannot be used; give (N, 2), y and x of each.")
         clicks = tuple((float(y), float(x)) for y, x in points)
         given = tuple(int(label) for label in labels) if labels is not None else (1,) * len(clicks)
-        prompt, old = Prompt(object_id, frame, clicks, given), self._document.prompts.get((object_id, frame))
+        prompt = Prompt(object_id, frame, clicks, given)
+        old = self._document.prompts.get((prompt.object_id, prompt.frame))
         self._say(prompt if old is None else old.joined(prompt), "add a point")
 
     def add_box(self, object_id: int, frame: int, box_yx: Sequence[float]) -> None:
@@ -166,8 +168,9 @@ class Edits:
         PromptError
             See `edit_mask`.
         """
-        self._check_unlocked(masks)
-        painted = {object_id: Mask(mask) for object_id, mask in masks.items()}
+        frame = whole_number(frame, "frame")
+        painted = {whole_number(one, "object id"): Mask(mask) for one, mask in masks.items()}
+        self._check_unlocked(painted)
         pixel = np.ones((1, 1), dtype=bool)  # stands for what was painted, which may be nothing
         stand_ins = {one: Mask.in_box(mask.size, 0, 0, pixel) for one, mask in painted.items()}
         check_prompts([Prompt(one, frame, mask=mask) for one, mask in stand_ins.items()], self._shape)
@@ -196,11 +199,13 @@ class Edits:
 
     def remove_object(self, object_id: int) -> None:
         """Remove an object with its prompts and masks."""
+        object_id = whole_number(object_id, "object id")
         self._check_unlocked([object_id])
         self._commit(self._document.without_object(object_id), "remove an object")
 
     def merge_objects(self, into: int, other: int) -> None:
         """Make one object a part of another: prompts and masks are joined frame by frame."""
+        into, other = whole_number(into, "object id"), whole_number(other, "object id")
         self._check_unlocked([into, other])
         document, masks = self._document.merged(into, other), self._state.masks
         self._commit(
@@ -212,6 +217,11 @@ class Edits:
 
         Their masks on that frame become mask prompts, so that a later run does not confuse them again.
         """
+        a, b, from_frame = (
+            whole_number(a, "object id"),
+            whole_number(b, "object id"),
+            whole_number(from_frame, "frame"),
+        )
         self._check_unlocked([a, b])
         document, masks = self._document.swapped(a, b, from_frame), self._state.masks
         pinned: dict[PromptKey, Prompt] = {}
@@ -271,6 +281,7 @@ class Edits:
         self.set_prompts({key: prompt if old is None else prompt.completed(old)}, text)
 
     def _object(self, object_id: int) -> ObjectInfo:
+        object_id = whole_number(object_id, "object id")
         self._document.check_object(object_id)
         return self._document.objects[object_id]
 

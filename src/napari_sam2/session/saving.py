@@ -6,17 +6,18 @@ why, and `saving_failed` tells it. Where that does not help (the folder is gone)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from napari_sam2.document.document import Document
 from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.updates import FrameUpdate
-from napari_sam2.io.autosave import Autosaver
+from napari_sam2.io.autosave import Autosaver, FolderLost
 from napari_sam2.io.autosave_queue import AutosaveQueue
 from napari_sam2.io.label_files import check_label_path
 from napari_sam2.io.mask_log import FrameDone
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results, export_labels
 from napari_sam2.io.saved_session import RunRecord, SavedSession
 from napari_sam2.io.session_images import SessionImages
@@ -69,16 +70,21 @@ class Saving:
             If the folder cannot be written to, or there is none yet.
         """
         queue = self.queue
-        place = self.folder if folder is None else Path(folder).expanduser()
+        place = self.folder if folder is None else Path(folder).expanduser().absolute()
         if place is None:
             raise StackError("The session was not saved before; say where, for example session.save('movie.sam2').")
-        if queue is None or place != self.folder or (queue.needs_all and folder is not None):
+        if queue is None or not _is_same(place, self.folder) or (queue.needs_all and folder is not None):
             self._save_in_new(place, wait)
         else:
             saved, images = self._saved_session(), self._images
             queue.do(lambda saver: saver.save(images.put_into(saved)))
-            if wait:
-                self.flush()
+            try:
+                if wait:
+                    self.flush()
+            except FolderLost:
+                if folder is None:
+                    raise
+                self._save_in_new(place, wait)  # it is said once more that the session shall be there
         self._saved = True
         return place
 
@@ -120,13 +126,17 @@ class Saving:
             If nothing can be written there.
         """
         check_label_path(Path(path))
+        check_not_raw(path, self._state.stack, is_replaced=True)
         state, movie = self._state, self._state.movie.movie
         results = Results(state.document, masks_on(movie, state.masks.items()), movie, state.settings.overlaps)
         return lambda: export_labels(path, results)
 
-    def go_on(self, saver: Autosaver) -> None:
-        """Save from now on with the writer of the folder that the session was opened from."""
+    def go_on(self, saver: Autosaver, lost: Iterable[MaskKey] = ()) -> None:
+        """Save from now on with the writer of the folder that the session was opened from, without `lost` masks."""
         self.queue = AutosaveQueue(saver.folder, lambda: saver)
+        removed = [(key, None) for key in lost]
+        if removed:
+            self.queue.put(removed)
 
     def edited(self, changes: Sequence[MaskChange]) -> None:
         """Have a new document or new settings saved, and the masks that changed with them."""
@@ -188,11 +198,13 @@ class Saving:
         if not discard:
             self.flush()
             queue.close()
+            self._saved = True
         self.queue = None
         queue.discard()
 
     def _save_in_new(self, place: Path, wait: bool) -> None:
         """Save in another folder than before, if there was one, and go on there."""
+        check_not_raw(place, self._state.stack)
         saved, images = self._saved_session(), self._images
         queue = AutosaveQueue(place, lambda: Autosaver.create(place, images.put_into(saved)))
         queue.do_last(images.keep)
@@ -221,3 +233,8 @@ class Saving:
     def _as_they_are(self, changes: Sequence[MaskChange]) -> list[tuple[MaskKey, StoredMask | None]]:
         """Return each key that changed once, with the mask that it has now, or None."""
         return [(key, self._state.masks.get(key)) for key in dict.fromkeys(change.key for change in changes)]
+
+
+def _is_same(one: Path, other: Path | None) -> bool:
+    """Return whether two paths lead to one folder, by whatever way."""
+    return other is not None and (one == other or (one.exists() and other.exists() and one.samefile(other)))

@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
 
 from napari_sam2.engine.view import ViewChoice
 from napari_sam2.masks.overlaps import Overlaps
 from sam2_core.checkpoints.registry import BUNDLED_NAME
+from sam2_core.config import LEAST_INPUT, MOST_INPUT
+from sam2_core.errors import StackError
 
 SHOWN_ONLY = frozenset({"overlaps"})
 """Fields that change what is shown, and no mask."""
@@ -39,7 +42,7 @@ class FeatureCache(StrEnum):
 
 
 class SessionSettings(BaseModel):
-    """Settings of one session."""
+    """Settings of one session; one that cannot be is a `StackError` that names it, wherever it comes from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -72,7 +75,7 @@ class SessionSettings(BaseModel):
         min_length=1,
         max_length=3,
     )
-    contrast_limits: tuple[tuple[float, float], ...] | None = Field(
+    contrast_limits: tuple[tuple[FiniteFloat, FiniteFloat], ...] | None = Field(
         None,
         title="Contrast",
         description="Stored values shown as black and white, one pair or one a channel; percentiles by default.",
@@ -119,7 +122,40 @@ class SessionSettings(BaseModel):
         None,
         title="Model input",
         description="Side of the square model input in pixels, a multiple of 32; that of the model by default.",
+        ge=LEAST_INPUT,
+        le=MOST_INPUT,
+        multiple_of=32,
     )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _in_words(error) from error
+
+    @classmethod
+    def model_validate(cls, obj: Any, **kwargs: Any) -> Self:
+        """Return the settings in a mapping of fields.
+
+        Raises
+        ------
+        StackError
+            If one of them is not known or cannot be.
+        """
+        try:
+            return super().model_validate(obj, **kwargs)
+        except ValidationError as error:
+            raise _in_words(error) from error
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        """Scripts give what they have: numbers, texts and arrays of numpy."""
+        if isinstance(value, Mapping):
+            return {str(key): cls._plain(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return tuple(cls._plain(one) for one in value)
+        return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
     @field_validator("feature_cache", mode="before")
     @classmethod
@@ -134,6 +170,13 @@ class SessionSettings(BaseModel):
             if not low < high:
                 raise ValueError(f"contrast limits {low:g} to {high:g}: the first must be below the second")
         return value
+
+
+def _in_words(error: ValidationError) -> StackError:
+    """Return the first thing that pydantic found as a sentence that names setting and value."""
+    fault = error.errors(include_url=False)[0]
+    name, message = str(next(iter(fault["loc"]), "")), fault["msg"].removeprefix("Value error, ")
+    return StackError(f"the setting {name} cannot be {fault['input']!r}: {message}.")
 
 
 class Setting(NamedTuple):

@@ -159,7 +159,7 @@ class SessionWork:
         Raises
         ------
         StackError
-            If autosaving failed since the last time.
+            If something could not be saved since the last time; the masks are there, and it is tried again.
         """
         state = self._state
         changes = write_update(update, state.document, state.masks, lambda key: state.is_void(update, key))
@@ -168,8 +168,10 @@ class SessionWork:
         else:
             state.finish_frame(update)
             self._keep_size()
-        self._saving.came(update, changes)
-        state.events.tell_masks(changes)
+        try:
+            self._saving.came(update, changes)
+        finally:
+            state.events.tell_masks(changes)
         return bool(changes)
 
     def cancel(self) -> None:
@@ -195,7 +197,12 @@ class SessionWork:
     def go_on_from(self, saved: SavedSession) -> None:
         """Take over the run that was interrupted in a saved session, if there is one."""
         if saved.run is not None:
-            run = RunInWork.from_record(saved.run.request, saved.run.finished, self._state.revision)
+            try:
+                run = RunInWork.from_record(saved.run.request, saved.run.finished, self._state.revision)
+            except (KeyError, TypeError, ValueError):
+                return  # of a log that somebody else wrote; the masks that it left are there
+            if not run.fits(self._state.masks.frame_count, self._state.document.objects):
+                return
             self._state.run = run if run.spans else None
             if saved.snapshot is not None:
                 self._restored = Restored(saved.snapshot, saved.document)

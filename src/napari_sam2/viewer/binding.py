@@ -105,7 +105,7 @@ class SessionBinding:
         self.current = Current(min(session.document.objects, default=1), unused_id=partial(_unused_id, session))
         self.work = Work(session, runner, notify)
         self._sight = Sight(viewer, image, self.grid)
-        self.show_frame = self._sight.show
+        self.show_frame, self.show_at = self._sight.show, self._sight.show_at
         self.actions = do = Actions(session, self.current, self.work, self._sight, notify)
         self.reviewing = do.reviewing
         self.next_object, self.previous_object, self.new_object = do.next_object, do.previous_object, do.new_object
@@ -136,6 +136,19 @@ class SessionBinding:
     @each_click_is_new_object.setter
     def each_click_is_new_object(self, is_new: bool) -> None:
         self.current.each_is_new = is_new
+
+    @property
+    def held_in_view(self) -> dict[str, int]:
+        """Where the sliders of the axes stand at which the session is held, by letter; see `work_at`."""
+        return self._sight.held
+
+    def work_at(self, places: Mapping[str, int]) -> bool:
+        """Hold the session at other places, by letter, as long as nothing is made; return whether it is there now."""
+        wanted = {**self.grid.held, **places}
+        is_untouched = not self.session.document.prompts and not self.session.masks.object_ids()
+        if wanted != self.grid.held and is_untouched:
+            self.session.change_settings(fixed=wanted)
+        return wanted == self.grid.held
 
     def begin(self, adopt: tuple[Points | Shapes, ...], later: Later) -> None:
         """Make or adopt the layers and follow everything; `bind` does it, once."""
@@ -206,7 +219,11 @@ class SessionBinding:
         ]
 
     def _on_rows_edited(self) -> None:
-        """Bring what the prompt layers say into the document, in one step; what is refused goes back at once."""
+        """Bring what the prompt layers say into the document, in one step; what is refused goes back at once.
+
+        The first prompt says where the session is held: where the viewer is.
+        """
+        self.work_at(self.held_in_view)
         self.prompts.withdraw(self.session.document)
         changes = self._allowed(self.prompts.changes(self.session.document))
         if changes:
@@ -234,7 +251,10 @@ class SessionBinding:
             self._edit(lambda: self.session.edit_masks(frame, masks))
         elif frame < 0:
             held = ", ".join(f"{letter}={index}" for letter, index in self.grid.held.items())
-            self.notify(f"What was painted away from {held} is not kept: the session works there only.")
+            if self.work_at(self.held_in_view):
+                self.notify(f"The session worked at {held} and works here from now on; paint again.")
+            else:
+                self.notify(f"What was painted away from {held} is not kept: the session works there only.")
         self.labels.forget()
         self._show_soon()
 

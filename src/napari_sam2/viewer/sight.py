@@ -1,7 +1,8 @@
-"""What of an image is in view: the slider of the tracked axis, and where the camera looks."""
+"""What of an image is in view: the sliders of its axes, and where the camera looks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,14 +36,27 @@ class Sight:
         frame = int(np.rint(self._image.world_to_data(self._viewer.dims.point)[axis]))
         return min(max(frame, 0), self.grid.frame_count - 1)
 
+    @property
+    def held(self) -> dict[str, int]:
+        """Where the sliders of the axes stand at which the session is held, within the image, by letter."""
+        here, axes, shape = self._image.world_to_data(self._viewer.dims.point), self.grid.axes, self.grid.shape
+        places = {letter: axes.index(letter) for letter in self.grid.held}
+        return {letter: min(max(int(np.rint(here[at])), 0), shape[at] - 1) for letter, at in places.items()}
+
     def show(self, frame: int) -> None:
         """Move the slider to a frame; nothing happens with a single image."""
+        if self.grid.tracked is not None:
+            self.show_at({self.grid.tracked: frame})
+
+    def show_at(self, places: Mapping[str, int]) -> None:
+        """Move sliders to an index each, by letter."""
         dims = self._viewer.dims
-        axis, point = self.grid.frame_axis, dims.point
-        if axis is not None:
-            here = self._image.world_to_data(point)
-            here[axis] = frame
-            dims.set_point(len(point) - self._image.ndim + axis, float(self._image.data_to_world(here)[axis]))
+        here = self._image.world_to_data(dims.point)
+        for letter, index in places.items():
+            here[self.grid.axes.index(letter)] = index
+        world = self._image.data_to_world(here)
+        for axis in (self.grid.axes.index(letter) for letter in places):
+            dims.set_point(len(dims.point) - self._image.ndim + axis, float(world[axis]))
 
     def bring(self, frame: int, place_yx: BoxYX) -> None:
         """Move the camera so that a place of a frame is in view; it stays if it is, and so does the zoom if it can."""
