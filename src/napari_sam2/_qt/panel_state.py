@@ -23,6 +23,7 @@ from napari_sam2._qt.workbench import Workbench
 if TYPE_CHECKING:
     import napari
 
+    from napari_sam2.session.settings import SessionSettings
     from napari_sam2.viewer import SessionBinding
 
 _REFRESH_MS = 100
@@ -46,6 +47,7 @@ class PanelState(QObject):
         self._parts = parts
         self._objects = parts.objects.model
         self._binding: SessionBinding | None = None
+        self._settings: SessionSettings | None = None
         self._running = ""
         self._reveals = False
         self._rows: set[int] | None = None  # those to read again; None for all
@@ -178,6 +180,7 @@ class PanelState(QObject):
             self._parts.propagate.show_frames(session.frame_count)
             self._parts.propagate.prepare()
             self._parts.model_section.show_settings(session.settings)
+        self._settings = None if session is None else session.settings
         self._on_frame()
         self.refresh()
 
@@ -197,8 +200,11 @@ class PanelState(QObject):
 
     def _on_edited(self) -> None:
         self._rows = None
-        if self._bench.session is not None:  # Undo takes settings back as well
-            self._parts.model_section.show_settings(self._bench.session.settings, again=False)
+        session = self._bench.session
+        if session is not None and session.settings != self._settings:  # Undo takes settings back as well
+            self._settings = session.settings
+            self._parts.model_section.show_settings(session.settings)
+            self._chooser.show_session()
         self.refresh_soon()
 
     def _on_masks(self, object_ids: tuple[int, ...]) -> None:

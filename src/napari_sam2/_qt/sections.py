@@ -148,7 +148,6 @@ class ModelSection(Section):
         self.downloading = QWidget()
         self.downloading.setLayout(row_of(self.progress, self.cancel))
         self.downloading.setVisible(False)
-        self._shown: SessionSettings | None = None
         self._models: dict[str, ModelRow] = {}
         self.looks = TextLabel()
         self.looks.setStyleSheet("font-size: 8pt;")
@@ -179,11 +178,8 @@ class ModelSection(Section):
         """Return what is known of a model; None of a path, or before the models were listed."""
         return self._models.get(name)
 
-    def show_settings(self, settings: SessionSettings, again: bool = True) -> None:
-        """Show settings without saying that one was chosen; those that are shown already only if `again`."""
-        if settings == self._shown and not again:
-            return
-        self._shown = settings
+    def show_settings(self, settings: SessionSettings) -> None:
+        """Show settings without saying that one was chosen."""
         told = settings.model_dump()
         for field in self.fields:
             with signals_blocked(field):
