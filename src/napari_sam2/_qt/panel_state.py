@@ -122,8 +122,8 @@ class PanelState(QObject):
     @property
     def _can_resume(self) -> bool:
         """Whether a run was interrupted and can go on; not while anything runs."""
-        session = self._bench.session
-        return session is not None and not self._running and session.interrupted_run is not None
+        binding = self._bench.binding
+        return self._bench.session is not None and binding is not None and binding.work.can_resume
 
     def _show_hint(self) -> None:
         hint, now = self._parts.hint, self.situation()

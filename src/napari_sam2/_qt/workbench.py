@@ -20,6 +20,7 @@ from qtpy.QtWidgets import QMainWindow
 
 from napari_sam2._qt.background import USER_ERRORS, BackgroundWork, Result, list_in_napari
 from napari_sam2._qt.closing import ClosingGuard
+from napari_sam2._qt.graphics import CanvasContext
 from napari_sam2._qt.holds import hold
 from napari_sam2._qt.opening import (
     ImageChoice,
@@ -71,6 +72,7 @@ class Workbench(QObject):
         super().__init__(window)
         self._viewer = viewer
         self._guard = ClosingGuard(window, self.may_leave, self._is_lost, self.close)
+        self._canvas = CanvasContext(viewer, window)
         self._work = BackgroundWork(self._list)
         self._ticket = 0
         self._is_opening = False
