@@ -49,22 +49,26 @@ class ClosingGuard(QObject):
             return False
         self._is_closing = True
         try:
-            self._close(watched, event)
+            return self._close(watched, event)
         finally:
             self._is_closing = False
-        return True
 
-    def _close(self, window: QMainWindow, event: QEvent) -> None:
-        """Ask, let the window do what it does with its close event, and end the work if that accepts it."""
+    def _close(self, window: QMainWindow, event: QEvent) -> bool:
+        """Ask, and end the work if the window accepts to be closed; return whether the event was dealt with."""
         if _is_by_a_person(window, event):
             if not all(guard.may_close() for guard in self._asked(window)):
                 event.ignore()
-                return
+                setattr(window, "_quit_app", False)  # noqa: B010  # else napari would quit at the next closing
+                return True
         elif self._is_lost():
             _log.warning("A viewer was closed by a script, and the session in it was not saved.")
-        window.event(event)
+        if not event.spontaneous():  # napari has asked before, or a script closes: it is accepted
+            self._end()
+            return False
+        window.event(event)  # here napari asks
         if event.isAccepted():
             self._end()
+        return True
 
     def _asked(self, window: QMainWindow) -> list[ClosingGuard]:
         """Return the guards of all windows that close with this one: all of the process where napari quits."""
