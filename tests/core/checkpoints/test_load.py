@@ -182,7 +182,7 @@ def test_names_lead_to_files(tmp_path, weights, home, sockets_refused, monkeypat
     add_model("mine", mine, "cells-nano")
     assert resolve_checkpoint("mine") == mine
     official = save_checkpoint(home / "checkpoints" / "sam2.1_hiera_tiny.pt", weights)
-    with pytest.raises(CheckpointError, match="is not the file that it was: sha256 .* expected 7402e0d8"):
+    with pytest.raises(CheckpointError, match=r"is not the file that it was: sha256 .* expected 7402e0d8"):
         resolve_checkpoint("facebook/sam2.1-hiera-tiny")
     stated = hashlib.sha256(official.read_bytes()).hexdigest()
     monkeypatch.setitem(registry._OFFICIAL_SHA256, official.name, stated)
