@@ -13,7 +13,7 @@ import difflib
 import json
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -253,9 +253,9 @@ def _user_models() -> tuple[ModelEntry, ...]:
         ) from error
 
 
-def _user_entry(record: dict[str, str]) -> ModelEntry:
-    name, path, config = (record[field] for field in ("name", "path", "config"))
-    if not all(isinstance(text, str) and text for text in (name, path, config)):
+def _user_entry(record: Mapping[str, object]) -> ModelEntry:
+    name, path, config = record["name"], record["path"], record["config"]
+    if not (isinstance(name, str) and isinstance(path, str) and isinstance(config, str) and name and path and config):
         raise ValueError(f"name, path and config of a model are text, not {record}")
     return ModelEntry(name=name, config=config, filename=Path(path).name, path=Path(path))
 
