@@ -5,6 +5,8 @@
 #   make test     all tests (installs missing Qt system libraries where it may); with another napari, release candidates
 #                 included, in an environment of its own: make test NAPARI=0.10 PYTEST_ARGS="tests/viewer tests/qt"
 #   make check    ruff, mypy, import contracts, plugin manifest, wheel and sdist
+#   make torture  thousands of walks, damaged files, kills, full disks (docs/reliability.md), 20 minutes on two cores; what
+#                 came out is printed and in torture/; one part: make torture TORTURE_ARGS="--only files --seed 7"
 #   make bench    comparisons of docs/benchmarks.md; one of them: make bench NAME=bench_video.py; a trial: BENCH_QUICK=1
 #   make bench-peers   the packages that the benchmarks compare with, in an environment of their own
 #   make bench-quality DATA=folder   masks of cells-nano against ground truth, by the protocol of docs/evaluation.md
@@ -17,7 +19,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help napari demo test check bench bench-peers bench-quality clean
+.PHONY: help napari demo test check torture bench bench-peers bench-quality clean
 
 NAPARI ?=
 VENV := $(if $(NAPARI),.venv-napari-$(NAPARI),.venv)
@@ -26,6 +28,7 @@ BIN := $(VENV)/bin
 NAME ?= bench_image.py bench_video.py bench_retained.py bench_start_up.py bench_cells.py
 DATA ?=
 PYTEST_ARGS ?=
+TORTURE_ARGS ?=
 EXTRA_INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 CONSTRAINTS := $(if $(NAPARI),$(VENV)/constraints.txt,constraints.txt)
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c $(CONSTRAINTS) $(EXTRA_INDEX)
@@ -55,6 +58,9 @@ check: $(VENV)/.check
 	$(BIN)/npe2 validate --imports napari-sam2
 	@bash scripts/check_distributions.sh $(BIN)/python
 
+torture: $(VENV)/.test
+	PYTHONPATH=tests $(BIN)/python -m torture --out torture $(TORTURE_ARGS)
+
 bench: export OFFICIAL_SAM2_PYTHON ?= $(abspath $(wildcard $(PEERS)/bin/python))
 bench: export TRANSFORMERS_SAM2_PYTHON ?= $(abspath $(wildcard $(PEERS)/bin/python))
 bench: $(VENV)/.test
@@ -67,7 +73,7 @@ bench-quality: $(VENV)/.plain
 	$(BIN)/python scripts/evaluate_all.py $(DATA) --out runs/quality
 
 clean:
-	rm -rf .venv .venv-napari-* build dist demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis src/*.egg-info
+	rm -rf .venv .venv-napari-* build dist demo torture .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis src/*.egg-info
 
 # --- set-up: a stamp says that this much of constraints.txt and pyproject.toml is installed -------------------------
 

@@ -35,8 +35,9 @@ def test_both_directions_go_from_the_first_prompt():
 
 
 def test_backward_goes_from_the_last_prompt_and_forward_from_the_first():
-    assert spans(PropagateRequest("backward"), (1, 5), (1, 9)) == [("backward", 1, 9, list(range(9, -1, -1)))]
-    assert spans(PropagateRequest("forward"), (1, 5), (1, 9)) == [("forward", 1, 5, list(range(5, 20)))]
+    back, forth = (PropagateRequest(way) for way in ("backward", "forward"))
+    assert spans(back, (1, 5), (1, 9)) == [("backward", 1, 9, list(range(9, -1, -1)))]
+    assert spans(forth, (1, 5), (1, 9)) == [("forward", 1, 5, list(range(5, 20)))]
 
 
 def test_both_directions_cover_every_frame_of_every_object_once():
@@ -147,3 +148,21 @@ def test_what_is_remembered_goes_through_json(remembered):
     again = Remembered.from_json(remembered.to_json(hidden=()))
     assert all(again.holds(1, "forward", frame) for frame in range(1, 20))
     assert not Remembered.from_json(remembered.to_json(hidden={(1, "forward")})).holds(1, "forward", 5)
+
+
+def test_only_what_is_stale_or_missing_is_wanted_and_stretches_that_lie_apart_stay_apart():
+    masks = MaskStore((4, 4), FRAMES)
+    for frame in range(1, 20):
+        masks.put((1, frame), MASK.with_status(MaskStatus.stale) if frame in (3, 4, 12) else MASK)
+    assert spans(PropagateRequest("forward"), (1, 0), masks=masks) == [
+        ("forward", 1, 0, [3, 4]),
+        ("forward", 1, 0, [12]),
+    ]
+    again = PropagateRequest("forward", only_stale=False)
+    assert spans(again, (1, 0), masks=masks) == [("forward", 1, 0, list(range(20)))]
+
+
+def test_passes_that_follow_one_another_with_the_same_objects_are_one():
+    early, late = Span("forward", 1, 0, range(1, 5)), Span("forward", 1, 0, range(9, 12))
+    assert passes_of({early: 0, late: 0}) == (Pass("forward", range(12), (1,)),)
+    assert passes_of({early: 0, late: 8}) == (Pass("forward", range(5), (1,)), Pass("forward", range(8, 12), (1,)))

@@ -150,3 +150,11 @@ def test_viewer_session(run) -> None:
     assert np.array_equal(names["reopened"], names["before"])
     assert set(np.unique(names["reopened"])) == {0, *names["cells"]}
     assert not names["session"].is_running
+
+
+def test_window_panel(run, qapp) -> None:
+    names = run("window_panel")
+    click, labels = names["click"], names["labels"]
+    assert holds(labels[0], click.x, click.y)
+    assert all((frame == 1).any() for frame in labels)
+    assert names["one"].session is None, "the viewer was closed"

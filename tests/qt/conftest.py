@@ -104,7 +104,7 @@ def desk(
     yield desk
     if desk.gate is not None:
         desk.gate.release(1000)
-    panel.close_work()
+    panel.bench.close()
     assert QThreadPool.globalInstance().waitForDone(20000)
     desk.until(lambda: not [t for t in set(threading.enumerate()) - threads if "napari-sam2" in t.name])
     made.clear()

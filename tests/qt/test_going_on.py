@@ -72,6 +72,24 @@ def test_a_run_that_was_interrupted_before_it_was_saved_is_resumed_after_opening
     assert np.all(desk.session.status(1)[1:] == TRACKED)
 
 
+@pytest.mark.parametrize("button", ["go", "resume"])
+def test_a_run_that_a_click_stopped_is_gone_on_with(desk: Any, button: str) -> None:
+    desk.open_movie()
+    desk.click(1, 20, 20)
+    desk.gate = threading.Semaphore(2)
+    desk.press(desk.panel.propagate.go)
+    desk.until(lambda: desk.binding.work.done >= 1)
+    desk.binding.current.choose(2, "in")
+    desk.binding.prompts.points.add([0, 10, 40])
+    desk.gate.release(1000)
+    desk.idle()
+    assert "The run was interrupted: resume it" in desk.panel.hint.text()
+    desk.press({"go": desk.panel.propagate.go, "resume": desk.panel.propagate.resume}[button])
+    desk.idle()
+    assert all(np.all(desk.session.status(one)[1:] == TRACKED) for one in (1, 2))
+    assert "Step through" in desk.panel.hint.text()
+
+
 def test_the_keys_are_shown_as_they_are_bound(desk: Any) -> None:
     desk.press(desk.panel.prompts.keys)
     (window,) = desk.panel.findChildren(QDialog)
@@ -109,6 +127,9 @@ def test_the_next_doubtful_mask_is_looked_for_in_a_worker(desk: Any, monkeypatch
     desk.press(desk.panel.objects.doubtful)
     desk.until(lambda: desk.binding.frame == 5)
     assert "Object 1 on frame 5" in desk.panel.message.text()
+    assert desk.panel.objects.table.doubtful == (1, 5)
+    desk.binding.show_frame(4)
+    assert desk.panel.objects.table.doubtful is None
     assert threads != [threading.main_thread()]
 
 
@@ -128,45 +149,51 @@ def open_channels(desk: Any, count: int) -> None:
     desk.idle()
 
 
-def test_another_choice_of_channels_counts_at_once_and_loses_nothing(desk: Any) -> None:
+def test_the_channel_in_view_is_seen_and_another_choice_counts_at_once_and_loses_nothing(desk: Any) -> None:
     open_channels(desk, 2)
     desk.press(desk.panel.propagate.go)
     desk.idle()
     session, prompts, layers = desk.session, dict(desk.session.document.prompts), list(desk.viewer.layers)
-    assert session.movie[0].shape == (40, 60, 3)
-    first, second = channel_boxes(desk)
-    assert first.isEnabled()
-    assert first.isChecked()
-    assert second.isChecked()
-    second.click()
-    assert session.settings.channels == (0,)
+    (seen,) = session.settings.channels
+    assert seen == desk.viewer.dims.current_step[1]
+    boxes = channel_boxes(desk)
+    assert [box.isChecked() for box in boxes] == [seen == 0, seen == 1]
+    assert session.movie[0].shape == (40, 60)
+    boxes[1 - seen].click()
+    assert session.settings.channels == (0, 1)
     assert np.all(session.status(1)[1:] == STALE)
     desk.idle()
     assert desk.session is session
-    assert session.movie[0].shape == (40, 60)
+    assert session.movie[0].shape == (40, 60, 3)
     assert session.document.prompts == prompts
     assert list(desk.viewer.layers) == layers
     assert session.status(1)[0] == PROMPTED
-    assert [box.isChecked() for box in channel_boxes(desk)] == [True, False]
+    desk.press(desk.panel.prompts.undo)
+    desk.idle()
+    assert np.all(session.status(1)[1:] == TRACKED)
+    assert [box.isChecked() for box in channel_boxes(desk)] == [seen == 0, seen == 1]
 
 
 def test_no_channel_and_more_than_three_are_refused(desk: Any) -> None:
     open_channels(desk, 4)
     boxes = channel_boxes(desk)
-    assert desk.session.settings.channels == (0, 1, 2)
-    boxes[3].click()
-    assert "untick one" in desk.panel.message.text()
-    assert [box.isChecked() for box in boxes] == [True, True, True, False]
-    boxes[1].click()
-    boxes[2].click()
-    boxes[0].click()
+    (seen,) = desk.session.settings.channels
+    boxes[seen].click()
     assert "tick another one" in desk.panel.message.text()
-    assert desk.session.settings.channels == (0,)
+    assert boxes[seen].isChecked()
+    others = [box for place, box in enumerate(boxes) if place != seen]
+    for box in others:
+        box.click()
+    assert "untick one" in desk.panel.message.text()
+    assert not others[-1].isChecked()
+    assert len(desk.session.settings.channels) == 3
     desk.idle()
 
 
 def test_limits_of_each_channel_go_with_the_channels(desk: Any) -> None:
     open_channels(desk, 2)
+    (seen,) = desk.session.settings.channels
+    channel_boxes(desk)[1 - seen].click()
     desk.session.change_settings(contrast_limits=((0, 10), (5, 50)))
     channel_boxes(desk)[0].click()
     assert desk.session.settings.channels == (1,)
@@ -190,9 +217,9 @@ def test_the_words_of_every_choice_can_be_read(desk: Any, points: int) -> None:
         assert max(box.fontMetrics().horizontalAdvance(box.itemText(place)) for place in range(box.count())) < room
 
 
-def saved_session(folder: Path) -> Path:
+def saved_session(folder: Path, frames: Any = 0) -> Path:
     path = folder / "movie.tif"
-    tifffile.imwrite(path, np.zeros((8, 40, 60), np.uint8), metadata={"axes": "TYX"})
+    tifffile.imwrite(path, np.zeros((8, 40, 60), np.uint8) + np.uint8(frames), metadata={"axes": "TYX"})
     with Session.open(path, axes="TYX", predictor=DiscPredictor()) as session:
         session.add_points(object_id=1, frame=0, points_yx=[(20, 20)])
         for _ in session.propagate():
@@ -230,6 +257,8 @@ def test_a_session_whose_images_are_gone_says_to_open_the_image_first(
     monkeypatch.setattr("napari.utils.notifications.show_error", lambda text: None)
     desk.press(desk.panel.saving.open)
     desk.until(lambda: "Open the image first, then open the session" in desk.panel.message.text())
+    desk.panel.state.refresh()
+    assert desk.panel.hint.text() == "The images of work.sam2 are not where they were. Where are they?"
     desk.viewer.add_image(np.zeros((8, 40, 60), np.uint8), contrast_limits=(0, 200))
     desk.until(lambda: desk.session is not None)
     fresh = desk.session
@@ -239,13 +268,53 @@ def test_a_session_whose_images_are_gone_says_to_open_the_image_first(
     assert list(desk.session.document.prompts) == [(1, 0)]
 
 
+def test_a_person_is_asked_where_images_are_that_are_gone(
+    desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = saved_session(tmp_path, frames=7)
+    desk.open_movie()  # of the same shape and type
+    other = desk.session
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "movie.tif").rename(tmp_path / "elsewhere" / "movie.tif")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+    monkeypatch.setattr("napari.utils.notifications.show_error", lambda text: None)
+    desk.press(desk.panel.saving.open)
+    desk.until(lambda: desk.panel.bench.sought is not None and desk.session not in (None, other))
+    desk.panel.state.refresh()
+    assert desk.panel.hint.button.text() == "Choose …"
+    fresh = desk.session
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "elsewhere" / "movie.tif"), ""))
+    desk.press(desk.panel.hint.button)
+    desk.until(lambda: desk.session not in (None, fresh))
+    assert list(desk.session.document.prompts) == [(1, 0)]
+    assert np.array_equal(desk.panel.bench.image.data[0], np.full((40, 60), 7))
+    desk.panel.state.refresh()
+    assert "not where" not in desk.panel.hint.text()
+
+
+def test_a_session_binds_to_the_image_it_was_made_on_among_those_of_its_shape(
+    desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = np.zeros((8, 40, 60), np.uint8)
+    frames[4, 3, 3] = 1
+    folder = saved_session(tmp_path, frames)
+    desk.open_movie()
+    other = desk.session
+    right = desk.viewer.add_image(frames.copy(), name="the right one", contrast_limits=(0, 200))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+    desk.press(desk.panel.saving.open)
+    desk.until(lambda: desk.session not in (None, other))
+    assert desk.panel.bench.image is right
+    assert desk.panel.image.layers.currentText() == "the right one"
+
+
 def test_opening_a_folder_asks_before_work_is_lost(desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = saved_session(tmp_path)
     desk.open_movie()
     desk.click(1, 20, 20)
     before = desk.session
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
-    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.No)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Cancel)
     desk.press(desk.panel.saving.open)
     assert desk.session is before
 

@@ -1,4 +1,4 @@
-"""However the panel ends, nothing of it stays: no thread, no worker, no widget, no callback."""
+"""What ends, and what stays, when a window or a panel closes: the work ends with the window, and no sooner."""
 
 from __future__ import annotations
 
@@ -6,15 +6,74 @@ import gc
 import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from napari.settings import get_settings
 from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QApplication
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox
+
+from napari_sam2._qt.panel import SegmentAndTrackPanel
+from napari_sam2._qt.workbench import Workbench
+from napari_sam2.session.session import Session
 
 
-def close_viewer(desk: Any) -> None:
+class CloseByHand(QCloseEvent):
+    """What the window system sends when a person closes a window."""
+
+    def spontaneous(self) -> bool:
+        return True
+
+
+def close_by_hand(viewer: Any) -> bool:
+    """Whether the window accepts to be closed."""
+    event = CloseByHand()
+    QApplication.sendEvent(viewer.window._qt_window, event)
+    return event.isAccepted()
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What our question and napari's get as answers, and what they said."""
+    answers: dict[str, Any] = {"ours": "Discard", "napari": True, "asked": [], "named": ""}
+
+    def ours(parent: Any, title: str, text: str, *_: Any) -> Any:
+        answers["asked"].append(text)
+        return QMessageBox.StandardButton[answers["ours"]]
+
+    def dialog(self: Any, parent: Any, close_app: bool = False, extra_info: str = "", **_: Any) -> None:
+        answers["named"] += extra_info
+        QDialog.__init__(self, parent)
+
+    shown = "napari._qt.qt_main_window.ConfirmCloseDialog"
+    monkeypatch.setattr(f"{shown}.__init__", dialog)
+    for run in ("exec", "exec_"):  # the one or the other, by the version of napari
+        monkeypatch.setattr(f"{shown}.{run}", lambda self: QDialog.DialogCode(int(answers["napari"])))
+    monkeypatch.setattr(QMessageBox, "question", ours)
+    get_settings().application.confirm_close_window = True
+    return answers
+
+
+def begin_run(desk: Any) -> None:
+    """A run that waits after its first frames."""
+    desk.open_movie()
+    desk.click(1, 20, 20)
+    desk.gate = threading.Semaphore(2)
+    desk.press(desk.panel.propagate.go)
+    desk.until(lambda: desk.binding.work.done >= 1)
+
+
+def test_closing_the_viewer_in_the_middle_of_a_run_waits_and_leaves_nothing(desk: Any) -> None:
+    begin_run(desk)
+    session, runner = desk.session, desk.panel.bench.runner
+    threading.Timer(0.2, desk.gate.release, (1000,)).start()
     desk.viewer.close()
+    assert not session.is_running
+    assert not runner.busy
+    desk.until(lambda: not [thread for thread in threading.enumerate() if "lane" in thread.name])
 
 
 def remove_dock(desk: Any) -> None:
@@ -26,19 +85,87 @@ def delete_panel(desk: Any) -> None:
     QApplication.sendPostedEvents(desk.panel, QEvent.Type.DeferredDelete)
 
 
-@pytest.mark.parametrize("end", [close_viewer, remove_dock, delete_panel])
-def test_closing_in_the_middle_of_a_run_waits_and_leaves_nothing(desk: Any, end: Callable[[Any], None]) -> None:
+@pytest.mark.parametrize("end", [remove_dock, delete_panel])
+def test_the_work_outlives_the_panel_and_another_panel_shows_it(desk: Any, end: Callable[[Any], None]) -> None:
+    begin_run(desk)
+    session, binding, layers = desk.session, desk.binding, list(desk.viewer.layers)
+    end(desk)
+    desk.gate.release(1000)
+    desk.panel = panel = SegmentAndTrackPanel(desk.viewer)
+    desk.viewer.window.add_dock_widget(panel)
+    assert (panel.session, panel.binding) == (session, binding)
+    assert list(desk.viewer.layers) == layers
+    desk.idle()
+    assert panel.model.at(0).state == "done"
+    assert panel.image.layers.currentText() == "movie"
+    assert panel.prompts.undo.isEnabled()
+    desk.click(2, 10, 40)
+    assert sorted(row.object_id for row in panel.model.rows()) == [1, 2]
+
+
+@pytest.mark.parametrize("cancelled", ["ours", "napari"])
+def test_a_closing_that_is_cancelled_changes_nothing(desk: Any, answers: dict[str, Any], cancelled: str) -> None:
+    begin_run(desk)
+    session = desk.session
+    answers.update({"ours": "Cancel"} if cancelled == "ours" else {"napari": False})
+    assert not close_by_hand(desk.viewer)
+    assert answers["asked"] == [
+        "The work on movie is not saved: 1 object, 1 prompt on 1 frame, masks on 2 frames.\n\nSave it as a session?"
+    ]
+    assert desk.session is session
+    assert desk.binding.work.is_propagating
+    desk.gate.release(1000)
+    desk.idle()
+    assert desk.panel.model.at(0).state == "done"
+    desk.click(2, 10, 40)
+    assert sorted(row.object_id for row in desk.panel.model.rows()) == [1, 2]
+
+
+def test_unsaved_work_is_saved_when_a_person_says_so_and_the_window_then_closes(
+    desk: Any, answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     desk.open_movie()
     desk.click(1, 20, 20)
-    desk.gate = threading.Semaphore(2)
-    desk.press(desk.panel.propagate.go)
-    desk.until(lambda: desk.binding.work.done >= 1)
-    session, runner = desk.session, desk.panel.bench.runner
-    threading.Timer(0.2, desk.gate.release, (1000,)).start()
-    end(desk)
-    assert not session.is_running
-    assert not runner.busy
-    desk.until(lambda: not [thread for thread in threading.enumerate() if "lane" in thread.name])
+    answers["ours"] = "Save"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
+    assert not close_by_hand(desk.viewer)
+    taken = tmp_path / "taken.sam2"
+    taken.write_text("a file, where a folder cannot be made")
+    told: list[str] = []
+    monkeypatch.setattr(QMessageBox, "critical", lambda parent, title, text: told.append(text))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(taken), ""))
+    assert not close_by_hand(desk.viewer)
+    assert "taken" in told[0]
+    assert desk.session is not None
+    folder = tmp_path / "work.sam2"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(folder), ""))
+    assert close_by_hand(desk.viewer)
+    assert desk.session is None
+    with Session.open(folder) as session:
+        assert list(session.document.prompts) == [(1, 0)]
+
+
+def test_saved_work_and_none_at_all_are_not_asked_about(desk: Any, answers: dict[str, Any], tmp_path: Path) -> None:
+    desk.open_movie()
+    answers["napari"] = False
+    assert not close_by_hand(desk.viewer)
+    desk.click(1, 20, 20)
+    desk.session.save(tmp_path / "work.sam2")
+    assert not close_by_hand(desk.viewer)
+    assert answers["asked"] == []
+
+
+def test_napari_names_the_run_when_it_asks_about_closing(desk: Any, answers: dict[str, Any]) -> None:
+    begin_run(desk)
+    answers["napari"] = False
+    close_by_hand(desk.viewer)
+    assert answers["named"].strip() == "napari-sam2: Tracking 1 object in movie"
+    answers["named"] = ""
+    desk.gate.release(1000)
+    desk.idle()
+    desk.until(lambda: not desk.viewer.window._task_status_manager.is_busy())
+    close_by_hand(desk.viewer)
+    assert answers["named"] == ""
 
 
 def test_the_binding_and_the_session_are_freed_when_another_image_is_opened(desk: Any) -> None:
@@ -69,3 +196,39 @@ def test_two_viewers_do_not_disturb_each_other(desk: Any, make_napari_viewer: Ca
     other.close()
     assert second.bench.session is None
     assert desk.session is not None
+
+
+def test_closing_another_viewer_stops_no_run(desk: Any, make_napari_viewer: Callable[..., Any]) -> None:
+    desk.open_movie()
+    desk.click(1, 20, 20)
+    other = make_napari_viewer()
+    desk.gate = threading.Semaphore(2)
+    desk.press(desk.panel.propagate.go)  # while the other viewer is the last that was made
+    desk.until(lambda: desk.binding.work.done >= 1)
+    other.close()
+    desk.gate.release(1000)
+    desk.idle()
+    assert desk.panel.model.at(0).state == "done"
+
+
+def test_no_image_is_kept_by_napari_once_it_was_closed(desk: Any) -> None:
+    data = np.zeros((8, 40, 60), np.uint8)
+    image = weakref.ref(data)
+    desk.viewer.add_image(data, name="movie", contrast_limits=(0, 200))
+    del data
+    desk.until(lambda: desk.session is not None)
+    desk.click(1, 20, 20)
+    desk.press(desk.panel.propagate.go)
+    desk.idle()
+    desk.viewer.layers.clear()
+    desk.panel.bench.close_session()
+    desk.qtbot.wait(50)
+    gc.collect()
+    assert image() is None
+
+
+def test_a_window_has_one_workbench(desk: Any, make_napari_viewer: Callable[..., Any]) -> None:
+    assert Workbench.of(desk.viewer) is desk.panel.bench
+    other = Workbench.of(make_napari_viewer())
+    assert other is not desk.panel.bench
+    other.close()

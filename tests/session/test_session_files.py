@@ -15,7 +15,7 @@ import tifffile
 from disc_predictor import DiscPredictor
 
 from napari_sam2.session import PropagateRequest, Session, SessionSettings
-from napari_sam2.stacks import Calibration, Stack
+from napari_sam2.stacks import Calibration, Stack, open_stack
 from sam2_core.errors import StackError
 
 FRAMES, SIZE = 40, (40, 60)
@@ -80,6 +80,23 @@ def test_a_session_on_an_array_without_its_images_wants_it_back(tmp_path):
     with pytest.raises(StackError, match="not the stack"):
         Session.open(folder, images=images + 1)
     Session.open(folder, images=images).close()
+
+
+@pytest.mark.parametrize("frame", [0, 17, FRAMES - 1])
+def test_a_session_whose_images_changed_opens_with_a_warning(movie, tmp_path, frame):
+    with Session.open(movie, predictor=DiscPredictor()) as session:
+        session.add_points(1, 4, [(10, 10)])
+        folder = session.save(tmp_path / "work.sam2")
+    with Session.open(folder, predictor=DiscPredictor()) as session:
+        assert session.notes == ()
+    frames = tifffile.imread(movie)
+    frames[frame, 5, 5] = 1
+    tifffile.imwrite(movie, frames, metadata={"axes": "TYX"})
+    with Session.open(folder, predictor=DiscPredictor()) as session:
+        assert "pixels changed since" in session.notes[0]
+        assert list(session.document.prompts) == [(1, 4)]
+    with pytest.raises(StackError, match="not the stack"):
+        Session.open(folder, images=movie)
 
 
 def test_a_stopped_run_goes_on_after_reopening(movie, tmp_path):
@@ -222,6 +239,25 @@ def test_nothing_heavy_is_imported_before_the_first_job():
 
 def images_of(shape, dtype=np.uint16):
     return np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
+
+
+@pytest.mark.parametrize("given", ["path", "stack"])
+def test_a_session_on_one_of_several_series_finds_it_again(tmp_path, given):
+    images, path = images_of((4, *SIZE), "uint16"), tmp_path / "two.tif"
+    tifffile.imwrite(path, images[::-1], photometric="minisblack")
+    tifffile.imwrite(path, images, photometric="minisblack", append=True)
+    with pytest.raises(StackError, match="holds 2 series"):
+        Session.open(path)
+    stack = open_stack(path, "TYX", 1)
+    opened = {"path": (path, "TYX", 1), "stack": (stack, None, None)}[given]
+    with Session.open(opened[0], axes=opened[1], scene=opened[2], predictor=DiscPredictor()) as session:
+        session.add_points(1, 0, [(10, 10)])
+        folder = session.save(tmp_path / "work.sam2")
+    with Session.open(folder, predictor=DiscPredictor()) as again:
+        assert all(np.array_equal(again.movie.movie[frame], images[frame]) for frame in range(4))
+        again.add_points(2, 0, [(20, 20)])
+        again.save()
+    assert not (folder / "images.zarr").exists()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", ">u2", "float32", "bool"])

@@ -125,3 +125,17 @@ def test_channels_are_evened_out_each_by_itself():
     first, last = even[0][20, 20], even[19][20, 39]
     assert first.shape == (3,)
     assert abs(float(first[0]) - float(last[0])) < 12
+
+
+@pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf])
+def test_the_border_of_a_registered_stack_is_black_and_changes_nothing_else(nothing):
+    stack = np.stack([np.linspace(100, 200, 64 * 64).reshape(64, 64) * (1 - 0.1 * index) for index in range(4)])
+    bordered = stack.astype(np.float32)
+    bordered[2, :, 60:], bordered[3] = nothing, nothing
+    frames = ModelMovie(open_stack(bordered).movie())
+    evened = ModelMovie(open_stack(bordered).movie(), frames.limits, even_out=True)
+    assert frames.limits.low[0] == pytest.approx(80, abs=1)  # of frames 0 to 2: the last one says nothing
+    for movie in (frames, evened):
+        assert movie[2][:, 60:].max() == movie[3].max() == 0
+    assert evened[2][:, :60].mean() == pytest.approx(evened[1][:, :60].mean(), abs=1)
+    assert estimate_contrast(open_stack(bordered[3:]).movie()) == ContrastLimits((0.0,), (1.0,))

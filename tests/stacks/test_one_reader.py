@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -118,20 +117,6 @@ def test_what_a_folder_sets_aside_is_said(tmp_path: Path, values: np.ndarray, ca
     tiffs_with_a_preview(tmp_path, values)
     assert open_stack(tmp_path).shape == values.shape
     assert "1 x .png, 5 x .tif); only its 5 .tif files are used" in caplog.text
-
-
-def test_scenes_that_are_not_read_are_named(
-    tmp_path: Path, values: np.ndarray, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "scan.tif"
-    with tifffile.TiffWriter(path) as writer:
-        writer.write(values[0][:9], contiguous=False, metadata=None)
-        for plane in values:
-            writer.write(plane, contiguous=False, metadata=None)
-    with caplog.at_level(logging.WARNING):
-        assert len(open_frames(path)) == 1
-    assert "holds 2 series" in caplog.text
-    np.testing.assert_array_equal(open_stack(path, "TYX", scene=1).movie()[3], values[3])
 
 
 @pytest.mark.parametrize("read", [open_frames, lambda path: open_stack(path).movie()])

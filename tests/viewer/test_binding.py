@@ -229,6 +229,7 @@ def test_scale_translate_and_an_extra_axis(make_desk):
     assert desk.labels.data[1, 0, 20, 30] == 0
     desk.points.add((1, 0, 20, 30))
     assert "Z=0, but the session works at Z=2" in desk.messages[-1]
+    assert len(desk.points.data) == 1
     assert len(desk.session.document.prompts[1, 1].points_yx) == 1
     desk.labels.paint((1, 0, 5, 5), 1)
     assert "not kept" in desk.messages[-1]
@@ -323,20 +324,6 @@ def test_the_frame_in_view_grows_while_a_run_goes_on(make_desk):
     assert desk.binding.work.done == desk.binding.work.total
 
 
-def test_changes_of_a_locked_object_wait_in_the_layer(desk):
-    desk.points.add((0, 20, 15))
-    desk.session.set_locked(1, True)
-    desk.points.add((0, 22, 15))
-    assert len(desk.session.document.prompts[1, 0].points_yx) == 1
-    assert "Object 1 is locked" in desk.messages[-1]
-    desk.binding.current.choose(2)
-    desk.points.add((0, 10, 40))
-    assert (2, 0) in desk.session.document.prompts
-    assert len(desk.messages) == 1
-    desk.session.set_locked(1, False)
-    assert len(desk.session.document.prompts[1, 0].points_yx) == 2
-
-
 def test_merging_and_swapping_objects_reach_the_layers(desk):
     desk.points.add((0, 20, 15))
     desk.binding.current.choose(2)
@@ -384,3 +371,95 @@ def test_layers_may_come_one_by_one_and_not_after_letting_go(desk):
     binding.unbind()
     turns[2]()
     assert len(viewer.layers) == 3
+
+
+def test_a_run_that_a_click_stopped_is_gone_on_with(make_desk):
+    desk = make_desk(stepped=True)
+    desk.points.add((0, 20, 15))
+    desk.runner.finish()
+    desk.binding.propagate_forward()
+    desk.runner.step()
+    desk.runner.step()
+    desk.binding.current.choose(2)
+    desk.points.add((0, 10, 40))
+    desk.runner.finish()
+    assert desk.messages[-1].endswith("Resume goes on with the rest.")
+    assert desk.binding.work.can_resume
+    desk.binding.resume()
+    desk.runner.finish()
+    assert statuses(desk) == statuses(desk, 2) == [1, 2, 2, 2, 2, 2]
+    assert not desk.binding.work.can_resume
+    assert desk.messages[-1].startswith("Propagated over")
+
+
+def test_after_merging_the_next_click_is_of_the_merged_object(desk):
+    desk.points.add((0, 20, 15))
+    desk.binding.current.choose(2)
+    desk.points.add((0, 10, 40))
+    desk.session.merge_objects(1, 2)
+    assert desk.binding.current.object_id == 1
+    desk.points.add((3, 10, 40))
+    assert list(desk.session.document.objects) == [1]
+    desk.binding.undo()
+    desk.binding.undo()
+    assert desk.binding.current.object_id in desk.session.document.objects
+    desk.binding.redo()
+    assert desk.binding.current.object_id == 1
+
+
+@pytest.mark.parametrize("change", ["remove", "undo"])
+def test_after_an_object_is_gone_the_next_click_is_of_no_other(desk, change):
+    desk.points.add((0, 20, 15))
+    desk.binding.new_object()
+    desk.points.add((0, 10, 40))
+    desk.session.remove_object(2) if change == "remove" else desk.binding.undo()
+    desk.points.add((0, 30, 50))
+    assert len(desk.session.document.prompts[1, 0].points_yx) == 1
+    assert list(desk.session.document.objects) == [1, 2]
+
+
+def test_each_click_or_box_makes_an_object_in_that_mode(desk):
+    desk.binding.each_click_is_new_object = True
+    desk.points.add((0, 20, 15))
+    desk.points.add((0, 10, 40))
+    assert desk.binding.current.object_id == 2
+    desk.binding.flip_polarity()
+    desk.points.add((0, 10, 50))  # outside of the one that was made last
+    desk.binding.flip_polarity()
+    desk.points.add((0, 99, 99))  # refused
+    desk.shapes.add(np.array([(1, 5, 5), (1, 5, 25), (1, 20, 25), (1, 20, 5)]), shape_type="rectangle")
+    assert desk.binding.current.object_id == 3
+    prompts = desk.session.document.prompts
+    assert {key: prompt.labels for key, prompt in prompts.items()} == {(1, 0): (1,), (2, 0): (1, 0), (3, 1): ()}
+    desk.binding.new_object()
+    desk.points.add((0, 30, 50))
+    desk.binding.undo()
+    desk.points.add((0, 30, 52))
+    assert list(desk.session.document.objects) == [1, 2, 3, 4]
+    desk.binding.next_object()
+    desk.points.add((0, 30, 5))
+    assert list(desk.session.document.objects) == [1, 2, 3, 4, 5]
+    np.testing.assert_allclose(desk.points.face_color[-1], desk.labels.get_color(5), atol=1e-6)
+    desk.binding.each_click_is_new_object = False
+    desk.points.add((0, 32, 5))
+    assert len(desk.session.document.prompts[5, 0].points_yx) == 2
+
+
+def test_locking_is_undone_with_a_word(desk):
+    desk.points.add((0, 20, 15))
+    desk.session.set_locked(1, True)
+    desk.points.add((0, 22, 15))
+    desk.binding.undo()
+    assert desk.messages[-1] == "Undone: lock an object."
+
+
+def test_swapping_and_undoing_shows_every_frame_as_it_is(desk):
+    desk.points.add((0, 20, 15))
+    desk.binding.current.choose(2)
+    desk.points.add((0, 10, 40))
+    desk.binding.propagate_both()
+    for edit in (lambda: desk.session.swap_objects(1, 2, 2), desk.binding.undo, desk.binding.redo, desk.binding.undo):
+        edit()
+        for frame in range(6):
+            desk.binding.show_frame(frame)
+            np.testing.assert_array_equal(desk.shown(), desk.session.labels(frame))

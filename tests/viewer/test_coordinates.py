@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from napari.components import Dims
 from napari.layers import Image, Points
 
-from napari_sam2.viewer.actions import Slider
 from napari_sam2.viewer.coordinates import Grid, moved, placement
 
 GRID = Grid("TZYX", (5, 4, 30, 40), "T", {"Z": 2})
@@ -53,12 +51,3 @@ def test_a_new_layer_lies_as_the_image_does():
     layer = Points(np.zeros((1, 3)), **placement(image))
     np.testing.assert_allclose(layer.data_to_world((1, 2, 3)), image.data_to_world((1, 2, 3)))
     assert (layer.units, layer.axis_labels) == (image.units, image.axis_labels)
-
-
-def test_sliders_and_frames_agree():
-    image = Image(np.zeros((5, 4, 30, 40)), scale=(2, 3, 1, 1), translate=(10, 0, 0, 0))
-    dims = Dims(ndim=5, range=((0, 1, 1), (10, 18, 2), (0, 9, 3), (0, 29, 1), (0, 39, 1)))
-    slider = Slider(dims, image, GRID)
-    slider.show(3)
-    assert dims.point == (0, 16.0, 0, 0, 0)
-    assert slider.frame == 3

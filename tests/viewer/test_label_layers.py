@@ -140,3 +140,46 @@ def test_where_masks_may_overlap_each_object_has_a_layer(desk):
     desk.session.change_settings(overlaps="logits")
     assert sorted(desk.binding.labels.layers) == [0]
     assert [layer.name for layer in desk.viewer.layers].count("movie: masks") == 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
+def test_no_label_is_grey_whatever_its_id(desk, dtype):
+    ids = np.arange(1, min(np.iinfo(dtype).max, 70_000), dtype=dtype)
+    colors = desk.labels.colormap.map(ids)[:, :3]
+    assert (colors.max(axis=1) - colors.min(axis=1)).min() > 0.5
+    assert not desk.labels.colormap.map(np.zeros(1, dtype)).any()
+
+
+@pytest.mark.parametrize("erase", [False, True])
+def test_locked_objects_keep_their_pixels_and_the_rest_of_a_stroke_counts(desk, erase):
+    desk.session.edit_masks(0, {1: square(5, 20), 3: square(22, 30)})
+    desk.session.set_locked(1, True)
+    desk.binding.current.choose(2)
+    stroke = np.mgrid[0:1, 10:12, 0:30]
+    desk.labels.data_setitem(tuple(part.ravel() for part in stroke), 0 if erase else 2)
+    assert desk.messages == ["Object 1 is locked and was not changed; unlock it first."]
+    masks = desk.session.masks
+    assert masks.mask(1, 0).sum() == square(5, 20).sum()
+    assert not masks.mask(3, 0)[10:12].any()
+    if not erase:
+        assert masks.mask(2, 0)[10:12, :30].tolist() == (~square(5, 20))[10:12, :30].tolist()
+    assert desk.shown()[10, 10] == 1
+    assert desk.shown()[10, 25] == (0 if erase else 2)
+
+
+def test_a_stroke_on_a_locked_object_alone_is_no_step(desk):
+    desk.session.edit_mask(1, 0, square(5, 20))
+    desk.session.set_locked(1, True)
+    desk.labels.paint((0, 10, 10), 0)
+    desk.binding.current.choose(2)
+    desk.labels.paint((0, 10, 10), 2)
+    assert desk.session.undo_text == "lock an object"
+    assert 2 not in desk.session.document.objects
+    assert desk.shown()[10, 10] == 1
+    assert len(desk.messages) == 2
+
+
+def square(left, right):
+    mask = np.zeros((40, 60), bool)
+    mask[5:20, left:right] = True
+    return mask

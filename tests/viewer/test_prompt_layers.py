@@ -6,7 +6,7 @@ from napari.components import ViewerModel
 from napari.layers import Points, Shapes
 
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.viewer import bind
+from napari_sam2.viewer import bind, outlines, prompt_rows
 
 BOX = np.array([(0, 5, 5), (0, 5, 25), (0, 20, 25), (0, 20, 5)], float)
 
@@ -101,29 +101,146 @@ def test_a_box_and_points_of_one_object_are_one_prompt(desk):
     assert prompts(desk)[1, 0].box_yx is None
 
 
+def add_point(point):
+    return lambda desk: desk.points.add(point)
+
+
+def add_shape(vertices, shape_type="rectangle", polarity="in"):
+    def add(desk):
+        desk.binding.current.choose(polarity=polarity)
+        desk.shapes.add(vertices, shape_type=shape_type)
+
+    return add
+
+
+def on_a_locked_object(edit):
+    def do(desk):
+        desk.session.set_locked(1, True)
+        edit(desk)
+
+    return do
+
+
+def drag(desk):
+    desk.points.data = np.add(desk.points.data, (0, 0, 500))
+
+
+def drag_box(desk):
+    desk.shapes.data = [desk.shapes.data[0] + (0, 500, 0)]
+
+
+def type_id(desk):
+    desk.points.features.iloc[0, 0] = 0
+    desk.binding.poll()
+
+
+def delete(desk):
+    desk.points.selected_data = {0}
+    desk.points.remove_selected()
+
+
 @pytest.mark.parametrize(
-    ("point", "object_id", "words"),
+    ("edit", "words"),
     [
-        ((0, 20, 30), 0, "object id 0 cannot be a label"),
-        ((0, 20, 99), 1, "outside the image"),
-        ((9, 2, 3), 1, "frame 9"),
+        (add_point((0, 20, 99)), "The click was not taken: the point y=20, x=99 lies outside the image"),
+        (add_point((9, 2, 3)), "The click was not taken: it lies on frame 9"),
+        (add_shape(np.add(BOX, (0, 100, 0))), "The box was not taken"),
+        (add_shape(on_frame(9)), "The box was not taken: it lies on frame 9"),
+        (add_shape(np.add(BOX, (0, 100, 0)), "polygon"), "The outline was not taken"),
+        (add_shape(on_frame(2), "polygon", "out"), "The outline was not taken: nothing is left"),
+        (drag, "The click was put back: the point"),
+        (drag_box, "The box was put back"),
+        (type_id, "The click was put back: object id 0 cannot be a label"),
+        (on_a_locked_object(add_point((0, 22, 15))), "Object 1 is locked"),
+        (on_a_locked_object(add_shape(on_frame(3))), "Object 1 is locked"),
+        (on_a_locked_object(add_shape(on_frame(3), "polygon")), "Object 1 is locked"),
+        (on_a_locked_object(drag_box), "The box was put back"),
+        (on_a_locked_object(delete), "Object 1 is locked"),
     ],
 )
-def test_what_cannot_be_a_prompt_is_told_once_and_kept(desk, point, object_id, words):
-    desk.points.add((0, 10, 10))
-    desk.points.data = np.vstack([desk.points.data, point])
-    desk.points.features = {"object_id": [1, object_id], "polarity": ["in", "in"]}
+def test_what_is_refused_goes_at_once_with_a_word_and_changes_nothing(desk, edit, words):
+    desk.points.add((0, 20, 15))
+    desk.shapes.add(BOX, shape_type="rectangle")
+    locked = desk.session.undo_text
+    edit(desk)
+    assert sorted(map(tuple, desk.points.data)) == [(0, 20, 15)]
+    np.testing.assert_array_equal(desk.shapes.data, [BOX])
+    assert [str(one) for one in desk.points.symbol] == ["disc"]
     assert list(prompts(desk)) == [(1, 0)]
-    assert len(desk.points.data) == 2
-    assert str(desk.points.symbol[1]) == "triangle_up"
-    told = [text for text in desk.messages if words in text]
-    assert len(told) == 1
-    assert "row 1" in told[0]
+    assert desk.session.undo_text in (locked, "lock an object")
+    assert len([text for text in desk.messages if words in text]) == len(desk.messages) == 1
+    desk.binding.current.choose(2, "in")
     desk.points.add((1, 11, 11))
-    assert [text for text in desk.messages if words in text] == told
-    desk.points.data = np.array([(0, 10, 10), (0, 12, 12), (1, 11, 11)], float)
-    desk.points.features = {"object_id": [1, 1, 1], "polarity": ["in"] * 3}
-    assert len(prompts(desk)[1, 0].points_yx) == 2
+    assert (2, 1) in prompts(desk)
+    desk.binding.undo()
+    assert desk.messages[-1] == "Undone: prompt of object 2 on frame 1."
+    desk.session.set_locked(1, False)
+    assert prompts(desk)[1, 0].points_yx == ((20.0, 15.0),)
+
+
+def test_a_later_box_takes_the_place_of_the_one_before(desk):
+    desk.shapes.add(BOX, shape_type="rectangle")
+    desk.shapes.add(np.add(BOX, (0, 3, 3)), shape_type="rectangle")
+    np.testing.assert_array_equal(desk.shapes.data, [np.add(BOX, (0, 3, 3))])
+    desk.binding.undo()
+    np.testing.assert_array_equal(desk.shapes.data, [BOX])
+
+
+def test_rows_of_an_adopted_layer_that_cannot_be_prompts_stay_and_are_told_once(make_desk):
+    features = {"object_id": [1, 0], "polarity": ["in", "in"]}
+    desk = make_desk(adopt=(Points([(0, 10, 10), (0, 12, 12)], features=features),))
+    assert str(desk.points.symbol[1]) == "triangle_up"
+    assert len(desk.messages) == 1
+    assert "row 1: object id 0 cannot be a label" in desk.messages[0]
+    desk.points.add((1, 11, 11))
+    assert len(desk.points.data) == 3
+    assert len(desk.messages) == 1
+    desk.points.features.iloc[1, 0] = 4
+    desk.binding.poll()
+    assert set(prompts(desk)) == {(1, 0), (1, 1), (4, 0)}
+
+
+@pytest.mark.parametrize("change", ["merge", "swap"])
+@pytest.mark.parametrize("frame", [0, 3])
+def test_an_outline_goes_along_with_its_object(desk, change, frame):
+    desk.points.add((0, 20, 15))
+    desk.binding.current.choose(2)
+    desk.points.add((1, 10, 40))
+    desk.shapes.add(on_frame(frame), shape_type="polygon")
+    if change == "merge":
+        desk.session.merge_objects(1, 2)
+    else:
+        desk.session.swap_objects(1, 2, 0)
+    assert list(desk.shapes.features["object_id"]) == [1]
+    np.testing.assert_array_equal(desk.shapes.data, [on_frame(frame)])
+    said = {key for key, prompt in prompts(desk).items() if prompt.mask is not None}
+    desk.binding.current.choose(1)
+    desk.points.add((5, 20, 20))
+    assert {key for key, prompt in prompts(desk).items() if prompt.mask is not None} == said == {(1, frame)}
+    desk.binding.undo()
+    desk.binding.undo()
+    assert list(desk.shapes.features["object_id"]) == [2]
+
+
+def test_outlines_of_one_form_on_two_frames_stay_apart(desk):
+    desk.shapes.add(on_frame(1), shape_type="polygon")
+    desk.binding.current.choose(2)
+    desk.shapes.add(on_frame(4), shape_type="polygon")
+    desk.session.remove_object(1)
+    desk.binding.undo()
+    frames = [int(data[0][0]) for data in desk.shapes.data]
+    assert dict(zip(frames, desk.shapes.features["object_id"], strict=True)) == {1: 1, 4: 2}
+
+
+def test_a_click_among_many_reads_and_compares_its_own_prompt_only(desk, monkeypatch):
+    desk.session.set_prompts({(one, 0): Prompt(one, 0, ((20.0, 30.0),), (1,)) for one in range(1, 60)})
+    desk.shapes.add(on_frame(2), shape_type="polygon")
+    made = []
+    monkeypatch.setattr(prompt_rows, "Prompt", lambda *args, **fields: made.append(args) or Prompt(*args, **fields))
+    monkeypatch.setattr(outlines, "_name", lambda prompt: made.append("mask"))
+    desk.binding.current.choose(7)
+    desk.points.add((3, 20, 30))
+    assert made == [(7, 3)]
 
 
 def test_undo_and_redo_reach_the_layers(desk):
@@ -143,7 +260,13 @@ def test_undo_and_redo_reach_the_layers(desk):
     assert list(desk.shapes.shape_type) == ["polygon"]  # the outline as it was drawn
     assert prompts(desk)[1, 2].mask[12, 15]
     desk.binding.redo()
-    assert desk.messages == ["There is nothing to redo."]
+    assert desk.messages[:4] == [
+        "Undone: prompt of object 1 on frame 2.",
+        "Undone: prompt of object 1 on frame 0.",
+        "Undone: prompt of object 1 on frame 0.",
+        "Done again: prompt of object 1 on frame 0.",
+    ]
+    assert desk.messages[-1] == "There is nothing to redo."
 
 
 def test_edits_make_no_loops(desk):

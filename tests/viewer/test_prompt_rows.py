@@ -5,7 +5,7 @@ import pytest
 
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.viewer.coordinates import Grid
-from napari_sam2.viewer.prompt_rows import PromptRow, RowReader, box_row, point_rows
+from napari_sam2.viewer.prompt_rows import PromptRow, box_row, point_rows, read_rows
 
 GRID = Grid("TYX", (5, 30, 40), "T")
 SQUARE = [(5, 5), (5, 15), (15, 15), (15, 5)]
@@ -16,7 +16,7 @@ def row(kind, frame, places, object_id=1, polarity="in"):
 
 
 def read(*rows):
-    return RowReader(GRID).read(rows)
+    return read_rows(GRID, rows)
 
 
 def test_points_join_in_their_order():

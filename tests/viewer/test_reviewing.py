@@ -19,7 +19,11 @@ def test_the_mask_that_looks_wrong_is_shown_once_and_again_when_it_changed(make_
     desk.binding.next_suspicious()
     assert (desk.binding.current.object_id, desk.binding.frame) == (3, 12)
     assert "Object 3 on frame 12" in desk.messages[-1]
+    box = desk.labels._overlays["selection_box"]
+    assert box.visible
+    np.testing.assert_allclose(box.bounds, ((20 - 17, 27 - 17), (20 + 17, 27 + 17)), atol=1.01)
     desk.binding.show_frame(0)
+    assert not box.visible
     desk.binding.next_suspicious()
     assert desk.binding.frame == 0
     assert desk.messages[-1] == "No more masks look wrong."

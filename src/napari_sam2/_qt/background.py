@@ -1,18 +1,23 @@
 """Work off the main thread, and how its results come back to it.
 
-`WorkerLink` receives a napari worker's signals for as long as the worker lives; `BackgroundWork` runs short functions
+`WorkerLink` receives a worker's signals for as long as the worker lives; `BackgroundWork` runs short functions
 (opening, saving, reading a checkpoint, downloading) and hands over the result or the error. Closing forgets what is
-in work.
+in work. `list_in_napari` tells napari what is in work in a window, so that its question on closing names it.
+
+Workers are superqt's, as napari's are: those of napari would be listed in whatever window was in front, stop when that
+one is closed, and be kept, with all that they hold, for as long as it is open.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from napari.qt.threading import create_worker
+from napari.utils.task_status import Status
 from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QMainWindow
+from superqt.utils import FunctionWorker
 
 from napari_sam2._qt.holds import hold
 from sam2_core.errors import CheckpointError, PromptError, StackError
@@ -21,6 +26,28 @@ USER_ERRORS = (CheckpointError, PromptError, StackError, OSError)
 """What says by itself what is wrong and what to do."""
 
 Result = TypeVar("Result")
+
+
+class ListTask(Protocol):
+    """Lists what is in work: takes its name and what stops it, gives what takes it off the list again."""
+
+    def __call__(self, name: str, stop: Callable[[], object]) -> Callable[[], object]: ...
+
+
+def list_in_napari(window: QMainWindow, name: str, stop: Callable[[], object]) -> Callable[[], None]:
+    """Return what takes a task off napari's list of a window; until then its question on closing names the task."""
+    # napari offers no public way but its own workers; where it has no such list, closing asks without naming the task.
+    shown = getattr(window, "_window", None)
+    register, update = (getattr(shown, f"_{do}_task_status", None) for do in ("register", "update"))
+    if register is None or update is None:
+        return _do_nothing
+    task = register("napari-sam2", Status.BUSY, name, stop)
+    return lambda: update(task, Status.COMPLETED, name)
+
+
+def unlisted(name: str, stop: Callable[[], object]) -> Callable[[], object]:
+    """Return what does nothing: no list is kept."""
+    return _do_nothing
 
 
 class WorkerLink(QObject):
@@ -68,21 +95,25 @@ class Outcome:
 
 
 class BackgroundWork:
-    """The work that a panel has started; after `close` nothing is called back."""
+    """The work that a panel has started; after `close` nothing is called back. `listed` is told of what has a name."""
 
-    def __init__(self) -> None:
+    def __init__(self, listed: ListTask = unlisted) -> None:
         self._closed = False
+        self._listed = listed
 
     def start(
         self,
         function: Callable[[], Result],
         on_result: Callable[[Result], object],
         on_error: Callable[[Exception], object],
+        name: str = "",
     ) -> None:
         """Run a function in a worker and call one of the two on the main thread."""
-        worker = create_worker(_guarded, function, _ignore_errors=True, _start_thread=False)
+        worker = FunctionWorker(_guarded, [function])
+        ended = self._listed(name, _do_nothing) if name else _do_nothing
 
         def returned(outcome: Outcome) -> None:
+            ended()
             if self._closed:
                 return
             with hold("result of background work"):
@@ -96,17 +127,22 @@ class BackgroundWork:
         self._closed = True
 
 
-def _guarded(function: Callable[[], Any]) -> Outcome:
-    """Return the result, or the error that ended the function.
+def _guarded(once: list[Callable[[], Any]]) -> Outcome:
+    """Return the result of the function in the list, or the error that ended it.
 
+    The list is emptied: Qt may keep a worker that has ended, and the function holds images or masks.
     It crosses as a value: superqt takes a RuntimeError (torch raises them) for a sign of a deleted worker and tells
     nobody, and what napari 0.9.2 connects to `errored` fails.
     """
     try:
-        return Outcome(function())
+        return Outcome(once.pop()())
     except Exception as failure:  # noqa: BLE001  # handed over, and shown on the main thread
         return Outcome(failure=failure)
 
 
 def _nothing(value: object) -> None:
     """Stand in for a callback that is over."""
+
+
+def _do_nothing() -> None:
+    """Stand in for what there is nothing to do for."""

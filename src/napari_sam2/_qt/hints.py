@@ -25,6 +25,10 @@ class Situation:
         "frame" or "slice": what one step along the tracked axis is called.
     can_resume
         Whether a run was interrupted that can go on.
+    works_at, shown_at
+        Where the session works and where the viewer is, for example "Z = 3" and "Z = 5"; "" where that is the same.
+    sought
+        Name of the session folder whose images are sought, "" where there is none.
     saved_as
         Name of the session folder that the image came from and that is not open, "" where there is none.
     """
@@ -38,21 +42,42 @@ class Situation:
     is_saved: bool = False
     axis: str = "frame"
     can_resume: bool = False
+    works_at: str = ""
+    shown_at: str = ""
+    sought: str = ""
     saved_as: str = ""
 
 
 def next_step(now: Situation) -> str:
     """Return one short sentence: what to do next."""
+    if now.sought and not now.prompts:
+        return f"The images of {_shortened(now.sought)} are not where they were. Where are they?"
     if not now.has_image:
         return "Open an image, or start with the sample."
     if now.is_opening:
         return "Getting the image ready …"
     if now.running == "propagate":
         return f"Tracking. Keep clicking if you like; Stop ends after this {now.axis}."
+    if now.works_at:
+        return f"The work is at {now.works_at}; this is {now.shown_at}."
     if now.prompts == 0:
         return _beginning(now.saved_as)
-    if now.running == "preview":
-        return "Finding the cell …"
+    return "Finding the cell …" if now.running == "preview" else _going_on(now)
+
+
+def offered(now: Situation) -> str:
+    """Return what the button beside the sentence does, in a word; "" where there is none."""
+    if now.sought and not now.prompts:
+        return "Choose …"
+    if not now.has_image:
+        return "Open sample"
+    if now.works_at and now.running != "propagate":
+        return f"Work at {now.shown_at}"
+    return "Open session" if now.saved_as else ""
+
+
+def _going_on(now: Situation) -> str:
+    """Return what to do where masks are there and nothing runs."""
     if now.can_resume:
         return "The run was interrupted: resume it, or correct masks first."
     if now.stale:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Layer
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QMessageBox
 from superqt.utils import signals_blocked
 
 from napari_sam2._qt.holds import hold
 from napari_sam2._qt.opening import SESSION_FOLDER, ImageChoice, sample_layers
+from napari_sam2._qt.questions import asked_images
 from napari_sam2._qt.sections import ImageSection
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.workbench import Workbench
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import napari
 
     from napari_sam2.session.session import Session
+    from napari_sam2.viewer import SessionBinding
 
 MOST_CHANNELS = 3
 
@@ -51,6 +53,7 @@ class ImageChooser(QObject):
         slots.connect(section.axes.currentTextChanged, self.reopen)
         slots.connect(section.track.currentIndexChanged, self.reopen)
         slots.connect(section.channels_chosen, self.choose_channels)
+        slots.connect(section.held.chosen, lambda letter, index: self.work_at({letter: index}), 2)
         slots.connect(bench.changed, self._on_bench)
         self._list_events = (
             self._viewer.layers.events.inserted,
@@ -59,7 +62,7 @@ class ImageChooser(QObject):
         )
         for event in self._list_events:
             event.connect(self._on_layers)
-        self._on_layers()
+        slots.call(self._on_bench)
 
     def images(self) -> list[Image]:
         """Return the image layers, in the order of the list."""
@@ -75,9 +78,10 @@ class ImageChooser(QObject):
         layer = self.layer()
         if layer is None or layer is self._bench.image:
             return
-        if not self.may_leave():
+        if not self._bench.may_leave():
             self._list_layers()
             return
+        self._bench.sought = None
         self._show_axes(layer)
         self.reopen()
 
@@ -108,18 +112,53 @@ class ImageChooser(QObject):
             many = f"The model sees {MOST_CHANNELS} channels at once; untick one first."
             self._bench.said.emit(many if ticked else few)
 
+    def places(self) -> tuple[str, str]:
+        """Return where the session works and where the viewer is; "" for both where that is the same, or will be."""
+        binding = self._bench.binding
+        if binding is None:
+            return "", ""
+        self._show_held(binding)
+        held, seen = binding.grid.held, binding.held_in_view
+        others = [letter for letter in held if held[letter] != seen[letter]]
+        if not others or not binding.session.document.prompts:
+            return "", ""
+        return _in_words({one: held[one] for one in others}), _in_words({one: seen[one] for one in others})
+
+    def work_at(self, places: Mapping[str, int]) -> None:
+        """Work at another Z (or T): there from the first prompt on; else the session is left for one that is there."""
+        binding, session = self._bench.binding, self._bench.session
+        if binding is None or session is None:
+            return
+        if session.document.prompts and not self._bench.may_leave():
+            self._show_held(binding)
+            return
+        binding.show_at(places)
+        folder = self._bench.kept_at({**binding.grid.held, **places})
+        if folder is not None:
+            self._bench.open_folder(folder)
+        elif not binding.work_at(places):
+            self.reopen()
+
     def offered_folder(self) -> Path | None:
-        """Return the session folder that the image was read from, as long as it is not open and nothing is prompted."""
-        session, image = self._bench.session, self._bench.image
-        if session is None or image is None or session.document.prompts or session.folder is not None:
+        """Return the session folder of what is in view, as long as it is not open and nothing is prompted.
+
+        It is the one that was saved for this Z before, or that the image was read from.
+        """
+        session, binding = self._bench.session, self._bench.binding
+        if session is None or binding is None or session.document.prompts or session.folder is not None:
             return None
-        folder = image.metadata.get(SESSION_FOLDER)
+        folder = self._bench.kept_at(binding.held_in_view) or binding.image.metadata.get(SESSION_FOLDER)
         return Path(folder) if folder else None
 
     def take_offer(self) -> None:
-        """Open what the hint offers: the session that the image was read from, or the sample."""
-        folder = self.offered_folder()
-        if folder is None:
+        """Do what the hint offers: find images, open the sample or the session of the image, work at what is shown."""
+        sought, folder, binding = self._bench.sought, self.offered_folder(), self._bench.binding
+        if sought is not None and (binding is None or not binding.session.document.prompts):
+            if images := asked_images(sought, self._section):
+                self._bench.open_folder(sought, images)
+        elif binding is not None and self.places()[0]:
+            self.work_at(binding.held_in_view)
+        elif folder is None:
             self.open_sample()
         else:
             self._bench.open_folder(folder)
@@ -170,7 +209,7 @@ class ImageChooser(QObject):
         if not self._bench.is_ready or self._bench.session is not None or self._bench.is_opening or not self._named:
             return
         active = self._viewer.layers.selection.active
-        layer = active if isinstance(active, Image) else self._named[0]
+        layer = next((one for one in self._named if one == active), self._named[0])  # napari gives plugins a proxy
         self._section.show_layers([one.name for one in self._named], self._named.index(layer))
         self._show_axes(layer)
         self.reopen()
@@ -192,6 +231,13 @@ class ImageChooser(QObject):
         with signals_blocked(self._section.track):
             self._section.track.setCurrentIndex(max(track, 0))
 
+    def _show_held(self, binding: SessionBinding) -> None:
+        """Show where the session works; as long as nothing is prompted that is where the viewer is."""
+        grid = binding.grid
+        sizes = {letter: size for letter, size in zip(grid.axes, grid.shape, strict=True) if size > 1}
+        held = grid.held if binding.session.document.prompts else binding.held_in_view
+        self._section.show_held({letter: held[letter] for letter in held if letter in sizes}, sizes)
+
     def _show_axes(self, layer: Image, axes: str | None = None, seen: tuple[int, ...] | None = None) -> None:
         from napari_sam2.viewer import axes_of
 
@@ -199,14 +245,10 @@ class ImageChooser(QObject):
         count = layer.data.shape[letters.index("C")] if "C" in letters and not layer.multiscale else 0
         self._section.show_axes(letters, _READINGS.get(layer.ndim, ()), min(count, 8), seen)
 
-    def may_leave(self) -> bool:
-        """Return whether the session may be closed; asks where work would be lost."""
-        session = self._bench.session
-        if session is None or not session.is_dirty or not session.document.prompts:
-            return True
-        question = "The work on this image is not saved. Leave it?"
-        answer = QMessageBox.question(self._section, "Another image", question)
-        return answer == QMessageBox.StandardButton.Yes
+
+def _in_words(places: Mapping[str, int]) -> str:
+    """Return places by letter as people write them: "T = 2, Z = 5"."""
+    return ", ".join(f"{letter} = {index}" for letter, index in places.items())
 
 
 def _limits_for(session: Session, channels: tuple[int, ...]) -> tuple[tuple[float, float], ...] | None:

@@ -14,10 +14,11 @@ class KeysWindow(QDialog):
 
         super().__init__(parent)
         self.setWindowTitle("Keys")
+        self.setWindowFlag(Qt.WindowType.Tool)  # while it is the active window, the keys of the viewer's still count
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         grid = QGridLayout(self)
         grid.setHorizontalSpacing(16)
-        note = QLabel("On the layers that the panel made, while one of them is selected:")
+        note = QLabel("Anywhere in the window but where text is typed:")
         note.setWordWrap(True)
         grid.addWidget(note, 0, 0, 1, 2)
         for row, key in enumerate(KEYS, 1):

@@ -48,6 +48,10 @@ _TEXTS = {
 """Title and tool tip."""
 
 
+STATES = ("new", "prompted", "partly", "done", "stale")
+"""Words for what is done of an object."""
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectRow:
     """One object: what the table shows of it, with the codes of `Session.status` (T,)."""

@@ -22,6 +22,7 @@ class ObjectsSection(Section):
         self.remove = IconButton("Delete", "delete", "Delete the chosen objects with their masks and prompts")
         self.current = QLabel()
         self.current.setWordWrap(True)
+        self.current.setMinimumHeight(2 * self.current.fontMetrics().lineSpacing())
         self.doubtful = IconButton("Next doubtful", "warning", "Go to the mask that looks most like a mistake (W)")
         self.body.addWidget(self.table)
         self.body.addLayout(row_of(self.new, self.merge, self.swap, self.remove))

@@ -15,22 +15,23 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam2._qt.objects_model import Column, ObjectsModel
-from napari_sam2._qt.timeline import STATE_NAMES, frame_at, paint_current_frame, paint_lane
+from napari_sam2._qt.objects_model import STATES, Column, ObjectsModel
+from napari_sam2._qt.timeline import STATE_NAMES, frame_at, paint_current_frame, paint_doubt, paint_lane
 
 LANE_HEIGHT = 9
 _BELOW_LANE = 4
 _STRIP = LANE_HEIGHT + _BELOW_LANE
 _ROW_HEIGHT = 22 + _STRIP
-_WIDTHS = {Column.number: 46, Column.frames: 54, Column.state: 62, Column.visible: 26, Column.locked: 26}
-_FEWEST_ROWS, _MOST_ROWS = 3, 5
+_WIDTHS = {Column.number: 46, Column.visible: 26, Column.locked: 26}
+_FEWEST_ROWS = 3
+_ROOM = 14
 
 
 class ObjectsTable(QTableView):
     """Objects with their timelines.
 
     Signals: `frame_chosen(int)` after a click in a timeline, `object_chosen(int)` when the current row changes. `frame`
-    is the one that is marked.
+    is the one that is marked, `doubtful` the object and frame of a mask that looks wrong, as long as it is shown.
     """
 
     frame_chosen = Signal(int)
@@ -40,6 +41,7 @@ class ObjectsTable(QTableView):
         super().__init__(parent)
         self._objects = model
         self.frame = 0
+        self.doubtful: tuple[int, int] | None = None
         self.setModel(model)
         self.setItemDelegate(_AboveStrip(self))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -50,11 +52,12 @@ class ObjectsTable(QTableView):
         self.setIconSize(QSize(14, 14))
         self.setWordWrap(False)
         self.setMouseTracking(True)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._set_headers()
         self.clicked.connect(self._toggle)
         self.selectionModel().currentRowChanged.connect(self._announce)
-        model.modelReset.connect(self.updateGeometry)
+        model.modelReset.connect(self._fit_columns)
+        self._fit_columns()
 
     def _set_headers(self) -> None:
         rows, columns = self.verticalHeader(), self.horizontalHeader()
@@ -71,9 +74,28 @@ class ObjectsTable(QTableView):
         for column, width in _WIDTHS.items():
             self.setColumnWidth(column, width)
 
+    def _fit_columns(self) -> None:
+        """Give the columns of words the width that the longest word takes."""
+        rows, words = self._objects.rows(), self.fontMetrics()
+        frames = 0 if not rows else len(rows[0].codes)
+        longest = {Column.frames: (f"{frames}/{frames}", "Frames"), Column.state: STATES}
+        for column, texts in longest.items():
+            self.setColumnWidth(column, max(map(words.horizontalAdvance, texts)) + _ROOM)
+
     def set_frame(self, frame: int) -> None:
-        """Move the mark of the frame that is shown."""
+        """Move the mark of the frame that is shown; one of a doubtful mask goes with another frame."""
         self.frame = frame
+        if self.doubtful is not None and self.doubtful[1] != frame:
+            self.doubtful = None
+        self.viewport().update()
+
+    def mark_doubtful(self, object_id: int, frame: int) -> None:
+        """Bring the row of an object into view, and mark the frame on which its mask looks wrong."""
+        self.doubtful = object_id, frame
+        row = self._objects.row_of(object_id)
+        if row is not None:
+            self.selectRow(row)
+            self.scrollTo(self._objects.index(row, 0))
         self.viewport().update()
 
     def selected_ids(self) -> tuple[int, ...]:
@@ -85,6 +107,7 @@ class ObjectsTable(QTableView):
         row = self._objects.row_of(object_id)
         if row is not None and self.currentIndex().row() != row:
             self.selectRow(row)
+            self.scrollTo(self.currentIndex())
 
     def lane_rect(self, row: int) -> QRect:
         """Return where a row's timeline is, in pixels of the viewport."""
@@ -92,9 +115,12 @@ class ObjectsTable(QTableView):
         return QRect(6, top, max(self.viewport().width() - 12, 1), LANE_HEIGHT)
 
     def sizeHint(self) -> QSize:
-        """Return room for three to five rows; more scroll."""
-        rows = min(max(self._objects.rowCount(), _FEWEST_ROWS), _MOST_ROWS)
-        return QSize(300, self.horizontalHeader().sizeHint().height() + rows * _ROW_HEIGHT + 2)
+        """Return room for three rows; the table takes the height that is there, and more rows scroll."""
+        return QSize(300, self.horizontalHeader().sizeHint().height() + _FEWEST_ROWS * _ROW_HEIGHT + 2)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the same."""
+        return self.sizeHint()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the table, then the timelines."""
@@ -111,6 +137,8 @@ class ObjectsTable(QTableView):
             codes = self._objects.at(row).codes
             paint_lane(painter, rect, codes, self._objects.palette)
             paint_current_frame(painter, rect, self.frame, len(codes), self._objects.palette)
+            if self.doubtful is not None and self.doubtful[0] == self._objects.at(row).object_id:
+                paint_doubt(painter, rect, self.doubtful[1], len(codes), self._objects.palette)
         painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

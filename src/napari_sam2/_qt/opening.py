@@ -1,6 +1,6 @@
 """How sessions come to be: the heavy imports, opening on a stack, opening a folder. The first two in workers.
 
-`open_stacks` and `fitting_image` belong to the main thread: they look through the viewer's layers.
+`open_stacks` and `shown_image` belong to the main thread: they look through the viewer's layers.
 """
 
 from __future__ import annotations
@@ -45,6 +45,18 @@ class ImageChoice:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """A session, and the layer that shows the images that it was made on; None where there is none."""
+
+    session: Session
+    layer: Image | None
+
+
+class ImagesMissing(StackError):
+    """The images of a session are not where they were, and nobody has them open."""
+
+
 def import_rooms() -> None:
     """Return when what the panel needs later is imported and read; torch is not among it (the lane imports it)."""
     for name in _LATE:
@@ -63,29 +75,66 @@ def open_session(stack: Stack, settings: SessionSettings) -> Session:
     return Session.open(stack, settings=settings)
 
 
-def reopen_session(folder: Path, images: Sequence[Stack]) -> Session:
-    """Return the session of a folder; on the given images where its own are not found.
+def reopen_session(folder: Path, candidates: Sequence[tuple[Image, Stack]], images: Path | None = None) -> Reopened:
+    """Return the session of a folder; on images of the viewer where its own are not found.
+
+    Parameters
+    ----------
+    candidates
+        Image layers that may show what the session was made on; their pixels tell.
+    images
+        Where a person says that the images are.
 
     Raises
     ------
+    ImagesMissing
+        If its images are not where they were, and no layer shows them.
     StackError
-        If the folder cannot be read, or no images fit it.
+        If the folder cannot be read.
     """
     from napari_sam2.session.session import Session
 
     try:
-        return Session.open(folder)
+        session = Session.open(folder, images=images)
     except StackError as error:
+        if images is not None or not _can_be_read(folder):
+            raise
         why = error
-    if not _can_be_read(folder):
-        raise why
-    for stack in images:
+    else:
+        return Reopened(session, next((layer for layer, stack in candidates if shows(session.stack, stack)), None))
+    for layer, stack in candidates:
         with contextlib.suppress(StackError):  # the images of another session
-            return Session.open(folder, images=stack)
-    raise StackError(
+            return Reopened(Session.open(folder, images=stack), layer)
+    raise ImagesMissing(
         f"The images of {folder.name} are not where they were, and no image in the viewer is them. Open the image "
-        "first, then open the session."
+        "first, then open the session; or choose their file at the top of the panel."
     ) from why
+
+
+def shows(wanted: Stack, shown: Stack) -> bool:
+    """Return whether what a layer shows is a stack, or its first channel where a layer is one of several channels."""
+    from napari_sam2.io.saved_session import StackRecord
+    from napari_sam2.stacks import Stack
+
+    if wanted.axes[0] == "C" and wanted.axes[1:] == shown.axes:
+        wanted = Stack(_FirstChannel(wanted.data), shown.axes, wanted.name)
+    if wanted.data is shown.data:
+        return True
+    with contextlib.suppress(StackError):  # a layer that cannot be read shows nothing
+        return wanted.shape == shown.shape and StackRecord.of(wanted).is_of(shown)
+    return False
+
+
+class _FirstChannel:
+    """The first of the channels of an array that has them in front."""
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        self.shape = tuple(data.shape[1:])
+        self.dtype = data.dtype
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._data[(0, *(index if isinstance(index, tuple) else (index,)))]
 
 
 def _can_be_read(folder: Path) -> bool:
@@ -110,8 +159,8 @@ def hide_read_labels(viewer: napari.viewer.Viewer, session: Session) -> None:
             layer.visible = layer.visible and Path(folder).resolve() != session.folder.resolve()
 
 
-def open_stacks(viewer: napari.viewer.Viewer) -> list[Stack]:
-    """Return the stacks of the image layers of a viewer, the active one first; those that are none are left out."""
+def open_stacks(viewer: napari.viewer.Viewer) -> list[tuple[Image, Stack]]:
+    """Return the image layers of a viewer with their stacks, the active one first; those that are none are left out."""
     from napari.layers import Image
 
     from napari_sam2.viewer import image_source
@@ -121,22 +170,15 @@ def open_stacks(viewer: napari.viewer.Viewer) -> list[Stack]:
     for layer in sorted(viewer.layers, key=lambda layer: layer is not active):
         if isinstance(layer, Image):
             with contextlib.suppress(StackError):  # a layer that is no stack is no candidate
-                stacks.append(image_source(layer).stack)
+                stacks.append((layer, image_source(layer).stack))
     return stacks
 
 
-def fitting_image(viewer: napari.viewer.Viewer, session: Session) -> Image:
-    """Return the image layer of the viewer on which a session was made; it is added where there is none."""
-    from napari.layers import Image
-
-    from napari_sam2.viewer.image_source import grid_of
-
-    for layer in viewer.layers:
-        if isinstance(layer, Image):
-            with contextlib.suppress(StackError):  # it has another shape
-                grid_of(layer, session.stack, session.settings)
-                return layer
-    return _added_image(viewer, session.stack)
+def shown_image(viewer: napari.viewer.Viewer, opened: Reopened) -> Image:
+    """Return the image layer that shows what a session was made on; it is added where the viewer has none."""
+    if opened.layer is not None and opened.layer in viewer.layers:
+        return opened.layer
+    return _added_image(viewer, opened.session.stack)
 
 
 def sample_layers() -> list[tuple[Any, dict[str, Any], str]]:

@@ -1,34 +1,40 @@
 """The main panel, "Segment and track": from the image at the top to saving at the bottom.
 
 Order of a first use: the image is picked (or the sample opened), the session opens in a worker, clicks in the layers
-reach it through the binding, Propagate runs it. This widget connects the sections to the `Workbench` and shows its
-state; it decides nothing about masks. It stops all work when the viewer or the panel closes.
+reach it through the binding, Propagate runs it. This widget connects the sections to the `Workbench` of the viewer and
+shows its state; it decides nothing about masks. The work goes on where the panel is closed, and another panel shows it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari.utils import notifications
-from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from napari_sam2._qt.background import USER_ERRORS
+from napari_sam2._qt.contrast_actions import ContrastActions
 from napari_sam2._qt.image_choice import ImageChooser
+from napari_sam2._qt.manners import Manners
 from napari_sam2._qt.model_actions import ModelActions
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.panel_actions import PanelActions
 from napari_sam2._qt.panel_state import PanelState
-from napari_sam2._qt.parts import apply_theme
+from napari_sam2._qt.preferences import PLUGIN
 from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
+from napari_sam2._qt.texts import apply_theme
 from napari_sam2._qt.theme import Palette
 from napari_sam2._qt.workbench import Workbench
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Image
 
+    from napari_sam2.session.session import Session
+    from napari_sam2.viewer import SessionBinding
+
+TITLE = "Segment and track"
 MIN_WIDTH = 320
 _SHOWN_MS = 8000
 
@@ -39,18 +45,17 @@ class SegmentAndTrackPanel(QWidget):
     Attributes
     ----------
     bench
-        Session, binding and runner.
+        Session, binding and runner of the viewer; they outlive the panel.
     verbs
         What the buttons do.
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        self._window: QMainWindow | None = None
-        self._closed = False
+        self._is_docked = self._closed = False
         super().__init__()
         self.viewer = napari_viewer
-        self.slots = Slots(self.show_error)
-        self.bench = Workbench(napari_viewer, self)
+        self.bench = Workbench.of(napari_viewer)
+        self.slots = Slots(self.bench.failed.emit)
         self.model = ObjectsModel(self._colour_of, napari_viewer.theme, self)
         self._has_just_failed = False
         self._message_timer = QTimer(self)
@@ -62,8 +67,10 @@ class SegmentAndTrackPanel(QWidget):
         self.image, self.model_section, self.objects = parts.image, parts.model_section, parts.objects
         self.prompts, self.propagate, self.saving = parts.prompts, parts.propagate, parts.saving
         self._lay_out()
+        self._manners = Manners(self)
         self.chooser = ImageChooser(napari_viewer, parts.image, self.bench, self.slots)
-        self.verbs = PanelActions(napari_viewer, self.bench, self.chooser, parts, self.slots)
+        self.verbs = PanelActions(napari_viewer, self.bench, parts, self.slots)
+        self._contrast = ContrastActions(parts.image, self.bench, self.slots)
         self._models = ModelActions(napari_viewer, parts.model_section, self.bench, self.slots)
         self.state = PanelState(napari_viewer, self.bench, self.chooser, parts, self.slots)
         self._connect()
@@ -78,7 +85,8 @@ class SegmentAndTrackPanel(QWidget):
         connect(self.state.run_shown, self._show_run)
         connect(self.bench.failed, self.show_error, 1)
         connect(self.bench.said, self.show_message, 1)
-        connect(self.bench.changed, self._watch_window)
+        connect(self.bench.changed, self._manners.teach)
+        connect(self.bench.ended, self.let_go)
         self.viewer.events.theme.connect(self._take_theme)
 
     def _lay_out(self) -> None:
@@ -87,8 +95,8 @@ class SegmentAndTrackPanel(QWidget):
         column.setContentsMargins(2, 0, 2, 0)
         column.setSpacing(2)
         for section in self.sections():
-            column.addWidget(section)
-        column.addStretch(1)
+            column.addWidget(section, 1 if section is self.objects else 0)
+        column.addStretch(0)
         self.area = QScrollArea()
         self.area.setWidgetResizable(True)
         self.area.setFrameShape(QFrame.Shape.NoFrame)
@@ -101,18 +109,38 @@ class SegmentAndTrackPanel(QWidget):
         outer.addWidget(self.message)
         self.setMinimumWidth(MIN_WIDTH)
 
+    @property
+    def session(self) -> Session | None:
+        """The session that is open in the viewer; None before an image is there, and while one is being opened."""
+        return self.bench.session
+
+    @property
+    def binding(self) -> SessionBinding | None:
+        """Between the session and the layers; None where there is no session."""
+        return None if self.bench.session is None else self.bench.binding
+
+    def work_on(self, image: Image) -> None:
+        """Open a session on an image layer of the viewer, if there is none on it; unsaved work is asked about."""
+        if self.bench.image is None or self.bench.image != image:
+            self.image.layers.setCurrentIndex(self.chooser.images().index(image))
+
+    def wait(self) -> None:
+        """Return once nothing is being opened, found or tracked; the window works meanwhile. For scripts.
+
+        Raises
+        ------
+        StackError, CheckpointError, PromptError
+            What went wrong meanwhile, as the panel shows it.
+        """
+        self.bench.wait()
+
     def show_error(self, error: Exception) -> None:
-        """Say what went wrong, in the panel and as a notification of napari's."""
+        """Say what went wrong."""
         self._message_timer.stop()
         self._has_just_failed = True
         QTimer.singleShot(0, self, self._have_not_failed)
-        text = str(error) or type(error).__name__
-        self.message.show_text(text, "error")
+        self.message.show_text(str(error) or type(error).__name__, "error")
         self.message.setVisible(True)
-        if isinstance(error, USER_ERRORS):
-            notifications.show_error(text)
-        else:
-            notifications.notification_manager.receive_error(type(error), error, error.__traceback__)
 
     def show_message(self, text: str) -> None:
         """Say something that needs no answer; an error that was told just now stays, with this behind it."""
@@ -125,42 +153,33 @@ class SegmentAndTrackPanel(QWidget):
         self._message_timer.start()
 
     def close_work(self) -> None:
-        """Stop what runs and wait for the frame in work; afterwards nothing of the panel is called any more."""
+        """End the work in the viewer without asking: stop what runs, wait for the frame in work, close the session."""
+        self.bench.close()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Show nothing any more, because the panel goes; the work stays in the viewer."""
         if self._closed:
             return
         self._closed = True
+        self.slots.close()
         self.viewer.events.theme.disconnect(self._take_theme)
         self._models.close()
+        self._contrast.close()
+        self.verbs.close()
         self.state.close()
         self.chooser.close()
-        self.bench.close()
         self.model.set_session(None)  # whoever holds the panel still does not hold images and a model
-        if self._window is not None:
-            self._window.removeEventFilter(self)
-            self._window = None
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """End the work when the viewer's window closes."""
-        if event.type() == QEvent.Type.Close and watched is self._window:
-            self.close_work()
-        return False
 
     def event(self, event: QEvent) -> bool:
-        """Find the viewer's window when the panel is docked; end the work when the panel is taken out of it."""
-        if event.type() in (QEvent.Type.ParentChange, QEvent.Type.Show):
-            self._watch_window()
-        if event.type() == QEvent.Type.DeferredDelete or (self._window is not None and self.parentWidget() is None):
-            self.close_work()
+        """Let go of the work when the panel is taken out of its window, or deleted."""
+        if event.type() == QEvent.Type.ParentChange:
+            was_docked, self._is_docked = self._is_docked, self.parentWidget() is not None
+            if was_docked and not self._is_docked:
+                self.let_go()
+        if event.type() == QEvent.Type.DeferredDelete:
+            self.let_go()
         return super().event(event)
-
-    def _watch_window(self) -> None:
-        """Watch the main window above the panel, floating or not."""
-        above = self.parentWidget()
-        while above is not None and not isinstance(above, QMainWindow):
-            above = above.parentWidget()
-        if above is not None and above is not self._window and not self._closed:
-            self._window = above
-            above.installEventFilter(self)
 
     def _have_not_failed(self) -> None:
         self._has_just_failed = False
@@ -181,3 +200,29 @@ class SegmentAndTrackPanel(QWidget):
     def _take_theme(self) -> None:
         apply_theme(self, self.viewer.theme)
         self.model.set_theme(self.viewer.theme)
+
+
+def open_panel(viewer: napari.viewer.Viewer, image: Image | None = None) -> SegmentAndTrackPanel:
+    """Return the panel of a viewer, opened if it is not there, once its session is open.
+
+    Parameters
+    ----------
+    viewer
+        A viewer with a window, shown or not; each has a panel and a session of its own.
+    image
+        The layer to work on; the one that is worked on, the active or the first one where None. Where the viewer has
+        no image, the session is None until it has one: add it, and call `panel.wait()`.
+
+    Raises
+    ------
+    StackError
+        If the image is none that can be worked on.
+    """
+    if image is not None:
+        viewer.layers.selection.active = image
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, TITLE)
+    panel.wait()
+    if image is not None:
+        panel.work_on(image)
+        panel.wait()
+    return panel

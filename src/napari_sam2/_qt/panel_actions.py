@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_sam2._qt.image_choice import ImageChooser
 from napari_sam2._qt.keys_window import KeysWindow
+from napari_sam2._qt.questions import asked_folder
 from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
-from napari_sam2._qt.tools import take_tool
+from napari_sam2._qt.tools import take_tool, tool_in_hand
+from napari_sam2._qt.window_keys import WindowKeys
 from napari_sam2._qt.workbench import Workbench
+from napari_sam2.io.label_files import LABEL_SUFFIXES
 
 if TYPE_CHECKING:
     import napari
@@ -23,6 +26,17 @@ if TYPE_CHECKING:
     from napari_sam2.viewer import SessionBinding
 
 _LABEL_FILES = "Label stack (*.tif);;Zarr (*.zarr)"
+
+
+def label_path(chosen: str, kind: str) -> Path:
+    """Return where labels go for a name and a kind of files as a dialog tells them: with the ending of a format.
+
+    An ending that is none (`movie.v2`) is part of the name; that of another kind of file is left for the export to say.
+    """
+    path = Path(chosen)
+    if path.suffix.lower() in LABEL_SUFFIXES or mimetypes.guess_type(path.name)[0] is not None:
+        return path
+    return path.with_name(path.name + (".zarr" if ".zarr" in kind else ".tif"))
 
 
 class PanelActions(QObject):
@@ -33,14 +47,12 @@ class PanelActions(QObject):
 
     done = Signal()
 
-    def __init__(
-        self, viewer: napari.viewer.Viewer, bench: Workbench, chooser: ImageChooser, parts: PanelParts, slots: Slots
-    ) -> None:
-        super().__init__(bench)
+    def __init__(self, viewer: napari.viewer.Viewer, bench: Workbench, parts: PanelParts, slots: Slots) -> None:
+        super().__init__(parts.hint)
         self._viewer = viewer
         self._bench = bench
-        self._chooser = chooser
         self._parts = parts
+        self._keys = WindowKeys(viewer, bench, slots)
         self._connect_objects(slots)
         self._connect_prompts(slots)
         slots.connect(parts.message.pressed, self._with_binding(lambda binding: binding.make_layers()))
@@ -48,6 +60,7 @@ class PanelActions(QObject):
         slots.connect(parts.saving.open.clicked, self.open_folder)
         slots.connect(parts.saving.export.clicked, self.export)
         slots.connect(bench.changed, self.begin)
+        self.begin()
 
     def _connect_objects(self, slots: Slots) -> None:
         objects, do = self._parts.objects, self._with_binding
@@ -63,17 +76,24 @@ class PanelActions(QObject):
         prompts, propagate, do = self._parts.prompts, self._parts.propagate, self._with_binding
         for name, button in prompts.tools.items():
             slots.connect(button.clicked, partial(self.take_tool, name))
+        slots.connect(prompts.each_new.toggled, do(_set_each_new), 1)
         slots.connect(prompts.undo.clicked, do(lambda binding: binding.undo()))
         slots.connect(prompts.redo.clicked, do(lambda binding: binding.redo()))
         slots.connect(prompts.clear.clicked, do(self._clear_frame))
         slots.connect(prompts.keys.clicked, self.show_keys)
         slots.connect(propagate.go.clicked, do(self._propagate))
+        slots.connect(propagate.again.triggered, do(lambda binding: self._propagate(binding, again=True)))
         slots.connect(propagate.stop.clicked, do(lambda binding: binding.stop()))
         slots.connect(propagate.resume.clicked, do(lambda binding: binding.resume()))
 
+    def close(self) -> None:
+        """Let go of the viewer's window."""
+        self._keys.close()
+
     def begin(self) -> None:
-        """Put the click tool in hand for a session in which nothing was pointed at yet."""
-        if self._bench.session is not None and not self._bench.session.document.prompts:
+        """Put the click tool in hand for a session that has just been opened, unless another tool is."""
+        binding = self._bench.binding
+        if self._bench.session is not None and binding is not None and not tool_in_hand(self._viewer, binding):
             self.take_tool("inside")
 
     def new_object(self) -> None:
@@ -96,26 +116,31 @@ class PanelActions(QObject):
         """Save where the session is saved already, or ask for a folder."""
         if self._bench.session is not None and self._bench.session.folder is not None:
             self._bench.save(None)
-        elif chosen := self._asked("Save the session as a folder", ".sam2"):
+        elif chosen := asked_folder(self._bench.session, self._parts.saving):
             self._bench.save(chosen)
 
     def open_folder(self) -> None:
         """Ask for a session folder and open it, after asking if work would be lost."""
         chosen = QFileDialog.getExistingDirectory(self._parts.saving, "Open a session folder")
-        if chosen and self._chooser.may_leave():
+        if chosen and self._bench.may_leave():
             self._bench.open_folder(Path(chosen))
 
     def export(self) -> None:
-        """Ask for a file and write the labels into it."""
-        if chosen := self._asked("Export the labels", "_labels.tif", _LABEL_FILES):
-            self._bench.export(chosen)
-
-    def _asked(self, title: str, ending: str, kinds: str = "") -> Path | None:
-        """Return where to save, None if it was given up."""
+        """Ask for a file and write the labels into it; a name without an ending gets that of the chosen format."""
         session = self._bench.session
         name = "session" if session is None else Path(session.stack.name).stem
-        chosen, _ = QFileDialog.getSaveFileName(self._parts.saving, title, f"{name}{ending}", kinds)
-        return Path(chosen) if chosen else None
+        chosen, kind = QFileDialog.getSaveFileName(
+            self._parts.saving, "Export the labels", f"{name}_labels.tif", _LABEL_FILES
+        )
+        path = label_path(chosen, kind)
+        if chosen and (str(path) == chosen or not path.exists() or self._may_replace(path)):
+            self._bench.export(path)
+
+    def _may_replace(self, path: Path) -> bool:
+        """Ask about a file that the dialog did not know would be replaced."""
+        question = f"{path.name} is there already. Replace it?"
+        answer = QMessageBox.question(self._parts.saving, "Export the labels", question)
+        return answer == QMessageBox.StandardButton.Yes
 
     def _with_binding(self, do: Callable[..., object]) -> Callable[..., None]:
         """Return what does something with the binding, where a session is open."""
@@ -152,7 +177,11 @@ class PanelActions(QObject):
         else:
             self._bench.said.emit(f"Object {key[0]} has no prompt on this frame.")
 
-    def _propagate(self, binding: SessionBinding) -> None:
-        """Start a run as chosen."""
+    def _propagate(self, binding: SessionBinding, again: bool = False) -> None:
+        """Start a run as chosen: of what is stale or missing, or again from scratch."""
         selected = self._parts.objects.table.selected_ids() or (binding.current.object_id,)
-        binding.work.propagate(self._parts.propagate.choice(selected))
+        binding.work.propagate(self._parts.propagate.choice(selected, again))
+
+
+def _set_each_new(binding: SessionBinding, each_is_new: bool) -> None:
+    binding.each_click_is_new_object = each_is_new

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_sam2._qt.hints import Situation, next_step
+from napari_sam2._qt.hints import Situation, next_step, offered
 from napari_sam2._qt.image_choice import ImageChooser
 from napari_sam2._qt.runner import RunProgress
 from napari_sam2._qt.sections import PanelParts
@@ -39,7 +39,7 @@ class PanelState(QObject):
     def __init__(
         self, viewer: napari.viewer.Viewer, bench: Workbench, chooser: ImageChooser, parts: PanelParts, slots: Slots
     ) -> None:
-        super().__init__(bench)
+        super().__init__(parts.hint)
         self._viewer = viewer
         self._bench = bench
         self._chooser = chooser
@@ -55,7 +55,7 @@ class PanelState(QObject):
         self._connect(slots)
         viewer.dims.events.current_step.connect(self._on_frame)
         viewer.layers.selection.events.active.connect(self.refresh_soon)
-        self.refresh()
+        self._on_bench()
 
     def _connect(self, slots: Slots) -> None:
         slots.connect(self._timer.timeout, self.refresh)
@@ -96,10 +96,12 @@ class PanelState(QObject):
     def situation(self) -> Situation:
         """Return where the work stands."""
         session, bench = self._bench.session, self._bench
-        making = self._chooser.is_making_sample
+        making, sought = self._chooser.is_making_sample, "" if bench.sought is None else bench.sought.name
         if session is None:
             has_image = bool(self._chooser.images()) or making
-            return Situation(has_image=has_image, is_opening=has_image and (bench.is_opening or making))
+            opening = has_image and (bench.is_opening or making)
+            return Situation(has_image=has_image, is_opening=opening, sought=sought)
+        works_at, shown_at = self._chooser.places()
         codes = [row.codes for row in self._objects.rows()]
         every = np.concatenate(codes) if codes else np.zeros(0, np.uint8)
         return Situation(
@@ -111,22 +113,25 @@ class PanelState(QObject):
             is_saved=session.folder is not None,
             axis="slice" if session.settings.track_axis == "Z" else "frame",
             can_resume=self._can_resume,
+            works_at=works_at,
+            shown_at=shown_at,
+            sought=sought,
             saved_as="" if (folder := self._chooser.offered_folder()) is None else folder.name,
         )
 
     @property
     def _can_resume(self) -> bool:
         """Whether a run was interrupted and can go on; not while anything runs."""
-        session = self._bench.session
-        return session is not None and not self._running and session.interrupted_run is not None
+        binding = self._bench.binding
+        return self._bench.session is not None and binding is not None and binding.work.can_resume
 
     def _show_hint(self) -> None:
         hint, now = self._parts.hint, self.situation()
         text = next_step(now)
         if text != hint.text():
             hint.show_text(text)
-        hint.button.setText("Open session" if now.saved_as else "Open sample")
-        hint.button.setVisible(not now.has_image or bool(now.saved_as))
+        hint.button.setText(offered(now))
+        hint.button.setVisible(bool(offered(now)))
 
     def _show_buttons(self) -> None:
         parts, session = self._parts, self._bench.session
@@ -134,10 +139,12 @@ class PanelState(QObject):
         for part in (parts.objects.new, parts.prompts.clear, parts.saving.save, *parts.prompts.tools.values()):
             part.setEnabled(is_open)
         prompted = session is not None and bool(session.document.prompts)
-        parts.prompts.undo.setEnabled(session is not None and session.can_undo)
-        parts.prompts.redo.setEnabled(session is not None and session.can_redo)
-        parts.propagate.go.setEnabled(prompted and self._running != "propagate")
-        parts.propagate.resume.setVisible(self._can_resume)
+        parts.prompts.show_history(
+            session.undo_text if session is not None and session.can_undo else None,
+            session.redo_text if session is not None and session.can_redo else None,
+        )
+        parts.propagate.show_startable(prompted and self._running != "propagate")
+        parts.propagate.show_resumable(self._can_resume)
         parts.prompts.keys.setEnabled(not self._bench.is_opening)
         parts.objects.doubtful.setEnabled(self.situation().tracked > 0)
         parts.model_section.looks.show_text("" if session is None else _for_panel(session.view_sentence))
@@ -154,8 +161,9 @@ class PanelState(QObject):
             parts.prompts.show_tool("")
             return
         current = binding.current
-        exists = current.object_id in session.document.objects
-        parts.objects.show_current(current.object_id, exists, current.polarity == "in")
+        exists = current.next_id in session.document.objects
+        parts.objects.show_current(current.next_id, exists, current.polarity == "in")
+        parts.prompts.show_each_new(binding.each_click_is_new_object)
         parts.objects.table.select_object(current.object_id)
         parts.prompts.show_tool(tool_in_hand(self._viewer, binding))
         parts.message.button.setVisible(len(binding.prompts.layers()) < 2 or not binding.labels.layers)
@@ -177,12 +185,20 @@ class PanelState(QObject):
         """Listen to the current object of a binding, and no longer to the one before."""
         if self._binding is not None:
             self._binding.current.changed.disconnect(self.refresh_soon)
+            self._binding.actions.looked_at.disconnect(self._on_doubtful)
         self._binding = binding
         if binding is not None:
             binding.current.changed.connect(self.refresh_soon)
+            binding.actions.looked_at.connect(self._on_doubtful)
+
+    def _on_doubtful(self, place: object) -> None:
+        if self._binding is not None:
+            self._parts.objects.table.mark_doubtful(self._binding.current.object_id, self._binding.frame)
 
     def _on_edited(self) -> None:
         self._rows = None
+        if self._bench.session is not None:  # Undo takes settings back as well
+            self._parts.model_section.show_settings(self._bench.session.settings, again=False)
         self.refresh_soon()
 
     def _on_masks(self, object_ids: tuple[int, ...]) -> None:
@@ -193,6 +209,8 @@ class PanelState(QObject):
     def _on_frame(self, event: Any = None) -> None:
         if self._bench.binding is not None:
             self._parts.objects.table.set_frame(self._bench.binding.frame)
+            if self._bench.binding.grid.held:
+                self.refresh_soon()
 
     def _on_progress(self, progress: RunProgress) -> None:
         if progress.kind == "propagate" and self._running != "propagate":

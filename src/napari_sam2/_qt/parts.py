@@ -1,18 +1,16 @@
-"""The few building blocks of the panels: themed buttons, titled sections, and the lines for hint and message."""
+"""The few building blocks of the panels: themed buttons, boxes to choose from, titled sections, forms and rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -21,12 +19,11 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_sam2._qt.theme import Palette, coloured_icon, themed_icon
+from napari_sam2._qt.theme import themed_icon
 
 _ICON = QSize(16, 16)
 _TOOL_ICON = QSize(20, 20)
 _UNBOUNDED = 2**24 - 1
-Kind = Literal["info", "error"]
 
 
 class IconButton(QPushButton):
@@ -43,7 +40,9 @@ class IconButton(QPushButton):
     def set_theme(self, theme_id: str) -> None:
         """Take the icon in the theme's colour."""
         self.setIcon(themed_icon(self._icon_name, theme_id))
-        self.setStyleSheet("IconButton { font-size: 9pt; padding: 4px 2px; }")
+        self.setStyleSheet(
+            "IconButton { font-size: 9pt; padding: 4px 2px; } IconButton::menu-indicator { image: none; width: 0px; }"
+        )
 
 
 class ToolButton(QToolButton):
@@ -78,6 +77,7 @@ class Combo(QComboBox):
     def __init__(self, items: Sequence[tuple[str, str]], tip: str) -> None:
         super().__init__()
         self.setToolTip(tip)
+        self.setAccessibleName(tip)
         for text, value in items:
             self.addItem(text, value)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -131,72 +131,6 @@ class Section(QCollapsible):
         )
 
 
-class TextLabel(QLabel):
-    """Text that wraps and can be copied; hidden while there is none."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setWordWrap(True)
-        self.setVisible(False)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-
-    def show_text(self, text: str) -> None:
-        """Show a text; nothing for ""."""
-        if text != self.text():
-            self.setText(text)
-            self.setVisible(bool(text))
-
-
-class InfoLine(QFrame):
-    """One line with an icon, and a button at its end where one is needed; wraps rather than widens.
-
-    Signal: `pressed()` when the button is pressed.
-    """
-
-    pressed = Signal()
-
-    def __init__(self, button: str = "") -> None:
-        super().__init__()
-        self._kind: Kind = "info"
-        self._palette: Palette | None = None
-        self._icon = QLabel()
-        self._icon.setFixedWidth(18)
-        self.label = QLabel()
-        self.label.setWordWrap(True)
-        self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.button = QPushButton(button)
-        self.button.setVisible(bool(button))
-        self.button.clicked.connect(self.pressed)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(6, 4, 6, 4)
-        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
-        row.addWidget(self.label, 1)
-        row.addWidget(self.button, 0)
-
-    def text(self) -> str:
-        """Return the line."""
-        return self.label.text()
-
-    def show_text(self, text: str, kind: Kind = "info") -> None:
-        """Show a line with the icon and edge of its kind."""
-        self.label.setText(text)
-        if kind != self._kind:  # a style sheet is dear
-            self._kind = kind
-            self._colour()
-
-    def set_theme(self, theme_id: str) -> None:
-        """Take the theme's colours."""
-        self._palette = Palette.of(theme_id)
-        self._colour()
-
-    def _colour(self) -> None:
-        if self._palette is None:
-            return
-        colour = self._palette.error if self._kind == "error" else self._palette.tracked
-        self._icon.setPixmap(coloured_icon(self._kind, colour).pixmap(_ICON))
-        self.setStyleSheet(f"InfoLine {{ border-left: 3px solid {colour}; background: transparent; }}")
-
-
 def form() -> QFormLayout:
     """Return an empty form with aligned labels and fields that take the width."""
     layout = QFormLayout()
@@ -218,10 +152,3 @@ def row_of(*widgets: QWidget, stretch: bool = True) -> QHBoxLayout:
     if not stretch:
         layout.addStretch(1)
     return layout
-
-
-def apply_theme(parent: QWidget, theme_id: str) -> None:
-    """Give every part below a widget the icons and colours of a napari theme."""
-    for part in parent.findChildren(QWidget):
-        if isinstance(part, IconButton | ToolButton | Section | InfoLine):
-            part.set_theme(theme_id)

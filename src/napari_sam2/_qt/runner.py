@@ -2,8 +2,8 @@
 
 Order: `start` makes a token and a worker around `session.run(job, token)`; each update reaches `on_update` on the main
 thread; the end, a stop included, `on_done`; a failure `on_error`. At most two updates wait for the main thread, so a
-slow viewer slows the run down instead of filling memory. A stop goes through the token alone (`quit` of a napari worker
-would leave the generator to the garbage collector); napari's own wish to quit is turned into the same.
+slow viewer slows the run down instead of filling memory. A stop goes through the token alone (`quit` of a worker would
+leave the generator to the garbage collector); napari's own wish to quit is turned into the same.
 
 Nothing is decided here: which job runs when is up to the binding.
 """
@@ -18,11 +18,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, Signal
+from superqt.utils import GeneratorWorker
 
-from napari_sam2._qt.background import Outcome, WorkerLink
+from napari_sam2._qt.background import ListTask, Outcome, WorkerLink
 from napari_sam2._qt.holds import hold
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class RunProgress:
 
 
 class QtRunner(QObject):
-    """Runs one job of a session at a time in napari.
+    """Runs one job of a session at a time in napari; `listed` is told in words of one that carries masks along.
 
     Signals: `progressed(RunProgress)` from the start on, `failed(Exception)` before `on_error` is called, `stopped()`
     when nothing runs any more.
@@ -57,9 +57,10 @@ class QtRunner(QObject):
     failed = Signal(object)
     stopped = Signal()
 
-    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, parent: QObject | None = None, listed: ListTask | None = None) -> None:
         super().__init__(parent)
         self._session = session
+        self._listed = listed
         self._run: _Run | None = None
 
     @property
@@ -79,6 +80,8 @@ class QtRunner(QObject):
             self._run.abandon()
         calls = _Calls(on_update, on_done, on_error, self.failed.emit)
         self._run = _Run(self._session, job, calls, self._report, self._over)
+        if self._listed is not None and self._run.kind == "propagate":  # a preview is over before anybody reads it
+            self._run.unlist = self._listed(run_name(self._session, job), self._run.token.cancel)
         self.progressed.emit(RunProgress(self._run.kind))
         self._run.start()
 
@@ -136,15 +139,10 @@ class _Run:
         self._first: tuple[int, float] | None = None
         with hold("napari makes a progress bar"):
             self._bar = _StopBar(self.token) if self.kind == "propagate" else None
-        self._worker = create_worker(
-            _drained,
-            _Drain(session, job, self.token, self._room, self._begun, self._ended),
-            _worker_class=_TokenWorker,
-            _ignore_errors=True,
-            _start_thread=False,
-        )
+        self._worker = _TokenWorker(_drained, _Drain(session, job, self.token, self._room, self._begun, self._ended))
         self._worker.token = self.token
         WorkerLink(self._worker, self._returned, self._yielded)
+        self.unlist: Callable[[], object] | None = None
 
     def start(self) -> None:
         self._worker.start()
@@ -171,6 +169,8 @@ class _Run:
             self._report(self, progress)
 
     def _returned(self, outcome: Outcome) -> None:
+        if self.unlist is not None:
+            self.unlist()
         self._close_bar()
         if self._abandoned:
             return
@@ -196,6 +196,14 @@ class _Run:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def run_name(session: Session, job: Job) -> str:
+    """Return a run in words: "Tracking 3 objects in movie"."""
+    from napari_sam2.engine.jobs import PropagateJob
+
+    count = len({span.object_id for span in job.spans}) if isinstance(job, PropagateJob) else 0
+    return f"Tracking {count} object{'' if count == 1 else 's'} in {session.stack.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +245,7 @@ def _in_step(drain: _Drain) -> Iterator[FrameUpdate]:
             yield update
 
 
-class _TokenWorker(GeneratorWorker):  # type: ignore[misc]  # napari ships no types
+class _TokenWorker(GeneratorWorker):  # type: ignore[type-arg]  # what it yields and returns is said by `_drained`
     """A worker that napari stops by the token, so that the generator ends by itself and is cleaned up."""
 
     token: CancelToken

@@ -5,18 +5,20 @@ Each section says what was chosen (`choice`) and takes what to show (`show_...`)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QLabel, QProgressBar, QSpinBox, QWidget
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QProgressBar, QWidget
 from superqt.utils import signals_blocked
 
+from napari_sam2._qt.held_axes import HeldAxes
 from napari_sam2._qt.model_catalogue import ModelRow
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.objects_section import ObjectsSection
-from napari_sam2._qt.parts import Combo, IconButton, InfoLine, Section, TextLabel, ToolButton, form, row_of
+from napari_sam2._qt.parts import Combo, IconButton, Section, ToolButton, form, row_of
+from napari_sam2._qt.propagate_section import PropagateSection
 from napari_sam2._qt.setting_fields import ChoiceField, PixelsField, TickField
-from napari_sam2.engine.jobs import PropagateRequest
+from napari_sam2._qt.texts import ElidedLabel, InfoLine, TextLabel
 from napari_sam2.session.settings import SessionSettings
 
 TOOLS = (
@@ -26,6 +28,8 @@ TOOLS = (
     ("lasso", "Lasso", "polygon_lasso", "Draw around the object"),
     ("paint", "Paint", "paint", "Paint the object's mask"),
 )
+
+_CONTRAST_TIP = "Let the model see the contrast that the layer now shows; masks turn stale, Undo brings them back"
 
 
 class ImageSection(Section):
@@ -42,17 +46,26 @@ class ImageSection(Section):
         self.axes = Combo([], "What the dimensions are: T time, Z depth, C channel, Y and X")
         self.axes.setEditable(True)
         self.track = Combo([("Time (T)", "T"), ("Depth (Z)", "Z")], "The axis along which objects are followed")
+        self.held = HeldAxes()
         self.channels = QHBoxLayout()
         self._channels_row = QWidget()
         self._channels_row.setLayout(self.channels)
         self.channels.setContentsMargins(0, 0, 0, 0)
+        self.contrast = ElidedLabel()
+        self.use_contrast = IconButton("Use the contrast shown", "visibility", _CONTRAST_TIP)
         self._form = form()
         self._form.addRow("Layer", self.layers)
         self._form.addRow("Axes", self.axes)
         self._form.addRow("Follow along", self.track)
+        self._form.addRow("Work at", self.held)
         self._form.addRow("Channels", self._channels_row)
+        contrast = row_of(self.contrast)
+        contrast.addWidget(self.use_contrast, 0)
+        self._form.addRow("Contrast", contrast)
         self.body.addLayout(self._form)
         self.show_axes("", (), 0)
+        self.show_held({}, {})
+        self.show_contrast(None, differs=False)
 
     def show_layers(self, names: Sequence[str], current: int) -> None:
         """List the image layers without saying that one was chosen; none is for -1."""
@@ -68,11 +81,22 @@ class ImageSection(Section):
             self.axes.addItems([*dict.fromkeys([*([axes] if axes else []), *offered])])
             self.axes.setCurrentText(axes)
         self._form.setRowVisible(self.track, "T" in axes and "Z" in axes)
-        self._show_channels(channels if "C" in axes else 0, range(3) if seen is None else seen)
+        self._show_channels(channels if "C" in axes else 0, () if seen is None else seen)
+
+    def show_held(self, held: Mapping[str, int], sizes: Mapping[str, int]) -> None:
+        """Show where the axes stand at which the session is held."""
+        self.held.show_places(held, sizes)
+        self._form.setRowVisible(self.held, bool(held))
 
     def ticked_channels(self) -> tuple[int, ...]:
         """Return the ticked channels; none where there is no choice."""
         return tuple(place for place, box in enumerate(self._boxes()) if box.isChecked())
+
+    def show_contrast(self, limits: Sequence[tuple[float, float]] | None, *, differs: bool) -> None:
+        """Show which values the model sees as black and white, and whether the layer shows others."""
+        pairs = ", ".join(f"{low:.4g} – {high:.4g}" for low, high in limits or ())
+        self.contrast.show_text(pairs or "automatic")
+        self.use_contrast.setEnabled(differs)
 
     def set_settled(self, settled: bool) -> None:
         """Close what cannot change once there are prompts."""
@@ -119,6 +143,13 @@ class ModelSection(Section):
         self.manage = IconButton("", "plus", "Open the Models panel: download, add or remove models")
         self.manage.setFixedWidth(28)
         self.measure = IconButton("Measure", "line", "Draw a line across an object; its length is taken")
+        self.progress = QProgressBar()
+        self.cancel = IconButton("Cancel", "playback-stop", "Stop the download; it can go on later")
+        self.downloading = QWidget()
+        self.downloading.setLayout(row_of(self.progress, self.cancel))
+        self.downloading.setVisible(False)
+        self._shown: SessionSettings | None = None
+        self._models: dict[str, ModelRow] = {}
         self.looks = TextLabel()
         self.looks.setStyleSheet("font-size: 8pt;")
         self._lay_out()
@@ -137,14 +168,22 @@ class ModelSection(Section):
             else:
                 rows.addRow(field.title, field)
         self.body.addLayout(rows)
+        self.body.addWidget(self.downloading)
         self.body.addWidget(self.looks)
 
     def choice(self) -> dict[str, object]:
         """Return what was chosen, named as the fields of `SessionSettings`."""
         return {field.name: field.chosen() for field in self.fields}
 
-    def show_settings(self, settings: SessionSettings) -> None:
-        """Show settings without saying that one was chosen."""
+    def model_row(self, name: str) -> ModelRow | None:
+        """Return what is known of a model; None of a path, or before the models were listed."""
+        return self._models.get(name)
+
+    def show_settings(self, settings: SessionSettings, again: bool = True) -> None:
+        """Show settings without saying that one was chosen; those that are shown already only if `again`."""
+        if settings == self._shown and not again:
+            return
+        self._shown = settings
         told = settings.model_dump()
         for field in self.fields:
             with signals_blocked(field):
@@ -154,6 +193,7 @@ class ModelSection(Section):
     def show_models(self, models: Sequence[ModelRow]) -> None:
         """List the models that can be chosen; the one that is chosen stays."""
         chosen = self.model.chosen()
+        self._models = {row.name: row for row in models}
         with signals_blocked(self.model):
             self.model.clear()
             for row in models:
@@ -176,10 +216,24 @@ class PromptsSection(Section):
         self.clear = IconButton("Clear", "delete", "Remove the object's prompts on the frame that is shown")
         self.keys = IconButton("", "help", "Show the keys")
         self.keys.setFixedWidth(28)
+        self.each_new = QCheckBox("Each click is a new object")
+        self.each_new.setToolTip("Every click inside, box or outline begins an object of its own, without M")
         self.body.addLayout(row_of(*self.tools.values()))
+        self.body.addWidget(self.each_new)
         edits = row_of(self.undo, self.redo, self.clear)
         edits.addWidget(self.keys, 0)
         self.body.addLayout(edits)
+
+    def show_history(self, undo: str | None, redo: str | None) -> None:
+        """Offer what can be undone and redone, by the words for it; None where there is nothing."""
+        for button, done, tip in ((self.undo, undo, "Take back"), (self.redo, redo, "Do again")):
+            button.setEnabled(done is not None)
+            button.setToolTip(f"{tip}: {done}" if done else f"{tip} the last edit")
+
+    def show_each_new(self, each_is_new: bool) -> None:
+        """Show whether each click is a new object, without saying that somebody chose it."""
+        with signals_blocked(self.each_new):
+            self.each_new.setChecked(each_is_new)
 
     def show_tool(self, name: str) -> None:
         """Show which tool is in hand; none where the name is not one."""
@@ -187,76 +241,6 @@ class PromptsSection(Section):
         for known, button in self.tools.items():
             button.setChecked(known == name)
         self.group.setExclusive(True)
-
-
-class PropagateSection(Section):
-    """Carry the masks along the axis: where to, for whom, and how far."""
-
-    def __init__(self) -> None:
-        super().__init__("Propagate")
-        ways = [("Both", "both"), ("Forward", "forward"), ("Backward", "backward")]
-        whom = [("All", "all"), ("Selected", "selected"), ("Stale", "stale")]
-        reach = [("Whole", "all"), ("To prompt", "next"), ("Range", "range")]
-        self.direction = Combo(ways, "Where to, from the prompts: both ways, forward or backward")
-        self.objects = Combo(whom, "For whom: all objects, those selected in the table, or where masks are stale")
-        self.reach = Combo(reach, "How far: over the whole stack, up to the next prompt, or over a range")
-        self.first, self.last = QSpinBox(), QSpinBox()
-        self.go = IconButton("Propagate", "long_right_arrow", "Find the objects on the other frames (Shift+G)")
-        self.stop = IconButton("Stop", "playback-stop", "Stop after the frame in work (H)")
-        self.resume = IconButton("Resume the run", "step_right", "Go on where the last run stopped")
-        self.resume.setVisible(False)
-        self.progress = QProgressBar()
-        self._range, self._running = QWidget(), QWidget()
-        self._range.setLayout(row_of(QLabel("From"), self.first, QLabel("to"), self.last, stretch=False))
-        self._range.setVisible(False)
-        running = row_of(self.progress)
-        running.addWidget(self.stop)
-        self._running.setLayout(running)
-        self.body.addLayout(row_of(self.direction, self.objects))
-        self.body.addLayout(row_of(self.reach, self.go))
-        self.body.addWidget(self.resume)
-        self.body.addWidget(self._range)
-        self.body.addWidget(self._running)
-        self.show_idle()
-        self.reach.currentIndexChanged.connect(self._show_range)
-
-    def choice(self, selected: tuple[int, ...]) -> PropagateRequest:
-        """Return what was chosen, with the objects that are selected where it is for those."""
-        reach, whom = self.reach.currentData(), self.objects.currentData()
-        return PropagateRequest(
-            self.direction.currentData(),
-            frames=range(self.first.value(), self.last.value() + 1) if reach == "range" else None,
-            object_ids=selected if whom == "selected" else None,
-            only_stale=whom == "stale",
-            until_next_prompt=reach == "next",
-        )
-
-    def show_frames(self, count: int) -> None:
-        """Let the range be chosen inside the movie."""
-        for box in (self.first, self.last):
-            box.setRange(0, max(count - 1, 0))
-        self.last.setValue(max(count - 1, 0))
-
-    def prepare(self) -> None:
-        """Have what a run shows styled beforehand, when nobody waits for it."""
-        for part in (self._running, self.progress, self.stop, self.resume):
-            part.ensurePolished()
-
-    def show_running(self, done: int, total: int, text: str) -> None:
-        """Show how far a run is; a moving bar where `total` is 0."""
-        self.progress.setUpdatesEnabled(False)  # setValue would paint at once: 12 ms instead of none
-        self.progress.setRange(0, total)
-        self.progress.setValue(done)
-        self.progress.setFormat(text)
-        self.progress.setUpdatesEnabled(True)
-        self._running.setVisible(True)
-
-    def show_idle(self) -> None:
-        """Show that nothing runs: neither bar nor Stop."""
-        self._running.setVisible(False)
-
-    def _show_range(self) -> None:
-        self._range.setVisible(self.reach.currentData() == "range")
 
 
 class SaveSection(Section):
@@ -267,7 +251,7 @@ class SaveSection(Section):
         self.save = IconButton("Save", "copy_to_clipboard", "Save prompts, masks and settings as a session folder")
         self.open = IconButton("Open …", "new_image", "Open a session folder")
         self.export = IconButton("Export …", "pop_out", "Write the labels as a TIFF, one value per object")
-        self.place = TextLabel()
+        self.place = ElidedLabel()
         self.body.addLayout(row_of(self.save, self.open, self.export))
         self.body.addWidget(self.place)
 

@@ -1,32 +1,40 @@
 """What the main panel works with: one image, its session, the binding to the viewer's layers, and the runner.
 
-Order: `prepare` imports in a worker what is heavy; `open_image` settles the axes on the main thread, opens the session
-in a worker and binds it to layers when it is there; `close` undoes that and waits for the frame in work. Errors that a
-person can act on are told by `failed`. Nothing is drawn here, and nothing is decided about masks or runs.
+`Workbench.of` a viewer is there as long as its window, whether a panel shows it or none. Order: `prepare` imports in a
+worker what is heavy; `open_image` settles the axes on the main thread, opens the session in a worker and binds it to
+layers when it is there; `close` undoes that and waits for the frame in work. Errors that a person can act on are told
+by `failed`, and to napari. Nothing is drawn here, and nothing is decided about masks or runs.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from napari.utils import notifications
+from qtpy.QtCore import QEventLoop, QObject, QTimer, Signal
+from qtpy.QtWidgets import QMainWindow
 
-from napari_sam2._qt.background import USER_ERRORS, BackgroundWork, Result
+from napari_sam2._qt.background import USER_ERRORS, BackgroundWork, Result, list_in_napari
+from napari_sam2._qt.closing import ClosingGuard
+from napari_sam2._qt.graphics import CanvasContext
 from napari_sam2._qt.holds import hold
 from napari_sam2._qt.opening import (
     ImageChoice,
-    fitting_image,
+    ImagesMissing,
+    Reopened,
     hide_read_labels,
     import_rooms,
     open_session,
     open_stacks,
     reopen_session,
+    shown_image,
 )
 from napari_sam2._qt.preferences import preferred_settings
+from napari_sam2._qt.questions import may_leave
 from napari_sam2._qt.runner import QtRunner
 
 if TYPE_CHECKING:
@@ -37,14 +45,17 @@ if TYPE_CHECKING:
     from napari_sam2.viewer import SessionBinding
 
 _POLL_MS = 50
+Place: TypeAlias = tuple[Hashable, str | None, tuple[tuple[str, int], ...]]
+"""An image layer, along which axis it is followed, and where other axes are held."""
 
 
 class Workbench(QObject):
-    """One piece of work in one viewer.
+    """One piece of work in one viewer; `sought` is the session folder whose images were not found, if there is one.
 
     Signals: `changed()` when a session is opened, being opened or closed; `edited()` after prompts, objects, history or
     settings changed, `masks_changed(ids)` after masks did; `progressed(RunProgress)` and `idle()` from runs;
-    `downloading(name, kB, kB in all)`; `failed(Exception)`; `said(str)` what a person should know.
+    `downloading(name, kB, kB in all)`; `failed(Exception)`; `said(str)` what a person should know; `ended()` by
+    `close`.
     """
 
     changed = Signal()
@@ -55,24 +66,36 @@ class Workbench(QObject):
     downloading = Signal(str, int, int)
     failed = Signal(object)
     said = Signal(str)
+    ended = Signal()
 
-    def __init__(self, viewer: napari.viewer.Viewer, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, viewer: napari.viewer.Viewer, window: QMainWindow) -> None:
+        super().__init__(window)
         self._viewer = viewer
-        self._work = BackgroundWork()
+        self._guard = ClosingGuard(window, self.may_leave, self._is_lost, self.close)
+        self._canvas = CanvasContext(viewer, window)
+        self._work = BackgroundWork(self._list)
         self._ticket = 0
         self._is_opening = False
         self._arriving: Session | None = None
         self._turns: deque[Callable[[], None]] = deque()
         self._turn = QTimer(self)  # a timer of 0 ms lets mouse and paint events in between
         self._turn.timeout.connect(self._take_turn)
+        self._kept: dict[Place, Path] = {}
         self.is_ready = False
+        self.sought: Path | None = None
         self.session: Session | None = None
         self.binding: SessionBinding | None = None
         self.runner: QtRunner | None = None
         self._poll = QTimer(self)
         self._poll.setInterval(_POLL_MS)
         self._poll.timeout.connect(self._poll_layers)
+        self.failed.connect(_tell_napari)
+
+    @classmethod
+    def of(cls, viewer: napari.viewer.Viewer) -> Workbench:
+        """Return the workbench of a viewer, made at the first call."""
+        window = viewer.window.file_menu.parentWidget()
+        return window.findChild(cls) or cls(viewer, window)
 
     @property
     def is_opening(self) -> bool:
@@ -86,16 +109,38 @@ class Workbench(QObject):
 
     def prepare(self) -> None:
         """Import in a worker what opening needs, then say so by `changed`."""
-        self._work.start(import_rooms, self._prepared, self.failed.emit)
+        if not self.is_ready:
+            self._work.start(import_rooms, self._prepared, self.failed.emit)
 
     def run(
         self,
         function: Callable[[], Result],
         then: Callable[[Result], object],
         failed: Callable[[Exception], object] | None = None,
+        name: str = "",
     ) -> None:
-        """Run a function in a worker and hand over its result here."""
-        self._work.start(function, then, failed or self.failed.emit)
+        """Run a function in a worker and hand over its result here; napari asks about one with a name on closing."""
+        self._work.start(function, then, failed or self.failed.emit, name)
+
+    def may_leave(self) -> bool:
+        """Return whether the session may be closed; asks where work would be lost."""
+        return may_leave(self.session, self._window)
+
+    @property
+    def _is_busy(self) -> bool:
+        return self.is_opening or (self.binding is not None and self.binding.work.busy)
+
+    @property
+    def _window(self) -> QMainWindow:
+        """The viewer's window; none is kept, so that it goes when it is closed."""
+        window = self.parent()
+        if not isinstance(window, QMainWindow):
+            raise RuntimeError("the viewer was closed")
+        return window
+
+    def _list(self, name: str, stop: Callable[[], object]) -> Callable[[], object]:
+        """Have napari name what is in work when it asks about closing."""
+        return list_in_napari(self._window, name, stop)
 
     def open_image(self, choice: ImageChoice) -> None:
         """Open a new session on an image layer whose axes fit; the one that is open is closed."""
@@ -112,13 +157,23 @@ class Workbench(QObject):
             settings=settings,
         )
         self.close_session()
-        self._open(partial(open_session, source.stack, source.settings), lambda _: choice.layer)
+        self._open(lambda: Reopened(open_session(source.stack, source.settings), choice.layer), lambda _: choice.layer)
 
-    def open_folder(self, folder: Path) -> None:
-        """Open a saved session on the image that fits it, which is added where the viewer has none."""
-        images = open_stacks(self._viewer)
+    def open_folder(self, folder: Path, images: Path | None = None) -> None:
+        """Open a saved session on the image that it was made on, which is added where the viewer has none.
+
+        Where its images are not found, `sought` is the folder; it is opened again with the place of the images.
+        """
+        candidates = open_stacks(self._viewer)
         self.close_session()
-        self._open(partial(reopen_session, folder, images), partial(fitting_image, self._viewer))
+        self.sought = None
+        reopen = partial(reopen_session, folder, candidates, images)
+        self._open(reopen, partial(shown_image, self._viewer), lambda error: self._seek(folder, error))
+
+    def kept_at(self, held: Mapping[str, int]) -> Path | None:
+        """Return where the session was saved that worked on the image at other places, as long as it is there."""
+        folder = self._kept.get(self._place(held))
+        return folder if folder is not None and folder.is_dir() else None
 
     def save(self, folder: Path | None) -> None:
         """Save, from then on as the work goes on; the writing happens on a thread of its own."""
@@ -129,9 +184,26 @@ class Workbench(QObject):
     def export(self, path: Path) -> None:
         """Write the labels as they are now."""
         if self.session is not None:
-            self._work.start(
-                self.session.label_exporter(path), lambda _: self.said.emit(f"Labels are in {path}."), self.failed.emit
+            told = f"Labels are in {path}."
+            self.run(
+                self.session.label_exporter(path), lambda _: self.said.emit(told), name=f"Writing labels to {path.name}"
             )
+
+    def wait(self) -> None:
+        """Let Qt work until nothing is being opened, found or tracked; raise the first thing that went wrong."""
+        loop, look, errors = QEventLoop(), QTimer(), list[Exception]()
+
+        def note(error: Exception) -> None:
+            errors.append(error)
+
+        self.failed.connect(note)
+        look.timeout.connect(lambda: loop.quit() if errors or not self._is_busy else None)
+        look.start(_POLL_MS)
+        loop.exec()
+        look.stop()
+        self.failed.disconnect(note)
+        if errors:
+            raise errors[0]
 
     def preview(self) -> None:
         """Find the masks of prompts that have none as things are now set."""
@@ -142,6 +214,7 @@ class Workbench(QObject):
         """Stop what runs, wait for the frame in work, take our layers away and let go of the session."""
         self._ticket += 1
         self._is_opening = False
+        self._keep_place()
         session, binding, runner = self._given_up()
         if binding is not None:
             layers = binding.layers()
@@ -154,12 +227,35 @@ class Workbench(QObject):
             self.changed.emit()
 
     def close(self) -> None:
-        """End everything because the viewer or the panel closes; layers are left to the viewer."""
+        """End everything because the viewer closes; layers are left to the viewer, and it has no workbench any more."""
+        if self.parent() is None:
+            return
+        self.setParent(None)
+        self._guard.let_go()
         self._work.close()
         session, binding, runner = self._given_up()
         if binding is not None:
             binding.unbind()
         self._let_go(session, runner)
+        self.ended.emit()
+
+    def _place(self, held: Mapping[str, int]) -> Place:
+        """Return what tells the sessions of one image from each other."""
+        image, session = self.image, self.session
+        tracked = None if session is None else session.settings.track_axis
+        return None if image is None else image.unique_id, tracked, tuple(sorted(held.items()))
+
+    def _keep_place(self) -> None:
+        """Remember where the session is saved: it is opened again where a person comes back to its Z."""
+        if self.session is not None and self.session.folder is not None and self.binding is not None:
+            self._kept[self._place(self.binding.grid.held)] = self.session.folder
+
+    def _seek(self, folder: Path, error: Exception) -> None:
+        """Remember whose images are sought, if it is that."""
+        self.sought = folder if isinstance(error, ImagesMissing) else None
+
+    def _is_lost(self) -> bool:
+        return self.session is not None and self.session.is_dirty and bool(self.session.document.prompts)
 
     def _given_up(self) -> tuple[Session | None, SessionBinding | None, QtRunner | None]:
         """Return what is open or arriving, which is ours no longer."""
@@ -179,24 +275,39 @@ class Workbench(QObject):
             runner.close()
             runner.deleteLater()
         if session is not None:
-            session.close()
+            self._close(session)
 
-    def _open(self, function: Callable[[], Session], image_of: Callable[[Session], Image]) -> None:
+    def _close(self, session: Session) -> None:
+        """Close a session about which a person was asked where it could not be saved."""
+        try:
+            session.close()
+        except USER_ERRORS as error:
+            self.failed.emit(error)
+            session.close(discard=True)
+
+    def _open(
+        self,
+        function: Callable[[], Reopened],
+        image_of: Callable[[Reopened], Image],
+        on_failure: Callable[[Exception], None] | None = None,
+    ) -> None:
         self._ticket += 1
         ticket, self._is_opening = self._ticket, True
         self.changed.emit()
 
-        def opened(session: Session) -> None:
+        def opened(found: Reopened) -> None:
             if ticket != self._ticket:
-                session.close()
+                found.session.close()
                 return
-            self._arriving = session
-            self._turns.append(lambda: self._find_image(session, image_of))
+            self._arriving = found.session
+            self._turns.append(lambda: self._find_image(found, image_of))
             self._turn.start(0)
 
         def failed(error: Exception) -> None:
             if ticket == self._ticket:
                 self._is_opening = False
+                if on_failure is not None:
+                    on_failure(error)
                 self.changed.emit()
             self.failed.emit(error)
 
@@ -214,14 +325,14 @@ class Workbench(QObject):
             self.close_session()
             self.failed.emit(error)
 
-    def _find_image(self, session: Session, image_of: Callable[[Session], Image]) -> None:
-        image = image_of(session)
-        self._turns.append(lambda: self._bind(session, image))
+    def _find_image(self, found: Reopened, image_of: Callable[[Reopened], Image]) -> None:
+        image = image_of(found)
+        self._turns.append(lambda: self._bind(found.session, image))
 
     def _bind(self, session: Session, image: Image) -> None:
         from napari_sam2.viewer import bind
 
-        self.runner = QtRunner(session, self)
+        self.runner = QtRunner(session, self, self._list)
         self.runner.progressed.connect(self.progressed)
         self.runner.stopped.connect(self.idle)
         self.runner.failed.connect(self.failed)
@@ -246,6 +357,8 @@ class Workbench(QObject):
 
     def _arrived(self, session: Session) -> None:
         self._arriving, self.session, self._is_opening = None, session, False
+        if self.binding is not None:
+            self.binding.show_at(self.binding.grid.held)
         hide_read_labels(self._viewer, session)
         self._listen(session, connect=True)
         self._poll.start()
@@ -278,3 +391,11 @@ class Workbench(QObject):
         if self.binding is not None:
             with hold("poll layers"):
                 self.binding.poll()
+
+
+def _tell_napari(error: Exception) -> None:
+    """Show an error as napari shows its own: with its traceback where it does not say by itself what to do."""
+    if isinstance(error, USER_ERRORS):
+        notifications.show_error(str(error) or type(error).__name__)
+    else:
+        notifications.notification_manager.receive_error(type(error), error, error.__traceback__)

@@ -35,6 +35,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     first_frame_only: options.FirstFrameOnly = False,
     baseline: options.Baseline = True,
     axes: options.MovieAxes = None,
+    scene: options.Scene = None,
     track_axis: options.MovieTrackAxis = None,
     channel: options.MovieChannel = None,
 ) -> int:
@@ -46,7 +47,8 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     from napari_sam2 import evaluation
     from sam2_core.scoring.ground_truth import MOST_OBJECTS
 
-    judged = resolved_kind(kind, stack, truth)
+    choice = MovieChoice(axes, scene, track_axis, channel)
+    judged = resolved_kind(kind, stack, truth, choice)
     prompts = checked_prompts(prompt, judged)
     name, plan = evaluation.stack_name(stack), evaluation.Plan(prompts, prompts, baseline, objects, span, view)
     files = ["evaluation.md", "evaluation.json", f"{name}.png"]
@@ -59,7 +61,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
             found = evaluation.benchmark_stills(name, stills, evaluation.image_predictor(predictor), plan, begin)
             about = about.with_settings(span=span or "usual", every=every, objects_per_still=objects or "all")
         else:
-            movie = MovieChoice(axes, track_axis=track_axis, channel=channel).open(str(stack)).movie
+            movie = choice.open(str(stack)).movie
             scope = evaluation.MovieScope(objects or MOST_OBJECTS, frames, first_frame_only)
             task = evaluation.open_task(movie, truth, scope, object_diameter)
             found = evaluation.benchmark_movie(name, task, predictor, plan, begin)
@@ -69,15 +71,13 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     return 0
 
 
-def resolved_kind(kind: options.Kind, stack: Path, truth: Path) -> str:
+def resolved_kind(kind: options.Kind, stack: Path, truth: Path, choice: MovieChoice) -> str:
     """Return "movie" or "stills"."""
     if kind != "auto":
         return kind
     if stack.is_dir() and truth.is_dir() and stack.suffix != ".zarr":
         return "stills"
-    from napari_sam2.stacks import open_stack
-
-    return "stills" if len(open_stack(stack).axes) == 2 else "movie"
+    return "stills" if len(choice.stack(str(stack)).axes) == 2 else "movie"
 
 
 def checked_prompts(given: list[str] | None, kind: str) -> tuple[str, ...]:

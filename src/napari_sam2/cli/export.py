@@ -14,6 +14,7 @@ import typer
 from napari_sam2.cli.console import errors, output
 from napari_sam2.io import SavedSession, check_label_path, load_session, write_prompts
 from napari_sam2.io.exports import FORMATS, export
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.session.saved_results import results_of
 from sam2_core.errors import PromptError, StackError
 
@@ -34,6 +35,8 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
         raise typer.BadParameter("nothing is asked for; give --labels, --csv, --ctc or --prompts.")
     _check(paths, overwrite)
     saved = load_session(session)
+    for name, path in paths.items():
+        check_not_raw(path, saved.source, images, is_replaced=name in ("labels", "ctc"))
     for note in saved.notes:
         errors().print(note)
     _write(saved if images is None else replace(saved, source=images), str(session), paths)

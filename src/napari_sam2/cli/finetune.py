@@ -55,6 +55,7 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     device: options.Device = "auto",
     seed: options.Seed = 0,
     axes: options.ImageAxes = None,
+    scene: options.Scene = None,
     labels_axes: options.LabelAxes = None,
     track_axis: options.TrackAxis = None,
     channel: options.AnyChannel = None,
@@ -71,13 +72,13 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     from sam2_core.training.finetune_files import ModelStory, check_new_name
     from sam2_core.training.finetuning import FinetuneSettings, Finetuning
 
-    choice = MovieChoice(axes, track_axis=track_axis, channel=channel)
+    choice = MovieChoice(axes, scene, track_axis, channel)
     pictures, truth = _stack_movies(images, labels, choice, labels_axes, session)
     new_name = _default_name(model, str(session or images)) if name is None else name
     check_new_name(new_name, out)
     _check_run(out, resume, overwrite)
     files = [f"{new_name}.{file_format}", f"{new_name}.md", f"{new_name}_curve.png"]
-    check_out_folder(out, files, (model, images or "", labels or ""), is_own=resume or overwrite)
+    check_out_folder(out, files, (model, images, labels, pictures.stack, truth.stack), is_own=resume or overwrite)
     data = _split(pictures, truth, kind)
     config, network = _load_base(model, device)
     settings = FinetuneSettings(train, steps, minutes, validate_every, patience, learning_rate, seed=seed)

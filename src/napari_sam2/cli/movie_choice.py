@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from napari_sam2.stacks import ContrastLimits, ModelMovie, open_stack
+from napari_sam2.stacks import ContrastLimits, ModelMovie, Stack, open_stack
 from sam2_core.errors import StackError
 
 
@@ -21,10 +21,13 @@ class MovieChoice:
     fixed: Sequence[str] | None = None
     contrast: tuple[float, float] | None = None
 
+    def stack(self, stack: str) -> Stack:
+        """Return the stack of which a movie is chosen."""
+        return open_stack(stack, self.axes, self.scene)
+
     def open(self, stack: str) -> ModelMovie:
         """Return the movie as the model sees it."""
-        source = open_stack(stack, self.axes, self.scene)
-        movie = source.movie(self.track_axis, self.channel or None, fixed_axes(self.fixed or ()))
+        movie = self.stack(stack).movie(self.track_axis, self.channel or None, fixed_axes(self.fixed or ()))
         return ModelMovie(movie, contrast_limits(self.contrast))
 
     def settings(self, movie: ModelMovie) -> dict[str, Any]:

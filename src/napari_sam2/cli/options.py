@@ -52,7 +52,12 @@ Model = Annotated[str, _of("model")]
 Device = Annotated[str, _of("device")]
 ImageSize = Annotated[int | None, _of("image_size")]
 Axes = Annotated[str | None, typer.Option(help="One letter of TZCYXS per dimension, e.g. TCYX; wins over the file.")]
-Scene = Annotated[str | None, typer.Option(help="Image of a file that holds several: number or name.")]
+Scene = Annotated[
+    str | None,
+    typer.Option(
+        "--scene", "--series", help="Image series of a file that holds several: number, name, or place in a zarr store."
+    ),
+]
 TrackAxis = Annotated[str | None, _of("track_axis")]
 Channel = Annotated[list[str] | None, _of("channels", "One at a time; may be repeated.")]
 Fixed = Annotated[list[str] | None, _of("fixed", "E.g. Z=3; may be repeated.")]
@@ -73,6 +78,9 @@ ObjectDiameter = Annotated[float | None, _of("object_diameter_px")]
 View = Annotated[ViewChoice, _of("view")]
 FeatureCache = Annotated[bool | None, _of("feature_cache")]
 ReplaceLabels = Annotated[bool, typer.Option("--overwrite", help="Replace what is there and start again.")]
+TrackAgain = Annotated[
+    bool, typer.Option("--again", help="Of a session alone: make all masks again, and not only stale and missing ones.")
+]
 ResumeTracking = Annotated[
     bool, typer.Option("--resume", help="Go on behind the last finished frame of a stopped run.")
 ]

@@ -6,18 +6,17 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from napari_sam2.io.raw_data import RawData, check_not_raw
 from sam2_core.errors import StackError
 
 
-def check_out_folder(
-    folder: Path, names: Sequence[str], inputs: Iterable[str | Path] = (), is_own: bool = False
-) -> None:
+def check_out_folder(folder: Path, names: Sequence[str], inputs: Iterable[RawData] = (), is_own: bool = False) -> None:
     """Return nothing if files of these names can be written to a folder, or to the one in which it will be made.
 
     Parameters
     ----------
     inputs
-        Paths that the command reads, and never replaces.
+        Stacks and paths that the command reads, and never replaces.
     is_own
         Whether what is there of these names is of an earlier run of the command, and may be replaced.
 
@@ -33,10 +32,8 @@ def check_out_folder(
     except OSError as error:
         why = error.strerror
         raise StackError(f"{folder} cannot be written to ({why}); choose another folder for --out.") from error
-    read = {Path(one).expanduser().resolve() for one in inputs}
-    for name in names:
-        path = folder / name
-        if path.resolve() in read:
-            raise StackError(f"{path} is read, and would be overwritten; choose another folder for --out.")
+    for path in (folder, *(folder / name for name in names)):
+        check_not_raw(path, *inputs)
+    for path in (folder / name for name in names):
         if path.exists() and not is_own:
             raise StackError(f"{path} exists, and would be overwritten; choose another folder for --out.")

@@ -16,6 +16,7 @@ from napari_sam2.cli.track_session import SessionTracking, labels_beside, track_
 from napari_sam2.engine.jobs import checked_range
 from napari_sam2.engine.view import ViewChoice, view_request
 from napari_sam2.io import read_prompts
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.session.movie_job import MovieJob, MovieReport, track_movie
 from napari_sam2.session.settings import SessionSettings
 
@@ -48,17 +49,23 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     feature_cache: options.FeatureCache = None,
     overwrite: options.ReplaceLabels = False,
     resume: options.ResumeTracking = False,
+    again: options.TrackAgain = False,
 ) -> int:
     """Follow the objects that PROMPTS point at through STACK and write their masks as labels.
 
     Ctrl-C stops after the frame in work and keeps what is done; the same command with --resume goes on from there and
     ends with the same labels. With --session FOLDER as well, prompts and masks stay in that session. A session alone
-    (--session without PROMPTS) is tracked as it is; every finished frame is kept, and the same command goes on.
+    (--session without PROMPTS) is tracked where masks are stale or missing; every finished frame is kept, and the same
+    command goes on.
     """
     if session is not None and prompts is None:
         _check_session_options(context)
         chosen_device = None if _is_default(context, "device") else device
-        return track_session(SessionTracking(session, out, stack, direction, start, stop, chosen_device, overwrite))
+        return track_session(
+            SessionTracking(session, out, stack, direction, start, stop, chosen_device, overwrite, again)
+        )
+    if again:
+        raise typer.BadParameter("--again is for a session alone: --session without --prompts.")
     labels = out if out is not None or session is None else labels_beside(session)
     if stack is None or prompts is None or labels is None:
         raise typer.BadParameter("give STACK, --prompts and --out, or --session with a session folder.")
@@ -80,6 +87,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         resume=resume,
         overwrite=overwrite,
     )
+    check_not_raw(labels, stack, is_replaced=True)
     report = track_movie(job, run_in_terminal, lambda: predictor_of(job.settings))
     if report.objects is None:
         _say_how_to_resume(context.obj or [], job, report)

@@ -1,7 +1,7 @@
 """`napari-sam2 track --session`: a session folder tracked without a window, in which every finished frame is kept.
 
-A run that was interrupted there goes on; else one begins. What is asked for is checked before the model is loaded. The
-session can be opened in napari afterwards, and the labels are written as a stack.
+A run that was interrupted there goes on; else one begins, over what is stale or missing. What is asked for is checked
+before the model is loaded. The session can be opened in napari afterwards, and the labels are written as a stack.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from napari_sam2.cli.interrupt import STOPPED
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results
 from napari_sam2.engine.jobs import Direction, PropagateJob, PropagateRequest, checked_range
 from napari_sam2.io import check_label_path
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.session.movie_job import write_results
 from napari_sam2.session.session import Session
 from sam2_core.errors import StackError
@@ -25,7 +26,8 @@ class SessionTracking:
     """What to track and where the labels go: as the options of the command, see `options`.
 
     Labels go beside the folder where `out` is None. Without direction, start and stop it is what an interrupted run
-    asked for, else both ways over all frames; images and device are what the session says where they are None.
+    asked for, else both ways over all frames; images and device are what the session says where they are None. `again`
+    makes all masks again, and not only those that are stale or missing.
     """
 
     folder: Path
@@ -36,6 +38,7 @@ class SessionTracking:
     stop: int | None = None
     device: str | None = None
     overwrite: bool = False
+    again: bool = False
 
 
 def labels_beside(folder: Path) -> Path:
@@ -55,6 +58,7 @@ def track_session(request: SessionTracking) -> int:
 
     session = Session.open(request.folder, device=request.device, images=request.images, predictor=load)
     with session:
+        check_not_raw(out, session.stack, request.images, is_replaced=True)
         for note in session.notes:
             errors().print(note)
         is_whole = run_in_terminal(session, _job(session, request))
@@ -69,8 +73,12 @@ def track_session(request: SessionTracking) -> int:
 def _job(session: Session, request: SessionTracking) -> PropagateJob:
     """Return what is left of an interrupted run, where nothing is said about what to track, or a new one."""
     whole = request.start is None and request.stop is None
-    if session.interrupted_run is not None and whole and request.direction is None:
+    if session.interrupted_run is not None and whole and request.direction is None and not request.again:
         errors().print("The run that was interrupted goes on.")
         return session.resume_job()
     frames = None if whole else checked_range(session.frame_count, request.start, request.stop)
-    return session.propagate_job(PropagateRequest(request.direction or "both", frames))
+    asked = PropagateRequest(request.direction or "both", frames, only_stale=not request.again)
+    job = session.propagate_job(asked)
+    if job.is_empty:
+        errors().print("Nothing is stale or missing; --again makes all masks again.")
+    return job

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt import LARGEST_ID
 from sam2_core.errors import PromptError
 
@@ -35,6 +36,12 @@ class ObjectInfo:
     parent: int | None = None
 
     def __post_init__(self) -> None:
+        parent = None if self.parent is None else whole_number(self.parent, "parent")
+        object.__setattr__(self, "object_id", whole_number(self.object_id, "object id"))
+        object.__setattr__(self, "parent", parent)
+        object.__setattr__(self, "name", str(self.name))
+        object.__setattr__(self, "visible", bool(self.visible))
+        object.__setattr__(self, "locked", bool(self.locked))
         if not 1 <= self.object_id <= LARGEST_ID:
             raise PromptError(f"object id {self.object_id} cannot be a label; use 1 to {LARGEST_ID}.")
         if self.parent == self.object_id:

@@ -9,16 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from napari_sam2.document.plain_values import numbers, whole_number
 from napari_sam2.document.prompt_parts import BoolArray, Box, BoxYX, Clicks, Mask, PointYX, PromptPart
 from sam2_core.errors import PromptError
 
 LARGEST_ID = 2**32 - 1
 
 
-@dataclass(frozen=True, slots=True)
+class _Pixels:
+    """The mask of a prompt: given as pixels or as a `Mask`, kept as a `Mask`, read as pixels."""
+
+    @overload
+    def __get__(self, prompt: None, owner: type) -> None: ...
+    @overload
+    def __get__(self, prompt: Prompt, owner: type) -> BoolArray | None: ...
+    def __get__(self, prompt: Prompt | None, owner: type) -> BoolArray | None:
+        return None if prompt is None or prompt.drawn is None else prompt.drawn.mask
+
+    def __set__(self, prompt: Prompt, given: ArrayLike | Mask | None) -> None:
+        vars(prompt)["drawn"] = given if given is None or isinstance(given, Mask) else Mask(given)
+
+
+@dataclass(frozen=True, eq=False)
 class Prompt:
     """One object on one frame; prompts that say the same are equal, wherever they were written.
 
@@ -35,7 +52,9 @@ class Prompt:
     box_yx
         (y0, x0, y1, x1) in pixels, or None.
     mask
-        (H, W) bool, or None.
+        (H, W) bool, or None; made anew each time that it is read.
+    drawn
+        The mask as it is kept, or None.
     origin
         Where it was written, for messages.
     parts
@@ -44,14 +63,16 @@ class Prompt:
 
     object_id: int
     frame: int
-    points_yx: tuple[PointYX, ...] = field(default=(), compare=False)
-    labels: tuple[int, ...] = field(default=(), compare=False)
-    box_yx: BoxYX | None = field(default=None, compare=False)
-    mask: BoolArray | None = field(default=None, compare=False)
-    origin: str = field(default="", compare=False)
+    points_yx: tuple[PointYX, ...] = ()
+    labels: tuple[int, ...] = ()
+    box_yx: BoxYX | None = None
+    mask: _Pixels = _Pixels()
+    origin: str = ""
+    drawn: Mask | None = field(init=False, repr=False)
     parts: tuple[PromptPart, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._take_plain_values()
         if not 1 <= self.object_id <= LARGEST_ID:
             raise PromptError(f"{self.place}: object id {self.object_id} cannot be a label; use 1 or more.")
         parts: list[PromptPart] = []
@@ -62,11 +83,30 @@ class Prompt:
                 raise PromptError(f"{self.place}: {error}") from error
         if self.box_yx is not None:
             parts.append(Box(self.box_yx))
-        if self.mask is not None:
-            parts.append(Mask(self.mask))
+        if self.drawn is not None:
+            parts.append(self.drawn)
         if not parts:
             raise PromptError(f"{self.place}: there is no point, box or mask; give at least one.")
         object.__setattr__(self, "parts", tuple(parts))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Prompt):
+            return NotImplemented
+        return (self.object_id, self.frame, self.parts) == (other.object_id, other.frame, other.parts)
+
+    def __hash__(self) -> int:
+        return hash((self.object_id, self.frame, self.parts))
+
+    def _take_plain_values(self) -> None:
+        plain: dict[str, object] = {
+            "object_id": whole_number(self.object_id, "object id"),
+            "frame": whole_number(self.frame, "frame"),
+            "points_yx": tuple(numbers(point, "the point") for point in self.points_yx),
+            "labels": tuple(whole_number(label, "label") for label in self.labels),
+            "box_yx": None if self.box_yx is None else numbers(self.box_yx, "the box"),
+        }
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     @property
     def place(self) -> str:
@@ -76,7 +116,12 @@ class Prompt:
 
     def saying(self, parts: Iterable[PromptPart]) -> Prompt:
         """Return the prompt with these parts in the place of its own of the same kinds."""
-        return replace(self, **{name: value for part in parts for name, value in part.fields().items()})
+        said = {name: value for part in parts for name, value in part.fields().items()}
+        return replace(self, **({"mask": self.drawn} | said))
+
+    def owned_by(self, object_id: int) -> Prompt:
+        """Return the same, said of another object."""
+        return replace(self, object_id=object_id, mask=self.drawn)
 
     def joined(self, other: Prompt) -> Prompt:
         """Return both as one of this object and frame: masks united, one box around both, points in turn."""

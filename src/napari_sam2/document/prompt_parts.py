@@ -7,12 +7,14 @@ it means to a predictor (`engine.give_prompt`). Whatever else handles prompts go
 from __future__ import annotations
 
 import math
+import zlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
 from sam2_core.errors import PromptError
 
@@ -76,7 +78,7 @@ class PromptPart(ABC):
 
     @abstractmethod
     def fields(self) -> dict[str, Any]:
-        """Return what it is as fields of a `Prompt`, which are those of an entry in a file; pixels as an array."""
+        """Return what it is as fields of a `Prompt`, which are those of an entry in a file; pixels as a `Mask`."""
 
     @abstractmethod
     def joined(self, other: Self) -> Self:
@@ -164,35 +166,110 @@ class Box(PromptPart):
         return math.sqrt((y1 - y0) * (x1 - x0))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, init=False)
 class Mask(PromptPart):
-    """The pixels (H, W) of the object; masks of equal pixels are equal."""
+    """The pixels of the object in a frame, kept as the bits of their box; masks of equal pixels are equal.
+
+    Parameters
+    ----------
+    pixels
+        (H, W), not 0 where the object is.
+
+    Attributes
+    ----------
+    size
+        (H, W) of the frame.
+    y0, x0
+        Upper left corner of the box.
+    shape
+        (h, w) of the box; (0, 0) where no pixel is set.
+    packed
+        zlib of the bits in the box, row by row.
+    """
 
     kind = "mask"
-    mask: BoolArray
+    size: tuple[int, int]
+    y0: int
+    x0: int
+    shape: tuple[int, int]
+    packed: bytes
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Mask) and (self.mask is other.mask or np.array_equal(self.mask, other.mask))
+    def __init__(self, pixels: ArrayLike) -> None:
+        inside = np.asarray(pixels, dtype=bool)
+        if inside.ndim != 2:
+            raise PromptError(f"a mask of shape {inside.shape} cannot be used; give a plane (H, W).")
+        self._keep((inside.shape[0], inside.shape[1]), 0, 0, inside)
 
-    def __hash__(self) -> int:
-        return hash(self.mask.shape)
+    @classmethod
+    def in_box(cls, size: tuple[int, int], y0: int, x0: int, inside: BoolArray) -> Self:
+        """Return the mask of pixels (h, w) whose upper left one is (y0, x0) of a frame of a size (H, W)."""
+        made = cls.__new__(cls)
+        made._keep(size, y0, x0, inside)
+        return made
+
+    def _keep(self, size: tuple[int, int], y0: int, x0: int, inside: BoolArray) -> None:
+        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        if rows.size:
+            y0, x0 = y0 + int(rows[0]), x0 + int(columns[0])
+            inside = inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        else:
+            y0, x0, inside = 0, 0, inside[:0, :0]
+        packed = zlib.compress(np.packbits(inside).tobytes(), level=1)
+        kept = {"size": size, "y0": y0, "x0": x0, "shape": inside.shape, "packed": packed}
+        for name, value in kept.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def inside(self) -> BoolArray:
+        """Which pixels of the box are set, (h, w)."""
+        count = self.shape[0] * self.shape[1]
+        bits = np.unpackbits(np.frombuffer(zlib.decompress(self.packed), np.uint8), count=count)
+        return bits.reshape(self.shape).astype(bool)
+
+    @property
+    def mask(self) -> BoolArray:
+        """The pixels in their frame, (H, W); made anew each time."""
+        frame = np.zeros(self.size, dtype=bool)
+        frame[self.y0 : self.y0 + self.shape[0], self.x0 : self.x0 + self.shape[1]] = self.inside
+        return frame
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no pixel is set."""
+        return 0 in self.shape
 
     def fields(self) -> dict[str, Any]:
         """Return the mask."""
-        return {"mask": self.mask}
+        return {"mask": self}
 
     def joined(self, other: Self) -> Self:
         """Return the pixels of both."""
-        return type(self)(np.logical_or(self.mask, other.mask))
+        if self.size != other.size:
+            raise PromptError(f"masks of frames of {self.size} and {other.size} pixels cannot be joined.")
+        return type(self)(self.mask | other.mask)
 
     def within(self, height: int, width: int) -> Self:
         """Return the mask if it is one of the frame and holds something; else raise `PromptError`."""
-        if self.mask.shape != (height, width):
-            raise PromptError(f"the mask has shape {self.mask.shape}, but a frame has {(height, width)}.")
-        if not self.mask.any():
+        if self.size != (height, width):
+            raise PromptError(f"the mask has shape {self.size}, but a frame has {(height, width)}.")
+        if self.is_empty:
             raise PromptError("the mask is empty; give one that holds at least one pixel.")
         return self
 
     def diameter(self) -> float:
         """Return the diameter of the disc of equal area."""
-        return math.sqrt(4 * np.count_nonzero(self.mask) / math.pi)
+        return math.sqrt(4 * np.count_nonzero(self.inside) / math.pi)
+
+
+def cut_labels(labels: NDArray[Any]) -> dict[int, Mask]:
+    """Return the mask of each object in a label image (H, W) of whole numbers, by its label, ascending; 0 is none."""
+    values = np.unique(labels[labels > 0])
+    places = np.zeros(labels.shape, dtype=np.intp)
+    shown = labels > 0
+    places[shown] = np.searchsorted(values, labels[shown]) + 1  # as large as their number, however large the labels
+    size = (labels.shape[0], labels.shape[1])
+    boxes = ndimage.find_objects(places, max_label=len(values))
+    return {
+        int(value): Mask.in_box(size, rows.start, columns.start, places[rows, columns] == place)
+        for place, (value, (rows, columns)) in enumerate(zip(values, boxes, strict=True), start=1)
+    }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt_parts import Mask
+from sam2_core.errors import PromptError
 
 
 class ProposalState(StrEnum):
@@ -35,3 +38,10 @@ class Proposal:
     score: float
     source: str
     state: ProposalState = ProposalState.proposed
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frame", whole_number(self.frame, "frame"))
+        object.__setattr__(self, "score", float(self.score))
+        object.__setattr__(self, "source", str(self.source))
+        if not math.isfinite(self.score):
+            raise PromptError(f"a proposal on frame {self.frame} has the score {self.score}; give a finite number.")

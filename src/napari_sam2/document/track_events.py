@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from napari_sam2.document.objects import ObjectInfo
+from napari_sam2.document.plain_values import whole_number
 from sam2_core.errors import PromptError
 
 Names = Mapping[int, int]
@@ -36,6 +37,10 @@ class TrackEvent:
     last_frame: int | None = None
 
     def __post_init__(self) -> None:
+        last = None if self.last_frame is None else whole_number(self.last_frame, "last frame")
+        object.__setattr__(self, "object_id", whole_number(self.object_id, "object id"))
+        object.__setattr__(self, "frame", whole_number(self.frame, "frame"))
+        object.__setattr__(self, "last_frame", last)
         if (self.last_frame is None) is (self.kind is EventKind.absent):
             raise PromptError(
                 f"object {self.object_id} {self.kind.value} from frame {self.frame} to {self.last_frame}; an absence "
@@ -58,6 +63,9 @@ class Division:
     daughters: tuple[int, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "mother", whole_number(self.mother, "mother"))
+        object.__setattr__(self, "frame", whole_number(self.frame, "frame"))
+        object.__setattr__(self, "daughters", tuple(whole_number(one, "daughter") for one in self.daughters))
         if not self.daughters or len({self.mother, *self.daughters}) <= len(self.daughters):
             raise PromptError(
                 f"object {self.mother} cannot divide into {list(self.daughters)}; give other objects, each once."

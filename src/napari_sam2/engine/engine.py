@@ -7,6 +7,7 @@ Masks, undo and locks are not known here.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -59,6 +60,7 @@ class Restored:
 OnSnapshot = Callable[[Snapshot, str, int], None]
 """Called on the lane with a snapshot, whose `meta` holds the predictor's own under "predictor" and beside that what the
 engine knows of it, and the leg and the frame behind which it was taken."""
+_log = logging.getLogger(__name__)
 WHOLE_FRAMES = ViewRequest(ViewChoice.full, None, "")
 
 
@@ -134,9 +136,9 @@ class Engine:
 
     def _started(self, job: Job) -> PromptedState:
         """Return the state to work in; what the model looks at is known as soon as anything tells."""
-        if self._restored is not None:
-            self._work = self._restore(self._restored)
-            self._restored = None
+        restored, self._restored = self._restored, None
+        if restored is not None:
+            self._work = self._restore(restored)
         work = self._work or self._look_as_chosen()
         if self._look.view is ViewChoice.full:
             return work
@@ -215,13 +217,21 @@ class Engine:
         }
         self.on_snapshot(replace(snapshot, meta=meta), one.leg, frame)
 
-    def _restore(self, restored: Restored) -> PromptedState:
-        meta = restored.snapshot.meta
-        self._look = replace(self._look, diameter_px=meta["diameter_px"])
-        predictor = self._chosen().predictor
-        arrays = {name: np.asarray(tensor) for name, tensor in restored.snapshot.tensors.items()}
-        state = predictor.restore(self._movie, Snapshot(arrays, dict(meta["predictor"])))
-        remembered = Remembered.from_json(meta["remembered"])
+    def _restore(self, restored: Restored) -> PromptedState | None:
+        """Return the state of a snapshot; None where it cannot be had, so that all is computed again from prompts."""
+        meta, look = restored.snapshot.meta, self._look
+        self._chosen()  # what is wrong with the model is no fault of the snapshot
+        try:
+            diameter = meta["diameter_px"]
+            self._look = replace(look, diameter_px=None if diameter is None else float(diameter))
+            predictor = self._chosen().predictor
+            arrays = {name: np.asarray(tensor) for name, tensor in restored.snapshot.tensors.items()}
+            state = predictor.restore(self._movie, Snapshot(arrays, dict(meta["predictor"])))
+            remembered = Remembered.from_json(meta["remembered"])
+        except Exception as error:  # noqa: BLE001 - a snapshot may come from anybody, and nothing depends on it
+            _log.warning("The snapshot of the run cannot be used (%s); frames are looked at again.", error)
+            self._look = look
+            return None
         return PromptedState(predictor, state, self._size, restored.document.prompts, remembered)
 
 

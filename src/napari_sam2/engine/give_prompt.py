@@ -32,8 +32,8 @@ def give_prompt(predictor: VideoPredictor, state: TrackingState, prompt: Prompt,
     """
     answer: Answer | None = None
     where = (state, prompt.frame, prompt.object_id)
-    if said is None and prompt.mask is not None:
-        answer = predictor.add_new_mask(*where, prompt.mask)
+    if said is None and prompt.drawn is not None:
+        answer = predictor.add_new_mask(*where, prompt.drawn.mask)
     if said is None and prompt.box_yx is not None:
         y0, x0, y1, x1 = prompt.box_yx
         answer = predictor.add_new_points_or_box(*where, box=np.array([x0, y0, x1, y1], dtype=np.float32))

@@ -34,7 +34,7 @@ class PropagateRequest:
     object_ids
         For whom; all that have prompts where None. Locked ones are left out either way.
     only_stale
-        Only what is stale or was never reached.
+        Only what is stale or was never reached; all of it again from scratch where False.
     until_next_prompt
         Each object stops before the first prompted frame that it comes to behind the first of `frames`.
     """
@@ -42,7 +42,7 @@ class PropagateRequest:
     direction: Direction = "both"
     frames: range | None = None
     object_ids: tuple[int, ...] | None = None
-    only_stale: bool = False
+    only_stale: bool = True
     until_next_prompt: bool = False
 
 
@@ -116,6 +116,11 @@ class PropagateJob:
     known: Mapping[PromptKey, StoredMask] = field(default_factory=dict)
     unshown: frozenset[PromptKey] = frozenset()
     diameter_px: float | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do: nothing is stale or missing, or all of it is locked."""
+        return not self.spans and not self.unshown
 
 
 Job = PreviewJob | PropagateJob

@@ -50,15 +50,19 @@ class Remembered:
         return {span: self._begin(span, document.prompts_of(span.object_id)) for span in spans}
 
     def to_json(self, hidden: Collection[tuple[int, str]]) -> list[Json]:
-        """Return all but what is `hidden` (object and leg) as JSON can hold it."""
-        return [[*key, sorted(frames)] for key, frames in sorted(self._frames.items()) if key not in hidden]
+        """Return all but what is `hidden` (object and leg) as JSON can hold it: object, leg, stretches of frames.
+
+        A stretch is its first frame and the one behind its last, so a long run takes no more room than a short one.
+        """
+        return [[*key, _stretches(frames)] for key, frames in sorted(self._frames.items()) if key not in hidden]
 
     @classmethod
     def from_json(cls, entries: Iterable[Json]) -> Remembered:
-        """Return what `to_json` wrote."""
+        """Return what `to_json` wrote; sessions of 0.1 list the frames one by one."""
         made = cls()
-        for object_id, leg, frames in entries:
-            made._frames[int(object_id), leg] = set(frames)
+        for object_id, leg, listed in entries:
+            frames = (range(*one) if isinstance(one, list) else range(one, one + 1) for one in listed)
+            made._frames[int(object_id), leg] = set().union(*frames)
         return made
 
     def _begin(self, span: Span, prompted: Collection[int]) -> int:
@@ -77,3 +81,14 @@ class Remembered:
                 return sign * (place - 1)
             place = missing[0]
         return span.anchor
+
+
+def _stretches(frames: Iterable[int]) -> list[list[int]]:
+    """Return frames as stretches, (first, last + 1) of each, ascending."""
+    found: list[list[int]] = []
+    for frame in sorted(frames):
+        if found and found[-1][1] == frame:
+            found[-1][1] = frame + 1
+        else:
+            found.append([frame, frame + 1])
+    return found

@@ -6,7 +6,7 @@ run (`RunRecord`), so that a run goes on after a stop and after a crash alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from napari_sam2.document.document import Document
@@ -42,6 +42,12 @@ class RunInWork:
         fields["object_ids"] = None if object_ids is None else tuple(object_ids)
         done = {leg: list(frames) for leg, frames in finished.items()}
         return cls(PropagateRequest(**fields), spans, revision, done)
+
+    def fits(self, frame_count: int, objects: Container[int]) -> bool:
+        """Return whether all that it asks for is in a movie, and of objects that are there."""
+        frames = range(frame_count)
+        ends = [end for span in self.spans for end in (span.anchor, span.frames[0], span.frames[-1])]
+        return all(end in frames for end in ends) and all(span.object_id in objects for span in self.spans)
 
     def record(self) -> dict[str, Json]:
         """Return what is asked for as JSON can hold it."""

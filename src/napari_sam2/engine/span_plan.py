@@ -3,22 +3,24 @@
 Forward, an object is followed from its first prompt to the end; backward, from its last prompt to the start; in both
 directions, forward from its first prompt and backward from there.
 
-`plan_spans` reads a request against the prompts and the masks that there are: one `Span` per object and leg, of the
-frames that are wanted. `passes_of` joins spans, once it is known where each has to begin, into passes: runs over
-consecutive frames with the objects that are under way there, so that each frame is visited once per leg. Nothing here
-touches an image or a model.
+`plan_spans` reads a request against the prompts and the masks that there are: which frames are wanted of each object in
+each leg, a `Span` for each stretch of them. `passes_of` joins spans, once it is known where each has to begin, into
+passes: runs over consecutive frames with the objects that are under way there, so that each frame is visited once per
+leg. Nothing here touches an image or a model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+
+import numpy as np
 
 from napari_sam2.document.document import Document
 from napari_sam2.engine.jobs import Direction, PropagateRequest, Span, Way
 from napari_sam2.masks.mask_store import MaskStore
-from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
+from napari_sam2.masks.stored_masks import Array, MaskStatus
 from sam2_core.errors import PromptError
 
 
@@ -47,14 +49,15 @@ def plan_spans(request: PropagateRequest, document: Document, masks: MaskStore, 
     found: list[Span] = []
     for object_id in _asked_for(request, document):
         prompted = sorted(document.prompts_of(object_id))
+        undecided = _undecided(masks.statuses(object_id), prompted)
         for leg, anchor, frames in _legs(request.direction, prompted, frame_count):
             wanted = _within(frames, request.frames)
             if request.until_next_prompt:
                 wanted = _before_next(wanted, prompted)
-            if request.only_stale:
-                wanted = _undecided(wanted, masks.frames(object_id), prompted)
-            if any(frame not in prompted for frame in wanted):
-                found.append(Span(leg, object_id, anchor, wanted))
+            stretches = _stretches(wanted, undecided, prompted) if request.only_stale else [wanted]
+            for frames_wanted in stretches:
+                if any(frame not in prompted for frame in frames_wanted):
+                    found.append(Span(leg, object_id, anchor, frames_wanted))
     return tuple(sorted(found, key=lambda span: (span.leg == "backward", span.object_id)))
 
 
@@ -68,10 +71,18 @@ def passes_of(begins: Mapping[Span, int]) -> tuple[Pass, ...]:
     for leg, sign in signs.items():
         spans = {span: sign * begin for span, begin in begins.items() if span.leg == leg}
         for start, stop in _cuts(spans, sign):
-            under_way = sorted(span.object_id for span, begin in spans.items() if begin <= start < _end(span, sign))
+            under_way = {span.object_id for span, begin in spans.items() if begin <= start < _end(span, sign)}
             if under_way:
-                passes.append(Pass(leg, range(sign * start, sign * stop, sign), tuple(under_way)))
+                one = Pass(leg, range(sign * start, sign * stop, sign), tuple(sorted(under_way)))
+                passes[-1:] = _joined(passes[-1:], one)
     return tuple(passes)
+
+
+def _joined(last: Sequence[Pass], one: Pass) -> list[Pass]:
+    """Return the pass before, if there is one, and this one; a single one where the same objects go on."""
+    if last and (last[0].leg, last[0].frames.stop, last[0].object_ids) == (one.leg, one.frames.start, one.object_ids):
+        return [replace(one, frames=range(last[0].frames.start, one.frames.stop, one.frames.step))]
+    return [*last, one]
 
 
 def _end(span: Span, sign: int) -> int:
@@ -132,8 +143,21 @@ def _before_next(frames: range, prompted: Sequence[int]) -> range:
     return frames
 
 
-def _undecided(frames: range, masks: Mapping[int, StoredMask], prompted: Sequence[int]) -> range:
-    """Return the frames from the first to the last that is stale or has no mask; prompted ones count as decided."""
-    decided = {frame for frame, mask in masks.items() if mask.status is not MaskStatus.stale} | set(prompted)
-    open_ones = [index for index, frame in enumerate(frames) if frame not in decided]
-    return frames[open_ones[0] : open_ones[-1] + 1] if open_ones else frames[:0]
+def _undecided(codes: Array, prompted: Sequence[int]) -> Array:
+    """Return on which frames (T,) an object's mask is stale or missing; prompted ones count as decided."""
+    undecided: Array = (codes == 0) | (codes == MaskStatus.stale.code)
+    undecided[list(prompted)] = False
+    return undecided
+
+
+def _stretches(frames: range, undecided: Array, prompted: Sequence[int]) -> list[range]:
+    """Return the parts of a leg's frames that are undecided, each consecutive and as long as can be, in their order.
+
+    A leg of which nothing is decided yet is one, prompted frames and all.
+    """
+    places = list(frames)
+    wanted = undecided[places].astype(np.int8)
+    if wanted.sum() + len(set(prompted) & set(places)) == len(places):
+        return [frames]
+    edges = np.flatnonzero(np.diff(wanted, prepend=0, append=0))
+    return [frames[start:stop] for start, stop in edges.reshape(-1, 2).tolist()]

@@ -2,7 +2,8 @@
 
 `Autosaver.create` saves a session and stays, `Autosaver.open` reads one and stays; both hold the folder's lock until
 `close`. A run is `begin_run`, `put` for each frame, `snapshot` now and then, `end_run`; one that was interrupted goes
-on with `put`, so that what it had finished still counts. Every method waits for the one in work on another thread.
+on with `put`, so that what it had finished still counts. Every method waits for the one in work on another thread; one
+that fails has changed nothing and may be called again. `AutosaveQueue` calls them in order.
 """
 
 from __future__ import annotations
@@ -17,28 +18,45 @@ from typing import Any
 
 from napari_sam2.document.document import Document
 from napari_sam2.engine.engine import KeptSnapshot
+from napari_sam2.io.atomic import remove_parts, remove_path
+from napari_sam2.io.folder_parts import has_other_names, is_there, put_aside
 from napari_sam2.io.image_files import keep_images
-from napari_sam2.io.mask_log import Changes, FrameDone, LogContent, MaskLog, read_log
+from napari_sam2.io.mask_log import Changes, FrameDone, LogContent, MaskLog
 from napari_sam2.io.saved_session import RunRecord, SavedSession, StackRecord
-from napari_sam2.io.session_document import read_document, write_document
-from napari_sam2.io.session_files import load_session, locked, made_folder, new_run, write_session
-from napari_sam2.io.snapshot_files import remove_snapshots, write_snapshot
+from napari_sam2.io.session_document import SESSION_FILE, read_document, write_document
+from napari_sam2.io.session_files import (
+    LOCK_FILE,
+    FolderRead,
+    locked,
+    made_folder,
+    new_run,
+    next_log,
+    read_folder,
+    write_log,
+    write_session,
+)
+from napari_sam2.io.session_masks import PROMPT_FOLDER
+from napari_sam2.io.snapshot_files import SnapshotWriter
 from napari_sam2.stacks import Stack
+from sam2_core.errors import StackError
+
+
+class FolderLost(StackError):
+    """The folder of an open session is gone, or another one is in its place."""
 
 
 class Autosaver:
     """The one writer of a session folder; made by `create` or `open`."""
 
-    def __init__(self, folder: Path, saved: SavedSession, log: Path, held: ExitStack) -> None:
+    def __init__(self, folder: Path, saved: SavedSession, log: MaskLog, run: LogContent, held: ExitStack) -> None:
         self.folder = folder
         self._saved = replace(saved, masks=(), run=None, snapshot=None)  # all of it but the masks
+        self._place, self._lock = os.stat(folder), os.stat(folder / LOCK_FILE)
         self._held = held
         self._guard = threading.RLock()
-        content = read_log(log) if log.exists() else LogContent()
-        self._run = replace(content, last={})
-        if log.exists():
-            os.truncate(log, content.whole_bytes)  # a record that was not finished would hide what comes behind it
-        self._log = MaskLog(log)
+        self._run = run
+        self._log = log
+        self._snapshots = SnapshotWriter(folder)
 
     @classmethod
     def create(cls, folder: str | Path, saved: SavedSession) -> Autosaver:
@@ -52,24 +70,30 @@ class Autosaver:
         path = made_folder(folder)
         with ExitStack() as held:
             held.enter_context(locked(path))
-            return cls(path, saved, write_session(path, saved), held.pop_all())
+            log, run = write_session(path, saved)
+            return cls(path, saved, MaskLog(log), run, held.pop_all())
 
     @classmethod
     def open(cls, folder: str | Path) -> tuple[Autosaver, SavedSession]:
-        """Return the writer of a session folder, and what is in it.
+        """Return the writer of a session folder, and what is in it; what is damaged there is put aside.
 
         Raises
         ------
         StackError
-            If it is no session folder, cannot be read, or is open elsewhere.
+            If it is no session folder, cannot be read or written to, or is open elsewhere.
         """
-        path = Path(folder).expanduser()
+        path = Path(folder).expanduser().absolute()
         read_document(path)
         with ExitStack() as held:
             held.enter_context(locked(path))
-            saved = load_session(path)
-            log = path / read_document(path)[0].masks
-            saver = cls(path, saved, log, held.pop_all())
+            try:
+                for place in (path, path / PROMPT_FOLDER):
+                    remove_parts(place)
+                saved, log = _mended(path, read_folder(path))
+                run = replace(log[1], last={})
+                saver = cls(path, saved, MaskLog(log[0]), run, held.pop_all())
+            except OSError as error:
+                raise StackError(f"{path} cannot be written to ({error}); copy it to where it can.") from error
         if saved.run is None:
             saver._forget_run()
         return saver, saved
@@ -88,7 +112,23 @@ class Autosaver:
             If the disk is full; what was saved before is untouched.
         """
         with self._guard:
-            log = write_session(self.folder, replace(saved, run=None), self._run)
+            self._check_place()
+            log, _ = write_session(self.folder, replace(saved, run=None), self._run)
+            self._log.close()
+            self._log = MaskLog(log)
+            self._saved = replace(saved, masks=(), run=None, snapshot=None)
+
+    def save_anew(self, saved: SavedSession) -> None:
+        """Write the whole session and its own run, whatever is in the folder of what was put before.
+
+        Raises
+        ------
+        StackError
+            See `save`.
+        """
+        with self._guard:
+            self._check_place()
+            log, self._run = write_session(self.folder, saved)
             self._log.close()
             self._log = MaskLog(log)
             self._saved = replace(saved, masks=(), run=None, snapshot=None)
@@ -96,9 +136,11 @@ class Autosaver:
     def save_document(self, document: Document, settings: Mapping[str, Any] | None = None) -> None:
         """Write prompts and objects, and settings if they changed; masks stay as they are."""
         with self._guard:
+            self._check_place()
             settings = self._saved.settings if settings is None else settings
-            self._saved = replace(self._saved, document=document, settings=settings)
-            write_document(self.folder, self._saved, self._log.path.name)
+            saved = replace(self._saved, document=document, settings=settings)
+            write_document(self.folder, saved, self._log.path.name)
+            self._saved = saved
 
     def keep_images(self, stack: Stack, record: StackRecord) -> str | None:
         """Return where the images were copied to, from then on the session's; None if they cannot be.
@@ -109,6 +151,7 @@ class Autosaver:
             If the disk is full; all the rest stays saved.
         """
         with self._guard:
+            self._check_place()
             path = keep_images(self.folder, stack, record)
             if path is not None:
                 self._saved = replace(self._saved, source=str(path), axes=stack.axes)
@@ -118,24 +161,28 @@ class Autosaver:
     def put(self, changes: Changes, done: FrameDone | None = None) -> None:
         """Add masks that were put, or removed where they are None; `done` is the frame of a run that they finish."""
         with self._guard:
+            self._check_place()
             self._log.put(changes, done)
             if done is not None:
                 self._run.finished.setdefault(done.leg, {})[done.frame] = None
 
     def begin_run(self, request: Mapping[str, Any], document: Document) -> None:
-        """Add that a run is in work which asks for `request` of `document`; session.json is written first."""
+        """Add that a run is in work which asks for `request` of `document`.
+
+        What session.json says stays as it is: the document may have been changed since the run was asked for.
+        """
         with self._guard:
-            self.save_document(document)
-            remove_snapshots(self.folder)
-            self._run = new_run(RunRecord(request), document, self._saved.settings)
-            self._log.begin_run(self._run)
+            run = new_run(RunRecord(request), document, self._saved.settings)
+            self._log.begin_run(run)
+            self._run = run
+            self._snapshots.forget()
 
     def snapshot(self, snapshot: KeptSnapshot, done: FrameDone) -> None:
         """Keep the predictor's memory as it is behind a frame of the run in work; without a run nothing is kept."""
         with self._guard:
             if self._run.run is not None:
                 self._log.sync()
-                write_snapshot(self.folder, snapshot, self._run.run_id, done)
+                self._snapshots.write(snapshot, self._run.run_id, done)
 
     def end_run(self) -> None:
         """Add that the run is over: finished, or given up for good. One that is only stopped stays in work."""
@@ -157,6 +204,50 @@ class Autosaver:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def _check_place(self) -> None:
+        """Return nothing if the folder is the one that was opened."""
+        try:
+            is_here, is_ours = os.path.samestat(os.stat(self.folder), self._place), self._is_ours()
+        except OSError:
+            is_here = is_ours = False
+        if is_here and not is_ours:
+            raise StackError(
+                f"Another session has taken {self.folder} over, because its {LOCK_FILE} had been removed; close one of "
+                "the two, or save this one in another folder."
+            )
+        if not is_here:
+            raise FolderLost(
+                f"The session folder {self.folder} is not there any more: it was moved, deleted or is out of reach. "
+                "Bring it back, or save the session again."
+            )
+
+    def _is_ours(self) -> bool:
+        """Return whether nobody else has locked the folder, as somebody can once the file of the lock is removed."""
+        lock = self.folder / LOCK_FILE
+        return not lock.exists() or os.path.samestat(os.stat(lock), self._lock)
+
     def _forget_run(self) -> None:
         self._run = LogContent()
-        remove_snapshots(self.folder)
+        self._snapshots.forget()
+
+
+def _mended(folder: Path, read: FolderRead) -> tuple[SavedSession, tuple[Path, LogContent]]:
+    """Return the session and its log, where all that was lost is put aside and the rest is written anew."""
+    saved, log, content = read.saved, read.log, read.masks
+    damaged = [path for path in read.losses.files if path != log]
+    aside = [(path.name, put_aside(path).name) for path in damaged]
+    is_worn = log is None or content.skipped or content.missing or not content.whole_bytes or has_other_names(log)
+    if log is None or is_worn:
+        made = next_log(folder)
+        write_log(made, saved.masks, content)
+    else:
+        made = log
+        os.truncate(log, content.whole_bytes)  # a record that was not finished would hide what comes behind it
+    if damaged or made.name != read.named_log or not is_there(folder / SESSION_FILE):
+        write_document(folder, saved, made.name)
+    if log is not None and made != log and content.faults:
+        aside.append((log.name, put_aside(log).name))
+    elif log is not None and made != log:
+        remove_path(log)  # a second name of a file that is not ours; what it holds is in the new one
+    notes = [f"{name} is kept as {kept}." for name, kept in aside]
+    return replace(saved, notes=(*saved.notes, *notes)), (made, content)

@@ -11,17 +11,21 @@ The format is that of the challenge's "Naming and Content Conventions"; `man_tra
 
 from __future__ import annotations
 
+import tempfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count, groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from napari_sam2.io.label_files import put_in_place, remove_path
+from napari_sam2.io.atomic import part_beside, remove_parts, remove_path
+from napari_sam2.io.label_files import put_in_place
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
 from napari_sam2.lineage.tracks import Stretch, Track
 from sam2_core.errors import StackError
@@ -102,23 +106,50 @@ def export_ctc(folder: str | Path, results: Results, names: CtcNames = RESULT) -
     import tifffile
 
     folder = Path(folder)
+    check_not_raw(folder, results.movie.stack, is_replaced=True)
     if folder.is_dir() and any(folder.iterdir()):
         raise StackError(f"{folder} is not empty; choose a new folder for the CTC files.")
     if not folder.parent.is_dir():
         raise StackError(f"There is no folder {folder.parent} for {folder.name}; create it first.")
-    tracks = ctc_tracks(results.tracks(), _first_labels(results))
-    part = folder.with_name(f".{folder.name}.part")
-    remove_path(part)
-    part.mkdir()
+    part = part_beside(folder)
+    remove_parts(folder.parent, folder.name)
     try:
-        digits = max(3, len(str(len(results.movie) - 1)))
-        for frame, image in enumerate(_images(results.frames(), tracks)):
-            tifffile.imwrite(part / f"{names.image}{frame:0{digits}d}.tif", image, compression="zlib")
+        part.mkdir()
+        with tempfile.TemporaryFile(dir=part) as file:
+            painted = _Painted(file)
+            tracks = ctc_tracks(results.tracks(painted.kept(results.frames())), _first_labels(results))
+            digits = max(3, len(str(len(results.movie) - 1)))
+            for frame, image in enumerate(_images(painted.again(), tracks)):
+                tifffile.imwrite(part / f"{names.image}{frame:0{digits}d}.tif", image, compression="zlib")
         (part / names.table).write_text(_table(tracks), encoding="ascii")
         put_in_place(part, folder)
+    except OSError as error:
+        raise StackError(f"{folder} cannot be written ({error}); free some space or choose another folder.") from error
     finally:
         remove_path(part)
     return tracks
+
+
+class _Painted:
+    """Label images that are painted once and needed twice, kept in a file: they are small when they are packed."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._about: list[tuple[int, tuple[int, ...], np.dtype[Any]]] = []
+
+    def kept(self, frames: Iterable[Array]) -> Iterator[Array]:
+        """Yield frames, and keep each."""
+        for labels in frames:
+            packed = zlib.compress(labels.tobytes(), level=1)
+            self._file.write(packed)
+            self._about.append((len(packed), labels.shape, labels.dtype))
+            yield labels
+
+    def again(self) -> Iterator[Array]:
+        """Yield the frames that were kept, in their order."""
+        self._file.seek(0)
+        for size, shape, dtype in self._about:
+            yield np.frombuffer(zlib.decompress(self._file.read(size)), dtype).reshape(shape)
 
 
 def _first_labels(results: Results) -> dict[int, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from napari_sam2.io.ctc_files import export_ctc
 from napari_sam2.io.object_table import export_table
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results, export_labels
 
 FORMATS: Mapping[str, Callable[[Path, Results], object]] = {
@@ -25,6 +26,8 @@ def export(results: Results, paths: Mapping[str, Path]) -> None:
     StackError
         If a path cannot be used, or the results do not fit into a format.
     """
+    for name, path in paths.items():
+        check_not_raw(path, results.movie.stack, is_replaced=name == "labels")
     for name, write in FORMATS.items():
         if name in paths:
             write(paths[name], results)

@@ -7,15 +7,18 @@ it is named in session.json. Larger stacks, and those that are computed when the
 from __future__ import annotations
 
 import math
+import os
 import shutil
+import stat
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_sam2.io.atomic import sync_folder
-from napari_sam2.io.label_files import new_ome_zarr, put_in_place, remove_path
+from napari_sam2.io.atomic import part_beside, remove_parts, sync_folder
+from napari_sam2.io.folder_parts import is_there, put_aside
+from napari_sam2.io.label_files import new_ome_zarr
 from napari_sam2.io.saved_session import StackRecord
 from napari_sam2.stacks import Stack, open_stack
 from napari_sam2.stacks.sources import ArraysAsChannels
@@ -41,10 +44,10 @@ def can_be_kept(stack: Stack) -> bool:
     return size <= MOST_BYTES and (in_memory or (stack.path is not None and is_kept(stack.path)))
 
 
-def leads_to(path: str, axes: str | None, record: StackRecord) -> bool:
+def leads_to(path: str, axes: str | None, record: StackRecord, scene: int | str | None = None) -> bool:
     """Return whether opening a path gives the images that a record is of."""
     try:
-        return StackRecord.of(open_stack(path, axes)) == record
+        return record.is_of(open_stack(path, axes, scene))
     except StackError:
         return False
 
@@ -57,13 +60,15 @@ def keep_images(folder: Path, stack: Stack, record: StackRecord) -> Path | None:
     StackError
         If the disk is full; what was there before is untouched.
     """
-    path, part = folder / IMAGES, folder / f".{IMAGES}.part"
+    path = folder / IMAGES
+    part = part_beside(path)
     try:
-        remove_path(part)
+        remove_parts(folder)
         _write(part, stack)
         if not leads_to(str(part), stack.axes, record):
             return None
-        put_in_place(part, path)
+        step_aside(folder)
+        os.replace(part, path)
         sync_folder(folder)
     except OSError as error:
         raise StackError(
@@ -74,9 +79,25 @@ def keep_images(folder: Path, stack: Stack, record: StackRecord) -> Path | None:
     return path
 
 
-def remove_images(folder: Path) -> None:
-    """Remove the images of a session folder, if there are any."""
-    shutil.rmtree(folder / IMAGES, ignore_errors=True)
+def check_kept(path: Path) -> None:
+    """Return nothing if images that were copied into a session folder are files and folders of their own.
+
+    Raises
+    ------
+    StackError
+        If there is a link or a device among them: a session folder may come from anybody, and none is followed.
+    """
+    for folder, folders, files in os.walk(path):
+        for name in (*folders, *files):
+            mode = os.lstat(os.path.join(folder, name)).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise StackError(f"{os.path.join(folder, name)} is a link or no file, and is not followed; remove it.")
+
+
+def step_aside(folder: Path) -> None:
+    """Let the images in a session folder make room for those of another session; they may be the only ones."""
+    if is_there(folder / IMAGES):
+        put_aside(folder / IMAGES, "replaced")
 
 
 def _write(path: Path, stack: Stack) -> None:
@@ -86,4 +107,4 @@ def _write(path: Path, stack: Stack) -> None:
     whole = (slice(None),)
     steps: list[Any] = [whole if axis in "YXS" else range(n) for axis, n in zip(stack.axes, stack.shape, strict=True)]
     for index in product(*steps):
-        array[index] = np.asarray(stack.data[index])
+        array[index] = stack.read(index)

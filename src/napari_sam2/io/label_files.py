@@ -8,7 +8,6 @@ exists is complete. Where frames come from is the caller's business.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_sam2.io.atomic import part_beside, remove_parts, remove_path
 from napari_sam2.stacks import Calibration, Movie, Stack
 from sam2_core.errors import StackError
 
@@ -69,6 +69,12 @@ def check_label_path(path: Path) -> None:
         raise StackError(f"Labels cannot be written to {path.name}; choose a name that ends in .tif or .zarr.")
     if not path.parent.is_dir():
         raise StackError(f"There is no folder {path.parent} for {path.name}; create it first.")
+    if path.is_dir() and (path.suffix.lower() != ".zarr" or (any(path.iterdir()) and not _is_store(path))):
+        raise StackError(f"{path} is a folder and no label stack, and is not replaced; choose another name.")
+
+
+def _is_store(path: Path) -> bool:
+    return any((path / name).exists() for name in (".zgroup", ".zarray", "zarr.json"))
 
 
 def write_labels(path: str | Path, frames: Iterable[np.ndarray[Any, Any]], spec: LabelSpec) -> None:
@@ -77,18 +83,20 @@ def write_labels(path: str | Path, frames: Iterable[np.ndarray[Any, Any]], spec:
     Raises
     ------
     StackError
-        If the suffix is not known or the folder does not exist.
+        If the suffix is not known, the folder does not exist, or the disk is full.
     """
     path = Path(path)
     check_label_path(path)
-    part = path.with_name(f".{path.name}.part")
-    remove_path(part)
+    part = part_beside(path)
+    remove_parts(path.parent, path.name)
     try:
         if path.suffix.lower() == ".zarr":
             _write_zarr(part, frames, spec)
         else:
             _write_tiff(part, frames, spec)
         put_in_place(part, path)
+    except OSError as error:
+        raise StackError(f"{path} cannot be written ({error}); free some space or choose another folder.") from error
     finally:
         remove_path(part)
 
@@ -148,17 +156,14 @@ def _typed(frames: Iterable[np.ndarray[Any, Any]], spec: LabelSpec) -> Iterable[
 
 def put_in_place(part: Path, path: Path) -> None:
     """Give a finished file or folder its name; a folder cannot be replaced in one step, so the old one steps aside."""
-    aside = path.with_name(f".{path.name}.old")
-    if path.is_dir():
-        remove_path(aside)
-        path.rename(aside)
-    os.replace(part, path)
+    if not path.is_dir() or path.is_symlink():
+        os.replace(part, path)
+        return
+    aside = part_beside(path)
+    path.rename(aside)
+    try:
+        os.replace(part, path)
+    except OSError:
+        aside.rename(path)
+        raise
     remove_path(aside)
-
-
-def remove_path(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -2,9 +2,10 @@
 
 A record is 4 bytes "SM2R", the length and the CRC-32 of what follows (little-endian, 4 bytes each), then the length of
 a JSON header (4 bytes), the header, and the masks it names, one behind another, as they are packed in memory. Kinds of
-records: `log` (first in each file), `masks` (masks that were put or removed, perhaps as one finished frame of a run),
-`run` and `end` (a run was begun, has ended). A record that the process did not live to finish is the last and is left
-out; one that was damaged later is skipped and reported. Compacting is writing a new file (`session_files`).
+records: `log` (first in each file; it says how many masks the file was made with), `masks` (masks that were put or
+removed, perhaps as one finished frame of a run), `run` and `end` (a run was begun, has ended). A record that the
+process did not live to finish is the last and is left out; one that was damaged is skipped. Both are counted, nothing
+else is believed unseen (`log_entries`). Compacting is writing a new file (`session_files`).
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ from __future__ import annotations
 import json
 import os
 import struct
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from napari_sam2.document.prompt import LARGEST_ID
+from napari_sam2.io.folder_parts import LaterVersion, LeftAlone, content_of, opened
+from napari_sam2.io.log_entries import entry_of, key_of, mask_of, whole
 from napari_sam2.io.saved_session import RunRecord
-from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
+from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from sam2_core.errors import StackError
 
 VERSION = 1
@@ -52,8 +58,12 @@ class LogContent:
         Leg -> the frames of that run that are finished.
     whole_bytes
         Length of the file up to the end of its last whole record.
+    cut_bytes
+        What follows there: a record that was not finished, or the first one of a file that was cut short.
     skipped
-        How many damaged places lie before that.
+        How many damaged places lie before that, damaged masks among them.
+    missing
+        How many of the masks are not there that the file was made with, where it says how many these were.
     """
 
     last: dict[MaskKey, StoredMask | None] = field(default_factory=dict)
@@ -62,12 +72,25 @@ class LogContent:
     basis: str = ""
     finished: dict[str, dict[int, None]] = field(default_factory=dict)
     whole_bytes: int = 0
+    cut_bytes: int = 0
     skipped: int = 0
+    missing: int = 0
 
     @property
     def masks(self) -> tuple[tuple[MaskKey, StoredMask], ...]:
         """The masks that are there."""
         return tuple((key, mask) for key, mask in self.last.items() if mask is not None)
+
+    @property
+    def faults(self) -> str:
+        """What is not as it was written, in words; empty where all is well."""
+        found = {
+            f"is damaged in {self.skipped} place(s)": self.skipped,
+            "ends in a record that is not whole": self.cut_bytes,
+            "is empty": not self.whole_bytes and not self.cut_bytes,
+            f"lacks {self.missing} mask(s)": self.missing,
+        }
+        return " and ".join(words for words, holds in found.items() if holds)
 
     @property
     def run(self) -> RunRecord | None:
@@ -78,20 +101,37 @@ class LogContent:
 
 
 class MaskLog:
-    """A log that is open for writing at its end; each record is with the system when its method returns."""
+    """A log that is open for writing at its end; each record is with the system when its method returns.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    count
+        Of a new one: how many masks it is made with.
+    """
+
+    def __init__(self, path: Path, count: int = 0) -> None:
         self.path = path
-        self._file = path.open("ab", buffering=0)
-        if self._file.tell() == 0:
-            self._write({"kind": "log", "version": VERSION})
+        is_new = not path.exists()
+        self._file = opened(path, "xb" if is_new else "ab")
+        self._end = os.fstat(self._file.fileno()).st_size
+        if is_new:
+            self._write({"kind": "log", "version": VERSION, "masks": count})
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file that is written to is the one that a reader would find, as long as it was left."""
+        try:
+            there, here = os.stat(self.path), os.fstat(self._file.fileno())
+        except OSError:
+            return False
+        return os.path.samestat(there, here) and here.st_size == self._end
 
     def put(self, changes: Changes, done: FrameDone | None = None) -> None:
         """Add masks that were put, or removed where they are None, as one record: all of it counts or nothing."""
         listed = list(changes)
-        header: dict[str, Any] = {"kind": "masks", "masks": [_described(key, mask) for key, mask in listed]}
+        header: dict[str, Any] = {"kind": "masks", "masks": [entry_of(key, mask) for key, mask in listed]}
         if done is not None:
-            header |= {"leg": done.leg, "frame": done.frame}
+            header |= {"leg": done.leg, "frame": int(done.frame)}
         self._write(header, b"".join(mask.packed for _, mask in listed if mask is not None))
 
     def begin_run(self, run: LogContent) -> None:
@@ -116,33 +156,55 @@ class MaskLog:
         text = json.dumps(header, separators=(",", ":")).encode()
         payload = _LENGTH.pack(len(text)) + text + blobs
         record = _HEAD.pack(_MAGIC, len(payload), zlib.crc32(payload)) + payload
-        before = self._file.tell()
+        if not self.is_in_place:
+            raise LogLost(
+                f"{self.path} is not where it was, or was changed by another program: the session folder was moved, "
+                "deleted or is out of reach. Bring it back, or save the session again."
+            )
         try:
             rest = memoryview(record)
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
-            self._file.truncate(before)
+            with suppress(OSError):  # else what was written of it is a record that was not finished
+                self._file.truncate(self._end)
             raise StackError(f"{self.path} cannot be added to ({error}); free some space, then save.") from error
+        self._end += len(record)
+
+
+class LogLost(StackError):
+    """The log of an open session is gone, or another one is in its place: all of it has to be written anew."""
 
 
 def read_log(path: Path) -> LogContent:
-    """Return what a log holds; a last record that is not whole is left out.
+    """Return what a log holds; what is not whole or cannot be is left out and counted.
 
     Raises
     ------
+    LaterVersion
+        If a later version wrote it.
     StackError
-        If it cannot be read, or is of a later version.
+        If it cannot be read.
     """
     try:
-        data = path.read_bytes()
-    except OSError as error:
+        data = content_of(path)
+    except LeftAlone:
+        raise
+    except (OSError, MemoryError) as error:
         raise StackError(f"{path} cannot be read ({error}); is the session folder complete?") from error
     content = LogContent()
+    made_with = 0
     for start, end, payload in _records(data):
         content.skipped += start != content.whole_bytes
         content.whole_bytes = end
-        _apply(payload, content, path)
+        try:
+            made_with = _apply(payload, content, path) or made_with
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, struct.error, RecursionError) as error:
+            if isinstance(error, LaterVersion):
+                raise
+            content.skipped += 1
+    content.cut_bytes = len(data) - content.whole_bytes
+    content.missing = max(0, made_with - len(content.last)) if content.skipped == 0 else 0
     return content
 
 
@@ -152,7 +214,7 @@ def _records(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     while 0 <= position <= len(data) - _HEAD.size:
         _, length, checksum = _HEAD.unpack_from(data, position)
         end = position + _HEAD.size + length
-        payload = data[position + _HEAD.size : end]
+        payload = data[position + _HEAD.size : end] if end <= len(data) else b""
         if len(payload) == length and zlib.crc32(payload) == checksum:
             yield position, end, payload
             position = data.find(_MAGIC, end)
@@ -160,58 +222,45 @@ def _records(data: bytes) -> Iterator[tuple[int, int, bytes]]:
             position = data.find(_MAGIC, position + 1)
 
 
-def _apply(payload: bytes, content: LogContent, path: Path) -> None:
+def _apply(payload: bytes, content: LogContent, path: Path) -> int:
+    """Take a record into the content; return how many masks the file was made with, where it says so."""
     (length,) = _LENGTH.unpack_from(payload)
     header = json.loads(payload[_LENGTH.size : _LENGTH.size + length])
     kind = header["kind"]
     if kind == "log":
         _check_version(header["version"], path)
-    elif kind == "run":
-        content.request, content.run_id, content.basis = header["request"], header["id"], header["basis"]
-        content.finished = {leg: dict.fromkeys(frames) for leg, frames in header["finished"].items()}
+        return whole(header.get("masks", 0), 0, sys.maxsize)
+    if kind == "run":
+        finished = {str(leg): dict.fromkeys(map(_frame, frames)) for leg, frames in header["finished"].items()}
+        content.run_id, content.basis, content.finished = str(header["id"]), str(header["basis"]), finished
+        content.request = dict(header["request"])
     elif kind == "end":
         content.request = None
     elif kind == "masks":
         _apply_masks(header, payload[_LENGTH.size + length :], content)
+    return 0
 
 
 def _apply_masks(header: Mapping[str, Any], blobs: bytes, content: LogContent) -> None:
-    begin = 0
+    begin, damaged = 0, 0
     for entry in header["masks"]:
-        key = (entry["object"], entry["frame"])
-        if "size" not in entry:
-            content.last[key] = None
-            continue
-        end = begin + entry["size"]
-        content.last[key] = _mask(entry, blobs[begin:end])
+        key, end = key_of(entry), begin + whole(entry.get("size", 0), 0, len(blobs) - begin)
+        try:
+            content.last[key] = mask_of(entry, blobs[begin:end]) if "size" in entry else None
+        except (ValueError, KeyError, TypeError, OverflowError):
+            damaged += 1
         begin = end
-    if "leg" in header:
-        content.finished.setdefault(header["leg"], {})[header["frame"]] = None
+    content.skipped += damaged
+    if "leg" in header and not damaged:
+        content.finished.setdefault(str(header["leg"]), {})[_frame(header["frame"])] = None
 
 
-def _mask(entry: Mapping[str, Any], packed: bytes) -> StoredMask:
-    height, width = entry["shape"]
-    status = MaskStatus(entry["status"])
-    return StoredMask(entry["y0"], entry["x0"], (height, width), packed, status, entry["score"], entry["leg"])
-
-
-def _described(key: MaskKey, mask: StoredMask | None) -> dict[str, Any]:
-    entry: dict[str, Any] = {"object": int(key[0]), "frame": int(key[1])}
-    if mask is None:
-        return entry
-    return entry | {
-        "y0": int(mask.y0),
-        "x0": int(mask.x0),
-        "shape": [int(side) for side in mask.shape],
-        "status": str(mask.status.value),
-        "score": float(mask.score),
-        "leg": mask.leg,
-        "size": len(mask.packed),
-    }
+def _frame(value: Any) -> int:
+    return whole(value, 0, LARGEST_ID)
 
 
 def _check_version(version: Any, path: Path) -> None:
     if version != VERSION:
-        raise StackError(
+        raise LaterVersion(
             f"{path} has version {version!r}, and this program reads version {VERSION}; update napari-sam2."
         )

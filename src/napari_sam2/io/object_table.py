@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from napari_sam2.io.atomic import write_atomically
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
 from napari_sam2.masks.mask_store import Overlaps, StoredMask
 
@@ -28,8 +29,9 @@ def export_table(path: str | Path, results: Results) -> None:
     Raises
     ------
     StackError
-        If the file cannot be written.
+        If the file cannot be written, or is the stack itself.
     """
+    check_not_raw(path, results.movie.stack)
     text = io.StringIO()
     calibrated = _pixel_size(results) is not None
     columns = PIXEL_COLUMNS + (UNIT_COLUMNS if calibrated else ())

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_sam2.document.prompt import Prompt, gathered
-from napari_sam2.document.prompt_parts import BoolArray
+from napari_sam2.document.prompt_parts import BoolArray, Mask
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.prompt_csv import format_csv, parse_csv
 from napari_sam2.io.prompt_schema import PromptDocument, PromptEntry, parse_document
@@ -125,8 +125,8 @@ def _mask(folder: Path, entry: PromptEntry, origin: str, name: str) -> BoolArray
     return mask
 
 
-def _write_mask(path: Path, prompt: Prompt, mask: BoolArray) -> str:
+def _write_mask(path: Path, prompt: Prompt, mask: Mask) -> str:
     """Return the name of the label TIFF, beside the prompt file, after writing the mask into it."""
     name = f"{path.stem}_object{prompt.object_id}_frame{prompt.frame}.tif"
-    write_atomically(path.with_name(name), label_tiff(mask, prompt.object_id))
+    write_atomically(path.with_name(name), label_tiff(mask.mask, prompt.object_id))
     return name

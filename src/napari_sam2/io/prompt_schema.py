@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from napari_sam2.document.prompt import LARGEST_ID, Prompt
-from napari_sam2.document.prompt_parts import BoolArray
+from napari_sam2.document.prompt_parts import BoolArray, Mask
 from sam2_core.errors import PromptError
 
 FORMAT = "napari-sam2-prompts"
@@ -55,10 +54,10 @@ class PromptEntry(Entry):
         return self
 
     @classmethod
-    def of(cls, prompt: Prompt, written: Callable[[Prompt, BoolArray], str]) -> PromptEntry:
+    def of(cls, prompt: Prompt, written: Callable[[Prompt, Mask], str]) -> PromptEntry:
         """Return the entry of a prompt; `written` puts pixels into a file and returns its name."""
         said = {name: value for part in prompt.parts for name, value in part.fields().items()}
-        files = {name: written(prompt, value) for name, value in said.items() if isinstance(value, np.ndarray)}
+        files = {name: written(prompt, value) for name, value in said.items() if isinstance(value, Mask)}
         return cls.model_validate({"object_id": prompt.object_id, "frame": prompt.frame} | said | files)
 
     def prompt(self, origin: str, read: Callable[[str], BoolArray]) -> Prompt:

@@ -6,7 +6,7 @@ The exports take it: label stacks (`label_files`), tables (`object_table`), CTC 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_sam2.document.document import Document
 from napari_sam2.io.label_files import LabelSpec, write_labels
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.lineage.tracks import Track, tracks_of
 from napari_sam2.masks.mask_store import MaskStore, Overlaps
 from napari_sam2.masks.overlaps import label_dtype
@@ -44,15 +45,22 @@ class Results:
 
     def labels(self, frame: int) -> Array:
         """Return the labels of a frame, (H, W); hidden objects are among them."""
-        return self.masks.labels(frame, overlaps=self.overlaps, locked=self.document.locked)
+        here = dict.fromkeys((*self.document.objects, *self.masks.objects_on(frame)))
+        return self.masks.labels(frame, here, self.overlaps, self.document.locked)
 
     def frames(self) -> Iterator[Array]:
         """Yield the labels of every frame in order, made one at a time."""
         return (self.labels(frame) for frame in range(len(self.movie)))
 
-    def tracks(self) -> dict[int, Track]:
-        """Return the tracks of objects as the labels show them: who lies under others is not there."""
-        shown = [set(np.unique(labels).tolist()) for labels in self.frames()]
+    def tracks(self, frames: Iterable[Array] | None = None) -> dict[int, Track]:
+        """Return the tracks of objects as the labels show them: who lies under others is not there.
+
+        Parameters
+        ----------
+        frames
+            The labels of every frame, for who needs them besides.
+        """
+        shown = [set(np.unique(labels).tolist()) for labels in (self.frames() if frames is None else frames)]
         hidden = {key for key, _ in self.masks.items() if key[0] not in shown[key[1]]}
         return tracks_of(self.document, self.masks, hidden)
 
@@ -63,6 +71,7 @@ def export_labels(path: str | Path, results: Results) -> None:
     Raises
     ------
     StackError
-        If the suffix is not known or the folder does not exist.
+        If the suffix is not known, the folder does not exist, or it is the stack itself.
     """
+    check_not_raw(path, results.movie.stack, is_replaced=True)
     write_labels(path, results.frames(), results.spec)

@@ -3,48 +3,61 @@
 - `session.json`: source, settings, objects, prompts (`session_document`); `session.previous.json`: the one before
 - `prompts/`: masks that are prompts (`session_masks`)
 - `masks-000001.log`: masks of every object and frame, and the run in work (`mask_log`)
-- `snapshot-000001.safetensors`: the predictor's memory, while a run is in work (`snapshot_files`)
+- `snapshot-000001.safetensors`: what is new of the predictor's memory, while a run is in work (`snapshot_files`)
 - `images.zarr`: the images, where they are in no file of their own (`image_files`)
 - `.lock`: held by the process that has the session open
 
 `save_session` writes all of it, `load_session` reads it, needing no lock. Every file is put in place whole, and one
-that is named by session.json is there before session.json is. What stays open and is added to is in `autosave`.
+that is named by session.json is there before session.json is. What stays open and is added to is in `autosave`. A
+folder may come from anybody and may be damaged: `read_folder` reads what is whole and says what is not, and whoever
+goes on to write there puts that aside first (`folder_parts`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_sam2.document.document import Document
+from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.io.atomic import sync_folder
+from napari_sam2.io.atomic import is_part, remove_path, sync_folder
+from napari_sam2.io.folder_parts import LeftAlone, Losses, is_own_folder, is_there
 from napari_sam2.io.mask_log import FrameDone, LogContent, MaskLog, read_log
 from napari_sam2.io.saved_session import RunRecord, SavedSession, SavedSnapshot
-from napari_sam2.io.session_document import SESSION_FILE, read_document, session_of, write_document
-from napari_sam2.io.snapshot_files import read_snapshot, remove_snapshots, write_snapshot
+from napari_sam2.io.session_document import (
+    PREVIOUS_FILE,
+    SESSION_FILE,
+    logs_in,
+    read_document,
+    session_of,
+    write_document,
+)
+from napari_sam2.io.session_masks import PROMPT_FOLDER
+from napari_sam2.io.snapshot_files import SnapshotWriter, read_snapshot, remove_snapshots
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from sam2_core.errors import StackError
 
 SESSION_SUFFIX = ".sam2"
 LOCK_FILE = ".lock"
-_OUR_FILES = ("masks-", ".masks-", ".session", "snapshot-", "prompts", "images.zarr", ".images.zarr")
+_OUR_FILES = ("masks-", ".masks-", ".session", "session.", "snapshot-", "prompts", ".images.zarr")
 _NOT_IN_MASKS = ("overlaps", "device", "estimated_diameter_px")
 _NEW = ("image_size",)  # settings that older folders do not have, and that change nothing as long as they are not set
 
 
 def is_session_folder(path: str | Path) -> bool:
     """Return whether a path is a folder that holds a session."""
-    return (Path(path) / SESSION_FILE).is_file()
+    return any(os.path.isfile(Path(path) / name) for name in (SESSION_FILE, PREVIOUS_FILE))
 
 
 def save_session(folder: str | Path, saved: SavedSession) -> None:
@@ -68,17 +81,65 @@ def load_session(folder: str | Path) -> SavedSession:
     StackError
         If it is no session folder, of a later version, or nothing in it can be read.
     """
-    folder = Path(folder).expanduser()
-    document, notes = read_document(folder)
-    if not (folder / document.masks).exists():  # compacted by the process that has it open, between two lines
-        document, notes = read_document(folder)
-    content = read_masks(folder / document.masks, notes)
-    saved = session_of(folder, document, notes)
+    return read_folder(Path(folder).expanduser()).saved
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRead:
+    """What was read of a session folder, and how it is.
+
+    Attributes
+    ----------
+    saved
+        The session.
+    log, masks
+        Where its masks were read, None where there are none; and what that log holds.
+    named_log
+        The log that session.json names.
+    losses
+        What could not be read.
+    """
+
+    saved: SavedSession
+    log: Path | None
+    masks: LogContent
+    named_log: str
+    losses: Losses
+
+
+def read_folder(folder: Path) -> FolderRead:
+    """Return what a session folder holds, and what of it is damaged; nothing is changed.
+
+    Raises
+    ------
+    StackError
+        See `load_session`.
+    """
+    read = read_document(folder)
+    if not is_there(folder / read.content.masks):  # compacted by who has it open, between two lines
+        read = read_document(folder)
+    losses = read.losses
+    prompts = folder / PROMPT_FOLDER
+    if is_there(prompts) and not is_own_folder(prompts):
+        losses.add(f"{PROMPT_FOLDER} is a link or no folder, and is not used.", prompts)
+    log, content = read_masks(folder / read.content.masks, losses)
+    saved = session_of(folder, read.content, losses)
+    if losses.files:
+        saved = replace(saved, document=_with_objects(saved.document, content))
     run = content.run
     if run is not None and content.basis != run_fingerprint(saved.document, saved.settings):
         run = None  # prompts or settings were changed since: going on would mix what does not belong together
     snapshot = None if run is None else read_snapshot(folder, content.run_id, run.finished)
-    return replace(saved, masks=content.masks, run=run, snapshot=snapshot, notes=tuple(notes))
+    saved = replace(saved, masks=content.masks, run=run, snapshot=snapshot, notes=tuple(losses.notes))
+    return FolderRead(saved, log, content, read.content.masks, losses)
+
+
+def _with_objects(document: Document, content: LogContent) -> Document:
+    """Return the document with the objects that only masks are left of, where it is an older one or has gaps."""
+    for object_id in dict.fromkeys(object_id for (object_id, _), _ in content.masks):
+        if object_id not in document.objects:
+            document = document.with_object(ObjectInfo(object_id))
+    return document
 
 
 def run_fingerprint(document: Document, settings: Mapping[str, Any]) -> str:
@@ -94,8 +155,8 @@ def prompts_fingerprint(prompts: Sequence[Prompt]) -> str:
     digest = hashlib.sha256()
     for prompt in prompts:
         digest.update(repr((prompt.frame, prompt.object_id, prompt.points_yx, prompt.labels, prompt.box_yx)).encode())
-        if prompt.mask is not None:
-            digest.update(np.packbits(prompt.mask).tobytes())
+        if prompt.drawn is not None:
+            digest.update(np.packbits(prompt.drawn.mask).tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -107,12 +168,13 @@ def made_folder(folder: str | Path) -> Path:
     StackError
         If it cannot be made, or holds something else.
     """
-    folder = Path(folder).expanduser()
-    if folder.is_dir() and not is_session_folder(folder) and any(not _is_ours(path) for path in folder.iterdir()):
-        raise StackError(
-            f"{folder} holds other files; choose a new folder for the session, e.g. movie{SESSION_SUFFIX}."
-        )
+    folder = Path(folder).expanduser().absolute()
     try:
+        is_other = folder.is_dir() and not is_session_folder(folder)
+        if is_other and any(not _is_ours(path) for path in folder.iterdir()):
+            raise StackError(
+                f"{folder} holds other files; choose a new folder for the session, e.g. movie{SESSION_SUFFIX}."
+            )
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise StackError(f"the session folder {folder} cannot be made ({error}); choose another place.") from error
@@ -132,6 +194,8 @@ def locked(folder: Path) -> Iterator[None]:
 
     lock = FileLock(folder / LOCK_FILE, timeout=0)
     try:
+        if (folder / LOCK_FILE).is_symlink():
+            raise OSError(f"{LOCK_FILE} is a link, and nothing is written through it")
         lock.acquire()
     except Timeout as error:
         raise StackError(
@@ -146,11 +210,16 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def write_session(folder: Path, saved: SavedSession, run: LogContent | None = None) -> Path:
-    """Return the log that the masks were written to, with session.json naming it and all older logs gone.
+def write_session(folder: Path, saved: SavedSession, run: LogContent | None = None) -> tuple[Path, LogContent]:
+    """Return the log that the masks were written to, and the run in it; session.json names it, older ones are gone.
 
     A run in work is given with what is kept of it in the folder; else the session's own counts. The folder's lock is
     the caller's.
+
+    Raises
+    ------
+    StackError
+        If the folder cannot be written to; what was saved before is untouched.
     """
     run = run or LogContent()
     begun = run if saved.run is None else new_run(saved.run, saved.document, saved.settings)
@@ -158,17 +227,23 @@ def write_session(folder: Path, saved: SavedSession, run: LogContent | None = No
     try:
         write_log(log, saved.masks, begun)
         write_document(folder, saved, log.name)
-    except BaseException:
-        log.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError, StackError):
+            if not is_there(folder / SESSION_FILE) or read_document(folder).content.masks != log.name:
+                log.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise StackError(f"{folder} cannot be written to ({error}); save in another folder.") from error
         raise
-    for old in set(folder.glob("masks-*.log")) - {log}:
-        old.unlink()
+    for old in logs_in(folder):
+        if old != log:
+            with suppress(OSError):  # it is not named any more, and is removed the next time
+                remove_path(old)
     if begun.run_id != run.run_id or begun.run is None:
         remove_snapshots(folder)
     if isinstance(saved.snapshot, SavedSnapshot) and begun.run is not None and begun is not run:
         done = FrameDone(saved.snapshot.leg, saved.snapshot.frame)
-        write_snapshot(folder, saved.snapshot, begun.run_id, done)
-    return log
+        SnapshotWriter(folder).write(saved.snapshot, begun.run_id, done)
+    return log, begun
 
 
 def new_run(run: RunRecord, document: Document, settings: Mapping[str, Any]) -> LogContent:
@@ -180,7 +255,7 @@ def new_run(run: RunRecord, document: Document, settings: Mapping[str, Any]) -> 
 
 def next_log(folder: Path) -> Path:
     """Return the path of a log that is not there yet."""
-    numbers = [int(path.stem.rsplit("-", 1)[1]) for path in folder.glob("masks-*.log")]
+    numbers = [int(path.stem.rsplit("-", 1)[1]) for path in logs_in(folder)]
     return folder / f"masks-{max(numbers, default=0) + 1:06d}.log"
 
 
@@ -189,7 +264,7 @@ def write_log(path: Path, masks: Iterable[tuple[MaskKey, StoredMask]], run: LogC
     by_frame: dict[int, list[tuple[MaskKey, StoredMask]]] = defaultdict(list)
     for key, mask in masks:
         by_frame[key[1]].append((key, mask))
-    with closing(MaskLog(path)) as log:
+    with closing(MaskLog(path, sum(map(len, by_frame.values())))) as log:
         for frame in sorted(by_frame):
             log.put(by_frame[frame])
         if run.run is not None:
@@ -198,20 +273,33 @@ def write_log(path: Path, masks: Iterable[tuple[MaskKey, StoredMask]], run: LogC
     sync_folder(path.parent)
 
 
-def read_masks(path: Path, notes: list[str]) -> LogContent:
-    """Return what the log holds; if it is not there, another one is read. What is missing is added to the notes."""
-    if not path.exists():
-        others = sorted(path.parent.glob("masks-*.log"))
-        what = f"{others[-1].name} was read instead" if others else "there are no masks; track again"
-        notes.append(f"{path.name} is missing; {what}.")
-        if not others:
-            return LogContent()
-        path = others[-1]
-    content = read_log(path)
-    if content.skipped:
-        notes.append(f"{path.name} is damaged in {content.skipped} place(s); {len(content.masks)} masks were read.")
-    return content
+def read_masks(path: Path, losses: Losses) -> tuple[Path | None, LogContent]:
+    """Return the log that was read and what it holds: another one if it is not there or of no use, None without any.
+
+    What is missing is added to the losses.
+
+    Raises
+    ------
+    LeftAlone
+        If a later version wrote it, or it may not be read.
+    """
+    others = [log for log in reversed(logs_in(path.parent)) if log != path]
+    for log in (path, *others) if is_there(path) else others:
+        try:
+            content = read_log(log)
+        except LeftAlone:
+            raise
+        except StackError as error:
+            losses.add(str(error), log)
+            continue
+        if log != path:
+            losses.add(f"{path.name} is missing; {log.name} was read instead.", path)
+        if content.faults:
+            losses.add(f"{log.name} {content.faults}; {len(content.masks)} masks were read.", log)
+        return log, content
+    losses.add(f"{path.name} is missing; there are no masks; track again.", path)
+    return None, LogContent()
 
 
 def _is_ours(path: Path) -> bool:
-    return path.name == LOCK_FILE or path.name.startswith(_OUR_FILES)
+    return path.name == LOCK_FILE or path.name.startswith(_OUR_FILES) or is_part(path)

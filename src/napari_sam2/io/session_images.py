@@ -6,11 +6,12 @@ the same images: a layer may be one channel of its file. All but `open_images` h
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from napari_sam2.io.autosave import Autosaver
-from napari_sam2.io.image_files import can_be_kept, is_kept, leads_to, remove_images
+from napari_sam2.io.image_files import can_be_kept, check_kept, is_kept, leads_to, step_aside
 from napari_sam2.io.saved_session import SavedSession, StackRecord
 from napari_sam2.stacks import Stack, open_stack
 from sam2_core.errors import StackError
@@ -33,7 +34,7 @@ class SessionImages:
         self, stack: Stack, axes: str | None, is_sure: bool = False, record: StackRecord | None = None
     ) -> None:
         self._stack = stack
-        self._place: tuple[str | None, str | None] = (stack.path, axes)
+        self._place: tuple[str | None, str | None, int | str | None] = (stack.path, axes, stack.scene)
         self._is_sure = is_sure or stack.path is None
         self._record = record
 
@@ -41,17 +42,17 @@ class SessionImages:
     def reopened(cls, saved: SavedSession, stack: Stack, is_sure: bool) -> SessionImages:
         """Return the images of a session that was saved, on the stack that was opened for it and checked."""
         if stack.path is None:
-            return cls(replace(stack, path=saved.source), saved.axes, True, saved.stack)
+            return cls(replace(stack, path=saved.source, scene=saved.scene), saved.axes, True, saved.stack)
         return cls(stack, saved.axes if is_sure else stack.axes, is_sure, saved.stack)
 
     def put_into(self, saved: SavedSession) -> SavedSession:
         """Return what is to be saved, with where the images are and the mark that tells them from others."""
         record = self._known_record()
-        path, axes = self._place
-        if not self._is_sure and path is not None and not leads_to(path, axes, record):
-            self._place = (None, self._stack.axes)
+        path, axes, scene = self._place
+        if not self._is_sure and path is not None and not leads_to(path, axes, record, scene):
+            self._place = (None, self._stack.axes, None)
         self._is_sure = True
-        return replace(saved, source=self._place[0], axes=self._place[1], stack=record)
+        return replace(saved, source=self._place[0], axes=self._place[1], scene=self._place[2], stack=record)
 
     def keep(self, saver: Autosaver) -> None:
         """Have the images copied into the folder that is written to, if they are in no file, or in another session's.
@@ -62,13 +63,13 @@ class SessionImages:
             If the disk is full.
         """
         path = self._place[0]
-        if path is not None and Path(path).absolute().parent == saver.folder.absolute():
+        if path is not None and os.path.realpath(Path(path).parent) == os.path.realpath(saver.folder):
             return
         if can_be_kept(self._stack) and (path is None or is_kept(path)):
             kept = saver.keep_images(self._stack, self._known_record())
-            self._place = self._place if kept is None else (kept, self._stack.axes)
+            self._place = self._place if kept is None else (kept, self._stack.axes, None)
         else:
-            remove_images(saver.folder)  # of a session that was in this folder before
+            step_aside(saver.folder)  # images of a session that was in this folder before
 
     def _known_record(self) -> StackRecord:
         if self._record is None:
@@ -77,7 +78,9 @@ class SessionImages:
 
 
 def open_images(saved: SavedSession, images: object, folder: Path) -> Stack:
-    """Return the images of a saved session, or those that are given, checked to be the ones that it was made on.
+    """Return the images of a saved session, or those that are given, which are checked to be what it was made on.
+
+    Its own are checked for shape and type; `changed_images` tells whether they changed.
 
     Raises
     ------
@@ -91,7 +94,19 @@ def open_images(saved: SavedSession, images: object, folder: Path) -> Stack:
             "it. Open the same images first and then the session; in a script, give them as "
             f"Session.open({str(folder)!r}, images=array)."
         )
-    stack = source if isinstance(source, Stack) else open_stack(source, saved.axes)
-    if saved.stack is not None:
+    if images is None and saved.source is not None and is_kept(saved.source):
+        check_kept(Path(saved.source))
+    stack = source if isinstance(source, Stack) else open_stack(source, saved.axes, saved.scene)
+    if saved.stack is not None and (images is not None or not saved.stack.fits(stack)):
         saved.stack.check(stack)
     return stack
+
+
+def changed_images(saved: SavedSession, stack: Stack) -> tuple[str, ...]:
+    """Return a sentence that warns where the images of a session are not as they were; none where they are."""
+    if saved.stack is None or saved.stack.is_of(stack):
+        return ()
+    return (
+        f"The images in {saved.source} are not those that the session was made on: pixels changed since. Its masks are "
+        "shown as they were; put the right file in its place, or find the masks again from scratch.",
+    )

@@ -1,25 +1,32 @@
 """`session.json`, version 1, as a schema: what may stand in it and how it becomes a document and back.
 
-`docs/sessions.md` describes it for people. Prompts stand in it as they stand in a prompt file. Anything unknown is an
-error. Reading and writing files is in `session_files`.
+`docs/sessions.md` describes it for people. Prompts stand in it as they stand in a prompt file. A later version and a
+field that is not known are errors: reading the rest would lose what they say. An entry that cannot be is damaged, and
+is left out alone. Reading and writing files is in `session_files`.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, ValidationError
+from pydantic_core import ErrorDetails
 
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import LARGEST_ID
 from napari_sam2.document.proposals import ProposalState
 from napari_sam2.document.track_events import Division, TrackEvent
+from napari_sam2.io.folder_parts import LaterVersion, Losses
 from napari_sam2.io.prompt_schema import Entry, PromptEntry, first_fault
 from napari_sam2.io.saved_session import StackRecord
 from sam2_core.errors import StackError
 
 FORMAT = "napari-sam2-session"
 VERSION = 1
+_UNKNOWN_FIELD = ("extra_forbidden", "unexpected_keyword_argument")
 
 
 class SourceEntry(Entry):
@@ -29,6 +36,7 @@ class SourceEntry(Entry):
     absolute: Annotated[str | None, Field(description="where it was when it was saved")] = None
     axes: Annotated[str | None, Field(description="one letter of TZCYXS per dimension")] = None
     stack: StackRecord | None = None
+    scene: Annotated[int | str | None, Field(description="which image of the file, where one was chosen")] = None
 
 
 class ProposalEntry(Entry):
@@ -60,6 +68,8 @@ class SessionDocument(Entry):
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
         said = self.model_dump(exclude={"proposals", "divisions", "events"})
+        if self.source.scene is None:
+            del said["source"]["scene"]
         return said | self.model_dump(include={"proposals", "divisions", "events"}, exclude_defaults=True)
 
     @property
@@ -69,23 +79,63 @@ class SessionDocument(Entry):
         return {name for name in names if name is not None}
 
 
-def parse_session(content: Any, name: str) -> SessionDocument:
-    """Return the checked content of a session.json.
+def parse_session(content: Any, path: Path, log_name: str, losses: Losses) -> SessionDocument:
+    """Return the checked content of a session.json; what cannot be used of it is left out and noted.
+
+    Parameters
+    ----------
+    content
+        Parsed JSON.
+    path
+        Where it was read.
+    log_name
+        The log of masks where the content does not say a usable one.
+    losses
+        Added to.
 
     Raises
     ------
+    LaterVersion
+        If it is of a later version or has a field that is not known.
     StackError
-        If it is no session, of another version, or has an entry that cannot be used; the message names it.
+        If it is no session; the message names what was found.
     """
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise StackError(f'{name} is not a session: it needs "format": "{FORMAT}" at the top and has {found!r}.')
+        raise StackError(f'{path} is not a session: it needs "format": "{FORMAT}" at the top and has {found!r}.')
     if content.get("version") != VERSION:
-        raise StackError(
-            f"{name} has version {content.get('version')!r}, and this program reads version {VERSION}; "
+        raise LaterVersion(
+            f"{path} has version {content.get('version')!r}, and this program reads version {VERSION}; "
             "update napari-sam2 to open it. Nothing was changed."
         )
-    try:
-        return SessionDocument.model_validate(content)
-    except ValidationError as error:
-        raise StackError(first_fault(error, name, "docs/sessions.md")) from error
+    while True:
+        try:
+            return SessionDocument.model_validate(content)
+        except ValidationError as error:
+            faults = error.errors(include_url=False)
+            if any(fault["type"] in _UNKNOWN_FIELD for fault in faults):
+                raise LaterVersion(first_fault(error, str(path), "docs/sessions.md")) from error
+            for fault in faults:
+                where = " ".join(str(part + 1 if isinstance(part, int) else part) for part in fault["loc"])
+                losses.add(f"{path.name}: {where}: {fault['msg']} (found {fault['input']!r:.80}); left out.", path)
+            content = _without_damage(content, faults, log_name)
+
+
+def _without_damage(content: dict[str, Any], faults: Sequence[ErrorDetails], log_name: str) -> dict[str, Any]:
+    """Return the content without the entries, or else the fields, that have faults; `masks` has a name in any case."""
+    damaged: dict[str, set[int]] = defaultdict(set)
+    for fault in faults:
+        field, *place = fault["loc"]
+        entries = content.get(str(field))
+        if place and isinstance(place[0], int) and isinstance(entries, list):
+            damaged[str(field)].add(place[0])
+        else:
+            damaged[str(field)] = set(range(len(entries))) if isinstance(entries, list) else set()
+    kept = dict(content)
+    for field, places in damaged.items():
+        entries = kept.pop(field, None)
+        if isinstance(entries, list) and places:
+            kept[field] = [entry for number, entry in enumerate(entries) if number not in places]
+    if "masks" in damaged:
+        kept["masks"] = log_name
+    return kept

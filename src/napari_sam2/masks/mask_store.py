@@ -1,13 +1,14 @@
 """All masks of a session, by object and by frame: the only place where masks live between the model and the viewer.
 
 Masks come in by `put`, labels of a frame go out by `labels`, statuses by `statuses`. What merges, swaps or ages masks
-returns the changes it made, so that an edit can be taken back (`revert`) and made again (`take`). The main thread owns
-it; nothing here computes a mask.
+returns the changes it made. `held` is all masks of an object as they are at a moment, `hold` puts them back: that is
+how an edit is taken back. The main thread owns it; nothing here computes a mask.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -29,10 +30,10 @@ class MaskStore:
         self._by_object: dict[int, dict[int, StoredMask]] = {}
         self._by_frame: dict[int, dict[int, StoredMask]] = {}
         self._codes: dict[int, Array] = {}
-        self._ages: dict[MaskKey, int] = {}
+        self._shared: set[int] = set()  # objects whose masks by frame are held elsewhere too: copied before a change
 
     def __len__(self) -> int:
-        return sum(len(frames) for frames in self._by_object.values())
+        return sum(map(len, self._by_object.values()))
 
     def get(self, key: MaskKey) -> StoredMask | None:
         """Return the mask of (object_id, frame), or None."""
@@ -44,13 +45,24 @@ class MaskStore:
         return None if found is None else found.placed(self.size)
 
     def items(self) -> Iterator[tuple[MaskKey, StoredMask]]:
-        """Yield key and mask in the order in which they came, the one that `Overlaps.keep` goes by."""
-        kept = {(one, frame): mask for one, frames in self._by_object.items() for frame, mask in frames.items()}
-        yield from sorted(kept.items(), key=lambda item: self._ages[item[0]])
+        """Yield key and mask, object by object in the order in which these came."""
+        for object_id, frames in self._by_object.items():
+            yield from (((object_id, frame), mask) for frame, mask in frames.items())
 
     def object_ids(self) -> tuple[int, ...]:
         """Return the ids of the objects that have a mask anywhere, ascending."""
-        return tuple(sorted(self._by_object))
+        return tuple(sorted(object_id for object_id, frames in self._by_object.items() if frames))
+
+    def held(self, object_id: int) -> Mapping[int, StoredMask]:
+        """Return the masks of an object by frame, as they are now; later changes leave what is returned alone."""
+        self._shared.add(object_id)
+        return MappingProxyType(self._by_object.get(object_id, {}))
+
+    def hold(self, object_id: int, frames: Mapping[int, StoredMask]) -> Change:
+        """Put masks that were `held` in the place of all masks of an object; return the changes."""
+        now = self._by_object.get(object_id, {})
+        differing = [frame for frame in {**now, **frames} if now.get(frame) is not frames.get(frame)]
+        return tuple(self._set((object_id, frame), frames.get(frame)) for frame in sorted(differing))
 
     def frames(self, object_id: int) -> dict[int, StoredMask]:
         """Return the masks of an object by frame, ascending; a new dict."""
@@ -77,22 +89,22 @@ class MaskStore:
         Parameters
         ----------
         objects
-            Ids of those that take part; the others neither show nor take pixels. All where None.
+            Ids of those that take part, in the order that `Overlaps.keep` goes by; the others neither show nor take
+            pixels. Where None, all in the order in which they came.
         overlaps
             Who gets a pixel that several masks hold.
         locked
             Ids of locked objects, which win over all others; painted masks win over the rest.
         """
         here = self._by_frame.get(frame, {})
-        chosen = here if objects is None else {object_id: here[object_id] for object_id in objects if object_id in here}
+        chosen = [object_id for object_id in (self._by_object if objects is None else objects) if object_id in here]
         layers = [
-            Layered(object_id, mask, self._ages[object_id, frame], object_id in locked)
-            for object_id, mask in chosen.items()
+            Layered(object_id, here[object_id], place, object_id in locked) for place, object_id in enumerate(chosen)
         ]
-        return painted(layers, self.size, overlaps, label_dtype(self._by_object))
+        return painted(layers, self.size, overlaps, label_dtype(one for one, held in self._by_object.items() if held))
 
     def put(self, key: MaskKey, mask: StoredMask) -> MaskChange:
-        """Keep a mask, in place of an earlier one, whose age it takes over; return the change.
+        """Keep a mask, in place of an earlier one; return the change.
 
         Raises
         ------
@@ -149,39 +161,26 @@ class MaskStore:
             if mask.status in (MaskStatus.tracked, MaskStatus.absent) and is_behind(frame, mask)
         )
 
-    def take(self, changes: Iterable[MaskChange]) -> None:
-        """Make changes (again): each key holds its `after`."""
-        for change in changes:
-            self._set(change.key, change.after)
-
-    def revert(self, changes: Iterable[MaskChange]) -> None:
-        """Take changes back, the last first: each key holds its `before`."""
-        for change in reversed(tuple(changes)):
-            self._set(change.key, change.before)
-
     def _set(self, key: MaskKey, mask: StoredMask | None) -> MaskChange:
         object_id, frame = key
         before = self.get(key)
-        if mask is None:
-            self._drop(key)
-        else:
-            self._by_object.setdefault(object_id, {})[frame] = mask
+        if mask is not None:
+            self._own(object_id)[frame] = mask
             self._by_frame.setdefault(frame, {})[object_id] = mask
-            self._ages.setdefault(key, len(self._ages))
-            codes = self._codes.setdefault(object_id, np.zeros(self.frame_count, dtype=np.uint8))
-            codes[frame] = mask.status.code
+        elif before is not None:
+            del self._own(object_id)[frame]
+            del self._by_frame[frame][object_id]
+        codes = self._codes.setdefault(object_id, np.zeros(self.frame_count, dtype=np.uint8))
+        codes[frame] = 0 if mask is None else mask.status.code
         return MaskChange(key, before, mask)
 
-    def _drop(self, key: MaskKey) -> None:
-        """Forget a mask; its age stays, so that it comes back to its place when the removal is undone."""
-        object_id, frame = key
-        for index, outer, inner in ((self._by_object, object_id, frame), (self._by_frame, frame, object_id)):
-            if inner in index.get(outer, {}):
-                del index[outer][inner]
-                if not index[outer]:
-                    del index[outer]
-        if object_id in self._codes:
-            self._codes[object_id][frame] = 0
+    def _own(self, object_id: int) -> dict[int, StoredMask]:
+        """Return the masks of an object by frame, to be changed; an object that lost all its masks keeps its place."""
+        frames = self._by_object.get(object_id, {})
+        if object_id in self._shared or object_id not in self._by_object:
+            frames = self._by_object[object_id] = dict(frames)
+            self._shared.discard(object_id)
+        return frames
 
 
 def _check_two(first: int, second: int) -> None:

@@ -23,18 +23,18 @@ class Overlaps(StrEnum):
     logits = "logits"
     """The highest logit gets the pixel; of equal ones the lower id."""
     keep = "keep"
-    """The mask that came first keeps its pixels."""
+    """The object that came first keeps its pixels."""
     allowed = "allowed"
     """Masks are not cut: ask for the labels of one object at a time. For several at once as `logits`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layered:
-    """A mask that takes part in the labels of a frame; `age` is smaller for masks that came earlier."""
+    """A mask that takes part in the labels of a frame; `place` is that of its object among those on the frame."""
 
     object_id: int
     mask: StoredMask
-    age: int
+    place: int
     locked: bool
 
     @property
@@ -47,7 +47,7 @@ def painted(layers: Iterable[Layered], size: tuple[int, int], overlaps: Overlaps
     """Return labels (H, W): at each pixel the id of the object that has it, else 0."""
     labels = np.zeros(size, dtype=dtype)
     taken = np.zeros(size, dtype=np.int16)
-    ordered = sorted(layers, key=lambda one: (one.age, one.object_id) if overlaps is Overlaps.keep else one.object_id)
+    ordered = sorted(layers, key=lambda one: one.place if overlaps is Overlaps.keep else one.object_id)
     for layer in ordered:
         if layer.mask.is_empty:
             continue

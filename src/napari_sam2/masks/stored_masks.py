@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_sam2.document.prompt_parts import Mask
 from sam2_core.errors import PromptError
 
 MaskKey = tuple[int, int]
@@ -95,6 +96,12 @@ class StoredMask:
         return cls._of_codes(0, 0, codes, (status, DRAWN_LOGIT, leg))
 
     @classmethod
+    def of_drawn(cls, mask: Mask, status: MaskStatus = MaskStatus.edited) -> StoredMask:
+        """Return the mask that a prompt says."""
+        codes = mask.inside * np.uint8(DRAWN_LOGIT * STEPS_PER_LOGIT)
+        return cls._of_codes(mask.y0, mask.x0, codes, (status, DRAWN_LOGIT, "prompt"))
+
+    @classmethod
     def empty(
         cls, status: MaskStatus = MaskStatus.absent, score: float = -DRAWN_LOGIT, leg: str = "prompt"
     ) -> StoredMask:
@@ -163,6 +170,10 @@ class StoredMask:
         frame = np.zeros(size, dtype=bool)
         frame[self.rows, self.columns] = self.mask()
         return frame
+
+    def drawn(self, size: tuple[int, int]) -> Mask:
+        """Return the mask as a prompt says it, in a frame of a size (H, W)."""
+        return Mask.in_box(size, self.y0, self.x0, self.mask())
 
     def with_status(self, status: MaskStatus) -> StoredMask:
         """Return the same mask with another status."""

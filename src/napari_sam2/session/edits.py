@@ -1,12 +1,12 @@
-"""What a person changes: prompts, painted masks and objects, each edit one step that can be undone.
+"""What a person changes: prompts, painted masks, objects and settings, each edit one step that can be undone.
 
-An edit replaces the document, lets the masks follow (`stale`), notes both in the history, has it saved, and then tells
-about it. Nothing is computed here and nothing starts by itself.
+An edit replaces the document, lets the masks follow (`stale`), keeps in the history what was there before, has all of
+it saved, and then tells about it. Nothing is computed here and nothing starts by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,11 +14,14 @@ from numpy.typing import ArrayLike
 
 from napari_sam2.document.document import Document, DocumentDiff, PromptKey, difference, mask_of_polygon
 from napari_sam2.document.objects import ObjectInfo
+from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt import Prompt, check_prompts
+from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.masks.stale import follow
-from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
-from napari_sam2.session.history import Step
+from napari_sam2.masks.stored_masks import MaskChange, StoredMask
+from napari_sam2.session.history import Moment, Step
 from napari_sam2.session.saving import Saving
+from napari_sam2.session.settings import SHOWN_ONLY, SessionSettings, changed_fields, described
 from napari_sam2.session.state import SessionState
 from sam2_core.errors import PromptError
 
@@ -60,7 +63,8 @@ class Edits:
             raise PromptError(f"points of shape {points.shape} cannot be used; give (N, 2), y and x of each.")
         clicks = tuple((float(y), float(x)) for y, x in points)
         given = tuple(int(label) for label in labels) if labels is not None else (1,) * len(clicks)
-        prompt, old = Prompt(object_id, frame, clicks, given), self._document.prompts.get((object_id, frame))
+        prompt = Prompt(object_id, frame, clicks, given)
+        old = self._document.prompts.get((prompt.object_id, prompt.frame))
         self._say(prompt if old is None else old.joined(prompt), "add a point")
 
     def add_box(self, object_id: int, frame: int, box_yx: Sequence[float]) -> None:
@@ -84,7 +88,7 @@ class Edits:
         PromptError
             See `add_points`; also if no pixel lies inside.
         """
-        mask = mask_of_polygon(np.asarray(vertices_yx, dtype=float), self._state.masks.size)
+        mask = Mask(mask_of_polygon(np.asarray(vertices_yx, dtype=float), self._state.masks.size))
         self._say(Prompt(object_id, frame, mask=mask), "add a polygon")
 
     def add_mask(self, object_id: int, frame: int, mask: ArrayLike) -> None:
@@ -95,7 +99,7 @@ class Edits:
         PromptError
             See `add_points`; also if the mask is empty or of another size.
         """
-        self._say(Prompt(object_id, frame, mask=np.array(mask, dtype=bool)), "add a mask")
+        self._say(Prompt(object_id, frame, mask=Mask(mask)), "add a mask")
 
     def add_labels(self, frame: int, labels: ArrayLike, object_ids: Sequence[int] | None = None) -> tuple[int, ...]:
         """Return the ids of the objects whose pixels on a frame a label image (H, W) says; ids are its values.
@@ -121,11 +125,13 @@ class Edits:
                 f"labels of shape {values.shape} and type {values.dtype} cannot be used; give whole numbers of shape "
                 f"{size}."
             )
-        found = [int(value) for value in np.unique(values) if value > 0]
-        chosen = found if object_ids is None else [value for value in found if value in set(object_ids)]
+        found = cut_labels(values)
+        chosen = [one for one in found if object_ids is None or one in set(object_ids)]
         if not chosen:
-            raise PromptError(f"frame {frame}: the labels hold none of the objects asked for; they hold {found[:20]}.")
-        self.set_prompts({(one, frame): Prompt(one, frame, mask=values == one) for one in chosen}, "add labels")
+            raise PromptError(
+                f"frame {frame}: the labels hold none of the objects asked for; they hold {list(found)[:20]}."
+            )
+        self.set_prompts({(one, frame): Prompt(one, frame, mask=found[one]) for one in chosen}, "add labels")
         return tuple(chosen)
 
     def set_prompts(self, changes: Mapping[PromptKey, Prompt | None], text: str = "edit prompts") -> None:
@@ -162,16 +168,20 @@ class Edits:
         PromptError
             See `edit_mask`.
         """
-        self._check_unlocked(masks)
-        painted = {object_id: np.array(mask, dtype=bool) for object_id, mask in masks.items()}
-        changes = {(one, frame): Prompt(one, frame, mask=mask) if mask.any() else None for one, mask in painted.items()}
-        check_prompts([Prompt(one, frame, mask=np.ones_like(mask)) for one, mask in painted.items()], self._shape)
+        frame = whole_number(frame, "frame")
+        painted = {whole_number(one, "object id"): Mask(mask) for one, mask in masks.items()}
+        self._check_unlocked(painted)
+        pixel = np.ones((1, 1), dtype=bool)  # stands for what was painted, which may be nothing
+        stand_ins = {one: Mask.in_box(mask.size, 0, 0, pixel) for one, mask in painted.items()}
+        check_prompts([Prompt(one, frame, mask=mask) for one, mask in stand_ins.items()], self._shape)
+        filled = {one: None if mask.is_empty else Prompt(one, frame, mask=mask) for one, mask in painted.items()}
+        changes = {(one, frame): prompt for one, prompt in filled.items()}
         document = self._document.with_prompts(changes)
         for object_id in painted:
             if object_id not in document.objects:
                 document = document.with_object(ObjectInfo(object_id))
-        stored = {(one, frame): StoredMask.of_mask(mask, MaskStatus.edited) for one, mask in painted.items()}
-        self._commit(document, "paint", put=stored)
+        stored = {(one, frame): StoredMask.of_drawn(mask) for one, mask in painted.items()}
+        self._commit(document, "paint", painted, lambda: [*self._follow(document), *self._put(stored)])
 
     def rename_object(self, object_id: int, name: str) -> None:
         """Call an object by a name."""
@@ -189,45 +199,72 @@ class Edits:
 
     def remove_object(self, object_id: int) -> None:
         """Remove an object with its prompts and masks."""
+        object_id = whole_number(object_id, "object id")
         self._check_unlocked([object_id])
         self._commit(self._document.without_object(object_id), "remove an object")
 
     def merge_objects(self, into: int, other: int) -> None:
         """Make one object a part of another: prompts and masks are joined frame by frame."""
+        into, other = whole_number(into, "object id"), whole_number(other, "object id")
         self._check_unlocked([into, other])
-        document = self._document.merged(into, other)
-        self._commit(document, "merge objects", self._state.masks.merge(into, other))
+        document, masks = self._document.merged(into, other), self._state.masks
+        self._commit(
+            document, "merge objects", [into, other], lambda: [*masks.merge(into, other), *self._follow(document)]
+        )
 
     def swap_objects(self, a: int, b: int, from_frame: int) -> None:
         """Exchange two objects on a frame and all later ones, prompts and masks.
 
         Their masks on that frame become mask prompts, so that a later run does not confuse them again.
         """
+        a, b, from_frame = (
+            whole_number(a, "object id"),
+            whole_number(b, "object id"),
+            whole_number(from_frame, "frame"),
+        )
         self._check_unlocked([a, b])
         document, masks = self._document.swapped(a, b, from_frame), self._state.masks
-        changes = masks.swap(a, b, from_frame)
         pinned: dict[PromptKey, Prompt] = {}
         put: dict[PromptKey, StoredMask] = {}
-        for object_id in (a, b):
-            key, mask = (object_id, from_frame), masks.mask(object_id, from_frame)
-            if mask is not None and mask.any() and key not in document.prompts:
-                pinned[key] = Prompt(object_id, from_frame, mask=mask)
-                put[key] = StoredMask.of_mask(mask, MaskStatus.edited)
-        self._commit(document.with_prompts(pinned), "swap objects", changes, put=put, follows=False)
+        for object_id, other in ((a, b), (b, a)):
+            key, mask = (object_id, from_frame), masks.get((other, from_frame))
+            if mask is not None and not mask.is_empty and key not in document.prompts:
+                drawn = mask.drawn(masks.size)
+                pinned[key], put[key] = Prompt(object_id, from_frame, mask=drawn), StoredMask.of_drawn(drawn)
+        self._commit(
+            document.with_prompts(pinned),
+            "swap objects",
+            [a, b],
+            lambda: [*masks.swap(a, b, from_frame), *self._put(put)],
+        )
+
+    def change_settings(self, **changes: object) -> None:
+        """Replace fields of the settings; prompts stay, and masks turn stale where they do not go with the new ones.
+
+        Undo brings settings and masks back. The model is loaded anew with the next job, where it is another.
+
+        Raises
+        ------
+        StackError
+            If the tracked axis or the fixed ones change while there are prompts.
+        """
+        state, old = self._state, self._state.settings
+        new = SessionSettings.model_validate({**old.model_dump(), **changes})
+        if new == old:
+            return
+        is_shown_only = changed_fields(old, new) <= SHOWN_ONLY
+        before = state.moment(() if is_shown_only else state.every_object(), settings=True)
+        turned = state.take_settings(new)
+        state.history.push(Step(before, described(old, new)))
+        self._tell(turned, settings=(old, new))
 
     def undo(self) -> bool:
-        """Take the last step back; False if there is none."""
-        step = self._state.history.undo()
-        if step is not None:
-            self._go_to(step.document_before, step, back=True)
-        return step is not None
+        """Take the last step back; False if there is none. What a run found since comes back by `redo`."""
+        return self._cross(self._state.history.last_done, self._state.history.undo)
 
     def redo(self) -> bool:
         """Make the step again that was taken back last; False if there is none."""
-        step = self._state.history.redo()
-        if step is not None:
-            self._go_to(step.document_after, step, back=False)
-        return step is not None
+        return self._cross(self._state.history.last_undone, self._state.history.redo)
 
     @property
     def _document(self) -> Document:
@@ -244,6 +281,7 @@ class Edits:
         self.set_prompts({key: prompt if old is None else prompt.completed(old)}, text)
 
     def _object(self, object_id: int) -> ObjectInfo:
+        object_id = whole_number(object_id, "object id")
         self._document.check_object(object_id)
         return self._document.objects[object_id]
 
@@ -259,35 +297,50 @@ class Edits:
         self,
         document: Document,
         text: str,
-        changes: Iterable[MaskChange] = (),
-        put: Mapping[PromptKey, StoredMask] | None = None,
-        follows: bool = True,
+        touched: Iterable[int] = (),
+        rearranged: Callable[[], list[MaskChange]] | None = None,
     ) -> None:
-        """Make a step: masks that were changed already, those that follow from the document, those that are put."""
-        before, diff = self._document, difference(self._document, document)
-        made = list(changes)
-        if follows:
-            made += follow(diff, document, self._state.masks)
-        made += [self._state.masks.put(key, mask) for key, mask in (put or {}).items()]
-        if diff.is_empty and not made:
+        """Make a step to another document; of objects that it touches, masks are rearranged, or follow."""
+        state, diff = self._state, difference(self._document, document)
+        before = state.moment({*touched, *(object_id for object_id, _ in diff.keys), *diff.removed_objects})
+        made = self._follow(document) if rearranged is None else rearranged()
+        if diff.is_empty and all(change.before == change.after for change in made):
             return
-        self._state.history.push(Step(before, document, tuple(made), text))
-        self._replace(document, diff, made)
+        state.history.recount()
+        state.replace_document(document, diff)
+        state.history.push(Step(before, text))
+        self._tell(made, diff)
 
-    def _go_to(self, document: Document, step: Step, back: bool) -> None:
-        """Put a document in place, with the masks that the step says, and others as they follow."""
-        diff = difference(self._document, document)
-        made = follow(diff, document, self._state.masks)
-        if back:
-            self._state.masks.revert(step.mask_changes)
-        else:
-            self._state.masks.take(step.mask_changes)
-        self._replace(document, diff, [*made, *step.mask_changes])
+    def _follow(self, document: Document) -> list[MaskChange]:
+        return follow(difference(self._document, document), document, self._state.masks)
 
-    def _replace(self, document: Document, diff: DocumentDiff, changes: Sequence[MaskChange]) -> None:
+    def _put(self, masks: Mapping[PromptKey, StoredMask]) -> list[MaskChange]:
+        return [self._state.masks.put(key, mask) for key, mask in masks.items()]
+
+    def _cross(self, step: Step | None, note: Callable[[Moment], None]) -> bool:
+        """Put what is on the other side of a step in place, and keep what is left by that; False without a step."""
+        if step is None:
+            return False
+        state, there = self._state, step.moment
+        old, has_settings = state.settings, there.settings is not None
+        here = state.moment({*there.masks, *(state.every_object() if has_settings else ())}, has_settings)
+        diff, changes = state.go_to(there)
+        note(here)
+        self._tell(changes, diff, (old, state.settings) if has_settings else None)
+        return True
+
+    def _tell(
+        self,
+        changes: Sequence[MaskChange],
+        diff: DocumentDiff | None = None,
+        settings: tuple[SessionSettings, SessionSettings] | None = None,
+    ) -> None:
+        """Have a step saved, then tell of it."""
         events = self._state.events
-        self._state.replace_document(document, diff)
         self._saving.edited(changes)
-        events.document_changed.emit(diff)
+        if settings is not None:
+            events.settings_changed.emit(*settings)
+        if diff is not None:
+            events.document_changed.emit(diff)
         events.tell_masks(changes)
         events.history_changed.emit()

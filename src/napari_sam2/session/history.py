@@ -1,35 +1,55 @@
-"""Undo and redo: what each edit was before and after, documents and masks both, oldest first.
+"""Undo and redo: what each edit touches as it is on the other side of it, oldest first.
 
-A step holds values that do not change, most of them shared with what is in use, so keeping it costs little. Putting
-them back is the session's business: the history only says which step it is. It is bounded by number and by the bytes
-of masks that only it still keeps.
+A step keeps a `Moment`: before the edit while it is done, after it while it is undone. Who crosses a step puts its
+moment in place and leaves the one that was there, so what a run found since comes back with the step. A moment holds
+values that do not change, most of them shared with what is in use, so keeping it costs little. Putting them in place is
+the session's business. The history is bounded by number and by the bytes of masks that only it still keeps.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from napari_sam2.document.document import Document
-from napari_sam2.masks.stored_masks import MaskChange
+from napari_sam2.document.document import Document, PromptKey
+from napari_sam2.masks.stored_masks import StoredMask
+from napari_sam2.session.settings import SessionSettings
 
 LONGEST = 200
 LARGEST_BYTES = 512 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A session as far as a step touches it.
+
+    Attributes
+    ----------
+    masks
+        Object id -> frame -> mask: all masks of every object that the step touches.
+    unshown
+        Prompts of these objects whose masks are not shown.
+    settings
+        None where the step leaves them alone.
+    """
+
+    document: Document
+    masks: Mapping[int, Mapping[int, StoredMask]]
+    unshown: frozenset[PromptKey]
+    settings: SessionSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One edit, as a person sees it; `text` is what a menu calls it, for example "add a point"."""
 
-    document_before: Document
-    document_after: Document
-    mask_changes: tuple[MaskChange, ...]
+    moment: Moment
     text: str
 
-    @property
-    def kept_bytes(self) -> int:
-        """Bytes of the masks that it replaced."""
-        return sum(len(change.before.packed) for change in self.mask_changes if change.before is not None)
+
+BytesOf = Callable[[Step], int]
+"""How many bytes of masks a step keeps that are in use no more."""
 
 
 class History:
@@ -37,42 +57,57 @@ class History:
 
     Parameters
     ----------
+    bytes_of
+        See `BytesOf`.
     longest
         Steps that are kept.
     largest_bytes
-        Bytes of replaced masks that are kept; the latest step is kept in any case.
+        Bytes that are kept; the latest step is kept in any case.
     """
 
-    def __init__(self, longest: int = LONGEST, largest_bytes: int = LARGEST_BYTES) -> None:
+    def __init__(self, bytes_of: BytesOf, longest: int = LONGEST, largest_bytes: int = LARGEST_BYTES) -> None:
+        self._bytes_of = bytes_of
         self._longest = longest
         self._largest_bytes = largest_bytes
         self._done: deque[tuple[Step, int]] = deque()
-        self._undone: list[tuple[Step, int]] = []
+        self._undone: list[Step] = []
         self._bytes = 0
 
     def push(self, step: Step) -> None:
         """Record a step that was made; what was undone before cannot be redone any more."""
         self._undone.clear()
-        self._take(step, step.kept_bytes)
+        self._take(step)
         while len(self._done) > max(self._longest, 1) or (self._bytes > self._largest_bytes and len(self._done) > 1):
             self._bytes -= self._done.popleft()[1]
 
-    def undo(self) -> Step | None:
-        """Return the step to take back, its `before` to be put in place; None if there is none."""
-        if not self._done:
-            return None
-        step, size = self._done.pop()
-        self._bytes -= size
-        self._undone.append((step, size))
-        return step
+    def recount(self) -> None:
+        """Count again what the last step keeps: runs may have replaced masks since it was made."""
+        if self._done:
+            self._take(self._pop())
 
-    def redo(self) -> Step | None:
-        """Return the step to make again, its `after` to be put in place; None if there is none."""
-        if not self._undone:
-            return None
-        step, size = self._undone.pop()
-        self._take(step, size)
-        return step
+    def undo(self, left: Moment) -> None:
+        """Record that the last step was taken back, and what was left by that."""
+        self._undone.append(Step(left, self._pop().text))
+
+    def redo(self, left: Moment) -> None:
+        """Record that the step was made again that was taken back last, and what was left by that."""
+        self._take(Step(left, self._undone.pop().text))
+
+    def clear(self) -> None:
+        """Forget all steps."""
+        self._done.clear()
+        self._undone.clear()
+        self._bytes = 0
+
+    @property
+    def last_done(self) -> Step | None:
+        """The step to take back; None if there is none."""
+        return self._done[-1][0] if self._done else None
+
+    @property
+    def last_undone(self) -> Step | None:
+        """The step to make again; None if there is none."""
+        return self._undone[-1] if self._undone else None
 
     @property
     def can_undo(self) -> bool:
@@ -92,8 +127,14 @@ class History:
     @property
     def redo_text(self) -> str:
         """What would be made again; empty if there is nothing."""
-        return self._undone[-1][0].text if self._undone else ""
+        return self._undone[-1].text if self._undone else ""
 
-    def _take(self, step: Step, size: int) -> None:
+    def _take(self, step: Step) -> None:
+        size = self._bytes_of(step)
         self._done.append((step, size))
         self._bytes += size
+
+    def _pop(self) -> Step:
+        step, size = self._done.pop()
+        self._bytes -= size
+        return step

@@ -9,7 +9,6 @@ it and ends with the same labels. Who looks on (a terminal, a cluster's schedule
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from napari_sam2.document.document import difference
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.engine.jobs import Direction, PropagateJob, PropagateRequest
 from napari_sam2.io import check_label_path, is_session_folder, write_labels
+from napari_sam2.io.atomic import remove_path
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
 from napari_sam2.masks.summary import LabelCounts, ObjectSummary, counted
 from napari_sam2.session.session import Predictor, Session
@@ -26,6 +27,7 @@ from napari_sam2.stacks import ContrastLimits, Stack
 from sam2_core.errors import PromptError, StackError
 
 _FREE = {"device", "feature_cache", "estimated_diameter_px", "overlaps"}
+_FIRST_VERSION = "run.json"
 _log = logging.getLogger(__name__)
 
 RunJob = Callable[[Session, PropagateJob], bool]
@@ -74,7 +76,7 @@ class MovieJob:
     @property
     def request(self) -> PropagateRequest:
         """What the session is asked for."""
-        return PropagateRequest(self.direction, self.frames)
+        return PropagateRequest(self.direction, self.frames, only_stale=False)
 
     def started(self, predictor: Predictor = None) -> Session:
         """Return a new session with the prompts; nothing is written yet.
@@ -154,12 +156,13 @@ def track_movie(movie: MovieJob, run: RunJob = run_quietly, predictor: Predictor
             return MovieReport(objects, finished, total, session.view_sentence)
     finally:
         if movie.session is None and not is_worth_keeping:
-            shutil.rmtree(movie.folder)
+            remove_path(movie.folder)
 
 
 def write_results(session: Session, out: Path) -> tuple[ObjectSummary, ...]:
     """Return what was found of each object, with the labels of all of them written."""
     results = Results(session.document, session.masks, session.movie.movie, session.settings.overlaps)
+    check_not_raw(out, results.movie.stack, is_replaced=True)
     counts = LabelCounts(results.object_ids)
     write_labels(out, counted(results.frames(), counts), results.spec)
     return counts.rows()
@@ -169,12 +172,17 @@ def _check(movie: MovieJob) -> None:
     """Say no where something is there already, or is not there, that the run would replace or continue."""
     check_label_path(movie.out)
     out, folder = movie.out, movie.folder
+    check_not_raw(out, movie.stack, is_replaced=True)
+    check_not_raw(folder, movie.stack, is_replaced=movie.session is None)
     if movie.resume and movie.overwrite:
         raise StackError("--resume and --overwrite exclude each other: continue the old run, or start again.")
     if movie.resume and not is_session_folder(folder):
         raise StackError(
             f"There is no interrupted run to resume for {out.name} (looked in {folder}); start it without --resume."
         )
+    is_of_ours = is_session_folder(folder) or (folder / _FIRST_VERSION).is_file()
+    if movie.session is None and folder.is_dir() and any(folder.iterdir()) and not is_of_ours:
+        raise StackError(f"{folder} holds other files, and the run needs that name; move it, or choose another --out.")
     if movie.resume or movie.overwrite:
         return
     if movie.session is not None and is_session_folder(folder):
@@ -196,7 +204,7 @@ def _in_folder(movie: MovieJob, wanted: Session, predictor: Predictor) -> Sessio
     if movie.resume:
         return movie.reopened(predictor)
     if movie.session is None and movie.folder.exists() and not is_session_folder(movie.folder):
-        shutil.rmtree(movie.folder)  # of a version that kept frames there
+        remove_path(movie.folder)  # of a version that kept frames there
     wanted.save(movie.folder)
     return wanted
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 
+from napari_sam2.document.prompt import check_prompts
 from napari_sam2.io.results import Results
 from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.io.session_files import load_session
-from napari_sam2.io.session_images import open_images
+from napari_sam2.io.session_images import changed_images, open_images
+from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from napari_sam2.session.looks import masks_on, settings_movie
 from napari_sam2.session.settings import SessionSettings
-from sam2_core.errors import StackError
+from napari_sam2.stacks import ModelMovie, Movie
+from sam2_core.errors import PromptError, StackError
+
+_log = logging.getLogger(__name__)
 
 
 def open_results(folder: str | Path) -> Results:
@@ -35,8 +42,12 @@ def results_of(saved: SavedSession, name: str) -> Results:
     settings = saved_settings(saved, name)
     if saved.source is None:
         raise StackError(f"{name} was made on an array in memory, so its images cannot be found; export it from there.")
-    movie = settings_movie(open_images(saved, None, Path(name)), settings)
-    return Results(saved.document, masks_on(movie, saved.masks), movie, settings.overlaps)
+    stack = open_images(saved, None, Path(name))
+    for warning in changed_images(saved, stack):
+        _log.warning(warning)
+    movie = settings_movie(stack, settings)
+    fitting, _ = fitted(saved, movie)
+    return Results(fitting.document, masks_on(movie, fitting.masks), movie, settings.overlaps)
 
 
 def saved_settings(saved: SavedSession, name: str) -> SessionSettings:
@@ -51,3 +62,33 @@ def saved_settings(saved: SavedSession, name: str) -> SessionSettings:
         return SessionSettings.model_validate(dict(saved.settings))
     except StackError as error:
         raise StackError(f"{name}: {error}") from error
+
+
+def fitted(saved: SavedSession, movie: Movie | ModelMovie) -> tuple[SavedSession, list[MaskKey]]:
+    """Return a saved session with what has a place in its movie, and the keys of the masks that are left out.
+
+    Prompts outside it and masks that reach out of it are damaged, and are noted. Masks of objects that are not there
+    are what was not removed any more when a process ended.
+    """
+    frames, height, width = len(movie), movie.height, movie.width
+    notes, document = list(saved.notes), saved.document
+    for key, prompt in saved.document.prompts.items():
+        try:
+            check_prompts([prompt], (frames, height, width))
+        except PromptError as error:
+            drawn = prompt.drawn
+            is_emptied = drawn is not None and drawn.size == (height, width) and drawn.is_empty and key[1] < frames
+            if not is_emptied:
+                notes.append(f"{error} The prompt is left out.")
+                document = document.with_prompts({key: None})
+    kept: list[tuple[MaskKey, StoredMask]] = []
+    left_out: list[MaskKey] = []
+    for key, mask in saved.masks:
+        is_inside = key[1] < frames and mask.rows.stop <= height and mask.columns.stop <= width
+        if is_inside and key[0] in document.objects:
+            kept.append((key, mask))
+            continue
+        left_out.append(key)
+        if not is_inside:
+            notes.append(f"object {key[0]}, frame {key[1]}: the mask reaches out of the movie and is left out.")
+    return replace(saved, document=document, masks=tuple(kept), notes=tuple(notes)), left_out

@@ -1,17 +1,23 @@
-"""A session in files: the folder that it is saved in as it goes on once it was saved there, and labels written out."""
+"""A session in files: the folder that it is saved in as it goes on once it was saved there, and labels written out.
+
+What cannot be written waits and is tried again with the next edit, by `flush` and by `close`; meanwhile `unsaved` says
+why, and `saving_failed` tells it. Where that does not help (the folder is gone), all is saved anew.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from napari_sam2.document.document import Document
 from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.updates import FrameUpdate
-from napari_sam2.io.autosave import Autosaver
+from napari_sam2.io.autosave import Autosaver, FolderLost
 from napari_sam2.io.autosave_queue import AutosaveQueue
 from napari_sam2.io.label_files import check_label_path
 from napari_sam2.io.mask_log import FrameDone
+from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results, export_labels
 from napari_sam2.io.saved_session import RunRecord, SavedSession
 from napari_sam2.io.session_images import SessionImages
@@ -30,16 +36,23 @@ class Saving:
         self._state = state
         self._images = images
         self._saved = True
+        self._failures = 0
 
     @property
     def folder(self) -> Path | None:
-        """Where the session is saved as it goes on, None before the first `save`."""
-        return None if self.queue is None else self.queue.folder
+        """Where the session is saved as it goes on, None before the first `save` and where that came to nothing."""
+        queue = self.queue
+        return None if queue is None or (queue.saver is None and queue.fault is not None) else queue.folder
 
     @property
     def is_dirty(self) -> bool:
         """Whether something would be lost if the session were closed."""
-        return self.queue is None and not self._saved
+        return bool(self.unsaved) or (self.queue is None and not self._saved)
+
+    @property
+    def unsaved(self) -> str:
+        """Why the last changes could not be written to the folder; empty while all is well."""
+        return "" if self.queue is None or self.queue.fault is None else str(self.queue.fault)
 
     def save(self, folder: Path | str | None = None, wait: bool = True) -> Path:
         """Return the folder in which the session was saved; from then on it is saved there as it goes on.
@@ -49,25 +62,50 @@ class Saving:
         folder
             A new one or one that holds a session; where the session is saved already, if None.
         wait
-            Until it is written; else what fails is raised by a later `accept` or `save`.
+            Until it is written; else what fails is raised by a later `accept`, `save` or `close`.
 
         Raises
         ------
         StackError
             If the folder cannot be written to, or there is none yet.
         """
-        place = self.folder if folder is None else Path(folder).expanduser()
+        queue = self.queue
+        place = self.folder if folder is None else Path(folder).expanduser().absolute()
         if place is None:
             raise StackError("The session was not saved before; say where, for example session.save('movie.sam2').")
-        if self.queue is None or place != self.folder:
+        if queue is None or not _is_same(place, self.folder) or (queue.needs_all and folder is not None):
             self._save_in_new(place, wait)
         else:
             saved, images = self._saved_session(), self._images
-            self.queue.do(lambda saver: saver.save(images.put_into(saved)))
-            if wait:
-                self.queue.flush()
+            queue.do(lambda saver: saver.save(images.put_into(saved)))
+            try:
+                if wait:
+                    self.flush()
+            except FolderLost:
+                if folder is None:
+                    raise
+                self._save_in_new(place, wait)  # it is said once more that the session shall be there
         self._saved = True
         return place
+
+    def flush(self) -> None:
+        """Wait until all that was changed is in the folder, if the session has one.
+
+        Raises
+        ------
+        StackError
+            If something cannot be written; it is tried again with the next edit, `flush` or `close`.
+        """
+        queue = self.queue
+        if queue is None:
+            return
+        try:
+            queue.flush()
+        except StackError:
+            if not queue.needs_all:
+                raise
+            self._save_anew(queue)
+            queue.flush()
 
     def export_labels(self, path: Path | str) -> None:
         """Write the labels of all frames and objects as .tif or .zarr; the value is the object id.
@@ -88,21 +126,33 @@ class Saving:
             If nothing can be written there.
         """
         check_label_path(Path(path))
+        check_not_raw(path, self._state.stack, is_replaced=True)
         state, movie = self._state, self._state.movie.movie
         results = Results(state.document, masks_on(movie, state.masks.items()), movie, state.settings.overlaps)
         return lambda: export_labels(path, results)
 
-    def go_on(self, saver: Autosaver) -> None:
-        """Save from now on with the writer of the folder that the session was opened from."""
+    def go_on(self, saver: Autosaver, lost: Iterable[MaskKey] = ()) -> None:
+        """Save from now on with the writer of the folder that the session was opened from, without `lost` masks."""
         self.queue = AutosaveQueue(saver.folder, lambda: saver)
+        removed = [(key, None) for key in lost]
+        if removed:
+            self.queue.put(removed)
 
     def edited(self, changes: Sequence[MaskChange]) -> None:
         """Have a new document or new settings saved, and the masks that changed with them."""
         self._saved = False
-        if self.queue is not None:
-            self.queue.save_document(self._state.document, self._state.settings.model_dump(mode="json"))
+        queue = self.queue
+        if queue is None:
+            return
+        if queue.needs_all:
+            self._save_anew(queue)
+        else:
+            queue.save_document(self._state.document, self._settings())
             if changes:
-                self.queue.put(self._as_they_are(changes))
+                queue.put(self._as_they_are(changes))
+        if self._failures != queue.failures:
+            self._failures = queue.failures
+            self._state.events.saving_failed.emit(self.unsaved)
 
     def run_began(self, run: RunInWork, document: Document) -> None:
         """Have saved that a run is in work on a document."""
@@ -111,10 +161,10 @@ class Saving:
             self.queue.do(lambda saver: saver.begin_run(record, document))
 
     def keep_snapshot(self, snapshot: Snapshot, leg: str, frame: int) -> None:
-        """Have a snapshot of the engine written; called on the lane."""
+        """Have a snapshot of the engine written; called on the lane, which waits where the disk is behind."""
         queue = self.queue
         if queue is not None:
-            queue.do(lambda saver: saver.snapshot(snapshot, FrameDone(leg, frame)))
+            queue.do_bulky(lambda saver: saver.snapshot(snapshot, FrameDone(leg, frame)))
 
     def came(self, update: FrameUpdate, changes: Sequence[MaskChange]) -> None:
         """Have the masks saved that changed by an update.
@@ -122,7 +172,7 @@ class Saving:
         Raises
         ------
         StackError
-            If something could not be saved since the last time.
+            If something could not be saved since the last time; it still waits.
         """
         self._saved = self._saved and not changes
         if self.queue is None:
@@ -132,41 +182,59 @@ class Saving:
             self.queue.put(self._as_they_are(changes), done)
         if done is not None and update.done >= update.total:
             self.queue.do(lambda saver: saver.end_run())
-        try:
-            self.queue.check()
-        except BaseException:
-            if self.queue.saver is None:  # the folder could not be opened at all, and is given up
-                self.queue, self._saved = None, False
-            raise
+        self.queue.check()
 
-    def close(self) -> None:
-        """Write what waits, and let go of the folder."""
-        queue, self.queue = self.queue, None
-        if queue is not None:
+    def close(self, discard: bool = False) -> None:
+        """Write what waits, and let go of the folder; `discard` does so whether it can be written or not.
+
+        Raises
+        ------
+        StackError
+            If something cannot be written; the session is then still open, and can be saved in another folder.
+        """
+        queue = self.queue
+        if queue is None:
+            return
+        if not discard:
+            self.flush()
             queue.close()
+            self._saved = True
+        self.queue = None
+        queue.discard()
 
     def _save_in_new(self, place: Path, wait: bool) -> None:
         """Save in another folder than before, if there was one, and go on there."""
+        check_not_raw(place, self._state.stack)
         saved, images = self._saved_session(), self._images
         queue = AutosaveQueue(place, lambda: Autosaver.create(place, images.put_into(saved)))
-        queue.do(images.keep)
+        queue.do_last(images.keep)
         if wait:
             try:
                 queue.flush()
             except BaseException:
-                queue.close()
+                queue.discard()
                 raise
         before, self.queue = self.queue, queue
         if before is not None:
-            before.close()
+            before.discard()
+
+    def _save_anew(self, queue: AutosaveQueue) -> None:
+        saved, images = self._saved_session(), self._images
+        queue.replace_all(lambda saver: saver.save_anew(images.put_into(saved)))
+
+    def _settings(self) -> dict[str, Any]:
+        return self._state.settings.model_dump(mode="json")
 
     def _saved_session(self) -> SavedSession:
         state, run = self._state, self._state.run
         record = None if run is None else RunRecord(run.record(), run.done())
-        return SavedSession(
-            state.document, tuple(state.masks.items()), state.settings.model_dump(mode="json"), run=record
-        )
+        return SavedSession(state.document, tuple(state.masks.items()), self._settings(), run=record)
 
     def _as_they_are(self, changes: Sequence[MaskChange]) -> list[tuple[MaskKey, StoredMask | None]]:
         """Return each key that changed once, with the mask that it has now, or None."""
         return [(key, self._state.masks.get(key)) for key in dict.fromkeys(change.key for change in changes)]
+
+
+def _is_same(one: Path, other: Path | None) -> bool:
+    """Return whether two paths lead to one folder, by whatever way."""
+    return other is not None and (one == other or (one.exists() and other.exists() and one.samefile(other)))

@@ -7,7 +7,9 @@ Everything but `run` belongs to the main thread. `edits` change the document and
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from napari_sam2.document.document import Document
@@ -16,10 +18,12 @@ from napari_sam2.engine.loader import Loader
 from napari_sam2.engine.model_loading import OnDownload
 from napari_sam2.io.autosave import Autosaver
 from napari_sam2.io.autosave_queue import AutosaveQueue
-from napari_sam2.io.session_files import is_session_folder
-from napari_sam2.io.session_images import SessionImages, open_images
+from napari_sam2.io.saved_session import SavedSession
+from napari_sam2.io.session_files import is_session_folder, load_session
+from napari_sam2.io.session_images import SessionImages, changed_images, open_images
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.session.edits import Edits
+from napari_sam2.session.saved_results import fitted, saved_settings
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.session.state import SessionEvents, SessionState
@@ -43,12 +47,12 @@ class Session:
     edits
         See `Edits`: `add_points`, `add_box`, `add_polygon`, `add_mask`, `add_labels`, `set_prompts`, `edit_mask`,
         `edit_masks`, `new_object`, `rename_object`, `set_visible`, `set_locked`, `remove_object`, `merge_objects`,
-        `swap_objects`, `undo`, `redo`.
+        `swap_objects`, `change_settings`, `undo`, `redo`.
     work
         See `SessionWork`: `preview`, `propagate`, `resume`, `preview_job`, `propagate_job`, `resume_job`, `run`,
-        `accept`, `cancel`, `change_settings`.
+        `accept`, `cancel`, `anything_to_do`.
     saving
-        See `Saving`: `save`, `export_labels`, `label_exporter`.
+        See `Saving`: `save`, `flush`, `export_labels`, `label_exporter`.
     labels, status
         See `SessionState`.
     stack
@@ -87,6 +91,7 @@ class Session:
 
         self.saving = saving = Saving(state, images or SessionImages(stack, stack.axes))
         self.save, self.export_labels, self.label_exporter = saving.save, saving.export_labels, saving.label_exporter
+        self.flush = saving.flush
 
         self.edits = edits = Edits(state, saving)
         self.add_points, self.add_box, self.add_polygon = edits.add_points, edits.add_box, edits.add_polygon
@@ -95,12 +100,13 @@ class Session:
         self.rename_object, self.set_visible, self.set_locked = edits.rename_object, edits.set_visible, edits.set_locked
         self.remove_object, self.undo, self.redo = edits.remove_object, edits.undo, edits.redo
         self.merge_objects, self.swap_objects = edits.merge_objects, edits.swap_objects
+        self.change_settings = edits.change_settings
 
         self.work = work = SessionWork(state, saving, self._loader)
         self.preview, self.propagate, self.resume = work.preview, work.propagate, work.resume
         self.preview_job, self.propagate_job, self.resume_job = work.preview_job, work.propagate_job, work.resume_job
         self.run, self.accept, self.cancel = work.run, work.accept, work.cancel
-        self.change_settings = work.change_settings
+        self.anything_to_do = work.anything_to_do
 
     @classmethod
     def open(  # noqa: PLR0913 - one keyword per thing that a script may want to say
@@ -113,6 +119,7 @@ class Session:
         settings: SessionSettings | None = None,
         predictor: Predictor = None,
         images: object = None,
+        scene: int | str | None = None,
     ) -> Session:
         """Return a session on a stack, or the one that a session folder holds.
 
@@ -131,11 +138,14 @@ class Session:
             A video predictor, or a function that makes one, instead of loading the model.
         images
             Path, array or `Stack` for a session folder whose images are not where they were.
+        scene
+            Which image series of a file that holds several: number or name, or the place inside a zarr store.
 
         Raises
         ------
         StackError
-            If the stack or the folder cannot be read, or an axis is left open.
+            If the stack or the folder cannot be read, an axis is left open, or several series are there and none is
+            chosen.
         """
         chosen = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
         if isinstance(source, str | Path) and is_session_folder(source):
@@ -143,34 +153,48 @@ class Session:
         wanted = (settings or SessionSettings()).model_copy(update=chosen)
         if isinstance(source, Stack):
             return cls(source, wanted, predictor)
-        stack = open_stack(source, axes)
+        stack = open_stack(source, axes, scene)
         return cls(stack, wanted, predictor, images=SessionImages(stack, axes, is_sure=True))
 
     @classmethod
     def _reopened(
         cls, folder: Path, images: object, given: SessionSettings | None, chosen: dict[str, str], predictor: Predictor
     ) -> Session:
-        saver, saved = Autosaver.open(folder)
+        saver, saved = cls._opened(folder)
         try:
             stack = open_images(saved, images, folder)
-            kept = SessionSettings.model_validate(dict(saved.settings))
+            kept = saved_settings(saved, str(folder))
             wanted = (given or kept).model_copy(update=chosen)
             same_masks = kept.model_copy(update={"device": wanted.device})
             where = SessionImages.reopened(saved, stack, is_sure=not isinstance(images, Stack))
             session = cls(stack, same_masks, predictor, saved.document, where)
         except BaseException:
-            saver.close()
+            if saver is not None:
+                saver.close()
             raise
-        session.notes = saved.notes
-        session._state.take_masks(saved.masks)
-        session.work.go_on_from(saved)
-        session.saving.go_on(saver)
+        fitting, lost = fitted(saved, session.movie)
+        session._state.document = fitting.document
+        session._state.take_masks(fitting.masks)
+        session.notes = fitting.notes if images is not None else (*fitting.notes, *changed_images(saved, stack))
+        session.work.go_on_from(fitting)
+        if saver is not None:
+            session.saving.go_on(saver, lost)
         try:
             session.change_settings(**wanted.model_dump())
+            session._history.clear()
         except BaseException:
             session.close()
             raise
         return session
+
+    @staticmethod
+    def _opened(folder: Path) -> tuple[Autosaver | None, SavedSession]:
+        """Return what a folder holds and who writes there; nobody where it can only be read."""
+        if os.access(folder, os.W_OK):
+            return Autosaver.open(folder)
+        saved = load_session(folder)
+        note = f"{folder} can only be read: save the session in another folder to keep what you change."
+        return None, replace(saved, notes=(*saved.notes, note))
 
     @property
     def document(self) -> Document:
@@ -205,7 +229,7 @@ class Session:
     @property
     def needs_preview(self) -> bool:
         """Whether some prompt's mask is not shown yet."""
-        return bool(self._state.waited_for)
+        return self._state.is_waiting
 
     @property
     def can_undo(self) -> bool:
@@ -261,10 +285,29 @@ class Session:
         """Whether something would be lost if the session were closed."""
         return self.saving.is_dirty
 
-    def close(self) -> None:
-        """Stop what runs, write what waits, and let go of the model and the folder."""
+    @property
+    def unsaved(self) -> str:
+        """Why the last changes could not be written to the folder; empty while all is well."""
+        return self.saving.unsaved
+
+    def close(self, discard: bool = False) -> None:
+        """Stop what runs, write what waits, and let go of the model and the folder.
+
+        Parameters
+        ----------
+        discard
+            Close even if something cannot be written, which is then lost.
+
+        Raises
+        ------
+        StackError
+            If something cannot be written; the session then stays open, and can be saved in another folder.
+        """
+        self.cancel()
+        if not discard:
+            self.saving.flush()
         self.work.close()
-        self.saving.close()
+        self.saving.close(discard)
 
     def __enter__(self) -> Session:
         return self

@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
 
 from napari_sam2.engine.view import ViewChoice
@@ -114,7 +115,7 @@ class SessionSettings(BaseModel):
     overlaps: Overlaps = Field(
         Overlaps.logits,
         title="Overlaps",
-        description="Where masks overlap: the stronger mask wins, the earlier one keeps its pixels, or both stay.",
+        description="Where masks overlap: the stronger mask wins, the earlier object keeps its pixels, or both stay.",
         json_schema_extra={"logits": "Stronger mask wins", "keep": "Earlier mask stays", "allowed": "Allowed"},
     )
     image_size: int | None = Field(
@@ -145,6 +146,16 @@ class SessionSettings(BaseModel):
             return super().model_validate(obj, **kwargs)
         except ValidationError as error:
             raise _in_words(error) from error
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        """Scripts give what they have: numbers, texts and arrays of numpy."""
+        if isinstance(value, Mapping):
+            return {str(key): cls._plain(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return tuple(cls._plain(one) for one in value)
+        return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
     @field_validator("feature_cache", mode="before")
     @classmethod
@@ -196,6 +207,34 @@ def changed_fields(old: SessionSettings, new: SessionSettings) -> frozenset[str]
     """Return the names of the fields in which two settings differ."""
     before = old.model_dump()
     return frozenset(name for name, value in new.model_dump().items() if value != before[name])
+
+
+def described(old: SessionSettings, new: SessionSettings) -> str:
+    """Return what is set otherwise than before, in words for people: "model sam2.1_hiera_t", "view whole frames"."""
+    values = new.model_dump(mode="json")
+    return ", ".join(
+        f"{told.title.lower()} {_word(told, values[name])}"
+        for name in SessionSettings.model_fields
+        if name in changed_fields(old, new)
+        for told in (setting(name),)
+    )
+
+
+def _word(told: Setting, value: Any) -> str:
+    """Return a value of a setting in words."""
+    if value is None:
+        return "by default"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return ", ".join(" to ".join(map(_number, one)) if isinstance(one, list) else str(one) for one in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {index}" for key, index in value.items())
+    return told.words.get(str(value), _number(value) if isinstance(value, float) else str(value))
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"
 
 
 def invalidated(old: SessionSettings, new: SessionSettings) -> bool:

@@ -1,7 +1,7 @@
 """What the parts of a session share: document, masks and settings as they are, and which results still hold for them.
 
-`Edits` replaces the document, `SessionWork` the settings and brings masks, `Saving` writes all of it. What is computed
-carries the revision that it was computed for; here is known what changed since. All on the main thread.
+`Edits` replaces document and settings, `SessionWork` brings masks, `Saving` writes all of it. What is computed carries
+the revision that it was computed for; here is known what changed since. All on the main thread.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal, SignalGroup
 
-from napari_sam2.document.document import Document, DocumentDiff, PromptKey
+from napari_sam2.document.document import Document, DocumentDiff, PromptKey, difference
 from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.updates import FrameUpdate
 from napari_sam2.masks.stale import is_drawn
 from napari_sam2.masks.stored_masks import MaskChange, MaskKey, MaskStatus, StoredMask, frames_of
-from napari_sam2.session.history import History
+from napari_sam2.session.history import History, Moment, Step
 from napari_sam2.session.looks import masks_on, movie_of
-from napari_sam2.session.settings import OF_THE_MOVIE, SHOWN_ONLY, SessionSettings, changed_fields
+from napari_sam2.session.settings import OF_THE_MOVIE, SHOWN_ONLY, SessionSettings, changed_fields, invalidated
 from napari_sam2.stacks import ModelMovie, Stack
 from sam2_core.errors import StackError
 
@@ -33,6 +33,8 @@ class SessionEvents(SignalGroup):
     history_changed = Signal()
     settings_changed = Signal(SessionSettings, SessionSettings)
     """Old, new."""
+    saving_failed = Signal(str)
+    """Why what was changed is not in the folder yet; it is tried again."""
 
     def tell_masks(self, changes: Sequence[MaskChange]) -> None:
         """Emit `masks_changed` once for each frame that has a changed mask."""
@@ -55,13 +57,16 @@ class SessionState:
         Prompts whose masks are not shown yet.
     """
 
+    looked_away = Signal()
+    """What the model sees is another: whatever was computed, or is being computed, holds no longer."""
+
     def __init__(self, stack: Stack, settings: SessionSettings, document: Document) -> None:
         self.stack = stack
         self.settings = settings
         self.movie: ModelMovie = movie_of(stack, settings)
         self.masks = masks_on(self.movie)
         self.document = document
-        self.history = History()
+        self.history = History(self._bytes_of)
         self.events = SessionEvents()
         self.revision = 0
         self.run: RunInWork | None = None
@@ -75,6 +80,12 @@ class SessionState:
         """Prompts whose masks are not shown yet although they could be."""
         locked = self.document.locked
         return frozenset(key for key in self.unshown if key[0] not in locked)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there are such prompts."""
+        locked = self.document.locked
+        return any(key[0] not in locked for key in self.unshown)
 
     def status(self, object_id: int) -> NDArray[np.uint8]:
         """Return one code per frame, (T,) uint8: 0 nothing, 1 prompted, 2 tracked, 3 edited, 4 stale, 5 absent."""
@@ -121,13 +132,34 @@ class SessionState:
                 "The tracked axis and the fixed ones cannot change while there are prompts; open the stack again, or "
                 "remove the objects first."
             )
-        if changed <= SHOWN_ONLY:
-            self.settings = settings
-            return []
-        self.movie, self.settings = movie_of(self.stack, settings), settings
-        if changed & OF_THE_MOVIE:
-            self.masks = masks_on(self.movie)
-        return self._hold_nothing()
+        gone = self._see(settings)
+        return [] if changed <= SHOWN_ONLY else [*gone, *self._hold_nothing()]
+
+    def moment(self, object_ids: Iterable[int] = (), settings: bool = False) -> Moment:
+        """Return the session as it is, with all that some objects have, and with the settings where they are asked for.
+
+        Settings that change what the model sees touch all objects.
+        """
+        touched = frozenset(object_ids)
+        prompts = self.document.prompts_of
+        unshown = {(one, frame) for one in touched for frame in prompts(one) if (one, frame) in self.unshown}
+        masks = {object_id: self.masks.held(object_id) for object_id in touched}
+        return Moment(self.document, masks, frozenset(unshown), self.settings if settings else None)
+
+    def every_object(self) -> set[int]:
+        """Return the ids of all objects that are known or have a mask."""
+        return {*self.document.objects, *self.masks.object_ids()}
+
+    def go_to(self, moment: Moment) -> tuple[DocumentDiff, list[MaskChange]]:
+        """Put a moment in place; return by what the document differs from the one before, and which masks do."""
+        changes = [] if moment.settings is None else self._see(moment.settings)
+        diff = difference(self.document, moment.document)
+        self.replace_document(moment.document, diff)
+        for object_id, frames in moment.masks.items():
+            changes += self.masks.hold(object_id, frames)
+            self._object_revisions[object_id] = self.revision
+        self.unshown = {key for key in self.unshown if key[0] not in moment.masks} | moment.unshown
+        return diff, changes
 
     def is_void(self, update: FrameUpdate, key: PromptKey) -> bool:
         """Return whether what was computed for (object_id, frame) was computed before the last change of it."""
@@ -144,11 +176,24 @@ class SessionState:
             if update.done >= update.total:
                 self.run = None
 
+    def _see(self, settings: SessionSettings) -> list[MaskChange]:
+        """Go by other settings; return the masks that are gone because they were of other frames."""
+        old, gone = self.settings, list[MaskChange]()
+        if invalidated(old, settings):
+            self.movie = movie_of(self.stack, settings)
+            self.run = None
+            self.revision += 1
+            self._all_revision = self.revision
+        self.settings = settings
+        if changed_fields(old, settings) & OF_THE_MOVIE:
+            gone = [MaskChange(key, mask, None) for key, mask in self.masks.items()]
+            self.masks = masks_on(self.movie)
+        if invalidated(old, settings):
+            self.looked_away.emit()
+        return gone
+
     def _hold_nothing(self) -> list[MaskChange]:
-        """Return the masks that turned stale: all results that came, or are on their way, hold no longer."""
-        self.run = None
-        self.revision += 1
-        self._all_revision = self.revision
+        """Return the masks that turned stale, because what made them is no more."""
         self.unshown = {key for key, prompt in self.document.prompts.items() if not is_drawn(prompt)}
         changes: list[MaskChange] = []
         for object_id in self.masks.object_ids():
@@ -159,6 +204,23 @@ class SessionState:
             if mask is not None:
                 changes.append(self.masks.put(key, mask.with_status(MaskStatus.stale)))
         return changes
+
+    def _bytes_of(self, step: Step) -> int:
+        """Return the bytes of masks that a step keeps and that are in use no more, prompts' masks among them."""
+        moment, prompts = step.moment, self.document.prompts
+        masks = sum(
+            len(mask.packed)
+            for object_id, frames in moment.masks.items()
+            for frame, mask in frames.items()
+            if self.masks.get((object_id, frame)) is not mask
+        )
+        said = (prompt for object_id in moment.masks for prompt in moment.document.prompts_of(object_id).values())
+        drawn = sum(
+            len(one.drawn.packed)
+            for one in said
+            if one.drawn is not None and prompts.get((one.object_id, one.frame)) is not one
+        )
+        return masks + drawn
 
 
 def _is_of_prompt(mask: StoredMask) -> bool:

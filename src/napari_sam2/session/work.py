@@ -12,7 +12,7 @@ from typing import Literal
 
 from napari_sam2.document.document import PromptKey
 from napari_sam2.engine.engine import Engine, Restored
-from napari_sam2.engine.jobs import CancelToken, Direction, Job, PreviewJob, PropagateJob, PropagateRequest
+from napari_sam2.engine.jobs import CancelToken, Direction, Job, PreviewJob, PropagateJob, PropagateRequest, Span
 from napari_sam2.engine.lane import Lane
 from napari_sam2.engine.loader import Loader
 from napari_sam2.engine.run_record import RunInWork
@@ -23,7 +23,6 @@ from napari_sam2.masks.stored_masks import StoredMask
 from napari_sam2.session.looks import has_size, look_of
 from napari_sam2.session.mask_updates import write_update
 from napari_sam2.session.saving import Saving
-from napari_sam2.session.settings import SessionSettings, invalidated
 from napari_sam2.session.state import SessionState
 from sam2_core.errors import StackError
 
@@ -41,26 +40,7 @@ class SessionWork:
         self._engine: Engine | None = None
         self._restored: Restored | None = None
         self._tokens: set[CancelToken] = set()
-
-    def change_settings(self, **changes: object) -> None:
-        """Replace fields of the settings; prompts stay, and masks turn stale where they do not go with the new ones.
-
-        Raises
-        ------
-        StackError
-            If the tracked axis or the fixed ones change while there are prompts.
-        """
-        old = self._state.settings
-        new = SessionSettings.model_validate({**old.model_dump(), **changes})
-        if new == old:
-            return
-        stale = self._state.take_settings(new)
-        if invalidated(old, new):
-            self.cancel()
-            self._engine = self._restored = None
-        self._saving.edited(stale)
-        self._state.events.settings_changed.emit(old, new)
-        self._state.events.tell_masks(stale)
+        state.looked_away.connect(self._drop_engine)
 
     def preview(self) -> Iterator[FrameUpdate]:
         """Bring the masks of all prompts up to date, and yield what came, prompt by prompt."""
@@ -72,8 +52,11 @@ class SessionWork:
         frames: range | None = None,
         objects: Objects = None,
         until_next_prompt: bool = False,
+        only_stale: bool = True,
     ) -> Iterator[FrameUpdate]:
-        """Carry the objects through the movie, and yield what came, frame by frame; it may be left at any time.
+        """Carry the objects to frames where their masks are stale or missing, and yield what came, frame by frame.
+
+        It may be left at any time. Nothing comes where nothing is stale or missing (`anything_to_do`).
 
         Parameters
         ----------
@@ -82,16 +65,17 @@ class SessionWork:
         frames
             Frames whose masks are wanted; all where None.
         objects
-            Object ids, "stale" for what is stale or was never reached, or None for all.
+            Object ids, or None (or "stale") for all.
         until_next_prompt
             See `PropagateRequest`.
+        only_stale
+            False to make all masks again from scratch.
 
         Raises
         ------
         PromptError
             If there is no prompt to go on from.
         """
-        only_stale = objects == "stale"
         ids = None if objects is None or isinstance(objects, str) else tuple(objects)
         return self._inline(self.propagate_job(PropagateRequest(direction, frames, ids, only_stale, until_next_prompt)))
 
@@ -105,8 +89,19 @@ class SessionWork:
         state = self._state
         return PreviewJob(state.document, state.revision, self._known(), state.waited_for)
 
+    def anything_to_do(self, request: PropagateRequest | None = None) -> bool:
+        """Return whether what is asked for would find anything: whether some mask of it is stale or missing.
+
+        Raises
+        ------
+        PromptError
+            If an object that is asked for does not exist or has no prompt.
+        """
+        state = self._state
+        return bool(state.document.prompts) and (state.is_waiting or bool(self._spans(request or PropagateRequest())))
+
     def propagate_job(self, request: PropagateRequest | None = None) -> PropagateJob:
-        """Return the job that does what is asked for, given the masks that there are.
+        """Return the job that does what is asked for, given the masks that there are; see `PropagateJob.is_empty`.
 
         Raises
         ------
@@ -114,7 +109,7 @@ class SessionWork:
             If there is no prompt to go on from.
         """
         request, state = request or PropagateRequest(), self._state
-        spans = plan_spans(request, state.document, state.masks, state.masks.frame_count)
+        spans = self._spans(request)
         self._have_engine()
         job = PropagateJob(state.document, state.revision, request, spans, diameter_px=self._size_to_settle())
         return self._equipped(job)
@@ -164,7 +159,7 @@ class SessionWork:
         Raises
         ------
         StackError
-            If autosaving failed since the last time.
+            If something could not be saved since the last time; the masks are there, and it is tried again.
         """
         state = self._state
         changes = write_update(update, state.document, state.masks, lambda key: state.is_void(update, key))
@@ -173,8 +168,10 @@ class SessionWork:
         else:
             state.finish_frame(update)
             self._keep_size()
-        self._saving.came(update, changes)
-        state.events.tell_masks(changes)
+        try:
+            self._saving.came(update, changes)
+        finally:
+            state.events.tell_masks(changes)
         return bool(changes)
 
     def cancel(self) -> None:
@@ -200,7 +197,13 @@ class SessionWork:
     def go_on_from(self, saved: SavedSession) -> None:
         """Take over the run that was interrupted in a saved session, if there is one."""
         if saved.run is not None:
-            self._state.run = RunInWork.from_record(saved.run.request, saved.run.finished, self._state.revision)
+            try:
+                run = RunInWork.from_record(saved.run.request, saved.run.finished, self._state.revision)
+            except (KeyError, TypeError, ValueError):
+                return  # of a log that somebody else wrote; the masks that it left are there
+            if not run.fits(self._state.masks.frame_count, self._state.document.objects):
+                return
+            self._state.run = run if run.spans else None
             if saved.snapshot is not None:
                 self._restored = Restored(saved.snapshot, saved.document)
 
@@ -209,6 +212,11 @@ class SessionWork:
         self.cancel()
         self._lane.close()
         self._engine = None
+
+    def _drop_engine(self) -> None:
+        """Stop what runs; the next job has an engine of its own, for the settings as they are then."""
+        self.cancel()
+        self._engine = self._restored = None
 
     def _inline(self, job: Job) -> Iterator[FrameUpdate]:
         for update in self.run(job):
@@ -225,6 +233,10 @@ class SessionWork:
             load = self._loader.asked(settings.model, settings.device, kept, side)
             self._engine = Engine(load, state.movie, look, restored)
         self._engine.on_snapshot = None if self._saving.folder is None else self._saving.keep_snapshot
+
+    def _spans(self, request: PropagateRequest) -> tuple[Span, ...]:
+        state = self._state
+        return plan_spans(request, state.document, state.masks, state.masks.frame_count)
 
     def _equipped(self, job: PropagateJob) -> PropagateJob:
         return replace(job, known=self._known(), unshown=self._state.waited_for)
@@ -248,12 +260,12 @@ class SessionWork:
         return {
             key: mask
             for key, prompt in self._state.document.prompts.items()
-            if prompt.mask is None and prompt.box_yx is None and 1 not in prompt.labels
+            if prompt.drawn is None and prompt.box_yx is None and 1 not in prompt.labels
             if (mask := self._state.masks.get(key)) is not None and not mask.is_empty
         }
 
     def _begin(self, job: Job) -> None:
         """Note that a job starts; on whatever thread runs it."""
-        if isinstance(job, PropagateJob) and not job.resumes:
+        if isinstance(job, PropagateJob) and job.spans and not job.resumes:
             self._state.run = run = RunInWork(job.request, job.spans, job.revision)
             self._saving.run_began(run, job.document)

@@ -41,11 +41,11 @@ def resolve_axes(shape: Sequence[int], given: str | None, from_file: str | None,
     return _guessed(shape, name)
 
 
-def letters_from_names(names: Sequence[str | None]) -> str:
+def letters_from_names(names: Sequence[object]) -> str:
     """Return one letter per axis name as used by OME-Zarr and xarray ("time", "c", "y"); "?" where it is not known."""
     found = []
     for entry in names:
-        word = (entry or "?").upper()
+        word = entry.upper() if isinstance(entry, str) else "?"
         word = _LONG_NAMES.get(word, word)
         found.append(word if len(word) == 1 and word in LETTERS else "?")
     return "".join(found)

@@ -3,20 +3,22 @@
 `estimate_contrast` looks at a few evenly spaced frames once; `normalise` maps a frame through the limits;
 `ModelMovie` does that for every frame of a movie when it is read. Limits never change from frame to frame, so a cell
 that fades stays a cell that fades; where bleaching or flicker of the whole image is in the way, a movie can be evened
-out on request, which brings every frame to the brightness of the stack. How limits are estimated is the business of
-`sam2_core.inference.frames.contrast`, which needs no torch; no model is known here.
+out on request, which brings every frame to the brightness of the stack. What is not finite is black and counts for
+nothing. How limits are estimated is the business of `sam2_core.inference.frames.contrast`, which needs no torch; no
+model is known here.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from napari_sam2.stacks.stack import Movie
 from sam2_core.errors import StackError
-from sam2_core.inference.frames.contrast import estimate_limits, sampled_indices
+from sam2_core.inference.frames.contrast import blackened, estimate_limits, sampled_indices
 
 SAMPLED_FRAMES = 16
 LARGEST_GAIN = 8.0
@@ -58,16 +60,15 @@ def estimate_contrast(movie: Movie, frames: int = SAMPLED_FRAMES) -> ContrastLim
 def normalise(frame: np.ndarray, limits: ContrastLimits) -> np.ndarray:
     """Return a frame (H, W) or (H, W, C) as uint8 (H, W) for one channel, or (H, W, 3) for two or three.
 
-    Two channels become red and green, with their mean as blue.
+    Two channels become red and green, with their mean as blue. NaN and infinity become black.
     """
-    low = np.asarray(limits.low, dtype=np.float32)
-    span = np.asarray(limits.high, dtype=np.float32) - low
-    planes = frame.astype(np.float32)
-    if planes.ndim == 2:
-        planes = planes[..., None]  # (H, W, 1)
+    precision = np.dtype(np.float64 if frame.dtype == np.float64 else np.float32)
+    low: np.ndarray[Any, Any] = np.asarray(limits.low, dtype=precision)
+    span = np.asarray(limits.high, dtype=precision) - low
+    planes = frame[..., None] if frame.ndim == 2 else frame  # (H, W, C)
     if len(low) not in (1, planes.shape[-1]):
         raise StackError(f"There are contrast limits for {len(low)} channels, but a frame has {planes.shape[-1]}.")
-    planes = np.clip((planes - low) / span, 0, 1)
+    planes = np.clip((blackened(planes, low).astype(precision) - low) / span, 0, 1)
     if planes.shape[-1] == 2:
         planes = np.concatenate([planes, planes.mean(axis=-1, keepdims=True)], axis=-1)  # (H, W, 3)
     mapped = (planes * 255 + 0.5).astype(np.uint8)
@@ -75,16 +76,22 @@ def normalise(frame: np.ndarray, limits: ContrastLimits) -> np.ndarray:
 
 
 def brightness(frame: np.ndarray, limits: ContrastLimits) -> np.ndarray:
-    """Return the mean of a frame (H, W) or (H, W, C) above black, (C,) float64, at least a thousandth of the span."""
+    """Return the mean of a frame (H, W) or (H, W, C) above black, (C,) float64, at least a thousandth of the span.
+
+    The mean is taken over what is finite.
+    """
     low, high = np.asarray(limits.low), np.asarray(limits.high)
     planes = frame.reshape(*frame.shape[:2], -1)  # (H, W, C)
-    return np.maximum(np.clip(planes - low, 0, None).mean(axis=(0, 1)), 1e-3 * (high - low))
+    above = np.clip(blackened(planes, low) - low, 0, None).sum(axis=(0, 1))
+    counted = np.maximum(np.isfinite(planes).sum(axis=(0, 1)), 1)
+    return np.maximum(above / counted, 1e-3 * (high - low))
 
 
 def reference_brightness(movie: Movie, limits: ContrastLimits) -> np.ndarray:
-    """Return the median brightness of evenly spaced frames, (C,)."""
-    sampled = [brightness(movie[index], limits) for index in sampled_indices(len(movie), SAMPLED_FRAMES)]
-    return np.median(sampled, axis=0)
+    """Return the median brightness of evenly spaced frames, (C,); frames in which nothing is finite are left out."""
+    frames = (movie[index] for index in sampled_indices(len(movie), SAMPLED_FRAMES))
+    sampled = [brightness(frame, limits) for frame in frames if np.isfinite(frame).any()]
+    return np.median(sampled, axis=0) if sampled else brightness(movie[0], limits)
 
 
 def evened(frame: np.ndarray, limits: ContrastLimits, reference: np.ndarray) -> ContrastLimits:

@@ -1,7 +1,7 @@
 """What a TIFF or OME-Zarr says about itself besides pixels: pixel size, units, frame interval, channel names.
 
-Everything here is optional: a file without it, or with something unreadable in its place, gives an empty answer.
-This module decodes no pixels.
+Everything here is optional: a file without it, or with something unreadable in its place, gives an empty answer. A
+`Source` is what has been opened, with all of this. This module decodes no pixels.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from napari_sam2.stacks.axes import letters_from_names
+from sam2_core.inference.frames.stored_images import LazyArray
 from sam2_core.inference.frames.tiff_file import TiffImages
 
 if TYPE_CHECKING:
@@ -39,6 +40,16 @@ class Calibration:
     scale: Mapping[str, float] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     channel_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A lazy array with what its file says about it; `axes` is None or has one character per dimension."""
+
+    data: LazyArray
+    name: str
+    axes: str | None = None
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 def tiff_calibration(tiff: TiffImages) -> Calibration:
@@ -69,27 +80,36 @@ def ome_calibration(xml: str, image_index: int) -> Calibration:
 
 def multiscales_calibration(multiscale: Mapping[str, Any]) -> Calibration:
     """Return the pixel size and units of the first level of an OME-Zarr `multiscales` entry."""
-    axes = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in multiscale.get("axes", [])]
+    axes = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in _listed(multiscale.get("axes"))]
     letters = letters_from_names([axis.get("name") for axis in axes])
-    scale = [1.0] * len(letters)
-    datasets = multiscale.get("datasets") or [{}]
-    transforms = list(datasets[0].get("coordinateTransformations", [])) + list(
-        multiscale.get("coordinateTransformations", [])
-    )
-    for transform in transforms:
-        factors = transform.get("scale")
-        if transform.get("type") == "scale" and isinstance(factors, Sequence) and len(factors) == len(scale):
-            scale = [value * float(factor) for value, factor in zip(scale, factors, strict=True)]
+    level = next(iter(_listed(multiscale.get("datasets"))), None)
+    scale: list[float | None] = [1.0] * len(letters)
+    for owner in (level, multiscale):
+        for factors in _scales(owner, len(letters)):
+            scale = [
+                None if one is None else one * (_positive(by) or 1.0) for one, by in zip(scale, factors, strict=True)
+            ]
     units = {letter: axis.get("unit") for letter, axis in zip(letters, axes, strict=True)}
     sizes = {letter: size for letter, size in zip(letters, scale, strict=True) if letter in "TZYX" and units[letter]}
     return _calibration(sizes, units, ())
+
+
+def _scales(owner: object, count: int) -> list[Sequence[Any]]:
+    """Return the factors of all scale transforms of an entry that have one factor per axis."""
+    transforms = _listed(owner.get("coordinateTransformations")) if isinstance(owner, Mapping) else ()
+    found = [one.get("scale") for one in transforms if isinstance(one, Mapping) and one.get("type") == "scale"]
+    return [factors for factors in found if isinstance(factors, list | tuple) and len(factors) == count]
+
+
+def _listed(entry: object) -> Sequence[Any]:
+    return entry if isinstance(entry, list | tuple) else ()
 
 
 def omero_names(ome: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the channel names of an OME-Zarr, in order; empty if it has none."""
     omero = ome.get("omero")
     channels = omero.get("channels") if isinstance(omero, Mapping) else None
-    known = [channel for channel in channels or () if isinstance(channel, Mapping)]
+    known = [channel for channel in _listed(channels) if isinstance(channel, Mapping)]
     return tuple(str(channel.get("label") or f"channel {index}") for index, channel in enumerate(known))
 
 
@@ -110,8 +130,8 @@ def _tag_size(tags: TiffTags, name: str) -> float | None:
     tag = tags.get(name)
     if tag is None:
         return None
-    numerator, denominator = tag.value
-    return denominator / numerator if numerator else None
+    fraction = tag.value
+    return fraction[1] / fraction[0] if isinstance(fraction, tuple) and len(fraction) == 2 and fraction[0] else None
 
 
 def _calibration(sizes: Mapping[str, Any], units: Mapping[str, Any], names: tuple[str, ...]) -> Calibration:

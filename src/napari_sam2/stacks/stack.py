@@ -19,7 +19,9 @@ from napari_sam2.stacks.axes import fix_axes, pick_track_axis, resolve_axes
 from napari_sam2.stacks.metadata import Calibration
 from napari_sam2.stacks.sources import open_source
 from sam2_core.errors import StackError
+from sam2_core.inference.frames.reading import reading
 from sam2_core.inference.frames.stored_images import LazyArray, read_plane
+from sam2_core.inference.frames.tiff_file import Index
 
 MOST_CHANNELS = 3
 _log = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ class Stack:
         Pixel size, units and channel names, where the file has them.
     path
         From where it can be opened again, None if it is in no file.
+    scene
+        Which image of that file it is, None if nothing had to be said.
     """
 
     data: LazyArray
@@ -48,6 +52,7 @@ class Stack:
     name: str
     calibration: Calibration = field(default_factory=Calibration)
     path: str | None = None
+    scene: int | str | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -58,6 +63,17 @@ class Stack:
     def dtype(self) -> np.dtype[Any]:
         """Type of one pixel as stored."""
         return np.dtype(self.data.dtype)
+
+    def read(self, index: Index) -> np.ndarray:
+        """Return a part of the images: numbers on axes that count planes, numbers or slices on Y, X and S.
+
+        Raises
+        ------
+        StackError
+            If it cannot be read.
+        """
+        with reading(self.name):
+            return np.asarray(self.data[index])
 
     def size(self, axis: str) -> int:
         """Return the number of positions along an axis, 1 if the stack does not have it."""
@@ -104,8 +120,13 @@ class Stack:
                 f"{self.name} has colour samples and {self.size('C')} channels; choose one, e.g. --channel 0."
             )
         if wanted is None and len(chosen) > 1:
-            _log.info("%s: %d channels are mixed; choose with --channel 0.", self.name, len(chosen))
+            _log.info("%s: %d channels are mixed; choose with --channel 0%s.", self.name, len(chosen), self._or_axes())
         return chosen
+
+    def _or_axes(self) -> str:
+        """Return how channels are made frames, where nothing else could be the frames."""
+        has_frames = self.size("T") > 1 or self.size("Z") > 1
+        return "" if has_frames else f", or, if these are frames, say so with --axes {self.axes.replace('C', 'T')}"
 
     def _wanted_channels(self, wanted: int | str | Sequence[int | str] | None) -> tuple[int, ...]:
         count = self.size("C")
@@ -178,16 +199,13 @@ class Movie:
         IndexError
             If there is no such frame.
         StackError
-            If it cannot be decoded, or holds NaN or infinity.
+            If it cannot be decoded.
         """
         position = int(frame_index) + (len(self) if frame_index < 0 else 0)
         if not 0 <= position < len(self):
             raise IndexError(f"frame {frame_index} of {self.stack.name}, which has {len(self)}")
         planes = [self._read(position, channel) for channel in self.channels or (None,)]
-        frame = planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)  # (H, W) or (H, W, C)
-        if frame.dtype.kind == "f":
-            self._check_finite(frame, position)
-        return frame
+        return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)  # (H, W) or (H, W, C)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[index] for index in range(len(self)))
@@ -196,14 +214,6 @@ class Movie:
         """Return one plane (H, W), or (H, W, samples) of a colour image."""
         place = self.held | {self.track_axis or "": position, "C": channel or 0}
         return read_plane(self.stack.data, self.stack.axes, place, f"Frame {position} of {self.stack.name}")
-
-    def _check_finite(self, frame: np.ndarray, position: int) -> None:
-        bad = int(np.size(frame) - np.count_nonzero(np.isfinite(frame)))
-        if bad:
-            raise StackError(
-                f"Frame {position} of {self.stack.name} holds {bad} pixels that are NaN or infinite; "
-                "replace them first, for example with numpy.nan_to_num."
-            )
 
 
 def open_stack(
@@ -219,25 +229,23 @@ def open_stack(
     axes
         One letter of TZCYXS per dimension; wins over the metadata of the file.
     scene
-        Which image of a file that holds several (index or name).
+        Which image series of a file that holds several: number or name, or the place inside a zarr store ("A/1/0").
     indexed
-        Whether pictures with a palette are read as their indices, as labels are, and not as colours.
+        Whether these are labels: pictures with a palette are read as their indices, and no planes as colours.
 
     Raises
     ------
     StackError
-        If it cannot be read, is empty, is not an image type, or its axes cannot be told.
+        If it cannot be read, is empty, is not an image type, its axes cannot be told, or it holds several series and
+        none is chosen.
     """
-    try:
-        source = open_source(path_or_array, scene, indexed)
-    except OSError as error:  # a name that is too long, a folder that may not be looked into
-        raise StackError(f"{str(path_or_array)[:300]} cannot be read ({error.strerror}); check the path.") from error
+    source = open_source(path_or_array, scene, axes, indexed)
     shape = tuple(int(size) for size in source.data.shape)
     if len(shape) < 2 or min(shape) == 0:
         raise StackError(f"{source.name} is empty or not an image: its shape is {shape}; at least Y and X are needed.")
     dtype = np.dtype(source.data.dtype)
     if dtype.kind not in "buif":
         raise StackError(f"{source.name} has pixels of type {dtype}; whole or real numbers are needed.")
-    path = str(path_or_array) if isinstance(path_or_array, str | Path) and scene is None else None
+    path = str(path_or_array) if isinstance(path_or_array, str | Path) else None
     letters = resolve_axes(shape, axes, source.axes, source.name)
-    return Stack(source.data, letters, source.name, source.calibration, path)
+    return Stack(source.data, letters, source.name, source.calibration, path, None if path is None else scene)

@@ -5,53 +5,30 @@ A method without arguments is what a key in `keys.KEYS` does; panels call them t
 
 from __future__ import annotations
 
-import numpy as np
-from napari.components import Dims
-from napari.layers import Image
+from psygnal import Signal
 
 from napari_sam2.engine.jobs import Direction, PropagateRequest
 from napari_sam2.session.session import Session
-from napari_sam2.viewer.coordinates import Grid
 from napari_sam2.viewer.current import Current
-from napari_sam2.viewer.reviewing import Reviewing
+from napari_sam2.viewer.reviewing import Reviewing, place_of
 from napari_sam2.viewer.running import Notify, Work
-
-
-class Slider:
-    """The slider of the tracked axis of an image; set `grid` where the axes mean something else from now on."""
-
-    def __init__(self, dims: Dims, image: Image, grid: Grid) -> None:
-        self.grid = grid
-        self._dims = dims
-        self._image = image
-
-    @property
-    def frame(self) -> int:
-        """The frame in view, within the movie."""
-        axis = self.grid.frame_axis
-        if axis is None:
-            return 0
-        frame = int(np.rint(self._image.world_to_data(self._dims.point)[axis]))
-        return min(max(frame, 0), self.grid.frame_count - 1)
-
-    def show(self, frame: int) -> None:
-        """Move the slider to a frame; nothing happens with a single image."""
-        axis, point = self.grid.frame_axis, self._dims.point
-        if axis is not None:
-            here = self._image.world_to_data(point)
-            here[axis] = frame
-            self._dims.set_point(len(point) - self._image.ndim + axis, float(self._image.data_to_world(here)[axis]))
+from napari_sam2.viewer.sight import Sight
 
 
 class Actions:
-    """The actions of a session shown in a viewer; `notify` is told where there is nothing to do."""
+    """The actions of a session shown in a viewer; `notify` is told where there is nothing to do.
 
-    def __init__(self, session: Session, current: Current, work: Work, slider: Slider, notify: Notify) -> None:
-        self.reviewing = Reviewing(session, self.go_to, notify)
+    `looked_at` is emitted with a place (y0, x0, y1, x1) on the frame in view that a person should look at.
+    """
+
+    looked_at = Signal(tuple)
+
+    def __init__(self, session: Session, current: Current, work: Work, sight: Sight, notify: Notify) -> None:
+        self.reviewing = Reviewing(session, self.look_at, notify)
         self._session = session
         self._current = current
         self._work = work
-        self._slider = slider
+        self._sight = sight
         self._notify = notify
 
     def next_object(self) -> None:
@@ -71,11 +48,11 @@ class Actions:
         self._current.flip()
 
     def propagate_forward(self) -> None:
-        """Propagate all objects to later frames."""
+        """Propagate all objects to later frames, where masks are stale or missing."""
         self.propagate("forward")
 
     def propagate_both(self) -> None:
-        """Propagate all objects both ways."""
+        """Propagate all objects both ways, where masks are stale or missing."""
         self.propagate("both")
 
     def propagate(
@@ -83,7 +60,7 @@ class Actions:
         direction: Direction = "both",
         frames: range | None = None,
         object_ids: tuple[int, ...] | None = None,
-        only_stale: bool = False,
+        only_stale: bool = True,
         until_next_prompt: bool = False,
     ) -> None:
         """Propagate as a `PropagateRequest` says."""
@@ -108,21 +85,29 @@ class Actions:
     def go_to(self, object_id: int, frame: int) -> None:
         """Make an object current and show a frame."""
         self._current.choose(object_id)
-        self._slider.show(frame)
+        self._sight.show(frame)
+
+    def look_at(self, object_id: int, frame: int) -> None:
+        """Make an object current, show a frame, and bring into view where the object is on it or was last."""
+        self.go_to(object_id, frame)
+        place = place_of(self._session.masks.frames(object_id), frame)
+        if place is not None:
+            self._sight.bring(frame, place)
+            self.looked_at.emit(self._sight.as_displayed(place))
 
     def next_suspicious(self) -> None:
         """Go to the mask that looks most like a mistake of a run, of those not shown yet."""
         self.reviewing.next()
 
     def undo(self) -> None:
-        """Take the last edit back, whatever layer it was made in."""
-        if not self._session.undo():
-            self._notify("There is nothing to undo.")
+        """Take the last edit back, whatever layer it was made in, and say which it was."""
+        text = self._session.undo_text
+        self._notify(f"Undone: {text}." if self._session.undo() else "There is nothing to undo.")
 
     def redo(self) -> None:
-        """Make the edit again that was taken back last."""
-        if not self._session.redo():
-            self._notify("There is nothing to redo.")
+        """Make the edit again that was taken back last, and say which it was."""
+        text = self._session.redo_text
+        self._notify(f"Done again: {text}." if self._session.redo() else "There is nothing to redo.")
 
     def _step_object(self, step: int) -> None:
         ids = sorted(self._session.document.objects)
@@ -136,8 +121,8 @@ class Actions:
     def _step_frame(self, step: int) -> None:
         document = self._session.document
         frames = list(document.prompts_of(self._current.object_id)) or [frame for _, frame in document.prompts]
-        further = sorted((frame for frame in set(frames) if (frame - self._slider.frame) * step > 0), reverse=step < 0)
+        further = sorted((frame for frame in set(frames) if (frame - self._sight.frame) * step > 0), reverse=step < 0)
         if further:
-            self._slider.show(further[0])
+            self._sight.show(further[0])
         else:
             self._notify(f"There is no {'later' if step > 0 else 'earlier'} prompted frame.")

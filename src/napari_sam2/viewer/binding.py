@@ -10,7 +10,8 @@ calls the actions here and shows `current`, `work` and what `notify` is told.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from napari_sam2.document.document import DocumentDiff, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import OF_THE_MOVIE, SessionSettings, changed_fields
-from napari_sam2.viewer.actions import Actions, Slider
+from napari_sam2.viewer.actions import Actions
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.image_source import grid_of
 from napari_sam2.viewer.label_layers import ALL_OBJECTS, Array, LabelLayers
@@ -29,6 +30,7 @@ from napari_sam2.viewer.prompt_layers import PromptLayers
 from napari_sam2.viewer.prompt_tables import check_adoptable
 from napari_sam2.viewer.running import Notify, Runner, Work
 from napari_sam2.viewer.session_layers import Later, SessionLayers, at_once
+from napari_sam2.viewer.sight import Sight
 from sam2_core.errors import PromptError, StackError
 
 SHORTEST_REFRESH_S = 0.05
@@ -100,11 +102,11 @@ class SessionBinding:
         self.image = image
         self.notify = notify
         self.grid = grid_of(image, session.stack, session.settings)
-        self.current = Current(min(session.document.objects, default=1))
+        self.current = Current(min(session.document.objects, default=1), unused_id=partial(_unused_id, session))
         self.work = Work(session, runner, notify)
-        self._slider = Slider(viewer.dims, image, self.grid)
-        self.show_frame = self._slider.show
-        self.actions = do = Actions(session, self.current, self.work, self._slider, notify)
+        self._sight = Sight(viewer, image, self.grid)
+        self.show_frame, self.show_at = self._sight.show, self._sight.show_at
+        self.actions = do = Actions(session, self.current, self.work, self._sight, notify)
         self.reviewing = do.reviewing
         self.next_object, self.previous_object, self.new_object = do.next_object, do.previous_object, do.new_object
         self.propagate, self.resume, self.stop = do.propagate, do.resume, do.stop
@@ -119,13 +121,34 @@ class SessionBinding:
         self.clock = time.monotonic
         self._due: set[int] = set()
         self._last_refresh = -np.inf
-        self._refused: set[PromptKey] = set()
         self._bound = False
 
     @property
     def frame(self) -> int:
         """The frame in view."""
-        return self._slider.frame
+        return self._sight.frame
+
+    @property
+    def each_click_is_new_object(self) -> bool:
+        """Whether each click, box or outline in an object makes a new object; clicks outside are of the current one."""
+        return self.current.each_is_new
+
+    @each_click_is_new_object.setter
+    def each_click_is_new_object(self, is_new: bool) -> None:
+        self.current.each_is_new = is_new
+
+    @property
+    def held_in_view(self) -> dict[str, int]:
+        """Where the sliders of the axes stand at which the session is held, by letter; see `work_at`."""
+        return self._sight.held
+
+    def work_at(self, places: Mapping[str, int]) -> bool:
+        """Hold the session at other places, by letter, as long as nothing is made; return whether it is there now."""
+        wanted = {**self.grid.held, **places}
+        is_untouched = not self.session.document.prompts and not self.session.masks.object_ids()
+        if wanted != self.grid.held and is_untouched:
+            self.session.change_settings(fixed=wanted)
+        return wanted == self.grid.held
 
     def begin(self, adopt: tuple[Points | Shapes, ...], later: Later) -> None:
         """Make or adopt the layers and follow everything; `bind` does it, once."""
@@ -182,63 +205,81 @@ class SessionBinding:
             (events.document_changed, self._on_document),
             (events.masks_changed, self._on_masks),
             (events.settings_changed, self._on_settings),
-            (events.history_changed, self._on_history),
+            (events.history_changed, self.work.preview),
             (self.prompts.edited, self._on_rows_edited),
             (self.labels.painted, self._on_painted),
+            (self.labels.refused, self._tell_locked),
             (self.labels.recoloured, self.prompts.recolour),
             (self.labels.replaced, self._on_labels_replaced),
             (self.work.ended, self._on_ended),
+            (self.actions.looked_at, self.labels.mark),
+            (self.viewer.dims.events.current_step, self.labels.unmark),
             (self.viewer.layers.events.removed, self._on_layer_removed),
             (self.image.events.data, self._on_image_data),
         ]
 
     def _on_rows_edited(self) -> None:
-        """Bring what the prompt layers say into the document, in one step, and show what it means."""
+        """Bring what the prompt layers say into the document, in one step; what is refused goes back at once.
+
+        The first prompt says where the session is held: where the viewer is.
+        """
+        self.work_at(self.held_in_view)
+        self.prompts.withdraw(self.session.document)
         changes = self._allowed(self.prompts.changes(self.session.document))
         if changes:
             text = "edit prompts"
             if len(changes) == 1:
                 object_id, frame = next(iter(changes))
                 text = f"prompt of object {object_id} on frame {frame}"
-            self._edit(lambda: self.session.set_prompts(changes, text))
-            self.prompts.remember(self.session.document)
-        self.prompts.tell_problems()
-        self.prompts.recolour()
+            if self._edit(lambda: self.session.set_prompts(changes, text)):
+                return
+        self.prompts.show(self.session.document, changes)
 
     def _allowed(self, changes: Mapping[PromptKey, Prompt | None]) -> dict[PromptKey, Prompt | None]:
-        """Return the changes without those of locked objects, of which is told once; their rows wait in the layers."""
-        locked = self.session.document.locked
-        refused = {key for key in changes if key[0] in locked}
-        for object_id in sorted({key[0] for key in refused - self._refused}):
-            self.notify(f"Object {object_id} is locked; what was changed of it counts when it is unlocked.")
-        self._refused = refused
-        return {key: prompt for key, prompt in changes.items() if key not in refused}
+        """Return the changes without those of locked objects, whose rows go back to what they were; says so."""
+        locked = self.session.document.locked & {object_id for object_id, _ in changes}
+        self._tell_locked(sorted(locked))
+        self.prompts.show(self.session.document, [key for key in changes if key[0] in locked])
+        return {key: prompt for key, prompt in changes.items() if key[0] not in locked}
 
-    def _on_history(self) -> None:
-        """Do what waited for an object to be unlocked, and show what is not shown yet."""
-        if self._refused and not {key[0] for key in self._refused} <= self.session.document.locked:
-            self._refused = set()
-            self._on_rows_edited()
-        self.work.preview()
+    def _tell_locked(self, object_ids: Sequence[int]) -> None:
+        for object_id in object_ids:
+            self.notify(f"Object {object_id} is locked and was not changed; unlock it first.")
 
     def _on_painted(self, frame: int, masks: dict[int, Array]) -> None:
         if masks:
             self._edit(lambda: self.session.edit_masks(frame, masks))
-        else:
+        elif frame < 0:
             held = ", ".join(f"{letter}={index}" for letter, index in self.grid.held.items())
-            self.notify(f"What was painted away from {held} is not kept: the session works there only.")
+            if self.work_at(self.held_in_view):
+                self.notify(f"The session worked at {held} and works here from now on; paint again.")
+            else:
+                self.notify(f"What was painted away from {held} is not kept: the session works there only.")
         self.labels.forget()
         self._show_soon()
 
-    def _edit(self, edit: Callable[[], None]) -> None:
+    def _edit(self, edit: Callable[[], None]) -> bool:
+        """Make an edit, or say why it cannot be made; whether it was."""
         try:
             edit()
         except (PromptError, StackError) as error:
             self.notify(str(error))
+            return False
+        return True
+
+    def _follow_object(self, diff: DocumentDiff) -> None:
+        """Keep the current object where one became part of another; in the mode, go to the one that was just made."""
+        current = self.current
+        if current.object_id in diff.removed_objects:
+            current.choose(_heir(current.object_id, diff))
+        elif current.each_is_new and current.next_id != current.object_id:
+            current.choose(max((key[0] for key in diff.changed if key[0] in diff.objects), default=None))
 
     def _on_document(self, diff: DocumentDiff) -> None:
         if diff.keys and self.work.is_propagating:
             self.work.stop()  # what it goes on from has changed
+        self.labels.unmark()
+        self._follow_object(diff)
         self.prompts.show(self.session.document, diff.keys)
         if diff.objects or diff.removed_objects:
             self.labels.forget()
@@ -252,7 +293,7 @@ class SessionBinding:
 
     def _on_settings(self, old: SessionSettings, new: SessionSettings) -> None:
         if changed_fields(old, new) & OF_THE_MOVIE:
-            self.grid = self.labels.grid = self._slider.grid = grid_of(self.image, self.session.stack, new)
+            self.grid = self.labels.grid = self._sight.grid = grid_of(self.image, self.session.stack, new)
             self.prompts.use_grid(self.grid)
             self.labels.renew()
         self.labels.forget()
@@ -298,6 +339,17 @@ class SessionBinding:
         self.prompts.show(self.session.document)
         self.prompts.tell_problems()
         self.work.preview()
+
+
+def _unused_id(session: Session, current: int) -> int:
+    return session.document.next_object_id() if current in session.document.objects else current
+
+
+def _heir(object_id: int, diff: DocumentDiff) -> int | None:
+    """Return the object to which the prompts of one that is gone went; None if they went to none, or to several."""
+    frames = {frame for one, frame in diff.removed if one == object_id}
+    heirs = {one for one, frame in diff.changed if frame in frames}
+    return heirs.pop() if len(heirs) == 1 else None
 
 
 def _nowhere(text: str) -> None:

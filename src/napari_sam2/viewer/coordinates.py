@@ -110,12 +110,11 @@ class Grid:
             if letter in self.held:
                 for row in np.flatnonzero(here != self.held[letter]):
                     problems[row] = (
-                        f"lies at {letter}={here[row]:g}, but the session works at {letter}={self.held[letter]}; "
-                        "move it there"
+                        f"it lies at {letter}={here[row]:g}, but the session works at {letter}={self.held[letter]}"
                     )
             elif letter == self.tracked:
                 for row in np.flatnonzero((here < 0) | (here >= size)):
-                    problems[row] = f"lies on frame {here[row]:g}, but there are frames 0 to {size - 1}; move it there"
+                    problems[row] = f"it lies on frame {here[row]:g}, but there are frames 0 to {size - 1}"
         return tuple(problems)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from psygnal import Signal
@@ -15,14 +16,25 @@ POLARITIES: tuple[Polarity, Polarity] = ("in", "out")
 class Current:
     """The current object and polarity.
 
-    `changed` is emitted after either has changed.
+    `changed` is emitted after either has changed, or the mode in which each prompt makes a new object.
+
+    Parameters
+    ----------
+    object_id, polarity
+        At first.
+    unused_id
+        Gives an id for an object that does not exist yet: that of the current one if it does not, or else another.
     """
 
     changed = Signal()
 
-    def __init__(self, object_id: int = 1, polarity: Polarity = "in") -> None:
+    def __init__(
+        self, object_id: int = 1, polarity: Polarity = "in", unused_id: Callable[[int], int] = lambda current: current
+    ) -> None:
         self._object_id = object_id
         self._polarity: Polarity = polarity
+        self._unused_id = unused_id
+        self._each_is_new = False
 
     @property
     def object_id(self) -> int:
@@ -33,6 +45,23 @@ class Current:
     def polarity(self) -> Polarity:
         """Sign of the next click: "in" the object or "out" of it."""
         return self._polarity
+
+    @property
+    def each_is_new(self) -> bool:
+        """Whether each click or box in an object makes a new object; clicks outside are of the current one."""
+        return self._each_is_new
+
+    @each_is_new.setter
+    def each_is_new(self, each_is_new: bool) -> None:
+        if each_is_new != self._each_is_new:
+            self._each_is_new = each_is_new
+            self.changed.emit()
+
+    @property
+    def next_id(self) -> int:
+        """Label value of the object that the next prompt will be of."""
+        makes_new = self._each_is_new and self._polarity == POLARITIES[0]
+        return self._unused_id(self._object_id) if makes_new else self._object_id
 
     def choose(self, object_id: int | None = None, polarity: Polarity | None = None) -> None:
         """Change one of them or both.

@@ -1,8 +1,9 @@
 """The keys of our layers, in one table: what a panel shows on request is what is bound.
 
-They are bound on the layers that a session made or adopted, never on the viewer or on a class of layers, and chosen
-among the letters that napari leaves free on Points, Shapes and Labels alike. Three stand in for napari's own keys of
-the same meaning on a Labels layer: new label (which napari only finds in arrays in memory), undo and redo.
+They are bound on the layers that a session made or adopted, never on the viewer or on a class of layers (a panel may
+have them in its window besides), and chosen among the letters that napari leaves free on Points, Shapes and Labels
+alike. Three stand in for napari's own keys of the same meaning on a Labels layer: new label (which napari only finds in
+arrays in memory), undo and redo.
 """
 
 from __future__ import annotations

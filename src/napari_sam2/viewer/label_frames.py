@@ -28,6 +28,12 @@ class Stroke:
     before: Array
     after: Array
 
+    def object_ids(self, where: Array | None = None) -> frozenset[int]:
+        """Return the labels that lost or won pixels, or that had or have some `where` (H, W) says."""
+        changed = self.before != self.after if where is None else where
+        touched = np.union1d(self.before[changed], self.after[changed]).tolist()
+        return frozenset(one for one in touched if one)
+
 
 class LabelFrames:
     """Labels with the shape of the image layer; indexes, slices and whole coordinate arrays are read and written.

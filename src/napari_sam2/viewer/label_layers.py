@@ -13,31 +13,35 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels
-from napari.utils.colormaps import label_colormap
 from psygnal import Signal
 
+from napari_sam2.document.prompt_parts import BoxYX
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.coordinates import Grid, placement
 from napari_sam2.viewer.current import Current
+from napari_sam2.viewer.label_colors import strong_colors
 from napari_sam2.viewer.label_frames import LabelFrames, Stroke
 
 Array = np.ndarray[Any, Any]
 ALL_OBJECTS = 0
 """Key of the layer that shows every object; object ids begin at 1."""
-_COLORS = 49
+MARGIN_PX = 2.0
+"""Between an object and the frame around it."""
 
 
 class LabelLayers:
     """The Labels layers of one session.
 
-    `painted` is emitted with a frame and the new masks by object id, after a stroke is finished; `recoloured` when a
-    person changed the colours; `replaced` with the name of a layer whose array somebody replaced, which is undone.
+    `painted` is emitted with a frame and the new masks by object id, after a stroke is finished; before that `refused`
+    with the ids of locked objects that the stroke met; `recoloured` when a person changed the colours; `replaced` with
+    the name of a layer whose array somebody replaced, which is undone.
     `current`, the object that is painted, follows the layer's selected label, and the layer follows it.
     """
 
     painted = Signal(int, dict)
+    refused = Signal(tuple)
     recoloured = Signal()
     replaced = Signal(str)
 
@@ -47,7 +51,7 @@ class LabelLayers:
         self.grid = grid
         self.current = current
         self.layers: dict[int, Labels] = {}
-        self._colormap = label_colormap(_COLORS, 0.5, background_value=0)
+        self._colormap = strong_colors()
         self._colors: dict[int, Array] = {}
         self._early: set[int] = set()
         current.changed.connect(self.show_current)
@@ -120,6 +124,20 @@ class LabelLayers:
             if layer.selected_label != 0:  # 0 is the eraser's choice
                 layer.selected_label = self.current.object_id if key == ALL_OBJECTS else key
 
+    def mark(self, place: BoxYX) -> None:
+        """Draw a frame around a place of what is in view, its axes as they are displayed."""
+        low, high = place[0] - MARGIN_PX, place[2] + MARGIN_PX
+        left, right = place[1] - MARGIN_PX, place[3] + MARGIN_PX
+        for layer in self.layers.values():
+            box = layer._overlays["selection_box"]
+            box.bounds = ((low, left), (high, right))
+            box.visible = True
+
+    def unmark(self) -> None:
+        """Take the frame away that `mark` drew."""
+        for layer in self.layers.values():
+            layer._overlays["selection_box"].visible = False
+
     def poll(self) -> None:
         """Take strokes that napari told of before it made them."""
         for layer in tuple(self.layers.values()):
@@ -190,23 +208,29 @@ class LabelLayers:
         self._early.discard(id(layer))
         missed = layer.data.missed
         strokes = layer.data.strokes()
+        locked = self.session.document.locked
         for stroke in strokes:
-            self.painted.emit(stroke.frame, edited_masks(stroke, self.session.masks, self._key(layer)))
+            key = self._key(layer)
+            met = locked & (stroke.object_ids() if key == ALL_OBJECTS else {key})
+            if met:
+                self.refused.emit(tuple(sorted(met)))
+            self.painted.emit(stroke.frame, edited_masks(stroke, self.session.masks, key, locked))
         if missed and not strokes:
             self.painted.emit(-1, {})
 
 
-def edited_masks(stroke: Stroke, masks: MaskStore, key: int = ALL_OBJECTS) -> dict[int, Array]:
+def edited_masks(
+    stroke: Stroke, masks: MaskStore, key: int = ALL_OBJECTS, locked: frozenset[int] = frozenset()
+) -> dict[int, Array]:
     """Return the masks that a stroke changes, by object id, (H, W) bool each; `key` as of a layer of `LabelLayers`.
 
-    Pixels of a mask that are covered in the labels stay in it: `masks` has them.
+    Pixels of a mask that are covered in the labels stay in it: `masks` has them. Locked objects keep their pixels.
     """
-    changed = stroke.before != stroke.after
     if key != ALL_OBJECTS:
-        return {key: stroke.after != 0}
-    touched = np.union1d(stroke.before[changed], stroke.after[changed])
+        return {} if key in locked else {key: stroke.after != 0}
+    changed = (stroke.before != stroke.after) & ~np.isin(stroke.before, list(locked))
     edited = {}
-    for object_id in touched[touched > 0].tolist():
+    for object_id in sorted(stroke.object_ids(changed) - locked):
         known = masks.mask(object_id, stroke.frame)
         mask = np.zeros(changed.shape, dtype=bool) if known is None else known
         mask[changed & (stroke.before == object_id)] = False

@@ -1,19 +1,17 @@
 """One Points and one Shapes layer that show the document's prompts, and through which a person edits them.
 
-Both ways by difference: `changes` says what the rows mean that the document does not say yet, `show` changes the rows
-of those prompts only that mean something else than the document. A row that cannot be a prompt stays in its layer and
-is told of once. A layer that is not there says nothing, so deleting one deletes no prompt. The binding calls both;
-nothing here changes a document.
-
-An outline is a mask in the document. The rows that it was drawn with are kept by the mask, so that an undo brings them
-back; a mask that was painted or imported has no rows.
+Both ways by difference: `changes` says what the rows that a person touched mean otherwise than the document, `show`
+changes the rows of those prompts only that mean something else than the document. An edit that cannot be a prompt is
+refused: `withdraw` takes its rows back at once and says why. Rows of an adopted layer that never were prompts stay, and
+are told of once. A layer that is not there says nothing, so deleting one deletes no prompt. The binding calls all of
+these; nothing here changes a document.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,14 +25,39 @@ from napari_sam2.document.prompt_parts import PromptPart
 from napari_sam2.viewer import prompt_tables as tables
 from napari_sam2.viewer.coordinates import Grid
 from napari_sam2.viewer.current import POLARITIES, Current
-from napari_sam2.viewer.prompt_rows import PromptRow, Reading, RowReader, box_row, checked_id, point_rows
+from napari_sam2.viewer.outlines import Outlines
+from napari_sam2.viewer.prompt_rows import (
+    NOTHING,
+    PromptRow,
+    Reading,
+    box_row,
+    checked_id,
+    point_rows,
+    read_rows,
+    without_rows,
+)
 from napari_sam2.viewer.running import Notify
 from sam2_core.errors import PromptError
 
 Array = np.ndarray[Any, Any]
 SMALLEST_MOVE_PX = 0.005
 """Smaller differences of coordinates are rounding: Shapes keep 32 bits."""
+_WORDS = {"point": "The click", "rectangle": "The box"}
 _DONE = (ActionType.ADDED, ActionType.REMOVED, ActionType.CHANGED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a layer held and meant when it was looked at, and which of its rows were refused then, with the reasons.
+
+    `lost` are the prompts of which a refused row was part before.
+    """
+
+    contents: list[tuple[Any, ...]]
+    reading: Reading
+    refused: tuple[int, ...] = ()
+    reasons: tuple[str, ...] = ()
+    lost: frozenset[PromptKey] = frozenset()
 
 
 class PromptLayers:
@@ -54,15 +77,13 @@ class PromptLayers:
         self.shapes: Shapes | None = None
         self._notify = notify
         self._color_of = color_of
-        self._readers = {"points": RowReader(grid), "shapes": RowReader(grid)}
         self._writing = False
         self._changing = False
         self._seen: dict[int, tuple[Any, ...]] = {}
-        self._contents: list[tuple[Any, ...]] = []
-        self._looks: dict[int, tuple[list[PromptRow], Reading]] = {}
+        self._looks: dict[int, _Look] = {}
+        self._touched: set[PromptKey] = set()
         self._told: set[str] = set()
-        self._outlined: set[PromptKey] = set()
-        self._outlines: dict[bytes, list[PromptRow]] = {}
+        self._outlines = Outlines()
         current.changed.connect(self.show_current)
 
     def layers(self) -> list[Points | Shapes]:
@@ -82,7 +103,7 @@ class PromptLayers:
             self.points = layer
         else:
             self.shapes = layer
-        self._note_contents()
+        self._look_anew(layer)
         for emitter, callback in self._connections(layer):
             emitter.connect(callback)
 
@@ -94,18 +115,18 @@ class PromptLayers:
             self.points = None
         elif layer is self.shapes:
             self.shapes = None
-            self._outlined.clear()
-        self._note_contents()
+            self._outlines.drawn.clear()
+        self._looks.pop(id(layer), None)
 
     def use_grid(self, grid: Grid) -> None:
         """Read rows by other axes from now on."""
         self.grid = grid
-        self._readers = {"points": RowReader(grid), "shapes": RowReader(grid)}
-        self._looks.clear()
+        self.moved()
 
     def moved(self) -> None:
         """Look at all rows anew: the image or a layer lies elsewhere in the world."""
-        self._looks.clear()
+        for layer in self.layers():
+            self._look_anew(layer)
 
     def close(self) -> None:
         """Let go of all layers and of the current object."""
@@ -114,27 +135,38 @@ class PromptLayers:
         self.current.changed.disconnect(self.show_current)
 
     def changes(self, document: Document) -> dict[PromptKey, Prompt | None]:
-        """Return what the rows say otherwise than the document; None for a prompt that is gone from them."""
-        points, shapes = self._read()
-        wanted = {key: None for reading in (points, shapes) if reading for key in reading.prompts}
+        """Return what rows touched since the last call say otherwise than the document; None where they are gone."""
+        points, shapes = self._readings()
+        touched, self._touched = self._touched, set()
         changes: dict[PromptKey, Prompt | None] = {}
-        for key in [*document.prompts, *(key for key in wanted if key not in document.prompts)]:
+        for key in sorted(touched):
             old = document.prompts.get(key)
             new = self._prompt(key, old, points, shapes)
             if not all(_alike(old, new, kind) for kind in ("clicks", "box", "mask")):
                 changes[key] = new
         return changes
 
-    def remember(self, document: Document) -> None:
+    def withdraw(self, document: Document) -> None:
+        """Take rows back that were added or changed just now and cannot be prompts, and say why."""
+        for layer in self.layers():
+            look = self._looks[id(layer)]
+            self._replace(layer, look.refused, [])
+            self._replace(layer, _left_over(self._reading(layer), look.reading.touched), [])
+            if look.refused:
+                self.show(document, look.lost)
+            for text in dict.fromkeys(look.reasons):
+                self._notify(text)
+
+    def remember(self, document: Document, keys: Iterable[PromptKey]) -> None:
         """Note which masks of the document are drawn by the rows, after the document has taken their changes."""
         if self.shapes is None:
             return
-        rows, reading = self._look(self.shapes)
-        self._outlined.clear()
-        for key, said in reading.prompts.items():
-            if said.mask is not None and _alike(said, document.prompts.get(key), "mask"):
-                self._outlined.add(key)
-                self._outlines[_digest(said.mask)] = _outline_rows(rows, reading, key)
+        reading = self._reading(self.shapes)
+        for key in keys:
+            self._outlines.drawn.discard(key)
+            said = reading.prompts.get(key)
+            if said is not None and said.mask is not None and _alike(said, document.prompts.get(key), "mask"):
+                self._outlines.keep(said, self._outline_rows(self.shapes, key))
 
     def show(self, document: Document, keys: Iterable[PromptKey] | None = None) -> None:
         """Make the rows of some prompts, or of all, mean what the document says; rows that do already stay."""
@@ -143,16 +175,16 @@ class PromptLayers:
             self._show_points(self.points, document, chosen)
         if self.shapes is not None:
             self._show_shapes(self.shapes, document, chosen)
-        self.remember(document)
+        self.remember(document, chosen)
         self.recolour()
 
     def recolour(self) -> None:
         """Colour all rows by their object and mark them by their polarity."""
-        for layer, reading in zip((self.points, self.shapes), self._read(), strict=True):
-            if layer is None or reading is None:
-                continue
-            signs = layer.features["polarity"].tolist()
-            about = [(key[0], sign) if key else (0, "") for key, sign in zip(reading.keys, signs, strict=True)]
+        for layer in self.layers():
+            rows = self._reading(layer).rows
+            about = [
+                (0, "") if row.problem or row.key is None else (row.key[0], POLARITIES[not row.inside]) for row in rows
+            ]
             with self._quietly():
                 tables.colour_rows(layer, about, self._color_of)
         self.show_current()
@@ -173,12 +205,11 @@ class PromptLayers:
                 return
 
     def tell_problems(self) -> None:
-        """Tell of rows that cannot be used, of each once."""
+        """Tell of rows that stay although they count for nothing, of each once."""
         problems = {
             f"{layer.name}, row {index}: {problem}."
-            for layer, reading in zip((self.points, self.shapes), self._read(), strict=True)
-            if layer is not None and reading is not None
-            for index, problem in enumerate(reading.problems)
+            for layer in self.layers()
+            for index, problem in enumerate(self._reading(layer).problems)
             if problem
         }
         for text in sorted(problems - self._told):
@@ -211,11 +242,9 @@ class PromptLayers:
     def _person_edited(self) -> None:
         if self._writing or any(len(layer.features) != len(layer.data) for layer in self.layers()):
             return
-        contents = [tables.content(layer) for layer in self.layers()]
-        if contents == self._contents:
-            return
-        self._note_contents()
-        self.edited.emit()
+        changed = [self._look_again(layer) for layer in self.layers()]
+        if any(changed):
+            self.edited.emit()
 
     def _on_defaults(self, event: Any) -> None:
         """Follow a selection: napari makes the features of selected rows those of the next one."""
@@ -229,12 +258,32 @@ class PromptLayers:
             return
         sign = features["polarity"].iloc[0]
         self.current.choose(object_id, sign if sign in POLARITIES else None)
+        if self.current.next_id != object_id:  # a row that was just added is selected, and the next is of another
+            self.show_current()
 
-    def _note_contents(self) -> None:
-        """Take the rows as they are now for known, and read them anew when they are next asked for."""
-        self._looks.clear()
-        self._contents = [tables.content(layer) for layer in self.layers()]
-        self._seen = {id(layer): tables.fingerprint(layer) for layer in self.layers()}
+    def _look_anew(self, layer: Points | Shapes) -> None:
+        """Read all rows of a layer, and take them for what they are."""
+        self._looks.pop(id(layer), None)
+        self._settle(layer)
+
+    def _settle(self, layer: Points | Shapes) -> None:
+        """Read what we changed ourselves, which is refused in no case."""
+        self._look_again(layer)
+        self._looks[id(layer)] = replace(self._looks[id(layer)], refused=(), reasons=(), lost=frozenset())
+
+    def _look_again(self, layer: Points | Shapes) -> bool:
+        """Read the rows of a layer that have changed since it was last looked at; whether there were any."""
+        old = self._looks.get(id(layer), _Look([], NOTHING))
+        self._seen[id(layer)] = tables.fingerprint(layer)
+        contents = tables.contents(layer)
+        start, stop, end = tables.changed_rows(old.contents, contents)
+        if id(layer) in self._looks and start == stop == end:
+            return False
+        rows = tables.rows_of(self.image, layer, start, end)
+        reading = read_rows(self.grid, rows, old.reading, start, stop)
+        self._touched |= reading.touched
+        self._looks[id(layer)] = _refusing(_Look(contents, reading), old.reading, start, stop, end)
+        return True
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:
@@ -245,28 +294,22 @@ class PromptLayers:
         finally:
             self._writing = before
 
-    def _look(self, layer: Points | Shapes) -> tuple[list[PromptRow], Reading]:
-        """Return the rows of a layer and what they mean; looked at once until something happens to a layer."""
-        if id(layer) not in self._looks:
-            rows = tables.rows_of(self.image, layer)
-            reader = self._readers["points" if layer is self.points else "shapes"]
-            self._looks[id(layer)] = rows, reader.read(rows)
-        return self._looks[id(layer)]
+    def _reading(self, layer: Points | Shapes) -> Reading:
+        return self._looks[id(layer)].reading
 
-    def _read(self) -> tuple[Reading | None, Reading | None]:
-        points = None if self.points is None else self._look(self.points)[1]
-        shapes = None if self.shapes is None else self._look(self.shapes)[1]
-        return points, shapes
+    def _readings(self) -> tuple[Reading | None, Reading | None]:
+        points = None if self.points is None else self._reading(self.points)
+        return points, None if self.shapes is None else self._reading(self.shapes)
 
     def _shown_keys(self) -> list[PromptKey]:
-        return [key for reading in self._read() if reading is not None for key in reading.prompts]
+        return [key for layer in self.layers() for key in self._reading(layer).prompts]
 
     def _prompt(
         self, key: PromptKey, old: Prompt | None, points: Reading | None, shapes: Reading | None
     ) -> Prompt | None:
         """Return what the layers say about an object on a frame, and the document where a layer is not there."""
         said = _parts(old)
-        drawn = {"box", "mask"} if key in self._outlined else {"box"}
+        drawn = {"box", "mask"} if key in self._outlines.drawn else {"box"}
         for reading, kinds in ((points, {"clicks"}), (shapes, drawn)):
             if reading is not None:
                 said = {kind: part for kind, part in said.items() if kind not in kinds}
@@ -275,43 +318,46 @@ class PromptLayers:
         return Prompt(*key, **fields) if fields else None
 
     def _show_points(self, layer: Points, document: Document, keys: set[PromptKey]) -> None:
-        reading = self._look(layer)[1]
+        reading = self._reading(layer)
         unlike = {key for key in keys if not _alike(reading.prompts.get(key), document.prompts.get(key), "clicks")}
         new = [
             row
             for key in sorted(unlike & document.prompts.keys())
             for row in point_rows(document.prompts[key], self.grid)
         ]
-        self._replace(layer, reading, unlike, new)
+        self._replace(layer, [index for index, key in enumerate(reading.keys) if key in unlike], new)
 
     def _show_shapes(self, layer: Shapes, document: Document, keys: set[PromptKey]) -> None:
-        reading = self._look(layer)[1]
+        reading = self._reading(layer)
         unlike = {key for key in keys if not self._same_shapes(reading.prompts.get(key), document.prompts.get(key))}
         new: list[PromptRow] = []
         for key in sorted(unlike & document.prompts.keys()):
             prompt = document.prompts[key]
             new += box_row(prompt, self.grid)
-            if prompt.mask is not None:
-                new += self._outlines.get(_digest(prompt.mask), [])
-        self._replace(layer, reading, unlike, new)
+            new += self._outlines.rows(prompt)
+        self._replace(layer, [index for index, key in enumerate(reading.keys) if key in unlike], new)
 
-    def _replace(self, layer: Points | Shapes, reading: Reading, unlike: set[PromptKey], new: list[PromptRow]) -> None:
-        gone = [index for index, key in enumerate(reading.keys) if key in unlike]
+    def _outline_rows(self, layer: Shapes, key: PromptKey) -> list[PromptRow]:
+        rows = enumerate(self._reading(layer).rows)
+        own = [index for index, row in rows if row.key == key and row.kind != "rectangle" and not row.problem]
+        return [row for index in own for row in tables.rows_of(self.image, layer, index, index + 1)]
+
+    def _replace(self, layer: Points | Shapes, gone: Collection[int], new: Sequence[PromptRow]) -> None:
         if gone or new:
+            look, gone = self._looks[id(layer)], frozenset(gone)
+            kept = [row for index, row in enumerate(look.contents) if index not in gone]
+            reading = without_rows(self.grid, look.reading, gone)
+            self._touched |= reading.touched
+            self._looks[id(layer)] = _Look(kept, reading)
             with self._quietly():
-                tables.replace_rows(self.image, layer, gone, new)
-            self._note_contents()
+                tables.replace_rows(self.image, layer, sorted(gone), new)
+            self._settle(layer)
 
     def _same_shapes(self, said: Prompt | None, prompt: Prompt | None) -> bool:
         """Return whether the shapes of a key say what the prompt says; a mask that no row can draw needs none."""
         if said is None or said.mask is None:
-            mask = None if prompt is None else prompt.mask
-            return _alike(said, prompt, "box") and (mask is None or _digest(mask) not in self._outlines)
+            return _alike(said, prompt, "box") and (prompt is None or not self._outlines.rows(prompt))
         return _alike(said, prompt, "box") and _alike(said, prompt, "mask")
-
-
-def _outline_rows(rows: list[PromptRow], reading: Reading, key: PromptKey) -> list[PromptRow]:
-    return [row for row, own in zip(rows, reading.keys, strict=True) if own == key and row.kind != "rectangle"]
 
 
 def _parts(prompt: Prompt | None) -> dict[str, PromptPart]:
@@ -324,8 +370,22 @@ def _alike(first: Prompt | None, second: Prompt | None, kind: str) -> bool:
     if one is None or other is None or one == other or kind == "mask":
         return one == other
     pairs = zip(one.fields().values(), other.fields().values(), strict=True)
-    return all(len(a) == len(b) and np.allclose(a, b, rtol=0, atol=SMALLEST_MOVE_PX) for a, b in pairs)
+    return all(len(a) == len(b) and np.abs(np.subtract(a, b)).max(initial=0) <= SMALLEST_MOVE_PX for a, b in pairs)
 
 
-def _digest(mask: Array) -> bytes:
-    return hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).digest()
+def _refusing(look: _Look, before: Reading, start: int, stop: int, end: int) -> _Look:
+    """Return a look with the refusals among its rows from `start` to `end`, before which others up to `stop` stood."""
+    rows, are_changed = look.reading.rows, stop == end
+    refused = [index for index in range(start, end) if rows[index].problem]
+    if are_changed:  # what never was a prompt stays in its layer
+        refused = [index for index in refused if not before.rows[index].problem]
+    said = "was put back" if are_changed else "was not taken"
+    about = [(_WORDS.get(rows[index].kind, "The outline"), rows[index].problem.rstrip(".")) for index in refused]
+    reasons = [f"{what} {said}: {problem}." for what, problem in about]
+    lost = [key for index in refused if (key := before.rows[index].key) is not None] if are_changed else []
+    return replace(look, refused=tuple(refused), reasons=tuple(reasons), lost=frozenset(lost))
+
+
+def _left_over(reading: Reading, touched: Container[PromptKey]) -> list[int]:
+    """Return the rows of touched prompts that count no longer: boxes behind a later one, a cut without its outline."""
+    return [index for index, row in enumerate(reading.rows) if row.problem and row.key in touched]

@@ -55,7 +55,7 @@ def new_shapes(image: Image, current: Current) -> Shapes:
 
 def defaults(current: Current) -> dict[str, Any]:
     """Return the features that the next row gets."""
-    return {"object_id": current.object_id, "polarity": current.polarity}
+    return {"object_id": current.next_id, "polarity": current.polarity}
 
 
 def check_adoptable(image: Image, layer: Layer) -> None:
@@ -79,27 +79,38 @@ def check_adoptable(image: Image, layer: Layer) -> None:
         )
 
 
-def rows_of(image: Image, layer: Points | Shapes) -> list[PromptRow]:
-    """Return all rows of a layer, in its order, in data coordinates of the image."""
-    features = layer.features
-    ids, signs = features["object_id"].tolist(), features["polarity"].tolist()
+def rows_of(image: Image, layer: Points | Shapes, start: int, stop: int) -> list[PromptRow]:
+    """Return the rows of a layer from `start` to `stop`, in its order, in data coordinates of the image."""
+    ids, signs = _features(layer)
+    about = zip(ids[start:stop], signs[start:stop], strict=True)
     if isinstance(layer, Points):
-        coordinates = moved(layer, image, layer.data)
-        return [PromptRow("point", point[None], *about) for point, *about in zip(coordinates, ids, signs, strict=True)]
-    shapes = zip(layer.shape_type, layer.data, ids, signs, strict=True)
-    return [PromptRow(str(kind), moved(layer, image, data), *about) for kind, data, *about in shapes]
+        coordinates = moved(layer, image, layer.data[start:stop])
+        return [PromptRow("point", point[None], *one) for point, one in zip(coordinates, about, strict=True)]
+    shapes = zip(layer.shape_type[start:stop], layer.data[start:stop], about, strict=True)
+    return [PromptRow(str(kind), moved(layer, image, data), *one) for kind, data, one in shapes]
 
 
 def fingerprint(layer: Points | Shapes) -> tuple[Any, ...]:
     """Return what shows, cheaply, that rows were pasted or edited in the features table, which napari does not tell."""
-    return (len(layer.data), tuple(layer.features["object_id"]), tuple(layer.features["polarity"]))
+    return len(layer.data), *_features(layer)
 
 
-def content(layer: Points | Shapes) -> tuple[Any, ...]:
-    """Return all that the rows of a layer are, to tell whether anything has changed."""
-    arrays = [layer.data] if isinstance(layer, Points) else layer.data
-    kinds = () if isinstance(layer, Points) else tuple(layer.shape_type)
-    return (*fingerprint(layer), kinds, *(np.asarray(array).tobytes() for array in arrays))
+def contents(layer: Points | Shapes) -> list[tuple[Any, ...]]:
+    """Return all that each row of a layer is, to tell which of them have changed."""
+    ids, signs = _features(layer)
+    if isinstance(layer, Points):
+        return list(zip(map(tuple, layer.data.tolist()), ids, signs, strict=True))
+    shapes = zip(layer.shape_type, layer.data, ids, signs, strict=True)
+    return [(str(kind), np.asarray(data).tobytes(), *about) for kind, data, *about in shapes]
+
+
+def changed_rows(old: Sequence[Any], new: Sequence[Any]) -> tuple[int, int, int]:
+    """Return from where, and up to where in the old and in the new, two lists of contents differ."""
+    shorter = min(len(old), len(new))
+    start = next((index for index in range(shorter) if old[index] != new[index]), shorter)
+    left = shorter - start
+    same = next((index for index in range(left) if old[-1 - index] != new[-1 - index]), left)
+    return start, len(old) - same, len(new) - same
 
 
 def replace_rows(image: Image, layer: Points | Shapes, gone: Sequence[int], new: Sequence[PromptRow]) -> None:
@@ -133,7 +144,7 @@ def colour_rows(layer: Points | Shapes, about: Sequence[tuple[int, str]], color_
     if isinstance(layer, Points):
         _set(layer, "border_color", np.array([BORDERS[sign] for _, sign in about], dtype=np.float32))
         symbols = [SYMBOLS[sign] for _, sign in about]
-        if [str(symbol) for symbol in layer.symbol] != symbols:
+        if [symbol.value for symbol in layer.symbol] != symbols:
             layer.symbol = symbols
     else:
         _set(layer, "edge_color", colors)
@@ -142,9 +153,9 @@ def colour_rows(layer: Points | Shapes, about: Sequence[tuple[int, str]], color_
 
 
 def colour_next(layer: Points | Shapes, current: Current, color_of: ColorOf) -> None:
-    """Let the next row have the current object, polarity and colour; rows that are selected stay as they are."""
+    """Let the next row have its object, polarity and colour; rows that are selected stay as they are."""
     layer.feature_defaults = {**layer.feature_defaults.iloc[0], **defaults(current)}
-    color = _color(current.object_id, color_of)
+    color = _color(current.next_id, color_of)
     with layer.block_update_properties():
         if isinstance(layer, Points):
             layer.current_face_color = color
@@ -164,6 +175,11 @@ def _set(layer: Points | Shapes, name: str, colors: Array) -> None:
 
 def _color(object_id: int, color_of: ColorOf) -> Array:
     return color_of(object_id) if object_id else UNUSED_COLOR
+
+
+def _features(layer: Points | Shapes) -> tuple[list[Any], list[Any]]:
+    """Return object id and polarity of each row, as they stand there."""
+    return layer.features["object_id"].tolist(), layer.features["polarity"].tolist()
 
 
 def _empty_features() -> dict[str, Array]:

@@ -6,8 +6,9 @@ by itself it is done on the spot. A mask is shown once, and again when it has ch
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from napari_sam2.document.prompt_parts import BoxYX
 from napari_sam2.masks.mask_store import MaskKey, StoredMask
 from napari_sam2.session.review import Review, Suspicion, next_suspicious
 from napari_sam2.session.session import Session
@@ -55,3 +56,12 @@ class Reviewing:
         self._seen[worst.key] = masks.get(worst.key)
         self._go_to(*worst.key)
         self._notify(f"Object {worst.object_id} on frame {worst.frame}: {', '.join(worst.reasons)}.")
+
+
+def place_of(masks: Mapping[int, StoredMask], frame: int) -> BoxYX | None:
+    """Return the box (y0, x0, y1, x1) of an object's mask on a frame, or else of the nearest one; None without any."""
+    there = [one for one, mask in masks.items() if not mask.is_empty]
+    if not there:
+        return None
+    mask = masks[min(there, key=lambda one: abs(one - frame))]
+    return float(mask.rows.start), float(mask.columns.start), float(mask.rows.stop), float(mask.columns.stop)

@@ -8,16 +8,18 @@ nothing goes on by itself; an edit during a preview waits for its end. No masks 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from psygnal import Signal
 
-from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateRequest
+from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
 from napari_sam2.engine.updates import FrameUpdate
 from napari_sam2.session.session import Session
 from sam2_core.errors import CheckpointError, PromptError, StackError
 
 Notify = Callable[[str], None]
+NOTHING_TO_DO = "Nothing is stale or missing."
 
 
 class Runner(Protocol):
@@ -86,6 +88,13 @@ class Work:
     """What runs now and what runs next of a session's jobs; `notify` is told of what failed.
 
     `changed` is emitted when a job starts, goes on or ends; `ended` with a sentence when one has ended.
+
+    Attributes
+    ----------
+    done, total
+        Visits of frames of what runs, or ran last; two legs may visit the same frame.
+    unfinished
+        The propagation that an edit or Stop ended early, until another one is started; `resume` goes on with it.
     """
 
     changed = Signal()
@@ -98,9 +107,10 @@ class Work:
         self._runner = runner
         self._notify = notify
         self._job: Job | None = None
-        self._stopped = False
+        self._came: set[int] = set()
         self._wants_preview = False
         self._wanted: PropagateRequest | None = None
+        self.unfinished: PropagateRequest | None = None
         self._closed = False
 
     @property
@@ -133,16 +143,27 @@ class Work:
         elif not self._closed:
             self._start(lambda: self.session.propagate_job(request))
 
+    @property
+    def can_resume(self) -> bool:
+        """Whether there is a propagation to go on with."""
+        return not self.busy and (self.unfinished is not None or self.session.interrupted_run is not None)
+
     def resume(self) -> None:
-        """Go on with the propagation that was interrupted when the session was last open."""
-        if not self.busy and not self._closed:
+        """Go on with the propagation that was interrupted, now or when the session was last open.
+
+        One after which prompts were changed goes on with what is stale or missing of it.
+        """
+        if self.busy or self._closed:
+            return
+        if self.session.interrupted_run is None and self.unfinished is not None:
+            self.propagate(replace(self.unfinished, only_stale=True))
+        else:
             self._start(self.session.resume_job)
 
     def stop(self) -> None:
         """Ask what runs to stop before its next frame, and forget what was to follow; what was found is kept."""
         self._wanted = None
         if self.busy:
-            self._stopped = True
             self._runner.cancel()
 
     def close(self) -> None:
@@ -156,7 +177,13 @@ class Work:
         except (PromptError, StackError) as error:
             self._notify(str(error))
             return
-        self._job, self._stopped, self.done, self.total = job, False, 0, 0
+        if isinstance(job, PropagateJob):
+            self.unfinished = None
+            if job.is_empty:
+                self.ended.emit(NOTHING_TO_DO)
+                return
+        self._job, self.done, self.total = job, 0, 0
+        self._came = set()
         self.changed.emit()
         self._runner.start(job, self._on_update, self._on_done, self._on_error)
 
@@ -164,6 +191,7 @@ class Work:
         if self._closed:
             return
         self.done, self.total = update.done, update.total
+        self._came.add(update.frame_index)
         try:
             self.session.accept(update)
         except StackError as error:  # it is in the masks, but could not be saved
@@ -171,17 +199,29 @@ class Work:
         self.changed.emit()
 
     def _on_done(self) -> None:
-        propagated, stopped = self.is_propagating, self._stopped
-        self._job = None
+        job, self._job = self._job, None
         if self._closed:
             return
+        self._note_rest(job)
         self.changed.emit()
-        if propagated:
-            text = "Stopped after {} of {} frames; they are kept." if stopped else "Propagated over {} of {} frames."
-            self.ended.emit(text.format(self.done, self.total))
+        if isinstance(job, PropagateJob):
+            self.ended.emit(self._told_end(job))
         self._next()
 
+    def _note_rest(self, job: Job | None) -> None:
+        if isinstance(job, PropagateJob) and (self.done < self.total or not self.total):
+            self.unfinished = job.request
+
+    def _told_end(self, job: PropagateJob) -> str:
+        """Return how a run ended, by frames of the movie: the legs may meet on one and visit it twice."""
+        wanted = {frame for span in job.spans for frame in span.frames}
+        if self.unfinished is None:
+            return f"Propagated over {len(wanted)} of {len(wanted)} frames."
+        came = len(wanted & self._came)
+        return f"Stopped after {came} of {len(wanted)} frames; they are kept. Resume goes on with the rest."
+
     def _on_error(self, error: Exception) -> None:
+        self._note_rest(self._job)
         self._job = None
         self._wants_preview = False
         self._wanted = None

@@ -1,9 +1,11 @@
 """A folder of files by key that never grows beyond a limit: what was not used for longest goes first.
 
-Several processes may use the same folder at once. A file is written beside its place and put there in one step, so it
-is whole or not there. When it was last used is its modification time. Where nothing can be written, because the disk
-is full or the folder may only be read, writing ends with one warning, and what is there can still be read. Files of
-other names are never touched. What the files hold is the business of `disk_features`; no torch is needed here.
+Several processes and users may use the same folder at once: who may read and write there is said by umask and the
+folder itself, and what belongs to others is used and left alone. A file is written beside its place and put there in
+one step, so it is whole or not there. When it was last used is its modification time. Where nothing can be written,
+because the disk is full or the folder may only be read, writing ends with one warning, and what is there can still be
+read. Files of other names are never touched. What the files hold is the business of `disk_features`; no torch is needed
+here.
 """
 
 from __future__ import annotations
@@ -114,7 +116,7 @@ class FeatureFolder:
     def find(self, key: str) -> Path | None:
         """Return the file of a key (40 hexadecimal digits) and count it as used now, or None."""
         path = self.path / f"{key}.safetensors"
-        if not path.is_file():
+        if not os.path.isfile(path):
             return None
         with suppress(OSError):  # deleted meanwhile, or a folder that may only be read: its order then stays
             os.utime(path)
@@ -123,7 +125,7 @@ class FeatureFolder:
     def write(self, key: str, content: bytes) -> bool:
         """Keep a file, deleting others where it is too much; return whether it is there now."""
         path = self.path / f"{key}.safetensors"
-        if path.is_file():
+        if os.path.isfile(path):
             return True
         if self._fault or len(content) > self.limit_bytes:
             return False
@@ -134,7 +136,7 @@ class FeatureFolder:
             self._check_disk(len(content))
             self._put_in_place(path, content)
         except OSError as error:
-            return path.is_file() or self._stop_writing(error)
+            return os.path.isfile(path) or self._stop_writing(error)
         self._room -= len(content)
         return True
 
@@ -156,11 +158,13 @@ class FeatureFolder:
         """Yield path, size and time of last use of each file; parts that a killed process left go on the way."""
         try:
             entries = list(os.scandir(self.path))
-        except FileNotFoundError:
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                _log.warning("%s cannot be looked through: %s", self.path, error)
             return
         for entry in entries:
-            with suppress(FileNotFoundError):  # deleted by another process meanwhile
-                about = entry.stat()
+            with suppress(OSError):  # deleted by another process meanwhile, or of another user
+                about = entry.stat(follow_symlinks=False)
                 if _NAME.fullmatch(entry.name):
                     yield Path(entry.path), about.st_size, about.st_mtime_ns
                 elif _PART.fullmatch(entry.name) and about.st_mtime < time.time() - _FORGOTTEN_SECONDS:
@@ -185,10 +189,12 @@ class FeatureFolder:
     def _put_in_place(self, path: Path, content: bytes) -> None:
         part = path.with_name(f"{path.stem}.{uuid.uuid4().hex}.part")
         try:
-            part.write_bytes(content)
+            with part.open("xb") as file:
+                file.write(content)
             os.replace(part, path)
         except OSError:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise
 
     def _stop_writing(self, error: OSError) -> bool:

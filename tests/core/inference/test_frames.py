@@ -195,13 +195,17 @@ def test_sizes_and_types_are_compared_when_read(movie: np.ndarray) -> None:
     frames[0]
 
 
-def test_nan_names_its_frame() -> None:
-    stack = np.zeros((4, 8, 8), np.float32)
-    stack[2, 3, 3] = np.nan
+@pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_what_is_not_finite_is_black_and_counts_for_nothing(nothing: float, dtype: type) -> None:
+    stack = np.broadcast_to(np.linspace(100, 200, 64), (4, 64, 64)).astype(dtype)
+    expected = open_frames(stack).contrast_limits
+    stack[2, :9], stack[3] = nothing, nothing  # the border of a registered frame, a frame where nothing was imaged
     frames = open_frames(stack)
-    frames[1]
-    with pytest.raises(StackError, match="frame 2 holds NaN"):
-        frames[2]
+    assert frames.contrast_limits == expected
+    assert frames.read_rgb(2)[:9].max() == frames.read_rgb(3).max() == 0
+    np.testing.assert_array_equal(frames.read_rgb(2)[9:], frames.read_rgb(1)[9:])
+    assert open_frames(stack[3:]).read_rgb(0).max() == 0
 
 
 @pytest.mark.parametrize("index", [12, -13])

@@ -107,6 +107,16 @@ def test_a_damaged_video_is_named(tmp_path: Path, damage: str) -> None:
         open_frames(path)
 
 
+@pytest.mark.parametrize("suffix", [".avi", ".mkv"])
+@pytest.mark.parametrize("share", [0.4, 0.9])
+def test_a_video_cut_short_is_no_shorter_movie(tmp_path: Path, suffix: str, share: float) -> None:
+    path = write_video(tmp_path / f"movie{suffix}", "mpeg4", {})
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(StackError, match=rf"movie\{suffix} cannot be read: it breaks off after"):
+        open_frames(path)
+
+
 def test_without_pyav_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     (tmp_path / "movie.mp4").write_bytes(b"x")

@@ -2,7 +2,8 @@
 
 A stack gets its contrast limits once, so that brightness does not flicker from frame to frame: given by the caller, or
 estimated from a few evenly spaced frames. Frames of type uint8 without given limits are passed on as they are;
-everything else becomes float32 in [0, 1]. This room reads no files and knows no model.
+everything else becomes float32 in [0, 1]. What is not finite (the border of a registered stack) is black, and counts
+for nothing when limits are estimated. This room reads no files and knows no model.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def frame_to_rgb(frame: Frame, contrast_limits: object = None) -> Rgb:
     Raises
     ------
     StackError
-        Another shape or type, more channels than can be shown, values that are not finite, or unusable limits.
+        Another shape or type, more channels than can be shown, or unusable limits.
     """
     frame = with_colour_channels(check_frame(frame, "the image"))
     limits = parse_limits(contrast_limits)
@@ -58,12 +59,12 @@ def frame_to_rgb(frame: Frame, contrast_limits: object = None) -> Rgb:
 
 
 def check_frame(frame: Frame, name: str) -> Frame:
-    """Return the frame as (H, W) or (H, W, C) of a real, finite number type; `name` opens the text of an error.
+    """Return the frame as (H, W) or (H, W, C) of a real number type; `name` opens the text of an error.
 
     Raises
     ------
     StackError
-        Another number of axes, no pixels, an unusable type, NaN or infinity, or a channel count other than 1 to 4.
+        Another number of axes, no pixels, an unusable type, or a channel count other than 1 to 4.
     """
     if frame.ndim == 3 and frame.shape[2] == 1:
         frame = frame[:, :, 0]
@@ -74,9 +75,6 @@ def check_frame(frame: Frame, name: str) -> Frame:
     if frame.ndim == 3 and frame.shape[2] > MAX_CHANNELS:
         hint = "; move the channels to the end, (H, W, C)" if frame.shape[0] <= MAX_CHANNELS else ""
         raise StackError(f"{name} has {frame.shape[2]} channels (shape {frame.shape}); choose up to three{hint}")
-    if frame.dtype.kind == "f" and not np.isfinite(frame).all():
-        kind = "NaN" if np.isnan(frame).any() else "infinite"
-        raise StackError(f"{name} holds {kind} values; replace them, for example with numpy.nan_to_num, and try again")
     return frame
 
 
@@ -117,10 +115,11 @@ def parse_limits(contrast_limits: object) -> LimitPairs | None:
 
 
 def estimate_limits(frames: Iterable[Frame]) -> LimitPairs:
-    """Return one (low, high) per channel: the 0.1 and 99.9 percentiles over all given frames.
+    """Return one (low, high) per channel: the 0.1 and 99.9 percentiles of all finite values of the given frames.
 
     Where these coincide (a nearly empty channel) the extremes are taken, and where even these coincide, (value, value +
-    1). Boolean frames give (0, 1). Frames are looked at one by one; at most 2**18 pixels of each are kept.
+    1). Boolean frames give (0, 1), as do channels without a finite value. Frames are looked at one by one; at most
+    2**18 pixels of each are kept.
     """
     samples: dict[int, list[Frame]] = defaultdict(list)
     for frame in frames:
@@ -137,13 +136,28 @@ def sampled_indices(number_of_frames: int, at_most: int = 16) -> list[int]:
 
 
 def _sample(plane: Frame) -> Frame:
-    """Return the pixels of every n-th row and column, and the plane's two extremes, as a copy."""
+    """Return the finite pixels of every n-th row and column, and the plane's two extremes, as a copy."""
     step = int(np.ceil(np.sqrt(plane.size / SAMPLED_PIXELS_PER_FRAME)))
-    kept = plane[::step, ::step].ravel()
-    return np.concatenate([kept, [plane.min(), plane.max()]]).astype(plane.dtype, copy=False)
+    kept = finite_values(plane[::step, ::step])
+    all_finite = finite_values(plane)
+    if all_finite.size == 0:
+        return kept
+    return np.concatenate([kept, [all_finite.min(), all_finite.max()]]).astype(plane.dtype, copy=False)
+
+
+def finite_values(values: Frame) -> Frame:
+    """Return the values that are neither NaN nor infinite, (N,)."""
+    return values[np.isfinite(values)] if values.dtype.kind == "f" else values.ravel()
+
+
+def blackened(frame: Frame, black: Frame) -> Frame:
+    """Return the frame with black (one value, or one per channel) in place of all that is not finite."""
+    return np.where(np.isfinite(frame), frame, black) if frame.dtype.kind == "f" else frame
 
 
 def _robust_range(values: Frame) -> tuple[float, float]:
+    if values.size == 0:
+        return 0.0, 1.0
     numbers = values.astype(np.float64)
     low, high = np.percentile(numbers, [LOW_PERCENT, HIGH_PERCENT])
     if low == high:
@@ -162,7 +176,7 @@ def _stretch(frame: Frame, limits: LimitPairs) -> npt.NDArray[np.float32]:
     low, high = np.array(limits, dtype=precision).T
     if frame.ndim == 2:
         low, high = low[0], high[0]
-    return np.clip((frame.astype(precision) - low) / (high - low), 0.0, 1.0).astype(np.float32)
+    return np.clip((blackened(frame, low).astype(precision) - low) / (high - low), 0.0, 1.0).astype(np.float32)
 
 
 def _three_channels(frame: npt.NDArray[T]) -> npt.NDArray[T]:

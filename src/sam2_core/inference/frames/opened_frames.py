@@ -1,8 +1,8 @@
 """Frames in, whatever holds them: a file or folder, an array, a list, anything with length and index.
 
 `open_frames` finds out what it was given and returns an `OpenedFrames`: a frame source that reads one frame when it is
-asked for it, checks it (shape, type, finite values, the size of the first frame), and keeps none. It also knows the
-contrast limits of the whole stack: given, or estimated once, on first use, from at most 16 evenly spaced frames.
+asked for it, checks it (shape, type, the size of the first frame), and keeps none. It also knows the contrast limits of
+the whole stack: given, or estimated once, on first use, from at most 16 evenly spaced frames.
 `OpenedFrames.read_rgb` gives a frame the way the model wants it, with three channels in a fixed range.
 
 Not here: files are read by `stored_images`; axes beyond (T, H, W, C) are chosen by the caller; resizing lives in
@@ -11,6 +11,7 @@ Not here: files are read by `stored_images`; axes beyond (T, H, W, C) are chosen
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import threading
@@ -36,14 +37,11 @@ from sam2_core.inference.frames.contrast import (
     with_colour_channels,
 )
 from sam2_core.inference.frames.picture_files import picture_as_array
-from sam2_core.inference.frames.stored_images import (
-    StoredImages,
-    open_images,
-    read_or_tell,
-    read_plane,
-    without_alpha,
-)
+from sam2_core.inference.frames.reading import reading
+from sam2_core.inference.frames.stored_images import StoredImages, open_images, read_plane, without_alpha
 from sam2_core.inference.frames.video_file import VideoFrames
+
+_log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -112,7 +110,7 @@ class OpenedFrames:
         Raises
         ------
         StackError
-            The frame cannot be read, holds NaN, or differs in size, channels or type from the first one that was read.
+            The frame cannot be read, or differs in size, channels or type from the first one that was read.
         IndexError
             There is no such frame.
         """
@@ -120,7 +118,8 @@ class OpenedFrames:
         if not 0 <= number < len(self):
             raise IndexError(f"frame {index} does not exist; the stack has {len(self)} frames")
         with self._lock:
-            frame = check_frame(as_array(self._reader.read(number)), f"frame {number}")
+            with reading(f"frame {number}"):
+                frame = check_frame(as_array(self._reader.read(number)), f"frame {number}")
             frame = frame.astype(frame.dtype.newbyteorder("="), copy=False)
             self._check_like_first(frame, number)
         return frame
@@ -157,7 +156,9 @@ class OpenedFrames:
             )
 
 
-def open_frames(source: object, *, contrast_limits: object = None) -> OpenedFrames:
+def open_frames(
+    source: object, *, contrast_limits: object = None, axes: str | None = None, scene: int | str | None = None
+) -> OpenedFrames:
     """Return the frames of `source`, read when needed and never all held.
 
     Parameters
@@ -170,13 +171,26 @@ def open_frames(source: object, *, contrast_limits: object = None) -> OpenedFram
         `[i]`, such as `napari_sam2.stacks.open_stack(path).movie()`, which reads zarr stores and chooses axes too.
     contrast_limits
         (low, high), or one pair per channel, for all frames. None: uint8 is shown as it is, other types by the 0.1 and
-        99.9 percentiles of up to 16 frames; a source that has an attribute of this name is believed.
+        99.9 percentiles of up to 16 frames; a source that has an attribute of this name is believed. NaN and infinity
+        are black and count for nothing.
+    axes
+        One letter of TZCYXS per dimension of a file, where it does not say them or says them wrongly; T or Z may be
+        longer than 1, not both.
+    scene
+        Number or name of the image series of a TIFF that holds several.
 
     Raises
     ------
     StackError
-        Nothing there, nothing in it, axes or channels that cannot be interpreted, or an unreadable file.
+        Nothing there, nothing in it, several series and none chosen, axes or channels that cannot be interpreted, or an
+        unreadable file.
     """
+    if isinstance(source, str | os.PathLike):
+        return OpenedFrames(_open_path(Path(source), scene, axes), contrast_limits)
+    if axes is not None or scene is not None:
+        raise StackError(
+            f"axes and scene say how a file is read; a {type(source).__name__} is indexed before it is given"
+        )
     if contrast_limits is None:
         if isinstance(source, OpenedFrames):
             return source
@@ -204,7 +218,8 @@ def as_array(item: Any) -> Frame:
         return np.asarray(item.float() if "bfloat16" in str(item.dtype) else item)
     if isinstance(item, Image.Image):
         name = str(_told(item, "filename", "") or "an image")
-        return without_alpha(read_or_tell(name, lambda: picture_as_array(item)))
+        with reading(name):
+            return without_alpha(picture_as_array(item))
     try:
         return np.asarray(item)
     except (TypeError, ValueError) as error:
@@ -213,6 +228,7 @@ def as_array(item: Any) -> Frame:
 
 def _open_stored(images: StoredImages, axes: str, path: Path) -> _Reader:
     """Return the frames of a file with named axes: one axis may count them, channels (C) and samples (S) go last."""
+    axes = "".join(axis if axes.index(axis) == place else str(place) for place, axis in enumerate(axes))  # one of each
     sizes = list(zip(axes, images.data.shape, strict=True))
     counting = [(axis, size) for axis, size in sizes if axis not in "YXSC" and size > 1]
     if len(counting) > 1:
@@ -220,6 +236,9 @@ def _open_stored(images: StoredImages, axes: str, path: Path) -> _Reader:
         raise StackError(f"{path} has several axes besides y and x ({text}); choose a plane of all but one first")
     axis, count = counting[0] if counting else ("", 1)
     held, channels = {other: 0 for other, _ in sizes if other not in "YXS"}, dict(sizes).get("C", 1)
+    if count == 1 < channels:
+        hint = axes.replace("C", "T")
+        _log.warning("%s is one frame of %d channels; if these are frames, say so: axes=%r", path, channels, hint)
 
     def read(index: int) -> Frame:
         places = (held | {axis: index, "C": channel} for channel in range(channels))
@@ -244,14 +263,25 @@ def _open_array(array: Any) -> _Reader:
     return _Reader(array.__getitem__, shape[0], shape[1:], bool(_told(array, "may_read_ahead", True)))
 
 
-def _open_path(path: Path) -> _Reader:
-    images = open_images(path.expanduser())
+def _open_path(path: Path, scene: int | str | None = None, axes: str | None = None) -> _Reader:
+    images = open_images(path.expanduser(), scene, axes)
     if images.tiff is not None and path.is_dir():
         in_a_file = zip(images.tiff.axes, images.tiff.shape, strict=True)
         count = math.prod(size for axis, size in in_a_file if axis not in "YXSC")
         if count > 1:
             raise StackError(f"a file of {path} holds {count} images; pass the file itself to read it as a stack")
-    return _open_array(images.data) if images.axes is None else _open_stored(images, images.axes, path)
+    letters = images.axes if axes is None else _checked_axes(axes, images.data.shape, path)
+    return _open_array(images.data) if letters is None else _open_stored(images, letters, path)
+
+
+def _checked_axes(axes: str, shape: tuple[int, ...], path: Path) -> str:
+    letters = axes.upper().strip()
+    if len(letters) != len(shape) or len(set(letters)) < len(letters) or not set("YX") <= set(letters) <= set("TZCYXS"):
+        raise StackError(
+            f"axes {axes!r} do not fit {path} of shape {tuple(shape)}; give each of the letters T, Z, C, Y, X, S at "
+            "most once, one per dimension, Y and X among them"
+        )
+    return letters
 
 
 def _read_image_file(path: Path) -> Frame:
@@ -266,8 +296,6 @@ def _read_image_file(path: Path) -> Frame:
 def _reader(source: Any) -> _Reader:
     if isinstance(source, OpenedFrames):
         return source._reader
-    if isinstance(source, str | os.PathLike):
-        return _open_path(Path(source))
     if isinstance(source, bytes):
         video = VideoFrames(source)
         return _Reader(video.__getitem__, len(video))

@@ -25,16 +25,24 @@ _PLAIN_MODES = ("1", "L", "LA", "I", "F", "RGB", "RGBA")
 
 
 def read_picture(path: Path, indexed: bool = False) -> Frame:
-    """Return the picture in a file as (H, W) or (H, W, S); a damaged file is a StackError. See `picture_as_array`."""
+    """Return the picture in a file as (H, W) or (H, W, S); see `picture_as_array`.
+
+    Raises
+    ------
+    StackError
+        The file holds several, or more pixels than a picture may have; damage raises what Pillow raises.
+    """
     try:
         with Image.open(path) as picture:
+            count = getattr(picture, "n_frames", 1)
+            if count > 1 and picture.format != "MPO":  # the second one of a camera is a preview
+                raise StackError(
+                    f"{path} is a {picture.format} that holds {count} pictures, of which one would be read; give it "
+                    "the suffix of its kind, or save each picture as a file of its own."
+                )
             return picture_as_array(picture, indexed)
-    except MemoryError:
-        raise
-    except Exception as error:  # Pillow raises many types on damaged files
-        raise StackError(
-            f"{path} cannot be read as an image ({error}); open it in an image viewer to check it."
-        ) from error
+    except Image.DecompressionBombError as error:
+        raise StackError(f"{path} is too large for a picture file ({error}); save it as a TIFF.") from error
 
 
 def picture_as_array(picture: Image.Image, indexed: bool = False) -> Frame:

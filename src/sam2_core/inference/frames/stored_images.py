@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,10 +23,9 @@ from sam2_core.inference.frames.picture_files import (
     files_of_one_kind,
     read_picture,
 )
+from sam2_core.inference.frames.reading import reading
 from sam2_core.inference.frames.tiff_file import TIFF_SUFFIXES, Index, TiffImages
 from sam2_core.inference.frames.video_file import VideoFrames
-
-T = TypeVar("T")
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".gif")
 FOLDER_KINDS = (JPEG_SUFFIXES, OTHER_PICTURE_SUFFIXES, TIFF_SUFFIXES)
@@ -84,23 +83,14 @@ class ImagesByNumber:
             return self._read(int(index[0]))[index[1:]]
 
 
-def read_or_tell(what: str, read: Callable[[], T]) -> T:
-    """Return what was read; where that goes wrong, raise a StackError whose text `what` opens."""
-    try:
-        return read()
-    except (StackError, MemoryError):
-        raise
-    except Exception as error:  # codecs and stores raise many types on damaged data
-        raise StackError(f"{what} cannot be read ({error}); the file may be damaged or cut short.") from error
-
-
 def read_plane(data: LazyArray, axes: str, held: Mapping[str, int], what: str) -> Frame:
     """Return one plane (H, W), or (H, W, samples) of a colour image, without its alpha sample.
 
     All dimensions (a letter each in `axes`) but Y, X and S are held somewhere; `what` opens the text of an error.
     """
     key = tuple(slice(None) if axis in "YXS" else held[axis] for axis in axes)
-    plane = read_or_tell(what, lambda: np.asarray(data[key]))
+    with reading(what):
+        plane = np.asarray(data[key])
     order = [axis for axis in axes if axis in "YXS"]
     return without_alpha(plane.transpose([order.index(axis) for axis in "YXS" if axis in order]))
 
@@ -117,7 +107,9 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and (path.suffix == ".zarr" or any((path / name).exists() for name in _ZARR_FILES))
 
 
-def open_images(path: Path, scene: int | str | None = None, indexed: bool = False) -> StoredImages:
+def open_images(
+    path: Path, scene: int | str | None = None, axes: str | None = None, indexed: bool = False
+) -> StoredImages:
     """Return the images of a file or folder, of which nothing but the first one is read.
 
     Parameters
@@ -125,23 +117,32 @@ def open_images(path: Path, scene: int | str | None = None, indexed: bool = Fals
     path
         A TIFF, .npy, picture or video file (needs the `video` extra), or a folder of pictures or TIFFs of one kind.
     scene
-        Which image of a TIFF that holds several (index or name); see `TiffImages`.
+        Which image of a TIFF that holds several (index or name); see `tiff_series`.
+    axes
+        What the caller says that the axes are, one letter per dimension; what a file says of its own is in the answer.
     indexed
-        Whether pictures with a palette are read as their indices, as labels are, and not as colours.
+        Whether these are labels: pictures with a palette are read as their indices, and no planes as colours.
 
     Raises
     ------
     StackError
-        There is nothing at the path, or nothing that can be read.
+        There is nothing at the path, nothing that can be read, or several images and none is chosen.
     """
+    with reading(path):
+        return (_open_folder if path.is_dir() else _open_file)(path, scene, axes, indexed)
+
+
+def _open_file(path: Path, scene: int | str | None, axes: str | None, indexed: bool) -> StoredImages:
     name = path.name.lower()
-    if path.is_dir():
-        return _open_folder(path, indexed)
     if not path.exists():
         raise StackError(f"There is no file or folder {path}; check the path ({path} does not exist).")
+    if path.stat().st_size == 0:
+        raise StackError(f"{path} cannot be read: it is empty (0 bytes); copy it again.")
     if name.endswith(TIFF_SUFFIXES):
-        tiff = TiffImages(path, scene)
+        tiff = TiffImages(path, scene, axes, indexed)
         return StoredImages(tiff, path.name.removesuffix(path.suffix).removesuffix(".ome"), tiff.axes, tiff)
+    if scene not in (None, 0, "0"):
+        raise StackError(f"{path} holds one series of images; leave out the scene ({scene!r}).")
     if name.endswith(VIDEO_SUFFIXES):
         video = VideoFrames(path)
         return StoredImages(ImagesByNumber(video.__getitem__, len(video)), path.stem, "TYXS")
@@ -149,30 +150,33 @@ def open_images(path: Path, scene: int | str | None = None, indexed: bool = Fals
         picture = read_picture(path, indexed)
         return StoredImages(picture, path.stem, "YX" if picture.ndim == 2 else "YXS")
     if name.endswith(".npy"):
-        return _open_npy(path)
+        return StoredImages(_open_npy(path), path.stem)
     raise StackError(f"{path} is of no known kind ({path.suffix or 'no suffix'}); use {KNOWN_KINDS}.")
 
 
-def _open_npy(path: Path) -> StoredImages:
-    try:
-        return StoredImages(np.load(path, mmap_mode="r", allow_pickle=False), path.stem)
-    except (ValueError, EOFError, OSError) as error:
-        raise StackError(f"{path} cannot be read as a .npy array ({error}).") from error
+def _open_npy(path: Path) -> Frame:
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if isinstance(array, np.ndarray):
+        return array
+    array.close()
+    raise StackError(f"{path} is an .npz archive of several arrays; save the one that is meant with numpy.save.")
 
 
-def _open_folder(folder: Path, indexed: bool) -> StoredImages:
+def _open_folder(folder: Path, scene: int | str | None, axes: str | None, indexed: bool) -> StoredImages:
     if is_zarr(folder):
         raise StackError(
             f"{folder} is a zarr store; open it with zarr.open and pass the array, or pass "
             "napari_sam2.stacks.open_stack(path).movie()"
         )
     paths = files_of_one_kind(folder, FOLDER_KINDS)
-    first = open_images(paths[0], indexed=indexed)
+    axes_of_one = None if axes is None else axes[1:]
+    first = open_images(paths[0], scene, axes_of_one, indexed)
     shape = tuple(first.data.shape)
 
     def read(number: int) -> Frame:
         path = paths[number]
-        image = read_or_tell(str(path), lambda: np.asarray(open_images(path, indexed=indexed).data[()]))
+        with reading(path):
+            image = np.asarray(open_images(path, scene, axes_of_one, indexed).data[()])
         if image.shape != shape:
             raise StackError(
                 f"{path.name} has shape {image.shape}, but the first image of the folder has {shape}; all "
@@ -180,5 +184,5 @@ def _open_folder(folder: Path, indexed: bool) -> StoredImages:
             )
         return image
 
-    axes = None if first.axes is None or "T" in first.axes else "T" + first.axes
-    return replace(first, data=ImagesByNumber(read, len(paths)), name=folder.name, axes=axes)
+    named = None if first.axes is None or "T" in first.axes else "T" + first.axes
+    return replace(first, data=ImagesByNumber(read, len(paths)), name=folder.name, axes=named)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam2_core.errors import StackError
+from sam2_core.inference.frames.reading import reading
 
 BUFFERED_BYTES = 128 * 2**20
 BUFFERED_FRAMES = 32
@@ -41,17 +42,12 @@ class VideoFrames:
     def __init__(self, source: Path | bytes) -> None:
         av = _import_av()
         self.name = "the video" if isinstance(source, bytes) else str(source)
-        self._errors: tuple[type[Exception], ...] = (av.error.FFmpegError, ValueError, EOFError)
-        try:
+        with reading(self.name):
             self._container: Any = av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source))
             self._stream: Any = next(iter(self._container.streams.video), None)
             if self._stream is None:
                 raise StackError(f"{self.name} holds no video")
             self._times, self._key_frames = self._index()
-        except self._errors as error:
-            if isinstance(error, StackError):
-                raise
-            raise StackError(f"{self.name} cannot be read as a video: {error}") from error
         if not self._times:
             raise StackError(f"{self.name} holds no video frames")
         self._decoder: Iterator[Any] | None = None
@@ -77,11 +73,12 @@ class VideoFrames:
         # before the wanted one may be shown after it, and the one before that is needed.
         for start in reversed(self._key_frames[: max(bisect_right(self._key_frames, index), 1)]):
             try:
-                self._go_to(index, start)
-                self._decode_until(index)
-            except self._errors as error:
+                with reading(f"frame {index} of {self.name}"):
+                    self._go_to(index, start)
+                    self._decode_until(index)
+            except StackError:
                 self._decoder = None
-                raise StackError(f"frame {index} of {self.name} cannot be decoded: {error}") from error
+                raise
             if index in self._buffer:
                 return self._buffer[index]
             self._decoder = None
@@ -89,9 +86,23 @@ class VideoFrames:
 
     def _index(self) -> tuple[list[int], list[int]]:
         """Return the display time of each frame in order, and the indices of the frames where decoding can start."""
-        packets = [packet for packet in self._container.demux(self._stream) if packet.size and not packet.is_discard]
+        found = [packet for packet in self._container.demux(self._stream) if packet.dts is not None or packet.size]
+        self._check_whole(found)
+        packets = [packet for packet in found if packet.size and not packet.is_discard]
         timed = sorted({_time(packet): packet.is_keyframe for packet in packets}.items())
         return [time for time, _ in timed], [index for index, (_, is_key) in enumerate(timed) if is_key] or [0]
+
+    def _check_whole(self, packets: Sequence[Any]) -> None:
+        """Raise where the file says that it holds more frames, or lasts longer, than its packets do."""
+        step = 1 / (self._stream.average_rate or 1)
+        lasts = max((_time(packet) * (self._stream.time_base or 0) + step for packet in packets), default=0)
+        named = _seconds(self._stream.metadata.get("DURATION", ""))
+        is_short = len(packets) < self._stream.frames or lasts + step / 2 < named
+        if is_short or (packets and packets[-1].is_corrupt):
+            raise StackError(
+                f"{self.name} cannot be read: it breaks off after {len(packets)} frames; the file was cut short, copy "
+                "it again."
+            )
 
     def _go_to(self, index: int, key_frame: int) -> None:
         """Place the decoder at or before the frame: go on if that is nearest, else seek to the key frame."""
@@ -120,6 +131,15 @@ class VideoFrames:
 def _time(item: Any) -> int:
     """Return when a packet or a picture is shown, in the stream's time base."""
     return int(item.pts if item.pts is not None else item.dts if item.dts is not None else 0)
+
+
+def _seconds(words: str) -> float:
+    """Return a duration like 00:00:01.6 in seconds, 0 where it is none."""
+    parts = words.split(":")
+    try:
+        return sum(float(part) * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
+    except ValueError:
+        return 0.0
 
 
 def _import_av() -> Any:

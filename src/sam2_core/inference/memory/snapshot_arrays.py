@@ -44,7 +44,9 @@ def entries_to_arrays(entries: Mapping[int, MemoryEntry]) -> Arrays:
     arrays |= _named("scores", [entry.object_score_logits for entry in kept])
     masks = [entry.mask for entry in kept if isinstance(entry.mask, Tensor)]
     bits = [entry.mask.bits for entry in kept if isinstance(entry.mask, PackedMask)]
-    arrays |= _named("masks", masks) if masks else {"bits": np.frombuffer(b"".join(bits), np.uint8)}
+    arrays |= (
+        _named("masks", masks) if masks else {"bits": np.frombuffer(b"".join(bits), np.uint8).reshape(len(kept), -1)}
+    )
     memories = [entry.memory_features for entry in kept if entry.memory_features is not None]
     return arrays | _named("memories", memories) if memories else arrays
 

@@ -1,0 +1,95 @@
+"""What a person is asked in a window of its own: whether unsaved work is kept, where to, and where images are."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from napari_sam2._qt.background import USER_ERRORS
+from sam2_core.errors import StackError
+
+if TYPE_CHECKING:
+    from napari_sam2.session.session import Session
+
+
+def may_leave(session: Session | None, parent: QWidget) -> bool:
+    """Return whether a session may be closed; unsaved work is named, and can be saved first."""
+    if session is None or not session.document.prompts or not _is_unsaved(session):
+        return True
+    buttons = QMessageBox.StandardButton
+    why = f"\n\n{session.unsaved}" if session.unsaved else ""
+    answer = QMessageBox.question(
+        parent,
+        "Save the work?",
+        f"The work on {session.stack.name} is not saved: {work_in_words(session)}.{why}\n\nSave it as a session?",
+        buttons.Save | buttons.Discard | buttons.Cancel,
+        buttons.Save,
+    )
+    if answer == buttons.Save:
+        return _save(session, parent)
+    return answer == buttons.Discard
+
+
+def work_in_words(session: Session) -> str:
+    """Return what would be lost: "2 objects, 3 prompts on 1 frame, masks on 30 frames"."""
+    document = session.document
+    frames = {frame for _, frame in document.prompts}
+    masks = {frame for (_, frame), _ in session.masks.items()}
+    prompts = f"{_counted(len(document.prompts), 'prompt')} on {_counted(len(frames), 'frame')}"
+    return f"{_counted(len(document.objects), 'object')}, {prompts}, masks on {_counted(len(masks), 'frame')}"
+
+
+def asked_folder(session: Session | None, parent: QWidget) -> Path | None:
+    """Return in which folder a person wants a session saved, `.sam2` added where that is missing; None if given up."""
+    name = "session" if session is None else Path(session.stack.name).stem + _held_in_name(session)
+    chosen, _ = QFileDialog.getSaveFileName(parent, "Save the session as a folder", f"{name}.sam2", "")
+    if not chosen:
+        return None
+    path = Path(chosen)
+    return path if path.suffix == ".sam2" else path.with_name(f"{path.name}.sam2")
+
+
+def asked_images(folder: Path, parent: QWidget) -> Path | None:
+    """Return where the images of a session folder are, as a person says; None if it was given up."""
+    title = f"Where are the images of {folder.name}?"
+    chosen, _ = QFileDialog.getOpenFileName(parent, title, str(folder.parent), "")
+    return _whole_store(Path(chosen)) if chosen else None
+
+
+def _whole_store(path: Path) -> Path:
+    """Return the zarr store that a chosen file is a part of, or the file: dialogs for files cannot choose folders."""
+    stores = [part for part in (path, *path.parents) if part.suffix == ".zarr"]
+    return stores[-1] if stores else path
+
+
+def _is_unsaved(session: Session) -> bool:
+    """Return whether something would be lost, after what waits was written."""
+    with contextlib.suppress(StackError):  # `is_dirty` says so too, and `unsaved` why
+        session.saving.flush()
+    return session.is_dirty
+
+
+def _save(session: Session, parent: QWidget) -> bool:
+    """Return whether the work is saved now, where a person says: there is no folder yet, or nothing can go there."""
+    folder = asked_folder(session, parent)
+    if folder is None:
+        return False
+    try:
+        session.save(folder)
+    except USER_ERRORS as error:
+        QMessageBox.critical(parent, "Not saved", f"{error}\n\nNothing was closed.")
+        return False
+    return True
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _held_in_name(session: Session) -> str:
+    """Return where a session works as a part of a name, "_Z3": each Z of one stack has a session of its own."""
+    held = session.movie.movie.held
+    return "".join(f"_{letter}{index}" for letter, index in held.items() if session.stack.size(letter) > 1)

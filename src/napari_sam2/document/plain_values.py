@@ -1,0 +1,46 @@
+"""Plain numbers of what scripts give: ids out of `np.unique`, coordinates out of a table, arrays of one value.
+
+A document is made of Python's own values, whatever it was made from, so it can be compared, hashed and saved.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, SupportsFloat, SupportsIndex, cast
+
+from sam2_core.errors import PromptError
+
+
+def whole_number(value: object, what: str) -> int:
+    """Return an id or index as an int; a float that is whole is one.
+
+    Raises
+    ------
+    PromptError
+        If it is none.
+    """
+    try:
+        return int(operator.index(cast(SupportsIndex, value)))
+    except TypeError:
+        pass  # a float, or an array of one
+    try:
+        number = float(cast(SupportsFloat, value))
+        if isinstance(value, str) or not number.is_integer():
+            raise ValueError(value)
+    except (TypeError, ValueError):
+        raise PromptError(f"{what} {value!r:.200} is no whole number.") from None
+    return int(number)
+
+
+def numbers(values: Any, what: str) -> tuple[float, ...]:
+    """Return coordinates as floats.
+
+    Raises
+    ------
+    PromptError
+        If one is no number.
+    """
+    try:
+        return tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        raise PromptError(f"{what} {values!r:.200}: that is not numbers.") from None

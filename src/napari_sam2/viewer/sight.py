@@ -1,0 +1,91 @@
+"""What of an image is in view: the sliders of its axes, and where the camera looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from napari_sam2.document.prompt_parts import BoxYX
+from napari_sam2.viewer.coordinates import Grid
+
+Array = np.ndarray[Any, Any]
+SMALLEST_PX = 24.0
+"""What is smaller on the screen is hard to see."""
+SHOWN_PX = 96.0
+"""What was too small is shown as large."""
+
+
+class Sight:
+    """The view of an image; set `grid` where the axes mean something else from now on."""
+
+    def __init__(self, viewer: ViewerModel, image: Image, grid: Grid) -> None:
+        self.grid = grid
+        self._viewer = viewer
+        self._image = image
+
+    @property
+    def frame(self) -> int:
+        """The frame in view, within the movie."""
+        axis = self.grid.frame_axis
+        if axis is None:
+            return 0
+        frame = int(np.rint(self._image.world_to_data(self._viewer.dims.point)[axis]))
+        return min(max(frame, 0), self.grid.frame_count - 1)
+
+    @property
+    def held(self) -> dict[str, int]:
+        """Where the sliders of the axes stand at which the session is held, within the image, by letter."""
+        here, axes, shape = self._image.world_to_data(self._viewer.dims.point), self.grid.axes, self.grid.shape
+        places = {letter: axes.index(letter) for letter in self.grid.held}
+        return {letter: min(max(int(np.rint(here[at])), 0), shape[at] - 1) for letter, at in places.items()}
+
+    def show(self, frame: int) -> None:
+        """Move the slider to a frame; nothing happens with a single image."""
+        if self.grid.tracked is not None:
+            self.show_at({self.grid.tracked: frame})
+
+    def show_at(self, places: Mapping[str, int]) -> None:
+        """Move sliders to an index each, by letter."""
+        dims = self._viewer.dims
+        here = self._image.world_to_data(dims.point)
+        for letter, index in places.items():
+            here[self.grid.axes.index(letter)] = index
+        world = self._image.data_to_world(here)
+        for axis in (self.grid.axes.index(letter) for letter in places):
+            dims.set_point(len(dims.point) - self._image.ndim + axis, float(world[axis]))
+
+    def bring(self, frame: int, place_yx: BoxYX) -> None:
+        """Move the camera so that a place of a frame is in view; it stays if it is, and so does the zoom if it can."""
+        if self._viewer.dims.ndisplay != 2:
+            return
+        low, high = self._on_screen(frame, place_yx)
+        camera, canvas = self._viewer.scene.camera, np.array(self._viewer.canvas.size, dtype=float)
+        center, size = (low + high) / 2, np.maximum(high - low, 1e-9)
+        seen = canvas / camera.zoom
+        if (size > seen).any():
+            camera.zoom = float((canvas / size).min() / 2)
+        elif (size * camera.zoom).max() < SMALLEST_PX:
+            camera.zoom = float(SHOWN_PX / size.max())
+        elif (np.abs(center - camera.center[-2:]) + size / 2 <= seen / 2).all():
+            return
+        camera.center = (*camera.center[:-2], *center.tolist())
+
+    def as_displayed(self, place_yx: BoxYX) -> BoxYX:
+        """Return a place with its axes in the order in which they are displayed."""
+        y, x = self.grid.plane_axes
+        shown = [axis - self._viewer.dims.ndim + self._image.ndim for axis in self._viewer.dims.displayed]
+        y0, x0, y1, x1 = place_yx
+        return (x0, y0, x1, y1) if shown[-2:] == [x, y] else place_yx
+
+    def _on_screen(self, frame: int, place_yx: BoxYX) -> tuple[Array, Array]:
+        """Return the corners (2,) of a place in the world, of the two axes that are displayed."""
+        y0, x0, y1, x1 = place_yx
+        corners = self.grid.place(frame, [(y0, x0), (y0, x1), (y1, x0), (y1, x1)])
+        world = np.array([self._image.data_to_world(corner) for corner in corners])
+        dims = self._viewer.dims
+        shown = world[:, [axis - dims.ndim + self._image.ndim for axis in dims.displayed[-2:]]]
+        return shown.min(axis=0), shown.max(axis=0)
