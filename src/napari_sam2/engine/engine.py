@@ -170,7 +170,7 @@ class Engine:
         now = self._look.diameter_px
         if now is not None and 1 / MUCH_THE_SAME <= diameter_px / now <= MUCH_THE_SAME:
             return work
-        self._look = replace(self._look, diameter_px=max(1.0, diameter_px), source=source)
+        self._look = replace(self._look, diameter_px=max(1.0, diameter_px), source=source, is_sure=False)
         return self._look_as_chosen()
 
     def _measure(self, work: PromptedState, job: Job) -> PromptedState:
