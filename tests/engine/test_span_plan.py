@@ -112,6 +112,12 @@ def test_frame_0_is_no_backward_pass_of_its_own():
     assert passes_of(begins) == (Pass("backward", range(3, -1, -1), (1, 2)),)
 
 
+def test_a_backward_pass_may_end_before_frame_0():
+    assert passes_of({Span("backward", 1, 5, range(4, 0, -1)): 5}) == (Pass("backward", range(5, 0, -1), (1,)),)
+    two = {Span("backward", 1, 5, range(4, 0, -1)): 5, Span("backward", 2, 3, range(2, 0, -1)): 3}
+    assert [one.frames for one in passes_of(two)] == [range(5, 3, -1), range(3, 0, -1)]
+
+
 @pytest.fixture
 def remembered():
     made = Remembered()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
-from torture.pictures import Picture, said_otherwise, unlike
+from torture.pictures import Picture, labels, said_otherwise, unlike
 from torture.scene import in_words
 from torture.walked_session import WalkedSession
 
 from sam2_core.errors import StackError
-
 
 DAMAGE = ("cut", "zero", "flip", "garbage", "gone")
 
@@ -30,11 +30,12 @@ class FileRules(WalkedSession):
     @precondition(lambda self: self.session.folder is not None)
     @rule()
     def reopen(self) -> None:
-        before, run = self._picture(), self.session.interrupted_run
+        before, run, shown = self._picture(), self.session.interrupted_run, labels(self.session)
         self.session.close()
         self.session = self._opened(self.folder)
         assert not self.session.notes, f"notes without damage: {self.session.notes}"
         self._same(before, "reopening")
+        assert np.array_equal(shown, labels(self.session)), "reopening: other labels are shown"
         if run is not None:
             assert self.session.interrupted_run == run, "the interrupted run is not known any more"
         self._begin()

@@ -96,7 +96,7 @@ def _cuts(spans: Mapping[Span, int], sign: int) -> Iterator[tuple[int, int]]:
     Frame 0 is never a backward pass of its own: the predictor does not run backward from there.
     """
     places = {*spans.values(), *(_end(span, sign) for span in spans)}
-    if sign < 0 and min(places, default=0) < 0:
+    if sign < 0 and 1 in places and min(places) < 0:
         places.discard(0)
     yield from pairwise(sorted(places))
 
