@@ -13,7 +13,6 @@ from torture.walked_session import WalkedSession
 
 from sam2_core.errors import StackError
 
-
 DAMAGE = ("cut", "zero", "flip", "garbage", "gone")
 
 
