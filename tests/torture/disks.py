@@ -184,7 +184,7 @@ def _doors(folder: Path, session: Path, one: Session) -> list[Door]:
         ("open_results", lambda: open_results(session).labels(0), False),
         ("napari's reader", lambda: read_session_layers(str(session)), False),
         ("find_model", lambda: find_model("cells-nano"), False),
-        ("Session.open", lambda: Session.open(session, predictor=DiscPredictor()).close(), True),
+        ("Session.open", lambda: Session.open(session, predictor=DiscPredictor()).close(), False),
         ("save", lambda: one.save(folder / "new.sam2"), True),
         ("export_labels .tif", lambda: one.export_labels(folder / "l.tif"), True),
         ("export_labels .zarr", lambda: one.export_labels(folder / "l.zarr"), True),
