@@ -50,9 +50,13 @@ def test_a_run_that_was_stopped_is_resumed(desk: Any) -> None:
     assert resume.isHidden()
 
 
-def test_an_edit_of_a_prompt_takes_the_offer_back(desk: Any) -> None:
+def test_an_edit_of_a_prompt_leaves_the_offer_to_go_on(desk: Any) -> None:
     stopped_run(desk)
     desk.click(1, 10, 10)
+    assert not desk.panel.propagate.resume.isHidden()
+    desk.press(desk.panel.propagate.resume)
+    desk.idle()
+    assert np.all(desk.session.status(1)[1:] == TRACKED)
     assert desk.panel.propagate.resume.isHidden()
 
 
