@@ -5,6 +5,7 @@ A door may not ask for much more memory than the file is worth, write much, or t
 
 from __future__ import annotations
 
+import atexit
 import logging
 import shutil
 import signal
@@ -125,6 +126,7 @@ def _whole(name: str) -> tuple[Path, Path]:
     """Return a folder with whole files of a kind, and which of them is opened; each door opens it, or it is no file."""
     kind = next(one for one in specimens() if one.name == name)
     folder, kept = Path(tempfile.mkdtemp(prefix="whole")), Path(tempfile.mkdtemp(prefix="whole"))
+    atexit.register(shutil.rmtree, kept, ignore_errors=True)
     path = kind.make(folder)
     shutil.copytree(folder, kept, dirs_exist_ok=True)
     for door in kind.doors:
