@@ -46,7 +46,7 @@ def ctc(folder):
     return [tuple(int(word) for word in line.split()) for line in lines], images
 
 
-def test_labels_of_a_session_folder_are_those_of_its_masks(tmp_path):
+def test_labels_of_a_session_folder_are_those_of_its_masks(tmp_path, caplog):
     frames = {(1, 0): square(2, 2), (70000, 0): square(3, 3, logit=5), (1, 2): square(8, 9)}
     tifffile.imwrite(
         tmp_path / "movie.tif",
@@ -70,7 +70,11 @@ def test_labels_of_a_session_folder_are_those_of_its_masks(tmp_path):
         for frame, labels in enumerate(back.movie()):
             np.testing.assert_array_equal(labels, made.labels(frame))
     assert opened.labels(0)[4, 4] == 70000
+    assert not caplog.messages
     tifffile.imwrite(tmp_path / "movie.tif", np.ones((3, *SIZE), np.uint8), photometric="minisblack")
+    np.testing.assert_array_equal(open_results(tmp_path / "movie.sam2").labels(0), opened.labels(0))
+    assert "pixels changed since" in caplog.text
+    tifffile.imwrite(tmp_path / "movie.tif", np.ones((2, *SIZE), np.uint8), photometric="minisblack")
     with pytest.raises(StackError, match="not the stack that the session was made on"):
         open_results(tmp_path / "movie.sam2")
 

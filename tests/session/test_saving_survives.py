@@ -66,7 +66,7 @@ def painted(folder):
         lambda session: session.flush(),
         lambda session: session.close(),
         lambda session: session.save(),
-        lambda session: list(session.propagate()),
+        lambda session: (list(session.propagate()), session.saving.queue.flush()),
     ],
     ids=["edit", "flush", "close", "save", "run"],
 )
