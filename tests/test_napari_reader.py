@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from napari_sam2.document.document import Document
 from napari_sam2.document.prompt import Prompt
@@ -108,3 +109,37 @@ def test_any_stack_is_an_image_that_napari_shows(tmp_path, rng):
         layer = Image(shown_array(stack))
         assert not layer.multiscale
         assert np.array_equal(np.asarray(layer.data[1]), frames[1])
+
+
+def test_each_series_of_a_file_is_a_layer(tmp_path, rng):
+    data, path = rng.integers(0, 4000, (2, 3, 12, 16)).astype(np.uint16), tmp_path / "positions.ome.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for frames in data:
+            writer.write(frames, metadata={"axes": "TYX"}, photometric="minisblack")
+    layers = get_reader(str(path))(str(path))
+    assert [(about["name"], about["metadata"]["napari_sam2_scene"]) for _, about, _ in layers] == [
+        ("positions 0", 0),
+        ("positions 1", 1),
+    ]
+    for (images, _, kind), frames in zip(layers, data, strict=True):
+        assert kind == "image"
+        np.testing.assert_array_equal(np.asarray(images), frames)
+    tifffile.imwrite(tmp_path / "one.tif", data[0], photometric="minisblack")
+    path.write_bytes(path.read_bytes()[:400])
+    assert get_reader(str(tmp_path / "one.tif")) is get_reader(str(path)) is None
+
+
+def test_the_fields_of_a_plate_are_layers(tmp_path):
+    for field in "01":
+        image = zarr.open_group(tmp_path / "plate.zarr/A/1" / field, mode="w")
+        image.create_array("0", data=np.full((2, 8, 9), int(field), np.uint8))
+        image.attrs["ome"] = {
+            "multiscales": [{"axes": [{"name": axis} for axis in "tyx"], "datasets": [{"path": "0"}]}]
+        }
+    well = zarr.open_group(tmp_path / "plate.zarr/A/1", mode="a")
+    well.attrs["ome"] = {"well": {"images": [{"path": "0"}, {"path": "1"}]}}
+    zarr.open_group(tmp_path / "plate.zarr", mode="a").attrs["ome"] = {"plate": {"wells": [{"path": "A/1"}]}}
+    path = str(tmp_path / "plate.zarr")
+    layers = get_reader(path)(path)
+    assert [about["metadata"]["napari_sam2_scene"] for _, about, _ in layers] == ["A/1/0", "A/1/1"]
+    assert [np.asarray(images).max() for images, _, _ in layers] == [0, 1]

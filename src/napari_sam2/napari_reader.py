@@ -1,5 +1,8 @@
 """What napari's manifest names for files: a reader of session folders and a writer of label layers.
 
+The reader also takes files of several image series, each as a layer; the manifest does not offer it for them, or napari
+would ask at each TIFF which reader to take.
+
 napari is not imported: layers go in and out as tuples. What is read is for looking; the panel opens the folder itself
 to work on it, and finds it in the layers' metadata under "napari_sam2_session".
 """
@@ -7,6 +10,7 @@ to work on it, and finds it in the layers' metadata under "napari_sam2_session".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,8 @@ from napari_sam2.io.label_files import LabelSpec, write_labels
 from napari_sam2.io.results import Results
 from napari_sam2.io.session_files import is_session_folder
 from napari_sam2.session.saved_results import open_results
-from napari_sam2.stacks import Movie, Stack
+from napari_sam2.stacks import Movie, Stack, open_stack
+from napari_sam2.stacks.sources import scenes_of
 from sam2_core.errors import StackError
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -28,8 +33,30 @@ _UNIT_NAMES |= {"minute": "min", "hour": "h", "um": "µm"}
 
 
 def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
-    """Return the function that reads a session folder, None if the path is not one."""
-    return read_session_layers if isinstance(path, str | Path) and is_session_folder(path) else None
+    """Return the function that reads a session folder, or a file of several image series; None for another path."""
+    if not isinstance(path, str | Path):
+        return None
+    if is_session_folder(path):
+        return read_session_layers
+    try:
+        return read_series_layers if scenes_of(Path(path)) else None
+    except StackError:  # whoever can read it may try
+        return None
+
+
+def read_series_layers(path: str | Sequence[str]) -> list[LayerData]:
+    """Return each image series of a file as layer data, read when it is shown: positions, runs, fields of a plate.
+
+    Raises
+    ------
+    StackError
+        If one of them cannot be read, or its axes cannot be told.
+    """
+    file = Path(path if isinstance(path, str | Path) else path[0])
+    scenes: tuple[int | str | None, ...] = scenes_of(file) or (None,)
+    stacks = [open_stack(file, scene=scene) for scene in scenes]
+    named = [replace(one, name=f"{one.name} {one.scene}") if isinstance(one.scene, int) else one for one in stacks]
+    return [_image_layer(stack, {"metadata": {"napari_sam2_scene": stack.scene}}) for stack in named]
 
 
 def read_session_layers(path: str | Sequence[str]) -> list[LayerData]:
@@ -43,7 +70,7 @@ def read_session_layers(path: str | Sequence[str]) -> list[LayerData]:
     folder = Path(path if isinstance(path, str | Path) else path[0])
     results = open_results(folder)
     metadata = {"metadata": {"napari_sam2_session": str(folder.absolute())}}
-    return [_image_layer(results.movie, metadata), _labels_layer(results, metadata)]
+    return [_image_layer(results.movie.stack, metadata), _labels_layer(results, metadata)]
 
 
 def write_labels_layer(path: str, data: Any, attributes: Mapping[str, Any]) -> list[str]:
@@ -73,13 +100,12 @@ def shown_array(stack: Stack) -> Any:
     return _dask(_PlaneByPlane(stack), chunks)
 
 
-def _image_layer(movie: Movie, metadata: dict[str, Any]) -> LayerData:
+def _image_layer(stack: Stack, metadata: dict[str, Any]) -> LayerData:
     """Return the stack, read when it is shown; channels are layers of their own, colour samples one image."""
-    stack = movie.stack
     axes = stack.axes
     order = [axes.index(axis) for axis in _spatial_first(axes)]
     lazy = shown_array(stack)
-    meta = {"name": stack.name} | _placed(movie, axes.replace("C", "").replace("S", "")) | metadata
+    meta = {"name": stack.name} | _placed(stack, axes.replace("C", "").replace("S", "")) | metadata
     if "S" in axes:
         meta["rgb"] = stack.size("S") in (3, 4)
     if "C" in axes:
@@ -97,7 +123,7 @@ def _labels_layer(results: Results, metadata: dict[str, Any]) -> LayerData:
     is_small = int(np.prod(lazy.shape)) * lazy.dtype.itemsize <= MOST_BYTES
     data: Any = lazy[:] if is_small else _dask(lazy, (1, *lazy.shape[1:]))
     data = data.reshape([_label_size(movie, axis) for axis in axes])
-    meta: dict[str, Any] = {"name": lazy.name} | _placed(movie, "".join(axes)) | metadata
+    meta: dict[str, Any] = {"name": lazy.name} | _placed(movie.stack, "".join(axes)) | metadata
     steps = [movie.held.get(axis, 0) for axis in axes]
     meta["translate"] = [step * size for step, size in zip(steps, meta["scale"], strict=True)]
     return data, meta, "labels"
@@ -114,8 +140,8 @@ class _PlaneByPlane:
         found = [range(size)[step] for size, step in zip(self.shape, index, strict=True)]
         firsts = [place if isinstance(place, int) else place[0] for place in found]
         places = zip(self._stack.axes, firsts, index, strict=True)
-        plane = self._stack.data[tuple(step if axis in "YXS" else first for axis, first, step in places)]
-        return np.asarray(plane).reshape([len(place) for place in found if not isinstance(place, int)])
+        plane = self._stack.read(tuple(step if axis in "YXS" else first for axis, first, step in places))
+        return plane.reshape([len(place) for place in found if not isinstance(place, int)])
 
 
 def _dask(array: Any, chunks: tuple[int, ...]) -> Any:
@@ -136,10 +162,10 @@ def _spatial_first(axes: str) -> str:
     return "".join(axis for axis in axes if axis not in "YXS") + "YX" + ("S" if "S" in axes else "")
 
 
-def _placed(movie: Movie, axes: str) -> dict[str, Any]:
+def _placed(stack: Stack, axes: str) -> dict[str, Any]:
     """Return scale, units and labels of axes as layers have them."""
     shown = [axis for axis in _spatial_first(axes) if axis != "S"]
-    about = movie.stack.calibration
+    about = stack.calibration
     return {
         "scale": [about.scale.get(axis, 1.0) for axis in shown],
         "units": [about.units.get(axis, "pixel") for axis in shown],

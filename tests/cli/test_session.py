@@ -168,3 +168,14 @@ def test_a_session_from_a_later_version_is_named(movie, run):
     code, _, err = run("track --session movie.sam2")
     assert code == 1
     assert "has version 9" in err
+
+
+def test_what_is_whole_is_not_tracked_again_unless_it_is_asked_for(movie, run, discs):
+    assert run("track --session movie.sam2 --out labels.tif")[0] == 0
+    whole = np.stack(list(open_stack("labels.tif").movie()))
+    code, _, err = run("track --session movie.sam2 --out labels.tif --overwrite")
+    assert (code, "Nothing is stale or missing" in err) == (0, True)
+    np.testing.assert_array_equal(np.stack(list(open_stack("labels.tif").movie())), whole)
+    code, _, err = run("track --session movie.sam2 --out labels.tif --overwrite --again")
+    assert (code, "Nothing is stale" in err) == (0, False)
+    assert run("track movie.tif --prompts p.json --out other.tif --again")[0] == 2

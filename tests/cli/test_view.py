@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from napari_sam2.engine.view import ViewChoice, choose_view, view_request
+from napari_sam2.engine.view import ViewChoice, ViewRequest, choose_view, view_request
 from napari_sam2.session import Prompt, typical_diameter
 from napari_sam2.stacks import open_stack
 from sam2_core import WindowedPredictor
@@ -99,3 +99,10 @@ def test_a_run_is_not_continued_with_another_view(work, predictor, run):
     code, _, err = run(f"{TRACK} --resume --object-diameter 3")
     assert (code, "was started differently" in err) == (1, True)
     assert run(f"{TRACK} --resume")[0] == 0
+
+
+@pytest.mark.parametrize(("side", "is_sure", "hints"), [(512, False, True), (512, True, False), (256, False, False)])
+def test_a_size_that_the_model_measured_itself_is_doubted(predictor, side, is_sure, hints):
+    request = ViewRequest(ViewChoice.auto, 80.0, "estimated from the first mask", is_sure)
+    sentence = choose_view(request, predictor, (side, side)).sentence
+    assert ("much smaller than that, give --object-diameter" in sentence) == hints

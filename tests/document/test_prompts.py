@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_sam2.document.prompt import typical_diameter
+from napari_sam2.document.prompt_parts import cut_labels
 from napari_sam2.session import Prompt, check_prompts, gathered
 from sam2_core.errors import PromptError
 
@@ -150,3 +151,43 @@ def test_the_diameter_is_that_of_the_first_prompt_a_mask_before_a_box():
     assert typical_diameter([disc]) == pytest.approx((4 * 16 / np.pi) ** 0.5)
     assert typical_diameter([Prompt(1, 0, box_yx=(0.0, 0.0, 4.0, 9.0)), replace(disc, frame=3)]) == pytest.approx(6.0)
     assert typical_diameter([Prompt(1, 0, ((1.0, 1.0),), (1,))]) is None
+
+
+@pytest.mark.parametrize("box", [(3, 9, 5, 30), (0, 60, 0, 80), (59, 60, 79, 80), (0, 0, 0, 0)])
+def test_a_mask_is_kept_as_the_bits_of_its_box_and_read_as_an_array(box):
+    y0, y1, x0, x1 = box
+    pixels = np.zeros(SHAPE[1:], bool)
+    pixels[y0:y1:2, x0:x1] = True
+    prompt = Prompt(1, 0, mask=pixels)
+    np.testing.assert_array_equal(prompt.mask, pixels)
+    assert prompt.mask.dtype == bool
+    assert len(prompt.drawn.packed) < 100
+    assert prompt == Prompt(1, 0, mask=pixels.astype(int) * 3)
+    assert hash(prompt) == hash(Prompt(1, 0, mask=pixels.copy()))
+    pixels[30, 40] ^= True
+    assert prompt != Prompt(1, 0, mask=pixels)
+    assert prompt.drawn != Prompt(1, 0, mask=np.zeros((4, 4), bool)).drawn
+
+
+def test_a_prompt_with_a_mask_can_be_changed_and_nobody_changes_its_pixels():
+    pixels = np.eye(8, dtype=bool)
+    prompt = Prompt(1, 0, mask=pixels)
+    pixels[:] = False
+    prompt.mask[:] = False
+    moved = replace(prompt, object_id=2)
+    assert moved == prompt.owned_by(2)
+    np.testing.assert_array_equal(moved.mask, np.eye(8))
+    assert replace(prompt, points_yx=((1.0, 1.0),), labels=(1,)).drawn == prompt.drawn
+    assert Prompt(1, 0, ((1.0, 1.0),), (1,)).mask is None
+    with pytest.raises(PromptError, match="plane"):
+        Prompt(1, 0, mask=np.ones((2, 3, 4)))
+
+
+def test_labels_are_cut_into_masks_whatever_their_numbers():
+    labels = np.zeros((20, 30), np.uint32)
+    labels[2:5, 3:9], labels[0, 0], labels[10:12, 5] = 7, 4_000_000_000, 3
+    labels[15, 29] = 7
+    found = cut_labels(labels)
+    assert list(found) == [3, 7, 4_000_000_000]
+    for value, mask in found.items():
+        np.testing.assert_array_equal(mask.mask, labels == value)

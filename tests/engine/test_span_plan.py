@@ -28,20 +28,20 @@ def spans(request, *keys, masks=None, locked=()):
 
 
 def test_both_directions_go_from_the_first_prompt():
-    assert spans(PropagateRequest("both", only_stale=False), (1, 5), (1, 9)) == [
+    assert spans(PropagateRequest("both"), (1, 5), (1, 9)) == [
         ("forward", 1, 5, list(range(5, 20))),
         ("backward", 1, 5, list(range(4, -1, -1))),
     ]
 
 
 def test_backward_goes_from_the_last_prompt_and_forward_from_the_first():
-    back, forth = (PropagateRequest(way, only_stale=False) for way in ("backward", "forward"))
+    back, forth = (PropagateRequest(way) for way in ("backward", "forward"))
     assert spans(back, (1, 5), (1, 9)) == [("backward", 1, 9, list(range(9, -1, -1)))]
     assert spans(forth, (1, 5), (1, 9)) == [("forward", 1, 5, list(range(5, 20)))]
 
 
 def test_both_directions_cover_every_frame_of_every_object_once():
-    found = spans(PropagateRequest("both", only_stale=False), (1, 0), (2, 4), (3, 5), (3, 8))
+    found = spans(PropagateRequest("both"), (1, 0), (2, 4), (3, 5), (3, 8))
     for object_id in (1, 2, 3):
         frames = [frame for _, one, _, frames in found if one == object_id for frame in frames]
         assert sorted(frames) == list(range(20)), object_id
@@ -49,7 +49,7 @@ def test_both_directions_cover_every_frame_of_every_object_once():
 
 
 def test_a_range_cuts_the_legs_and_leaves_out_what_lies_outside():
-    assert spans(PropagateRequest("both", range(3, 8), only_stale=False), (1, 5), (2, 12)) == [
+    assert spans(PropagateRequest("both", range(3, 8)), (1, 5), (2, 12)) == [
         ("forward", 1, 5, [5, 6, 7]),
         ("backward", 1, 5, [4, 3]),
         ("backward", 2, 12, [7, 6, 5, 4, 3]),
@@ -110,6 +110,12 @@ def test_frame_0_is_no_backward_pass_of_its_own():
         Span("backward", 2, 3, range(2, 0, -1)): 3,
     }
     assert passes_of(begins) == (Pass("backward", range(3, -1, -1), (1, 2)),)
+
+
+def test_a_backward_pass_may_end_before_frame_0():
+    assert passes_of({Span("backward", 1, 5, range(4, 0, -1)): 5}) == (Pass("backward", range(5, 0, -1), (1,)),)
+    two = {Span("backward", 1, 5, range(4, 0, -1)): 5, Span("backward", 2, 3, range(2, 0, -1)): 3}
+    assert [one.frames for one in passes_of(two)] == [range(5, 3, -1), range(3, 0, -1)]
 
 
 @pytest.fixture

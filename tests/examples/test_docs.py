@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from napari_sam2 import samples
 from napari_sam2.cli import main
@@ -60,6 +61,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     }
     for name, (axes, data) in shapes.items():
         tifffile.imwrite(tmp_path / f"{name}.tif", data, photometric="minisblack", metadata={"axes": axes})
+    write_several(tmp_path, movie)
     click = samples.first_clicks(sample)[0]
     line = f"{click.y - 40},{click.x - 50}"
     (tmp_path / "clicks.csv").write_text(f"object_id,frame,y,x\n1,0,{line}\n")
@@ -71,6 +73,19 @@ def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NAPARI_SAM2_HOME", str(tmp_path / "home"))
     return tmp_path
+
+
+def write_several(folder: Path, movie: np.ndarray) -> None:
+    """Write the files that hold several images: two positions, and two fields of a plate."""
+    axes = [{"name": name} for name in "tyx"]
+    with tifffile.TiffWriter(folder / "positions.ome.tif") as writer:
+        for frames in (movie[::-1], movie):
+            writer.write(frames, photometric="minisblack", metadata={"axes": "TYX"})
+    for field in "01":
+        image = zarr.open_group(folder / "plate.zarr/A/1" / field, mode="w")
+        image.create_array("0", data=movie)
+        image.attrs["ome"] = {"multiscales": [{"axes": axes, "datasets": [{"path": "0"}]}]}
+    zarr.open_group(folder / "plate.zarr", mode="a").attrs["ome"] = {"plate": {"wells": [{"path": "A/1"}]}}
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -80,7 +80,7 @@ def test_a_session_on_an_array_says_that_its_images_cannot_be_found(tmp_path, sa
     with pytest.raises(StackError, match="was made on an array in memory"):
         open_results(tmp_path / "a.sam2")
     save_session(tmp_path / "a.sam2", replace(saved, source=str(tmp_path / "movie.tif"), settings={"colour": 1}))
-    with pytest.raises(StackError, match="the setting colour cannot be used"):
+    with pytest.raises(StackError, match="the setting colour cannot be 1: Extra inputs"):
         open_results(tmp_path / "a.sam2")
 
 

@@ -56,14 +56,23 @@ def test_painted_masks_stay_and_a_gap_does_not_end_the_leg():
     assert statuses(masks) == "pss.sess"
 
 
-def test_taking_away_a_prompt_turns_its_mask_stale_and_the_last_one_takes_all():
+def test_the_mask_of_a_prompt_goes_with_it_and_the_last_one_takes_all():
     masks = stored("pfpff")
     both = Document.of([Prompt(1, frame, ((3.0, 3.0),), (1,)) for frame in (0, 2)])
     one, none = both.with_prompts({(1, 2): None}), both.with_prompts({(1, 2): None}).with_prompts({(1, 0): None})
     follow(difference(both, one), one, masks)
-    assert statuses(masks) == "ptsss"
+    assert statuses(masks) == "pt.ss"
     follow(difference(one, none), none, masks)
     assert statuses(masks) == "....."
+
+
+def test_that_an_object_was_painted_away_stays_when_its_last_prompt_goes():
+    masks = stored("pff")
+    masks.put((1, 2), StoredMask.of_mask(np.zeros((10, 10), bool)))
+    one = Document.of([Prompt(1, 0, ((3.0, 3.0),), (1,))])
+    none = one.with_prompts({(1, 0): None})
+    follow(difference(one, none), none, masks)
+    assert statuses(masks) == "..e"
 
 
 def test_a_prompt_that_changed_leaves_its_mask_stale_until_it_is_shown_again():

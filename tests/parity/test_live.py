@@ -66,6 +66,22 @@ SCENARIOS = {
             ("propagate", {"start": 1}),
         ],
     },
+    "padding_and_corners": {
+        "model": "sam2.1/sam2.1_hiera_t",
+        "image_size": 256,
+        "frames": 4,
+        "seed": 25,
+        "events": [
+            points(0, 1, (60, 50), (0, 0), labels=[1, -1]),
+            points(0, 2, (100, 60), (180, 120), labels=[2, 3]),
+            points(0, 3, (90, 60), (180, 110), (0, 0), (120, 80), labels=[2, 3, -1, 1]),
+            points(0, 1, (70, 55), (0, 0), (0, 0), labels=[0, -1, -1], clear_old=False),
+            points(0, 4, (0, 0), labels=[-1]),
+            ("propagate", {"start": 0}),
+            points(2, 1, (64, 52), (0, 0), labels=[1, -1]),
+            ("propagate", {"start": 2}),
+        ],
+    },
     "version_2_0_large": {
         "model": "sam2/sam2_hiera_l",
         "image_size": 256,

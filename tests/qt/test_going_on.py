@@ -131,6 +131,9 @@ def test_the_next_doubtful_mask_is_looked_for_in_a_worker(desk: Any, monkeypatch
     desk.press(desk.panel.objects.doubtful)
     desk.until(lambda: desk.binding.frame == 5)
     assert "Object 1 on frame 5" in desk.panel.message.text()
+    assert desk.panel.objects.table.doubtful == (1, 5)
+    desk.binding.show_frame(4)
+    assert desk.panel.objects.table.doubtful is None
     assert threads != [threading.main_thread()]
 
 
@@ -150,45 +153,51 @@ def open_channels(desk: Any, count: int) -> None:
     desk.idle()
 
 
-def test_another_choice_of_channels_counts_at_once_and_loses_nothing(desk: Any) -> None:
+def test_the_channel_in_view_is_seen_and_another_choice_counts_at_once_and_loses_nothing(desk: Any) -> None:
     open_channels(desk, 2)
     desk.press(desk.panel.propagate.go)
     desk.idle()
     session, prompts, layers = desk.session, dict(desk.session.document.prompts), list(desk.viewer.layers)
-    assert session.movie[0].shape == (40, 60, 3)
-    first, second = channel_boxes(desk)
-    assert first.isEnabled()
-    assert first.isChecked()
-    assert second.isChecked()
-    second.click()
-    assert session.settings.channels == (0,)
+    (seen,) = session.settings.channels
+    assert seen == desk.viewer.dims.current_step[1]
+    boxes = channel_boxes(desk)
+    assert [box.isChecked() for box in boxes] == [seen == 0, seen == 1]
+    assert session.movie[0].shape == (40, 60)
+    boxes[1 - seen].click()
+    assert session.settings.channels == (0, 1)
     assert np.all(session.status(1)[1:] == STALE)
     desk.idle()
     assert desk.session is session
-    assert session.movie[0].shape == (40, 60)
+    assert session.movie[0].shape == (40, 60, 3)
     assert session.document.prompts == prompts
     assert list(desk.viewer.layers) == layers
     assert session.status(1)[0] == PROMPTED
-    assert [box.isChecked() for box in channel_boxes(desk)] == [True, False]
+    desk.press(desk.panel.prompts.undo)
+    desk.idle()
+    assert np.all(session.status(1)[1:] == TRACKED)
+    assert [box.isChecked() for box in channel_boxes(desk)] == [seen == 0, seen == 1]
 
 
 def test_no_channel_and_more_than_three_are_refused(desk: Any) -> None:
     open_channels(desk, 4)
     boxes = channel_boxes(desk)
-    assert desk.session.settings.channels == (0, 1, 2)
-    boxes[3].click()
-    assert "untick one" in desk.panel.message.text()
-    assert [box.isChecked() for box in boxes] == [True, True, True, False]
-    boxes[1].click()
-    boxes[2].click()
-    boxes[0].click()
+    (seen,) = desk.session.settings.channels
+    boxes[seen].click()
     assert "tick another one" in desk.panel.message.text()
-    assert desk.session.settings.channels == (0,)
+    assert boxes[seen].isChecked()
+    others = [box for place, box in enumerate(boxes) if place != seen]
+    for box in others:
+        box.click()
+    assert "untick one" in desk.panel.message.text()
+    assert not others[-1].isChecked()
+    assert len(desk.session.settings.channels) == 3
     desk.idle()
 
 
 def test_limits_of_each_channel_go_with_the_channels(desk: Any) -> None:
     open_channels(desk, 2)
+    (seen,) = desk.session.settings.channels
+    channel_boxes(desk)[1 - seen].click()
     desk.session.change_settings(contrast_limits=((0, 10), (5, 50)))
     channel_boxes(desk)[0].click()
     assert desk.session.settings.channels == (1,)

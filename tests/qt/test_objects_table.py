@@ -7,6 +7,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QSizePolicy
 from stand_in_session import StandInSession
 
 from napari_sam2._qt.objects_model import Column, ObjectsModel
@@ -113,3 +114,38 @@ def test_a_selection_survives_a_refresh(table: ObjectsTable, model: ObjectsModel
     model.reload()
     model.refresh([1, 2, 3])
     assert table.selected_ids() == (2,)
+
+
+def test_a_row_that_becomes_current_comes_into_view_and_so_does_a_doubtful_one(qtbot: QtBot) -> None:
+    session = StandInSession(frames=10, objects=30)
+    model = ObjectsModel(lambda object_id: QColor("red"), "dark")
+    model.set_session(session)
+    table = ObjectsTable(model)
+    qtbot.addWidget(table)
+    table.resize(310, 200)
+    table.show()
+    qtbot.waitExposed(table)
+
+    def is_seen(row: int) -> bool:
+        return bool(table.viewport().rect().contains(table.visualRect(model.index(row, 0))))
+
+    assert is_seen(0)
+    assert not is_seen(29)
+    table.select_object(30)
+    assert is_seen(29)
+    table.mark_doubtful(3, 7)
+    assert is_seen(2)
+    assert table.selected_ids() == (3,)
+    table.mark_doubtful(3, 7)
+    table.verticalScrollBar().setValue(table.verticalScrollBar().maximum())
+    table.mark_doubtful(3, 7)
+    assert is_seen(2)
+
+
+def test_it_takes_the_height_that_is_there_and_asks_for_no_more_with_more_rows(
+    table: ObjectsTable, model: ObjectsModel
+) -> None:
+    before = table.sizeHint()
+    model.set_session(StandInSession(frames=10, objects=30))
+    assert table.sizeHint() == table.minimumSizeHint() == before
+    assert table.sizePolicy().verticalPolicy() is QSizePolicy.Policy.Expanding

@@ -12,7 +12,10 @@ import tifffile
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from napari_sam2._qt import model_actions
+from napari_sam2._qt.panel_actions import label_path
 from napari_sam2._qt.timeline import PROMPTED, STALE, TRACKED
+from sam2_core.errors import CheckpointError
 
 
 def test_without_an_image_it_offers_the_sample_and_opens_it_at_its_first_frame(desk: Any) -> None:
@@ -120,11 +123,21 @@ def test_a_correction_makes_later_masks_stale_and_only_they_are_found_again(desk
     desk.click(1, 25, 30, frame=4)
     assert "propagate again" in desk.panel.hint.text()
     assert np.any(desk.panel.model.at(0).codes == STALE)
+    before = {frame: desk.session.masks.get((1, frame)) for frame in range(4)}
     section = desk.panel.propagate
-    section.objects.setCurrentIndex(section.objects.findData("stale"))
     desk.press(section.go)
     desk.idle()
     assert desk.panel.model.at(0).state == "done"
+    assert all(desk.session.masks.get((1, frame)) is mask for frame, mask in before.items())
+    desk.press(section.go)
+    desk.panel.state.refresh()
+    assert "Nothing is stale" in desk.panel.message.text()
+    assert section.resume.isHidden()
+    section.again.trigger()
+    assert desk.binding.work.busy
+    desk.idle()
+    assert "Propagated" in desk.panel.message.text()
+    assert desk.session.masks.get((1, 1)) is not before[1]
 
 
 def test_new_begins_an_object_with_the_next_click(desk: Any) -> None:
@@ -269,6 +282,26 @@ def test_measure_pressed_again_gives_up(desk: Any) -> None:
     assert desk.panel.model_section.diameter.value() == 0
 
 
+def test_the_contrast_follows_the_layer_until_the_first_prompt_and_then_by_the_button(desk: Any) -> None:
+    image = desk.open_movie()
+    section = desk.panel.image
+    assert section.contrast.text() == "0 – 200"
+    image.contrast_limits = (5, 150)
+    desk.until(lambda: desk.session.settings.contrast_limits == ((5.0, 150.0),))
+    assert not section.use_contrast.isEnabled()
+    desk.click(1, 20, 20)
+    image.contrast_limits = (5, 120)
+    desk.qtbot.wait(600)
+    assert section.contrast.text() == "5 – 150"
+    desk.press(section.use_contrast)
+    assert desk.session.settings.contrast_limits == ((5.0, 120.0),)
+    desk.idle()
+    desk.press(desk.panel.prompts.undo)
+    assert section.contrast.text() == "5 – 150"
+    assert section.use_contrast.isEnabled()
+    desk.idle()
+
+
 def test_preferences_are_what_a_new_session_starts_with(desk: Any) -> None:
     from napari.settings import get_plugin_settings
 
@@ -296,6 +329,7 @@ def test_save_reopen_and_export(desk: Any, tmp_path: Path, monkeypatch: pytest.M
     written = tifffile.imread(stack)
     assert written.shape == (8, 40, 60)
     before = desk.session
+    desk.viewer.layers.selection.active = desk.panel.bench.image
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
     desk.press(desk.panel.saving.open)
     desk.until(lambda: desk.session is not None and desk.session is not before)
@@ -303,6 +337,21 @@ def test_save_reopen_and_export(desk: Any, tmp_path: Path, monkeypatch: pytest.M
     assert desk.panel.model.at(0).state == "done"
     assert np.array_equal(np.stack([desk.session.labels(frame) for frame in range(8)]), written)
     assert [layer.name for layer in desk.panel.chooser.images()] == ["movie"]
+    assert desk.panel.prompts.tools["inside"].isChecked()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kind", "written"),
+    [
+        ("cells", "", "cells.tif"),
+        ("cells", "Zarr (*.zarr)", "cells.zarr"),
+        ("movie.v2", "Label stack (*.tif)", "movie.v2.tif"),
+        ("cells.TIFF", "Zarr (*.zarr)", "cells.TIFF"),
+        ("cells.png", "Label stack (*.tif)", "cells.png"),
+    ],
+)
+def test_a_name_without_the_ending_of_a_format_gets_it(chosen: str, kind: str, written: str) -> None:
+    assert label_path(f"/folder/{chosen}", kind) == Path(f"/folder/{written}")
 
 
 def test_another_image_asks_before_work_is_lost(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,6 +367,29 @@ def test_another_image_asks_before_work_is_lost(desk: Any, monkeypatch: pytest.M
     layers.setCurrentIndex(1)
     desk.until(lambda: desk.session is not None and desk.session is not before)
     assert desk.session.frame_count == 3
+
+
+def test_a_long_error_is_two_lines_high_until_it_is_unfolded_and_the_panel_stays_where_it_is(desk: Any) -> None:
+    desk.viewer.window.show()
+    desk.open_movie()
+    desk.panel.state.refresh()
+    desk.qtbot.wait(300)
+    go, message = desk.panel.propagate.go, desk.panel.message
+    place, height = go.mapTo(desk.panel, go.rect().topLeft()), desk.panel.hint.height()
+    text = "cannot write /a/long/path/" + "without_a_blank_" * 20 + "; close what uses it."
+    desk.panel.show_error(OSError(text))
+    desk.panel.hint.show_text("A hint that is as long as hints may become, so long that it takes a second line.")
+    desk.qtbot.wait(50)
+    assert message.text() == text
+    assert message.height() == height == desk.panel.hint.height()
+    assert go.mapTo(desk.panel, go.rect().topLeft()) == place
+    assert desk.panel.area.widget().minimumSizeHint().width() <= 320
+    message.more.click()
+    assert message.label.height() > 2 * height
+    message.more.click()
+    desk.until(lambda: message.height() == height)
+    desk.panel.show_message("Short.")
+    assert message.more.isHidden()
 
 
 def test_a_removed_image_is_told_and_nothing_is_lost(desk: Any) -> None:
@@ -345,13 +417,58 @@ def test_a_failing_model_is_told_in_the_panel_and_by_napari(desk: Any, monkeypat
     assert desk.panel.propagate.progress.parentWidget().isHidden()
 
 
-def test_a_list_of_models_can_be_chosen_from(desk: Any) -> None:
+def asked(desk: Any) -> Any:
+    """The question about a download."""
+    boxes = [box for box in desk.panel.findChildren(QMessageBox) if box.isVisible()]
+    return boxes[0] if boxes else None
+
+
+def answer(desk: Any, text: str) -> None:
+    box = asked(desk)
+    next(button for button in box.buttons() if button.text() == text).click()
+    desk.until(lambda: asked(desk) is None)
+
+
+def test_a_model_that_is_not_here_is_asked_about_and_taken_when_it_has_come(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+
+    def fetch(name: str, progress: Any, cancelled: Any) -> Path:
+        fetched.append(name)
+        progress(1, 2)
+        if name == "sam2.1_hiera_l":
+            raise CheckpointError("there is no network")
+        return Path(name)
+
+    monkeypatch.setattr(model_actions, "download_model", fetch)
     box = desk.panel.model_section.model
     desk.until(lambda: box.count() > 5)
     desk.open_movie()
+    desk.click(1, 20, 20)
+    desk.press(desk.panel.propagate.go)
+    desk.idle()
+
     box.setCurrentIndex(box.findData("sam2.1_hiera_t"))
-    assert desk.session.settings.model == "sam2.1_hiera_t"
+    assert "156 MB from dl.fbaipublicfiles.com" in asked(desk).text()
+    answer(desk, "Cancel")
+    assert fetched == []
+    box.setCurrentIndex(box.findData("sam2.1_hiera_l"))
+    answer(desk, "Download")
+    desk.until(lambda: "no network" in desk.panel.message.text())
+    assert desk.session.settings.model == box.currentData() == "cells-nano"
+    assert desk.panel.model.at(0).state == "done"
+
+    box.setCurrentIndex(box.findData("sam2.1_hiera_t"))
+    answer(desk, "Download")
+    desk.until(lambda: desk.session.settings.model == "sam2.1_hiera_t")
     assert "sam2.1_hiera_t" in desk.panel.model_section.text()
+    desk.idle()
+    assert "model sam2.1_hiera_t" in desk.panel.prompts.undo.toolTip()
+    desk.press(desk.panel.prompts.undo)
+    desk.idle()
+    assert desk.session.settings.model == box.currentData() == "cells-nano"
+    assert desk.panel.model.at(0).state == "done"
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

@@ -84,6 +84,24 @@ def test_painting_is_a_prompt_and_a_mask_and_wiping_out_says_absent(session):
     assert session.masks.get((3, 4)).status is MaskStatus.edited
 
 
+def test_what_a_deleted_prompt_left_goes_with_it_and_is_found_anew(session):
+    session.add_points(1, 0, [(20, 20)])
+    list(session.propagate())
+    tracked = session.masks.mask(1, 5)
+    session.edit_mask(1, 5, square())
+    session.set_prompts({(1, 5): None})
+    assert session.masks.get((1, 5)) is None
+    list(session.propagate())
+    assert np.array_equal(session.masks.mask(1, 5), tracked)
+
+
+def test_that_an_object_is_not_there_stays_said_when_its_clicks_go(session):
+    session.edit_mask(1, 3, np.zeros(SIZE, bool))
+    session.add_points(1, 0, [(16, 14)])
+    session.set_prompts({(1, 0): None})
+    assert session.status(1).tolist() == [0, 0, 0, 3] + [0] * 8
+
+
 def test_a_click_on_a_painted_mask_refines_it(session):
     session.edit_mask(3, 4, square())
     session.add_points(3, 4, [(12, 12)])

@@ -121,6 +121,76 @@ def test_only_what_is_stale_is_run_again_and_only_behind_the_correction(session,
     assert list(session.propagate(objects="stale")) == []
 
 
+def lock(session):
+    session.set_locked(1, True)
+
+
+def prompt_everywhere(session):
+    for frame in range(1, FRAMES):
+        session.add_points(1, frame, [(10, 10)])
+    list(session.preview())
+
+
+NOTHING = {
+    "nothing is stale": (lambda session: list(session.propagate()), {}),
+    "all are locked": (lock, {}),
+    "every frame is prompted": (prompt_everywhere, {}),
+    "the range is done": (lambda session: list(session.propagate(frames=range(4))), {"frames": range(4)}),
+    "up to the next prompt is done": (lambda session: list(session.propagate()), {"until_next_prompt": True}),
+    "the other way is done": (lambda session: list(session.propagate("both")), {"direction": "backward"}),
+}
+
+
+@pytest.mark.parametrize("case", NOTHING)
+def test_a_run_with_nothing_to_do_is_known_beforehand_and_leaves_nothing_behind(session, predictor, case):
+    made, asked = NOTHING[case]
+    session.add_points(1, 0, [(10, 10)])
+    list(session.preview())
+    made(session)
+    request = PropagateRequest(**asked)
+    assert not session.anything_to_do(request)
+    assert session.propagate_job(request).is_empty
+    predictor.calls.clear()
+    assert list(session.propagate(**asked)) == []
+    assert (predictor.calls, session.interrupted_run) == ([], None)
+
+
+def test_all_masks_are_made_again_from_scratch_where_that_is_asked_for(session, predictor):
+    session.add_points(1, 0, [(10, 10)])
+    list(session.propagate())
+    again = PropagateRequest(only_stale=False)
+    assert session.anything_to_do(again)
+    predictor.calls.clear()
+    assert {update.frame_index for update in session.propagate(only_stale=False)} == set(range(FRAMES))
+    assert runs(predictor) == [(0, FRAMES, False)]
+
+
+def test_without_prompts_there_is_nothing_to_do(session):
+    assert not session.anything_to_do()
+    session.edit_mask(1, 2, np.zeros(SIZE, bool))
+    assert not session.anything_to_do()
+    with pytest.raises(PromptError, match="no prompts"):
+        session.propagate_job()
+
+
+def test_what_a_click_during_a_run_left_over_is_what_the_next_run_does(session):
+    session.add_points(1, 0, [(10, 10)])
+    session.add_points(2, 0, [(30, 10)])
+    for update in session.propagate():
+        if update.frame_index == 5:
+            break
+    session.add_points(1, 3, [(12, 12)])
+    assert session.interrupted_run is None
+    assert session.anything_to_do()
+    found = {(one, update.frame_index) for update in session.propagate() for one in update.object_ids}
+    assert found == {(1, frame) for frame in range(3, FRAMES)} | {(2, frame) for frame in range(6, FRAMES)}
+    with opened() as straight:
+        for one, frame, place in ((1, 0, (10, 10)), (2, 0, (30, 10)), (1, 3, (12, 12))):
+            straight.add_points(one, frame, [place])
+        list(straight.propagate())
+        assert np.array_equal(labels(session)[3:], labels(straight)[3:])
+
+
 def test_painted_masks_and_locked_objects_are_not_overwritten(session):
     mask = np.zeros(SIZE, bool)
     mask[2:9, 2:9] = True
@@ -338,3 +408,23 @@ def test_a_prompt_that_was_measured_is_not_given_again_until_it_changes():
     assert given() == [1]
     assert session.labels(0)[10, 10] == 1
     session.close()
+
+
+def test_clicks_outside_the_object_alone_answer_the_mask_that_is_there_after_reopening_too(tmp_path):
+    with opened() as session:
+        session.add_points(1, 0, [(20, 20)])
+        list(session.propagate())
+        tracked, folder = session.masks.mask(1, 4), session.save(tmp_path / "a.sam2")
+
+    def said_on_frame_4(again):
+        list(again.preview())
+        return [call[0] for call in predictor.calls if call[0] in ("mask", "points") and call[1] == 4]
+
+    predictor = DiscPredictor()
+    with Session.open(folder, images=np.zeros((FRAMES, *SIZE), np.uint8), predictor=predictor) as again:
+        again.add_points(1, 4, [(24, 24)], [0])
+        assert said_on_frame_4(again) == ["mask", "points"], "the click counts, and does not come alone"
+        assert np.count_nonzero(again.masks.mask(1, 4)) < np.count_nonzero(tracked)
+    predictor = DiscPredictor()
+    with Session.open(folder, images=np.zeros((FRAMES, *SIZE), np.uint8), predictor=predictor) as again:
+        assert said_on_frame_4(again) == ["mask"], "what it left is there already"

@@ -106,9 +106,10 @@ def _ended(ending: str, session: Session, about: tuple[Filler, Picture, Path]) -
     else:
         assert ending == "closed while full", "close failed although there is room"
         filler.go()
-        with Session.open(folder, predictor=DiscPredictor()) as left:
-            gone = saved.document.prompts.keys() - left.document.prompts.keys()
-            assert not gone or not wanted.document.prompts.keys() >= gone, f"what was saved before is gone: {gone}"
+        if _closed(session):  # it stayed open, so that nothing is lost
+            _holds(folder, wanted)
+        else:
+            _holds_at_least(folder, saved)
 
 
 def _saved(session: Session) -> None:
@@ -134,6 +135,12 @@ def _holds(folder: Path, wanted: Picture) -> None:
         said = unlike(wanted, Picture.of(left))
         assert not left.notes, f"notes: {left.notes}"
         assert not said, f"closed without a word, and lost: {said}"
+
+
+def _holds_at_least(folder: Path, saved: Picture) -> None:
+    with Session.open(folder, predictor=DiscPredictor()) as left:
+        gone = saved.document.prompts.keys() - left.document.prompts.keys()
+        assert not gone, f"what was saved before the disk was full is gone: {gone}"
 
 
 def _new() -> Session:
@@ -177,7 +184,7 @@ def _doors(folder: Path, session: Path, one: Session) -> list[Door]:
         ("open_results", lambda: open_results(session).labels(0), False),
         ("napari's reader", lambda: read_session_layers(str(session)), False),
         ("find_model", lambda: find_model("cells-nano"), False),
-        ("Session.open", lambda: Session.open(session, predictor=DiscPredictor()).close(), True),
+        ("Session.open", lambda: Session.open(session, predictor=DiscPredictor()).close(), False),
         ("save", lambda: one.save(folder / "new.sam2"), True),
         ("export_labels .tif", lambda: one.export_labels(folder / "l.tif"), True),
         ("export_labels .zarr", lambda: one.export_labels(folder / "l.zarr"), True),

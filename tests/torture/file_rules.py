@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
-from torture.pictures import Picture, said_otherwise, unlike
+from torture.pictures import Picture, labels, said_otherwise, unlike
 from torture.scene import in_words
 from torture.walked_session import WalkedSession
 
 from sam2_core.errors import StackError
+
+DAMAGE = ("cut", "zero", "flip", "garbage", "gone")
 
 
 class FileRules(WalkedSession):
@@ -27,11 +30,12 @@ class FileRules(WalkedSession):
     @precondition(lambda self: self.session.folder is not None)
     @rule()
     def reopen(self) -> None:
-        before, run = self._picture(), self.session.interrupted_run
+        before, run, shown = self._picture(), self.session.interrupted_run, labels(self.session)
         self.session.close()
         self.session = self._opened(self.folder)
         assert not self.session.notes, f"notes without damage: {self.session.notes}"
         self._same(before, "reopening")
+        assert np.array_equal(shown, labels(self.session)), "reopening: other labels are shown"
         if run is not None:
             assert self.session.interrupted_run == run, "the interrupted run is not known any more"
         self._begin()
@@ -42,19 +46,20 @@ class FileRules(WalkedSession):
         """A process that dies when all was written, its folder as it lies there."""
         before = self._picture()
         self._flush()
-        shutil.copytree(self.folder, self.crash.copy, symlinks=True)
-        self._opens_as([before])
+        copy = shutil.copytree(self.folder, self.place / "killed.sam2", symlinks=True)
+        self._opens_as(copy, [before])
 
-    @precondition(lambda self: self.session.folder is not None and not self.meanwhile)
+    @precondition(lambda self: self.session.folder is not None)
     @rule(calls=st.integers(1, 12))
     def die_at(self, calls: int) -> None:
         """From here on the folder is copied at some call, as a process that dies there would leave it."""
         self._flush()
+        self._meanwhile_holds()
         self.meanwhile = [self._picture()]
         self.crash.arm(calls)
 
     @precondition(lambda self: self.session.folder is not None)
-    @rule(pick=st.integers(0, 7), where=st.integers(0, 999), kind=st.sampled_from(("cut", "zero", "flip", "garbage", "gone")))
+    @rule(pick=st.integers(0, 7), where=st.integers(0, 999), kind=st.sampled_from(DAMAGE))
     def damage(self, pick: int, where: int, kind: str) -> None:
         """One file is damaged: the rest is there; then the whole folder comes back."""
         before = self._picture()

@@ -1,4 +1,4 @@
-"""What a session holds, as one value: document, masks in their order and settings; two of them say where they differ.
+"""What a session holds, as one value: document, masks and settings; two of them say where they differ.
 
 `between` is for what was cut off in the middle: there each prompt and each mask is one of those that it was meanwhile.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from napari_sam2.document.document import Document, difference
 from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
@@ -44,21 +46,7 @@ def unlike(wanted: Picture, found: Picture) -> str:
     for key in sorted(masks.keys() | others.keys()):
         if masks.get(key) != others.get(key):
             said.append(f"mask {key}: {_word(masks.get(key))} became {_word(others.get(key))}")
-    if not said:
-        said += _orders(wanted, found)
     return "; ".join(said)
-
-
-def _orders(wanted: Picture, found: Picture) -> list[str]:
-    """Say on which frames the masks came in another order, by which `Overlaps.keep` gives pixels."""
-    orders: list[dict[int, list[int]]] = []
-    for picture in (wanted, found):
-        orders.append({})
-        for (object_id, frame), _ in picture.masks:
-            orders[-1].setdefault(frame, []).append(object_id)
-    first, second = orders
-    changed = [frame for frame in first if first[frame] != second[frame]]
-    return [f"frame {frame}: masks came as {first[frame]}, now {second[frame]}" for frame in changed]
 
 
 def said_otherwise(wanted: Picture, found: Picture) -> list[str]:
@@ -99,6 +87,11 @@ def _foreign(
         for key in sorted(keys, key=str)
         if not any(one.get(key) == found.get(key) for one in wanted)
     ]
+
+
+def labels(session: Session) -> list[np.ndarray[Any, Any]]:
+    """What is shown on every frame: by the order of the objects too, which overlaps go by."""
+    return [session.labels(frame) for frame in range(session.frame_count)]
 
 
 def _difference(wanted: Picture, found: Picture) -> str:

@@ -44,10 +44,14 @@ class Specimen:
 # images
 
 
-def read_stack(path: Path) -> None:
-    frames = open_stack(path).movie()
+def read_stack(path: Path, scene: str | None = None) -> None:
+    frames = open_stack(path, scene=scene).movie()
     for frame in range(min(len(frames), MOST_PLANES)):
         frames[frame]
+
+
+def read_second_series(path: Path) -> None:
+    read_stack(path, scene="movie")
 
 
 def read_frames(path: Path) -> None:
@@ -321,7 +325,7 @@ def specimens() -> Iterable[Specimen]:
         Specimen("TIFF of colour", tiff("colour.tif", COLOUR, photometric="rgb"), IMAGES),
         Specimen("ImageJ TIFF", tiff("imagej.tif", GREY16, imagej=True, **tyx), IMAGES, 2),
         Specimen("OME-TIFF", tiff("movie.ome.tif", GREY16, ome=True, compression="lzw", **tyx), IMAGES, 3),
-        Specimen("OME-TIFF, two series", series, IMAGES, 2),
+        Specimen("OME-TIFF, two series", series, (read_second_series,), 2),
         Specimen("folder of TIFFs", tiff_folder, IMAGES, 2),
         Specimen("OME-Zarr 0.4", ome_zarr, (read_stack,), 3),
         Specimen("OME-Zarr 0.5", zarr_3, (read_stack,), 3),

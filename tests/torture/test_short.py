@@ -20,16 +20,16 @@ TESTS = Path(__file__).parents[1]
 
 
 def test_walks_through_a_session():
-    assert walk(SessionWalk, seed=1, walks=60)["walks"] >= 60
+    assert walk(SessionWalk, seed=1, walks=40)["walks"] >= 40
 
 
 def test_walks_through_a_viewer():
-    assert walk(ViewerWalk, seed=1, walks=10)["walks"] >= 10
+    assert walk(ViewerWalk, seed=1, walks=8)["walks"] >= 8
 
 
-@pytest.mark.parametrize(("part", "units"), [("files", 60), ("kills", 2), ("disks", 3)])
+@pytest.mark.parametrize(("part", "units"), [("files", 60), ("kills", 3), ("disks", 3)])
 def test_a_little_of(part, units):
-    command = [sys.executable, "-m", "torture.worker", part, "1", "0", str(units), "1"]
+    command = [sys.executable, "-m", "torture.worker", part, "1", "1", str(units + 1), "1"]
     played = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=True)
     outcomes = [line for line in played.stdout.splitlines() if '"result"' in line]
     assert len(outcomes) == units

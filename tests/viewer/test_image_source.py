@@ -71,7 +71,9 @@ def test_several_layers_are_channels_read_one_by_one():
 
 def test_a_channel_axis_and_colour():
     source = image_source(layer((5, 2, 30, 40), axis_labels=("t", "c", "y", "x")))
-    assert source.settings.channels == (0, 1)
+    assert source.settings.channels == (0,)
+    source = image_source(layer((5, 2, 30, 40), axis_labels=("t", "c", "y", "x")), point=(3, 1, 0, 0))
+    assert source.settings.channels == (1,)
     assert source.settings.fixed == {}
     colour = Image(np.zeros((5, 30, 40, 3), np.uint8), rgb=True)
     source = image_source(colour)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sam2_core.errors import CheckpointError
 
@@ -30,6 +31,8 @@ class ModelRow:
         "ships", "downloaded", "added", "missing" or "not here".
     path
         Where the file is or would be.
+    source
+        From where it can be fetched, "" where it cannot.
     """
 
     name: str
@@ -38,6 +41,7 @@ class ModelRow:
     speed: str
     where: str
     path: Path
+    source: str = ""
 
     @property
     def is_here(self) -> bool:
@@ -69,7 +73,8 @@ def list_models() -> tuple[ModelRow, ...]:
         else:
             where = "downloaded" if here else "not here"
         size = "" if entry.size_bytes is None else f"{entry.size_bytes / 1e6:.0f} MB"
-        return ModelRow(entry.name, size, entry.licence or "unknown", _speed(entry.parameters_m), where, path)
+        speed, source = _speed(entry.parameters_m), urlsplit(entry.url or "").netloc
+        return ModelRow(entry.name, size, entry.licence or "unknown", speed, where, path, source)
 
     return tuple(row(entry) for entry in models())
 

@@ -6,8 +6,6 @@ the next download goes on from there.
 
 from __future__ import annotations
 
-import threading
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +32,7 @@ from napari_sam2._qt.model_catalogue import (
     list_models,
     register_model,
 )
+from napari_sam2._qt.model_download import CANCELLED, ModelDownload, show_arrived
 from napari_sam2._qt.parts import IconButton, row_of
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.texts import InfoLine, Kind, apply_theme
@@ -44,26 +43,23 @@ if TYPE_CHECKING:
     import napari
 
 _COLUMNS = ("Model", "Size", "Speed", "Licence", "Where")
-_REPORT_EVERY_S = 0.1
 _CHECKPOINTS = "Checkpoints (*.pt *.pth *.safetensors);;All files (*)"
 
 
 class ModelsPanel(QWidget):
     """List, download, add and delete models.
 
-    Signals: `models_changed()` after one was downloaded, added or deleted; `arrived(kB, kB in all)` during a download.
+    Signal: `models_changed()` after one was downloaded, added or deleted.
     """
 
     models_changed = Signal()
-    arrived = Signal(int, int)  # kB: Qt's int holds 2 GB at most
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self._viewer = napari_viewer
         self._work = BackgroundWork()
         self._rows: tuple[ModelRow, ...] = ()
-        self._cancelled = threading.Event()
-        self._last_report = 0.0
+        self._fetching = ModelDownload(self._work, self)
         self._slots = Slots(self.show_error)
         self._build()
         self._connect()
@@ -104,11 +100,13 @@ class ModelsPanel(QWidget):
     def _connect(self) -> None:
         connect = self._slots.connect
         connect(self.download.clicked, self.start_download)
-        connect(self.cancel.clicked, self._cancelled.set)
+        connect(self.cancel.clicked, self._fetching.cancel)
         connect(self.add.clicked, self.ask_for_model)
         connect(self.delete.clicked, self.delete_chosen)
         connect(self.table.itemSelectionChanged, self._show_chosen)
-        connect(self.arrived, self._show_progress, 2)
+        connect(self._fetching.arrived, partial(show_arrived, self.progress), 2)
+        connect(self._fetching.ready, self._downloaded, 2)
+        connect(self._fetching.failed, self._not_downloaded, 1)
         self._viewer.events.theme.connect(self._take_theme)
 
     def chosen(self) -> ModelRow | None:
@@ -129,14 +127,11 @@ class ModelsPanel(QWidget):
     def start_download(self) -> None:
         """Fetch the weights of the chosen model."""
         row = self.chosen()
-        if row is None or not row.can_download or self.progress.isVisible():
+        if row is None or not row.can_download or not self._fetching.start(row.name, download_model):
             return
-        self._cancelled.clear()
         self.progress.setRange(0, 0)
         self.progress.setVisible(True)
         self.show_info(f"Downloading {row.name} …")
-        fetch = partial(download_model, row.name, self._report, self._cancelled.is_set)
-        self._work.start(fetch, partial(self._downloaded, row.name), self._not_downloaded)
         self._show_buttons()
 
     def ask_for_model(self) -> None:
@@ -172,7 +167,7 @@ class ModelsPanel(QWidget):
 
     def close_work(self) -> None:
         """Stop what is in work and call back nobody."""
-        self._cancelled.set()
+        self._fetching.cancel()
         self._work.close()
         self._viewer.events.theme.disconnect(self._take_theme)
 
@@ -206,7 +201,7 @@ class ModelsPanel(QWidget):
     def _show_chosen(self) -> None:
         row = self.chosen()
         if row is not None and not self.progress.isVisible():
-            missing = f"{row.name} is not here yet; Download fetches {row.size}."
+            missing = f"{row.name} is not here yet; Download fetches {row.size} from {row.source}."
             self.show_info(str(row.path) if row.is_here else missing)
         self._show_buttons()
 
@@ -216,27 +211,15 @@ class ModelsPanel(QWidget):
         self.delete.setEnabled(not busy and row is not None and row.can_delete)
         self.cancel.setEnabled(busy)
 
-    def _report(self, done: int, total: int) -> None:
-        """Hand on, from the thread that downloads, how far it is, ten times a second at most."""
-        now = time.monotonic()
-        if now - self._last_report >= _REPORT_EVERY_S or done == total:
-            self._last_report = now
-            self.arrived.emit(done // 1000, total // 1000)
-
-    def _show_progress(self, done_kb: int, total_kb: int) -> None:
-        self.progress.setRange(0, total_kb)
-        self.progress.setValue(done_kb)
-        self.progress.setFormat(f"{done_kb / 1e3:.0f} of {total_kb / 1e3:.0f} MB")
-
     def _downloaded(self, name: str, path: Path) -> None:
         self._end_download()
         self.show_info(f"{name} is ready: {path}")
         self._changed()
 
-    def _not_downloaded(self, error: Exception) -> None:
+    def _not_downloaded(self, error: Exception | None) -> None:
         self._end_download()
-        if self._cancelled.is_set():
-            self.show_info("Cancelled. What has arrived is kept, and the next download goes on from there.")
+        if error is None:
+            self.show_info(CANCELLED)
         else:
             self.show_error(error)
 

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam2._qt.objects_model import STATES, Column, ObjectsModel
-from napari_sam2._qt.timeline import STATE_NAMES, frame_at, paint_current_frame, paint_lane
+from napari_sam2._qt.timeline import STATE_NAMES, frame_at, paint_current_frame, paint_doubt, paint_lane
 
 LANE_HEIGHT = 9
 _BELOW_LANE = 4
@@ -31,7 +31,7 @@ class ObjectsTable(QTableView):
     """Objects with their timelines.
 
     Signals: `frame_chosen(int)` after a click in a timeline, `object_chosen(int)` when the current row changes. `frame`
-    is the one that is marked.
+    is the one that is marked, `doubtful` the object and frame of a mask that looks wrong, as long as it is shown.
     """
 
     frame_chosen = Signal(int)
@@ -41,6 +41,7 @@ class ObjectsTable(QTableView):
         super().__init__(parent)
         self._objects = model
         self.frame = 0
+        self.doubtful: tuple[int, int] | None = None
         self.setModel(model)
         self.setItemDelegate(_AboveStrip(self))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -82,8 +83,19 @@ class ObjectsTable(QTableView):
             self.setColumnWidth(column, max(map(words.horizontalAdvance, texts)) + _ROOM)
 
     def set_frame(self, frame: int) -> None:
-        """Move the mark of the frame that is shown."""
+        """Move the mark of the frame that is shown; one of a doubtful mask goes with another frame."""
         self.frame = frame
+        if self.doubtful is not None and self.doubtful[1] != frame:
+            self.doubtful = None
+        self.viewport().update()
+
+    def mark_doubtful(self, object_id: int, frame: int) -> None:
+        """Bring the row of an object into view, and mark the frame on which its mask looks wrong."""
+        self.doubtful = object_id, frame
+        row = self._objects.row_of(object_id)
+        if row is not None:
+            self.selectRow(row)
+            self.scrollTo(self._objects.index(row, 0))
         self.viewport().update()
 
     def selected_ids(self) -> tuple[int, ...]:
@@ -125,6 +137,8 @@ class ObjectsTable(QTableView):
             codes = self._objects.at(row).codes
             paint_lane(painter, rect, codes, self._objects.palette)
             paint_current_frame(painter, rect, self.frame, len(codes), self._objects.palette)
+            if self.doubtful is not None and self.doubtful[0] == self._objects.at(row).object_id:
+                paint_doubt(painter, rect, self.doubtful[1], len(codes), self._objects.palette)
         painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

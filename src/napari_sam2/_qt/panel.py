@@ -13,6 +13,7 @@ from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from napari_sam2._qt.contrast_actions import ContrastActions
 from napari_sam2._qt.image_choice import ImageChooser
 from napari_sam2._qt.manners import Manners
 from napari_sam2._qt.model_actions import ModelActions
@@ -69,6 +70,7 @@ class SegmentAndTrackPanel(QWidget):
         self._manners = Manners(self)
         self.chooser = ImageChooser(napari_viewer, parts.image, self.bench, self.slots)
         self.verbs = PanelActions(napari_viewer, self.bench, parts, self.slots)
+        self._contrast = ContrastActions(parts.image, self.bench, self.slots)
         self._models = ModelActions(napari_viewer, parts.model_section, self.bench, self.slots)
         self.state = PanelState(napari_viewer, self.bench, self.chooser, parts, self.slots)
         self._connect()
@@ -163,6 +165,7 @@ class SegmentAndTrackPanel(QWidget):
         self.slots.close()
         self.viewer.events.theme.disconnect(self._take_theme)
         self._models.close()
+        self._contrast.close()
         self.verbs.close()
         self.state.close()
         self.chooser.close()

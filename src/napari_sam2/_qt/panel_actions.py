@@ -76,6 +76,7 @@ class PanelActions(QObject):
         prompts, propagate, do = self._parts.prompts, self._parts.propagate, self._with_binding
         for name, button in prompts.tools.items():
             slots.connect(button.clicked, partial(self.take_tool, name))
+        slots.connect(prompts.each_new.toggled, do(_set_each_new), 1)
         slots.connect(prompts.undo.clicked, do(lambda binding: binding.undo()))
         slots.connect(prompts.redo.clicked, do(lambda binding: binding.redo()))
         slots.connect(prompts.clear.clicked, do(self._clear_frame))
@@ -180,3 +181,7 @@ class PanelActions(QObject):
         """Start a run as chosen: of what is stale or missing, or again from scratch."""
         selected = self._parts.objects.table.selected_ids() or (binding.current.object_id,)
         binding.work.propagate(self._parts.propagate.choice(selected, again))
+
+
+def _set_each_new(binding: SessionBinding, each_is_new: bool) -> None:
+    binding.each_click_is_new_object = each_is_new

@@ -23,6 +23,7 @@ from napari_sam2._qt.workbench import Workbench
 if TYPE_CHECKING:
     import napari
 
+    from napari_sam2.session.settings import SessionSettings
     from napari_sam2.viewer import SessionBinding
 
 _REFRESH_MS = 100
@@ -46,6 +47,7 @@ class PanelState(QObject):
         self._parts = parts
         self._objects = parts.objects.model
         self._binding: SessionBinding | None = None
+        self._settings: SessionSettings | None = None
         self._running = ""
         self._reveals = False
         self._rows: set[int] | None = None  # those to read again; None for all
@@ -161,8 +163,9 @@ class PanelState(QObject):
             parts.prompts.show_tool("")
             return
         current = binding.current
-        exists = current.object_id in session.document.objects
-        parts.objects.show_current(current.object_id, exists, current.polarity == "in")
+        exists = current.next_id in session.document.objects
+        parts.objects.show_current(current.next_id, exists, current.polarity == "in")
+        parts.prompts.show_each_new(binding.each_click_is_new_object)
         parts.objects.table.select_object(current.object_id)
         parts.prompts.show_tool(tool_in_hand(self._viewer, binding))
         parts.message.button.setVisible(len(binding.prompts.layers()) < 2 or not binding.labels.layers)
@@ -177,6 +180,7 @@ class PanelState(QObject):
             self._parts.propagate.show_frames(session.frame_count)
             self._parts.propagate.prepare()
             self._parts.model_section.show_settings(session.settings)
+        self._settings = None if session is None else session.settings
         self._on_frame()
         self.refresh()
 
@@ -184,12 +188,23 @@ class PanelState(QObject):
         """Listen to the current object of a binding, and no longer to the one before."""
         if self._binding is not None:
             self._binding.current.changed.disconnect(self.refresh_soon)
+            self._binding.actions.looked_at.disconnect(self._on_doubtful)
         self._binding = binding
         if binding is not None:
             binding.current.changed.connect(self.refresh_soon)
+            binding.actions.looked_at.connect(self._on_doubtful)
+
+    def _on_doubtful(self, place: object) -> None:
+        if self._binding is not None:
+            self._parts.objects.table.mark_doubtful(self._binding.current.object_id, self._binding.frame)
 
     def _on_edited(self) -> None:
         self._rows = None
+        session = self._bench.session
+        if session is not None and session.settings != self._settings:  # Undo takes settings back as well
+            self._settings = session.settings
+            self._parts.model_section.show_settings(session.settings)
+            self._chooser.show_session()
         self.refresh_soon()
 
     def _on_masks(self, object_ids: tuple[int, ...]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QWidget
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QProgressBar, QWidget
 from superqt.utils import signals_blocked
 
 from napari_sam2._qt.held_axes import HeldAxes
@@ -18,7 +18,7 @@ from napari_sam2._qt.objects_section import ObjectsSection
 from napari_sam2._qt.parts import Combo, IconButton, Section, ToolButton, form, row_of
 from napari_sam2._qt.propagate_section import PropagateSection
 from napari_sam2._qt.setting_fields import ChoiceField, PixelsField, TickField
-from napari_sam2._qt.texts import InfoLine, PathLabel, TextLabel
+from napari_sam2._qt.texts import ElidedLabel, InfoLine, TextLabel
 from napari_sam2.session.settings import SessionSettings
 
 TOOLS = (
@@ -28,6 +28,8 @@ TOOLS = (
     ("lasso", "Lasso", "polygon_lasso", "Draw around the object"),
     ("paint", "Paint", "paint", "Paint the object's mask"),
 )
+
+_CONTRAST_TIP = "Let the model see the contrast that the layer now shows; masks turn stale, Undo brings them back"
 
 
 class ImageSection(Section):
@@ -49,15 +51,21 @@ class ImageSection(Section):
         self._channels_row = QWidget()
         self._channels_row.setLayout(self.channels)
         self.channels.setContentsMargins(0, 0, 0, 0)
+        self.contrast = ElidedLabel()
+        self.use_contrast = IconButton("Use the contrast shown", "visibility", _CONTRAST_TIP)
         self._form = form()
         self._form.addRow("Layer", self.layers)
         self._form.addRow("Axes", self.axes)
         self._form.addRow("Follow along", self.track)
         self._form.addRow("Work at", self.held)
         self._form.addRow("Channels", self._channels_row)
+        contrast = row_of(self.contrast)
+        contrast.addWidget(self.use_contrast, 0)
+        self._form.addRow("Contrast", contrast)
         self.body.addLayout(self._form)
         self.show_axes("", (), 0)
         self.show_held({}, {})
+        self.show_contrast(None, differs=False)
 
     def show_layers(self, names: Sequence[str], current: int) -> None:
         """List the image layers without saying that one was chosen; none is for -1."""
@@ -73,7 +81,7 @@ class ImageSection(Section):
             self.axes.addItems([*dict.fromkeys([*([axes] if axes else []), *offered])])
             self.axes.setCurrentText(axes)
         self._form.setRowVisible(self.track, "T" in axes and "Z" in axes)
-        self._show_channels(channels if "C" in axes else 0, range(3) if seen is None else seen)
+        self._show_channels(channels if "C" in axes else 0, () if seen is None else seen)
 
     def show_held(self, held: Mapping[str, int], sizes: Mapping[str, int]) -> None:
         """Show where the axes stand at which the session is held."""
@@ -83,6 +91,12 @@ class ImageSection(Section):
     def ticked_channels(self) -> tuple[int, ...]:
         """Return the ticked channels; none where there is no choice."""
         return tuple(place for place, box in enumerate(self._boxes()) if box.isChecked())
+
+    def show_contrast(self, limits: Sequence[tuple[float, float]] | None, *, differs: bool) -> None:
+        """Show which values the model sees as black and white, and whether the layer shows others."""
+        pairs = ", ".join(f"{low:.4g} – {high:.4g}" for low, high in limits or ())
+        self.contrast.show_text(pairs or "automatic")
+        self.use_contrast.setEnabled(differs)
 
     def set_settled(self, settled: bool) -> None:
         """Close what cannot change once there are prompts."""
@@ -129,6 +143,12 @@ class ModelSection(Section):
         self.manage = IconButton("", "plus", "Open the Models panel: download, add or remove models")
         self.manage.setFixedWidth(28)
         self.measure = IconButton("Measure", "line", "Draw a line across an object; its length is taken")
+        self.progress = QProgressBar()
+        self.cancel = IconButton("Cancel", "playback-stop", "Stop the download; it can go on later")
+        self.downloading = QWidget()
+        self.downloading.setLayout(row_of(self.progress, self.cancel))
+        self.downloading.setVisible(False)
+        self._models: dict[str, ModelRow] = {}
         self.looks = TextLabel()
         self.looks.setStyleSheet("font-size: 8pt;")
         self._lay_out()
@@ -147,11 +167,16 @@ class ModelSection(Section):
             else:
                 rows.addRow(field.title, field)
         self.body.addLayout(rows)
+        self.body.addWidget(self.downloading)
         self.body.addWidget(self.looks)
 
     def choice(self) -> dict[str, object]:
         """Return what was chosen, named as the fields of `SessionSettings`."""
         return {field.name: field.chosen() for field in self.fields}
+
+    def model_row(self, name: str) -> ModelRow | None:
+        """Return what is known of a model; None of a path, or before the models were listed."""
+        return self._models.get(name)
 
     def show_settings(self, settings: SessionSettings) -> None:
         """Show settings without saying that one was chosen."""
@@ -164,6 +189,7 @@ class ModelSection(Section):
     def show_models(self, models: Sequence[ModelRow]) -> None:
         """List the models that can be chosen; the one that is chosen stays."""
         chosen = self.model.chosen()
+        self._models = {row.name: row for row in models}
         with signals_blocked(self.model):
             self.model.clear()
             for row in models:
@@ -200,6 +226,11 @@ class PromptsSection(Section):
             button.setEnabled(done is not None)
             button.setToolTip(f"{tip}: {done}" if done else f"{tip} the last edit")
 
+    def show_each_new(self, each_is_new: bool) -> None:
+        """Show whether each click is a new object, without saying that somebody chose it."""
+        with signals_blocked(self.each_new):
+            self.each_new.setChecked(each_is_new)
+
     def show_tool(self, name: str) -> None:
         """Show which tool is in hand; none where the name is not one."""
         self.group.setExclusive(False)
@@ -216,7 +247,7 @@ class SaveSection(Section):
         self.save = IconButton("Save", "copy_to_clipboard", "Save prompts, masks and settings as a session folder")
         self.open = IconButton("Open …", "new_image", "Open a session folder")
         self.export = IconButton("Export …", "pop_out", "Write the labels as a TIFF, one value per object")
-        self.place = PathLabel()
+        self.place = ElidedLabel()
         self.body.addLayout(row_of(self.save, self.open, self.export))
         self.body.addWidget(self.place)
 

@@ -162,8 +162,8 @@ class TextLabel(QLabel):
             self.setVisible(bool(text))
 
 
-class PathLabel(QLabel):
-    """A path after a few words, on one line: its middle gives way, the tool tip has it whole."""
+class ElidedLabel(QLabel):
+    """Text on one line, a path for example: its middle gives way, the tool tip has it whole."""
 
     def __init__(self) -> None:
         super().__init__()

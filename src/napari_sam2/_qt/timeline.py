@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QRect, QRectF, Qt
-from qtpy.QtGui import QBrush, QColor, QPainter
+from qtpy.QtGui import QBrush, QColor, QPainter, QPen
 
 from napari_sam2._qt.theme import Palette
 
@@ -81,6 +81,13 @@ def paint_current_frame(painter: QPainter, rect: QRect, frame: int, frame_count:
     x = rect.x() + round((frame + 0.5) * rect.width() / frame_count)
     painter.fillRect(QRect(x - 1, rect.y() - 1, 3, rect.height() + 2), QColor(palette.lane))
     painter.fillRect(QRect(x, rect.y() - 1, 1, rect.height() + 2), QColor(palette.text))
+
+
+def paint_doubt(painter: QPainter, rect: QRect, frame: int, frame_count: int, palette: Palette) -> None:
+    """Draw a frame around a frame of a lane whose mask looks wrong."""
+    x = rect.x() + round((frame + 0.5) * rect.width() / max(frame_count, 1))
+    painter.setPen(QPen(QColor(palette.warning), 2))
+    painter.drawRect(QRect(x - 5, rect.y() - 2, 11, rect.height() + 4))
 
 
 def _columns(codes: NDArray[np.uint8], width: int) -> NDArray[np.int16]:

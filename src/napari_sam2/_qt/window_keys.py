@@ -58,7 +58,7 @@ class WindowKeys:
 
         for key in KEYS:
             sequence = QKeyBindingSequence(KeyBinding.from_int(key.combination))
-            shortcut = QShortcut(sequence, self._viewer.window._qt_window)
+            shortcut = QShortcut(sequence, self._bench.parent())  # its window; a docked plugin's viewer hides it
             self._slots.connect(shortcut.activated, partial(self._press, key))
             self._shortcuts.append(shortcut)
 

@@ -17,6 +17,7 @@ from napari_sam2.cli.console import errors, output, table
 from napari_sam2.cli.contact_sheet import outlined, write_contact_sheet
 from napari_sam2.cli.interrupt import STOPPED
 from napari_sam2.cli.model_choice import DEFAULT_MODEL
+from napari_sam2.cli.out_folder import check_out_folder
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.io import write_prompts
@@ -39,6 +40,11 @@ class DemoFiles:
         self.labels = folder / "labels.tif"
         self.picture = folder / "demo.png"
 
+    @property
+    def names(self) -> list[str]:
+        """Names of all of them."""
+        return [path.name for path in (self.images, self.truth, self.prompts, self.labels, self.picture)]
+
 
 def demo_command(
     out: Annotated[Path, typer.Option(help="Folder for what the demo makes.")] = Path("demo"),
@@ -47,6 +53,7 @@ def demo_command(
 ) -> int:
     """Make a synthetic movie, track its cells from one click each, and show the result."""
     files = DemoFiles(out)
+    check_out_folder(out, files.names, is_own=files.truth.is_file() and files.prompts.is_file())
     prompts = make_input(files)
     stack = open_stack(files.images)
     movie = ModelMovie(stack.movie())

@@ -12,8 +12,8 @@ from napari_sam2.cli import options
 from napari_sam2.cli.evaluation_screen import show_report, shown_progress
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.movie_choice import MovieChoice
+from napari_sam2.cli.out_folder import check_out_folder
 from napari_sam2.engine.view import ViewChoice
-from napari_sam2.io.raw_data import check_not_raw
 from sam2_core.errors import StackError
 
 
@@ -51,8 +51,8 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     judged = resolved_kind(kind, stack, truth, choice)
     prompts = checked_prompts(prompt, judged)
     name, plan = evaluation.stack_name(stack), evaluation.Plan(prompts, prompts, baseline, objects, span, view)
-    for place in (out, out / f"{name}.png"):
-        check_not_raw(place, stack, truth)
+    files = ["evaluation.md", "evaluation.json", f"{name}.png"]
+    check_out_folder(out, files, (stack, truth), is_own=(out / "evaluation.json").is_file())
     predictor = load_predictor(model, device, image_size)
     about = evaluation.about_model(model, predictor)
     with shown_progress() as begin:

@@ -20,9 +20,9 @@ from napari_sam2.cli.finetune_screen import FinetuneScreen
 from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL, download_bar
 from napari_sam2.cli.movie_choice import MovieChoice
+from napari_sam2.cli.out_folder import check_out_folder
 from napari_sam2.engine.model_loading import on_device
 from napari_sam2.io.label_array import ResultLabels
-from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.masks.mask_store import MaskStatus
 from napari_sam2.session.saved_results import open_results
 from napari_sam2.stacks import Movie, open_labels
@@ -76,8 +76,9 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     pictures, truth = _stack_movies(images, labels, choice, labels_axes, session)
     new_name = _default_name(model, str(session or images)) if name is None else name
     check_new_name(new_name, out)
-    check_not_raw(out, pictures.stack, truth.stack, images, labels)
-    _check_folder(out, resume, overwrite)
+    _check_run(out, resume, overwrite)
+    files = [f"{new_name}.{file_format}", f"{new_name}.md", f"{new_name}_curve.png"]
+    check_out_folder(out, files, (model, images, labels, pictures.stack, truth.stack), is_own=resume or overwrite)
     data = _split(pictures, truth, kind)
     config, network = _load_base(model, device)
     settings = FinetuneSettings(train, steps, minutes, validate_every, patience, learning_rate, seed=seed)
@@ -115,7 +116,7 @@ def _default_name(model: str, images: str) -> str:
     return re.sub(r"[^\w.-]+", "-", words).strip("-.")
 
 
-def _check_folder(out: Path, resume: bool, overwrite: bool) -> None:
+def _check_run(out: Path, resume: bool, overwrite: bool) -> None:
     """Say no where a run would be lost by accident, or where there is none to go on with."""
     state = out / "finetune.pt"
     if resume and overwrite:

@@ -21,7 +21,7 @@ def list_models(context: typer.Context) -> None:
         return
     from sam2_core.checkpoints.registry import models
 
-    columns = ["name", "parameters", "size", "licence", "where"]
+    columns = ["name", "parameters", "size", "licence", "sha256", "where"]
     output().print(table("Models", columns, [_row(entry) for entry in models()], right=["parameters", "size"]))
 
 
@@ -41,7 +41,15 @@ def download(name: Annotated[str, typer.Argument(help="Name of the model, as `na
 def _row(entry: ModelEntry) -> list[str]:
     parameters = "" if entry.parameters_m is None else f"{entry.parameters_m:.1f} M"
     size = "" if entry.size_bytes is None else f"{entry.size_bytes / 1e6:.0f} MB"
-    return [entry.name, parameters, size, entry.licence or "unknown", _where(entry)]
+    return [entry.name, parameters, size, entry.licence or "unknown", _sha256(entry), _where(entry)]
+
+
+def _sha256(entry: ModelEntry) -> str:
+    """Return the beginning of the sha256 that a fetched file is held to: stated, or of the first download."""
+    from sam2_core.checkpoints.download import expected_sha256
+
+    expected = expected_sha256(entry)
+    return "" if expected is None else expected[:12]
 
 
 def _where(entry: ModelEntry) -> str:

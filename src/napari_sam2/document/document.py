@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from napari_sam2.document.object_map import ObjectMap
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.polygons import mask_of_polygon
 from napari_sam2.document.prompt import Prompt, gathered
@@ -49,21 +50,37 @@ class Document:
     events: tuple[TrackEvent, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "prompts", PromptMap.of(self.prompts))
-        object.__setattr__(self, "objects", MappingProxyType(dict(self.objects)))
-        unknown = [object_id for object_id in self._map.object_ids if object_id not in self.objects]
+        objects, prompts = ObjectMap.of(self.objects), PromptMap.of(self.prompts)
+        self._take(prompts, objects, self.divisions, self.events, MappingProxyType(dict(self.proposals)))
+        unknown = [object_id for object_id in prompts.object_ids if object_id not in objects]
         if unknown:
             raise PromptError(f"prompts name objects {unknown}, which the document does not have; add them to objects.")
-        for object_id in self.objects:
+        for object_id in objects:
             self.ancestors(object_id)
-        object.__setattr__(self, "proposals", MappingProxyType(dict(self.proposals)))
-        divisions = tuple(sorted(set(self.divisions), key=lambda one: (one.frame, one.mother)))
-        events = tuple(sorted(set(self.events), key=lambda one: (one.object_id, one.frame, one.kind)))
-        object.__setattr__(self, "divisions", divisions)
-        object.__setattr__(self, "events", events)
-        for event in events:
+        self._check_tracks()
+
+    def _take(
+        self,
+        prompts: PromptMap,
+        objects: ObjectMap,
+        divisions: Iterable[Division],
+        events: Iterable[TrackEvent],
+        proposals: Mapping[int, Proposal],
+    ) -> None:
+        kept = {
+            "prompts": prompts,
+            "objects": objects,
+            "proposals": proposals,
+            "divisions": tuple(sorted(set(divisions), key=lambda one: (one.frame, one.mother))),
+            "events": tuple(sorted(set(events), key=lambda one: (one.object_id, one.frame, one.kind))),
+        }
+        for name, value in kept.items():
+            object.__setattr__(self, name, value)
+
+    def _check_tracks(self) -> None:
+        for event in self.events:
             self.check_object(event.object_id)
-        for division in divisions:
+        for division in self.divisions:
             if division.following({}, self.objects) != division:
                 raise PromptError(f"{division} needs daughters whose parent is {division.mother}; use with_division.")
 
@@ -87,10 +104,10 @@ class Document:
         PromptError
             If a prompt stands under another key than its own.
         """
-        prompts, objects = self._map.changed(changes), dict(self.objects)
-        for object_id in prompts.object_ids:
-            objects.setdefault(object_id, ObjectInfo(object_id))
-        return replace(self, prompts=prompts, objects=objects)
+        prompts, objects = self._prompts.changed(changes), self._objects
+        named = sorted({object_id for object_id, _ in changes})
+        new = {one: ObjectInfo(one) for one in named if one not in objects and prompts.of_object(one)}
+        return self._next(prompts, objects.changed(new) if new else objects)
 
     def with_object(self, info: ObjectInfo) -> Document:
         """Return the document with this said about the object, which is new or known.
@@ -100,7 +117,7 @@ class Document:
         PromptError
             If its parent does not exist or descends from it.
         """
-        return self._with({}, {**self.objects, info.object_id: info})
+        return self._with({}, {info.object_id: info})
 
     def without_object(self, object_id: int) -> Document:
         """Return the document without the object and its prompts; its children have no parent any more.
@@ -111,7 +128,7 @@ class Document:
             If there is no such object.
         """
         self.check_object(object_id)
-        return self._with({object_id: {}}, _without(self.objects, object_id, heir=None))
+        return self._with({object_id: {}}, self._left_by(object_id, heir=None))
 
     def with_division(self, division: Division) -> Document:
         """Return the document with this division of the mother on the frame; she is the parent of its daughters.
@@ -124,9 +141,9 @@ class Document:
         for object_id in (division.mother, *division.daughters):
             self.check_object(object_id)
         daughters = {one: replace(self.objects[one], parent=division.mother) for one in division.daughters}
-        new = self._with({}, {**self.objects, **daughters})
+        new = self._with({}, daughters)
         others = [one for one in new.divisions if (one.mother, one.frame) != (division.mother, division.frame)]
-        return replace(new, divisions=(*others, division))
+        return new._next(divisions=(*others, division))
 
     def merged(self, into: int, other: int) -> Document:
         """Return the document in which `other` is part of `into`: prompts joined per frame, all else handed over.
@@ -138,12 +155,12 @@ class Document:
         """
         self._check_pair(into, other)
         prompts = self.prompts_of(into)
-        for frame, prompt in self._map.of_object(other).items():
+        for frame, prompt in self._prompts.of_object(other).items():
             moved = prompt.owned_by(into)
             prompts[frame] = prompts[frame].joined(moved) if frame in prompts else moved
         kept = self.objects[into]
         about = replace(kept, name=kept.name or self.objects[other].name, parent=self._merged_parent(into, other))
-        objects = _without({**self.objects, into: about}, other, heir=into)
+        objects = {**self._left_by(other, heir=into), into: about}
         return self._with({into: prompts, other: {}}, objects, {other: into})
 
     def swapped(self, a: int, b: int, from_frame: int) -> Document:
@@ -157,18 +174,18 @@ class Document:
         self._check_pair(a, b)
         exchanged: dict[int, dict[int, Prompt]] = {a: {}, b: {}}
         for object_id, other in ((a, b), (b, a)):
-            for frame, prompt in self._map.of_object(object_id).items():
+            for frame, prompt in self._prompts.of_object(object_id).items():
                 owner = other if frame >= from_frame else object_id
                 exchanged[owner][frame] = prompt.owned_by(owner)
         return self._with(exchanged, self._swapped_children({a: b, b: a}, from_frame), {a: b, b: a}, from_frame)
 
     def next_object_id(self) -> int:
         """Return the id of the next new object: one more than the highest."""
-        return max(self.objects, default=0) + 1
+        return self._objects.last() + 1
 
     def prompts_of(self, object_id: int) -> dict[int, Prompt]:
         """Return the prompts of an object by frame, ascending; empty without any."""
-        return dict(self._map.of_object(object_id))
+        return dict(self._prompts.of_object(object_id))
 
     def ancestors(self, object_id: int) -> list[int]:
         """Return the object's parent, its parent and so on; empty without a parent.
@@ -196,7 +213,7 @@ class Document:
     @property
     def locked(self) -> frozenset[int]:
         """Ids of the objects that are locked."""
-        return frozenset(object_id for object_id, info in self.objects.items() if info.locked)
+        return self._objects.locked
 
     def check_object(self, object_id: int) -> None:
         """Return nothing if the object exists.
@@ -213,42 +230,76 @@ class Document:
             )
 
     @property
-    def _map(self) -> PromptMap:
+    def _prompts(self) -> PromptMap:
         return PromptMap.of(self.prompts)
+
+    @property
+    def _objects(self) -> ObjectMap:
+        return ObjectMap.of(self.objects)
+
+    def _next(
+        self,
+        prompts: PromptMap | None = None,
+        objects: ObjectMap | None = None,
+        divisions: Iterable[Division] | None = None,
+        events: Iterable[TrackEvent] | None = None,
+    ) -> Document:
+        """Return the document with other parts, which were checked: what it shares with this one is not looked at."""
+        made = Document.__new__(Document)
+        made._take(
+            self._prompts if prompts is None else prompts,
+            self._objects if objects is None else objects,
+            self.divisions if divisions is None else divisions,
+            self.events if events is None else events,
+            self.proposals,
+        )
+        return made
 
     def _with(
         self,
         prompts: Mapping[int, Mapping[int, Prompt]],
-        objects: Mapping[int, ObjectInfo],
+        changes: Mapping[int, ObjectInfo | None],
         names: Names = MappingProxyType({}),
         from_frame: int = 0,
     ) -> Document:
-        """Return the document with other objects and prompts of some; what happened to the rest goes along.
+        """Return the document with other prompts of some objects and changes of objects, None for one that is gone.
 
         Divisions and events follow: they get new names from a frame on, and lose who is gone or has another parent.
         """
+        objects = self._objects.changed(changes)
         divisions = [one.following(names if one.frame >= from_frame else {}, objects) for one in self.divisions]
         events = [one.renamed(names) if one.frame >= from_frame else one for one in self.events]
-        return replace(
-            self,
-            prompts=self._map.with_objects(prompts),
-            objects=objects,
-            divisions=tuple(filter(None, divisions)),
-            events=tuple(one for one in events if one.object_id in objects),
+        made = self._next(
+            self._prompts.with_objects(prompts),
+            objects,
+            filter(None, divisions),
+            [one for one in events if one.object_id in objects],
         )
+        for object_id in changes:
+            if object_id in objects:
+                made.ancestors(object_id)
+        return made
+
+    def _left_by(self, gone: int, heir: int | None) -> dict[int, ObjectInfo | None]:
+        """Return the changes of objects when one goes: its children get `heir` as their parent."""
+        children = {
+            object_id: replace(info, parent=heir)
+            for object_id, info in self.objects.items()
+            if info.parent == gone and object_id != heir
+        }
+        return {**children, gone: None}
 
     def _swapped_children(self, names: Names, from_frame: int) -> dict[int, ObjectInfo]:
-        """Return the objects with the parents that follow when two exchange their divisions from a frame on."""
-        objects = dict(self.objects)
+        """Return the objects whose parents follow when two exchange their divisions from a frame on."""
         behind = [one for one in self.divisions if one.frame >= from_frame]
-        for daughter in (one for division in behind for one in division.daughters):
-            objects[daughter] = replace(objects[daughter], parent=None)
+        daughters = [one for division in behind for one in division.daughters]
+        changed = {daughter: replace(self.objects[daughter], parent=None) for daughter in daughters}
         for division in behind:
             for daughter in (names.get(one, one) for one in division.daughters):
-                if objects[daughter].parent is None:
-                    mother = names.get(division.mother, division.mother)
-                    objects[daughter] = replace(objects[daughter], parent=mother)
-        return objects
+                info = changed.get(daughter, self.objects[daughter])
+                if info.parent is None:
+                    changed[daughter] = replace(info, parent=names.get(division.mother, division.mother))
+        return changed
 
     def _check_pair(self, first: int, second: int) -> None:
         self.check_object(first)
@@ -304,23 +355,22 @@ class DocumentDiff:
 def difference(old: Document, new: Document) -> DocumentDiff:
     """Return what to do to come from one document to the other."""
     before, after = PromptMap.of(old.prompts), PromptMap.of(new.prompts)
-    numbers = sorted(old.proposals.keys() | new.proposals.keys())
+    known, described = ObjectMap.of(old.objects), ObjectMap.of(new.objects)
     divided = [(one.mother, *one.daughters) for one in set(old.divisions) ^ set(new.divisions)]
     happened = [(one.object_id,) for one in set(old.events) ^ set(new.events)]
     return DocumentDiff(
         changed=tuple(after.differing(before)),
         removed=tuple(key for key in before.differing(after) if key not in after),
-        objects=tuple(sorted(key for key, info in new.objects.items() if old.objects.get(key) != info)),
-        removed_objects=tuple(sorted(old.objects.keys() - new.objects.keys())),
-        proposals=tuple(number for number in numbers if old.proposals.get(number) != new.proposals.get(number)),
+        objects=tuple(described.differing(known)),
+        removed_objects=tuple(one for one in known.differing(described) if one not in described),
+        proposals=_differing(old.proposals, new.proposals),
         tracks=tuple(sorted({object_id for ids in (*divided, *happened) for object_id in ids})),
     )
 
 
-def _without(objects: Mapping[int, ObjectInfo], gone: int, heir: int | None) -> dict[int, ObjectInfo]:
-    """Return the objects without one; its children get `heir` as their parent."""
-    return {
-        object_id: replace(info, parent=heir) if info.parent == gone and object_id != heir else info
-        for object_id, info in objects.items()
-        if object_id != gone
-    }
+def _differing(old: Mapping[int, Proposal], new: Mapping[int, Proposal]) -> tuple[int, ...]:
+    """Return the numbers of proposals that are new, different or gone, ascending."""
+    if old is new:
+        return ()
+    numbers = sorted(old.keys() | new.keys())
+    return tuple(number for number in numbers if old.get(number) != new.get(number))

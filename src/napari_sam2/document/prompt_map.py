@@ -1,7 +1,6 @@
 """Prompts by object and frame, immutable: an edit makes a new map that shares all objects it does not touch.
 
-So an edit among 100,000 prompts costs as much as the prompts of its object, and telling two maps apart passes over
-objects that are the same in both.
+So an edit among 100,000 prompts costs as much as the prompts of its object (see `shared_map`).
 """
 
 from __future__ import annotations
@@ -10,10 +9,13 @@ from collections.abc import Iterator, Mapping
 
 from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.shared_map import SharedMap
 from sam2_core.errors import PromptError
 
 PromptKey = tuple[int, int]
 """(object_id, frame)."""
+Frames = Mapping[int, Prompt]
+_NONE: Frames = {}
 
 
 class PromptMap(Mapping[PromptKey, Prompt]):
@@ -23,35 +25,38 @@ class PromptMap(Mapping[PromptKey, Prompt]):
     ----------
     by_object
         Object id -> frame -> prompt, frames ascending, no object without prompts; nobody changes it any more.
+    length
+        Number of prompts.
     """
 
-    __slots__ = ("_by_object",)
+    __slots__ = ("_by_object", "_length")
 
-    def __init__(self, by_object: Mapping[int, Mapping[int, Prompt]]) -> None:
+    def __init__(self, by_object: SharedMap[Frames], length: int) -> None:
         self._by_object = by_object
+        self._length = length
 
     @classmethod
     def of(cls, prompts: Mapping[PromptKey, Prompt]) -> PromptMap:
         """Return the map of prompts by key; see `changed`."""
-        return prompts if isinstance(prompts, cls) else cls({}).changed(prompts)
+        return prompts if isinstance(prompts, cls) else cls(SharedMap({}, 0), 0).changed(prompts)
 
     def __getitem__(self, key: PromptKey) -> Prompt:
         return self._by_object[key[0]][key[1]]
 
     def __iter__(self) -> Iterator[PromptKey]:
-        return ((object_id, frame) for object_id in self.object_ids for frame in self._by_object[object_id])
+        return ((object_id, frame) for object_id in self._by_object for frame in self._by_object[object_id])
 
     def __len__(self) -> int:
-        return sum(len(frames) for frames in self._by_object.values())
+        return self._length
 
     @property
     def object_ids(self) -> list[int]:
         """Ids of the objects that have prompts, ascending."""
-        return sorted(self._by_object)
+        return list(self._by_object)
 
-    def of_object(self, object_id: int) -> Mapping[int, Prompt]:
+    def of_object(self, object_id: int) -> Frames:
         """Return the prompts of an object by frame, ascending; empty without any."""
-        return self._by_object.get(object_id, {})
+        return self._by_object.get(object_id, _NONE)
 
     def changed(self, changes: Mapping[PromptKey, Prompt | None]) -> PromptMap:
         """Return the map after changes; None takes a prompt away, if it is there.
@@ -75,15 +80,14 @@ class PromptMap(Mapping[PromptKey, Prompt]):
             frames[frame] = prompt
         return self.with_objects(touched)
 
-    def with_objects(self, touched: Mapping[int, Mapping[int, Prompt]]) -> PromptMap:
+    def with_objects(self, touched: Mapping[int, Frames]) -> PromptMap:
         """Return the map in which these are all the prompts of these objects, by frame."""
-        ascending = {object_id: dict(sorted(frames.items())) for object_id, frames in touched.items()}
-        merged = {**self._by_object, **ascending}
-        return PromptMap({object_id: frames for object_id, frames in merged.items() if frames})
+        length = self._length + sum(len(frames) - len(self.of_object(one)) for one, frames in touched.items())
+        ascending = {object_id: dict(sorted(frames.items())) or None for object_id, frames in touched.items()}
+        return PromptMap(self._by_object.changed(ascending), length)
 
     def differing(self, other: PromptMap) -> Iterator[PromptKey]:
         """Yield the keys, ascending, of prompts that the other map has not or says something else for."""
-        for object_id in self.object_ids:
+        for object_id in self._by_object.differing(other._by_object):
             own, others = self.of_object(object_id), other.of_object(object_id)
-            if own is not others:
-                yield from ((object_id, frame) for frame in own if own[frame] != others.get(frame))
+            yield from ((object_id, frame) for frame in own if own[frame] != others.get(frame))

@@ -24,6 +24,7 @@ from napari_sam2.engine.span_plan import Pass, passes_of
 from napari_sam2.engine.updates import FrameUpdate, LegName, MaskPatch
 from napari_sam2.engine.view import ChosenView, ViewChoice, ViewRequest, choose_view
 from napari_sam2.stacks import ModelMovie
+from sam2_core.errors import CheckpointError, StackError
 from sam2_core.inference.memory.snapshots import Snapshot
 from sam2_core.inference.video_calls import WholeFramePredictor
 
@@ -169,7 +170,7 @@ class Engine:
         now = self._look.diameter_px
         if now is not None and 1 / MUCH_THE_SAME <= diameter_px / now <= MUCH_THE_SAME:
             return work
-        self._look = replace(self._look, diameter_px=max(1.0, diameter_px), source=source)
+        self._look = replace(self._look, diameter_px=max(1.0, diameter_px), source=source, is_sure=False)
         return self._look_as_chosen()
 
     def _measure(self, work: PromptedState, job: Job) -> PromptedState:
@@ -228,6 +229,8 @@ class Engine:
             arrays = {name: np.asarray(tensor) for name, tensor in restored.snapshot.tensors.items()}
             state = predictor.restore(self._movie, Snapshot(arrays, dict(meta["predictor"])))
             remembered = Remembered.from_json(meta["remembered"])
+        except (CheckpointError, StackError):
+            raise  # it says what does not fit: the model, or the frames
         except Exception as error:  # noqa: BLE001 - a snapshot may come from anybody, and nothing depends on it
             _log.warning("The snapshot of the run cannot be used (%s); frames are looked at again.", error)
             self._look = look

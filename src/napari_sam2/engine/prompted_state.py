@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from napari_sam2.engine.jobs import Job
 from napari_sam2.engine.remembered_frames import Remembered
 from napari_sam2.engine.span_plan import Pass
 from napari_sam2.engine.updates import MaskPatch
-from napari_sam2.masks.stored_masks import StoredMask
+from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
 from sam2_core.inference.mask_logits import LogitPatch, patches_of
 from sam2_core.inference.video_calls import Answer, TrackingState, VideoPredictor
 
@@ -84,7 +85,8 @@ class PromptedState:
     def say(self, prompt: Prompt, known: StoredMask | None) -> MaskPatch | None:
         """Give a prompt to the predictor, and return the mask of its object on its frame.
 
-        Where the state does not know what clicks outside the object took away from, the mask that they left is given.
+        Where the state does not know what clicks outside the object take away from, the mask that they left is given,
+        or the one that was there before they came, and then the clicks.
         """
         key = object_id, frame = prompt.object_id, prompt.frame
         is_measured, patch = key in self._measured, self._measured.pop(key, None)
@@ -94,7 +96,9 @@ class PromptedState:
         refines_nothing = said is None and self._bases.get(key) is None
         said_now = prompt
         if known is not None and refines_nothing:
-            said_now = Prompt(object_id, frame, mask=known.drawn(self._size))
+            is_left_by_it = known.status is MaskStatus.prompted
+            mask = known.drawn(self._size)
+            said_now = Prompt(object_id, frame, mask=mask) if is_left_by_it else replace(prompt, mask=mask)
         memory, is_new = self.state.memory_of(object_id), object_id not in self.state.obj_ids
         answer = give_prompt(self.predictor, self.state.select([object_id]), said_now, said)
         self._given[key] = prompt

@@ -46,6 +46,8 @@ class RunInWork:
     def fits(self, frame_count: int, objects: Container[int]) -> bool:
         """Return whether all that it asks for is in a movie, and of objects that are there."""
         frames = range(frame_count)
+        if not all(span.frames for span in self.spans):
+            return False
         ends = [end for span in self.spans for end in (span.anchor, span.frames[0], span.frames[-1])]
         return all(end in frames for end in ends) and all(span.object_id in objects for span in self.spans)
 

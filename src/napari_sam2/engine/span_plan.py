@@ -54,7 +54,7 @@ def plan_spans(request: PropagateRequest, document: Document, masks: MaskStore, 
             wanted = _within(frames, request.frames)
             if request.until_next_prompt:
                 wanted = _before_next(wanted, prompted)
-            stretches = _stretches(wanted, undecided) if request.only_stale else [wanted]
+            stretches = _stretches(wanted, undecided, prompted) if request.only_stale else [wanted]
             for frames_wanted in stretches:
                 if any(frame not in prompted for frame in frames_wanted):
                     found.append(Span(leg, object_id, anchor, frames_wanted))
@@ -96,7 +96,7 @@ def _cuts(spans: Mapping[Span, int], sign: int) -> Iterator[tuple[int, int]]:
     Frame 0 is never a backward pass of its own: the predictor does not run backward from there.
     """
     places = {*spans.values(), *(_end(span, sign) for span in spans)}
-    if sign < 0 and min(places, default=0) < 0:
+    if sign < 0 and 1 in places and min(places) < 0:
         places.discard(0)
     yield from pairwise(sorted(places))
 
@@ -150,8 +150,14 @@ def _undecided(codes: Array, prompted: Sequence[int]) -> Array:
     return undecided
 
 
-def _stretches(frames: range, undecided: Array) -> list[range]:
-    """Return the parts of a leg's frames that are undecided, each consecutive and as long as can be, in their order."""
-    wanted = undecided[list(frames)].astype(np.int8)
+def _stretches(frames: range, undecided: Array, prompted: Sequence[int]) -> list[range]:
+    """Return the parts of a leg's frames that are undecided, each consecutive and as long as can be, in their order.
+
+    A leg of which nothing is decided yet is one, prompted frames and all.
+    """
+    places = list(frames)
+    wanted = undecided[places].astype(np.int8)
+    if wanted.sum() + len(set(prompted) & set(places)) == len(places):
+        return [frames]
     edges = np.flatnonzero(np.diff(wanted, prepend=0, append=0))
     return [frames[start:stop] for start, stop in edges.reshape(-1, 2).tolist()]

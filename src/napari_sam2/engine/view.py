@@ -39,11 +39,14 @@ class ViewRequest:
         In pixels of the frame, None if nothing tells it.
     source
         Where the diameter is from, for messages.
+    is_sure
+        Whether a person told it; what the model found by itself may be a clump around a small object.
     """
 
     view: ViewChoice
     diameter_px: float | None
     source: str
+    is_sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,16 @@ def choose_view(request: ViewRequest, predictor: WholeFramePredictor, frame_size
     windowed = WindowedPredictor(predictor, diameter)
     small = request.view is ViewChoice.auto and seen < SMALLEST_SEEN_PX
     if windowed.shows_whole(frame_size) or not (small or request.view is ViewChoice.windows):
-        return ChosenView(predictor, f"View: full frame; {why}.")
+        return ChosenView(predictor, f"View: full frame; {why}.{_doubt(request, frame_size, model_px)}")
     side = windowed.side_on(frame_size)
     return ChosenView(windowed, f"View: windows of {side} x {side} px that follow the objects; {why}.")
+
+
+def _doubt(request: ViewRequest, frame_size: tuple[int, int], model_px: int) -> str:
+    """Return a hint where small objects would be missed: the model sees less than there is, and measured by itself."""
+    if request.is_sure or request.view is not ViewChoice.auto or max(frame_size) <= model_px:
+        return ""
+    return " If objects are much smaller than that, give --object-diameter in pixels: windows then follow them."
 
 
 def _without_size(request: ViewRequest, frame_size: tuple[int, int], model_px: int) -> str:

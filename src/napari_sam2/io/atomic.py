@@ -67,7 +67,7 @@ def remove_path(path: Path) -> None:
     """Remove a file, a link or a folder, if it is there; what a link leads to stays."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
-    else:
+    elif os.path.lexists(path):  # else a folder that may only be read refuses before it looks
         path.unlink(missing_ok=True)
 
 

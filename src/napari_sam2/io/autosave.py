@@ -18,13 +18,14 @@ from typing import Any
 
 from napari_sam2.document.document import Document
 from napari_sam2.engine.engine import KeptSnapshot
-from napari_sam2.io.atomic import remove_parts
-from napari_sam2.io.folder_parts import has_other_names, put_aside
+from napari_sam2.io.atomic import remove_parts, remove_path
+from napari_sam2.io.folder_parts import has_other_names, is_there, put_aside
 from napari_sam2.io.image_files import keep_images
 from napari_sam2.io.mask_log import Changes, FrameDone, LogContent, MaskLog
 from napari_sam2.io.saved_session import RunRecord, SavedSession, StackRecord
-from napari_sam2.io.session_document import read_document, write_document
+from napari_sam2.io.session_document import SESSION_FILE, read_document, write_document
 from napari_sam2.io.session_files import (
+    LOCK_FILE,
     FolderRead,
     locked,
     made_folder,
@@ -50,7 +51,7 @@ class Autosaver:
     def __init__(self, folder: Path, saved: SavedSession, log: MaskLog, run: LogContent, held: ExitStack) -> None:
         self.folder = folder
         self._saved = replace(saved, masks=(), run=None, snapshot=None)  # all of it but the masks
-        self._place = os.stat(folder)
+        self._place, self._lock = os.stat(folder), os.stat(folder / LOCK_FILE)
         self._held = held
         self._guard = threading.RLock()
         self._run = run
@@ -81,7 +82,7 @@ class Autosaver:
         StackError
             If it is no session folder, cannot be read or written to, or is open elsewhere.
         """
-        path = Path(folder).expanduser()
+        path = Path(folder).expanduser().absolute()
         read_document(path)
         with ExitStack() as held:
             held.enter_context(locked(path))
@@ -160,6 +161,7 @@ class Autosaver:
     def put(self, changes: Changes, done: FrameDone | None = None) -> None:
         """Add masks that were put, or removed where they are None; `done` is the frame of a run that they finish."""
         with self._guard:
+            self._check_place()
             self._log.put(changes, done)
             if done is not None:
                 self._run.finished.setdefault(done.leg, {})[done.frame] = None
@@ -205,14 +207,24 @@ class Autosaver:
     def _check_place(self) -> None:
         """Return nothing if the folder is the one that was opened."""
         try:
-            is_ours = os.path.samestat(os.stat(self.folder), self._place)
+            is_here, is_ours = os.path.samestat(os.stat(self.folder), self._place), self._is_ours()
         except OSError:
-            is_ours = False
-        if not is_ours:
+            is_here = is_ours = False
+        if is_here and not is_ours:
+            raise StackError(
+                f"Another session has taken {self.folder} over, because its {LOCK_FILE} had been removed; close one of "
+                "the two, or save this one in another folder."
+            )
+        if not is_here:
             raise FolderLost(
                 f"The session folder {self.folder} is not there any more: it was moved, deleted or is out of reach. "
                 "Bring it back, or save the session again."
             )
+
+    def _is_ours(self) -> bool:
+        """Return whether nobody else has locked the folder, as somebody can once the file of the lock is removed."""
+        lock = self.folder / LOCK_FILE
+        return not lock.exists() or os.path.samestat(os.stat(lock), self._lock)
 
     def _forget_run(self) -> None:
         self._run = LogContent()
@@ -231,9 +243,11 @@ def _mended(folder: Path, read: FolderRead) -> tuple[SavedSession, tuple[Path, L
     else:
         made = log
         os.truncate(log, content.whole_bytes)  # a record that was not finished would hide what comes behind it
-    if damaged or made.name != read.named_log:
+    if damaged or made.name != read.named_log or not is_there(folder / SESSION_FILE):
         write_document(folder, saved, made.name)
-    if log is not None and made != log:
+    if log is not None and made != log and content.faults:
         aside.append((log.name, put_aside(log).name))
+    elif log is not None and made != log:
+        remove_path(log)  # a second name of a file that is not ours; what it holds is in the new one
     notes = [f"{name} is kept as {kept}." for name, kept in aside]
     return replace(saved, notes=(*saved.notes, *notes)), (made, content)

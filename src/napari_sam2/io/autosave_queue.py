@@ -13,11 +13,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from napari_sam2.document.document import Document
 from napari_sam2.io.autosave import Autosaver, FolderLost
 from napari_sam2.io.mask_log import Changes, FrameDone, LogLost
+from napari_sam2.io.saved_session import SavedSession
 from sam2_core.errors import StackError
 
 Step = Callable[[Autosaver], object]
@@ -47,6 +49,7 @@ class AutosaveQueue:
         self._changed = threading.Condition()
         self._is_closed = False
         self._document: tuple[Document, Mapping[str, object]] | None = None
+        self._newest: tuple[Document, Mapping[str, object]] | None = None
         self._steps: deque[Step] = deque()
         self._last: deque[Step] = deque()
         self._bulky = 0
@@ -66,7 +69,14 @@ class AutosaveQueue:
 
     def save_document(self, document: Document, settings: Mapping[str, object]) -> None:
         """Have a document written; of several that wait only the last one is."""
+        with self._changed:
+            self._newest = (document, settings)
         self._add(document=(document, settings))
+
+    def as_it_is(self, saved: SavedSession) -> SavedSession:
+        """Return a session with the newest document and settings: what was edited since it was made is not undone."""
+        newest = self._newest
+        return saved if newest is None else replace(saved, document=newest[0], settings=newest[1])
 
     def do(self, step: Step) -> None:
         """Have something done with the writer, behind all that waits."""

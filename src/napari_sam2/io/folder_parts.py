@@ -19,6 +19,7 @@ from typing import BinaryIO, Literal, cast
 from sam2_core.errors import StackError
 
 _ASIDE = re.compile(r"\.(damaged|replaced)-\d+(\.|$)")
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.ENXIO)
 _CAREFULLY = 0 if sys.platform == "win32" else os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -36,8 +37,16 @@ class Losses:
             self.files[file] = None
 
 
-class LaterVersion(StackError):
-    """A later version of this program wrote it: it is whole, and what it says would be lost by reading a part of it."""
+class LeftAlone(StackError):
+    """Something is whole as far as is known, and cannot be read: going on without it would lose what it says."""
+
+
+class LaterVersion(LeftAlone):
+    """A later version of this program wrote it."""
+
+
+class OutOfReach(LeftAlone):
+    """It may not be read, or its disk does not answer."""
 
 
 def opened(path: Path, mode: Literal["rb", "ab", "xb"] = "rb") -> BinaryIO:
@@ -64,9 +73,16 @@ def content_of(path: Path) -> bytes:
     ------
     OSError
         See `opened`.
+    OutOfReach
+        If it may not be read, or the disk does not answer.
     """
-    with opened(path) as file:
-        return file.read()
+    try:
+        with opened(path) as file:
+            return file.read()
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise
+        raise OutOfReach(f"{path} cannot be read ({error}); see that you may read it. Nothing was changed.") from error
 
 
 def is_there(path: Path) -> bool:

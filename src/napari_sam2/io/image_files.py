@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import stat
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,21 @@ def keep_images(folder: Path, stack: Stack, record: StackRecord) -> Path | None:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return path
+
+
+def check_kept(path: Path) -> None:
+    """Return nothing if images that were copied into a session folder are files and folders of their own.
+
+    Raises
+    ------
+    StackError
+        If there is a link or a device among them: a session folder may come from anybody, and none is followed.
+    """
+    for folder, folders, files in os.walk(path):
+        for name in (*folders, *files):
+            mode = os.lstat(os.path.join(folder, name)).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise StackError(f"{os.path.join(folder, name)} is a link or no file, and is not followed; remove it.")
 
 
 def step_aside(folder: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,8 +89,8 @@ def write_labels(path: str | Path, frames: Iterable[np.ndarray[Any, Any]], spec:
     path = Path(path)
     check_label_path(path)
     part = part_beside(path)
-    remove_parts(path.parent, path.name)
     try:
+        remove_parts(path.parent, path.name)
         if path.suffix.lower() == ".zarr":
             _write_zarr(part, frames, spec)
         else:
@@ -98,7 +99,8 @@ def write_labels(path: str | Path, frames: Iterable[np.ndarray[Any, Any]], spec:
     except OSError as error:
         raise StackError(f"{path} cannot be written ({error}); free some space or choose another folder.") from error
     finally:
-        remove_path(part)
+        with suppress(OSError):  # of a disk that may only be read; what went wrong is said above
+            remove_path(part)
 
 
 def _write_tiff(path: Path, frames: Iterable[np.ndarray[Any, Any]], spec: LabelSpec) -> None:

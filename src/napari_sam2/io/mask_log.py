@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_sam2.document.prompt import LARGEST_ID
-from napari_sam2.io.folder_parts import LaterVersion, content_of, opened
+from napari_sam2.io.folder_parts import LaterVersion, LeftAlone, content_of, opened
 from napari_sam2.io.log_entries import entry_of, key_of, mask_of, whole
 from napari_sam2.io.saved_session import RunRecord
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
@@ -188,6 +188,8 @@ def read_log(path: Path) -> LogContent:
     """
     try:
         data = content_of(path)
+    except LeftAlone:
+        raise
     except (OSError, MemoryError) as error:
         raise StackError(f"{path} cannot be read ({error}); is the session folder complete?") from error
     content = LogContent()

@@ -22,7 +22,7 @@ from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.io.atomic import part_beside, write_atomically
-from napari_sam2.io.folder_parts import LaterVersion, Losses, content_of, is_own_folder, is_there, put_aside
+from napari_sam2.io.folder_parts import LeftAlone, Losses, OutOfReach, content_of, is_own_folder, is_there, put_aside
 from napari_sam2.io.prompt_schema import PromptEntry
 from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.io.session_masks import (
@@ -96,8 +96,8 @@ def read_document(folder: Path) -> DocumentRead:
 
     Raises
     ------
-    LaterVersion
-        If a later version wrote it.
+    LeftAlone
+        If a later version wrote it, or it may not be read.
     StackError
         If neither can be used.
     """
@@ -107,7 +107,7 @@ def read_document(folder: Path) -> DocumentRead:
     losses = Losses()
     try:
         return DocumentRead(_parsed(path, losses), losses)
-    except LaterVersion:
+    except LeftAlone:
         raise
     except (OSError, ValueError, RecursionError) as error:
         what = f"{SESSION_FILE} is damaged ({error})" if is_there(path) else f"{SESSION_FILE} is missing"
@@ -115,7 +115,7 @@ def read_document(folder: Path) -> DocumentRead:
         losses.add(f"{what}; {PREVIOUS_FILE} was read instead.", path)
         try:
             return DocumentRead(_parsed(previous, losses, _named_log(path)), losses, is_previous=True)
-        except LaterVersion:
+        except LeftAlone:
             raise
         except (OSError, ValueError, RecursionError):
             there = ", ".join(log.name for log in logs_in(folder)) or "none"
@@ -139,7 +139,7 @@ def _parsed(path: Path, losses: Losses, log_name: str | None = None) -> SessionD
 
 def _named_log(path: Path) -> str | None:
     """Return the log that a damaged session.json names, or else the newest one in its folder; None without any."""
-    with suppress(OSError):
+    with suppress(OSError, OutOfReach):
         named = re.findall(rb'"masks":\s*"(masks-\d+\.log)"', content_of(path))
         if named and is_there(path.with_name(named[-1].decode())):
             return str(named[-1].decode())
@@ -239,6 +239,8 @@ def _keep_previous(folder: Path) -> set[str]:
     if losses.files:
         put_aside(path)
         return set()
+    if is_there(previous) and not previous.is_file():
+        put_aside(previous)
     part = part_beside(previous)
     try:
         os.link(path, part)

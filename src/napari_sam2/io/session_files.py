@@ -3,7 +3,7 @@
 - `session.json`: source, settings, objects, prompts (`session_document`); `session.previous.json`: the one before
 - `prompts/`: masks that are prompts (`session_masks`)
 - `masks-000001.log`: masks of every object and frame, and the run in work (`mask_log`)
-- `snapshot-000001.safetensors`: the predictor's memory, while a run is in work (`snapshot_files`)
+- `snapshot-000001.safetensors`: what is new of the predictor's memory, while a run is in work (`snapshot_files`)
 - `images.zarr`: the images, where they are in no file of their own (`image_files`)
 - `.lock`: held by the process that has the session open
 
@@ -32,7 +32,7 @@ from napari_sam2.document.document import Document
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.io.atomic import is_part, remove_path, sync_folder
-from napari_sam2.io.folder_parts import LaterVersion, Losses, is_own_folder, is_there
+from napari_sam2.io.folder_parts import LeftAlone, Losses, is_own_folder, is_there
 from napari_sam2.io.mask_log import FrameDone, LogContent, MaskLog, read_log
 from napari_sam2.io.saved_session import RunRecord, SavedSession, SavedSnapshot
 from napari_sam2.io.session_document import (
@@ -168,7 +168,7 @@ def made_folder(folder: str | Path) -> Path:
     StackError
         If it cannot be made, or holds something else.
     """
-    folder = Path(folder).expanduser()
+    folder = Path(folder).expanduser().absolute()
     try:
         is_other = folder.is_dir() and not is_session_folder(folder)
         if is_other and any(not _is_ours(path) for path in folder.iterdir()):
@@ -280,14 +280,14 @@ def read_masks(path: Path, losses: Losses) -> tuple[Path | None, LogContent]:
 
     Raises
     ------
-    LaterVersion
-        If a later version wrote it.
+    LeftAlone
+        If a later version wrote it, or it may not be read.
     """
     others = [log for log in reversed(logs_in(path.parent)) if log != path]
     for log in (path, *others) if is_there(path) else others:
         try:
             content = read_log(log)
-        except LaterVersion:
+        except LeftAlone:
             raise
         except StackError as error:
             losses.add(str(error), log)

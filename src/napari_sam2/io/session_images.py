@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_sam2.io.autosave import Autosaver
-from napari_sam2.io.image_files import can_be_kept, is_kept, leads_to, step_aside
+from napari_sam2.io.image_files import can_be_kept, check_kept, is_kept, leads_to, step_aside
 from napari_sam2.io.saved_session import SavedSession, StackRecord
 from napari_sam2.stacks import Stack, open_stack
 from sam2_core.errors import StackError
@@ -94,6 +94,8 @@ def open_images(saved: SavedSession, images: object, folder: Path) -> Stack:
             "it. Open the same images first and then the session; in a script, give them as "
             f"Session.open({str(folder)!r}, images=array)."
         )
+    if images is None and saved.source is not None and is_kept(saved.source):
+        check_kept(Path(saved.source))
     stack = source if isinstance(source, Stack) else open_stack(source, saved.axes, saved.scene)
     if saved.stack is not None and (images is not None or not saved.stack.fits(stack)):
         saved.stack.check(stack)

@@ -21,7 +21,7 @@ from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import BoolArray, Mask
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.io.atomic import write_atomically
-from napari_sam2.io.folder_parts import content_of, is_own_folder, is_there, put_aside, was_put_aside
+from napari_sam2.io.folder_parts import OutOfReach, content_of, is_own_folder, is_there, put_aside, was_put_aside
 from napari_sam2.io.log_entries import LARGEST_SIDE
 from napari_sam2.masks.overlaps import label_dtype
 from sam2_core.errors import PromptError, StackError
@@ -92,6 +92,8 @@ def read_mask(folder: Path, value: int, name: str) -> BoolArray:
         raise PromptError(f"the mask {name!r:.80} is not read: it is no file of the folder {PROMPT_FOLDER}.")
     try:
         mask = _decoded(content_of(path)) == value
+    except OutOfReach:
+        raise
     except Exception as error:
         what = str(error) or type(error).__name__
         raise PromptError(f"the mask {path.name} cannot be read ({what:.200}).") from error

@@ -140,7 +140,7 @@ def read_snapshot(folder: Path, run_id: str, finished: Mapping[str, tuple[int, .
             leg, frame = about["leg"], int(about["frame"])
             if about["run"] == run_id and frame in finished.get(leg, ()):
                 return SavedSnapshot(_tensors(path, about), dict(json.loads(about["meta"])), leg, frame)
-        except (OSError, ValueError, KeyError, TypeError, MemoryError, RecursionError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, MemoryError, RecursionError) as error:
             _log.info("%s cannot be used (%s); an earlier one is taken, or the run begins again.", path.name, error)
     return None
 
@@ -166,7 +166,7 @@ def _remove_but(folder: Path, needed: set[str]) -> None:
     newest = _snapshots(folder)[-2:]
     for path in newest:
         needed = needed | {path.name}
-        with suppress(OSError, ValueError, KeyError, TypeError):  # one that cannot be read needs nothing
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             needed |= {place[0] for _, _, places in json.loads(_about(path)["layout"]).values() for place in places}
     for path, _ in _files(folder):
         if path.name not in needed:

@@ -1,10 +1,13 @@
 """What a change of prompts does to masks: what lies behind turns stale, what nothing speaks for any more goes.
 
 Behind a prompt are the masks of its object that were tracked past it: on later frames those of a forward leg, on
-earlier ones those of a backward leg. They stay visible until they are computed again.
+earlier ones those of a backward leg. They stay visible until they are computed again. What a prompt that is gone left
+on its own frame goes with it; that a person painted an object away stays.
 """
 
 from __future__ import annotations
+
+from itertools import groupby
 
 from napari_sam2.document.document import Document, DocumentDiff, PromptKey
 from napari_sam2.document.prompt import Prompt
@@ -19,14 +22,17 @@ def is_drawn(prompt: Prompt) -> bool:
 
 def follow(diff: DocumentDiff, document: Document, masks: MaskStore) -> list[MaskChange]:
     """Return the changes made to masks so that they go with a new document; `diff` is to the one before."""
-    changes: list[MaskChange] = []
+    changes, gone = list[MaskChange](), set(diff.removed_objects)
     for object_id in diff.removed_objects:
         changes += masks.remove_object(object_id)
-    for object_id in sorted({object_id for object_id, _ in diff.keys} - set(diff.removed_objects)):
-        if not document.prompts_of(object_id):
-            changes += masks.remove_object(object_id)
+    for object_id, keys in groupby(diff.keys, key=lambda key: key[0]):
+        if object_id in gone:
             continue
-        for key in (key for key in diff.keys if key[0] == object_id):
+        if not document.prompts_of(object_id):
+            frames = masks.frames(object_id)
+            changes += [masks.remove((object_id, frame)) for frame in frames if not _is_painted_away(frames[frame])]
+            continue
+        for key in keys:
             changes += behind(key, masks)
             changes += _on_the_frame(key, document.prompts.get(key), masks)
     return changes
@@ -54,8 +60,14 @@ def behind(key: PromptKey, masks: MaskStore) -> tuple[MaskChange, ...]:
 
 
 def _on_the_frame(key: PromptKey, prompt: Prompt | None, masks: MaskStore) -> list[MaskChange]:
-    """Return the changes made to the mask of a prompt itself: it is as drawn, or stale until it is computed again."""
+    """Return the changes made to the mask of a prompt itself: as drawn, stale until it is made again, or gone."""
     mask = masks.get(key)
     if prompt is not None and prompt.drawn is not None and is_drawn(prompt):
         return [masks.put(key, StoredMask.of_drawn(prompt.drawn, MaskStatus.prompted))]
-    return [MaskChange(key, None, None) if mask is None else masks.put(key, mask.with_status(MaskStatus.stale))]
+    if mask is None or (prompt is None and mask.leg == "prompt"):
+        return [masks.remove(key)]
+    return [masks.put(key, mask.with_status(MaskStatus.stale))]
+
+
+def _is_painted_away(mask: StoredMask) -> bool:
+    return mask.is_empty and mask.status is MaskStatus.edited

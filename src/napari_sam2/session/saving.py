@@ -13,7 +13,7 @@ from typing import Any
 from napari_sam2.document.document import Document
 from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.updates import FrameUpdate
-from napari_sam2.io.autosave import Autosaver
+from napari_sam2.io.autosave import Autosaver, FolderLost
 from napari_sam2.io.autosave_queue import AutosaveQueue
 from napari_sam2.io.label_files import check_label_path
 from napari_sam2.io.mask_log import FrameDone
@@ -70,16 +70,21 @@ class Saving:
             If the folder cannot be written to, or there is none yet.
         """
         queue = self.queue
-        place = self.folder if folder is None else Path(folder).expanduser()
+        place = self.folder if folder is None else Path(folder).expanduser().absolute()
         if place is None:
             raise StackError("The session was not saved before; say where, for example session.save('movie.sam2').")
-        if queue is None or place != self.folder or (queue.needs_all and folder is not None):
+        if queue is None or not _is_same(place, self.folder) or (queue.needs_all and folder is not None):
             self._save_in_new(place, wait)
         else:
             saved, images = self._saved_session(), self._images
-            queue.do(lambda saver: saver.save(images.put_into(saved)))
-            if wait:
-                self.flush()
+            queue.do(lambda saver: saver.save(images.put_into(queue.as_it_is(saved))))
+            try:
+                if wait:
+                    self.flush()
+            except FolderLost:
+                if folder is None:
+                    raise
+                self._save_in_new(place, wait)  # it is said once more that the session shall be there
         self._saved = True
         return place
 
@@ -139,12 +144,11 @@ class Saving:
         queue = self.queue
         if queue is None:
             return
+        queue.save_document(self._state.document, self._settings())
         if queue.needs_all:
             self._save_anew(queue)
-        else:
-            queue.save_document(self._state.document, self._settings())
-            if changes:
-                queue.put(self._as_they_are(changes))
+        elif changes:
+            queue.put(self._as_they_are(changes))
         if self._failures != queue.failures:
             self._failures = queue.failures
             self._state.events.saving_failed.emit(self.unsaved)
@@ -193,6 +197,7 @@ class Saving:
         if not discard:
             self.flush()
             queue.close()
+            self._saved = True
         self.queue = None
         queue.discard()
 
@@ -214,7 +219,7 @@ class Saving:
 
     def _save_anew(self, queue: AutosaveQueue) -> None:
         saved, images = self._saved_session(), self._images
-        queue.replace_all(lambda saver: saver.save_anew(images.put_into(saved)))
+        queue.replace_all(lambda saver: saver.save_anew(images.put_into(queue.as_it_is(saved))))
 
     def _settings(self) -> dict[str, Any]:
         return self._state.settings.model_dump(mode="json")
@@ -227,3 +232,8 @@ class Saving:
     def _as_they_are(self, changes: Sequence[MaskChange]) -> list[tuple[MaskKey, StoredMask | None]]:
         """Return each key that changed once, with the mask that it has now, or None."""
         return [(key, self._state.masks.get(key)) for key in dict.fromkeys(change.key for change in changes)]
+
+
+def _is_same(one: Path, other: Path | None) -> bool:
+    """Return whether two paths lead to one folder, by whatever way."""
+    return other is not None and (one == other or (one.exists() and other.exists() and one.samefile(other)))

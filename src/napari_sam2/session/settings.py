@@ -176,6 +176,8 @@ def _in_words(error: ValidationError) -> StackError:
     """Return the first thing that pydantic found as a sentence that names setting and value."""
     fault = error.errors(include_url=False)[0]
     name, message = str(next(iter(fault["loc"]), "")), fault["msg"].removeprefix("Value error, ")
+    if not name:  # said in words already, by `__init__`
+        return StackError(message)
     return StackError(f"the setting {name} cannot be {fault['input']!r}: {message}.")
 
 

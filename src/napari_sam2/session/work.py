@@ -159,7 +159,7 @@ class SessionWork:
         Raises
         ------
         StackError
-            If autosaving failed since the last time.
+            If something could not be saved since the last time; the masks are there, and it is tried again.
         """
         state = self._state
         changes = write_update(update, state.document, state.masks, lambda key: state.is_void(update, key))
@@ -168,8 +168,10 @@ class SessionWork:
         else:
             state.finish_frame(update)
             self._keep_size()
-        self._saving.came(update, changes)
-        state.events.tell_masks(changes)
+        try:
+            self._saving.came(update, changes)
+        finally:
+            state.events.tell_masks(changes)
         return bool(changes)
 
     def cancel(self) -> None:

@@ -17,10 +17,12 @@ import numpy as np
 
 from napari_sam2.stacks.axes import letters_from_names
 from napari_sam2.stacks.metadata import Calibration, Source, tiff_calibration
-from napari_sam2.stacks.zarr_stores import array_axes, from_group, open_zarr
+from napari_sam2.stacks.zarr_stores import array_axes, from_group, images_to_choose, open_zarr
 from sam2_core.errors import StackError
 from sam2_core.inference.frames.reading import reading
 from sam2_core.inference.frames.stored_images import StoredImages, is_zarr, open_images
+from sam2_core.inference.frames.tiff_file import TIFF_SUFFIXES
+from sam2_core.inference.frames.tiff_series import scenes_to_choose
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +73,20 @@ def open_source(
             return open_zarr(path, scene)
         images = open_images(path, scene, axes, indexed)
     return Source(images.data, images.name, images.axes, _tiff_calibration(images))
+
+
+def scenes_of(path: Path) -> tuple[int | str, ...]:
+    """Return what may be given as `scene` for a file of several image series; empty where there is only one.
+
+    Raises
+    ------
+    StackError
+        If it cannot be read.
+    """
+    with reading(path):
+        if is_zarr(path):
+            return images_to_choose(path)
+        return scenes_to_choose(path) if path.is_file() and path.name.lower().endswith(TIFF_SUFFIXES) else ()
 
 
 def _tiff_calibration(images: StoredImages) -> Calibration:

@@ -59,14 +59,29 @@ def open_zarr(path: Path, scene: int | str | None = None) -> Source:
         zarr raises.
     """
     import zarr
-    from zarr.storage import LocalStore
 
-    node = zarr.open(_checking(LocalStore(path, read_only=True)), mode="r")
+    node = _opened(path)
     if isinstance(node, zarr.Group):
         return from_group(node, path.stem, scene)
     if scene not in (None, 0, "0"):
         raise StackError(f"{path} is one array; leave out the scene ({scene!r}).")
     return Source(node, path.stem, array_axes(node))
+
+
+def images_to_choose(path: Path) -> tuple[str, ...]:
+    """Return the places of the images of a store of which one has to be chosen; empty where there is only one."""
+    import zarr
+
+    node = _opened(path)
+    places = tuple(image.place for image in _images(node)) if isinstance(node, zarr.Group) else ()
+    return places if len(places) > 1 and all(places) else ()
+
+
+def _opened(path: Path) -> Any:
+    import zarr
+    from zarr.storage import LocalStore
+
+    return zarr.open(_checking(LocalStore(path, read_only=True)), mode="r")
 
 
 def from_group(group: Any, name: str, scene: int | str | None = None) -> Source:

@@ -22,6 +22,7 @@ from napari_sam2.stacks.stack import MOST_CHANNELS
 from napari_sam2.viewer.coordinates import Grid, lies_alike
 from sam2_core.errors import StackError
 
+SCENE = "napari_sam2_scene"  # in the metadata of a layer: which image series of its file it shows
 MOST_LIKELY_CHANNELS = 4  # more planes than these are rather a z-stack
 _BY_NDIM = {2: "YX", 3: "TYX", 4: "TZYX", 5: "TCZYX"}
 
@@ -68,9 +69,10 @@ def image_source(
     track_axis
         "T" or "Z"; T by default, Z where there is no time.
     channels
-        Which positions of a channel axis the model sees; the first three by default.
+        Which positions of a channel axis the model sees; the one in view by default.
     point
-        World position of the sliders (`viewer.dims.point`), at which other axes are held; 0 by default.
+        World position of the sliders (`viewer.dims.point`), at which other axes are held, and one channel is in view;
+        0 by default.
     settings
         What else was set.
 
@@ -91,8 +93,8 @@ def image_source(
         update={
             "track_axis": tracked,
             "fixed": dict(held),
-            "channels": _channels(chosen, grid, channels),
-            "contrast_limits": _limits(chosen),
+            "channels": _channels(chosen, grid, channels, point),
+            "contrast_limits": shown_limits(chosen),
         }
     )
     return ImageSource(image, _stack(chosen, letters), grid, found)
@@ -167,18 +169,24 @@ def _held(image: Image, letters: str, tracked: str | None, point: Sequence[float
     return held
 
 
-def _channels(layers: Sequence[Image], grid: Grid, wanted: Sequence[int] | None) -> tuple[int, ...] | None:
+def _channels(
+    layers: Sequence[Image], grid: Grid, wanted: Sequence[int] | None, point: Sequence[float] | None
+) -> tuple[int, ...] | None:
+    """Return which channels the model sees: what is asked for, all layers, or of an axis the one in view."""
     if len(layers) > 1:
         if "C" in grid.axes:
             raise StackError(f"{layers[0].name} has a channel axis itself; choose that layer alone, or split it.")
         return tuple(range(len(layers)))
     if "C" not in grid.axes:
         return None
-    count = grid.shape[grid.axes.index("C")]
-    return tuple(range(min(count, MOST_CHANNELS))) if wanted is None else tuple(wanted)
+    if wanted is not None:
+        return tuple(wanted)
+    axis = grid.axes.index("C")
+    here = 0.0 if point is None else float(layers[0].world_to_data(point)[axis])
+    return (min(max(int(np.rint(here)), 0), grid.shape[axis] - 1),)
 
 
-def _limits(layers: Sequence[Image]) -> tuple[tuple[float, float], ...]:
+def shown_limits(layers: Sequence[Image]) -> tuple[tuple[float, float], ...]:
     """Return (black, white) per layer as the viewer shows it; colour images are shown as they are."""
     if not layers[0].rgb:
         return tuple((float(low), float(high)) for low, high in (layer.contrast_limits for layer in layers))
@@ -197,9 +205,8 @@ def _stack(layers: Sequence[Image], letters: str) -> Stack:
         return Stack(
             ArraysAsChannels([full_resolution(layer) for layer in layers]), "C" + letters, first.name, calibration
         )
-    return Stack(
-        full_resolution(first), letters + ("S" if first.rgb else ""), first.name, calibration, first.source.path
-    )
+    path, scene = first.source.path, first.metadata.get(SCENE)
+    return Stack(full_resolution(first), letters + ("S" if first.rgb else ""), first.name, calibration, path, scene)
 
 
 def grid_of(image: Image, stack: Stack, settings: SessionSettings) -> Grid:

@@ -380,7 +380,8 @@ def _refusing(look: _Look, before: Reading, start: int, stop: int, end: int) -> 
     if are_changed:  # what never was a prompt stays in its layer
         refused = [index for index in refused if not before.rows[index].problem]
     said = "was put back" if are_changed else "was not taken"
-    reasons = [f"{_WORDS.get(rows[index].kind, 'The outline')} {said}: {rows[index].problem}." for index in refused]
+    about = [(_WORDS.get(rows[index].kind, "The outline"), rows[index].problem.rstrip(".")) for index in refused]
+    reasons = [f"{what} {said}: {problem}." for what, problem in about]
     lost = [key for index in refused if (key := before.rows[index].key) is not None] if are_changed else []
     return replace(look, refused=tuple(refused), reasons=tuple(reasons), lost=frozenset(lost))
 

@@ -92,7 +92,7 @@ class Work:
     Attributes
     ----------
     done, total
-        Frames of what runs, or ran last.
+        Visits of frames of what runs, or ran last; two legs may visit the same frame.
     unfinished
         The propagation that an edit or Stop ended early, until another one is started; `resume` goes on with it.
     """
@@ -107,6 +107,7 @@ class Work:
         self._runner = runner
         self._notify = notify
         self._job: Job | None = None
+        self._came: set[int] = set()
         self._wants_preview = False
         self._wanted: PropagateRequest | None = None
         self.unfinished: PropagateRequest | None = None
@@ -182,6 +183,7 @@ class Work:
                 self.ended.emit(NOTHING_TO_DO)
                 return
         self._job, self.done, self.total = job, 0, 0
+        self._came = set()
         self.changed.emit()
         self._runner.start(job, self._on_update, self._on_done, self._on_error)
 
@@ -189,6 +191,7 @@ class Work:
         if self._closed:
             return
         self.done, self.total = update.done, update.total
+        self._came.add(update.frame_index)
         try:
             self.session.accept(update)
         except StackError as error:  # it is in the masks, but could not be saved
@@ -202,17 +205,20 @@ class Work:
         self._note_rest(job)
         self.changed.emit()
         if isinstance(job, PropagateJob):
-            self.ended.emit(self._told_end())
+            self.ended.emit(self._told_end(job))
         self._next()
 
     def _note_rest(self, job: Job | None) -> None:
         if isinstance(job, PropagateJob) and (self.done < self.total or not self.total):
             self.unfinished = job.request
 
-    def _told_end(self) -> str:
+    def _told_end(self, job: PropagateJob) -> str:
+        """Return how a run ended, by frames of the movie: the legs may meet on one and visit it twice."""
+        wanted = {frame for span in job.spans for frame in span.frames}
         if self.unfinished is None:
-            return f"Propagated over {self.done} of {self.total} frames."
-        return f"Stopped after {self.done} of {self.total} frames; they are kept. Resume goes on with the rest."
+            return f"Propagated over {len(wanted)} of {len(wanted)} frames."
+        came = len(wanted & self._came)
+        return f"Stopped after {came} of {len(wanted)} frames; they are kept. Resume goes on with the rest."
 
     def _on_error(self, error: Exception) -> None:
         self._note_rest(self._job)

@@ -11,7 +11,10 @@ A download that cannot work says which file to put where by hand.
 from __future__ import annotations
 
 import logging
+import os
 import re
+import stat
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,9 +119,7 @@ def _download(entry: ModelEntry, downloader: ResumingDownloader) -> None:
 
 def _verify(entry: ModelEntry, path: Path) -> None:
     """Compare a file with the published hash, or with the one of its first use, which is remembered here."""
-    memo = path.with_name(path.name + ".sha256")
-    recorded = memo.read_text(encoding="utf-8").split() if memo.is_file() else []
-    expected = entry.sha256 or (recorded[0] if recorded else None)
+    memo, expected = _memo(path), expected_sha256(entry)
     if expected is None:
         sniff_format(path)
     found = pooch.file_hash(str(path), alg="sha256")
@@ -127,8 +128,25 @@ def _verify(entry: ModelEntry, path: Path) -> None:
             f"{path} is not the file that it was: sha256 {found}, expected {expected}; "
             f"delete it to have it downloaded again (and {memo.name}, if you replaced it on purpose)"
         )
-    if not recorded:
+    if not memo.is_file():
         _remember(memo, f"{found}  {path.name}\n")
+
+
+def expected_sha256(entry: ModelEntry) -> str | None:
+    """Return the sha256 that a fetched file must have: the stated one, else that of the first download; else None."""
+    if entry.sha256 is not None or entry.is_local:
+        return entry.sha256
+    try:
+        recorded = _memo(_target(entry)).read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{_memo(_target(entry))} cannot be read ({error}); delete it") from error
+    return recorded[0] if recorded else None
+
+
+def _memo(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
 
 
 def _remember(memo: Path, line: str) -> None:
@@ -222,7 +240,18 @@ def _target(entry: ModelEntry) -> Path:
 
 
 def _partial(target: Path) -> Path:
-    return target.with_name(target.name + ".part")
+    """Return the newest part of our own that a transfer left, to be continued, or a new name."""
+    name = re.compile(re.escape(target.name) + r"\.[0-9a-f]{32}\.part")
+    left = [path for path in target.parent.iterdir() if name.fullmatch(path.name) and _is_own_file(path)]
+    new = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
+    return max(left, key=lambda path: path.lstat().st_mtime_ns, default=new)
+
+
+def _is_own_file(path: Path) -> bool:
+    """Return whether a path is a file of this user, and neither a link nor a second name of another file."""
+    about = path.lstat()
+    is_mine = os.name != "posix" or about.st_uid == os.geteuid()
+    return stat.S_ISREG(about.st_mode) and about.st_nlink == 1 and is_mine
 
 
 def _missing(entry: ModelEntry, path: Path) -> str:

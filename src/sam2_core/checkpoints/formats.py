@@ -75,10 +75,10 @@ def _check_safetensors_size(path: Path, size: int) -> None:
         data_length = max(
             (entry["data_offsets"][1] for key, entry in fields.items() if key != "__metadata__"), default=0
         )
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        expected = _LENGTH_BYTES + header_length + data_length
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise CheckpointError(
             f"{path} has a broken safetensors header; delete it and fetch or copy it again"
         ) from error
-    expected = _LENGTH_BYTES + header_length + data_length
     if size != expected:
         raise CheckpointError(f"{path} has {size} bytes where its header says {expected}; fetch or copy it again")

@@ -4,8 +4,9 @@
 tensors into main memory, `fit` compares them with a model and copies them in. Formats are told by content, not by file
 name.
 
-Nothing is ever unpickled but tensors and plain containers. No key is renamed and none is ignored: a file either
-fits, or the error says what does not and which shipped configuration would have fitted.
+Nothing is ever unpickled but tensors and plain containers. What training programs put around tensors and in front of
+all their keys (`WRAPPERS`, `PREFIXES`) is taken off; no other key is renamed and none is ignored: a file either fits,
+or the error says what does not and which shipped configuration would have fitted.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ from sam2_core.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
 
+WRAPPERS = ("model", "state_dict", "model_state_dict", "model_state")
+"""Names under which the tensors may lie in a file."""
+PREFIXES = ("module.", "_orig_mod.", "sam2_model.", "sam2.", "sam.", "model.", "net.", "network.")
+"""What may stand in front of every key, of data parallel and compiled models and of classes around the model."""
 _SUFFIXES = (".pt", ".pth", ".safetensors", ".ckpt", ".bin")
 _NAMED = 3  # how many keys of each kind an error spells out
 
@@ -152,7 +157,9 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """
     path = Path(path).expanduser()
     content = _read_safetensors(path) if sniff_format(path) == "safetensors" else _tensors_of(_unpickle(path), path)
-    return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in content.items()}
+    _check_storage(content, path)
+    plain = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in content.items()}
+    return _without_prefixes(plain)
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -178,7 +185,9 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path, device="cpu")
-    except (SafetensorError, OSError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # of another shape or type than is promised, safetensors raises what comes
         raise _corrupt(path, error) from error
 
 
@@ -190,14 +199,19 @@ def _unpickle(path: Path) -> object:
             f"{path} holds something else than tensors, or is corrupt, and was not opened ({_first_line(error)}); "
             "save it again as tensors alone, for example as safetensors"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AssertionError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged pickle makes torch raise what comes: AttributeError, IndexError, ...
         raise _corrupt(path, error) from error
     return content
 
 
 def _tensors_of(content: object, path: Path) -> dict[str, Tensor]:
-    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
-        content = content["model"]
+    while isinstance(content, Mapping):
+        wrapper = next((name for name in WRAPPERS if isinstance(content.get(name), Mapping)), None)
+        if wrapper is None:
+            break
+        content = content[wrapper]
     if not isinstance(content, Mapping) or not content:
         raise CheckpointError(f"{path} holds a {type(content).__name__} where a mapping of tensors was expected")
     wrong = [str(key) for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
@@ -207,6 +221,24 @@ def _tensors_of(content: object, path: Path) -> dict[str, Tensor]:
             'expected {"model": tensors} or the tensors themselves'
         )
     return dict(content)
+
+
+def _check_storage(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Return nothing if each tensor is as large as it says; raise `CheckpointError` where a value stands for many."""
+    for key, tensor in tensors.items():
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise CheckpointError(
+                f"{path} is damaged: {key} claims the shape {tuple(tensor.shape)}, and the file holds fewer values"
+            )
+
+
+def _without_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors without what stands in front of all of their keys."""
+    prefix = next((prefix for prefix in PREFIXES if tensors and all(key.startswith(prefix) for key in tensors)), None)
+    if prefix is None:
+        return tensors
+    logger.info("all keys begin with %r, which is left out", prefix)
+    return _without_prefixes({key.removeprefix(prefix): tensor for key, tensor in tensors.items()})
 
 
 def _looks_like_path(text: str) -> bool:

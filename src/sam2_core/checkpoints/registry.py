@@ -12,8 +12,8 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import tempfile
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,18 @@ _OFFICIAL_SIZES = (
     ("b+", "base-plus", 80.834, 80.850),
     ("l", "large", 224.430, 224.447),
 )
+_OFFICIAL_SHA256 = {
+    "sam2.1_hiera_tiny.pt": "7402e0d864fa82708a20fbd15bc84245c2f26dff0eb43a4b5b93452deb34be69",
+    "sam2.1_hiera_small.pt": "6d1aa6f30de5c92224f8172114de081d104bbd23dd9dc5c58996f0cad5dc4d38",
+    "sam2.1_hiera_base_plus.pt": "a2345aede8715ab1d5d31b4a509fb160c5a4af1970f199d9054ccfb746c004c5",
+    "sam2.1_hiera_large.pt": "2647878d5dfa5098f2f8649825738a9345572bae2d4350a2468587ece47dd318",
+    "sam2_hiera_tiny.pt": "65b50056e05bcb13694174f51bb6da89c894b57b75ccdf0ba6352c597c5d1125",
+    "sam2_hiera_small.pt": "95949964d4e548409021d47b22712d5f1abf2564cc0c3c765ba599a24ac7dce3",
+    "sam2_hiera_base_plus.pt": "d0bb7f236400a49669ffdd1be617959a8b1d1065081789d7bbff88eded3a8071",
+    "sam2_hiera_large.pt": "7442e4e9b732a508f80e141e7c2913437a3610ee0c77381a66658c3a445df87b",
+}
+"""Meta publishes none; these are stated alike by those who fetched the files: micro-sam (`micro_sam/v2/util.py`), and
+others for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ class ModelEntry:
     url, hf_id
         Where the file is fetched from: a direct address, or a Hugging Face repository that holds `filename`.
     sha256
-        Known checksum, None where nobody published one; then the first download is trusted and remembered.
+        Known checksum, None where nobody stated one; then the first download is trusted, remembered and shown.
     licence
         SPDX identifier, "" where unknown.
     parameters_m
@@ -124,6 +136,9 @@ def find_model(name: str) -> ModelEntry:
     CheckpointError
         If there is none; the message lists names like it.
     """
+    shipped = next((entry for entry in _shipped_models() if entry.answers_to(name)), None)
+    if shipped is not None:
+        return shipped  # whatever became of the list of the user's own
     known = models()
     for entry in known:
         if entry.answers_to(name):
@@ -199,6 +214,7 @@ def _official_entry(family: str, short: str, long: str, parameters_m: float) -> 
         filename=filename,
         url=f"{_OFFICIAL_FOLDERS[family]}/{filename}",
         hf_id=f"facebook/{family}-hiera-{long}",
+        sha256=_OFFICIAL_SHA256[filename],
         licence=_OFFICIAL_LICENCE,
         parameters_m=parameters_m,
     )
@@ -231,25 +247,31 @@ def _user_models() -> tuple[ModelEntry, ...]:
         return tuple(_user_entry(record) for record in records)
     except FileNotFoundError:
         return ()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f"the list of your models {file} cannot be read ({type(error).__name__}: {error}); repair or delete it"
         ) from error
 
 
-def _user_entry(record: dict[str, str]) -> ModelEntry:
-    path = Path(record["path"])
-    return ModelEntry(name=record["name"], config=record["config"], filename=path.name, path=path)
+def _user_entry(record: Mapping[str, object]) -> ModelEntry:
+    name, path, config = record["name"], record["path"], record["config"]
+    if not (isinstance(name, str) and isinstance(path, str) and isinstance(config, str) and name and path and config):
+        raise ValueError(f"name, path and config of a model are text, not {record}")
+    return ModelEntry(name=name, config=config, filename=Path(path).name, path=Path(path))
 
 
 def _write_user_models(entries: list[ModelEntry]) -> None:
     records = [{"name": entry.name, "path": str(entry.path), "config": entry.config} for entry in entries]
     folder = data_folder()
+    part = folder / f"models.{uuid.uuid4().hex}.part"  # made as the umask says, unlike what tempfile makes
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, suffix=".json", delete=False) as file:
-            json.dump({"version": 1, "models": records}, file, indent=2)
-        Path(file.name).replace(folder / "models.json")
+        try:
+            with part.open("x", encoding="utf-8") as file:
+                json.dump({"version": 1, "models": records}, file, indent=2)
+            part.replace(folder / "models.json")
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise CheckpointError(
             f"cannot write the list of your models in {folder} ({error}); set {HOME_VARIABLE} to a folder you may write"

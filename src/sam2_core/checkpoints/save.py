@@ -6,8 +6,7 @@ The file is written beside its place under another name and moved there when it 
 
 from __future__ import annotations
 
-import os
-import tempfile
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -60,15 +59,13 @@ def save_checkpoint(
 
 
 def _write_atomically(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    temporary.touch(exist_ok=False)  # made as the umask says, unlike what tempfile makes
     try:
         if path.suffix == ".safetensors":
             save_file(tensors, temporary, metadata={"format": "pt", **metadata})
         else:
             torch.save({"model": tensors, "metadata": metadata} if metadata else {"model": tensors}, temporary)
-        temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

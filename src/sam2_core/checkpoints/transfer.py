@@ -1,6 +1,7 @@
 """One file over HTTP, resumed where it stopped: a downloader for pooch.
 
-What arrives goes into ``<name>.part``; beside it, ``<name>.part.json`` notes which version of the file it is. A
+What arrives goes into a part whose name nobody can guess and which is made anew, never opened through a link; beside
+it, ``<part>.json`` notes which version of the file it is. A
 transfer that breaks is taken up again where it stopped: at once as long as bytes keep coming, else by the next call.
 A part is continued only if the server confirms that it still has the same version; else the file starts anew.
 What is complete and looks like a checkpoint is moved to where pooch asked for it, and pooch checks its hash.
@@ -131,8 +132,9 @@ class ResumingDownloader:
         total = _total_bytes(response)
         self._check_room(total, start)
         if start == 0:
+            self._discard()
             self._write_notes(response, total)
-        with self.partial.open("r+b" if start else "wb") as file:
+        with self.partial.open("r+b" if start else "xb") as file:
             file.seek(start)
             self._report(start, total)
             for chunk in response.iter_content(self.settings.chunk_bytes):
@@ -187,7 +189,8 @@ class ResumingDownloader:
         version = strong if strong.startswith('"') else response.headers.get("Last-Modified")
         asked = response.history[0].url if response.history else response.url
         notes = {"url": asked, "version": version, "total": total}
-        self._notes.write_text(json.dumps(notes), encoding="utf-8")
+        with self._notes.open("x", encoding="utf-8") as file:
+            json.dump(notes, file)
 
     def _arrived(self) -> int:
         return self.partial.stat().st_size if self.partial.exists() else 0

@@ -133,7 +133,8 @@ class SAM2ImagePredictor:
         Parameters
         ----------
         point_coords, point_labels
-            (N, 2) x, y and (N,) labels, 1 inside and 0 outside; or (B, N, 2) and (B, N) for B objects.
+            (N, 2) x, y and (N,) labels, 1 inside and 0 outside; or (B, N, 2) and (B, N) for B objects. Label -1 is
+            padding where objects have fewer points than others; 2 and 3 are the corners of a box.
         box
             (x0, y0, x1, y1), or (B, 4) for B objects.
         mask_input

@@ -24,6 +24,9 @@ from sam2_core.inference.transforms import Size, box_to_points, points_to_model_
 
 BOX_LABELS = (2, 3)
 """Labels of a box's top-left and bottom-right corner."""
+PADDING_LABEL = -1
+"""Label of what fills up a batch and is no point."""
+_LABELS = (PADDING_LABEL, 0, 1, *BOX_LABELS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +38,7 @@ class PointPrompt:
     points_xy
         (N, 2) float32, in image pixels, or in [0, 1] of the image when `normalized`.
     labels
-        (N,) int32: 1 inside the object, 0 outside.
+        (N,) int32: 1 inside the object, 0 outside; as officially also 2 and 3 for the corners of a box, -1 for padding.
     box_xyxy
         (4,) float32 as (x0, y0, x1, y1) in the same unit, or None.
     normalized
@@ -134,6 +137,27 @@ def merge(old: PointPrompt | None, new: PointPrompt) -> PointPrompt:
     return PointPrompt(points_xy, np.concatenate([old.labels, new.labels]), old.box_xyxy, old.normalized)
 
 
+def said_plainly(prompt: PointPrompt) -> PointPrompt:
+    """Return the same prompt of points inside and outside alone: padding left out, two labelled corners as its box.
+
+    Raises
+    ------
+    PromptError
+        Nothing is left, or the corners are not those of one box.
+    """
+    labels, points = prompt.labels, prompt.points_xy
+    corners = [points[labels == label] for label in BOX_LABELS]
+    plain = np.isin(labels, (0, 1))
+    box = prompt.box_xyxy
+    if any(len(corner) for corner in corners):
+        if box is not None or any(len(corner) != 1 for corner in corners):
+            raise PromptError("labels 2 and 3 are the two corners of one box; give each once, or the box as `box`")
+        box = checked_boxes(np.concatenate(corners).reshape(1, 4))[0]
+    if box is None and not plain.any():
+        raise PromptError("the prompt has no points but padding (label -1); give at least one point, or a box")
+    return PointPrompt(points[plain], labels[plain], box, prompt.normalized)
+
+
 def to_model_points(prompt: PointPrompt, size: Size, image_size: int) -> tuple[Tensor, Tensor]:
     """Return the prompt as labelled points in model pixels: (1, N, 2) float32 and (1, N) int32, a box's corners first.
 
@@ -180,11 +204,14 @@ def checked_points(
         raise PromptError(
             f"labels have the shape {point_labels.shape}, points {points_xy.shape}; give one label per point"
         )
-    if not np.isin(point_labels, (0, 1)).all():
-        unknown = point_labels[~np.isin(point_labels, (0, 1))][0]
-        raise PromptError(f"label {unknown:g} is unknown; use 1 for a point inside the object and 0 for one outside")
+    if not np.isin(point_labels, _LABELS).all():
+        unknown = point_labels[~np.isin(point_labels, _LABELS)][0]
+        raise PromptError(
+            f"label {unknown:g} is unknown; use 1 for a point inside the object and 0 for one outside (2 and 3 are the "
+            "corners of a box, -1 is padding)"
+        )
     if limits is not None:
-        _check_inside(points_xy.reshape(-1, 2), limits)
+        _check_inside(points_xy[np.isin(point_labels, (0, 1))], limits)
     return points_xy.astype(np.float32), point_labels.astype(np.int32)
 
 

@@ -141,7 +141,7 @@ class SAM2VideoPredictor:
         frame_idx
             0-based frame.
         points, labels
-            (N, 2) x, y and (N,) labels: 1 inside, 0 outside.
+            (N, 2) x, y and (N,) labels: 1 inside, 0 outside; also -1 for padding, 2 and 3 for the corners of a box.
         clear_old_points
             Replace the points that the object has on this frame, or add to them. The mask that it has there is
             refined either way.

@@ -56,11 +56,12 @@ class PromptBatch:
         return PromptBatch(self.points_xy_model_px, self.point_labels, mask_logits)
 
     def mirrored(self, image_size: int) -> PromptBatch:
-        """Return the same prompts on the image mirrored left to right; the corners of a box lie side by side."""
+        """Return the same prompts on the image mirrored left to right; corners of a box that are neighbours swap x."""
         x, y = self.points_xy_model_px.unbind(dim=-1)
         x, labels = image_size - 1 - x, self.point_labels
         next_x, last_x = x.roll(-1, dims=1), x.roll(1, dims=1)
-        x = torch.where(labels == BOX_TOP_LEFT, next_x, torch.where(labels == BOX_BOTTOM_RIGHT, last_x, x))
+        begins = (labels == BOX_TOP_LEFT) & (labels.roll(-1, dims=1) == BOX_BOTTOM_RIGHT)
+        x = torch.where(begins, next_x, torch.where(begins.roll(1, dims=1), last_x, x))
         rough = None if self.mask_logits is None else self.mask_logits.flip(-1)
         return PromptBatch(torch.stack([x, y], dim=-1), labels, rough)
 

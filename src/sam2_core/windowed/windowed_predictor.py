@@ -21,7 +21,7 @@ from sam2_core.errors import PromptError
 from sam2_core.inference.frames.opened_frames import open_frames
 from sam2_core.inference.mask_logits import LogitPatch, WindowedLogits, as_numpy
 from sam2_core.inference.memory.snapshots import Snapshot
-from sam2_core.inference.prompt_inputs import mask_prompt, point_prompt
+from sam2_core.inference.prompt_inputs import mask_prompt, point_prompt, said_plainly
 from sam2_core.inference.video_calls import Answer, WholeFramePredictor
 from sam2_core.windowed.following_window import RecentFrames
 from sam2_core.windowed.prompt_calls import PromptCall, in_pixels, united
@@ -115,7 +115,8 @@ class WindowedPredictor:
         These are the prompted one and those that share its view; see `SAM2VideoPredictor.add_new_points_or_box`.
         """
         size = inference_state.size
-        prompt = in_pixels(point_prompt(points, labels, box, size, normalized=not normalize_coords), size)
+        given = point_prompt(points, labels, box, size, normalized=not normalize_coords)
+        prompt = in_pixels(said_plainly(given), size)
         return self._take(inference_state, PromptCall(frame_idx, obj_id, prompt, not clear_old_points), need_output)
 
     def add_new_points(self, *args: Any, **kwargs: Any) -> WindowedAnswer | None:

@@ -60,6 +60,24 @@ def test_a_second_fetch_uses_the_file_without_a_connection(server, behave, body,
     assert len(server.requests) == 1
 
 
+def part_in(home):
+    """What has arrived, under a name that nobody can guess."""
+    (part,) = (home / "checkpoints").glob("toy.pt.*.part")
+    assert len(part.suffixes[1]) == 33
+    return part
+
+
+def test_a_part_that_somebody_else_put_there_is_not_written_to(server, behave, body, entry, home):
+    victim = home / "victim"
+    (home / "checkpoints").mkdir(parents=True)
+    victim.write_bytes(b"precious")
+    (home / "checkpoints" / f"toy.pt.{'0' * 32}.part").symlink_to(victim)
+    (home / "checkpoints" / "toy.pt.part").symlink_to(victim)
+    server.answers = [behave.whole(body)]
+    assert fetch(entry, settings=PATIENT).read_bytes() == body
+    assert victim.read_bytes() == b"precious"
+
+
 def test_a_truncated_transfer_is_resumed_where_it_stopped(server, behave, body, entry):
     server.answers = [behave.fixed(body[:2048], length=len(body)), behave.whole(body)]
     assert fetch(entry, settings=PATIENT).read_bytes() == body
@@ -71,7 +89,7 @@ def test_a_server_that_always_truncates_is_given_up_with_advice(server, behave, 
     with pytest.raises(CheckpointError, match=r"could not download toy .*2048 bytes.*by hand.*toy\.pt.*checkpoints"):
         fetch(entry, settings=PATIENT)
     assert "toy.pt" not in files_in(home)
-    assert (home / "checkpoints" / "toy.pt.part").read_bytes() == body[:2048]
+    assert part_in(home).read_bytes() == body[:2048]
     assert len(server.requests) == 2
 
 
@@ -129,7 +147,7 @@ def test_a_part_that_is_already_longer_than_the_file_starts_anew(server, behave,
     server.answers = [behave.fixed(body[:2048], length=len(body)), behave.whole(body)]
     with pytest.raises(CheckpointError):
         fetch(entry, settings=TransferSettings(attempts=1, chunk_bytes=256))
-    with (home / "checkpoints" / "toy.pt.part").open("ab") as part:
+    with part_in(home).open("ab") as part:
         part.write(bytes(2 * len(body)))
     assert fetch(entry, settings=PATIENT).read_bytes() == body
     assert [request.get("Range") for request in server.requests[1:]] == [f"bytes={2048 + 2 * len(body)}-", None]
@@ -214,7 +232,7 @@ def test_cancel_keeps_what_has_arrived_for_the_next_download(server, behave, bod
     seen = []
     with pytest.raises(CheckpointError, match="cancelled after"):
         fetch(entry, lambda done, total: seen.append(done), lambda: seen[-1] >= 1024, settings=PATIENT)
-    part = home / "checkpoints" / "toy.pt.part"
+    part = part_in(home)
     assert part.read_bytes() == body[: seen[-1]]
     assert 1024 <= seen[-1] < len(body)
     assert fetch(entry, settings=PATIENT).read_bytes() == body

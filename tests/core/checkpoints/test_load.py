@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import pickle
 
 import pytest
@@ -172,11 +174,66 @@ def test_a_path_that_is_not_there_is_told_from_a_name(tmp_path, sockets_refused)
         resolve_checkpoint("sam2.1_hiera_t", download=False)
 
 
-def test_names_lead_to_files(tmp_path, weights, home, sockets_refused):
+def test_names_lead_to_files(tmp_path, weights, home, sockets_refused, monkeypatch):
+    from sam2_core.checkpoints import registry
     from sam2_core.checkpoints.registry import add_model
 
     mine = save_checkpoint(tmp_path / "mine.pt", weights)
     add_model("mine", mine, "cells-nano")
     assert resolve_checkpoint("mine") == mine
     official = save_checkpoint(home / "checkpoints" / "sam2.1_hiera_tiny.pt", weights)
+    with pytest.raises(CheckpointError, match=r"is not the file that it was: sha256 .* expected 7402e0d8"):
+        resolve_checkpoint("facebook/sam2.1-hiera-tiny")
+    stated = hashlib.sha256(official.read_bytes()).hexdigest()
+    monkeypatch.setitem(registry._OFFICIAL_SHA256, official.name, stated)
     assert resolve_checkpoint("facebook/sam2.1-hiera-tiny") == official
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "sam.", "model.", "model.sam2."])
+@pytest.mark.parametrize("wrapper", ["model", "state_dict", "model_state", "model_state_dict"])
+def test_what_training_programs_put_around_weights_is_taken_off(tmp_path, weights, prefix, wrapper):
+    torch.save({wrapper: {prefix + key: value for key, value in weights.items()}, "epoch": 7}, tmp_path / "c.pt")
+    assert_same(read_state_dict(tmp_path / "c.pt"), weights)
+    save_file({prefix + key: value for key, value in weights.items()}, tmp_path / "c.safetensors")
+    assert_same(read_state_dict(tmp_path / "c.safetensors"), weights)
+
+
+def test_a_prefix_of_some_keys_stays(tmp_path, weights):
+    mixed = {**weights, "module.more": torch.zeros(1)}
+    torch.save({"state_dict": {"model": mixed}}, tmp_path / "c.pt")
+    assert_same(read_state_dict(tmp_path / "c.pt"), mixed)
+
+
+def test_a_tensor_that_claims_more_values_than_the_file_holds_is_refused(tmp_path):
+    tensor = torch.as_strided(torch.zeros(1, dtype=torch.float16), (10**6, 10**6), (0, 0))
+    torch.save({"model": {"a": tensor}}, tmp_path / "c.pt")
+    with pytest.raises(CheckpointError, match=r"a claims the shape \(1000000, 1000000\)"):
+        read_state_dict(tmp_path / "c.pt")
+
+
+@pytest.mark.parametrize("position", range(0, 700, 23))
+def test_a_damaged_file_is_a_checkpoint_error_or_other_values(tmp_path, weights, position):
+    torch.save({"model": weights}, tmp_path / "c.pt", _use_new_zipfile_serialization=False)
+    raw = bytearray((tmp_path / "c.pt").read_bytes())
+    raw[position % len(raw)] ^= 0xFF
+    (tmp_path / "c.pt").write_bytes(raw)
+    with contextlib.suppress(CheckpointError):
+        read_state_dict(tmp_path / "c.pt")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"a":{"dtype":"F32","shape":[1],"data_offsets":["x","y"]}}',
+        '{"a":' + "[" * 200_000,
+        '{"a":5}',
+        '{"a":{}}',
+        "{}}",
+    ],
+    ids=["offsets", "nesting", "number", "nothing", "brackets"],
+)
+def test_a_broken_header_is_named(tmp_path, header):
+    raw = header.encode()
+    (tmp_path / "c.safetensors").write_bytes(len(raw).to_bytes(8, "little") + raw + b"1234")
+    with pytest.raises(CheckpointError, match=r"c\.safetensors"):
+        read_state_dict(tmp_path / "c.safetensors")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 
@@ -95,6 +96,7 @@ def test_a_fetched_file_is_told_of_and_read_once_besides_its_verification(server
     body = behave.checkpoint_bytes()
     server.answers = [behave.whole(body)]
     monkeypatch.setitem(registry._OFFICIAL_FOLDERS, "sam2.1", server.url)
+    monkeypatch.setitem(registry._OFFICIAL_SHA256, "sam2.1_hiera_tiny.pt", hashlib.sha256(body).hexdigest())
     told: list[tuple[str, int, int]] = []
     found = open_model("sam2.1_hiera_t", lambda *words: told.append(words))
     assert found.config == "configs/sam2.1/sam2.1_hiera_t.yaml"

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import stat
 
 import pytest
 
@@ -155,3 +158,40 @@ def test_the_variable_moves_the_folder(home, monkeypatch):
     assert checkpoints_folder() == home / "checkpoints"
     monkeypatch.delenv("NAPARI_SAM2_HOME")
     assert data_folder().name == "napari-sam2"
+
+
+@pytest.mark.parametrize("entry", models()[1:], ids=lambda entry: entry.name)
+def test_every_official_file_has_a_sha256(entry):
+    assert re.fullmatch("[0-9a-f]{64}", entry.sha256)
+    assert sum(entry.sha256 == other.sha256 for other in models()) == 1
+
+
+def test_the_list_of_models_may_be_read_by_whom_the_umask_lets(weights):
+    old = os.umask(0o022)
+    try:
+        add_model("mine", weights, "cells-nano")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((data_folder() / "models.json").stat().st_mode) == 0o644
+    assert [path.name for path in data_folder().iterdir()] == ["models.json"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"models":[{"name":5,"path":"a","config":"b"}]}',
+        '{"models":[5]}',
+        '{"models":{"a":1}}',
+        "[]",
+        "[" * 100_000,
+        '{"models":[{"name":"' + "a" * 9,
+        '{"models":[{"name":"","path":"a","config":"b"}]}',
+    ],
+    ids=range(7),
+)
+def test_a_damaged_list_costs_no_model_that_ships(content):
+    data_folder().mkdir(parents=True, exist_ok=True)
+    (data_folder() / "models.json").write_text(content)
+    assert find_model("cells-nano").name == BUNDLED_NAME
+    with pytest.raises(CheckpointError, match=r"models\.json cannot be read"):
+        find_model("mine")

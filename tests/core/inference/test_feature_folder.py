@@ -124,12 +124,13 @@ def test_parts_that_a_killed_process_left_go_after_a_while(folder):
 def test_a_full_disk_ends_writing_with_one_warning(folder, monkeypatch, caplog):
     folder.write(key(1), b"here before")
 
-    def full(self: Path, content: bytes) -> int:
+    def full(self: Path, mode: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    assert not folder.write(key(2), b"x")
-    assert not folder.write(key(3), b"y")
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "open", full)
+        assert not folder.write(key(2), b"x")
+        assert not folder.write(key(3), b"y")
     assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
     assert "No space left on device" in folder.fault
     found = folder.find(key(1))

@@ -57,6 +57,16 @@ def test_points_for_several_objects_at_once(predictor) -> None:
     np.testing.assert_allclose(together[1], alone, atol=1e-4)
 
 
+def test_objects_of_fewer_points_are_padded(predictor) -> None:
+    """As the official encoder has it: label -1 is no point, wherever it lies, and 2 and 3 are the corners of a box."""
+    points, labels = [[[60, 50], [0, 0]], [[30, 20], [110, 90]]], [[1, -1], [2, 3]]
+    together = predictor.predict(points, labels, return_logits=True)[0]
+    elsewhere = predictor.predict([[60, 50], [-9, 999]], [1, -1], return_logits=True)[0]
+    np.testing.assert_allclose(together[0], elsewhere, atol=1e-4)
+    np.testing.assert_allclose(together[1], predictor.predict(box=[30, 20, 110, 90], return_logits=True)[0], atol=1e-4)
+    assert np.abs(elsewhere - predictor.predict([[60, 50], [200, 150]], [1, 0], return_logits=True)[0]).max() > 1e-3
+
+
 def test_a_box_with_a_click_differs_from_the_box_alone(predictor) -> None:
     box = [30, 20, 110, 90]
     alone = predictor.predict(box=box, return_logits=True)[0]

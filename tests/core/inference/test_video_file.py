@@ -107,6 +107,25 @@ def test_a_damaged_video_is_named(tmp_path: Path, damage: str) -> None:
         open_frames(path)
 
 
+@pytest.mark.parametrize("suffix", [".avi", ".mkv"])
+@pytest.mark.parametrize("share", [0.4, 0.9])
+def test_a_video_cut_short_is_no_shorter_movie(
+    tmp_path: Path, rng: np.random.Generator, suffix: str, share: float
+) -> None:
+    path = tmp_path / f"movie{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=Fraction(25))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for noise in rng.integers(0, 255, (20, 48, 64, 3), np.uint8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+        container.mux(stream.encode())
+    whole = path.read_bytes()
+    assert len(open_frames(path)) == 20
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(StackError, match=rf"movie\{suffix} cannot be read: it breaks off after"):
+        open_frames(path)
+
+
 def test_without_pyav_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     (tmp_path / "movie.mp4").write_bytes(b"x")

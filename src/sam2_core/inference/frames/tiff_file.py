@@ -68,7 +68,7 @@ class TiffImages:
         self._plane_shape = self._shape_of_a_plane(chosen.keyframe.shape)
         counted = self.shape[: len(self.shape) - len(self._plane_shape)]
         self._numbers = np.arange(math.prod(counted)).reshape(counted)
-        if chosen.dataoffset is not None:
+        if chosen.dataoffset:
             self._mapped = self._map(chosen)
         else:
             self._check_pages()
@@ -108,12 +108,12 @@ class TiffImages:
                     f"{self._path} names image {number} of {held} but does not hold it; the file is incomplete, or "
                     "another file of its set is missing."
                 )
-            ends = [start + size for start, size in zip(page.dataoffsets, page.databytecounts, strict=False) if size]
-            if len(page.dataoffsets) < math.prod(page.chunked) or not ends:
+            parts = [part for part in zip(page.dataoffsets, page.databytecounts, strict=False) if part[1]]
+            if len(page.dataoffsets) < math.prod(page.chunked) or not all(start for start, _ in parts) or not parts:
                 raise StackError(
                     f"{self._path} cannot be read: the pixels of image {number} of {held} are not there; copy it again."
                 )
-            if max(ends) > page.parent.filehandle.size:
+            if max(start + size for start, size in parts) > page.parent.filehandle.size:
                 raise StackError(
                     f"{self._path} cannot be read: it breaks off in image {number} of {held}; the file was cut short."
                 )

@@ -75,8 +75,22 @@ def choose_series(
     return _of_one(found[index], index, axes, path)
 
 
+def scenes_to_choose(path: Path) -> tuple[int, ...]:
+    """Return the numbers of the series of a TIFF of which one has to be chosen; empty where only one can be meant."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        found = _told_apart(file.series)
+        meant = _meant(found)
+        return () if len(meant) < 2 or _are_written_plane_by_plane(file, found) else tuple(meant)
+
+
+def _meant(found: Sequence[tifffile.TiffPageSeries]) -> list[int]:
+    return [index for index, one in enumerate(found) if not _is_beside(one)]
+
+
 def _only_one(found: Sequence[tifffile.TiffPageSeries], path: Path) -> int:
-    meant = [index for index, one in enumerate(found) if not _is_beside(one)]
+    meant = _meant(found)
     if len(meant) != 1:
         raise StackError(several([_words(one) for one in found], path))
     return meant[0]

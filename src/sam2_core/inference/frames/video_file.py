@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +86,23 @@ class VideoFrames:
 
     def _index(self) -> tuple[list[int], list[int]]:
         """Return the display time of each frame in order, and the indices of the frames where decoding can start."""
-        packets = [packet for packet in self._container.demux(self._stream) if packet.size and not packet.is_discard]
+        found = [packet for packet in self._container.demux(self._stream) if packet.dts is not None or packet.size]
+        self._check_whole(found)
+        packets = [packet for packet in found if packet.size and not packet.is_discard]
         timed = sorted({_time(packet): packet.is_keyframe for packet in packets}.items())
         return [time for time, _ in timed], [index for index, (_, is_key) in enumerate(timed) if is_key] or [0]
+
+    def _check_whole(self, packets: Sequence[Any]) -> None:
+        """Raise where the file says that it holds more frames, or lasts longer, than its packets do."""
+        step = 1 / (self._stream.average_rate or 1)
+        lasts = max((_time(packet) * (self._stream.time_base or 0) + step for packet in packets), default=0)
+        named = _seconds(self._stream.metadata.get("DURATION", ""))
+        is_short = len(packets) < self._stream.frames or lasts + step / 2 < named
+        if is_short or (packets and packets[-1].is_corrupt):
+            raise StackError(
+                f"{self.name} cannot be read: it breaks off after {len(packets)} frames; the file was cut short, copy "
+                "it again."
+            )
 
     def _go_to(self, index: int, key_frame: int) -> None:
         """Place the decoder at or before the frame: go on if that is nearest, else seek to the key frame."""
@@ -117,6 +131,15 @@ class VideoFrames:
 def _time(item: Any) -> int:
     """Return when a packet or a picture is shown, in the stream's time base."""
     return int(item.pts if item.pts is not None else item.dts if item.dts is not None else 0)
+
+
+def _seconds(words: str) -> float:
+    """Return a duration like 00:00:01.6 in seconds, 0 where it is none."""
+    parts = words.split(":")
+    try:
+        return sum(float(part) * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
+    except ValueError:
+        return 0.0
 
 
 def _import_av() -> Any:

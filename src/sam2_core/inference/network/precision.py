@@ -24,12 +24,15 @@ def pick_precision(precision: str, device: torch.device) -> torch.dtype | None:
     Raises
     ------
     ValueError
-        Another name than ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+        Another name than ``auto``, ``float32``, ``bfloat16`` or ``float16``; or float16 on a CPU, where torch lacks
+        half of what the network needs.
     """
     if precision == "auto":
         return _half_precision(device) if device.type == "cuda" else None
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be auto or one of {sorted(PRECISIONS)}, is {precision!r}")
+    if precision == "float16" and device.type == "cpu":
+        raise ValueError("float16 cannot be computed on a CPU; use precision='bfloat16' or 'float32' there")
     return PRECISIONS[precision]
 
 
