@@ -333,6 +333,26 @@ def test_an_image_that_goes_while_its_layers_come_leaves_none_of_them(desk: Any)
     assert [layer for layer in desk.viewer.layers if layer is not image] == []
 
 
+def test_what_goes_wrong_while_layers_come_is_told_and_ends_the_opening(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ValueError("no layer today")
+
+    told: list[str] = []
+    monkeypatch.setattr("napari_sam2.viewer.bind", fail)
+    monkeypatch.setattr(
+        "napari.utils.notifications.notification_manager.receive_error",
+        lambda kind, error, trace: told.append(str(error)),
+    )
+    desk.viewer.add_image(np.zeros((8, 40, 60), np.uint8), contrast_limits=(0, 200))
+    with pytest.raises(ValueError, match="no layer today"):
+        desk.panel.wait()
+    monkeypatch.undo()
+    assert told == ["no layer today"]
+    assert not desk.panel.bench._turn.isActive()
+
+
 def test_closing_the_viewer_ends_a_panel_that_napari_docked(
     make_napari_viewer: Callable[..., Any], qtbot: Any, npe2pm: Any, plugin_settings: Any, monkeypatch: Any
 ) -> None:
