@@ -291,7 +291,7 @@ def test_a_person_is_asked_where_images_are_that_are_gone(
     desk.press(desk.panel.hint.button)
     desk.until(lambda: desk.session not in (None, fresh))
     assert list(desk.session.document.prompts) == [(1, 0)]
-    assert np.array_equal(desk.panel.bench.image.data[0], np.full((40, 60), 7))
+    assert np.all(np.asarray(desk.panel.bench.image.data[0]) == 7)
     desk.panel.state.refresh()
     assert "not where" not in desk.panel.hint.text()
 
@@ -331,6 +331,26 @@ def test_an_image_that_goes_while_its_layers_come_leaves_none_of_them(desk: Any)
     assert arriving.session is arriving.binding is arriving.runner is None
     assert not arriving._turns
     assert [layer for layer in desk.viewer.layers if layer is not image] == []
+
+
+def test_what_goes_wrong_while_layers_come_is_told_and_ends_the_opening(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ValueError("no layer today")
+
+    told: list[str] = []
+    monkeypatch.setattr("napari_sam2.viewer.bind", fail)
+    monkeypatch.setattr(
+        "napari.utils.notifications.notification_manager.receive_error",
+        lambda kind, error, trace: told.append(str(error)),
+    )
+    desk.viewer.add_image(np.zeros((8, 40, 60), np.uint8), contrast_limits=(0, 200))
+    with pytest.raises(ValueError, match="no layer today"):
+        desk.panel.wait()
+    monkeypatch.undo()
+    assert told == ["no layer today"]
+    assert not desk.panel.bench._turn.isActive()
 
 
 def test_closing_the_viewer_ends_a_panel_that_napari_docked(

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from napari.utils import notifications
 from napari.utils.task_status import Status
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QEventLoop, QObject, QTimer
 from qtpy.QtWidgets import QMainWindow
 from superqt.utils import FunctionWorker
 
@@ -26,6 +27,7 @@ USER_ERRORS = (CheckpointError, PromptError, StackError, OSError)
 """What says by itself what is wrong and what to do."""
 
 Result = TypeVar("Result")
+_LOOK_MS = 20
 
 
 class ListTask(Protocol):
@@ -43,6 +45,31 @@ def list_in_napari(window: QMainWindow, name: str, stop: Callable[[], object]) -
         return _do_nothing
     task = register("napari-sam2", Status.BUSY, name, stop)
     return lambda: update(task, Status.COMPLETED, name)
+
+
+def tell_napari(error: Exception) -> None:
+    """Show an error as napari shows its own: with its traceback where it does not say by itself what to do."""
+    if isinstance(error, USER_ERRORS):
+        notifications.show_error(str(error) or type(error).__name__)
+    else:
+        notifications.notification_manager.receive_error(type(error), error, error.__traceback__)
+
+
+def wait_until(is_over: Callable[[], bool], failed: Any) -> None:
+    """Let Qt work until something is over; raise the first error that the signal `failed` tells meanwhile."""
+    loop, look, errors = QEventLoop(), QTimer(), list[Exception]()
+
+    def note(error: Exception) -> None:
+        errors.append(error)
+
+    failed.connect(note)
+    look.timeout.connect(lambda: loop.quit() if errors or is_over() else None)
+    look.start(_LOOK_MS)
+    loop.exec()
+    look.stop()
+    failed.disconnect(note)
+    if errors:
+        raise errors[0]
 
 
 def unlisted(name: str, stop: Callable[[], object]) -> Callable[[], object]:

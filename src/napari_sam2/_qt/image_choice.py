@@ -210,6 +210,8 @@ class ImageChooser(QObject):
             return
         active = self._viewer.layers.selection.active
         layer = next((one for one in self._named if one == active), self._named[0])  # napari gives plugins a proxy
+        if layer.unique_id == self._bench.refused:
+            return
         self._section.show_layers([one.name for one in self._named], self._named.index(layer))
         self._show_axes(layer)
         self.reopen()

@@ -14,11 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from napari.utils import notifications
-from qtpy.QtCore import QEventLoop, QObject, QTimer, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QMainWindow
 
-from napari_sam2._qt.background import USER_ERRORS, BackgroundWork, Result, list_in_napari
+from napari_sam2._qt.background import USER_ERRORS, BackgroundWork, Result, list_in_napari, tell_napari, wait_until
 from napari_sam2._qt.closing import ClosingGuard
 from napari_sam2._qt.graphics import CanvasContext
 from napari_sam2._qt.holds import hold
@@ -50,7 +49,10 @@ Place: TypeAlias = tuple[Hashable, str | None, tuple[tuple[str, int], ...]]
 
 
 class Workbench(QObject):
-    """One piece of work in one viewer; `sought` is the session folder whose images were not found, if there is one.
+    """One piece of work in one viewer.
+
+    `sought` is the session folder whose images were not found, if there is one; `refused` the id of the layer that
+    could not be opened the last time.
 
     Signals: `changed()` when a session is opened, being opened or closed; `edited()` after prompts, objects, history or
     settings changed, `masks_changed(ids)` after masks did; `progressed(RunProgress)` and `idle()` from runs;
@@ -80,6 +82,8 @@ class Workbench(QObject):
         self._turns: deque[Callable[[], None]] = deque()
         self._turn = QTimer(self)  # a timer of 0 ms lets mouse and paint events in between
         self._turn.timeout.connect(self._take_turn)
+        self._wanted: Hashable = None  # the image layer that is being opened
+        self.refused: Hashable = None
         self._kept: dict[Place, Path] = {}
         self.is_ready = False
         self.sought: Path | None = None
@@ -89,7 +93,7 @@ class Workbench(QObject):
         self._poll = QTimer(self)
         self._poll.setInterval(_POLL_MS)
         self._poll.timeout.connect(self._poll_layers)
-        self.failed.connect(_tell_napari)
+        self.failed.connect(tell_napari)
 
     @classmethod
     def of(cls, viewer: napari.viewer.Viewer) -> Workbench:
@@ -157,6 +161,7 @@ class Workbench(QObject):
             settings=settings,
         )
         self.close_session()
+        self._wanted = choice.layer.unique_id
         self._open(lambda: Reopened(open_session(source.stack, source.settings), choice.layer), lambda _: choice.layer)
 
     def open_folder(self, folder: Path, images: Path | None = None) -> None:
@@ -166,7 +171,7 @@ class Workbench(QObject):
         """
         candidates = open_stacks(self._viewer)
         self.close_session()
-        self.sought = None
+        self.sought = self._wanted = None
         reopen = partial(reopen_session, folder, candidates, images)
         self._open(reopen, partial(shown_image, self._viewer), lambda error: self._seek(folder, error))
 
@@ -191,19 +196,7 @@ class Workbench(QObject):
 
     def wait(self) -> None:
         """Let Qt work until nothing is being opened, found or tracked; raise the first thing that went wrong."""
-        loop, look, errors = QEventLoop(), QTimer(), list[Exception]()
-
-        def note(error: Exception) -> None:
-            errors.append(error)
-
-        self.failed.connect(note)
-        look.timeout.connect(lambda: loop.quit() if errors or not self._is_busy else None)
-        look.start(_POLL_MS)
-        loop.exec()
-        look.stop()
-        self.failed.disconnect(note)
-        if errors:
-            raise errors[0]
+        wait_until(lambda: not self._is_busy, self.failed)
 
     def preview(self) -> None:
         """Find the masks of prompts that have none as things are now set."""
@@ -306,6 +299,7 @@ class Workbench(QObject):
         def failed(error: Exception) -> None:
             if ticket == self._ticket:
                 self._is_opening = False
+                self.refused = self._wanted
                 if on_failure is not None:
                     on_failure(error)
                 self.changed.emit()
@@ -321,7 +315,8 @@ class Workbench(QObject):
             if not self._turns and self._arriving is not None:
                 self._turn.stop()
                 self._arrived(self._arriving)
-        except USER_ERRORS as error:
+        except Exception as error:  # noqa: BLE001  # told, and napari shows its traceback; no turn is left half done
+            self.refused = self._wanted
             self.close_session()
             self.failed.emit(error)
 
@@ -391,11 +386,3 @@ class Workbench(QObject):
         if self.binding is not None:
             with hold("poll layers"):
                 self.binding.poll()
-
-
-def _tell_napari(error: Exception) -> None:
-    """Show an error as napari shows its own: with its traceback where it does not say by itself what to do."""
-    if isinstance(error, USER_ERRORS):
-        notifications.show_error(str(error) or type(error).__name__)
-    else:
-        notifications.notification_manager.receive_error(type(error), error, error.__traceback__)
