@@ -250,8 +250,9 @@ class SessionBinding:
         if masks:
             self._edit(lambda: self.session.edit_masks(frame, masks))
         elif frame < 0:
-            held = ", ".join(f"{letter}={index}" for letter, index in self.grid.held.items())
-            if self.work_at(self.held_in_view):
+            before = dict(self.grid.held)
+            held = ", ".join(f"{letter}={index}" for letter, index in before.items())
+            if self.work_at(self.held_in_view) and self.grid.held != before:
                 self.notify(f"The session worked at {held} and works here from now on; paint again.")
             else:
                 self.notify(f"What was painted away from {held} is not kept: the session works there only.")
