@@ -22,8 +22,8 @@ def disc_mask(area):
     return mask
 
 
-def chosen(predictor, view, diameter, size=(1024, 1024), prompts=(CLICK,)):
-    return choose_view(view_request(ViewChoice(view), diameter, prompts), predictor, size)
+def chosen(predictor, view, diameter, size=(1024, 1024)):
+    return choose_view(ViewRequest(ViewChoice(view), diameter, "as given"), predictor, size)
 
 
 def test_small_objects_in_a_large_field_are_looked_at_in_windows(predictor):
@@ -63,14 +63,12 @@ def test_the_size_is_told_by_first_boxes_and_masks():
     assert typical_diameter([*boxes, Prompt(3, 0, ((5.0, 5.0),), (1,))]) == 40
     assert typical_diameter([Prompt(1, 4, mask=disc_mask(707))]) == pytest.approx(30, abs=0.01)
     assert typical_diameter([CLICK]) is None
-    assert view_request(ViewChoice.auto, None, boxes).diameter_px == 40
-    assert view_request(ViewChoice.auto, 55, boxes).diameter_px == 55
 
 
-@pytest.mark.parametrize(("view", "diameter"), [("windows", None), ("auto", 0), ("auto", float("nan")), ("full", -3)])
+@pytest.mark.parametrize(("view", "diameter"), [("auto", 0), ("auto", float("nan")), ("full", -3)])
 def test_a_size_that_is_none_is_an_error(view, diameter):
     with pytest.raises(StackError, match="--object-diameter"):
-        view_request(ViewChoice(view), diameter, [CLICK])
+        view_request(ViewChoice(view), diameter)
 
 
 @pytest.mark.parametrize(("words", "windows"), [("", False), ("--object-diameter 3", True), ("--view windows", True)])

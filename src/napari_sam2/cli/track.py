@@ -72,7 +72,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     choice = MovieChoice(axes, scene, track_axis, channel, fixed, contrast)
     movie = choice.open(stack)
     if object_diameter is not None:
-        view_request(view, object_diameter, ())  # says no to what is no diameter
+        view_request(view, object_diameter)  # says no to what is no diameter
     looks = {"view": view, "object_diameter_px": object_diameter, "image_size": image_size}
     kept = "auto" if feature_cache is None else feature_cache
     settings = {"model": model, "device": device, "feature_cache": kept, **looks, **choice.settings(movie)}

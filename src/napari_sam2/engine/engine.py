@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from napari_sam2.document.document import Document
+from napari_sam2.document.prompt import typical_diameter
+from napari_sam2.engine.clicked_sizes import ClickedSizes
 from napari_sam2.engine.jobs import CancelToken, Job, Json, PropagateJob, Span
 from napari_sam2.engine.prompted_state import PromptedState
 from napari_sam2.engine.remembered_frames import Remembered
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 MUCH_THE_SAME = 1.25
 """A size that differs by no more than this factor from the one that is gone by changes no view."""
+IN_WINDOWS = "measured in windows around the first clicks"
+"""Source of a size that masks of whole frames do not tell."""
 SNAPSHOT_EVERY = 16
 """Frames of a run between two snapshots."""
 
@@ -75,7 +79,7 @@ class Engine:
     movie
         Frames as the model sees them.
     look
-        A size that is not known is taken from the mask of the first prompt.
+        A size that is not known is taken from the first masks, of small cells from those in windows around the clicks.
     restored
         Where to go on from, if anywhere.
     """
@@ -99,6 +103,11 @@ class Engine:
     def _predictor(self) -> WholeFramePredictor:
         """The predictor as it was loaded; it looks at whole frames."""
         return self._load_predictor()
+
+    @cached_property
+    def _clicked(self) -> ClickedSizes:
+        """How large clicked objects are in windows."""
+        return ClickedSizes(self._predictor, self._movie)
 
     def run(self, job: Job, token: CancelToken) -> Iterator[FrameUpdate]:
         """Yield what a job finds, until it is done or cancelled; the next job goes on from there.
@@ -125,7 +134,9 @@ class Engine:
                 return
             patch = work.say(job.document.prompts[key], job.known.get(key))
             progress.done += 1
-            yield _update(work, "prompt", key[1], {key[0]: patch}, progress)
+            update = _update(work, "prompt", key[1], {key[0]: patch}, progress)
+            yield replace(update, is_anew=key in work.shown_before)
+            work.shown_before.discard(key)
         if isinstance(job, PropagateJob):
             for one in passes:
                 yield from self._tracked(work, one, job.spans, progress, token)
@@ -143,17 +154,34 @@ class Engine:
         work = self._work or self._look_as_chosen()
         if self._look.view is ViewChoice.full:
             return work
-        if isinstance(job, PropagateJob) and job.diameter_px is not None and not job.resumes:
-            return self._settle(work, job.diameter_px, "estimated from the first prompts")
-        if self._look.diameter_px is None and work.is_blank:
-            return self._measure(work, job)
-        return work
+        told = job.diameter_px if isinstance(job, PropagateJob) and not job.resumes else None
+        is_unknown = self._look.diameter_px is None and work.is_blank
+        return self._sized(work, job, told) if is_unknown or told is not None else work
+
+    def _sized(self, work: PromptedState, job: Job, told: float | None) -> PromptedState:
+        """Return the state to work in by the size of objects: that of small clicked cells, the one told, or measured.
+
+        Where a first click alone had seemed to be on a small cell, and those that came since are not, what was found in
+        windows tells nothing.
+        """
+        prompts = job.document.prompts.values()
+        small = self._clicked.small(prompts)
+        if small is not None:
+            return self._look_closer(work, small)
+        if self._look.source == IN_WINDOWS and typical_diameter(prompts) is None:
+            self._look, told = replace(self._look, diameter_px=None), None
+            work = self._look_as_chosen()
+        if told is not None:
+            return self._settle(work, told, "estimated from the first prompts")
+        return self._measure(work, job)
 
     def _look_as_chosen(self) -> PromptedState:
         chosen = self._chosen()
         if self._work is None or chosen.predictor is not self._work.predictor:
-            state = chosen.predictor.init_state(self._movie)
+            state, before = chosen.predictor.init_state(self._movie), self._work
             self._work = PromptedState(chosen.predictor, state, self._size)
+            if before is not None:
+                self._work.take_over(before)
         return self._work
 
     def _chosen(self) -> ChosenView:
@@ -171,6 +199,13 @@ class Engine:
         if now is not None and 1 / MUCH_THE_SAME <= diameter_px / now <= MUCH_THE_SAME:
             return work
         self._look = replace(self._look, diameter_px=max(1.0, diameter_px), source=source, is_sure=False)
+        return self._look_as_chosen()
+
+    def _look_closer(self, work: PromptedState, diameter_px: float) -> PromptedState:
+        """Look at small objects through windows, which depend on the prompts alone, whatever was looked at before."""
+        if self._look.diameter_px == diameter_px:
+            return work
+        self._look = replace(self._look, diameter_px=diameter_px, source=IN_WINDOWS, is_sure=False)
         return self._look_as_chosen()
 
     def _measure(self, work: PromptedState, job: Job) -> PromptedState:

@@ -34,7 +34,13 @@ SURE = 10.0
 
 
 class PromptedState:
-    """A state of a predictor on frames of `size` (height, width), the prompts it was given, the frames it remembers."""
+    """A state of a predictor on frames of `size` (height, width), the prompts it was given, the frames it remembers.
+
+    Attributes
+    ----------
+    shown_before
+        Keys of prompts that another view has answered, and this one not yet.
+    """
 
     def __init__(
         self,
@@ -47,6 +53,7 @@ class PromptedState:
         self.predictor = predictor
         self.state = state
         self.remembered = remembered or Remembered()
+        self.shown_before: set[PromptKey] = set()
         self._size = size
         self._given = dict(given or {})
         self._bases: dict[PromptKey, Visit | None] = {}
@@ -57,15 +64,20 @@ class PromptedState:
         """Whether no prompt holds in it."""
         return not self._given
 
+    def take_over(self, other: PromptedState) -> None:
+        """Note which prompts another view has answered, whose masks this one is to make again."""
+        self.shown_before = other.shown_before | other._given.keys()
+
     def measure(self, prompt: Prompt, known: StoredMask | None) -> float | None:
         """Give a prompt, and return the diameter of the disc of its mask's area, None without one; `say` knows it."""
         patch = self._measured[prompt.object_id, prompt.frame] = self.say(prompt, known)
-        return None if patch is None else Mask(patch.logits > 0).diameter()
+        return diameter_of(patch)
 
     def take_back(self, job: Job) -> list[PromptKey]:
         """Take back what is no longer said, and return the keys that are to be given, by frame and object.
 
-        Those are the keys that changed, and those whose masks somebody waits for although they did not.
+        Those are the keys that changed, and those whose masks somebody waits for, or another view made, although they
+        did not.
         """
         prompts = job.document.prompts
         left = {object_id for object_id, _ in prompts}
@@ -79,7 +91,7 @@ class PromptedState:
         changed = [key for key, prompt in prompts.items() if self._given.get(key) != prompt]
         for key in changed:
             self.remembered.prompt_changed(key)
-        waited_for = [key for key in job.unshown if key in prompts]
+        waited_for = [key for key in self.shown_before | job.unshown if key in prompts]
         return sorted({*changed, *waited_for}, key=lambda key: (key[1], key[0]))
 
     def say(self, prompt: Prompt, known: StoredMask | None) -> MaskPatch | None:
@@ -106,7 +118,7 @@ class PromptedState:
             self.state.sort_objects()
         elif self.state.memory_of(object_id) is not memory:  # a larger window, and nothing is remembered there
             self.remembered.forget(object_id)
-        return _patch_of(object_id, answer)
+        return patch_of(object_id, answer)
 
     def run(self, one: Pass) -> Generator[tuple[int, dict[int, LogitPatch | None]], None, None]:
         """Yield frame by frame the masks of the objects of a pass."""
@@ -159,7 +171,12 @@ class PromptedState:
         return base
 
 
-def _patch_of(object_id: int, answer: Answer) -> MaskPatch | None:
+def diameter_of(patch: MaskPatch | None) -> float | None:
+    """Return the diameter of the disc of a mask's area, None without a mask."""
+    return None if patch is None else Mask(patch.logits > 0).diameter()
+
+
+def patch_of(object_id: int, answer: Answer) -> MaskPatch | None:
     """Return what an answer says of one object."""
     _, object_ids, logits = answer
     return MaskPatch.of(dict(zip(object_ids, patches_of(logits), strict=True)).get(object_id))

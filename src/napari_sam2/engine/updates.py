@@ -60,6 +60,8 @@ class FrameUpdate:
         One per object, > 0 where it is there.
     done, total
         Progress of the job: frames finished, this one included, and frames in all.
+    is_anew
+        Whether it takes the place of a mask that was shown in another view, although its prompt did not change.
     """
 
     revision: int
@@ -70,3 +72,4 @@ class FrameUpdate:
     object_score_logits: tuple[float, ...]
     done: int
     total: int
+    is_anew: bool = False

@@ -7,11 +7,9 @@ must be.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from napari_sam2.document.prompt import Prompt, typical_diameter
 from sam2_core.errors import StackError
 from sam2_core.inference.video_calls import VideoPredictor, WholeFramePredictor
 
@@ -57,27 +55,22 @@ class ChosenView:
     sentence: str
 
 
-def view_request(view: ViewChoice, object_diameter: float | None, prompts: Sequence[Prompt]) -> ViewRequest:
-    """Return the request, with the diameter estimated from boxes and masks among the first prompts if it is not given.
+def view_request(view: ViewChoice, object_diameter: float) -> ViewRequest:
+    """Return the request for objects of a diameter in pixels that is given.
 
     Raises
     ------
     StackError
-        If the diameter cannot be one, or windows are asked for and nothing tells how large.
+        If the diameter cannot be one.
     """
-    if object_diameter is not None:
-        if not object_diameter >= 1:
-            raise StackError(
-                f"--object-diameter {object_diameter:g} cannot be used; give pixels of the image, 1 or more."
-            )
-        return ViewRequest(view, object_diameter, "as given")
-    diameter = typical_diameter(prompts)
-    if view is ViewChoice.windows and diameter is None:
-        raise StackError(
-            "--view windows needs the size of an object: give --object-diameter in pixels, or a box or mask as a first "
-            "prompt."
-        )
-    return ViewRequest(view, diameter, "estimated from boxes and masks")
+    if not object_diameter >= 1:
+        raise StackError(f"--object-diameter {object_diameter:g} cannot be used; give pixels of the image, 1 or more.")
+    return ViewRequest(view, object_diameter, "as given")
+
+
+def is_small(diameter_px: float, model_px: int, frame_size: tuple[int, int]) -> bool:
+    """Return whether an object takes too few pixels of the model's input on whole frames of (height, width)."""
+    return diameter_px * model_px / max(frame_size) < SMALLEST_SEEN_PX
 
 
 def choose_view(request: ViewRequest, predictor: WholeFramePredictor, frame_size: tuple[int, int]) -> ChosenView:
@@ -94,11 +87,12 @@ def choose_view(request: ViewRequest, predictor: WholeFramePredictor, frame_size
         f"whole frame of {width} x {height}"
     )
     windowed = WindowedPredictor(predictor, diameter)
-    small = request.view is ViewChoice.auto and seen < SMALLEST_SEEN_PX
+    small = request.view is ViewChoice.auto and is_small(diameter, model_px, frame_size)
     if windowed.shows_whole(frame_size) or not (small or request.view is ViewChoice.windows):
         return ChosenView(predictor, f"View: full frame; {why}.{_doubt(request, frame_size, model_px)}")
     side = windowed.side_on(frame_size)
-    return ChosenView(windowed, f"View: windows of {side} x {side} px that follow the objects; {why}.")
+    windows = f"View: windows of {side} x {side} px that follow the objects"
+    return ChosenView(windowed, f"{windows}; {why}.{_choice(request)}")
 
 
 def _doubt(request: ViewRequest, frame_size: tuple[int, int], model_px: int) -> str:
@@ -106,6 +100,11 @@ def _doubt(request: ViewRequest, frame_size: tuple[int, int], model_px: int) -> 
     if request.is_sure or request.view is not ViewChoice.auto or max(frame_size) <= model_px:
         return ""
     return " If objects are much smaller than that, give --object-diameter in pixels: windows then follow them."
+
+
+def _choice(request: ViewRequest) -> str:
+    """Return how a person would choose windows that the model's own measure chose."""
+    return "" if request.is_sure else " To choose yourself, give --object-diameter in pixels."
 
 
 def _without_size(request: ViewRequest, frame_size: tuple[int, int], model_px: int) -> str:

@@ -74,7 +74,7 @@ def benchmark_movie(
 ) -> Findings:
     """Return what a movie gave; its rows also name the view that was chosen."""
     height, width = task.truth[0].shape
-    chosen = choose_view(view_request(plan.movie_view, task.diameter_px, ()), predictor, (height, width))
+    chosen = choose_view(view_request(plan.movie_view, task.diameter_px), predictor, (height, width))
     stack, total = f"{name} ({_view_words(chosen.sentence)})", task.object_frames
     runs = [run_movie(chosen.predictor, task, run, begin(f"{stack}: {run}", total)) for run in plan.movie_runs]
     if plan.baseline:

@@ -166,7 +166,8 @@ class SessionState:
         if update.revision < self._all_revision:
             return True
         if update.leg == "prompt":
-            return update.revision < self._key_revisions.get(key, 0) or key not in self.unshown
+            is_wanted = update.is_anew or key in self.unshown
+            return update.revision < self._key_revisions.get(key, 0) or not is_wanted
         return update.revision < self._object_revisions.get(key[0], 0)
 
     def finish_frame(self, update: FrameUpdate) -> None:
