@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_sam2.masks.stored_masks import MaskStatus
-from napari_sam2.viewer.contrast import ShownContrast
+from napari_sam2.viewer.shown_contrast import ShownContrast
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.workbench import Workbench
 
 if TYPE_CHECKING:
-    from napari_sam2.viewer.contrast import ShownContrast
+    from napari_sam2.viewer.shown_contrast import ShownContrast
 
 _SETTLED_MS = 400
 """How long a slider has to rest before what it shows is followed."""
@@ -56,7 +56,7 @@ class ContrastActions(QObject):
         self.close()
         session, image = self._bench.session, self._bench.image
         if session is not None and image is not None:
-            from napari_sam2.viewer.contrast import ShownContrast
+            from napari_sam2.viewer.shown_contrast import ShownContrast
 
             self._shown = ShownContrast(session, (image,))
             self._shown.changed.connect(self._on_shown)
