@@ -38,6 +38,16 @@ def follow(diff: DocumentDiff, document: Document, masks: MaskStore) -> list[Mas
     return changes
 
 
+def merge(into: int, other: int, document: Document, masks: MaskStore) -> list[MaskChange]:
+    """Return the changes made to masks so that `other` is part of `into`; the document is the one before.
+
+    That `other` was painted away on a frame says nothing where there is a prompt for `into`.
+    """
+    frames = masks.frames(other)
+    nothing = [one for one in frames if (into, one) in document.prompts and _is_painted_away(frames[one])]
+    return [*(masks.remove((other, frame)) for frame in nothing), *masks.merge(into, other)]
+
+
 def behind(key: PromptKey, masks: MaskStore) -> tuple[MaskChange, ...]:
     """Return the changes made: what was tracked past the prompt of a key is stale.
 
