@@ -220,7 +220,8 @@ def test_that_one_was_painted_away_does_not_hide_what_it_is_merged_into(shown):
     session.edit_mask(2, 5, np.zeros(SIZE, bool))
     session.merge_objects(1, 2)
     list(session.preview())
-    assert session.masks.mask(1, 5).any() and not session.needs_preview
+    assert session.masks.mask(1, 5).any()
+    assert not session.needs_preview
     assert session.masks.get((1, 5)).status.name == "prompted"
     session.undo()
     assert session.masks.get((2, 5)).status.name == "edited"
