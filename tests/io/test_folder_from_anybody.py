@@ -288,3 +288,25 @@ class TestSnapshots:
         about = {"version": "2", "meta": "{}", "run": "run", "leg": "forward", "frame": "3"}
         _write(path, {"a": bytearray(8)}, about | {"layout": json.dumps(layout)})
         assert read_snapshot(tmp_path, "run", {"forward": (3,)}) is None
+
+
+@pytest.mark.parametrize("at", ["begins", "ends"])
+def test_a_last_record_that_was_damaged_is_kept_and_brings_no_removed_object_back(tmp_path, saved, at):
+    folder = tmp_path / "last.sam2"
+    mask = StoredMask.of_mask(np.ones((4, 5), bool))
+    with Autosaver.create(folder, replace(saved, masks=[((70000, 0), mask)])) as saver:
+        log = saver._log.path
+        before = log.stat().st_size
+        saver.put([((70000, 0), None)])
+    data = bytearray(log.read_bytes())
+    data[before if at == "begins" else -1] ^= 0x20
+    log.write_bytes(data)
+    openings = []
+    for _ in range(2):
+        saver, found = Autosaver.open(folder)
+        saver.close()
+        openings.append(found)
+    assert [one.document.objects for one in openings] == [saved.document.objects] * 2
+    assert openings[0].notes
+    assert not openings[1].notes
+    assert any(bytes(data) == one.read_bytes() for one in folder.glob("*.damaged-1.log"))

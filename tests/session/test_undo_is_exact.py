@@ -208,3 +208,20 @@ def test_the_history_counts_the_masks_that_only_it_keeps():
         assert session._history._bytes > once
         session.undo()
         assert session._history._bytes == once
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_that_one_was_painted_away_does_not_hide_what_it_is_merged_into(shown):
+    session = opened()
+    session.add_box(1, 5, (4, 13, 8, 17))
+    if shown:
+        list(session.preview())
+    session.add_mask(2, 0, square(20, 20))
+    session.edit_mask(2, 5, np.zeros(SIZE, bool))
+    session.merge_objects(1, 2)
+    list(session.preview())
+    assert session.masks.mask(1, 5).any()
+    assert not session.needs_preview
+    assert session.masks.get((1, 5)).status.name == "prompted"
+    session.undo()
+    assert session.masks.get((2, 5)).status.name == "edited"

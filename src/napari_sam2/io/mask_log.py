@@ -87,7 +87,7 @@ class LogContent:
         found = {
             f"is damaged in {self.skipped} place(s)": self.skipped,
             "ends in a record that is not whole": self.cut_bytes,
-            "is empty": not self.whole_bytes and not self.cut_bytes,
+            "is empty": not self.whole_bytes and not self.cut_bytes and not self.skipped,
             f"lacks {self.missing} mask(s)": self.missing,
         }
         return " and ".join(words for words, holds in found.items() if holds)
@@ -203,7 +203,11 @@ def read_log(path: Path) -> LogContent:
             if isinstance(error, LaterVersion):
                 raise
             content.skipped += 1
-    content.cut_bytes = len(data) - content.whole_bytes
+    rest = data[content.whole_bytes :]
+    if not rest or _was_not_finished(rest):
+        content.cut_bytes = len(rest)
+    else:
+        content.skipped += 1
     content.missing = max(0, made_with - len(content.last)) if content.skipped == 0 else 0
     return content
 
@@ -220,6 +224,14 @@ def _records(data: bytes) -> Iterator[tuple[int, int, bytes]]:
             position = data.find(_MAGIC, end)
         else:
             position = data.find(_MAGIC, position + 1)
+
+
+def _was_not_finished(rest: bytes) -> bool:
+    """Return whether this is the beginning of a record, and not one of full length that was damaged."""
+    if len(rest) < _HEAD.size:
+        return _MAGIC.startswith(rest[: len(_MAGIC)])
+    magic, length, _ = _HEAD.unpack_from(rest)
+    return bool(magic == _MAGIC) and length > len(rest) - _HEAD.size
 
 
 def _apply(payload: bytes, content: LogContent, path: Path) -> int:

@@ -122,9 +122,10 @@ def read_folder(folder: Path) -> FolderRead:
     prompts = folder / PROMPT_FOLDER
     if is_there(prompts) and not is_own_folder(prompts):
         losses.add(f"{PROMPT_FOLDER} is a link or no folder, and is not used.", prompts)
-    log, content = read_masks(folder / read.content.masks, losses)
     saved = session_of(folder, read.content, losses)
-    if losses.files:
+    has_gaps = bool(losses.files)
+    log, content = read_masks(folder / read.content.masks, losses)
+    if has_gaps:  # else an object that is not there was removed, and the log has lost that its masks went with it
         saved = replace(saved, document=_with_objects(saved.document, content))
     run = content.run
     if run is not None and content.basis != run_fingerprint(saved.document, saved.settings):

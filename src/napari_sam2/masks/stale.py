@@ -38,6 +38,22 @@ def follow(diff: DocumentDiff, document: Document, masks: MaskStore) -> list[Mas
     return changes
 
 
+def merge(into: int, other: int, document: Document, masks: MaskStore) -> list[MaskChange]:
+    """Return the changes made to masks so that `other` is part of `into`; the document is the one before.
+
+    That `other` was painted away on a frame says nothing where there is a prompt for `into`: it is stale there, until
+    the prompt's mask is made.
+    """
+    changes: list[MaskChange] = []
+    for frame, mask in masks.frames(other).items():
+        key = into, frame
+        if key in document.prompts and _is_painted_away(mask):
+            changes.append(masks.remove((other, frame)))
+            if masks.get(key) is None:
+                changes.append(masks.put(key, mask.with_status(MaskStatus.stale)))
+    return [*changes, *masks.merge(into, other)]
+
+
 def behind(key: PromptKey, masks: MaskStore) -> tuple[MaskChange, ...]:
     """Return the changes made: what was tracked past the prompt of a key is stale.
 

@@ -17,7 +17,7 @@ from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.document.prompt_parts import Mask, cut_labels
-from napari_sam2.masks.stale import follow
+from napari_sam2.masks.stale import follow, merge
 from napari_sam2.masks.stored_masks import MaskChange, StoredMask
 from napari_sam2.session.history import Moment, Step
 from napari_sam2.session.saving import Saving
@@ -207,9 +207,13 @@ class Edits:
         """Make one object a part of another: prompts and masks are joined frame by frame."""
         into, other = whole_number(into, "object id"), whole_number(other, "object id")
         self._check_unlocked([into, other])
-        document, masks = self._document.merged(into, other), self._state.masks
+        old, masks = self._document, self._state.masks
+        document = old.merged(into, other)
         self._commit(
-            document, "merge objects", [into, other], lambda: [*masks.merge(into, other), *self._follow(document)]
+            document,
+            "merge objects",
+            [into, other],
+            lambda: [*merge(into, other, old, masks), *self._follow(document)],
         )
 
     def swap_objects(self, a: int, b: int, from_frame: int) -> None:
