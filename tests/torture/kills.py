@@ -25,9 +25,10 @@ import tifffile
 from disc_predictor import DiscPredictor
 from torture.forked import forked, killed
 from torture.outcome import Outcome
-from torture.pictures import Picture, between, masks_otherwise, said_otherwise
+from torture.pictures import Picture, between, decided_otherwise, masks_otherwise, said_otherwise
 
 from napari_sam2.engine.run_record import RunInWork
+from napari_sam2.io import load_session
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import SessionSettings
 
@@ -178,6 +179,7 @@ def _look(place: Path, real: bool) -> dict[str, object]:
     """Open what the dead process left, compare it with what it had, go on with its run, and return what was counted."""
     told, seed = Told.read(place / "said"), int((place / "seed").read_text())
     (place / "killed.sam2" / ".lock").unlink(missing_ok=True)
+    has_snapshot = load_session(place / "killed.sam2").snapshot is not None
     left = _opened(place / "killed.sam2", real)
     found, run = Picture.of(left), left._state.run
     assert not left.notes, f"notes after a kill: {left.notes}"
@@ -191,7 +193,8 @@ def _look(place: Path, real: bool) -> dict[str, object]:
         assert left.interrupted_run is None, "the run that was resumed is not over"
         same = [number for number, one in enumerate(runs) if one is not None and one.record() == asked]
         ended, wholes = Picture.of(left), [_in_one_go(place, seed, real, number) for number in same]
-        otherwise = [masks_otherwise(whole, ended) for whole in wholes if not said_otherwise(whole, ended)]
+        differ = masks_otherwise if has_snapshot else decided_otherwise
+        otherwise = [differ(whole, ended) for whole in wholes if not said_otherwise(whole, ended)]
         resumed, other = bool(otherwise), min(otherwise, key=len, default=[])
         assert not other, f"resumed after change {told.changed}, otherwise than in one go: {'; '.join(other[:5])}"
     left.close()

@@ -54,6 +54,12 @@ def masks_otherwise(wanted: Picture, found: Picture) -> list[str]:
     ]
 
 
+def decided_otherwise(wanted: Picture, found: Picture) -> list[str]:
+    """Say where one picture has a mask that holds and the other has none: it is missing or stale there."""
+    first, second = ({key for key, mask in one.masks if mask.status is not MaskStatus.stale} for one in (wanted, found))
+    return [f"mask {key} holds in one of them alone" for key in sorted(first ^ second)]
+
+
 def said_otherwise(wanted: Picture, found: Picture) -> list[str]:
     """Say by what the documents differ, the order of objects included."""
     said = [] if difference(wanted.document, found.document).is_empty else [_difference(wanted, found)]
