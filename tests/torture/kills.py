@@ -12,8 +12,9 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -24,8 +25,10 @@ import tifffile
 from disc_predictor import DiscPredictor
 from torture.forked import forked, killed
 from torture.outcome import Outcome
-from torture.pictures import Picture, between, said_otherwise
+from torture.pictures import Picture, between, decided_otherwise, masks_otherwise, said_otherwise
 
+from napari_sam2.engine.run_record import RunInWork
+from napari_sam2.io import load_session
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import SessionSettings
 
@@ -78,8 +81,10 @@ class Player:
     rng: Random
     changed: Callable[[], None]
     saved: Callable[[], None]
-    goes_on: Callable[[], bool] = lambda: False
-    """Whether a run that was to be left is not left."""
+    to_the_end: int | None = None
+    """Number of the run that is not left, and behind which nothing is played."""
+    runs: list[RunInWork | None] = field(default_factory=list)
+    """What the runs so far were."""
 
     def play(self, operations: int) -> None:
         for _ in range(operations):
@@ -113,10 +118,12 @@ class Player:
         self.changed()
 
     def _run(self, direction: Any, most: int | None) -> None:
-        updates = self.session.propagate(direction)
+        updates, is_last = self.session.propagate(direction), len(self.runs) == self.to_the_end
+        self.runs.append(None)
         for number, _ in enumerate(updates, start=1):
+            self.runs[-1] = self.session._state.run or self.runs[-1]
             self.changed()
-            if number == most and not self.goes_on():
+            if number == most and not is_last:
                 updates.close()
                 break
 
@@ -172,41 +179,61 @@ def _look(place: Path, real: bool) -> dict[str, object]:
     """Open what the dead process left, compare it with what it had, go on with its run, and return what was counted."""
     told, seed = Told.read(place / "said"), int((place / "seed").read_text())
     (place / "killed.sam2" / ".lock").unlink(missing_ok=True)
+    has_snapshot = load_session(place / "killed.sam2").snapshot is not None
     left = _opened(place / "killed.sam2", real)
-    found, run = Picture.of(left), left.interrupted_run
+    found, run = Picture.of(left), left._state.run
     assert not left.notes, f"notes after a kill: {left.notes}"
-    pictures, whole = _played(place, seed, real, told)
+    pictures, runs = _played(place, seed, real, told)
     said = between(pictures[told.saved : told.changed + 2], found)
     assert not said, f"after change {told.changed}, saved at {told.saved}: {said}"
     resumed = False
     if run is not None:
+        asked = run.record()
         list(left.resume())
         assert left.interrupted_run is None, "the run that was resumed is not over"
-        resumed = whole is not None and not said_otherwise(whole, Picture.of(left))
-        if resumed and whole is not None:
-            wanted, masks = dict(whole.masks), dict(left.masks.items())
-            unlike = [key for key in sorted(wanted.keys() | masks.keys()) if wanted.get(key) != masks.get(key)]
-            assert not unlike, f"resumed after change {told.changed}, the masks {unlike} are others than in one go"
+        same = [number for number, one in enumerate(runs) if one is not None and one.record() == asked]
+        ended, wholes = Picture.of(left), [_in_one_go(place, seed, real, number) for number in same]
+        differ = masks_otherwise if has_snapshot else decided_otherwise
+        otherwise = [differ(whole, ended) for whole in wholes if not said_otherwise(whole, ended)]
+        resumed, other = bool(otherwise), min(otherwise, key=len, default=[])
+        assert not other, f"resumed after change {told.changed}, otherwise than in one go: {'; '.join(other[:5])}"
     left.close()
     return {"kills": 1, "changes": told.changed, "resumed": int(resumed), "of the model": int(real)}
 
 
-def _played(place: Path, seed: int, real: bool, told: Told) -> tuple[list[Picture], Picture | None]:
-    """Return the pictures that a process like the dead one had, and the last one of the run that it died in, if any."""
-    session = _opened(place / "played.sam2", real)
-    pictures = [Picture.of(session)]
-    player = Player(session, Random(seed), lambda: pictures.append(Picture.of(session)), lambda: None)
-    player.goes_on = lambda: len(pictures) > told.changed + 1
-    whole = None
-    while whole is None and len(pictures) <= told.changed + 1:
-        before = len(pictures)
-        player.step()
-        if player.goes_on() and before <= told.changed < len(pictures) - 1:  # it died in this run
-            if session.interrupted_run is not None:
-                list(session.resume())
-            whole = Picture.of(session)
-    session.close()
-    return pictures, whole
+def _played(place: Path, seed: int, real: bool, told: Told) -> tuple[list[Picture], list[RunInWork | None]]:
+    """Return the pictures that a process like the dead one had, and its runs."""
+    with _copy(place) as folder:
+        session = _opened(folder, real)
+        pictures = [Picture.of(session)]
+        player = Player(session, Random(seed), lambda: pictures.append(Picture.of(session)), lambda: None)
+        while len(pictures) <= told.changed + 1:
+            player.step()
+        session.close()
+    return pictures, player.runs
+
+
+def _in_one_go(place: Path, seed: int, real: bool, number: int) -> Picture:
+    """Return what there is once the run of a number came to its end, which it may have been left before.
+
+    The masks that reached the disk are a moment behind, so the run that stands there may be an earlier one than the
+    last that the dead process had begun.
+    """
+    with _copy(place) as folder:
+        session = _opened(folder, real)
+        player = Player(session, Random(seed), lambda: None, lambda: None, to_the_end=number)
+        while len(player.runs) <= number:
+            player.step()
+        picture = Picture.of(session)
+        session.close()
+    return picture
+
+
+@contextmanager
+def _copy(place: Path) -> Iterator[Path]:
+    """Hand out a copy of the session that the dead process began with."""
+    with tempfile.TemporaryDirectory(dir=place) as name:
+        yield Path(shutil.copytree(place / "played.sam2", Path(name) / "played.sam2"))
 
 
 def _opened(source: Path, real: bool) -> Session:

@@ -41,12 +41,23 @@ class Picture:
 def unlike(wanted: Picture, found: Picture) -> str:
     """Say in words by what two pictures differ; empty where they do not."""
     said = said_otherwise(wanted, found)
-    said += settings_otherwise(wanted, found)
+    return "; ".join([*said, *settings_otherwise(wanted, found), *masks_otherwise(wanted, found)])
+
+
+def masks_otherwise(wanted: Picture, found: Picture) -> list[str]:
+    """Say by which masks two pictures differ, to the last bit."""
     masks, others = dict(wanted.masks), dict(found.masks)
-    for key in sorted(masks.keys() | others.keys()):
-        if masks.get(key) != others.get(key):
-            said.append(f"mask {key}: {_word(masks.get(key))} became {_word(others.get(key))}")
-    return "; ".join(said)
+    return [
+        f"mask {key}: {_word(masks.get(key))} became {_word(others.get(key))}"
+        for key in sorted(masks.keys() | others.keys())
+        if masks.get(key) != others.get(key)
+    ]
+
+
+def decided_otherwise(wanted: Picture, found: Picture) -> list[str]:
+    """Say where one picture has a mask that holds and the other has none: it is missing or stale there."""
+    first, second = ({key for key, mask in one.masks if mask.status is not MaskStatus.stale} for one in (wanted, found))
+    return [f"mask {key} holds in one of them alone" for key in sorted(first ^ second)]
 
 
 def said_otherwise(wanted: Picture, found: Picture) -> list[str]:
@@ -99,4 +110,8 @@ def _difference(wanted: Picture, found: Picture) -> str:
 
 
 def _word(mask: StoredMask | None) -> str:
-    return "none" if mask is None else f"{mask.status.value} {mask.leg} {mask.box_yx} {hash(mask.packed) % 9973}"
+    return (
+        "none"
+        if mask is None
+        else f"{mask.status.value} {mask.leg} {mask.score} {mask.box_yx} {hash(mask.packed) % 9973}"
+    )

@@ -38,7 +38,8 @@ def test_a_run_sees_only_what_holds_and_conditioning_frames_in_order():
         assert one.bank.tracked == {4: B}
         assert list(one.bank.conditioning) == [5, 9]
         one.bank.tracked[7] = F
-        one.bank.conditioning[3] = F
+        one.bank.condition(3, F)
+        assert list(one.bank.conditioning) == [3, 5, 9], "a prompt that the run takes up itself"
     assert one.bank.tracked == {4: B, 7: F}
 
 

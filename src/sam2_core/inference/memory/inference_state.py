@@ -91,9 +91,7 @@ class TrackedObject:
         or prompted anew.
         """
         bank = self.bank
-        prompted = sorted(bank.conditioning.items())
-        bank.conditioning.clear()
-        bank.conditioning.update(prompted)
+        bank.sort_prompted()
         hidden = {frame: bank.tracked.pop(frame) for frame in list(bank.tracked) if not holds(frame)}
         try:
             yield

@@ -104,7 +104,7 @@ class MemoryBank:
     Attributes
     ----------
     conditioning, tracked
-        Entries by frame index, in the order in which they were made.
+        Entries by frame index, in the order in which they were made; prompted ones by frame from `sort_prompted` on.
     direction
         For every frame that a propagation passed: whether it went backward.
     recent
@@ -116,6 +116,7 @@ class MemoryBank:
         self.tracked: dict[int, MemoryEntry] = {}
         self.direction: dict[int, bool] = {}
         self._keep = keep_tracked_frames
+        self._is_sorted = False
         self.recent: deque[int] = deque()
 
     def entry(self, frame: int) -> MemoryEntry | None:
@@ -126,6 +127,15 @@ class MemoryBank:
         """Make a frame a conditioning frame."""
         self.conditioning[frame] = entry
         self.tracked.pop(frame, None)
+        if self._is_sorted:
+            self.sort_prompted()
+
+    def sort_prompted(self) -> None:
+        """Have the conditioning frames by frame from now on, also those that come: sums depend on their order."""
+        self._is_sorted = True
+        prompted = sorted(self.conditioning.items())
+        self.conditioning.clear()
+        self.conditioning.update(prompted)
 
     def track(self, frame: int, entry: MemoryEntry) -> None:
         """Record a tracked frame, and pack the one that was recorded longest ago when there are too many in full."""
