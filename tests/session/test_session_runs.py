@@ -173,6 +173,19 @@ def test_without_prompts_there_is_nothing_to_do(session):
         session.propagate_job()
 
 
+def test_a_run_that_is_resumed_after_edits_comes_to_its_end(session):
+    session.add_points(1, 0, [(10, 10)])
+    run = session.propagate()
+    next(update for update in run if update.leg == "forward")
+    run.close()
+    for frame in range(2, FRAMES):
+        session.edit_mask(1, frame, np.zeros(SIZE, bool))
+    session.set_locked(1, True)
+    assert session.interrupted_run is not None
+    list(session.resume())
+    assert session.interrupted_run is None
+
+
 def test_what_a_click_during_a_run_left_over_is_what_the_next_run_does(session):
     session.add_points(1, 0, [(10, 10)])
     session.add_points(2, 0, [(30, 10)])

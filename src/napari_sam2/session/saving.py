@@ -159,6 +159,11 @@ class Saving:
             record = run.record()
             self.queue.do(lambda saver: saver.begin_run(record, document))
 
+    def run_ended(self) -> None:
+        """Have saved that the run is over."""
+        if self.queue is not None:
+            self.queue.do(lambda saver: saver.end_run())
+
     def keep_snapshot(self, snapshot: Snapshot, leg: str, frame: int) -> None:
         """Have a snapshot of the engine written; called on the lane, which waits where the disk is behind."""
         queue = self.queue
@@ -180,7 +185,7 @@ class Saving:
         if changes or done is not None:
             self.queue.put(self._as_they_are(changes), done)
         if done is not None and update.done >= update.total:
-            self.queue.do(lambda saver: saver.end_run())
+            self.run_ended()
         self.queue.check()
 
     def close(self, discard: bool = False) -> None:

@@ -265,7 +265,15 @@ class SessionWork:
         }
 
     def _begin(self, job: Job) -> None:
-        """Note that a job starts; on whatever thread runs it."""
-        if isinstance(job, PropagateJob) and job.spans and not job.resumes:
-            self._state.run = run = RunInWork(job.request, job.spans, job.revision)
+        """Note that a job starts, or that a run is over of which nothing is left; on whatever thread runs it."""
+        state = self._state
+        if not isinstance(job, PropagateJob):
+            return
+        if job.spans and not job.resumes:
+            state.run = run = RunInWork(job.request, job.spans, job.revision)
             self._saving.run_began(run, job.document)
+        elif job.spans and state.run is not None:
+            state.run = replace(state.run, revision=job.revision)  # there were edits since
+        elif job.resumes:
+            state.run = None
+            self._saving.run_ended()
