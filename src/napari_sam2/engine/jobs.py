@@ -65,7 +65,8 @@ class Span:
 
     def to_json(self) -> list[Json]:
         """Return it as JSON can hold it."""
-        return [self.leg, self.object_id, self.anchor, self.frames.start, self.frames.stop, self.frames.step]
+        frames = self.frames
+        return [self.leg, *map(int, (self.object_id, self.anchor, frames.start, frames.stop, frames.step))]
 
     @classmethod
     def from_json(cls, entry: list[Json]) -> Span:

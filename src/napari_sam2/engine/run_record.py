@@ -56,7 +56,7 @@ class RunInWork:
         frames, object_ids = self.request.frames, self.request.object_ids
         return {
             "direction": self.request.direction,
-            "frames": None if frames is None else [frames.start, frames.stop],
+            "frames": None if frames is None else [int(frames.start), int(frames.stop)],
             "object_ids": None if object_ids is None else [int(one) for one in object_ids],
             "only_stale": self.request.only_stale,
             "until_next_prompt": self.request.until_next_prompt,
