@@ -50,8 +50,8 @@ _OFFICIAL_SHA256 = {
     "sam2_hiera_base_plus.pt": "d0bb7f236400a49669ffdd1be617959a8b1d1065081789d7bbff88eded3a8071",
     "sam2_hiera_large.pt": "7442e4e9b732a508f80e141e7c2913437a3610ee0c77381a66658c3a445df87b",
 }
-"""Meta publishes none; these are those of micro-sam (`micro_sam/v2/util.py`). A second source states the same for 2.1 tiny
-and large and 2.0 tiny, base-plus and large; none was found for 2.1 small, 2.1 base-plus and 2.0 small."""
+"""Meta publishes none; these are those of micro-sam (`micro_sam/v2/util.py`). A second source states the same for 2.1
+tiny and large and 2.0 tiny, base-plus and large; none was found for 2.1 small, 2.1 base-plus and 2.0 small."""
 
 
 @dataclass(frozen=True, slots=True)
