@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from lost_frame import LostFrame
 from stand_ins import movie
 
 from sam2_core import SAM2VideoPredictor, StackError
@@ -100,23 +101,10 @@ def test_frames_that_are_passed_without_being_asked_for_are_forgotten(stack) -> 
         assert is_read(stack, images, [0, 1, 2, 5, 6, 7])
 
 
-class LostFrame(list[np.ndarray]):
-    """Frames of which one cannot be read any more."""
-
-    lost: int
-
-    def __getitem__(self, index):
-        if index == self.lost:
-            raise StackError(f"frame {index} cannot be read")
-        return super().__getitem__(index)
-
-
 def test_a_broken_frame_is_an_error_where_it_is_asked_for_and_only_there() -> None:
     broken = np.zeros((4, 32, 32), np.float32)
     broken[:, 4:9] = 1
-    lost = LostFrame(broken)
-    lost.lost = 2
-    frames = open_frames(lost, contrast_limits=(0, 1))
+    frames = open_frames(LostFrame(broken, lost=2), contrast_limits=(0, 1))
     with ahead(range(4)) as images:
         images.get(frames, 0)
         images.get(frames, 1)

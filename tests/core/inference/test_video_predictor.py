@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lost_frame import LostFrame
 from predictor_calls import run
 from stand_ins import movie
 
@@ -331,23 +332,10 @@ def test_an_error_leaves_the_state_as_it_was(predictor, frames) -> None:
     assert list(state.objects[1].prompts) == [0]
 
 
-class LostFrame(list[np.ndarray]):
-    """Frames of which one cannot be read any more."""
-
-    lost: int
-
-    def __getitem__(self, index):
-        if index == self.lost:
-            raise StackError(f"frame {index} cannot be read")
-        return super().__getitem__(index)
-
-
 def test_a_frame_that_cannot_be_read_stops_the_run_and_loses_nothing(predictor) -> None:
     stack = np.zeros((5, 64, 64), dtype=np.float32)
     stack[:, 20:40, 20:40] = 1
-    lost = LostFrame(stack)
-    lost.lost = 3
-    state = predictor.init_state(lost, contrast_limits=(0, 1))
+    state = predictor.init_state(LostFrame(stack, lost=3), contrast_limits=(0, 1))
     click(predictor, state, 0, 1, 30, 30)
     seen = []
     with pytest.raises(StackError, match="frame 3 cannot be read"):
