@@ -373,7 +373,7 @@ def test_a_long_error_is_two_lines_high_until_it_is_unfolded_and_the_panel_stays
     desk.viewer.window.show()
     desk.open_movie()
     desk.panel.state.refresh()
-    desk.qtbot.wait(300)
+    desk.qtbot.wait(1500)
     go, message = desk.panel.propagate.go, desk.panel.message
     place, height = go.mapTo(desk.panel, go.rect().topLeft()), desk.panel.hint.height()
     text = "cannot write /a/long/path/" + "without_a_blank_" * 20 + "; close what uses it."
