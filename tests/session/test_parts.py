@@ -57,7 +57,7 @@ def test_edits_are_made_and_undone_without_a_model_and_without_files():
     [
         ("edits", Edits, set()),
         ("work", SessionWork, {"close", "go_on_from"}),
-        ("saving", Saving, {"close", "go_on", "edited", "run_began", "keep_snapshot", "came"}),
+        ("saving", Saving, {"close", "go_on", "edited", "run_began", "run_ended", "keep_snapshot", "came"}),
     ],
 )
 def test_the_verbs_of_the_parts_are_the_session_s(session, part, kind, own):
