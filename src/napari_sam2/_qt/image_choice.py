@@ -120,7 +120,7 @@ class ImageChooser(QObject):
         self._show_held(binding)
         held, seen = binding.grid.held, binding.held_in_view
         others = [letter for letter in held if held[letter] != seen[letter]]
-        if not others or not binding.session.document.prompts:
+        if not others or not binding.session.holds_work:
             return "", ""
         return _in_words({one: held[one] for one in others}), _in_words({one: seen[one] for one in others})
 
@@ -129,7 +129,7 @@ class ImageChooser(QObject):
         binding, session = self._bench.binding, self._bench.session
         if binding is None or session is None:
             return
-        if session.document.prompts and not self._bench.may_leave():
+        if session.holds_work and not self._bench.may_leave():
             self._show_held(binding)
             return
         binding.show_at(places)
@@ -145,7 +145,7 @@ class ImageChooser(QObject):
         It is the one that was saved for this Z before, or that the image was read from.
         """
         session, binding = self._bench.session, self._bench.binding
-        if session is None or binding is None or session.document.prompts or session.folder is not None:
+        if session is None or binding is None or session.holds_work or session.folder is not None:
             return None
         folder = self._bench.kept_at(binding.held_in_view) or binding.image.metadata.get(SESSION_FOLDER)
         return Path(folder) if folder else None
@@ -153,7 +153,7 @@ class ImageChooser(QObject):
     def take_offer(self) -> None:
         """Do what the hint offers: find images, open the sample or the session of the image, work at what is shown."""
         sought, folder, binding = self._bench.sought, self.offered_folder(), self._bench.binding
-        if sought is not None and (binding is None or not binding.session.document.prompts):
+        if sought is not None and (binding is None or not binding.session.holds_work):
             if images := asked_images(sought, self._section):
                 self._bench.open_folder(sought, images)
         elif binding is not None and self.places()[0]:
@@ -235,7 +235,7 @@ class ImageChooser(QObject):
         """Show where the session works; as long as nothing is prompted that is where the viewer is."""
         grid = binding.grid
         sizes = {letter: size for letter, size in zip(grid.axes, grid.shape, strict=True) if size > 1}
-        held = grid.held if binding.session.document.prompts else binding.held_in_view
+        held = grid.held if binding.session.holds_work else binding.held_in_view
         self._section.show_held({letter: held[letter] for letter in held if letter in sizes}, sizes)
 
     def _show_axes(self, layer: Image, axes: str | None = None, seen: tuple[int, ...] | None = None) -> None:

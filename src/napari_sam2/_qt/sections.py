@@ -35,10 +35,11 @@ _CONTRAST_TIP = "Let the model see the contrast that the layer now shows; masks 
 class ImageSection(Section):
     """Which layer, what its axes are, along which one objects are followed, which channels the model sees.
 
-    Signal: `channels_chosen()` when a person ticks or unticks a channel.
+    Signals: `channels_chosen()` when a person ticks or unticks a channel; `grown()` when boxes came for more of them.
     """
 
     channels_chosen = Signal()
+    grown = Signal()
 
     def __init__(self) -> None:
         super().__init__("Image")

@@ -255,7 +255,7 @@ class Workbench(QObject):
         self.sought = folder if isinstance(error, ImagesMissing) else None
 
     def _is_lost(self) -> bool:
-        return self.session is not None and self.session.is_dirty and bool(self.session.document.prompts)
+        return self.session is not None and self.session.is_dirty and self.session.holds_work
 
     def _given_up(self) -> tuple[Session | None, SessionBinding | None, QtRunner | None]:
         """Return what is open or arriving, which is ours no longer."""
@@ -321,7 +321,7 @@ class Workbench(QObject):
             if not self._turns and self._arriving is not None:
                 self._turn.stop()
                 self._arrived(self._arriving)
-        except USER_ERRORS as error:
+        except Exception as error:  # noqa: BLE001 - told, and what is half bound is of no use
             self.close_session()
             self.failed.emit(error)
 

@@ -286,6 +286,11 @@ class Session:
         return self.saving.is_dirty
 
     @property
+    def holds_work(self) -> bool:
+        """Whether there is anything that a person would miss: prompts, masks or proposals."""
+        return bool(self.document.prompts or self.document.proposals or len(self.masks))
+
+    @property
     def unsaved(self) -> str:
         """Why the last changes could not be written to the folder; empty while all is well."""
         return self.saving.unsaved
