@@ -51,7 +51,7 @@ class Situation:
 def next_step(now: Situation) -> str:
     """Return one short sentence: what to do next."""
     if now.sought and not now.prompts:
-        return f"The images of {_shortened(now.sought)} are not where they were. Where are they?"
+        return f"The images of {shortened(now.sought)} are not where they were. Where are they?"
     if not now.has_image:
         return "Open an image, or start with the sample."
     if now.is_opening:
@@ -91,9 +91,10 @@ def _going_on(now: Situation) -> str:
 
 def _beginning(saved_as: str) -> str:
     if saved_as:
-        return f"This image is from {_shortened(saved_as)}: open that session, or click anew."
+        return f"This image is from {shortened(saved_as)}: open that session, or click anew."
     return "Click on a cell in the image."
 
 
-def _shortened(name: str, most: int = 24) -> str:
+def shortened(name: str, most: int = 24) -> str:
+    """Return a name, cut where it is too long for a line."""
     return name if len(name) <= most else f"{name[: most - 1]}…"

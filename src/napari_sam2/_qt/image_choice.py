@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     from napari_sam2.session.session import Session
     from napari_sam2.viewer import SessionBinding
+    from napari_sam2.viewer.channel_layers import Channel
 
 MOST_CHANNELS = 3
+_MOST_OFFERED = 8
 
 _READINGS = {
     2: ("YX",),
@@ -96,21 +98,42 @@ class ImageChooser(QObject):
         if len(axes) != layer.ndim:
             return  # still being typed
         self._show_axes(layer, axes)
-        self._bench.open_image(ImageChoice(layer, axes, track, section.ticked_channels() or None))
+        beside = tuple(one for one in self._seen_layers() if one is not layer) if layer is self._bench.image else ()
+        self._bench.open_image(ImageChoice(layer, axes, track, beside))
 
     def choose_channels(self) -> None:
         """Let the model see the ticked channels; prompts stay, masks turn stale and those of prompts come anew."""
-        session, ticked = self._bench.session, self._section.ticked_channels()
-        if session is None:
+        binding, ticked = self._bench.binding, self._section.ticked_channels()
+        if binding is None:
             return
         if 1 <= len(ticked) <= MOST_CHANNELS:
-            session.change_settings(channels=ticked, contrast_limits=_limits_for(session, ticked))
-            self._bench.preview()
+            self._see(binding, ticked)
         else:
             self.show_session()
             few = "The model needs one channel at least; tick another one first."
             many = f"The model sees {MOST_CHANNELS} channels at once; untick one first."
             self._bench.said.emit(many if ticked else few)
+
+    def _see(self, binding: SessionBinding, ticked: tuple[int, ...]) -> None:
+        """Let the model see channels of the session, and layers beside it, which become channels."""
+        from napari_sam2.viewer.channel_layers import channels_of, with_channel
+
+        session, rows, seen = binding.session, channels_of(binding), list[int]()
+        for row in ticked:
+            layer, count = rows[row].layer, session.stack.size("C")
+            if row >= count and layer is not None:
+                session.add_channels(with_channel(session.stack, binding.image, layer))
+                seen.append(count)
+            else:
+                seen.append(row)
+        session.change_settings(channels=tuple(seen), contrast_limits=_limits_for(session, seen, channels_of(binding)))
+        self._bench.preview()
+
+    def _seen_layers(self) -> tuple[Image, ...]:
+        """Return the layers that the model sees; none where no session is open."""
+        from napari_sam2.viewer.channel_layers import seen_layers
+
+        return () if self._bench.session is None or self._bench.binding is None else seen_layers(self._bench.binding)
 
     def places(self) -> tuple[str, str]:
         """Return where the session works and where the viewer is; "" for both where that is the same, or will be."""
@@ -192,6 +215,7 @@ class ImageChooser(QObject):
 
     def _on_layers(self, event: Any = None) -> None:
         self._slots.call(self._list_layers)
+        self._slots.call(self.show_session)
         self._slots.call(self._open_first)
 
     def _list_layers(self, event: Any = None) -> None:
@@ -222,11 +246,16 @@ class ImageChooser(QObject):
 
     def show_session(self) -> None:
         """Show axes and channels as the session has them."""
-        session, image = self._bench.session, self._bench.image
-        if session is None or image is None:
+        from napari_sam2.viewer.channel_layers import channels_of
+
+        session, binding = self._bench.session, self._bench.binding
+        if session is None or binding is None:
             return
+        image = binding.image
         axes = session.stack.axes.replace("S", "")
-        self._show_axes(image, axes[-image.ndim :], session.movie.movie.channels or None)
+        self._show_axes(image, axes[-image.ndim :])
+        names = [channel.name for channel in channels_of(binding)]
+        self._section.show_channels(names[:_MOST_OFFERED], session.movie.movie.channels or (0,))
         track = self._section.track.findData(session.settings.track_axis)
         with signals_blocked(self._section.track):
             self._section.track.setCurrentIndex(max(track, 0))
@@ -238,12 +267,10 @@ class ImageChooser(QObject):
         held = grid.held if binding.session.holds_work else binding.held_in_view
         self._section.show_held({letter: held[letter] for letter in held if letter in sizes}, sizes)
 
-    def _show_axes(self, layer: Image, axes: str | None = None, seen: tuple[int, ...] | None = None) -> None:
+    def _show_axes(self, layer: Image, axes: str | None = None) -> None:
         from napari_sam2.viewer import axes_of
 
-        letters = axes or axes_of(layer)
-        count = layer.data.shape[letters.index("C")] if "C" in letters and not layer.multiscale else 0
-        self._section.show_axes(letters, _READINGS.get(layer.ndim, ()), min(count, 8), seen)
+        self._section.show_axes(axes or axes_of(layer), _READINGS.get(layer.ndim, ()))
 
 
 def _in_words(places: Mapping[str, int]) -> str:
@@ -251,10 +278,16 @@ def _in_words(places: Mapping[str, int]) -> str:
     return ", ".join(f"{letter} = {index}" for letter, index in places.items())
 
 
-def _limits_for(session: Session, channels: tuple[int, ...]) -> tuple[tuple[float, float], ...] | None:
-    """Return the contrast limits of other channels: those of all, or of each; None where one was not seen before."""
-    limits = session.settings.contrast_limits
-    if limits is None or len(limits) == 1:
+def _limits_for(
+    session: Session, channels: Sequence[int], known: Sequence[Channel]
+) -> tuple[tuple[float, float], ...] | None:
+    """Return the contrast limits of other channels: as they were, or as their layers show them; None where unknown."""
+    from napari_sam2.viewer.image_source import shown_limits
+
+    limits, before = session.settings.contrast_limits, session.movie.movie.channels or (0,)
+    if limits is None or (len(limits) == 1 and known[0].layer is None):
         return limits
-    known = dict(zip(session.movie.movie.channels, limits, strict=True))
-    return tuple(known[channel] for channel in channels) if set(channels) <= set(known) else None
+    layers = {index: channel.layer for index, channel in enumerate(known) if channel.layer is not None}
+    found = {index: shown_limits((layer,))[0] for index, layer in layers.items()}
+    found |= dict(zip(before, limits * len(before) if len(limits) == 1 else limits, strict=True))
+    return tuple(found[channel] for channel in channels) if set(channels) <= set(found) else None

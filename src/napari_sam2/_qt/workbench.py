@@ -149,10 +149,9 @@ class Workbench(QObject):
 
         settings = SessionSettings.model_validate({**preferred_settings(), **choice.settings})
         source = image_source(
-            choice.layer,
+            (choice.layer, *choice.beside),
             axes=choice.axes or None,
             track_axis=choice.track_axis,
-            channels=choice.channels,
             point=self._viewer.dims.point,
             settings=settings,
         )

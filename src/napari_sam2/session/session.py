@@ -29,6 +29,7 @@ from napari_sam2.session.settings import SessionSettings
 from napari_sam2.session.state import SessionEvents, SessionState
 from napari_sam2.session.work import SessionWork
 from napari_sam2.stacks import ModelMovie, Stack, open_stack
+from sam2_core.errors import StackError
 from sam2_core.inference.video_calls import VideoPredictor
 
 __all__ = ["Session", "SessionEvents"]
@@ -195,6 +196,26 @@ class Session:
         saved = load_session(folder)
         note = f"{folder} can only be read: save the session in another folder to keep what you change."
         return None, replace(saved, notes=(*saved.notes, note))
+
+    def add_channels(self, stack: Stack) -> None:
+        """Go on with a stack that has more channels behind those that there were; `change_settings` chooses them.
+
+        Prompts, masks and what can be undone stay as they are.
+
+        Raises
+        ------
+        StackError
+            If its frames have another size or number.
+        """
+        were = {axis: self.stack.size(axis) for axis in "TZYX"}
+        if {axis: stack.size(axis) for axis in "TZYX"} != were or stack.size("C") < self.stack.size("C"):
+            raise StackError(
+                f"{stack.name} with shape {stack.shape} ({stack.axes}) cannot be added to a session on "
+                f"{self.stack.shape} ({self.stack.axes}); channels need one shape."
+            )
+        self._state.take_stack(stack)
+        self.stack = stack
+        self.saving.take_images(SessionImages(stack, stack.axes))
 
     @property
     def document(self) -> Document:
