@@ -15,6 +15,7 @@ from napari_sam2._qt.opening import SESSION_FOLDER, ImageChoice, sample_layers
 from napari_sam2._qt.questions import asked_images
 from napari_sam2._qt.sections import ImageSection
 from napari_sam2._qt.slots import Slots
+from napari_sam2._qt.whole_files import WholeFiles
 from napari_sam2._qt.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class ImageChooser(QObject):
         self._section = section
         self._bench = bench
         self._slots = slots
+        self.files = WholeFiles(viewer, bench, self)
         self._named: list[Image] = []
         self.is_making_sample = False
         slots.connect(section.layers.currentIndexChanged, self.choose)
@@ -57,6 +59,7 @@ class ImageChooser(QObject):
         slots.connect(section.channels_chosen, self.choose_channels)
         slots.connect(section.held.chosen, lambda letter, index: self.work_at({letter: index}), 2)
         slots.connect(bench.changed, self._on_bench)
+        slots.connect(self.files.opened, self._work_on, 1)
         self._list_events = (
             self._viewer.layers.events.inserted,
             self._viewer.layers.events.removed,
@@ -174,13 +177,15 @@ class ImageChooser(QObject):
         return Path(folder) if folder else None
 
     def take_offer(self) -> None:
-        """Do what the hint offers: find images, open the sample or the session of the image, work at what is shown."""
+        """Do what the hint offers: find images, open the sample, a session or a whole file, work at another Z."""
         sought, folder, binding = self._bench.sought, self.offered_folder(), self._bench.binding
         if sought is not None and (binding is None or not binding.session.holds_work):
             if images := asked_images(sought, self._section):
                 self._bench.open_folder(sought, images)
         elif binding is not None and self.places()[0]:
             self.work_at(binding.held_in_view)
+        elif folder is None and self.files.left_out:
+            self.files.open_all()
         elif folder is None:
             self.open_sample()
         else:
@@ -196,10 +201,15 @@ class ImageChooser(QObject):
 
     def close(self) -> None:
         """Let go of the viewer."""
+        self.files.close()
         for event in self._list_events:
             event.disconnect(self._on_layers)
         for layer in self._named:
             layer.events.name.disconnect(self._list_layers)
+
+    def _work_on(self, layer: Image) -> None:
+        """Choose a layer, as a person does it."""
+        self._section.layers.setCurrentIndex(self.images().index(layer))
 
     def _sample_made(self, made: list[tuple[Any, dict[str, Any], str]]) -> None:
         self.is_making_sample = False
@@ -241,6 +251,7 @@ class ImageChooser(QObject):
     def _on_bench(self) -> None:
         self._list_layers()
         self.show_session()
+        self.files.look()
         if self._bench.session is None:
             self._open_first()
 

@@ -66,6 +66,7 @@ class PanelState(QObject):
         slots.connect(self._bench.masks_changed, self._on_masks, 1)
         slots.connect(self._bench.progressed, self._on_progress, 1)
         slots.connect(self._bench.idle, self._on_idle)
+        slots.connect(self._chooser.files.found, self.refresh_soon)
         slots.connect(self._bench.downloading, self._on_download, 3)
         slots.connect(self._parts.objects.table.selectionModel().selectionChanged, self.refresh_soon)
 
@@ -118,6 +119,7 @@ class PanelState(QObject):
             works_at=works_at,
             shown_at=shown_at,
             sought=sought,
+            left_out=self._chooser.files.left_out,
             saved_as="" if (folder := self._chooser.offered_folder()) is None else folder.name,
         )
 
