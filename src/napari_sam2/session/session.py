@@ -23,7 +23,7 @@ from napari_sam2.io.session_files import is_session_folder, load_session
 from napari_sam2.io.session_images import SessionImages, changed_images, open_images
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.session.edits import Edits
-from napari_sam2.session.saved_results import fitted, saved_settings
+from napari_sam2.session.saved_results import fitted, saved_settings, without_lost_channels
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.session.state import SessionEvents, SessionState
@@ -164,7 +164,7 @@ class Session:
         saver, saved = cls._opened(folder)
         try:
             stack = open_images(saved, images, folder)
-            kept = saved_settings(saved, str(folder))
+            kept, lost_channels = without_lost_channels(saved_settings(saved, str(folder)), stack)
             wanted = (given or kept).model_copy(update=chosen)
             same_masks = kept.model_copy(update={"device": wanted.device})
             where = SessionImages.reopened(saved, stack, is_sure=not isinstance(images, Stack))
@@ -176,7 +176,7 @@ class Session:
         fitting, lost = fitted(saved, session.movie)
         session._state.document = fitting.document
         session._state.take_masks(fitting.masks)
-        session.notes = fitting.notes if images is not None else (*fitting.notes, *changed_images(saved, stack))
+        session.notes = (*lost_channels, *fitting.notes, *(() if images is not None else changed_images(saved, stack)))
         session.work.go_on_from(fitting)
         if saver is not None:
             session.saving.go_on(saver, lost)
