@@ -39,7 +39,10 @@ class WholeFiles(QObject):
         from napari_sam2.viewer.image_source import SCENE, full_resolution
 
         session, image = self._bench.session, self._bench.image
-        if session is None or image is None or image is self._image:
+        if session is None or image is None:
+            self._image, self.left_out = None, ""  # a layer that was closed is not kept alive
+            return
+        if image is self._image:
             return
         self._image, self.left_out = image, ""
         if image.source.path is None or image.metadata.get(SCENE) is not None:
