@@ -12,6 +12,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QLineEdit, QWidget
 
 from napari_sam2._qt.objects_model import Column
+from napari_sam2._qt.panel import SegmentAndTrackPanel
 
 
 def wheel(widget: QWidget, notches: int = -1) -> bool:
@@ -55,6 +56,18 @@ def test_the_wheel_is_left_to_the_panel_but_by_a_number_that_has_the_focus(shown
     shown.until(last.hasFocus)
     assert wheel(last)
     assert last.value() == 6
+
+
+def test_the_wheel_leaves_the_place_alone_in_a_panel_that_comes_to_open_work(desk: Any) -> None:
+    desk.viewer.window.show()
+    desk.viewer.add_image(np.zeros((5, 6, 40, 60), np.uint8), axis_labels=("t", "z", "y", "x"), name="stacks")
+    desk.until(lambda: "Z" in desk.panel.image.held.boxes)
+    panel = SegmentAndTrackPanel(desk.viewer)
+    desk.viewer.window.add_dock_widget(panel, name="another")
+    box = panel.image.held.boxes["Z"]
+    box.setValue(3)
+    assert not wheel(box)
+    assert box.value() == 3
 
 
 def _value(box: Any) -> object:

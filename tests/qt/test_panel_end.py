@@ -6,18 +6,22 @@ import gc
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from napari.settings import get_settings
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox
 
 from napari_sam2._qt.panel import SegmentAndTrackPanel
 from napari_sam2._qt.workbench import Workbench
+from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.document.proposals import Proposal
 from napari_sam2.session.session import Session
 
 
@@ -232,3 +236,40 @@ def test_a_window_has_one_workbench(desk: Any, make_napari_viewer: Callable[...,
     other = Workbench.of(make_napari_viewer())
     assert other is not desk.panel.bench
     other.close()
+
+
+def propose(desk: Any) -> None:
+    proposal = Proposal(0, Mask(np.ones((40, 60), bool)), 0.9, "threshold")
+    document = desk.session.document
+    desk.session._state.document = replace(document, proposals={1: proposal})
+    desk.session.saving.edited([])
+
+
+def test_work_without_prompts_is_asked_about_and_nothing_closes_it(desk: Any, answers: dict[str, Any]) -> None:
+    desk.open_movie()
+    propose(desk)
+    answers["ours"] = "Cancel"
+    assert not close_by_hand(desk.viewer)
+    assert "Save it as a session?" in answers["asked"][0]
+    desk.panel.state.refresh()
+    assert not desk.panel.image.axes.isEnabled()
+    assert desk.panel.saving.export.isEnabled()
+
+
+def test_a_session_that_cannot_be_shown_is_closed_and_the_error_told(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    told: list[Exception] = []
+    monkeypatch.setattr(notification_manager, "receive_error", lambda kind, error, trace: told.append(error))
+    with monkeypatch.context() as broken_bind:
+        broken_bind.setattr("napari_sam2.viewer.bind", broken)
+        image = desk.viewer.add_image(np.zeros((3, 40, 60), np.uint8), name="movie", contrast_limits=(0, 200))
+        desk.until(lambda: bool(told))
+    assert [type(error) for error in told] == [ZeroDivisionError]
+    assert desk.session is None
+    assert desk.panel.message.text() == "a fault of ours"
+    desk.panel.work_on(image)
+    desk.until(lambda: desk.session is not None)

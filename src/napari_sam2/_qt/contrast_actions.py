@@ -26,13 +26,14 @@ class ContrastActions(QObject):
         self._bench = bench
         self._slots = slots
         self._shown: ShownContrast | None = None
+        self._channels: tuple[int, ...] = ()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_SETTLED_MS)
         slots.connect(self._timer.timeout, self._follow)
         slots.connect(section.use_contrast.clicked, self.take)
         slots.connect(bench.changed, self._on_bench)
-        slots.connect(bench.edited, self._show)
+        slots.connect(bench.edited, self._on_edited)
         self._on_bench()
 
     def take(self) -> None:
@@ -46,7 +47,7 @@ class ContrastActions(QObject):
             self._shown.take()
 
     def close(self) -> None:
-        """Let go of the layer."""
+        """Let go of the layers."""
         self._timer.stop()
         if self._shown is not None:
             self._shown.close()
@@ -54,13 +55,23 @@ class ContrastActions(QObject):
 
     def _on_bench(self) -> None:
         self.close()
-        session, image = self._bench.session, self._bench.image
-        if session is not None and image is not None:
+        session, binding = self._bench.session, self._bench.binding
+        if session is not None and binding is not None:
+            from napari_sam2.viewer.channel_layers import seen_layers
             from napari_sam2.viewer.shown_contrast import ShownContrast
 
-            self._shown = ShownContrast(session, (image,))
-            self._shown.changed.connect(self._on_shown)
+            if layers := seen_layers(binding):
+                self._shown = ShownContrast(session, layers)
+                self._shown.changed.connect(self._on_shown)
+            self._channels = session.movie.movie.channels
         self._show()
+
+    def _on_edited(self) -> None:
+        session = self._bench.session
+        if session is not None and session.movie.movie.channels != self._channels:
+            self._on_bench()
+        else:
+            self._show()
 
     def _on_shown(self) -> None:
         self._timer.start()

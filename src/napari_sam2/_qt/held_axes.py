@@ -13,10 +13,11 @@ from superqt.utils import signals_blocked
 class HeldAxes(QWidget):
     """A number for each axis that is held.
 
-    Signal: `chosen(letter, index)` when a person chose another.
+    Signals: `chosen(letter, index)` when a person chose another; `grown()` when there are other boxes than before.
     """
 
     chosen = Signal(str, int)
+    grown = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,6 +33,7 @@ class HeldAxes(QWidget):
                 self._row.removeWidget(box)
                 box.deleteLater()
             self.boxes = {letter: self._made(letter) for letter in held}
+            self.grown.emit()
         for letter, index in held.items():
             box = self.boxes[letter]
             with signals_blocked(box):

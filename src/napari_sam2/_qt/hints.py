@@ -29,6 +29,8 @@ class Situation:
         Where the session works and where the viewer is, for example "Z = 3" and "Z = 5"; "" where that is the same.
     sought
         Name of the session folder whose images are sought, "" where there is none.
+    left_out
+        What the file of the image holds and the layer does not show, a sentence; "" where there is nothing.
     saved_as
         Name of the session folder that the image came from and that is not open, "" where there is none.
     """
@@ -45,13 +47,14 @@ class Situation:
     works_at: str = ""
     shown_at: str = ""
     sought: str = ""
+    left_out: str = ""
     saved_as: str = ""
 
 
 def next_step(now: Situation) -> str:
     """Return one short sentence: what to do next."""
     if now.sought and not now.prompts:
-        return f"The images of {_shortened(now.sought)} are not where they were. Where are they?"
+        return f"The images of {shortened(now.sought)} are not where they were. Where are they?"
     if not now.has_image:
         return "Open an image, or start with the sample."
     if now.is_opening:
@@ -61,7 +64,7 @@ def next_step(now: Situation) -> str:
     if now.works_at:
         return f"The work is at {now.works_at}; this is {now.shown_at}."
     if now.prompts == 0:
-        return _beginning(now.saved_as)
+        return _beginning(now)
     return "Finding the cell …" if now.running == "preview" else _going_on(now)
 
 
@@ -73,7 +76,9 @@ def offered(now: Situation) -> str:
         return "Open sample"
     if now.works_at and now.running != "propagate":
         return f"Work at {now.shown_at}"
-    return "Open session" if now.saved_as else ""
+    if now.saved_as:
+        return "Open session"
+    return "Open all" if now.left_out and not now.prompts else ""
 
 
 def _going_on(now: Situation) -> str:
@@ -89,11 +94,14 @@ def _going_on(now: Situation) -> str:
     return "Step through: click where a mask is wrong. Then save."
 
 
-def _beginning(saved_as: str) -> str:
-    if saved_as:
-        return f"This image is from {_shortened(saved_as)}: open that session, or click anew."
+def _beginning(now: Situation) -> str:
+    if now.saved_as:
+        return f"This image is from {shortened(now.saved_as)}: open that session, or click anew."
+    if now.left_out:
+        return now.left_out
     return "Click on a cell in the image."
 
 
-def _shortened(name: str, most: int = 24) -> str:
+def shortened(name: str, most: int = 24) -> str:
+    """Return a name, cut where it is too long for a line."""
     return name if len(name) <= most else f"{name[: most - 1]}…"

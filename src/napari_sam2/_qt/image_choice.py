@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from napari_sam2._qt.opening import SESSION_FOLDER, ImageChoice, sample_layers
 from napari_sam2._qt.questions import asked_images
 from napari_sam2._qt.sections import ImageSection
 from napari_sam2._qt.slots import Slots
+from napari_sam2._qt.whole_files import WholeFiles
 from napari_sam2._qt.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
     from napari_sam2.session.session import Session
     from napari_sam2.viewer import SessionBinding
+    from napari_sam2.viewer.channel_layers import Channel
 
 MOST_CHANNELS = 3
+_MOST_OFFERED = 8
 
 _READINGS = {
     2: ("YX",),
@@ -47,6 +50,7 @@ class ImageChooser(QObject):
         self._section = section
         self._bench = bench
         self._slots = slots
+        self.files = WholeFiles(viewer, bench, self)
         self._named: list[Image] = []
         self.is_making_sample = False
         slots.connect(section.layers.currentIndexChanged, self.choose)
@@ -55,6 +59,7 @@ class ImageChooser(QObject):
         slots.connect(section.channels_chosen, self.choose_channels)
         slots.connect(section.held.chosen, lambda letter, index: self.work_at({letter: index}), 2)
         slots.connect(bench.changed, self._on_bench)
+        slots.connect(self.files.opened, self._work_on, 1)
         self._list_events = (
             self._viewer.layers.events.inserted,
             self._viewer.layers.events.removed,
@@ -96,21 +101,42 @@ class ImageChooser(QObject):
         if len(axes) != layer.ndim:
             return  # still being typed
         self._show_axes(layer, axes)
-        self._bench.open_image(ImageChoice(layer, axes, track, section.ticked_channels() or None))
+        beside = tuple(one for one in self._seen_layers() if one is not layer) if layer is self._bench.image else ()
+        self._bench.open_image(ImageChoice(layer, axes, track, beside))
 
     def choose_channels(self) -> None:
         """Let the model see the ticked channels; prompts stay, masks turn stale and those of prompts come anew."""
-        session, ticked = self._bench.session, self._section.ticked_channels()
-        if session is None:
+        binding, ticked = self._bench.binding, self._section.ticked_channels()
+        if binding is None:
             return
         if 1 <= len(ticked) <= MOST_CHANNELS:
-            session.change_settings(channels=ticked, contrast_limits=_limits_for(session, ticked))
-            self._bench.preview()
+            self._see(binding, ticked)
         else:
             self.show_session()
             few = "The model needs one channel at least; tick another one first."
             many = f"The model sees {MOST_CHANNELS} channels at once; untick one first."
             self._bench.said.emit(many if ticked else few)
+
+    def _see(self, binding: SessionBinding, ticked: tuple[int, ...]) -> None:
+        """Let the model see channels of the session, and layers beside it, which become channels."""
+        from napari_sam2.viewer.channel_layers import channels_of, with_channel
+
+        session, rows, seen = binding.session, channels_of(binding), list[int]()
+        for row in ticked:
+            layer, count = rows[row].layer, session.stack.size("C")
+            if row >= count and layer is not None:
+                session.add_channels(with_channel(session.stack, binding.image, layer))
+                seen.append(count)
+            else:
+                seen.append(row)
+        session.change_settings(channels=tuple(seen), contrast_limits=_limits_for(session, seen, channels_of(binding)))
+        self._bench.preview()
+
+    def _seen_layers(self) -> tuple[Image, ...]:
+        """Return the layers that the model sees; none where no session is open."""
+        from napari_sam2.viewer.channel_layers import seen_layers
+
+        return () if self._bench.session is None or self._bench.binding is None else seen_layers(self._bench.binding)
 
     def places(self) -> tuple[str, str]:
         """Return where the session works and where the viewer is; "" for both where that is the same, or will be."""
@@ -120,7 +146,7 @@ class ImageChooser(QObject):
         self._show_held(binding)
         held, seen = binding.grid.held, binding.held_in_view
         others = [letter for letter in held if held[letter] != seen[letter]]
-        if not others or not binding.session.document.prompts:
+        if not others or not binding.session.holds_work:
             return "", ""
         return _in_words({one: held[one] for one in others}), _in_words({one: seen[one] for one in others})
 
@@ -129,7 +155,7 @@ class ImageChooser(QObject):
         binding, session = self._bench.binding, self._bench.session
         if binding is None or session is None:
             return
-        if session.document.prompts and not self._bench.may_leave():
+        if session.holds_work and not self._bench.may_leave():
             self._show_held(binding)
             return
         binding.show_at(places)
@@ -145,19 +171,21 @@ class ImageChooser(QObject):
         It is the one that was saved for this Z before, or that the image was read from.
         """
         session, binding = self._bench.session, self._bench.binding
-        if session is None or binding is None or session.document.prompts or session.folder is not None:
+        if session is None or binding is None or session.holds_work or session.folder is not None:
             return None
         folder = self._bench.kept_at(binding.held_in_view) or binding.image.metadata.get(SESSION_FOLDER)
         return Path(folder) if folder else None
 
     def take_offer(self) -> None:
-        """Do what the hint offers: find images, open the sample or the session of the image, work at what is shown."""
+        """Do what the hint offers: find images, open the sample, a session or a whole file, work at another Z."""
         sought, folder, binding = self._bench.sought, self.offered_folder(), self._bench.binding
-        if sought is not None and (binding is None or not binding.session.document.prompts):
+        if sought is not None and (binding is None or not binding.session.holds_work):
             if images := asked_images(sought, self._section):
                 self._bench.open_folder(sought, images)
         elif binding is not None and self.places()[0]:
             self.work_at(binding.held_in_view)
+        elif folder is None and self.files.left_out:
+            self.files.open_all()
         elif folder is None:
             self.open_sample()
         else:
@@ -173,10 +201,15 @@ class ImageChooser(QObject):
 
     def close(self) -> None:
         """Let go of the viewer."""
+        self.files.close()
         for event in self._list_events:
             event.disconnect(self._on_layers)
         for layer in self._named:
             layer.events.name.disconnect(self._list_layers)
+
+    def _work_on(self, layer: Image) -> None:
+        """Choose a layer, as a person does it."""
+        self._section.layers.setCurrentIndex(self.images().index(layer))
 
     def _sample_made(self, made: list[tuple[Any, dict[str, Any], str]]) -> None:
         self.is_making_sample = False
@@ -192,6 +225,7 @@ class ImageChooser(QObject):
 
     def _on_layers(self, event: Any = None) -> None:
         self._slots.call(self._list_layers)
+        self._slots.call(self.show_session)
         self._slots.call(self._open_first)
 
     def _list_layers(self, event: Any = None) -> None:
@@ -219,16 +253,22 @@ class ImageChooser(QObject):
     def _on_bench(self) -> None:
         self._list_layers()
         self.show_session()
+        self.files.look()
         if self._bench.session is None:
             self._open_first()
 
     def show_session(self) -> None:
         """Show axes and channels as the session has them."""
-        session, image = self._bench.session, self._bench.image
-        if session is None or image is None:
+        from napari_sam2.viewer.channel_layers import channels_of
+
+        session, binding = self._bench.session, self._bench.binding
+        if session is None or binding is None:
             return
+        image = binding.image
         axes = session.stack.axes.replace("S", "")
-        self._show_axes(image, axes[-image.ndim :], session.movie.movie.channels or None)
+        self._show_axes(image, axes[-image.ndim :])
+        names = [channel.name for channel in channels_of(binding)]
+        self._section.show_channels(names[:_MOST_OFFERED], session.movie.movie.channels or (0,))
         track = self._section.track.findData(session.settings.track_axis)
         with signals_blocked(self._section.track):
             self._section.track.setCurrentIndex(max(track, 0))
@@ -237,15 +277,13 @@ class ImageChooser(QObject):
         """Show where the session works; as long as nothing is prompted that is where the viewer is."""
         grid = binding.grid
         sizes = {letter: size for letter, size in zip(grid.axes, grid.shape, strict=True) if size > 1}
-        held = grid.held if binding.session.document.prompts else binding.held_in_view
+        held = grid.held if binding.session.holds_work else binding.held_in_view
         self._section.show_held({letter: held[letter] for letter in held if letter in sizes}, sizes)
 
-    def _show_axes(self, layer: Image, axes: str | None = None, seen: tuple[int, ...] | None = None) -> None:
+    def _show_axes(self, layer: Image, axes: str | None = None) -> None:
         from napari_sam2.viewer import axes_of
 
-        letters = axes or axes_of(layer)
-        count = layer.data.shape[letters.index("C")] if "C" in letters and not layer.multiscale else 0
-        self._section.show_axes(letters, _READINGS.get(layer.ndim, ()), min(count, 8), seen)
+        self._section.show_axes(axes or axes_of(layer), _READINGS.get(layer.ndim, ()))
 
 
 def _in_words(places: Mapping[str, int]) -> str:
@@ -253,10 +291,16 @@ def _in_words(places: Mapping[str, int]) -> str:
     return ", ".join(f"{letter} = {index}" for letter, index in places.items())
 
 
-def _limits_for(session: Session, channels: tuple[int, ...]) -> tuple[tuple[float, float], ...] | None:
-    """Return the contrast limits of other channels: those of all, or of each; None where one was not seen before."""
-    limits = session.settings.contrast_limits
-    if limits is None or len(limits) == 1:
+def _limits_for(
+    session: Session, channels: Sequence[int], known: Sequence[Channel]
+) -> tuple[tuple[float, float], ...] | None:
+    """Return the contrast limits of other channels: as they were, or as their layers show them; None where unknown."""
+    from napari_sam2.viewer.image_source import shown_limits
+
+    limits, before = session.settings.contrast_limits, session.movie.movie.channels or (0,)
+    if limits is None or (len(limits) == 1 and known[0].layer is None):
         return limits
-    known = dict(zip(session.movie.movie.channels, limits, strict=True))
-    return tuple(known[channel] for channel in channels) if set(channels) <= set(known) else None
+    layers = {index: channel.layer for index, channel in enumerate(known) if channel.layer is not None}
+    found = {index: shown_limits((layer,))[0] for index, layer in layers.items()}
+    found |= dict(zip(before, limits * len(before) if len(limits) == 1 else limits, strict=True))
+    return tuple(found[channel] for channel in channels) if set(channels) <= set(found) else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,13 +35,14 @@ _LATE = ("pandas", "skimage.color.colorconv")
 class ImageChoice:
     """What was chosen for a new session, "" or None for what is usual.
 
-    `settings` are fields of `SessionSettings` that differ from the preferences.
+    `beside` are the layers that are seen as channels with it; `settings` are fields of `SessionSettings` that differ
+    from the preferences.
     """
 
     layer: Image
     axes: str = ""
     track_axis: str | None = None
-    channels: tuple[int, ...] | None = None
+    beside: tuple[Image, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -102,13 +103,26 @@ def reopen_session(folder: Path, candidates: Sequence[tuple[Image, Stack]], imag
         why = error
     else:
         return Reopened(session, next((layer for layer, stack in candidates if shows(session.stack, stack)), None))
-    for layer, stack in candidates:
+    for layer, stack in (*candidates, *_of_channels(folder, candidates)):
         with contextlib.suppress(StackError):  # the images of another session
             return Reopened(Session.open(folder, images=stack), layer)
     raise ImagesMissing(
         f"The images of {folder.name} are not where they were, and no image in the viewer is them. Open the image "
         "first, then open the session; or choose their file at the top of the panel."
     ) from why
+
+
+def _of_channels(folder: Path, candidates: Sequence[tuple[Image, Stack]]) -> Iterable[tuple[Image, Stack]]:
+    """Return stacks of several layers, seen as channels, that may be what the session of a folder was made on."""
+    from napari_sam2.io.session_files import load_session
+    from napari_sam2.viewer.channel_layers import stacks_of
+
+    record = load_session(folder).stack
+    if record is None:
+        return ()
+    alike = [(layer, stack) for layer, stack in candidates if stack.shape == record.shape[1:]]
+    found = stacks_of(alike, record.shape[0]) if alike else ()
+    return ((layer, stack) for layer, stack in found if record.fits(stack))
 
 
 def shows(wanted: Stack, shown: Stack) -> bool:

@@ -85,9 +85,11 @@ class SegmentAndTrackPanel(QWidget):
         connect(self.state.run_shown, self._show_run)
         connect(self.bench.failed, self.show_error, 1)
         connect(self.bench.said, self.show_message, 1)
-        connect(self.bench.changed, self._manners.teach)
+        connect(self.image.grown, self._manners.teach)
+        connect(self.image.held.grown, self._manners.teach)
         connect(self.bench.ended, self.let_go)
         self.viewer.events.theme.connect(self._take_theme)
+        self._manners.teach()  # of a session that is open already
 
     def _lay_out(self) -> None:
         content = QWidget()

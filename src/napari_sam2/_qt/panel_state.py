@@ -66,6 +66,7 @@ class PanelState(QObject):
         slots.connect(self._bench.masks_changed, self._on_masks, 1)
         slots.connect(self._bench.progressed, self._on_progress, 1)
         slots.connect(self._bench.idle, self._on_idle)
+        slots.connect(self._chooser.files.found, self.refresh_soon)
         slots.connect(self._bench.downloading, self._on_download, 3)
         slots.connect(self._parts.objects.table.selectionModel().selectionChanged, self.refresh_soon)
 
@@ -118,6 +119,7 @@ class PanelState(QObject):
             works_at=works_at,
             shown_at=shown_at,
             sought=sought,
+            left_out=self._chooser.files.left_out,
             saved_as="" if (folder := self._chooser.offered_folder()) is None else folder.name,
         )
 
@@ -141,6 +143,7 @@ class PanelState(QObject):
         for part in (parts.objects.new, parts.prompts.clear, parts.saving.save, *parts.prompts.tools.values()):
             part.setEnabled(is_open)
         prompted = session is not None and bool(session.document.prompts)
+        has_work = session is not None and session.holds_work
         parts.prompts.show_history(
             session.undo_text if session is not None and session.can_undo else None,
             session.redo_text if session is not None and session.can_redo else None,
@@ -150,9 +153,9 @@ class PanelState(QObject):
         parts.prompts.keys.setEnabled(not self._bench.is_opening)
         parts.objects.doubtful.setEnabled(self.situation().tracked > 0)
         parts.model_section.looks.show_text("" if session is None else _for_panel(session.view_sentence))
-        parts.saving.export.setEnabled(prompted)
+        parts.saving.export.setEnabled(has_work)
         parts.saving.open.setEnabled(not self._bench.is_opening)
-        parts.image.set_settled(prompted)
+        parts.image.set_settled(has_work)
         parts.objects.show_selection(parts.objects.table.selected_ids())
         parts.saving.place.show_text("" if session is None or session.folder is None else f"Saved in {session.folder}")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def may_leave(session: Session | None, parent: QWidget) -> bool:
     """Return whether a session may be closed; unsaved work is named, and can be saved first."""
-    if session is None or not session.document.prompts or not _is_unsaved(session):
+    if session is None or not session.holds_work or not _is_unsaved(session):
         return True
     buttons = QMessageBox.StandardButton
     why = f"\n\n{session.unsaved}" if session.unsaved else ""

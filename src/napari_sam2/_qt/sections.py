@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QProgressBar, QWidget
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QGridLayout, QProgressBar, QWidget
 from superqt.utils import signals_blocked
 
 from napari_sam2._qt.held_axes import HeldAxes
+from napari_sam2._qt.hints import shortened
 from napari_sam2._qt.model_catalogue import ModelRow
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.objects_section import ObjectsSection
@@ -29,16 +30,20 @@ TOOLS = (
     ("paint", "Paint", "paint", "Paint the object's mask"),
 )
 
+_SHORT = 3
+_IN_A_ROW = 8
+"""Channels with short names, which are numbers, stand beside each other."""
 _CONTRAST_TIP = "Let the model see the contrast that the layer now shows; masks turn stale, Undo brings them back"
 
 
 class ImageSection(Section):
     """Which layer, what its axes are, along which one objects are followed, which channels the model sees.
 
-    Signal: `channels_chosen()` when a person ticks or unticks a channel.
+    Signals: `channels_chosen()` when a person ticks or unticks a channel; `grown()` when boxes came for more of them.
     """
 
     channels_chosen = Signal()
+    grown = Signal()
 
     def __init__(self) -> None:
         super().__init__("Image")
@@ -47,10 +52,11 @@ class ImageSection(Section):
         self.axes.setEditable(True)
         self.track = Combo([("Time (T)", "T"), ("Depth (Z)", "Z")], "The axis along which objects are followed")
         self.held = HeldAxes()
-        self.channels = QHBoxLayout()
+        self.channels = QGridLayout()
         self._channels_row = QWidget()
         self._channels_row.setLayout(self.channels)
         self.channels.setContentsMargins(0, 0, 0, 0)
+        self.channels.setSpacing(4)
         self.contrast = ElidedLabel()
         self.use_contrast = IconButton("Use the contrast shown", "visibility", _CONTRAST_TIP)
         self._form = form()
@@ -63,7 +69,8 @@ class ImageSection(Section):
         contrast.addWidget(self.use_contrast, 0)
         self._form.addRow("Contrast", contrast)
         self.body.addLayout(self._form)
-        self.show_axes("", (), 0)
+        self.show_axes("", ())
+        self.show_channels((), ())
         self.show_held({}, {})
         self.show_contrast(None, differs=False)
 
@@ -74,14 +81,13 @@ class ImageSection(Section):
             self.layers.addItems(list(names))
             self.layers.setCurrentIndex(current)
 
-    def show_axes(self, axes: str, offered: Sequence[str], channels: int, seen: Sequence[int] | None = None) -> None:
-        """Show how the dimensions are read, other readings, and one box per channel, ticked where the model sees it."""
+    def show_axes(self, axes: str, offered: Sequence[str]) -> None:
+        """Show how the dimensions are read, and other readings."""
         with signals_blocked(self.axes):
             self.axes.clear()
             self.axes.addItems([*dict.fromkeys([*([axes] if axes else []), *offered])])
             self.axes.setCurrentText(axes)
         self._form.setRowVisible(self.track, "T" in axes and "Z" in axes)
-        self._show_channels(channels if "C" in axes else 0, () if seen is None else seen)
 
     def show_held(self, held: Mapping[str, int], sizes: Mapping[str, int]) -> None:
         """Show where the axes stand at which the session is held."""
@@ -105,20 +111,26 @@ class ImageSection(Section):
             field.setEnabled(not settled)
             field.setToolTip(tip or field.toolTip())
 
-    def _show_channels(self, count: int, seen: Sequence[int]) -> None:
+    def show_channels(self, names: Sequence[str], seen: Sequence[int]) -> None:
+        """Show a box for each channel, ticked where the model sees it; none where there is no choice."""
         boxes = self._boxes()
-        for box in boxes[count:]:
+        for box in boxes[len(names) :]:
             self.channels.removeWidget(box)
             box.deleteLater()
-        for index in range(len(boxes), count):
-            box = QCheckBox(str(index))
-            box.setToolTip("Whether the model sees this channel; up to three at once")
+        for _ in names[len(boxes) :]:
+            box = QCheckBox()
             box.toggled.connect(self.channels_chosen)
             self.channels.addWidget(box)
-        for index, box in enumerate(self._boxes()):
+        in_a_row = _IN_A_ROW if all(len(name) <= _SHORT for name in names) else 1
+        for index, (box, name) in enumerate(zip(self._boxes(), names, strict=True)):
+            self.channels.addWidget(box, index // in_a_row, index % in_a_row)
+            box.setText(shortened(name).replace("&", "&&"))
+            box.setToolTip(f"Whether the model sees {name}; up to three at once")
             with signals_blocked(box):
                 box.setChecked(index in seen)
-        self._form.setRowVisible(self._channels_row, count > 1)
+        self._form.setRowVisible(self._channels_row, len(names) > 1)
+        if len(names) > len(boxes):
+            self.grown.emit()
 
     def _boxes(self) -> list[QCheckBox]:
         items = (self.channels.itemAt(place) for place in range(self.channels.count()))

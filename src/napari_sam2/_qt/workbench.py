@@ -153,10 +153,9 @@ class Workbench(QObject):
 
         settings = SessionSettings.model_validate({**preferred_settings(), **choice.settings})
         source = image_source(
-            choice.layer,
+            (choice.layer, *choice.beside),
             axes=choice.axes or None,
             track_axis=choice.track_axis,
-            channels=choice.channels,
             point=self._viewer.dims.point,
             settings=settings,
         )
@@ -248,7 +247,7 @@ class Workbench(QObject):
         self.sought = folder if isinstance(error, ImagesMissing) else None
 
     def _is_lost(self) -> bool:
-        return self.session is not None and self.session.is_dirty and bool(self.session.document.prompts)
+        return self.session is not None and self.session.is_dirty and self.session.holds_work
 
     def _given_up(self) -> tuple[Session | None, SessionBinding | None, QtRunner | None]:
         """Return what is open or arriving, which is ours no longer."""

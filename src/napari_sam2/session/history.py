@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.masks.stored_masks import StoredMask
@@ -93,6 +93,11 @@ class History:
         """Record that the step was made again that was taken back last, and what was left by that."""
         self._take(Step(left, self._undone.pop().text))
 
+    def follow_settings(self, follow: Callable[[SessionSettings], SessionSettings]) -> None:
+        """Let all steps go by other settings that say the same."""
+        self._done = deque((_followed(step, follow), size) for step, size in self._done)
+        self._undone = [_followed(step, follow) for step in self._undone]
+
     def clear(self) -> None:
         """Forget all steps."""
         self._done.clear()
@@ -138,3 +143,8 @@ class History:
         step, size = self._done.pop()
         self._bytes -= size
         return step
+
+
+def _followed(step: Step, follow: Callable[[SessionSettings], SessionSettings]) -> Step:
+    settings = step.moment.settings
+    return step if settings is None else replace(step, moment=replace(step.moment, settings=follow(settings)))

@@ -14,7 +14,7 @@ from napari_sam2.io.session_images import changed_images, open_images
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from napari_sam2.session.looks import masks_on, settings_movie
 from napari_sam2.session.settings import SessionSettings
-from napari_sam2.stacks import ModelMovie, Movie
+from napari_sam2.stacks import ModelMovie, Movie, Stack
 from sam2_core.errors import PromptError, StackError
 
 _log = logging.getLogger(__name__)
@@ -62,6 +62,19 @@ def saved_settings(saved: SavedSession, name: str) -> SessionSettings:
         return SessionSettings.model_validate(dict(saved.settings))
     except StackError as error:
         raise StackError(f"{name}: {error}") from error
+
+
+def without_lost_channels(settings: SessionSettings, stack: Stack) -> tuple[SessionSettings, tuple[str, ...]]:
+    """Return settings whose channels a stack has, and a note where it lacks some that were chosen.
+
+    That is so where a process ended between the choice of a layer as a channel and the saving of its images.
+    """
+    chosen = settings.channels or ()
+    if "C" in stack.axes or all(channel == 0 for channel in chosen):
+        return settings, ()
+    limits = None if settings.contrast_limits is None else settings.contrast_limits[:1]
+    note = f"The channels {chosen} were chosen, but only {stack.name} was saved; choose the others again."
+    return settings.model_copy(update={"channels": None, "contrast_limits": limits}), (note,)
 
 
 def fitted(saved: SavedSession, movie: Movie | ModelMovie) -> tuple[SavedSession, list[MaskKey]]:

@@ -153,6 +153,15 @@ class Saving:
             self._failures = queue.failures
             self._state.events.saving_failed.emit(self.unsaved)
 
+    def take_images(self, images: SessionImages) -> None:
+        """Have saved that the session works on other images from now on, which begin with those that it had."""
+        self._images, queue = images, self.queue
+        if queue is not None:
+            saved = self._saved_session()
+            queue.save_document(saved.document, saved.settings)
+            queue.do(lambda saver: saver.save(images.put_into(queue.as_it_is(saved))))
+            queue.do_last(images.keep)
+
     def run_began(self, run: RunInWork, document: Document) -> None:
         """Have saved that a run is in work on a document."""
         if self.queue is not None:

@@ -23,12 +23,13 @@ from napari_sam2.io.session_files import is_session_folder, load_session
 from napari_sam2.io.session_images import SessionImages, changed_images, open_images
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.session.edits import Edits
-from napari_sam2.session.saved_results import fitted, saved_settings
+from napari_sam2.session.saved_results import fitted, saved_settings, without_lost_channels
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.session.state import SessionEvents, SessionState
 from napari_sam2.session.work import SessionWork
 from napari_sam2.stacks import ModelMovie, Stack, open_stack
+from sam2_core.errors import StackError
 from sam2_core.inference.video_calls import VideoPredictor
 
 __all__ = ["Session", "SessionEvents"]
@@ -163,7 +164,7 @@ class Session:
         saver, saved = cls._opened(folder)
         try:
             stack = open_images(saved, images, folder)
-            kept = saved_settings(saved, str(folder))
+            kept, lost_channels = without_lost_channels(saved_settings(saved, str(folder)), stack)
             wanted = (given or kept).model_copy(update=chosen)
             same_masks = kept.model_copy(update={"device": wanted.device})
             where = SessionImages.reopened(saved, stack, is_sure=not isinstance(images, Stack))
@@ -175,7 +176,7 @@ class Session:
         fitting, lost = fitted(saved, session.movie)
         session._state.document = fitting.document
         session._state.take_masks(fitting.masks)
-        session.notes = fitting.notes if images is not None else (*fitting.notes, *changed_images(saved, stack))
+        session.notes = (*lost_channels, *fitting.notes, *(() if images is not None else changed_images(saved, stack)))
         session.work.go_on_from(fitting)
         if saver is not None:
             session.saving.go_on(saver, lost)
@@ -195,6 +196,26 @@ class Session:
         saved = load_session(folder)
         note = f"{folder} can only be read: save the session in another folder to keep what you change."
         return None, replace(saved, notes=(*saved.notes, note))
+
+    def add_channels(self, stack: Stack) -> None:
+        """Go on with a stack that has more channels behind those that there were; `change_settings` chooses them.
+
+        Prompts, masks and what can be undone stay as they are.
+
+        Raises
+        ------
+        StackError
+            If its frames have another size or number.
+        """
+        were = {axis: self.stack.size(axis) for axis in "TZYX"}
+        if {axis: stack.size(axis) for axis in "TZYX"} != were or stack.size("C") < self.stack.size("C"):
+            raise StackError(
+                f"{stack.name} with shape {stack.shape} ({stack.axes}) cannot be added to a session on "
+                f"{self.stack.shape} ({self.stack.axes}); channels need one shape."
+            )
+        self._state.take_stack(stack)
+        self.stack = stack
+        self.saving.take_images(SessionImages(stack, stack.axes))
 
     @property
     def document(self) -> Document:
@@ -284,6 +305,11 @@ class Session:
     def is_dirty(self) -> bool:
         """Whether something would be lost if the session were closed."""
         return self.saving.is_dirty
+
+    @property
+    def holds_work(self) -> bool:
+        """Whether there is anything that a person would miss: prompts, masks or proposals."""
+        return bool(self.document.prompts or self.document.proposals or len(self.masks))
 
     @property
     def unsaved(self) -> str:

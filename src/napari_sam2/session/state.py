@@ -135,6 +135,17 @@ class SessionState:
         gone = self._see(settings)
         return [] if changed <= SHOWN_ONLY else [*gone, *self._hold_nothing()]
 
+    def take_stack(self, stack: Stack) -> None:
+        """Go on with a stack that has more channels behind those that there were; what is seen stays the same."""
+        were = tuple(range(self.stack.size("C")))
+
+        def named(settings: SessionSettings) -> SessionSettings:
+            return settings if settings.channels is not None else settings.model_copy(update={"channels": were})
+
+        self.stack, self.settings = stack, named(self.settings)
+        self.history.follow_settings(named)
+        self.movie = movie_of(stack, self.settings)
+
     def moment(self, object_ids: Iterable[int] = (), settings: bool = False) -> Moment:
         """Return the session as it is, with all that some objects have, and with the settings where they are asked for.
 

@@ -31,7 +31,7 @@ class ArraysAsChannels:
     """Arrays of one shape as one, with the channel as its first axis; a channel is read when it is indexed."""
 
     def __init__(self, arrays: Sequence[Any]) -> None:
-        self._arrays = tuple(arrays)
+        self.arrays = tuple(arrays)
         self.shape = (len(arrays), *(int(size) for size in arrays[0].shape))
         self.is_in_memory = all(isinstance(array, np.ndarray) for array in arrays)
         self.dtype = np.result_type(*(np.dtype(array.dtype) for array in arrays))
@@ -39,8 +39,8 @@ class ArraysAsChannels:
     def __getitem__(self, index: Any) -> np.ndarray:
         channel, *rest = index if isinstance(index, tuple) else (index,)
         if isinstance(channel, int | np.integer):
-            return np.asarray(self._arrays[int(channel)][tuple(rest)])
-        return np.stack([np.asarray(array[tuple(rest)]) for array in self._arrays[channel]])
+            return np.asarray(self.arrays[int(channel)][tuple(rest)])
+        return np.stack([np.asarray(array[tuple(rest)]) for array in self.arrays[channel]])
 
 
 def open_source(

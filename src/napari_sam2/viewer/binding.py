@@ -145,8 +145,7 @@ class SessionBinding:
     def work_at(self, places: Mapping[str, int]) -> bool:
         """Hold the session at other places, by letter, as long as nothing is made; return whether it is there now."""
         wanted = {**self.grid.held, **places}
-        is_untouched = not self.session.document.prompts and not self.session.masks.object_ids()
-        if wanted != self.grid.held and is_untouched:
+        if wanted != self.grid.held and not self.session.holds_work:
             self.session.change_settings(fixed=wanted)
         return wanted == self.grid.held
 
