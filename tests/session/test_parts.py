@@ -57,7 +57,11 @@ def test_edits_are_made_and_undone_without_a_model_and_without_files():
     [
         ("edits", Edits, set()),
         ("work", SessionWork, {"close", "go_on_from"}),
-        ("saving", Saving, {"close", "go_on", "edited", "run_began", "run_ended", "keep_snapshot", "came"}),
+        (
+            "saving",
+            Saving,
+            {"close", "go_on", "edited", "take_images", "run_began", "run_ended", "keep_snapshot", "came"},
+        ),
     ],
 )
 def test_the_verbs_of_the_parts_are_the_session_s(session, part, kind, own):
@@ -68,8 +72,8 @@ def test_the_verbs_of_the_parts_are_the_session_s(session, part, kind, own):
 
 def test_no_part_has_more_than_twenty_public_methods():
     for kind in (Session, SessionState, Edits, SessionWork, Saving):
-        properties = inspect.getmembers(kind, lambda one: isinstance(one, property))
-        assert len(public(kind)) + len(properties) <= 20, kind
+        properties = [name for name, _ in inspect.getmembers(kind, lambda one: isinstance(one, property))]
+        assert len(public(kind)) + len([name for name in properties if not name.startswith("_")]) <= 20, kind
 
 
 def test_an_edit_is_handed_to_be_saved_before_it_is_told(session, tmp_path):

@@ -238,11 +238,6 @@ class Session:
         return self._state.movie
 
     @property
-    def revision(self) -> int:
-        """Counts changes of the document; what is computed says for which one."""
-        return self._state.revision
-
-    @property
     def frame_count(self) -> int:
         """Frames of the movie."""
         return self._state.masks.frame_count
