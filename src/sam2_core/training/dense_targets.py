@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from sam2_core.modeling.dense_head import OFFSET_UNIT, SIZE_UNIT
 
 STRIDE = 4
+TARGET_CHANNELS = 6  # of `DenseTargets.joined`
 BOUNDARY_PX = 3  # within so many px of the window of the outline, inside
 LEAST_AREA_PX = 12  # of the window: a smaller rest of an object is nobody's
 USUAL_PX = 36.0  # diameter of an object whose pixels have weight 1

@@ -25,7 +25,7 @@ from sam2_core.modeling.dense_head import DenseHead
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.training.augment import normalise
-from sam2_core.training.dense_targets import DenseTargets, dense_loss
+from sam2_core.training.dense_targets import TARGET_CHANNELS, DenseTargets, dense_loss
 from sam2_core.training.dense_windows import DenseWindowSettings, draw_window
 from sam2_core.training.pack import TrainingPack
 
@@ -62,8 +62,12 @@ class WindowCache:
     def __init__(self, path: Path, model: Sam2Model, pack: TrainingPack, recipe: DenseRecipe) -> None:
         self.recipe = recipe
         side, dim = recipe.windows.size // 4, model.config.d_model
-        self._shapes = ((dim, side // 4, side // 4), (dim // 4, side // 2, side // 2), (dim // 8, side, side))
-        self._shapes += ((6, side, side),)  # the targets
+        self._shapes = (
+            (dim, side // 4, side // 4),
+            (dim // 4, side // 2, side // 2),
+            (dim // 8, side, side),
+            (TARGET_CHANNELS, side, side),
+        )
         length = sum(math.prod(shape) for shape in self._shapes)
         path.parent.mkdir(parents=True, exist_ok=True)
         made = path.stat().st_size // (2 * length) if path.exists() else 0
@@ -132,7 +136,7 @@ class DenseTraining:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(self.step)
         self.optimizer.zero_grad()
-        losses["total"].backward()  # type: ignore[no-untyped-call]
+        losses["total"].backward()
         torch.nn.utils.clip_grad_norm_(self.head.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
