@@ -85,7 +85,9 @@ def _centres(voted: npt.NDArray[np.floating], shape: tuple[int, ...]) -> npt.NDA
     return np.stack([columns, rows], axis=1).astype(np.float64)
 
 
-def _instance(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], voted: Map, shape: tuple[int, ...]) -> DenseInstance:
+def _instance(
+    rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], voted: Map, shape: tuple[int, ...]
+) -> DenseInstance:
     mask = np.zeros(shape, dtype=bool)
     mask[rows, columns] = True
     x, y = voted.mean(axis=0)
