@@ -24,7 +24,7 @@ Kind = Literal["frames", "stills", "movie"]
 
 _COLUMNS: dict[Kind, dict[str, str]] = {
     "frames": {
-        "true_diameter": "truth's",
+        "true_diameter": "of the truth",
         "frames": "frames",
         "truth": "objects",
         "found": "found",
