@@ -79,6 +79,13 @@ ObjectDiameter = Annotated[float | None, _of("object_diameter_px")]
 View = Annotated[ViewChoice, _of("view")]
 FeatureCache = Annotated[bool | None, _of("feature_cache")]
 ReplaceLabels = Annotated[bool, typer.Option("--overwrite", help="Replace what is there and start again.")]
+Find = Annotated[
+    bool, typer.Option("--find", help="Find the objects on one frame and track them; --prompts may be left out.")
+]
+FindFrame = Annotated[
+    int | None, typer.Option(min=0, help="Where to find them; by default on the first frame tracked.")
+]
+FoundScore = Annotated[float, _number("With --find: leave out objects that are less sure, 0 to 1.", 0, 1)]
 TrackAgain = Annotated[
     bool, typer.Option("--again", help="Of a session alone: make all masks again, and not only stale and missing ones.")
 ]
