@@ -1,7 +1,8 @@
-"""One click a seed, answered in batches across tiles; and what is kept of an answer: a patch of the frame.
+"""One answer a seed, in batches across tiles; and what is kept of it: a patch of the frame.
 
-The decoder's masks lie at a quarter of the model's input. They are judged there (how stable, how well they agree with
-what the dense head sees), and only the part around the chosen mask is brought to pixels of the frame.
+A seed of the dense head asks with a click and with its instance as a rough mask, a point of a grid with a click. The
+decoder's masks lie at a quarter of the model's input. They are judged there (how stable, how well they agree with what
+the dense head sees), and only the part around the chosen mask is brought to pixels of the frame.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from sam2_core.windowed.window import PointXY, SizeHW, Window
 
 STABILITY_DELTA = 1.0
 """Stability is the area of a mask above this logit over that above its negative."""
+ROUGH_LOGIT = 6.0
+"""Of the pixels of an instance that is given to the decoder as a rough mask; the others have its negative."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,17 +71,21 @@ class Candidate:
     agreement: float
 
 
-def click(model: Sam2Model, seeds: Sequence[Seed]) -> tuple[Tensor, Tensor]:
-    """Return logits (O, 3, S/4, S/4) and predicted IoUs (O, 3) of one click at each of O seeds, on any tiles."""
+def answers(model: Sam2Model, seeds: Sequence[Seed], instances: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return logits (O, 3, S/4, S/4) and predicted IoUs (O, 3) for O seeds on any tiles.
+
+    instances: (O, S/4, S/4), those of all seeds; None where they have none.
+    """
     tiles = list({id(seed.features): seed.features for seed in seeds}.values())
-    places = {id(features): index for index, features in enumerate(tiles)}
     features = tiles[0]
     if len(tiles) > 1:
+        places = {id(features): index for index, features in enumerate(tiles)}
         index = torch.tensor([places[id(seed.features)] for seed in seeds], device=model.device)
         features = ImageFeatures.joined(tiles).select(index)
     points = torch.tensor([seed.point_xy for seed in seeds], dtype=torch.float32, device=model.device)[:, None]
     labels = torch.full(points.shape[:2], INSIDE, dtype=torch.int32, device=model.device)
-    prediction = model.predict_without_memory(features, PromptBatch(points, labels), multimask=True, gate=False)
+    rough = None if instances is None else (instances[:, None] * 2.0 - 1.0) * ROUGH_LOGIT
+    prediction = model.predict_without_memory(features, PromptBatch(points, labels, rough), multimask=True, gate=False)
     return prediction.low_res_multimasks, prediction.ious.float()
 
 
@@ -124,19 +131,17 @@ class PatchMaker:
         """Return from where to where of the window, on the frame, the mask can be."""
         first, last = (places[0] - 0.5) * self._scale, (places[-1] + 1.5) * self._scale
         low, high = max(0, -start), min(len(self._weights), length - start)
-        return max(int(first), low), max(min(int(np.ceil(last)), high), max(int(first), low))
+        begin = max(int(first), low)
+        return begin, max(min(int(np.ceil(last)), high), begin)
 
 
 def candidates(model: Sam2Model, seeds: Sequence[Seed], patches: PatchMaker, frame_hw: SizeHW) -> list[Candidate]:
-    """Return what one click at each seed shows; nothing for a seed whose masks are empty or out of the frame."""
-    logits, ious = click(model, seeds)
+    """Return what is seen at each seed; nothing for a seed whose masks are empty or out of the frame."""
+    instances = _instances(seeds, model.device)
+    logits, ious = answers(model, seeds, instances)
     stable = stability(logits)
-    fits = torch.ones_like(stable)
-    if seeds[0].instance is not None:
-        instances = torch.from_numpy(np.stack([seed.instance for seed in seeds if seed.instance is not None]))
-        fits = agreement(logits > 0, instances.to(logits.device))
-    worth = (0.5 * fits + 0.5 * ious) * stable
-    chosen = worth.argmax(dim=1)
+    fits = torch.ones_like(stable) if instances is None else agreement(logits > 0, instances)
+    chosen = ((0.5 * fits + 0.5 * ious) * stable).argmax(dim=1)
     every = torch.arange(len(seeds), device=chosen.device)
     masks = remove_small_pieces(logits[every, chosen][:, None], model.config.smallest_piece)[:, 0].float().cpu().numpy()
     evidence = torch.stack([part[every, chosen] for part in (ious, stable, fits)], dim=1).cpu().numpy()
@@ -147,3 +152,9 @@ def candidates(model: Sam2Model, seeds: Sequence[Seed], patches: PatchMaker, fra
             place = seed.on_frame(model.image_size)
             found.append(Candidate(*patch, place, float(iou), float(steady), float(fit)))
     return found
+
+
+def _instances(seeds: Sequence[Seed], device: torch.device) -> Tensor | None:
+    """Return the instances of seeds (O, S/4, S/4), None for points of a grid."""
+    masks = [seed.instance for seed in seeds if seed.instance is not None]
+    return torch.from_numpy(np.stack(masks)).to(device) if masks else None

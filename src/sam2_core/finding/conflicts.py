@@ -19,7 +19,9 @@ from sam2_core.windowed.window import SizeHW
 MOST_OVERLAP = 0.15
 
 
-def without_conflicts(ranked: Iterable[Candidate], frame_hw: SizeHW, most_overlap: float = MOST_OVERLAP) -> list[Candidate]:
+def without_conflicts(
+    ranked: Iterable[Candidate], frame_hw: SizeHW, most_overlap: float = MOST_OVERLAP
+) -> list[Candidate]:
     """Return the candidates that stay, cut to pixels of their own, in the order in which they came, the best first."""
     taken = np.zeros(frame_hw, dtype=bool)
     kept = []

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +23,13 @@ from torch import Tensor
 from sam2_core.errors import PromptError
 from sam2_core.finding.candidates import Candidate, PatchMaker, Seed, candidates
 from sam2_core.finding.conflicts import without_conflicts
+from sam2_core.finding.diameter import CANNOT_TELL, diameter_steps
 from sam2_core.finding.found import FoundObject, FoundObjects
 from sam2_core.finding.grid import grid_points
 from sam2_core.finding.picture import Picture
 from sam2_core.finding.scores import rank, score
 from sam2_core.finding.tile_plan import tiles_for
-from sam2_core.finding.votes import dense_instances
+from sam2_core.finding.votes import as_arrays, dense_instances
 from sam2_core.inference.network.precision import pick_precision, running
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
@@ -40,6 +41,7 @@ Encode = Callable[[Window, Callable[[], Tensor]], ImageFeatures]
 second argument returns."""
 Steps = Generator[tuple[int, int], None, FoundObjects]
 """Yields (tiles done, tiles in all) and returns what was found; closing it ends the work."""
+Diameter: TypeAlias = float | None
 SEEDS_AT_ONCE = 16
 """Clicks that go through the decoder together."""
 LEAST_DIAMETER_PX = 2.0
@@ -127,9 +129,12 @@ def find_steps(
     options = options or FindingOptions()
     picture = Picture.of(image, contrast_limits)
     _check(options, picture.frame_hw)
+    method = "grid" if model.dense_head is None else "seeds"
     diameter = options.diameter_px
     if diameter is None:
-        raise PromptError("give diameter_px")
+        diameter = yield from _told_progress(diameter_steps(model, picture, options.region))
+    if diameter is None:
+        return FoundObjects((), picture.frame_hw, None, is_told=False, method=method, remark=CANNOT_TELL)
     finder = Finder(model, picture, tiles_for(picture.frame_hw, diameter, model.image_size), encode)
     found = yield from finder.search(options.region)
     return FoundObjects(
@@ -137,8 +142,19 @@ def find_steps(
         frame_hw=picture.frame_hw,
         diameter_px=diameter,
         is_told=options.diameter_px is not None,
-        method="grid" if model.dense_head is None else "seeds",
+        method=method,
     )
+
+
+def _told_progress(steps: Generator[None, None, Diameter]) -> Generator[tuple[int, int], None, Diameter]:
+    """Yield (0, 0) at each step, as it is not known yet how many tiles there will be, and return what the steps do."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Diameter = end.value
+            return found
+        yield 0, 0
 
 
 class Finder:
@@ -148,7 +164,7 @@ class Finder:
         self.model = model
         self.picture = picture
         self.tiles = tiles
-        self._encode = encode or (lambda _, image: model.encode_image(image()))
+        self._encode = encode or (lambda _, image: model.encode_image(image().to(model.device)))
         self._dtype = pick_precision("auto", model.device)
 
     def search(self, region: npt.NDArray[np.bool_] | None) -> Generator[tuple[int, int], None, list[Candidate]]:
@@ -175,7 +191,7 @@ class Finder:
             every = [Seed(window, features, point) for point in grid_points(size)]
         else:
             maps = self.model.see_objects(features)
-            seen = dense_instances(maps.foreground[0].cpu().numpy(), maps.offsets[0].cpu().numpy())
+            seen = dense_instances(*as_arrays(maps))
             places = [(4 * x + 1.5, 4 * y + 1.5) for x, y in (instance.inside_xy for instance in seen)]
             every = [Seed(window, features, place, instance.mask) for place, instance in zip(places, seen, strict=True)]
         for seed in every:
@@ -207,16 +223,19 @@ def _is_of_size(candidate: Candidate, options: FindingOptions) -> bool:
 def _is_wanted(found: FoundObject, options: FindingOptions, frame_hw: SizeHW) -> bool:
     x0, y0, x1, y1 = found.box_xyxy
     touches = x0 <= 0 or y0 <= 0 or x1 >= frame_hw[1] or y1 >= frame_hw[0]
-    inside = options.region is None or 2 * np.count_nonzero(options.region[found.region] & found.mask) >= found.area
+    inside = options.region is None or bool(
+        2 * np.count_nonzero(options.region[found.region] & found.mask) >= found.area
+    )
     return found.score >= options.least_score and inside and (options.keep_border or not touches)
 
 
 def _check(options: FindingOptions, frame_hw: SizeHW) -> None:
     """Refuse options that cannot be used on a frame of that size."""
-    for name in ("diameter_px", "min_diameter_px", "max_diameter_px"):
-        value = {"diameter_px": options.diameter_px}.get(name)
-        if value is not None and not (np.isfinite(value) and value >= LEAST_DIAMETER_PX):
-            raise PromptError(f"{name} is {value}; give the diameter of a typical object, {LEAST_DIAMETER_PX} px or more")
+    diameter = options.diameter_px
+    if diameter is not None and not (np.isfinite(diameter) and diameter >= LEAST_DIAMETER_PX):
+        raise PromptError(
+            f"diameter_px is {diameter}; give that of a typical object, {LEAST_DIAMETER_PX:.0f} px or more, or None"
+        )
     if options.region is not None and options.region.shape != frame_hw:
         raise PromptError(f"the region has the shape {options.region.shape}, the image {frame_hw}; they must be equal")
     if not 0 <= options.least_score <= 1:

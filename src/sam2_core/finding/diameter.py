@@ -1,0 +1,155 @@
+"""How large objects are, found by looking: the dense head says of each pixel how large its object is.
+
+It says so best at the scale that the model knows. So: a few crops where most is going on, at a first guess of the
+scale; what the head says there is corrected by `SEEN_AS`, crops of the right scale follow, and so on until two looks
+agree. Where they never do, or where nothing is seen, the diameter is not told: better asked than guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from sam2_core.finding.picture import Picture
+from sam2_core.finding.votes import as_arrays, dense_instances
+from sam2_core.inference.network.precision import pick_precision, running
+from sam2_core.modeling.dense_head import DenseMaps
+from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core.windowed.window import SizeHW, Window, window_at
+
+FIRST_SIDE = 512
+"""Of the crops of the first look, in pixels of the frame."""
+CROPS = 2
+"""Per look."""
+MOST_LOOKS = 5
+AGREES = 0.2
+"""Two looks agree where they differ by less than this share."""
+BEST_SHARE = 30 / 256
+"""Of a crop's side that a typical object should take: where the head is nearest to the truth."""
+SEEN_AS = (
+    (9.0, 19.0),
+    (13.0, 20.5),
+    (18.0, 22.5),
+    (25.0, 26.5),
+    (36.0, 33.5),
+    (50.0, 42.0),
+    (72.0, 50.0),
+    (100.0, 58.0),
+)
+"""Diameter of objects in a crop, in pixels of a model input of 256, and what the head says of them: medians of the
+development sets, so not numbers of unseen data."""
+CANNOT_TELL = "How large objects are here cannot be told; give the diameter of a typical object in pixels."
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a few crops said: the diameter in pixels of the frame, None where nothing was seen."""
+
+    side: int
+    diameter_px: float | None
+
+
+def find_diameter(model: Sam2Model, image: object, contrast_limits: object = None) -> float | None:
+    """Return the diameter of a typical object of an image in pixels, None where it cannot be told.
+
+    Parameters are those of `find_objects`. A model without a dense head never can.
+    """
+    steps = diameter_steps(model, Picture.of(image, contrast_limits))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: float | None = end.value
+            return found
+
+
+def diameter_steps(
+    model: Sam2Model, picture: Picture, region: npt.NDArray[np.bool_] | None = None
+) -> Generator[None, None, float | None]:
+    """Yield after each crop, and return what `find_diameter` does; a region (H, W) limits where crops are taken."""
+    if model.dense_head is None:
+        return None
+    busy = _busy(picture, region)
+    side, said = min(FIRST_SIDE, max(picture.frame_hw)), []
+    for _ in range(MOST_LOOKS):
+        diameters = []
+        for window in crops(busy, picture.frame_hw, side):
+            diameters += seen_diameters(model, picture, window)
+            yield
+        if not diameters:
+            side = side // 2
+            if side < 32:
+                break
+            continue
+        seen = float(np.median(diameters))
+        said.append(corrected(seen) * side / 256)
+        if len(said) > 1 and abs(np.log(said[-1] / said[-2])) < AGREES:
+            return said[-1]
+        side = max(32, round(said[-1] / BEST_SHARE))
+    return None
+
+
+def corrected(seen_px: float) -> float:
+    """Return how large objects are in a crop of which the head says `seen_px`, in pixels of a model input of 256."""
+    true, said = np.log(np.array(SEEN_AS)).T
+    return float(np.exp(np.interp(np.log(seen_px), said, true)))
+
+
+def seen_diameters(model: Sam2Model, picture: Picture, window: Window) -> list[float]:
+    """Return what the head says of the size of each object in a window, in pixels of a model input of 256."""
+    with running(model.device, pick_precision("auto", model.device)):
+        maps = model.see_objects(model.encode_image(picture.shown(window, model.image_size).to(model.device)))
+    return [diameter * 256 / model.image_size for diameter in _diameters(maps, window, picture.frame_hw)]
+
+
+def _diameters(maps: DenseMaps, window: Window, frame_hw: SizeHW) -> list[float]:
+    foreground, offsets, said = as_arrays(maps)
+    scale = window.width / foreground.shape[-1]
+    on_frame = np.zeros(foreground.shape, dtype=bool)
+    rows, columns = window.inside(frame_hw)
+    on_frame[
+        int(rows.start / scale) : int(np.ceil(rows.stop / scale)),
+        int(columns.start / scale) : int(np.ceil(columns.stop / scale)),
+    ] = True
+    instances = dense_instances(np.where(on_frame, foreground, -9.0), offsets, said)
+    discs = (4 * np.sqrt(4 * np.count_nonzero(instance.mask) / np.pi) for instance in instances)
+    return [float(np.sqrt(4 * np.median(said[each.mask]) * disc)) for each, disc in zip(instances, discs, strict=True)]
+
+
+def crops(busy: npt.NDArray[np.float32], frame_hw: SizeHW, side: int) -> list[Window]:
+    """Return the windows of a side in which most is going on, apart from each other where the frame has room."""
+    left, windows = busy.copy(), []
+    scale = frame_hw[0] / busy.shape[0], frame_hw[1] / busy.shape[1]
+    size = [max(1, round(side / each)) for each in scale]
+    for _ in range(CROPS):
+        gathered = ndimage.uniform_filter(left, size, mode="constant")
+        row, column = np.unravel_index(int(gathered.argmax()), gathered.shape)
+        if gathered[row, column] <= 0:
+            break
+        window = window_at(((column + 0.5) * scale[1], (row + 0.5) * scale[0]), (side, side), frame_hw)
+        windows.append(window)
+        rows, columns = window.region(frame_hw)
+        left[
+            int(rows.start / scale[0]) : int(np.ceil(rows.stop / scale[0])),
+            int(columns.start / scale[1]) : int(np.ceil(columns.stop / scale[1])),
+        ] = 0
+    return windows
+
+
+def _busy(picture: Picture, region: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.float32]:
+    """Return a coarse map of how much is going on in a picture: the variation within blocks of pixels."""
+    pixels = picture.pixels if picture.pixels.ndim == 2 else picture.pixels.mean(axis=2)
+    block = max(1, max(picture.frame_hw) // 128)
+    height, width = (length // block * block for length in picture.frame_hw)
+    blocks = np.nan_to_num(pixels[:height, :width].astype(np.float32)).reshape(
+        height // block, block, width // block, block
+    )
+    means = blocks.mean(axis=(1, 3))
+    busy = ndimage.gaussian_gradient_magnitude(means, 1.0) + 1e-6
+    if region is not None:
+        busy = busy * region[:height, :width].reshape(height // block, block, width // block, block).mean(axis=(1, 3))
+    return busy.astype(np.float32)
