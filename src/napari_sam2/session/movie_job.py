@@ -3,8 +3,8 @@
 Order: all that is asked for is checked, contrast read, objects found where that is asked for, the session saved in a
 folder, tracked with every finished frame kept there, and the labels written. A folder of the run's own,
 `labels.tif.partial` beside the labels, is removed then; one that has a name stays. A run that is stopped or killed
-leaves the folder, and a later one with `resume` goes on in it and ends with the same labels. Who looks on (a terminal, a
-cluster's scheduler) runs the session's job itself.
+leaves the folder, and a later one with `resume` goes on in it and ends with the same labels. Who looks on (a terminal,
+a cluster's scheduler) runs the session's job itself.
 """
 
 from __future__ import annotations
