@@ -24,7 +24,7 @@ from sam2_core.inference.video_calls import TrackingState, WholeFramePredictor
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sam2_core.finding.found import FoundObjects
+    from sam2_core.finding import FoundObjects
     from sam2_core.inference.video_predictor import SAM2VideoPredictor
     from sam2_core.modeling.image_encoder import ImageFeatures
     from sam2_core.windowed.window import Window
@@ -97,7 +97,7 @@ def _steps(
 ) -> Steps:
     if isinstance(predictor, Finds):
         return predictor.find_steps(image, request)
-    from sam2_core.finding.finding import FindingOptions, find_steps
+    from sam2_core.finding import FindingOptions, find_steps
     from sam2_core.inference.video_predictor import SAM2VideoPredictor
 
     if not isinstance(predictor, SAM2VideoPredictor):
