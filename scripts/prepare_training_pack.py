@@ -25,6 +25,7 @@ from sam2_core.training.synthetic import (
     everyday_settings,
     make_movie,
     random_settings,
+    rod_settings,
     tissue_settings,
 )
 
@@ -45,6 +46,7 @@ LOOKS = {
     "synthetic": Look(random_settings, 8, "movies of all kinds"),
     "everyday": Look(everyday_settings, 12, "tamer movies in which many cells leave"),
     "colony": Look(colony_settings, 12, "colonies of budding cells"),
+    "rods": Look(rod_settings, 12, "colonies of rods"),
     "tissue": Look(tissue_settings, 8, "sheets of cells that are told apart by bright membranes"),
 }
 

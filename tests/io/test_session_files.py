@@ -258,6 +258,8 @@ def test_proposals_divisions_and_events_come_back(tmp_path, saved, document):
     first, second = np.eye(6, dtype=bool), np.ones((6, 6), bool)
     proposals = {
         7: Proposal(0, Mask(first), 0.75, "cells-nano", ProposalState.rejected),
+        8: Proposal(0, Mask(np.eye(6, k=2, dtype=bool)), 0.5, "cells-nano"),
+        9: Proposal(0, Mask(second), 0.25, "labels", label=4),  # on top of both
         70000: Proposal(3, Mask(second), 0.5, "labels"),
     }
     events = (TrackEvent(1, 2, EventKind.absent, 4), TrackEvent(2, 6, EventKind.dies))
@@ -269,11 +271,20 @@ def test_proposals_divisions_and_events_come_back(tmp_path, saved, document):
         assert difference(made, back.document).is_empty
         assert back.document.proposals == proposals
         assert not back.notes
-    assert len(list((folder / "prompts").glob("proposal*.tif"))) == 2
-    next((folder / "prompts").glob("proposal7_*.tif")).write_bytes(b"broken")
+    files = sorted((folder / "prompts").glob("proposal*.tif"))
+    assert [path.name.rsplit("-", 1)[0] for path in files] == [
+        "proposals-frame0",
+        "proposals-frame0",
+        "proposals-frame3",
+    ]
+    files[2].write_bytes(b"broken")
     back = load_session(folder)
-    assert list(back.document.proposals) == [70000]
-    assert back.notes[0].startswith("proposal 7, frame 0: the mask proposal7_frame0")
+    assert list(back.document.proposals) == [7, 8, 9]
+    assert back.notes[0].startswith("proposal 70000, frame 3: the mask proposals-frame3")
+    labels = tifffile.imread(files[0])
+    labels[5, 5] = 1000
+    tifffile.imwrite(files[0], labels)
+    assert len(load_session(folder).document.proposals) in (1, 2)
     for _ in range(2):  # the one before still names them
         save_session(folder, replace(saved, document=document))
     assert not list((folder / "prompts").glob("proposal*.tif"))

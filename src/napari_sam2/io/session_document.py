@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +19,6 @@ from pathlib import Path
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.io.atomic import part_beside, write_atomically
 from napari_sam2.io.folder_parts import LeftAlone, Losses, OutOfReach, content_of, is_own_folder, is_there, put_aside
@@ -29,9 +28,10 @@ from napari_sam2.io.session_masks import (
     PROMPT_FOLDER,
     is_mask_name,
     read_mask,
+    read_proposal_masks,
     remove_unused_masks,
     write_prompt_mask,
-    write_proposal_mask,
+    write_proposal_masks,
 )
 from napari_sam2.io.session_schema import ProposalEntry, SessionDocument, SourceEntry, parse_session
 from napari_sam2.masks.stored_masks import MaskKey
@@ -61,7 +61,7 @@ def write_document(folder: Path, saved: SavedSession, log_name: str) -> None:
             objects=tuple(said.objects.values()),
             prompts=tuple(PromptEntry.of(said.prompts[key], written) for key in sorted(said.prompts)),
             masks=log_name,
-            proposals=tuple(_proposal_entry(folder, number, one) for number, one in said.proposals.items()),
+            proposals=_proposal_entries(folder, said.proposals),
             divisions=said.divisions,
             events=said.events,
         )
@@ -199,24 +199,36 @@ def _blamed(folder: Path, mask_name: str | None) -> Path:
     return folder / mask_name if is_own_folder(folder / PROMPT_FOLDER) else folder / PROMPT_FOLDER
 
 
-def _proposal_entry(folder: Path, number: int, proposal: Proposal) -> ProposalEntry:
-    return ProposalEntry(
-        number=number,
-        frame=proposal.frame,
-        mask=write_proposal_mask(folder, number, proposal),
-        score=proposal.score,
-        source=proposal.source,
-        state=proposal.state,
+def _proposal_entries(folder: Path, proposals: Mapping[int, Proposal]) -> tuple[ProposalEntry, ...]:
+    names = write_proposal_masks(folder, proposals)
+    return tuple(
+        ProposalEntry(
+            number=number,
+            frame=one.frame,
+            mask=names[number],
+            score=one.score,
+            source=one.source,
+            state=one.state,
+            label=one.label,
+        )
+        for number, one in proposals.items()
     )
 
 
-def _proposals(folder: Path, entries: Iterable[ProposalEntry], losses: Losses) -> dict[int, Proposal]:
+def _proposals(folder: Path, entries: Sequence[ProposalEntry], losses: Losses) -> dict[int, Proposal]:
     """Return the proposals by number; one whose mask cannot be read is left out and noted."""
     found: dict[int, Proposal] = {}
+    masks = read_proposal_masks(folder, [entry.mask for entry in entries])
     for entry in entries:
         try:
-            mask = Mask(read_mask(folder, entry.number, entry.mask))
-            found[entry.number] = Proposal(entry.frame, mask, entry.score, entry.source, entry.state)
+            sheet = masks[entry.mask]
+            if isinstance(sheet, PromptError):
+                raise sheet
+            if entry.number not in sheet:
+                raise PromptError(f"{entry.mask} does not hold it.")
+            found[entry.number] = Proposal(
+                entry.frame, sheet[entry.number], entry.score, entry.source, entry.state, entry.label
+            )
         except PromptError as error:
             where = f"proposal {entry.number}, frame {entry.frame}"
             losses.add(f"{where}: {error} The proposal is left out.", _blamed(folder, entry.mask))

@@ -1,6 +1,7 @@
-"""The masks of prompts and proposals as files of a session folder: one label TIFF each, under `prompts/`.
+"""The masks of prompts and proposals as label TIFFs of a session folder, under `prompts/`.
 
-Its value is the object id, or the number of the proposal.
+The mask of a prompt has a file of its own, its value the object id. Proposals come in hundreds: those of a frame share
+a file, value = number, and only what lies over others is in a further one.
 A file's name ends in a fingerprint of its pixels, so one that is there is right and is not written again, and those
 that no prompt names any more can be removed once the new session.json is in place.
 """
@@ -11,14 +12,15 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.document.prompt_parts import BoolArray, Mask
+from napari_sam2.document.prompt_parts import BoolArray, Mask, cut_labels
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.folder_parts import OutOfReach, content_of, is_own_folder, is_there, put_aside, was_put_aside
@@ -28,35 +30,79 @@ from sam2_core.errors import PromptError, StackError
 
 PROMPT_FOLDER = "prompts"
 _IN_FOLDER = re.compile(rf"{PROMPT_FOLDER}/(?:\w+_frame\d+_(?P<digest>[0-9a-f]{{12}})|[^/\\\0]+)\.tiff?")
+_SHEET = re.compile(rf"{PROMPT_FOLDER}/proposals-frame\d+-(?P<digest>[0-9a-f]{{12}})\.tif")
 
 
 def write_prompt_mask(folder: Path, prompt: Prompt, mask: Mask) -> str:
     """Return the name, within the session folder, of the file that holds a prompt's mask, written if it is new."""
-    return _write(folder, f"object{prompt.object_id}_frame{prompt.frame}", prompt.object_id, mask)
+    name = f"{PROMPT_FOLDER}/object{prompt.object_id}_frame{prompt.frame}_{_fingerprint(mask)}.tif"
+    if not _is_written(folder, name):
+        write_atomically(folder / name, label_tiff(mask.mask, prompt.object_id))
+    return name
 
 
-def write_proposal_mask(folder: Path, number: int, proposal: Proposal) -> str:
-    """Return the name, within the session folder, of the file that holds a proposal's mask, written if it is new."""
-    return _write(folder, f"proposal{number}_frame{proposal.frame}", number, proposal.mask)
+def write_proposal_masks(folder: Path, proposals: Mapping[int, Proposal]) -> dict[int, str]:
+    """Return the names, within the session folder, of the files that hold the masks of proposals, written if new."""
+    sheets: dict[int, list[_Sheet]] = {}
+    for number, proposal in proposals.items():
+        of_frame = sheets.setdefault(proposal.frame, [])
+        if not any(sheet.take(number, proposal.mask) for sheet in of_frame):
+            of_frame.append(_Sheet(number, proposal.mask))
+    names: dict[int, str] = {}
+    for frame, of_frame in sheets.items():
+        for sheet in of_frame:
+            name = f"{PROMPT_FOLDER}/proposals-frame{frame}-{_fingerprint_of_sheet(sheet.masks)}.tif"
+            if not _is_written(folder, name):
+                write_atomically(folder / name, label_tiff(sheet.labels, 1))
+            names |= dict.fromkeys(sheet.masks, name)
+    return names
 
 
-def _write(folder: Path, stem: str, value: int, mask: Mask) -> str:
-    name = f"{PROMPT_FOLDER}/{stem}_{_fingerprint(mask)}.tif"
+class _Sheet:
+    """A label image that masks share as long as they do not overlap."""
+
+    def __init__(self, number: int, mask: Mask) -> None:
+        self.masks: dict[int, Mask] = {}
+        self.labels = np.zeros(mask.size, np.uint32)
+        self.take(number, mask)
+
+    def take(self, number: int, mask: Mask) -> bool:
+        """Return whether the mask found room."""
+        inside, here = mask.inside, self.labels[mask.rows, mask.columns]
+        if mask.size != self.labels.shape or here[inside].any():
+            return False
+        here[inside] = number
+        self.masks[number] = mask
+        return True
+
+
+def _is_written(folder: Path, name: str) -> bool:
+    """Return whether a file is there already; where it is not, there is room for it."""
     path = folder / name
     if path.is_file() and not path.is_symlink():
-        return name
+        return True
     if (folder / PROMPT_FOLDER).is_symlink():
         raise StackError(f"{folder / PROMPT_FOLDER} is a link, and nothing is written through it; remove the link.")
     path.parent.mkdir(exist_ok=True)
     if is_there(path):
         put_aside(path)
-    write_atomically(path, label_tiff(mask.mask, value))
-    return name
+    return False
 
 
 def _fingerprint(mask: Mask) -> str:
+    return hashlib.sha256(_told(mask)).hexdigest()[:12]
+
+
+def _fingerprint_of_sheet(masks: Mapping[int, Mask]) -> str:
+    told = hashlib.sha256()
+    for number in sorted(masks):
+        told.update(str(number).encode() + _told(masks[number]))
+    return told.hexdigest()[:12]
+
+
+def _told(mask: Mask) -> bytes:
     about = repr((mask.size, mask.y0, mask.x0, mask.shape))
-    return hashlib.sha256(about.encode() + np.packbits(mask.inside).tobytes()).hexdigest()[:12]
+    return about.encode() + np.packbits(mask.inside).tobytes()
 
 
 def _fingerprint_of_frame(mask: BoolArray) -> str:
@@ -64,11 +110,11 @@ def _fingerprint_of_frame(mask: BoolArray) -> str:
     return hashlib.sha256(repr(mask.shape).encode() + np.packbits(mask).tobytes()).hexdigest()[:12]
 
 
-def label_tiff(mask: BoolArray, value: int) -> bytes:
-    """Return a mask (H, W) as the content of a label TIFF, in which its pixels have the value."""
+def label_tiff(mask: NDArray[np.bool_ | np.uint32], value: int) -> bytes:
+    """Return a mask (H, W) as the content of a label TIFF, in which its pixels have the value; or labels, times it."""
     import tifffile
 
-    labels, buffer = mask * np.asarray(value, label_dtype([value])), io.BytesIO()
+    labels, buffer = mask * np.asarray(value, label_dtype([int(mask.max(initial=0)) * value])), io.BytesIO()
     tifffile.imwrite(buffer, labels, compression="zlib", metadata={"axes": "YX"})
     return buffer.getvalue()
 
@@ -86,20 +132,51 @@ def read_mask(folder: Path, value: int, name: str) -> BoolArray:
     PromptError
         If it is missing, lies elsewhere, cannot be decoded, or holds other pixels than its name says.
     """
+    mask = _read(folder, name) == value
     found = _IN_FOLDER.fullmatch(name)
+    if found is not None and found["digest"] not in (None, _fingerprint(Mask(mask)), _fingerprint_of_frame(mask)):
+        raise _damaged(name)
+    return mask
+
+
+def read_proposal_masks(folder: Path, names: Iterable[str]) -> dict[str, dict[int, Mask] | PromptError]:
+    """Return by its name what the file of a sheet holds, number -> mask, or why it cannot be read; see `read_mask`."""
+    found: dict[str, dict[int, Mask] | PromptError] = {}
+    for name in set(names):
+        try:
+            found[name] = _read_sheet(folder, name)
+        except PromptError as error:
+            found[name] = error
+    return found
+
+
+def _read_sheet(folder: Path, name: str) -> dict[int, Mask]:
+    masks = cut_labels(_read(folder, name))
+    sheet = _SHEET.fullmatch(name)
+    if sheet is not None and sheet["digest"] != _fingerprint_of_sheet(masks):
+        raise _damaged(name)
+    alone = None if sheet is not None else _IN_FOLDER.fullmatch(name)
+    if alone is not None and alone["digest"] is not None:
+        return {number: Mask(read_mask(folder, number, name)) for number in masks}
+    return masks
+
+
+def _damaged(name: str) -> PromptError:
+    return PromptError(f"the mask {Path(name).name} is damaged: it holds other pixels than were written.")
+
+
+def _read(folder: Path, name: str) -> NDArray[Any]:
+    """Return the label image (H, W) of a name, within the session folder; raise `PromptError` if it cannot be read."""
     path = folder / name
-    if found is None or (folder / PROMPT_FOLDER).is_symlink():
+    if not is_mask_name(name) or (folder / PROMPT_FOLDER).is_symlink():
         raise PromptError(f"the mask {name!r:.80} is not read: it is no file of the folder {PROMPT_FOLDER}.")
     try:
-        mask = _decoded(content_of(path)) == value
+        return _decoded(content_of(path))
     except OutOfReach:
         raise
     except Exception as error:
         what = str(error) or type(error).__name__
         raise PromptError(f"the mask {path.name} cannot be read ({what:.200}).") from error
-    if found["digest"] not in (None, _fingerprint(Mask(mask)), _fingerprint_of_frame(mask)):
-        raise PromptError(f"the mask {path.name} is damaged: it holds other pixels than were written.")
-    return mask
 
 
 def _decoded(content: bytes) -> np.ndarray[Any, Any]:
@@ -122,7 +199,7 @@ def remove_unused_masks(folder: Path, used: Container[str]) -> None:
     """Remove the mask files that no prompt and no proposal names; what was put aside stays."""
     if not is_own_folder(folder / PROMPT_FOLDER):
         return
-    for pattern in ("object*_frame*_*.tif", "proposal*_frame*_*.tif"):
+    for pattern in ("object*_frame*_*.tif", "proposal*_frame*_*.tif", "proposals-frame*-*.tif"):
         for path in (folder / PROMPT_FOLDER).glob(pattern):
             if f"{PROMPT_FOLDER}/{path.name}" not in used and not was_put_aside(path) and path.is_file():
                 path.unlink()

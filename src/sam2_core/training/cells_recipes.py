@@ -72,6 +72,8 @@ DENSE_GROUPS = {group: still for group, (still, _) in GROUPS.items()} | {
     "everyday dic": 0.25,
     "synthetic phase": 0.4,
     "colony phase": 0.6,
+    "rods phase": 0.6,
+    "rods fluorescence": 0.15,
 }
 EVERYTHING = Emphasis(
     stills={group: still for group, (still, _) in GROUPS.items()},

@@ -15,6 +15,7 @@ from .movie_settings import (
     colony_settings,
     everyday_settings,
     random_settings,
+    rod_settings,
     tissue_settings,
 )
 
@@ -28,5 +29,6 @@ __all__ = [
     "everyday_settings",
     "make_movie",
     "random_settings",
+    "rod_settings",
     "tissue_settings",
 ]
