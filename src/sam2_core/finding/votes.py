@@ -33,13 +33,13 @@ LEAST_OUTSIDE = -1.0
 """Foreground logit below which it does not move on."""
 SMOOTHING, SMOOTHING_SHARE = 0.8, 0.06
 """Of the counted votes, in map pixels, or this share of a median diameter where that is more."""
-LEAST_VOTES = 0.25
+LEAST_VOTES = 0.4
 """Share of an object's votes that a centre needs."""
 APART = 0.28
 """Diameters between two centres at least."""
 FARTHEST = 0.6
 """Diameters between a pixel's vote and the centre that it belongs to at most."""
-DIAMETERS = (2.0, 40.0)
+DIAMETERS = (2.0, 64.0)
 """In map pixels, between which a diameter is believed."""
 
 
