@@ -1,4 +1,4 @@
-"""`napari-sam2 track`: labels of a stack from prompts or what is found (`movie_job`), or a session (`track_session`)."""
+"""`napari-sam2 track`: labels of a stack from prompts or what is found (`movie_job`) or a session (`track_session`)."""
 
 from __future__ import annotations
 
