@@ -169,11 +169,12 @@ class SessionWalk(FileRules):
             assert set(drawn) <= {proposals[number].mask for number in chosen}
             assert not set(chosen) & self.session.proposals.shown(frame).keys(), "what was accepted is still shown"
 
-    @rule(frame=FRAME, at=SPOT)
-    def reject(self, frame: int, at: tuple[int, int]) -> None:
-        chosen = self.session.proposals.chosen(frame, point_yx=at)
+    @precondition(lambda self: self.session.proposals.chosen())
+    @rule(most=st.integers(1, 3))
+    def reject(self, most: int) -> None:
+        chosen = self.session.proposals.chosen()[:most]
         if self._edit(lambda: self.session.proposals.reject(chosen), set()):
-            assert not set(chosen) & self.session.proposals.shown(frame).keys(), "what was rejected is still shown"
+            assert not set(chosen) & set(self.session.proposals.chosen()), "what was rejected is still shown"
 
     @rule()
     def forget_proposals(self) -> None:
