@@ -125,17 +125,18 @@ Truth = Annotated[Path, typer.Option(help="Label stack, or a folder of label ima
 ReportFolder = Annotated[Path, typer.Option(help="Folder for evaluation.md, evaluation.json and the picture.")]
 JudgedKind = Annotated[Kind, typer.Option(help="auto: two folders or single images are stills.")]
 TrueDiameter = Annotated[
-    float | None, _number("Diameter of a typical object in pixels; by default the truth's median.", 1, 9999)
+    float | None, _number("Diameter of a typical object in pixels; by default the truth's median, or found.", 1, 9999)
 ]
 MovieView = Annotated[ViewChoice, _of("view", "For movies.")]
 MostObjects = Annotated[
     int | None, typer.Option(min=1, help="At most so many ids per movie (40), or objects per still (all).")
 ]
 MostFrames = Annotated[int, typer.Option(min=2, help="At most so many frames per id, the prompted one included.")]
-Every = Annotated[int, typer.Option(min=1, help="Stills: only every so many images, from the first.")]
+Every = Annotated[int, typer.Option(min=1, help="Stills, and --find: only every so many images, from the first.")]
 PromptKinds = Annotated[
     list[str] | None, typer.Option(help="click, box, corrections (movie) or clicks3 (stills); all by default.")
 ]
+Find = Annotated[bool, typer.Option("--find", help="No prompt: find everything in every frame, and judge that.")]
 Span = Annotated[float | None, _number("Stills: share of the window's side a typical object takes.", 0.02, 1)]
 FirstFrameOnly = Annotated[bool, typer.Option("--first-frame-only", help="Movies: only the objects of frame 0.")]
 Baseline = Annotated[bool, typer.Option(help="Also the classical baseline.")]
