@@ -49,7 +49,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     view: options.View = ViewChoice.auto,
     contrast: options.Contrast = None,
     feature_cache: options.FeatureCache = None,
-    find: options.Find = False,
+    find: options.TrackFind = False,
     find_frame: options.FindFrame = None,
     min_score: options.FoundScore = 0.0,
     overwrite: options.ReplaceLabels = False,
