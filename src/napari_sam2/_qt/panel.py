@@ -14,6 +14,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_sam2._qt.contrast_actions import ContrastActions
+from napari_sam2._qt.find_actions import FindActions
 from napari_sam2._qt.image_choice import ImageChooser
 from napari_sam2._qt.manners import Manners
 from napari_sam2._qt.model_actions import ModelActions
@@ -65,11 +66,13 @@ class SegmentAndTrackPanel(QWidget):
         parts = PanelParts(self.model)
         self.hint, self.message, self.sections = parts.hint, parts.message, parts.sections
         self.image, self.model_section, self.objects = parts.image, parts.model_section, parts.objects
-        self.prompts, self.propagate, self.saving = parts.prompts, parts.propagate, parts.saving
+        self.prompts, self.finding = parts.prompts, parts.find
+        self.propagate, self.saving = parts.propagate, parts.saving
         self._lay_out()
         self._manners = Manners(self)
         self.chooser = ImageChooser(napari_viewer, parts.image, self.bench, self.slots)
         self.verbs = PanelActions(napari_viewer, self.bench, parts, self.slots)
+        self._finding = FindActions(napari_viewer, parts.find, self.bench, self.verbs, self.slots)
         self._contrast = ContrastActions(parts.image, self.bench, self.slots)
         self._models = ModelActions(napari_viewer, parts.model_section, self.bench, self.slots)
         self.state = PanelState(napari_viewer, self.bench, self.chooser, parts, self.slots)
@@ -168,6 +171,7 @@ class SegmentAndTrackPanel(QWidget):
         self.viewer.events.theme.disconnect(self._take_theme)
         self._models.close()
         self._contrast.close()
+        self._finding.close()
         self.verbs.close()
         self.state.close()
         self.chooser.close()
