@@ -86,7 +86,7 @@ class FindActions:
                 return
             chosen = asked
         binding.deciding.take_labels(others[chosen])
-        self._tools.take_tool("decide")
+        self._on_found()
 
     def _measure(self, binding: SessionBinding) -> None:
         self._ruler.start(binding.image)
@@ -132,6 +132,7 @@ class FindActions:
         """Put the tool in hand with which a person decides, where there is something to decide about."""
         if self._binding is not None and any(self._binding.deciding.counts()):
             self._tools.take_tool("decide")
+            self._section.decidable.emit()
 
     def _on_progress(self, progress: RunProgress) -> None:
         if progress.kind == "find":

@@ -19,11 +19,13 @@ _FINE = 100
 class FindSection(Section):
     """Find the cells of the frame in view, and decide about them.
 
-    Signals: `size_chosen()` and `score_chosen()` when a person changed the size of a cell or the least score.
+    Signals: `size_chosen()` and `score_chosen()` when a person changed the size of a cell or the least score;
+    `decidable()` when cells were found that a person is to decide about.
     """
 
     size_chosen = Signal()
     score_chosen = Signal()
+    decidable = Signal()
 
     def __init__(self) -> None:
         super().__init__("Find")

@@ -86,6 +86,7 @@ class SegmentAndTrackPanel(QWidget):
         connect(self.chooser.sample_begun, self.state.refresh_soon)
         connect(self.verbs.done, self.state.refresh_soon)
         connect(self.state.run_shown, self._show_run)
+        connect(self.finding.decidable, self._show_decisions)
         connect(self.bench.failed, self.show_error, 1)
         connect(self.bench.said, self.show_message, 1)
         connect(self.image.grown, self._manners.teach)
@@ -197,6 +198,10 @@ class SegmentAndTrackPanel(QWidget):
     def _show_run(self) -> None:
         """Bring the row with Stop into view, which comes below Propagate."""
         self.area.ensureWidgetVisible(self.propagate.stop, 0, 6)
+
+    def _show_decisions(self) -> None:
+        """Bring what is done with found cells into view."""
+        self.area.ensureWidgetVisible(self.finding.accept, 0, 6)
 
     def _colour_of(self, object_id: int) -> QColor:
         if self.bench.binding is None:

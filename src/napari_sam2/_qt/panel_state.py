@@ -167,11 +167,15 @@ class PanelState(QObject):
             parts.prompts.show_tool("")
             return
         current = binding.current
-        exists = current.next_id in session.document.objects
-        parts.objects.show_current(current.next_id, exists, current.polarity == "in")
+        tool = tool_in_hand(self._viewer, binding)
+        if tool == "decide":
+            parts.objects.show_deciding(session.document.next_object_id())
+        else:
+            exists = current.next_id in session.document.objects
+            parts.objects.show_current(current.next_id, exists, current.polarity == "in")
         parts.prompts.show_each_new(binding.each_click_is_new_object)
         parts.objects.table.select_object(current.object_id)
-        parts.prompts.show_tool(tool_in_hand(self._viewer, binding))
+        parts.prompts.show_tool(tool)
         parts.message.button.setVisible(len(binding.prompts.layers()) < 2 or not binding.labels.layers)
 
     def _on_bench(self) -> None:
