@@ -37,8 +37,8 @@ def main() -> None:
     parser.add_argument("pack", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", default="cells-nano", help="name or file; a dense head in it begins anew")
-    parser.add_argument("--windows", type=int, default=None, help="how many are drawn")
-    parser.add_argument("--passes", type=int, default=None, help="through all windows")
+    parser.add_argument("--share", type=float, default=1.0, help="of the windows that are usually drawn")
+    parser.add_argument("--passes", type=int, default=8, help="through all windows")
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
@@ -49,7 +49,7 @@ def main() -> None:
     fresh = {name: value for name, value in model.state_dict().items() if name.startswith(HEAD)}
     fit(model, {name: value.float() for name, value in kept.items()} | fresh, path)
     packs = sorted(path for path in chosen.pack.glob("*.npz") if "validation" not in path.name)
-    recipe = dense_head_recipe(chosen.windows, chosen.passes)
+    recipe = dense_head_recipe(chosen.share, chosen.passes)
     cache = WindowCache(chosen.folder / "windows.f16", model, load_pack(*packs), recipe)
 
     def export(done: DenseTraining) -> None:

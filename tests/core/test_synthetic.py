@@ -15,6 +15,7 @@ from sam2_core.training.synthetic import (
     colony_settings,
     make_movie,
     random_settings,
+    rod_settings,
     tissue_settings,
 )
 from sam2_core.training.synthetic.movie_settings import KINDS, STYLES
@@ -185,6 +186,22 @@ def test_colonies_hold_touching_cells_of_all_sizes_and_new_buds() -> None:
         buds += sum(row.parent > 0 for row in movie.lineage)
     assert max(ratios) > 4, f"seeds 0 to 5: largest to smallest cell {ratios}"
     assert buds > 10, f"seeds 0 to 5: {buds} buds"
+
+
+def test_rods_are_long_and_some_lie_side_by_side() -> None:
+    ratios, touching = [], 0
+    for seed in range(6):
+        settings = replace(rod_settings(np.random.default_rng(seed), frames=1, height=160, width=160), cells=12)
+        labels = make_movie(settings, seed).labels[0]
+        for value in np.unique(labels[labels > 0]):
+            rows, columns = np.nonzero(labels == value)
+            if rows.size > 100:
+                spread = np.linalg.eigvalsh(np.cov(np.stack([rows, columns])))
+                ratios.append(float(np.sqrt(spread[1] / spread[0])))
+        beside = (labels[:, 1:] != labels[:, :-1]) & (labels[:, 1:] > 0) & (labels[:, :-1] > 0)
+        touching += int(beside.any())
+    assert np.median(ratios) > 1.7, f"seeds 0 to 5: length to width {ratios}"
+    assert touching >= 3, f"seeds 0 to 5: {touching} colonies in which rods touch"
 
 
 def test_tissue_leaves_no_gaps_and_its_cells_meet_where_the_light_is() -> None:

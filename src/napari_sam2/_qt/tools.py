@@ -45,7 +45,7 @@ def take_tool(viewer: napari.viewer.Viewer, binding: SessionBinding, name: str) 
 def tool_in_hand(viewer: napari.viewer.Viewer, binding: SessionBinding) -> str:
     """Return the name of the tool that the active layer and its mode are, "" if they are none."""
     active = viewer.layers.selection.active
-    if active is None or not any(active is layer for layer in binding.layers()):
+    if active not in binding.layers():  # equal, not identical: napari gives plugins a proxy of it
         return ""
     if active is binding.found.layer:
         return "decide"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
 
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from sam2_core.inference.video_calls import TrackingState, WholeFramePredictor
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sam2_core.finding.found import FoundObjects
+    from sam2_core.finding import FoundObjects
     from sam2_core.inference.video_predictor import SAM2VideoPredictor
     from sam2_core.modeling.image_encoder import ImageFeatures
     from sam2_core.windowed.window import Window
@@ -49,6 +50,8 @@ def find(
 ) -> Iterator[FoundUpdate]:
     """Yield how far the search is, and what was found frame by frame, until it is done or cancelled.
 
+    Frames of one movie show objects of one size: what the first frame tells of it holds for those behind it.
+
     Parameters
     ----------
     state
@@ -61,16 +64,17 @@ def find(
     StackError
         The predictor finds nothing by itself, or a frame cannot be read.
     """
-    frames = job.request.frames
+    frames, request = job.request.frames, job.request
     for place, frame in enumerate(frames):
         if token.cancelled:
             return
-        with closing(_steps(predictor, movie[frame], job.request, state, frame)) as steps:
+        with closing(_steps(predictor, movie[frame], request, state, frame)) as steps:
             found = yield from _looked_at(steps, job, token, place)
         if found is None:
             return
-        done = (place + 1) * FINE
-        yield FoundUpdate(job.revision, frame, done, len(frames) * FINE, _found(found, job.source))
+        request = replace(request, diameter_px=found.diameter_px)
+        is_told, done = job.request.diameter_px is not None, (place + 1) * FINE
+        yield FoundUpdate(job.revision, frame, done, len(frames) * FINE, _found(found, job.source, is_told))
 
 
 def _looked_at(
@@ -93,7 +97,7 @@ def _steps(
 ) -> Steps:
     if isinstance(predictor, Finds):
         return predictor.find_steps(image, request)
-    from sam2_core.finding.finding import FindingOptions, find_steps
+    from sam2_core.finding import FindingOptions, find_steps
     from sam2_core.inference.video_predictor import SAM2VideoPredictor
 
     if not isinstance(predictor, SAM2VideoPredictor):
@@ -129,8 +133,8 @@ def _encoder(predictor: SAM2VideoPredictor, state: TrackingState | None, frame: 
     return encoded
 
 
-def _found(objects: FoundObjects, source: str) -> Found:
+def _found(objects: FoundObjects, source: str, is_told: bool) -> Found:
     """Return what was found, as it goes to the main thread."""
     masks = [Mask.in_box(objects.frame_hw, one.box_xyxy[1], one.box_xyxy[0], one.mask) for one in objects.objects]
     scores = tuple(float(one.score) for one in objects.objects)
-    return Found(tuple(masks), scores, source, objects.diameter_px, objects.is_told, objects.remark)
+    return Found(tuple(masks), scores, source, objects.diameter_px, is_told, objects.remark)

@@ -20,9 +20,20 @@ from sam2_core.scoring.metrics import movie_metrics, object_means, still_metrics
 if TYPE_CHECKING:
     import torch
 
-Kind = Literal["movie", "stills"]
+Kind = Literal["frames", "stills", "movie"]
 
 _COLUMNS: dict[Kind, dict[str, str]] = {
+    "frames": {
+        "true_diameter": "of the truth",
+        "frames": "frames",
+        "truth": "objects",
+        "found": "found",
+        "ap50": "AP50",
+        "ap75": "AP75",
+        "ap": "AP50:95",
+        "f1": "F1",
+        "seg": "SEG",
+    },
     "stills": {"objects": "objects", "mean_iou": "mean IoU", "recall": "IoU >= 0.5"},
     "movie": {
         "objects": "objects",
@@ -36,8 +47,8 @@ _COLUMNS: dict[Kind, dict[str, str]] = {
         "gone_frames": "frames gone",
     },
 }
-_TITLES: dict[Kind, str] = {"stills": "Stills", "movie": "Movies"}
-_SECONDS: dict[Kind, str] = {"stills": "s/object", "movie": "s/object-frame"}
+_TITLES: dict[Kind, str] = {"frames": "Everything in a frame", "stills": "Stills", "movie": "Movies"}
+_SECONDS: dict[Kind, str] = {"frames": "s/frame", "stills": "s/object", "movie": "s/object-frame"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +74,15 @@ class ReportRow:
     Attributes
     ----------
     stack, kind, run
-        Which stack, "movie" or "stills", and which prompts or "baseline".
+        Which stack, "movie", "stills" or "frames", and which prompts, "find" or "baseline".
     values
         Name of a metric -> value.
     seconds
-        Per object-frame (movies) or object (stills).
+        Per object-frame (movies), object (stills) or frame (everything in it).
     diameter_px
-        Typical object diameter that the predictor was told; nan where each still has its own.
+        Typical object diameter that the predictor was told, or found; nan where each still has its own.
     by_object
-        Object -> mean IoU.
+        Object -> mean IoU, or frame -> AP at IoU 0.5.
     """
 
     stack: str
@@ -117,7 +128,7 @@ def as_markdown(about: About, rows: Sequence[ReportRow]) -> str:
         f"Model {about.model}, device {about.device}, precision {about.precision}. Settings: {settings}. "
         f"Seeds: {about.seeds}.",
     ]
-    for kind in ("stills", "movie"):
+    for kind in _COLUMNS:
         chosen = [row for row in rows if row.kind == kind]
         if chosen:
             lines += ["", f"### {_TITLES[kind]}", "", *_markdown_table(*table_of(chosen))]

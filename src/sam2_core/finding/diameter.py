@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from sam2_core.finding.picture import Picture
-from sam2_core.finding.votes import dense_instances
+from sam2_core.finding.votes import as_arrays, dense_instances
 from sam2_core.inference.network.precision import pick_precision, running
 from sam2_core.modeling.dense_head import DenseMaps
 from sam2_core.modeling.sam2 import Sam2Model
@@ -107,7 +107,7 @@ def seen_diameters(model: Sam2Model, picture: Picture, window: Window) -> list[f
 
 
 def _diameters(maps: DenseMaps, window: Window, frame_hw: SizeHW) -> list[float]:
-    foreground = maps.foreground[0].cpu().numpy()
+    foreground, offsets, said = as_arrays(maps)
     scale = window.width / foreground.shape[-1]
     on_frame = np.zeros(foreground.shape, dtype=bool)
     rows, columns = window.inside(frame_hw)
@@ -115,10 +115,9 @@ def _diameters(maps: DenseMaps, window: Window, frame_hw: SizeHW) -> list[float]
         int(rows.start / scale) : int(np.ceil(rows.stop / scale)),
         int(columns.start / scale) : int(np.ceil(columns.stop / scale)),
     ] = True
-    instances = dense_instances(np.where(on_frame, foreground, -1.0), maps.offsets[0].cpu().numpy())
-    said = maps.diameters[0].cpu().numpy()
+    instances = dense_instances(np.where(on_frame, foreground, -9.0), offsets, said)
     discs = (4 * np.sqrt(4 * np.count_nonzero(instance.mask) / np.pi) for instance in instances)
-    return [float(np.sqrt(np.median(said[each.mask]) * disc)) for each, disc in zip(instances, discs, strict=True)]
+    return [float(np.sqrt(4 * np.median(said[each.mask]) * disc)) for each, disc in zip(instances, discs, strict=True)]
 
 
 def crops(busy: npt.NDArray[np.float32], frame_hw: SizeHW, side: int) -> list[Window]:

@@ -29,7 +29,7 @@ from sam2_core.finding.grid import grid_points
 from sam2_core.finding.picture import Picture
 from sam2_core.finding.scores import rank, score
 from sam2_core.finding.tile_plan import tiles_for
-from sam2_core.finding.votes import dense_instances
+from sam2_core.finding.votes import as_arrays, dense_instances
 from sam2_core.inference.network.precision import pick_precision, running
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
@@ -191,7 +191,7 @@ class Finder:
             every = [Seed(window, features, point) for point in grid_points(size)]
         else:
             maps = self.model.see_objects(features)
-            seen = dense_instances(maps.foreground[0].cpu().numpy(), maps.offsets[0].cpu().numpy())
+            seen = dense_instances(*as_arrays(maps))
             places = [(4 * x + 1.5, 4 * y + 1.5) for x, y in (instance.inside_xy for instance in seen)]
             every = [Seed(window, features, place, instance.mask) for place, instance in zip(places, seen, strict=True)]
         for seed in every:

@@ -123,7 +123,12 @@ def frame_detection(truth: Labels, found: Labels) -> FrameDetection:
     pairs = pair_ious(truth, found)
     matched = tuple(len(matched_pairs(pairs.ious, threshold)) for threshold in AP_THRESHOLDS)
     seg = np.where(pairs.covered > 0.5, pairs.ious, 0.0).max(axis=1, initial=0.0)
-    return FrameDetection(*pairs.ious.shape, matched, tuple(seg.tolist()))
+    return FrameDetection(len(pairs.truth_ids), len(pairs.found_ids), matched, tuple(seg.tolist()))
+
+
+def ap50(truth: Labels, found: Labels) -> float:
+    """Return AP at IoU 0.5 of a label image (H, W), 0 to 1."""
+    return frame_detection(truth, found).ap(0)
 
 
 def detection_metrics(frames: Sequence[FrameDetection]) -> DetectionMetrics:

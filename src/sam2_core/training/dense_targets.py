@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from sam2_core.modeling.dense_head import OFFSET_UNIT, SIZE_UNIT
 
 STRIDE = 4
+TARGET_CHANNELS = 6  # of `DenseTargets.joined`
 BOUNDARY_PX = 3  # within so many px of the window of the outline, inside
 LEAST_AREA_PX = 12  # of the window: a smaller rest of an object is nobody's
 USUAL_PX = 36.0  # diameter of an object whose pixels have weight 1
@@ -87,9 +88,8 @@ def near_outline(labels: Tensor) -> Tensor:
 def dense_loss(channels: Tensor, targets: DenseTargets) -> dict[str, Tensor]:
     """Return the parts and `total` of the loss of what the head gives, (B, 5, h, w), see `DenseHead`."""
     channels = channels.float()
-    rims = 1.0 + 2.0 * targets.boundary
-    flat = F.binary_cross_entropy_with_logits(channels[:, 0], targets.foreground, rims)
-    edge = F.binary_cross_entropy_with_logits(channels[:, 1], targets.boundary, rims)
+    flat = F.binary_cross_entropy_with_logits(channels[:, 0], targets.foreground, 1.0 + 2.0 * _rims(targets.foreground))
+    edge = F.binary_cross_entropy_with_logits(channels[:, 1], targets.boundary, 1.0 + 2.0 * targets.boundary)
     counted = targets.weights.sum().clamp(min=1.0)
     error = (channels[:, 2:4] * OFFSET_UNIT - targets.offsets) * targets.weights[:, None] * STRIDE / USUAL_PX
     pull = (
@@ -100,6 +100,12 @@ def dense_loss(channels: Tensor, targets: DenseTargets) -> dict[str, Tensor]:
     size = (F.smooth_l1_loss(channels[:, 4], true_size, reduction="none", beta=0.1) * known).sum()
     parts = {"foreground": flat, "boundary": edge, "offsets": pull / counted, "size": size / known.sum().clamp(min=1.0)}
     return parts | {"total": flat + 0.5 * edge + 2.0 * parts["offsets"] + 0.2 * parts["size"]}
+
+
+def _rims(covered: Tensor) -> Tensor:
+    """Return (B, h, w), 1 on both sides of where objects end, 0 elsewhere: a weight inside alone would enlarge them."""
+    most, least = (sign * F.max_pool2d(sign * covered[:, None], 3, stride=1, padding=1) for sign in (1.0, -1.0))
+    return (most - least)[:, 0]
 
 
 def _places(small: Tensor) -> tuple[Tensor, Tensor]:

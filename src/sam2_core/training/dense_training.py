@@ -13,7 +13,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from sam2_core.modeling.dense_head import DenseHead
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.training.augment import normalise
-from sam2_core.training.dense_targets import DenseTargets, dense_loss
+from sam2_core.training.dense_targets import TARGET_CHANNELS, DenseTargets, dense_loss
 from sam2_core.training.dense_windows import DenseWindowSettings, draw_window
 from sam2_core.training.pack import TrainingPack
 
@@ -34,16 +34,36 @@ _AT_ONCE = 8  # windows that the encoder looks at together
 
 @dataclass(frozen=True, slots=True)
 class DenseRecipe:
-    """How a head is trained: windows, passes through them, windows a step, peak of the learning rate, averaging."""
+    """How a head is trained: windows, passes through them, windows a step, peak of the learning rate, averaging.
 
-    windows: DenseWindowSettings = field(default_factory=DenseWindowSettings)
-    count: int = 4000
+    windows: so many of some settings, then so many of others.
+    """
+
+    windows: tuple[tuple[int, DenseWindowSettings], ...] = ((2000, DenseWindowSettings()),)
     passes: int = 8
     batch: int = 8
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     averaging: float = 0.998
     seed: int = 0
+
+    @property
+    def count(self) -> int:
+        """Windows of all settings together."""
+        return sum(count for count, _ in self.windows)
+
+    @property
+    def size(self) -> int:
+        """Side of all windows in px."""
+        return self.windows[0][1].size
+
+    def settings_of(self, number: int) -> DenseWindowSettings:
+        """Return how a window is drawn, by its number."""
+        for count, settings in self.windows:
+            if number < count:
+                return settings
+            number -= count
+        return self.windows[-1][1]
 
     @property
     def steps(self) -> int:
@@ -61,9 +81,13 @@ class WindowCache:
 
     def __init__(self, path: Path, model: Sam2Model, pack: TrainingPack, recipe: DenseRecipe) -> None:
         self.recipe = recipe
-        side, dim = recipe.windows.size // 4, model.config.d_model
-        self._shapes = ((dim, side // 4, side // 4), (dim // 4, side // 2, side // 2), (dim // 8, side, side))
-        self._shapes += ((6, side, side),)  # the targets
+        side, dim = recipe.size // 4, model.config.d_model
+        self._shapes = (
+            (dim, side // 4, side // 4),
+            (dim // 4, side // 2, side // 2),
+            (dim // 8, side, side),
+            (TARGET_CHANNELS, side, side),
+        )
         length = sum(math.prod(shape) for shape in self._shapes)
         path.parent.mkdir(parents=True, exist_ok=True)
         made = path.stat().st_size // (2 * length) if path.exists() else 0
@@ -92,7 +116,8 @@ class WindowCache:
 
 def _seen(model: Sam2Model, pack: TrainingPack, recipe: DenseRecipe, numbers: range) -> list[Tensor]:
     """Return the three feature maps of windows, the coarsest first, and their targets."""
-    drawn = [draw_window(pack, recipe.windows, np.random.default_rng((recipe.seed, number))) for number in numbers]
+    sources = [(recipe.settings_of(number), np.random.default_rng((recipe.seed, number))) for number in numbers]
+    drawn = [draw_window(pack, settings, rng) for settings, rng in sources]
     images, labels = torch.stack([image for image, _ in drawn]), torch.stack([named for _, named in drawn])
     with torch.inference_mode():
         features = model.eval().encode_image(normalise(images))
@@ -132,7 +157,7 @@ class DenseTraining:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(self.step)
         self.optimizer.zero_grad()
-        losses["total"].backward()  # type: ignore[no-untyped-call]
+        losses["total"].backward()
         torch.nn.utils.clip_grad_norm_(self.head.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1

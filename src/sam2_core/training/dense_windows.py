@@ -30,7 +30,7 @@ class DenseWindowSettings:
 
     usual, any_size: ranges of object diameter / window side, of most windows and of a share `odd` of them. weights,
     inverting: by group, as in `ClipSettings`. empty: share of the windows without an object. mottled, specked: share
-    of those with objects on which light is mottled, or specks and rings lie.
+    of those with objects on which light is mottled, or specks and rings lie. max_side_ratio: as in `WindowSettings`.
     """
 
     size: int = 256
@@ -43,6 +43,7 @@ class DenseWindowSettings:
     empty: float = 0.07
     mottled: float = 0.25
     specked: float = 0.25
+    max_side_ratio: float = 1.2
 
 
 def draw_window(pack: TrainingPack, settings: DenseWindowSettings, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -60,7 +61,12 @@ def _with_objects(
 ) -> tuple[Tensor, Tensor, float]:
     """Return image, labels and the odds of inversion of a window of a random record."""
     span = settings.any_size if rng.random() < settings.odd else settings.usual
-    clip = ClipSettings(WindowSettings(settings.size, span), motion=0.0, leaving=0.0, weights=settings.weights)
+    clip = ClipSettings(
+        WindowSettings(settings.size, span, max_side_ratio=settings.max_side_ratio),
+        motion=0.0,
+        leaving=0.0,
+        weights=settings.weights,
+    )
     record = pick_record(pack, clip, rng)
     images, labels = draw_clip(record, clip, rng)
     image = images[0]

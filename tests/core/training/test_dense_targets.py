@@ -57,3 +57,14 @@ def test_an_empty_window_asks_for_silence_alone():
     assert channels.grad is not None
     assert (channels.grad[:, :2] > 0).all()
     assert channels.grad[:, 2:].abs().max() == 0
+
+
+def test_both_sides_of_an_outline_weigh_the_same():
+    labels = torch.zeros(1, 64, 64, dtype=torch.long)
+    labels[0, 16:48, 16:48] = 1
+    channels = torch.zeros(1, 5, 16, 16, requires_grad=True)
+    dense_loss(channels, DenseTargets.of(labels))["foreground"].backward()
+    assert channels.grad is not None
+    pull = channels.grad[0, 0, 8]
+    assert pull[3] == -pull[4]
+    assert pull[4] == pytest.approx(3 * float(pull[6]))
