@@ -79,7 +79,7 @@ ObjectDiameter = Annotated[float | None, _of("object_diameter_px")]
 View = Annotated[ViewChoice, _of("view")]
 FeatureCache = Annotated[bool | None, _of("feature_cache")]
 ReplaceLabels = Annotated[bool, typer.Option("--overwrite", help="Replace what is there and start again.")]
-Find = Annotated[
+TrackFind = Annotated[
     bool, typer.Option("--find", help="Find the objects on one frame and track them; --prompts may be left out.")
 ]
 FindFrame = Annotated[
@@ -136,7 +136,7 @@ Every = Annotated[int, typer.Option(min=1, help="Stills, and --find: only every 
 PromptKinds = Annotated[
     list[str] | None, typer.Option(help="click, box, corrections (movie) or clicks3 (stills); all by default.")
 ]
-Find = Annotated[bool, typer.Option("--find", help="No prompt: find everything in every frame, and judge that.")]
+JudgedFind = Annotated[bool, typer.Option("--find", help="No prompt: find everything in every frame, and judge that.")]
 Span = Annotated[float | None, _number("Stills: share of the window's side a typical object takes.", 0.02, 1)]
 FirstFrameOnly = Annotated[bool, typer.Option("--first-frame-only", help="Movies: only the objects of frame 0.")]
 Baseline = Annotated[bool, typer.Option(help="Also the classical baseline.")]
