@@ -187,7 +187,7 @@ def _person(click: float, box: float, mask: float, corrections: int) -> PromptSe
     return PromptSettings({kind: odds for kind, odds in first.items() if odds > 0}, corrections, corrected_frame=0.4)
 
 
-def dense_head_recipe(share: float = 1.0, passes: int = 8) -> DenseRecipe:
+def dense_head_recipe(share: float = 1.0, passes: int = 3) -> DenseRecipe:
     """The dense head of `cells-nano`, trained by itself on the frozen encoder; `share` of the usual windows."""
     near = DenseWindowSettings(weights=DENSE_GROUPS, inverting=INVERTING)
     far = replace(near, usual=(0.022, 0.08), any_size=(0.25, 0.8), odd=0.5, max_side_ratio=2.0)
