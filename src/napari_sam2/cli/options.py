@@ -85,7 +85,7 @@ TrackFind = Annotated[
 FindFrame = Annotated[
     int | None, typer.Option(min=0, help="Where to find them; by default on the first frame tracked.")
 ]
-FoundScore = Annotated[float, _number("With --find: leave out objects that are less sure, 0 to 1.", 0, 1)]
+FoundScore = Annotated[float | None, _number("With --find: leave out objects that are less sure, 0 to 1.", 0, 1)]
 TrackAgain = Annotated[
     bool, typer.Option("--again", help="Of a session alone: make all masks again, and not only stale and missing ones.")
 ]
