@@ -12,10 +12,11 @@ TILES = 4
 
 
 class FindingPredictor(DiscPredictor):
-    """Looks at `TILES` tiles a frame; `on_tile(done)` is called after each."""
+    """Looks at `TILES` tiles a frame, `on_tile(done)` is called after each; what is not above `dark` is background."""
 
-    def __init__(self, on_tile=None):
+    def __init__(self, on_tile=None, dark=0):
         super().__init__()
+        self._dark = dark
         self.requests = []
         self.closed = 0
         self._on_tile = on_tile or (lambda done: None)
@@ -23,7 +24,7 @@ class FindingPredictor(DiscPredictor):
     def find_steps(self, image, request):
         self.requests.append(request)
         plane = np.asarray(image) if request.region is None else np.where(request.region, image, 0)
-        pieces, _ = ndimage.label(plane > 0)
+        pieces, _ = ndimage.label(plane > self._dark)
         try:
             for done in range(1, TILES + 1):
                 self._on_tile(done)

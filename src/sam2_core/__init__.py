@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sam2_core.automatic.mask_generator import SAM2AutomaticMaskGenerator as SAM2AutomaticMaskGenerator
     from sam2_core.build import build_sam2 as build_sam2
     from sam2_core.build import build_sam2_hf as build_sam2_hf
     from sam2_core.build import build_sam2_video_predictor as build_sam2_video_predictor
@@ -29,6 +30,7 @@ _HOMES = {
     "CheckpointError": "sam2_core.errors",
     "PromptError": "sam2_core.errors",
     "StackError": "sam2_core.errors",
+    "SAM2AutomaticMaskGenerator": "sam2_core.automatic.mask_generator",
     "SAM2ImagePredictor": "sam2_core.inference.image_predictor",
     "SAM2VideoPredictor": "sam2_core.inference.video_predictor",
     "WindowedPredictor": "sam2_core.windowed.windowed_predictor",

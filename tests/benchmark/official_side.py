@@ -10,11 +10,24 @@ from contextlib import AbstractContextManager
 from importlib.metadata import version
 from typing import Any
 
+import sam2.automatic_mask_generator as generator_module
 import sam2.sam2_video_predictor as official
 import torch
+from plain_suppression import batched_nms
 from sam2.build_sam import build_sam2_video_predictor
 from sam2.sam2_image_predictor import SAM2ImagePredictor
-from side import FRAME, FRAMES, Action, Clock, Setting, boxes, growth, image, normalised
+from side import (
+    FRAME,
+    FRAMES,
+    Action,
+    Clock,
+    Setting,
+    boxes,
+    growth,
+    image,
+    normalised,
+    save_masks,
+)
 from stand_ins import fill_with_stand_ins
 
 
@@ -58,6 +71,20 @@ class Side:
                 predictor.predict(box=asked, multimask_output=False)
 
         return predict
+
+    def all_masks(self, **settings: Any) -> Action:
+        generator_module.batched_nms = batched_nms  # torchvision's compiled one needs a torch of its own build
+        generator = generator_module.SAM2AutomaticMaskGenerator(self.model, **settings)
+        generator.predictor._bb_feat_sizes = [(self.size // stride, self.size // stride) for stride in (4, 8, 16)]
+
+        def generate() -> None:
+            with torch.inference_mode(), self.precision():
+                self.found = generator.generate(image(self.size))
+
+        return generate
+
+    def saved_masks(self, path: str) -> Action:
+        return lambda: save_masks(self.found, path)
 
     def object_frame(self, objects: int) -> Action:
         state = self.remembering(objects)

@@ -8,10 +8,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from side import FRAME, FRAMES, Action, Clock, Setting, boxes, growth, image, normalised
+from side import (
+    FRAME,
+    FRAMES,
+    Action,
+    Clock,
+    Setting,
+    boxes,
+    growth,
+    image,
+    normalised,
+    save_masks,
+)
 from stand_ins import fill_with_stand_ins
 
-from sam2_core import SAM2ImagePredictor, SAM2VideoPredictor, build_sam2
+from sam2_core import SAM2AutomaticMaskGenerator, SAM2ImagePredictor, SAM2VideoPredictor, build_sam2
 from sam2_core.inference.feature_folder import FeatureFolder
 from sam2_core.inference.memory.inference_state import InferenceState
 from sam2_core.inference.network.precision import pick_precision, running
@@ -56,6 +67,17 @@ class Side:
         predictor.set_image(image(self.size))
         asked = boxes(count, self.size)
         return lambda: void(predictor.predict(box=asked, multimask_output=False))
+
+    def all_masks(self, **settings: Any) -> Action:
+        generator = SAM2AutomaticMaskGenerator(self.model, **settings)
+
+        def generate() -> None:
+            self.found = generator.generate(image(self.size))
+
+        return generate
+
+    def saved_masks(self, path: str) -> Action:
+        return lambda: save_masks(self.found, path)
 
     def object_frame(self, objects: int) -> Action:
         state = self.remembering(objects, self.video)

@@ -131,3 +131,9 @@ def boxes(count: int, side: int) -> np.ndarray:
     step = side / per_row
     corners = [(i % per_row * step + 0.2 * step, i // per_row * step + 0.2 * step) for i in range(count)]
     return np.array([(x, y, x + 0.6 * step, y + 0.6 * step) for x, y in corners], dtype=np.float32)
+
+
+def save_masks(masks: list[dict[str, Any]], path: str) -> None:
+    """Write the points (N, 2) and the pixels of what an automatic mask generator found into one file."""
+    points = np.array([mask["point_coords"][0] for mask in masks])
+    np.savez(path, points=points, pixels=np.packbits([mask["segmentation"] for mask in masks]))

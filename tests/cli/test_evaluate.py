@@ -81,6 +81,7 @@ class FoundTruth:
 
     truth: np.ndarray
     diameter_px: float | None
+    objects: tuple[()] = ()
 
     def labels(self):
         return np.where(self.truth == 1, 0, self.truth)

@@ -178,3 +178,60 @@ def test_where_the_size_cannot_be_told_it_is_asked_for(cells, found, run, monkey
     assert code == 1
     assert "Nothing tells how large cells are. Give --diameter" in err
     assert sorted(path.name for path in cells.iterdir()) == ["cells.tif", "movie.tif", "prompts.json"]
+
+
+@pytest.fixture
+def stills(cells):
+    """Three images of three sizes with one, two and no squares, and their folder."""
+    folder = cells / "stills"
+    folder.mkdir()
+    for name, size, spots in (("a", (30, 40), PLACES[:1]), ("b", (40, 50), PLACES[:2]), ("c", (20, 20), ())):
+        image = np.zeros(size, np.uint8)
+        for y, x, value in spots:
+            image[y : y + 9, x : x + 9] = value
+        tifffile.imwrite(folder / f"{name}.tif", image)
+    return folder
+
+
+STILLS = "segment stills --out found --table objects.csv --contrast 0 255"
+
+
+def test_a_folder_of_stills_becomes_a_folder_of_labels(cells, stills, found, run):
+    code, out, err = run(STILLS)
+    assert code == 0, err
+    labels = {path.name: tifffile.imread(path) for path in sorted((cells / "found").iterdir())}
+    assert {name: (one.shape, int(one.max())) for name, one in labels.items()} == {
+        "a.tif": ((30, 40), 1),
+        "b.tif": ((40, 50), 2),
+        "c.tif": ((20, 20), 0),
+    }
+    assert [(row["image"], row["label"]) for row in rows_of(cells / "objects.csv")] == [
+        ("a.tif", "1"),
+        ("b.tif", "1"),
+        ("b.tif", "2"),
+    ]
+    assert [request.diameter_px for request in found.requests] == [None] * 3
+    assert "3 objects on 3 frames." in out
+    assert not (cells / "found.partial").exists()
+    assert "exists" in run(STILLS)[2]
+    assert "would be replaced" in run("segment stills --out stills --overwrite")[2]
+
+
+def test_stills_go_on_where_they_were_stopped(cells, stills, found, run):
+    tiles = []
+
+    def press(done):
+        tiles.append(done)
+        if len(tiles) == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+
+    found._on_tile = press
+    code, _, err = run(STILLS)
+    assert code == 130
+    assert "Stopped after 1 of 3" in err
+    assert not (cells / "found").exists()
+    assert "started differently" in run(f"{STILLS} --resume --drop-border")[2]
+    assert run(f"{STILLS} --resume")[0] == 0
+    assert len(found.requests) == 4
+    assert len(rows_of(cells / "objects.csv")) == 3

@@ -13,6 +13,7 @@ from napari_sam2.evaluation import JudgedFrames, benchmark_finding
 from napari_sam2.evaluation.baseline import regions_of_frame
 from napari_sam2.evaluation.everything import judge_frame
 from napari_sam2.evaluation.pictures import FramePanel
+from napari_sam2.evaluation.report import About, as_markdown
 from napari_sam2.evaluation.stills import Still
 from napari_sam2.stacks import open_stack
 from sam2_core.errors import StackError
@@ -21,12 +22,21 @@ from sam2_core.scoring.detection import frame_detection
 HIT, MISS, EXTRA = (60, 230, 90), (255, 50, 50), (255, 165, 0)
 
 
+@dataclass(frozen=True)
+class Scored:
+    score: float
+
+
 @dataclass
 class Finds:
     """Finds what it was given, at the diameter that it was told or else at 10 px."""
 
     given: np.ndarray
     diameter_px: float | None = 10.0
+
+    @property
+    def objects(self):
+        return [Scored(0.9 - 0.2 * k) for k in range(self.given.max())]
 
     def __call__(self, image, diameter_px):
         self.diameter_px = diameter_px or self.diameter_px
@@ -69,6 +79,10 @@ def test_a_frame_gives_rows_and_a_picture_of_hits_misses_and_extras(tmp_path):
     assert find.diameter_px == 10.0
     assert find.values["true_diameter"] == pytest.approx(math.sqrt(400 / math.pi))
     assert baseline.values["ap50"] == 1.0
+    curve = [(each.low, each.objects, each.right) for each in find.by_score]
+    assert curve == [(0.5, 1, 0.0), (0.7, 1, 1.0), (0.9, 1, 1.0)]  # the third object was the extra
+    assert "| data | 0.5 to 0.6 | find | 1 | 0.50 | 0.00 |" in as_markdown(About("m", "cpu", "float32"), [find])
+    assert baseline.by_score == ()
     findings.write_picture(tmp_path)
     assert (tmp_path / "data.png").stat().st_size > 1000
 

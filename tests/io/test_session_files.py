@@ -337,3 +337,20 @@ def test_a_run_goes_on_where_an_older_folder_lacks_a_setting_and_not_where_promp
     assert run_fingerprint(document, {"model": "a", "image_size": None, "device": "cpu"}) == prints[0]
     assert run_fingerprint(document, {"model": "a", "image_size": 512}) != prints[0]
     assert run_fingerprint(document, {"model": "b"}) != prints[0]
+
+
+def test_many_masks_of_a_frame_share_files_where_they_do_not_overlap(tmp_path):
+    masks = {one: np.zeros((20, 20), bool) for one in range(1, 12)}
+    for one, mask in masks.items():
+        mask[one, :5] = True
+    masks[11][1, 2] = True  # on object 1
+    prompts = [Prompt(one, 0, mask=mask) for one, mask in masks.items()] + [Prompt(1, 1, mask=masks[1])]
+    folder = tmp_path / "a.sam2"
+    save_session(folder, SavedSession(Document.of(prompts)))
+    names = sorted(path.name.rsplit("-", 1)[0].rsplit("_", 1)[0] for path in (folder / "prompts").iterdir())
+    assert names == ["object1_frame1", "objects-frame0", "objects-frame0"]
+    assert difference(Document.of(prompts), load_session(folder).document).is_empty
+    for _ in range(2):
+        save_session(folder, SavedSession(Document.of(prompts[:3])))
+    assert len(list((folder / "prompts").iterdir())) == 3
+    assert difference(Document.of(prompts[:3]), load_session(folder).document).is_empty

@@ -11,27 +11,62 @@ from numpy.typing import NDArray
 from napari_sam2.cli.console import frame_progress
 from napari_sam2.cli.interrupt import StopOnCtrlC
 from napari_sam2.engine.finding import FINE
-from napari_sam2.engine.jobs import FindJob
+from napari_sam2.engine.jobs import CancelToken, FindJob
 from napari_sam2.session.segment_job import Take
 from napari_sam2.session.session import Session
 from napari_sam2.stacks import open_labels
 from sam2_core.errors import PromptError
 
 
-def find_in_terminal(session: Session, job: FindJob, take: Take) -> bool:
-    """Return whether a search came to its end; Ctrl-C stops it, and what is finished is kept."""
-    finished = 0
-    with StopOnCtrlC() as ctrl_c, ExitStack() as shown:
-        bar = frame_progress()
-        task = bar.add_task("Finding", total=len(job.request.frames))
-        with closing(session.run(job, ctrl_c)) as updates:  # type: ignore[type-var]
+class TerminalFind:
+    """A context that runs searches with one bar; Ctrl-C stops the one in work, and what is finished is kept.
+
+    Parameters
+    ----------
+    total
+        Frames of all searches; those of the only one where None.
+    """
+
+    def __init__(self, total: int | None = None) -> None:
+        self._bar = frame_progress()
+        self._task = self._bar.add_task("Finding", total=total)
+        self._total = total
+        self._finished = 0
+        self._ctrl_c = StopOnCtrlC()
+        self._shown = ExitStack()
+
+    def __enter__(self) -> TerminalFind:
+        self._shown.enter_context(self._ctrl_c)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._shown.close()
+
+    def __call__(self, session: Session, job: FindJob, take: Take) -> bool:
+        """Return whether a search came to its end, handing on what comes."""
+        before, count = self._finished, len(job.request.frames)
+        with closing(session.run(job, _Search(self._ctrl_c))) as updates:  # type: ignore[type-var]
             for update in updates:
-                if not bar.live.is_started:  # when the model is there
-                    shown.enter_context(bar)
+                if not self._bar.live.is_started:  # when the model is there
+                    self._shown.enter_context(self._bar)
                 take(update)
-                finished += update.found is not None
-                bar.update(task, completed=update.done / FINE)
-    return finished == len(job.request.frames)
+                self._finished += update.found is not None
+                total = before + count if self._total is None else self._total
+                self._bar.update(self._task, completed=before + update.done / FINE, total=total)
+        return self._finished == before + count
+
+
+class _Search(CancelToken):
+    """The token of one search of several, which Ctrl-C stops."""
+
+    def __init__(self, ctrl_c: StopOnCtrlC) -> None:
+        super().__init__()
+        self._ctrl_c = ctrl_c
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it is to stop, because of Ctrl-C or otherwise."""
+        return self._ctrl_c.requested or super().cancelled
 
 
 def chosen_frames(words: str | None, count: int) -> tuple[int, ...]:

@@ -79,7 +79,7 @@ ObjectDiameter = Annotated[float | None, _of("object_diameter_px")]
 View = Annotated[ViewChoice, _of("view")]
 FeatureCache = Annotated[bool | None, _of("feature_cache")]
 ReplaceLabels = Annotated[bool, typer.Option("--overwrite", help="Replace what is there and start again.")]
-Find = Annotated[
+TrackFind = Annotated[
     bool, typer.Option("--find", help="Find the objects on one frame and track them; --prompts may be left out.")
 ]
 FindFrame = Annotated[

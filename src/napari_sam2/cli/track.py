@@ -1,4 +1,4 @@
-"""`napari-sam2 track`: labels of a stack from prompts or what is found (`movie_job`), or a session (`track_session`)."""
+"""`napari-sam2 track`: labels of a stack from prompts or what is found (`movie_job`) or a session (`track_session`)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     view: options.View = ViewChoice.auto,
     contrast: options.Contrast = None,
     feature_cache: options.FeatureCache = None,
-    find: options.Find = False,
+    find: options.TrackFind = False,
     find_frame: options.FindFrame = None,
     min_score: options.FoundScore = 0.0,
     overwrite: options.ReplaceLabels = False,

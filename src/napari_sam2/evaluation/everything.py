@@ -22,7 +22,7 @@ from napari_sam2.evaluation.stills import Still
 from napari_sam2.evaluation.timing import Stopwatch
 from napari_sam2.masks.stored_masks import Array
 from sam2_core.errors import StackError
-from sam2_core.scoring.detection import FrameDetection, detection_metrics, frame_detection
+from sam2_core.scoring.detection import FrameDetection, calibration, detection_metrics, frame_detection, rightly_found
 from sam2_core.scoring.ground_truth import evenly, median_diameter
 
 FIND = "find"
@@ -31,8 +31,20 @@ _A_ROW = 3  # of the picture
 _ANY_DIAMETER_PX = 30.0  # of the baseline on a frame without objects
 
 
+class Scored(Protocol):
+    """What is needed of `sam2_core.finding.FoundObject`."""
+
+    @property
+    def score(self) -> float:
+        """How likely the object is right, 0 to 1."""
+
+
 class Found(Protocol):
     """What is needed of `sam2_core.finding.FoundObjects`."""
+
+    @property
+    def objects(self) -> Sequence[Scored]:
+        """Those of label 1, 2 and so on."""
 
     @property
     def diameter_px(self) -> float | None:
@@ -61,7 +73,7 @@ class JudgedFrame:
     """One frame: how what was found there agrees with the truth, and so of the baseline, where that is wanted.
 
     diameter_px: that the objects were sought at, nan where it could not be told. true_diameter_px: the truth's median,
-    nan where there is none.
+    nan where there is none. scored: of each object that was found its score, and whether it was right.
     """
 
     name: str
@@ -70,6 +82,7 @@ class JudgedFrame:
     diameter_px: float
     true_diameter_px: float
     seconds: float
+    scored: Sequence[tuple[float, bool]] = ()
 
     @property
     def caption(self) -> str:
@@ -107,6 +120,7 @@ def judge_frame(still: Still, find: Find, baseline: bool = True) -> tuple[Judged
         math.nan if found.diameter_px is None else found.diameter_px,
         true_diameter or math.nan,
         watch.seconds,
+        _scored(truth, labels, found.objects),
     )
     return judged, labels
 
@@ -146,7 +160,15 @@ def finding_row(name: str, run: str, judged: Sequence[JudgedFrame]) -> ReportRow
     values = asdict(detection_metrics(list(scores.values()))) | {"true_diameter": _median(true_diameters)}
     seconds = sum(frame.seconds for frame in judged) / len(judged) if finds else math.nan
     by_frame = {frame: score.ap() for frame, score in scores.items()}
-    return ReportRow(name, "frames", run, values, seconds, _median(diameters), by_frame)
+    scored = [entry for frame in judged for entry in frame.scored] if finds else []
+    curve = calibration([score for score, _ in scored], [right for _, right in scored])
+    return ReportRow(name, "frames", run, values, seconds, _median(diameters), by_frame, curve)
+
+
+def _scored(truth: Array, labels: Array, objects: Sequence[Scored]) -> tuple[tuple[float, bool], ...]:
+    """Return of each object its score and whether it was right."""
+    right = rightly_found(truth, labels)
+    return tuple((each.score, label in right) for label, each in enumerate(objects, start=1))
 
 
 def _median(values: Sequence[float]) -> float:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam2.evaluation.movies import MovieRun
 from sam2_core.inference.video_calls import VideoPredictor
+from sam2_core.scoring.detection import ScoreBin
 from sam2_core.scoring.metrics import movie_metrics, object_means, still_metrics
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class ReportRow:
         Typical object diameter that the predictor was told, or found; nan where each still has its own.
     by_object
         Object -> mean IoU, or frame -> AP at IoU 0.5.
+    by_score
+        What the scores of found objects were worth.
     """
 
     stack: str
@@ -92,6 +95,7 @@ class ReportRow:
     seconds: float
     diameter_px: float = math.nan
     by_object: Mapping[str, float] = field(default_factory=dict)
+    by_score: Sequence[ScoreBin] = ()
 
 
 def about_model(model: str, predictor: VideoPredictor) -> About:
@@ -132,6 +136,9 @@ def as_markdown(about: About, rows: Sequence[ReportRow]) -> str:
         chosen = [row for row in rows if row.kind == kind]
         if chosen:
             lines += ["", f"### {_TITLES[kind]}", "", *_markdown_table(*table_of(chosen))]
+    scored = [row for row in rows if row.by_score]
+    if scored:
+        lines += ["", "### What scores are worth", "", *_markdown_table(*score_table(scored))]
     return "\n".join(lines) + "\n"
 
 
@@ -149,6 +156,17 @@ def table_of(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]]]:
             _number(row.seconds, 4),
         ]
         for row in rows
+    ]
+
+
+def score_table(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the text cells of what scores were worth: the share of objects that was right, by score."""
+    header = ["stack", "score", "prompt", "objects", "mean score", "share that is right"]
+    return header, [
+        [row.stack, f"{each.low:.1f} to {each.high:.1f}", row.run, str(each.objects)]
+        + [_number(value, 2) for value in (each.mean_score, each.right)]
+        for row in rows
+        for each in row.by_score
     ]
 
 

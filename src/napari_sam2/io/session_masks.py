@@ -1,7 +1,7 @@
 """The masks of prompts and proposals as label TIFFs of a session folder, under `prompts/`.
 
-The mask of a prompt has a file of its own, its value the object id. Proposals come in hundreds: those of a frame share
-a file, value = number, and only what lies over others is in a further one.
+The mask of a prompt has a file of its own, its value the object id. Where a frame has many, and for proposals (value =
+number), they share label images ("sheets"), and only what lies over others is in a further one.
 A file's name ends in a fingerprint of its pixels, so one that is there is right and is not written again, and those
 that no prompt names any more can be removed once the new session.json is in place.
 """
@@ -26,35 +26,61 @@ from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.folder_parts import OutOfReach, content_of, is_own_folder, is_there, put_aside, was_put_aside
 from napari_sam2.io.log_entries import LARGEST_SIDE
 from napari_sam2.masks.overlaps import label_dtype
+from napari_sam2.masks.stored_masks import MaskKey
 from sam2_core.errors import PromptError, StackError
 
 PROMPT_FOLDER = "prompts"
 _IN_FOLDER = re.compile(rf"{PROMPT_FOLDER}/(?:\w+_frame\d+_(?P<digest>[0-9a-f]{{12}})|[^/\\\0]+)\.tiff?")
-_SHEET = re.compile(rf"{PROMPT_FOLDER}/proposals-frame\d+-(?P<digest>[0-9a-f]{{12}})\.tif")
+_SHEET = re.compile(rf"{PROMPT_FOLDER}/(?:objects|proposals)-frame\d+-(?P<digest>[0-9a-f]{{12}})\.tif")
+ALONE = 8
+"""Up to so many masks of prompts on a frame have files of their own."""
 
 
-def write_prompt_mask(folder: Path, prompt: Prompt, mask: Mask) -> str:
-    """Return the name, within the session folder, of the file that holds a prompt's mask, written if it is new."""
-    name = f"{PROMPT_FOLDER}/object{prompt.object_id}_frame{prompt.frame}_{_fingerprint(mask)}.tif"
-    if not _is_written(folder, name):
-        write_atomically(folder / name, label_tiff(mask.mask, prompt.object_id))
-    return name
+def write_prompt_masks(folder: Path, prompts: Iterable[Prompt]) -> dict[MaskKey, str]:
+    """Return the names, within the session folder, of the files that hold the masks of prompts, written if new."""
+    by_frame: dict[int, dict[int, Mask]] = {}
+    for prompt in prompts:
+        if prompt.drawn is not None:
+            by_frame.setdefault(prompt.frame, {})[prompt.object_id] = prompt.drawn
+    names: dict[MaskKey, str] = {}
+    for frame, masks in by_frame.items():
+        drawn = {one: mask for one, mask in masks.items() if not mask.is_empty} if len(masks) > ALONE else {}
+        shared = _write_sheets(folder, f"objects-frame{frame}", drawn)
+        for object_id, mask in masks.items():
+            names[object_id, frame] = shared.get(object_id) or _write_alone(folder, object_id, frame, mask)
+    return names
 
 
 def write_proposal_masks(folder: Path, proposals: Mapping[int, Proposal]) -> dict[int, str]:
     """Return the names, within the session folder, of the files that hold the masks of proposals, written if new."""
-    sheets: dict[int, list[_Sheet]] = {}
+    by_frame: dict[int, dict[int, Mask]] = {}
     for number, proposal in proposals.items():
-        of_frame = sheets.setdefault(proposal.frame, [])
-        if not any(sheet.take(number, proposal.mask) for sheet in of_frame):
-            of_frame.append(_Sheet(number, proposal.mask))
+        by_frame.setdefault(proposal.frame, {})[number] = proposal.mask
     names: dict[int, str] = {}
-    for frame, of_frame in sheets.items():
-        for sheet in of_frame:
-            name = f"{PROMPT_FOLDER}/proposals-frame{frame}-{_fingerprint_of_sheet(sheet.masks)}.tif"
-            if not _is_written(folder, name):
-                write_atomically(folder / name, label_tiff(sheet.labels, 1))
-            names |= dict.fromkeys(sheet.masks, name)
+    for frame, masks in by_frame.items():
+        names |= _write_sheets(folder, f"proposals-frame{frame}", masks)
+    return names
+
+
+def _write_alone(folder: Path, object_id: int, frame: int, mask: Mask) -> str:
+    name = f"{PROMPT_FOLDER}/object{object_id}_frame{frame}_{_fingerprint(mask)}.tif"
+    if not _is_written(folder, name):
+        write_atomically(folder / name, label_tiff(mask.mask, object_id))
+    return name
+
+
+def _write_sheets(folder: Path, stem: str, masks: Mapping[int, Mask]) -> dict[int, str]:
+    """Return by their numbers in which files masks of one frame are, as few as hold them without overlap."""
+    sheets: list[_Sheet] = []
+    for number, mask in masks.items():
+        if not any(sheet.take(number, mask) for sheet in sheets):
+            sheets.append(_Sheet(number, mask))
+    names: dict[int, str] = {}
+    for sheet in sheets:
+        name = f"{PROMPT_FOLDER}/{stem}-{_fingerprint_of_sheet(sheet.masks)}.tif"
+        if not _is_written(folder, name):
+            write_atomically(folder / name, label_tiff(sheet.labels, 1))
+        names |= dict.fromkeys(sheet.masks, name)
     return names
 
 
@@ -139,25 +165,44 @@ def read_mask(folder: Path, value: int, name: str) -> BoolArray:
     return mask
 
 
-def read_proposal_masks(folder: Path, names: Iterable[str]) -> dict[str, dict[int, Mask] | PromptError]:
-    """Return by its name what the file of a sheet holds, number -> mask, or why it cannot be read; see `read_mask`."""
-    found: dict[str, dict[int, Mask] | PromptError] = {}
-    for name in set(names):
-        try:
-            found[name] = _read_sheet(folder, name)
-        except PromptError as error:
-            found[name] = error
+Sheets = Mapping[str, Mapping[int, Mask] | PromptError]
+"""By the name of a file the masks in it by their values, or why it cannot be read."""
+
+
+def read_sheets(folder: Path, names: Iterable[str]) -> Sheets:
+    """Return what is in those of the files of a session folder that masks share; see `mask_in`."""
+    found: dict[str, Mapping[int, Mask] | PromptError] = {}
+    for name in names:
+        if _SHEET.fullmatch(name) is not None:
+            try:
+                found[name] = _read_sheet(folder, name)
+            except PromptError as error:
+                found[name] = error
     return found
 
 
+def mask_in(folder: Path, sheets: Sheets, value: int, name: str) -> Mask:
+    """Return the mask of an object or proposal in the file of a name, where it is no sheet as `read_mask` reads it.
+
+    Raises
+    ------
+    PromptError
+        See `read_mask`; also if the sheet does not hold it.
+    """
+    sheet = sheets.get(name)
+    if sheet is None:
+        return Mask(read_mask(folder, value, name))
+    if isinstance(sheet, PromptError):
+        raise sheet
+    if value not in sheet:
+        raise PromptError(f"the mask {Path(name).name} holds no {value}.")
+    return sheet[value]
+
+
 def _read_sheet(folder: Path, name: str) -> dict[int, Mask]:
-    masks = cut_labels(_read(folder, name))
-    sheet = _SHEET.fullmatch(name)
-    if sheet is not None and sheet["digest"] != _fingerprint_of_sheet(masks):
+    masks, sheet = cut_labels(_read(folder, name)), _SHEET.fullmatch(name)
+    if sheet is None or sheet["digest"] != _fingerprint_of_sheet(masks):
         raise _damaged(name)
-    alone = None if sheet is not None else _IN_FOLDER.fullmatch(name)
-    if alone is not None and alone["digest"] is not None:
-        return {number: Mask(read_mask(folder, number, name)) for number in masks}
     return masks
 
 
@@ -199,7 +244,7 @@ def remove_unused_masks(folder: Path, used: Container[str]) -> None:
     """Remove the mask files that no prompt and no proposal names; what was put aside stays."""
     if not is_own_folder(folder / PROMPT_FOLDER):
         return
-    for pattern in ("object*_frame*_*.tif", "proposal*_frame*_*.tif", "proposals-frame*-*.tif"):
+    for pattern in ("object*_frame*_*.tif", "proposal*_frame*_*.tif", "*s-frame*-*.tif"):
         for path in (folder / PROMPT_FOLDER).glob(pattern):
             if f"{PROMPT_FOLDER}/{path.name}" not in used and not was_put_aside(path) and path.is_file():
                 path.unlink()

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from napari_sam2.engine.jobs import FindJob, FindRequest
 from napari_sam2.engine.updates import Found, FoundUpdate
 from napari_sam2.io.found_frames import FoundFrames
-from napari_sam2.io.found_table import measured_rows, write_found_table
+from napari_sam2.io.found_table import Row, measured_rows, write_found_table
 from napari_sam2.io.label_files import LabelSpec, check_label_path, write_labels
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.masks.overlaps import label_dtype
@@ -32,6 +32,7 @@ from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
 
 _FREE = ("device", "feature_cache", "estimated_diameter_px", "overlaps")
+Labels: TypeAlias = "NDArray[np.uint16 | np.uint32]"
 Take = Callable[[FoundUpdate], None]
 RunFind = Callable[[Session, FindJob, Take], bool]
 """Runs a session's job and hands on what comes; whether it came to its end."""
@@ -97,6 +98,18 @@ class SegmentReport:
         """Whether all frames are segmented and the labels written."""
         return len(self.objects) == self.total
 
+    def check_size(self, parts: FoundFrames) -> None:
+        """Ask for the size of the objects where no frame told it.
+
+        Raises
+        ------
+        StackError
+            If none did.
+        """
+        if parts.diameter_px() is None:
+            why = next(iter(self.remarks.values()), "The size of the objects cannot be told.")
+            raise StackError(f"{why} Give --diameter, that of a typical object in pixels.")
+
 
 def find_quietly(session: Session, job: FindJob, take: Take) -> bool:
     """Run a session's job to its end."""
@@ -124,7 +137,7 @@ def segment(job: SegmentJob, run: RunFind = find_quietly, predictor: Predictor =
     parts = FoundFrames(job.folder)
     with Session.open(job.stack, settings=job.settings, predictor=predictor) as session:
         whole = session.proposals.find_job(job.request)
-        _begin(job, parts, _asked(job, whole.request))
+        begin_run(parts, _asked(job, whole.request), job.resume)
         report, is_over = SegmentReport(len(whole.request.frames)), False
         try:
             left = _left(whole, parts)
@@ -132,7 +145,7 @@ def segment(job: SegmentJob, run: RunFind = find_quietly, predictor: Predictor =
             report.objects = dict.fromkeys(parts.finished(), 0) | Counter(int(row["frame"]) for row in parts.rows())
             report.diameter_px = parts.diameter_px()
             if is_over:
-                _check_size(report)
+                report.check_size(parts)
                 _write(job, session, parts)
         finally:
             if is_over or not parts.finished():
@@ -141,21 +154,54 @@ def segment(job: SegmentJob, run: RunFind = find_quietly, predictor: Predictor =
 
 
 def _check(job: SegmentJob) -> None:
-    """Say no where something is there already, or is not there, that the run would replace or continue."""
     check_label_path(job.out)
     check_not_raw(job.out, job.stack, is_replaced=True)
     check_not_raw(job.folder, job.stack, is_replaced=True)
-    parts = FoundFrames(job.folder)
     if job.table is not None:
         check_not_raw(job.table, job.stack)
-        if not job.table.parent.is_dir():
-            raise StackError(f"There is no folder {job.table.parent} for {job.table.name}; create it first.")
+    check_run(job, [job.out])
+
+
+class FoundRun(Protocol):
+    """What is the same of a run over frames and of one over stills."""
+
+    @property
+    def out(self) -> Path:
+        """Where the labels go."""
+
+    @property
+    def table(self) -> Path | None:
+        """Where the table goes."""
+
+    @property
+    def folder(self) -> Path:
+        """Where finished frames are kept meanwhile."""
+
+    @property
+    def resume(self) -> bool:
+        """Whether to continue."""
+
+    @property
+    def overwrite(self) -> bool:
+        """Whether to replace what is there."""
+
+
+def check_run(job: FoundRun, written: Sequence[Path]) -> None:
+    """Say no where something is there already, or is not there, that the run would replace or continue.
+
+    Raises
+    ------
+    StackError
+        If it is so.
+    """
+    parts, name = FoundFrames(job.folder), job.out.name
+    if job.table is not None and not job.table.parent.is_dir():
+        raise StackError(f"There is no folder {job.table.parent} for {job.table.name}; create it first.")
     if job.resume and job.overwrite:
         raise StackError("--resume and --overwrite exclude each other: continue the old run, or start again.")
     if job.resume and not parts.is_begun:
         raise StackError(
-            f"There is no interrupted run to resume for {job.out.name} (looked in {job.folder}); start it without "
-            "--resume."
+            f"There is no interrupted run to resume for {name} (looked in {job.folder}); start it without --resume."
         )
     if job.folder.exists() and not parts.is_begun:
         raise StackError(
@@ -165,12 +211,12 @@ def _check(job: SegmentJob) -> None:
         return
     if job.folder.exists():
         raise StackError(
-            f"An interrupted run towards {job.out.name} is in {job.folder}; continue it with --resume, or start again "
-            "with --overwrite."
+            f"An interrupted run towards {name} is in {job.folder}; continue it with --resume, or start again with "
+            "--overwrite."
         )
-    for path, option in ((job.out, "--out"), (job.table, "--table")):
-        if path is not None and path.exists():
-            raise StackError(f"{path} exists; choose another name for {option}, or replace it with --overwrite.")
+    for path in (*written, *([] if job.table is None else [job.table])):
+        if path.exists():
+            raise StackError(f"{path} exists; choose another name, or replace it with --overwrite.")
 
 
 def _asked(job: SegmentJob, request: FindRequest) -> dict[str, Any]:
@@ -187,16 +233,22 @@ def _asked(job: SegmentJob, request: FindRequest) -> dict[str, Any]:
     }
 
 
-def _begin(job: SegmentJob, parts: FoundFrames, asked: dict[str, Any]) -> None:
-    """Make the folder of the run, or go on in it if it asks for the same."""
-    if not job.resume:
+def begin_run(parts: FoundFrames, asked: Mapping[str, Any], resume: bool) -> None:
+    """Make the folder of the run, or go on in it if it asks for the same.
+
+    Raises
+    ------
+    StackError
+        If it asks for something else.
+    """
+    if not resume:
         parts.begin(asked)
         return
     before = parts.asked()
     changed = [name for name, value in asked.items() if before.get(name) != value]
     if changed:
         raise StackError(
-            f"The interrupted run in {job.folder.name} was started differently (other {', '.join(changed)}). Repeat "
+            f"The interrupted run in {parts.folder.name} was started differently (other {', '.join(changed)}). Repeat "
             "the first command with --resume, or start again with --overwrite."
         )
 
@@ -215,24 +267,16 @@ def _take(session: Session, parts: FoundFrames, report: SegmentReport, update: F
         return
     if found.remark:
         report.remarks[frame] = found.remark
-    labels = _labels(found, session.size)
-    rows = measured_rows(session.movie.movie, frame, labels, found.scores)
+    labels, rows = found_on(session, frame, found)
     parts.put(frame, labels, rows, found.diameter_px)
 
 
-def _labels(found: Found, size: tuple[int, int]) -> NDArray[np.uint16 | np.uint32]:
-    """Return the labels of a frame (H, W): 1 for the surest object, and so on."""
-    labels = np.zeros(size, label_dtype([len(found.masks)]))
+def found_on(session: Session, frame: int, found: Found) -> tuple[Labels, Iterator[Row]]:
+    """Return what was found on a frame as labels (H, W), 1 for the surest object and so on, and as rows of a table."""
+    labels = np.zeros(session.size, label_dtype([len(found.masks)]))
     for label, mask in enumerate(found.masks, start=1):
         labels[mask.rows, mask.columns][mask.inside] = label
-    return labels
-
-
-def _check_size(report: SegmentReport) -> None:
-    """Ask for the size of the objects where no frame told it."""
-    if report.diameter_px is None:
-        why = next(iter(report.remarks.values()), "The size of the objects cannot be told.")
-        raise StackError(f"{why} Give --diameter, that of a typical object in pixels.")
+    return labels, measured_rows(session.movie.movie, frame, labels, found.scores)
 
 
 def _write(job: SegmentJob, session: Session, parts: FoundFrames) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sam2_core.finding.found import BoxXYXY, Mask
+from sam2_core.finding.votes import DenseInstance
 from sam2_core.inference.postprocess import remove_small_pieces
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import INSIDE, PromptBatch
@@ -33,13 +34,13 @@ ROUGH_LOGIT = 6.0
 class Seed:
     """A place at which to click, in pixels of the model's input, on what a tile shows.
 
-    `instance` (S/4, S/4) is the object there as the dense head sees it, None for a point of a grid.
+    `instance` is the object there as the dense head sees it, None for a point of a grid.
     """
 
     window: Window
     features: ImageFeatures
     point_xy: PointXY
-    instance: Mask | None = None
+    instance: DenseInstance | None = None
 
     def on_frame(self, image_size: int) -> PointXY:
         """Return the place in pixels of the frame."""
@@ -58,9 +59,9 @@ class Candidate:
         As those of a `FoundObject`.
     seed_xy
         In pixels of the frame.
-    predicted_iou, stability, agreement
-        Each from 0 to 1: what the decoder believes of the mask, how little it depends on its threshold, and its IoU
-        with the dense instance at the seed (1 where there is none).
+    predicted_iou, stability, agreement, presence
+        Each from 0 to 1: what the decoder believes of the mask, how little it depends on its threshold, its IoU with
+        the dense instance at the seed, and how sure the head is of that (both 1 where there is none).
     """
 
     box_xyxy: BoxXYXY
@@ -69,6 +70,7 @@ class Candidate:
     predicted_iou: float
     stability: float
     agreement: float
+    presence: float = 1.0
 
 
 def answers(model: Sam2Model, seeds: Sequence[Seed], instances: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -150,11 +152,12 @@ def candidates(model: Sam2Model, seeds: Sequence[Seed], patches: PatchMaker, fra
         patch = patches.patch(mask, seed.window, frame_hw)
         if patch is not None:
             place = seed.on_frame(model.image_size)
-            found.append(Candidate(*patch, place, float(iou), float(steady), float(fit)))
+            presence = 1.0 if seed.instance is None else seed.instance.presence
+            found.append(Candidate(*patch, place, float(iou), float(steady), float(fit), presence))
     return found
 
 
 def _instances(seeds: Sequence[Seed], device: torch.device) -> Tensor | None:
     """Return the instances of seeds (O, S/4, S/4), None for points of a grid."""
-    masks = [seed.instance for seed in seeds if seed.instance is not None]
+    masks = [seed.instance.mask for seed in seeds if seed.instance is not None]
     return torch.from_numpy(np.stack(masks)).to(device) if masks else None

@@ -193,7 +193,7 @@ class Finder:
             maps = self.model.see_objects(features)
             seen = dense_instances(*as_arrays(maps))
             places = [(4 * x + 1.5, 4 * y + 1.5) for x, y in (instance.inside_xy for instance in seen)]
-            every = [Seed(window, features, place, instance.mask) for place, instance in zip(places, seen, strict=True)]
+            every = [Seed(window, features, place, instance) for place, instance in zip(places, seen, strict=True)]
         for seed in every:
             x, y = seed.on_frame(size)
             height, width = self.picture.frame_hw

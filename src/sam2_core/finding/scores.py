@@ -6,8 +6,9 @@ from sam2_core.finding.candidates import Candidate
 
 
 def rank(candidate: Candidate) -> float:
-    """Return by what candidates are ordered, 0 to 1: agreement and predicted IoU, as far as the mask is stable."""
-    return (0.5 * candidate.agreement + 0.5 * candidate.predicted_iou) * candidate.stability
+    """Return by what candidates are ordered, 0 to 1: agreement and predicted IoU, as far as mask and head are sure."""
+    believed = 0.5 * candidate.agreement + 0.5 * candidate.predicted_iou
+    return believed * candidate.stability * candidate.presence
 
 
 def score(rank_of: float) -> float:

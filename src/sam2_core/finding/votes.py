@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
+from scipy.special import expit
 
 from sam2_core.modeling.dense_head import DenseMaps
 
@@ -33,13 +34,13 @@ LEAST_OUTSIDE = -1.0
 """Foreground logit below which it does not move on."""
 SMOOTHING, SMOOTHING_SHARE = 0.8, 0.06
 """Of the counted votes, in map pixels, or this share of a median diameter where that is more."""
-LEAST_VOTES = 0.25
+LEAST_VOTES = 0.4
 """Share of an object's votes that a centre needs."""
 APART = 0.28
 """Diameters between two centres at least."""
 FARTHEST = 0.6
 """Diameters between a pixel's vote and the centre that it belongs to at most."""
-DIAMETERS = (2.0, 40.0)
+DIAMETERS = (2.0, 64.0)
 """In map pixels, between which a diameter is believed."""
 
 
@@ -57,12 +58,15 @@ class DenseInstance:
         The one of its pixels that is nearest to the centre.
     diameter
         What the head says of its size, in map pixels.
+    presence
+        Mean over its pixels of how sure the head is that there is an object, 0.5 to 1.
     """
 
     mask: Mask
     centre_xy: tuple[float, float]
     inside_xy: tuple[float, float]
     diameter: float
+    presence: float
 
 
 def as_arrays(maps: DenseMaps) -> tuple[Map, Map, Map]:
@@ -103,7 +107,7 @@ def dense_instances(foreground: Map, offsets: Map, diameters: Map) -> list[Dense
     owners = _owners(votes, weights, centres, sizes)
     labels = np.zeros(fine.shape[1:], dtype=np.int32)
     labels[rows, columns] = owners + 1
-    return _instances(labels, centres, sizes)
+    return _instances(labels, centres, sizes, foreground)
 
 
 def _finer(plane: Map) -> Map:
@@ -158,7 +162,7 @@ def _owners(votes: Numbers, weights: Numbers, centres: Numbers, sizes: Numbers) 
     return np.where(gathered[owners + 1] > LEAST_VOTES, owners, -1)
 
 
-def _instances(labels: npt.NDArray[np.int32], centres: Numbers, sizes: Numbers) -> list[DenseInstance]:
+def _instances(labels: npt.NDArray[np.int32], centres: Numbers, sizes: Numbers, foreground: Map) -> list[DenseInstance]:
     """Return the instances of labels (FINER * h, FINER * w): of each the largest piece, without holes."""
     found = []
     for index, region in enumerate(ndimage.find_objects(labels)):
@@ -175,5 +179,6 @@ def _instances(labels: npt.NDArray[np.int32], centres: Numbers, sizes: Numbers) 
             x, y = centres[index]
             nearest = int(np.argmin((columns - x) ** 2 + (rows - y) ** 2))
             inside = float(columns[nearest]), float(rows[nearest])
-            found.append(DenseInstance(mask, (float(x), float(y)), inside, float(sizes[index])))
+            presence = float(expit(foreground[mask]).mean())
+            found.append(DenseInstance(mask, (float(x), float(y)), inside, float(sizes[index]), presence))
     return found

@@ -11,7 +11,7 @@ size works.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,24 @@ LOW_RES_LIMIT = 32.0
 
 Masks = tuple[npt.NDArray[Any], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 """Masks, predicted IoUs, and low-resolution logits."""
+
+
+class ImageAnswer(NamedTuple):
+    """What is seen of B objects.
+
+    Attributes
+    ----------
+    low_res_masks
+        (B, M, S/4, S/4) logits without small holes and specks.
+    ious
+        (B, M) predicted IoU.
+    mask_input
+        (B, M, S/4, S/4) logits as they came, cut to +-32, to be fed back.
+    """
+
+    low_res_masks: Tensor
+    ious: Tensor
+    mask_input: Tensor
 
 
 class SAM2ImagePredictor:
@@ -114,7 +132,7 @@ class SAM2ImagePredictor:
         self.reset_predictor()
         images = [frame_to_rgb(as_array(image), contrast_limits) for image in image_list]
         with running(self.device, self._dtype):
-            features = [self._encode(image) for image in images]
+            features = [self.encode(image) for image in images]
         self._features = features
         self._sizes = [(image.shape[0], image.shape[1]) for image in images]
 
@@ -201,7 +219,19 @@ class SAM2ImagePredictor:
         """Forget the images."""
         self._features, self._sizes = [], []
 
-    def _encode(self, image: Rgb) -> ImageFeatures:
+    def answer(self, features: ImageFeatures, prompts: PromptBatch, multimask: bool) -> ImageAnswer:
+        """Return what the model says to prompts in model space on an image of these features."""
+        prediction = self.model.predict_without_memory(features, prompts, multimask, gate=False)
+        logits = prediction.low_res_multimasks
+        cleaned = clean_image_masks(logits, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold)
+        return ImageAnswer(
+            low_res_masks=remove_small_pieces(cleaned, self.model.config.smallest_piece),
+            ious=prediction.ious,
+            mask_input=logits.clamp(-LOW_RES_LIMIT, LOW_RES_LIMIT),
+        )
+
+    def encode(self, image: Rgb) -> ImageFeatures:
+        """Return the features of an image, without keeping it."""
         prepared = prepare_image(image, self.model.image_size)[None].to(self.device)
         return look(prepared, self.model.other_views, self.model.encode_image)
 
@@ -216,14 +246,10 @@ class SAM2ImagePredictor:
         size = self._sizes[index]
         with running(self.device, self._dtype):
             batch = self._prompts(prompt, size, in_pixels)
-            prediction = self.model.predict_without_memory(features, batch, multimask, gate=False)
-            low_res = clean_image_masks(
-                prediction.low_res_multimasks, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold
-            )
-            masks = masks_to_video(remove_small_pieces(low_res, self.model.config.smallest_piece), size)
+            answer = self.answer(features, batch, multimask)
+            masks = masks_to_video(answer.low_res_masks, size)
             masks = masks if return_logits else (masks > self.mask_threshold).float()
-        answer = (masks, prediction.ious, prediction.low_res_multimasks.clamp(-LOW_RES_LIMIT, LOW_RES_LIMIT))
-        return _to_numpy(answer)
+        return _to_numpy((masks, answer.ious, answer.mask_input))
 
     def _prompts(self, prompt: tuple[object, ...], size: Size, in_pixels: bool) -> PromptBatch:
         """Return the checked prompts of B objects in model space, boxes as two leading points."""

@@ -92,6 +92,20 @@ class DetectionMetrics:
     seg: float
 
 
+@dataclass(frozen=True, slots=True)
+class ScoreBin:
+    """Objects found with a score from `low` up to `high`: how many, their mean score, and the share that is right.
+
+    Where scores mean what they say, `right` is about `mean_score`.
+    """
+
+    low: float
+    high: float
+    objects: int
+    mean_score: float
+    right: float
+
+
 def pair_ious(truth: Labels, found: Labels) -> Pairs:
     """Return every pair of objects of two label images (H, W) of one shape."""
     truth_ids, rows = np.unique(truth, return_inverse=True)
@@ -146,3 +160,21 @@ def detection_metrics(frames: Sequence[FrameDetection]) -> DetectionMetrics:
         f1=float(np.mean([frame.f1 for frame in frames])) if frames else float("nan"),
         seg=float(np.mean(seg)) if seg else float("nan"),
     )
+
+
+def rightly_found(truth: Labels, found: Labels, threshold: float = 0.5) -> frozenset[int]:
+    """Return the values of found objects that are paired with one of the truth, at that IoU or a better one."""
+    pairs = pair_ious(truth, found)
+    return frozenset(pairs.found_ids[matched_pairs(pairs.ious, threshold)[:, 1]].tolist())
+
+
+def calibration(scores: Sequence[float], right: Sequence[bool], bins: int = 10) -> tuple[ScoreBin, ...]:
+    """Return what scores from 0 to 1 were worth, in bins of equal width; those without an object are left out."""
+    values, hits = np.asarray(scores, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    places = np.minimum((values * bins).astype(int), bins - 1)
+    curve = []
+    for place in np.unique(places).tolist():
+        here = places == place
+        share, mean = float(hits[here].mean()), float(values[here].mean())
+        curve.append(ScoreBin(place / bins, (place + 1) / bins, int(here.sum()), mean, share))
+    return tuple(curve)

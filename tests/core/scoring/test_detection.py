@@ -7,7 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from sam2_core.scoring.detection import AP_THRESHOLDS, detection_metrics, frame_detection, matched_pairs, pair_ious
+from sam2_core.scoring.detection import (
+    AP_THRESHOLDS,
+    ScoreBin,
+    calibration,
+    detection_metrics,
+    frame_detection,
+    matched_pairs,
+    pair_ious,
+    rightly_found,
+)
 
 
 def strip(*values: int) -> np.ndarray:
@@ -97,3 +106,14 @@ def test_the_numbers_of_a_published_implementation():
     rolled[10:20, 10:20] = 1
     moved = frame_detection(rolled, np.roll(rolled, 5, axis=0))
     assert (moved.matched[0], moved.ap(0), moved.f1) == (0, 0.0, 0.0)
+
+
+def test_scores_are_worth_the_share_that_is_right():
+    assert rightly_found(strip(1, 1, 0, 2, 2, 2), strip(7, 7, 0, 8, 0, 0)) == {7}
+    bins = calibration([0.82, 0.88, 0.12, 1.0, 0.9], [True, False, False, True, True], bins=10)
+    assert bins == (
+        ScoreBin(0.1, 0.2, 1, pytest.approx(0.12), 0.0),
+        ScoreBin(0.8, 0.9, 2, pytest.approx(0.85), 0.5),
+        ScoreBin(0.9, 1.0, 2, pytest.approx(0.95), 1.0),
+    )
+    assert calibration([], []) == ()
