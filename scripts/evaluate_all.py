@@ -3,7 +3,8 @@
 `python scripts/evaluate_all.py [FOLDER] --out results`. A data set is a folder with `images.tif` and `masks.tif`, or
 with any stacks and label stacks whose names differ in that word alone (`8cell_image.tif`, `8cell_masks.tif`): movies,
 or stills where they are of one plane; or with `images/` and `masks/`, also below `val/` (stills; of folders without
-`val` every 8th image, the validation images). Without FOLDER, `../shared/data` where it is there.
+`val` every 8th image, the validation images). Without FOLDER, `../shared/data` where it is there. With `--find` nothing
+is prompted: everything in a frame is sought and judged, of movies on every 4th frame.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from napari_sam2.evaluation import (
     ReportRow,
     Stills,
     about_model,
+    benchmark_finding,
     benchmark_movie,
     benchmark_stills,
+    finder,
     image_predictor,
     open_task,
     stack_name,
@@ -119,6 +122,12 @@ def evaluated(
     pairs: list[Pair], predictor: VideoPredictor, chosen: argparse.Namespace, begin: Begin
 ) -> Iterator[Findings]:
     """Yield what each data set gave; those for whose kind no prompt is asked are left out."""
+    if chosen.find:
+        find = finder(predictor)
+        for pair in pairs:
+            frames = Stills(pair.images, pair.truth, pair.every or chosen.find_every)
+            yield benchmark_finding(pair.name, frames, find, not chosen.no_baseline, begin)
+        return
     plan, on_stills = chosen_plan(chosen), image_predictor(predictor)
     scope = MovieScope(chosen.objects, chosen.frames, chosen.first_frame_only)
     for pair in pairs:
@@ -153,6 +162,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--view", choices=[choice.value for choice in ViewChoice], default="auto")
     parser.add_argument("--only", nargs="+", help="only data sets whose name holds one of these words")
     parser.add_argument("--prompt", nargs="+", choices=["click", "box", "clicks3", "corrections"])
+    parser.add_argument("--find", action="store_true", help="no prompt: everything in a frame")
+    parser.add_argument("--find-every", type=int, default=4, help="only every so many frames of movies, with --find")
     parser.add_argument("--objects", type=int, default=40, help="ids per movie")
     parser.add_argument("--frames", type=int, default=40, help="frames per id")
     parser.add_argument("--still-objects", type=int, help="objects per still, evenly picked; all by default")

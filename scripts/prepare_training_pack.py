@@ -24,7 +24,9 @@ from sam2_core.training.synthetic import (
     colony_settings,
     everyday_settings,
     make_movie,
+    pressed_rod_settings,
     random_settings,
+    rod_settings,
     tissue_settings,
 )
 
@@ -45,6 +47,8 @@ LOOKS = {
     "synthetic": Look(random_settings, 8, "movies of all kinds"),
     "everyday": Look(everyday_settings, 12, "tamer movies in which many cells leave"),
     "colony": Look(colony_settings, 12, "colonies of budding cells"),
+    "rods": Look(rod_settings, 12, "colonies of rods"),
+    "pressed": Look(pressed_rod_settings, 12, "colonies of rods that are pressed into each other"),
     "tissue": Look(tissue_settings, 8, "sheets of cells that are told apart by bright membranes"),
 }
 

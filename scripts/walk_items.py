@@ -297,6 +297,7 @@ def doubtful_and_new_come_into_view(window: Window, movie: Movie) -> None:
     assert table.viewport().rect().contains(table.visualRect(window.panel.model.index(5, 0)))
     low = table.height()
     window.frame.resize(*_TALL)
+    window.press(window.panel.image.toggleButton(), QPoint(20, 5))
     pause(300)
     assert table.height() > low + 50, "the table does not take the height"
     for number in range(1, 40):

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 import yaml
 
-from sam2_core.checkpoints.load import OpenedModel, fit, load_checkpoint, open_model, resolve_checkpoint
+from sam2_core.checkpoints.load import OpenedModel, fit, open_model, read_state_dict, resolve_checkpoint
 from sam2_core.config import ModelConfig, load_config
 from sam2_core.modeling.sam2 import Sam2Model
 
@@ -72,12 +72,24 @@ def build_sam2(  # noqa: PLR0913 - the official signature
     overrides = parse_overrides(hydra_overrides_extra)
     config = load_config(config_file, overrides.get("image_size") if image_size is None else image_size)
     decoder = dataclasses.replace(config.mask_decoder, dynamic_multimask=apply_postprocessing)
-    model = build_model(config.replace(mask_decoder=decoder))
-    if isinstance(ckpt_path, OpenedModel):
-        fit(model, ckpt_path.tensors, ckpt_path.path)
-    elif ckpt_path is not None:
-        load_checkpoint(model, resolve_checkpoint(ckpt_path))
+    config = config.replace(mask_decoder=decoder)
+    model = build_model(config) if ckpt_path is None else _with_weights(config, ckpt_path)
     return model.to(pick_device(device)).train(mode == "train")
+
+
+def _with_weights(config: ModelConfig, weights: str | Path | OpenedModel) -> Sam2Model:
+    """Return the model with weights; one without a dense head where they were saved before there was one."""
+    if isinstance(weights, OpenedModel):
+        tensors, path = weights.tensors, weights.path
+    else:
+        path = resolve_checkpoint(weights)
+        tensors = read_state_dict(path)
+    if config.dense_widths and not any(key.startswith("dense_head.") for key in tensors):
+        logger.warning("%s is of before the dense head: this model finds cells by a grid of points instead", path.name)
+        config = config.replace(dense_widths=())
+    model = build_model(config)
+    fit(model, tensors, path)
+    return model
 
 
 def predictor_parts(

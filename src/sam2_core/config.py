@@ -121,6 +121,9 @@ class ModelConfig:
         Whether an absent object marks its memory (2.1).
     detail_widths
         Channels of the convolutional branch at strides 2, 4, 8, 16 and 32; empty for none (our own models only).
+    dense_widths
+        Channels of the head that finds objects without a prompt, at strides 16, 8 and 4; empty for none (our own models
+        only).
     smallest_piece
         Pieces of a predicted mask below this share of its largest one are removed; 0 keeps all (official models).
     mirrored_view
@@ -135,6 +138,7 @@ class ModelConfig:
     num_maskmem: int = 7
     no_obj_embed_spatial: bool = True
     detail_widths: tuple[int, ...] = ()
+    dense_widths: tuple[int, ...] = ()
     smallest_piece: float = 0.0
     mirrored_view: bool = False
     trunk: HieraConfig = field(default_factory=HieraConfig)
@@ -156,6 +160,8 @@ class ModelConfig:
             )
         if len(self.detail_widths) not in (0, 5):
             raise ConfigError(f"detail_widths takes five numbers or none, is {list(self.detail_widths)}")
+        if len(self.dense_widths) not in (0, 3):
+            raise ConfigError(f"dense_widths takes three numbers or none, is {list(self.dense_widths)}")
 
     @property
     def grid_size(self) -> int:

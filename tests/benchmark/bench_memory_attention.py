@@ -22,7 +22,7 @@ import torch
 
 from sam2_core.config import load_config
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry, SelectionRule
-from sam2_core.inference.network.frame_step import FrameStep, Moment
+from sam2_core.inference.network.frame_step import FrameStep, MetFrame
 from sam2_core.inference.network.precision import pick_precision, running
 from sam2_core.inference.network.runtime import Runtime
 from sam2_core.inference.tracking_options import TrackingOptions
@@ -57,7 +57,7 @@ def some_features(model: Sam2Model, generator: torch.Generator) -> ImageFeatures
     return ImageFeatures(*(torch.randn(1, c, s, s, generator=generator).to(DEVICE) for c, s in shapes))
 
 
-def seconds(step: FrameStep, remembering: list[tuple[Moment, MemoryBank]]) -> float:
+def seconds(step: FrameStep, remembering: list[tuple[MetFrame, MemoryBank]]) -> float:
     clock = time.process_time if DEVICE.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     began = clock()
     with running(DEVICE, PRECISION):
@@ -70,8 +70,8 @@ def seconds(step: FrameStep, remembering: list[tuple[Moment, MemoryBank]]) -> fl
 def measure(model: Sam2Model, objects: int, enough: float) -> dict[str, float]:
     generator = torch.Generator().manual_seed(0)
     features = some_features(model, generator)
-    moment = Moment(FRAME, False, lambda _: features)
-    remembering = [(moment, full_bank(model, generator)) for _ in range(objects)]
+    here = MetFrame(FRAME, False, lambda _: features)
+    remembering = [(here, full_bank(model, generator)) for _ in range(objects)]
     rule = SelectionRule(model.config.num_maskmem, model.config.pointers.max_in_memory)
     steps = {way: FrameStep(Runtime(model), TrackingOptions(attention=way), rule, DEVICE) for way in WAYS}
     times: dict[str, list[float]] = {way: [] for way in WAYS}

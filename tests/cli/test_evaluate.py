@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -72,3 +73,43 @@ def test_folders_of_stills_are_evaluated(tmp_path, monkeypatch):
     assert [row["values"]["mean_iou"] for row in rows[:3]] == [1.0, 1.0, 1.0]
     assert rows[0]["values"]["objects"] == 4
     assert (tmp_path / "out" / f"{tmp_path.name}.png").is_file()
+
+
+@dataclass(frozen=True)
+class FoundTruth:
+    """What is found: the truth of the frame, but for its first object."""
+
+    truth: np.ndarray
+    diameter_px: float | None
+    objects: tuple[()] = ()
+
+    def labels(self):
+        return np.where(self.truth == 1, 0, self.truth)
+
+
+def test_everything_in_the_frames_of_a_movie_is_judged_without_a_prompt(movie, monkeypatch, capsys):
+    labels = tifffile.imread(movie / "labels.tif")
+    asked = []
+
+    def finder(predictor):
+        def find(image, diameter_px):
+            asked.append((image.dtype, diameter_px))
+            return FoundTruth(labels[3 * (len(asked) - 1)], 21.0)
+
+        return find
+
+    monkeypatch.setattr("napari_sam2.evaluation.finder", finder)
+    line = f"evaluate {movie}/images.tif --truth {movie}/labels.tif --out {movie}/out --find --every 3"
+    assert main(line.split()) == 0
+    assert asked == [(np.uint8, None)] * 2
+    document = json.loads((movie / "out" / "evaluation.json").read_text())
+    find, baseline = document["rows"]
+    assert (find["kind"], find["run"], baseline["run"]) == ("frames", "find", "baseline")
+    objects = [len(np.unique(labels[k])) - 1 for k in (0, 3)]
+    assert find["values"]["truth"] == sum(objects)
+    assert find["values"]["ap50"] == pytest.approx(np.mean([(n - 1) / n for n in objects]))
+    assert document["about"]["settings"]["diameter"] == "found"
+    assert "AP50" in (movie / "out" / "evaluation.md").read_text()
+    assert (movie / "out" / f"{movie.name}.png").is_file()
+    assert main([*line.split(), "--prompt", "click"]) == 1
+    assert "leave one of them out" in capsys.readouterr().err

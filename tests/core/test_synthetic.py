@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,9 @@ from sam2_core.training.synthetic import (
     SyntheticMovie,
     colony_settings,
     make_movie,
+    pressed_rod_settings,
     random_settings,
+    rod_settings,
     tissue_settings,
 )
 from sam2_core.training.synthetic.movie_settings import KINDS, STYLES
@@ -185,6 +188,23 @@ def test_colonies_hold_touching_cells_of_all_sizes_and_new_buds() -> None:
         buds += sum(row.parent > 0 for row in movie.lineage)
     assert max(ratios) > 4, f"seeds 0 to 5: largest to smallest cell {ratios}"
     assert buds > 10, f"seeds 0 to 5: {buds} buds"
+
+
+@pytest.mark.parametrize("drawn", [rod_settings, pressed_rod_settings])
+def test_rods_are_long_and_some_lie_side_by_side(drawn: Callable[..., MovieSettings]) -> None:
+    ratios, touching = [], 0
+    for seed in range(6):
+        settings = replace(drawn(np.random.default_rng(seed), frames=1, height=160, width=160), cells=12)
+        labels = make_movie(settings, seed).labels[0]
+        for value in np.unique(labels[labels > 0]):
+            rows, columns = np.nonzero(labels == value)
+            if rows.size > 100:
+                spread = np.linalg.eigvalsh(np.cov(np.stack([rows, columns])))
+                ratios.append(float(np.sqrt(spread[1] / spread[0])))
+        beside = (labels[:, 1:] != labels[:, :-1]) & (labels[:, 1:] > 0) & (labels[:, :-1] > 0)
+        touching += int(beside.any())
+    assert np.median(ratios) > 1.7, f"seeds 0 to 5: length to width {ratios}"
+    assert touching >= 3, f"seeds 0 to 5: {touching} colonies in which rods touch"
 
 
 def test_tissue_leaves_no_gaps_and_its_cells_meet_where_the_light_is() -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 from truth_predictors import TruthPredictor, drifting
 
 from napari_sam2.evaluation.movies import MovieTask, run_movie
-from napari_sam2.evaluation.pictures import Panel, drawn, movie_panels, picked_objects, write_picture
+from napari_sam2.evaluation.pictures import Panel, movie_panels, picked_objects, write_picture
 from napari_sam2.evaluation.report import About, about_model, as_markdown, movie_row, stills_row, write_report
 from napari_sam2.masks.stored_masks import StoredMask
 from sam2_core.scoring.ground_truth import movie_targets
@@ -54,7 +54,7 @@ def test_best_median_and_worst_are_shown_once():
 def test_outlines_of_truth_and_result_are_drawn_where_they_are():
     truth, found = np.zeros((2, 40, 40), bool)
     truth[10:20, 10:20], found[10:20, 14:24] = True, True
-    pixels = np.asarray(drawn(Panel(np.full((40, 40), 90, np.uint8), truth, found, "")))
+    pixels = np.asarray(Panel(np.full((40, 40), 90, np.uint8), truth, found, "").drawn())
     green = np.argwhere((pixels == (60, 230, 90)).all(-1))
     magenta = np.argwhere((pixels == (255, 70, 230)).all(-1))
     assert green[:, 1].min() < magenta[:, 1].min()

@@ -22,6 +22,7 @@ from napari_sam2.cli import main
 ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md",
+    "docs/find.md",
     "docs/tutorial.md",
     "docs/napari.md",
     "docs/how-to.md",

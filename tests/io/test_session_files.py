@@ -258,6 +258,8 @@ def test_proposals_divisions_and_events_come_back(tmp_path, saved, document):
     first, second = np.eye(6, dtype=bool), np.ones((6, 6), bool)
     proposals = {
         7: Proposal(0, Mask(first), 0.75, "cells-nano", ProposalState.rejected),
+        8: Proposal(0, Mask(np.eye(6, k=2, dtype=bool)), 0.5, "cells-nano"),
+        9: Proposal(0, Mask(second), 0.25, "labels", label=4),  # on top of both
         70000: Proposal(3, Mask(second), 0.5, "labels"),
     }
     events = (TrackEvent(1, 2, EventKind.absent, 4), TrackEvent(2, 6, EventKind.dies))
@@ -269,11 +271,20 @@ def test_proposals_divisions_and_events_come_back(tmp_path, saved, document):
         assert difference(made, back.document).is_empty
         assert back.document.proposals == proposals
         assert not back.notes
-    assert len(list((folder / "prompts").glob("proposal*.tif"))) == 2
-    next((folder / "prompts").glob("proposal7_*.tif")).write_bytes(b"broken")
+    files = sorted((folder / "prompts").glob("proposal*.tif"))
+    assert [path.name.rsplit("-", 1)[0] for path in files] == [
+        "proposals-frame0",
+        "proposals-frame0",
+        "proposals-frame3",
+    ]
+    files[2].write_bytes(b"broken")
     back = load_session(folder)
-    assert list(back.document.proposals) == [70000]
-    assert back.notes[0].startswith("proposal 7, frame 0: the mask proposal7_frame0")
+    assert list(back.document.proposals) == [7, 8, 9]
+    assert back.notes[0].startswith("proposal 70000, frame 3: the mask proposals-frame3")
+    labels = tifffile.imread(files[0])
+    labels[5, 5] = 1000
+    tifffile.imwrite(files[0], labels)
+    assert len(load_session(folder).document.proposals) in (1, 2)
     for _ in range(2):  # the one before still names them
         save_session(folder, replace(saved, document=document))
     assert not list((folder / "prompts").glob("proposal*.tif"))
@@ -326,3 +337,20 @@ def test_a_run_goes_on_where_an_older_folder_lacks_a_setting_and_not_where_promp
     assert run_fingerprint(document, {"model": "a", "image_size": None, "device": "cpu"}) == prints[0]
     assert run_fingerprint(document, {"model": "a", "image_size": 512}) != prints[0]
     assert run_fingerprint(document, {"model": "b"}) != prints[0]
+
+
+def test_many_masks_of_a_frame_share_files_where_they_do_not_overlap(tmp_path):
+    masks = {one: np.zeros((20, 20), bool) for one in range(1, 12)}
+    for one, mask in masks.items():
+        mask[one, :5] = True
+    masks[11][1, 2] = True  # on object 1
+    prompts = [Prompt(one, 0, mask=mask) for one, mask in masks.items()] + [Prompt(1, 1, mask=masks[1])]
+    folder = tmp_path / "a.sam2"
+    save_session(folder, SavedSession(Document.of(prompts)))
+    names = sorted(path.name.rsplit("-", 1)[0].rsplit("_", 1)[0] for path in (folder / "prompts").iterdir())
+    assert names == ["object1_frame1", "objects-frame0", "objects-frame0"]
+    assert difference(Document.of(prompts), load_session(folder).document).is_empty
+    for _ in range(2):
+        save_session(folder, SavedSession(Document.of(prompts[:3])))
+    assert len(list((folder / "prompts").iterdir())) == 3
+    assert difference(Document.of(prompts[:3]), load_session(folder).document).is_empty

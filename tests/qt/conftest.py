@@ -96,8 +96,7 @@ def desk(
     monkeypatch.setattr(workbench, "open_session", partial(_open, lambda: made[0] if made else None))
     threads = set(threading.enumerate())
     viewer = make_napari_viewer()
-    panel = SegmentAndTrackPanel(viewer)
-    viewer.window.add_dock_widget(panel, name="Segment and track")
+    _, panel = viewer.window.add_plugin_dock_widget("napari-sam2", "Segment and track")  # as the menu does it
     desk = Desk(viewer, panel, qtbot)
     made.append(desk)
     desk.until(lambda: panel.bench.is_ready)

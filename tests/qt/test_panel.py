@@ -471,6 +471,23 @@ def test_a_model_that_is_not_here_is_asked_about_and_taken_when_it_has_come(
     assert desk.panel.model.at(0).state == "done"
 
 
+def test_the_table_of_objects_takes_the_height_that_the_panel_has(desk: Any) -> None:
+    desk.viewer.window.show()
+    desk.open_movie()
+    table, content = desk.panel.objects.table, desk.panel.area.widget()
+    desk.viewer.window.resize(1000, 500)
+    desk.until(lambda: content.height() > desk.panel.area.viewport().height())
+    low = table.height()
+    desk.panel.image.collapse()
+    desk.panel.propagate.collapse()
+    desk.panel.saving.collapse()
+    desk.viewer.window.resize(1000, 900)
+    desk.until(lambda: table.height() > low + 100)
+    desk.panel.objects.collapse()
+    title = desk.panel.objects.toggleButton()
+    desk.until(lambda: desk.panel.objects.height() < title.height() + 10)
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_it_fits_a_laptop_without_horizontal_scrolling_in_both_themes(desk: Any, theme: str) -> None:
     desk.viewer.theme = theme

@@ -83,6 +83,7 @@ def between(pictures: Sequence[Picture], found: Picture) -> str:
         [
             *_foreign("object", [one.document.objects for one in pictures], found.document.objects, str),
             *_foreign("prompt", [one.document.prompts for one in pictures], found.document.prompts, str),
+            *_foreign("proposal", [one.document.proposals for one in pictures], found.document.proposals, str),
             *_foreign("mask", [dict(one.masks) for one in pictures], dict(found.masks), _word),
             *_foreign("setting", [one.settings for one in pictures], found.settings, str),
         ]

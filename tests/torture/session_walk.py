@@ -146,6 +146,41 @@ class SessionWalk(FileRules):
                     if was is not None:
                         assert np.array_equal(new[one][now].placed((HEIGHT, WIDTH)), was.placed((HEIGHT, WIDTH)))
 
+    # proposals
+
+    @rule(frame=FRAME, first=BOX, second=BOX, source=st.sampled_from(("a", "b")))
+    def propose(self, frame: int, first: Box, second: Box, source: str) -> None:
+        labels = np.where(rectangle(first), 2, 70000 * rectangle(second)).astype(np.uint32)
+        self._edit(lambda: self.session.proposals.from_labels(labels, source, frame, None), set())
+
+    @rule(frame=FRAME, left=st.booleans())
+    def find(self, frame: int, left: bool) -> None:
+        region = (0, 0, HEIGHT, WIDTH // 2) if left else None
+        self._edit(lambda: self.session.proposals.find(frame, region=region), set())
+
+    @rule(frame=FRAME, at=st.none() | SPOT)
+    def accept(self, frame: int, at: tuple[int, int] | None) -> None:
+        chosen, before = self.session.proposals.chosen(frame, point_yx=at), self._picture()
+        proposals, made = self.session.document.proposals, list[int]()
+        if self._edit(lambda: made.extend(self.session.proposals.accept(chosen)), set()):
+            assert not set(made) & before.document.objects.keys(), "an object was overwritten"
+            assert bool(made) == bool(chosen), "the surest that is shown was not accepted"
+            drawn = [self.session.document.prompts[one, frame].drawn for one in made]
+            assert set(drawn) <= {proposals[number].mask for number in chosen}
+            assert not set(chosen) & self.session.proposals.shown(frame).keys(), "what was accepted is still shown"
+
+    @precondition(lambda self: self.session.proposals.chosen())
+    @rule(most=st.integers(1, 3))
+    def reject(self, most: int) -> None:
+        chosen = self.session.proposals.chosen()[:most]
+        if self._edit(lambda: self.session.proposals.reject(chosen), set()):
+            assert not set(chosen) & set(self.session.proposals.chosen()), "what was rejected is still shown"
+
+    @rule()
+    def forget_proposals(self) -> None:
+        if self._edit(self.session.proposals.remove, set()):
+            assert not self.session.document.proposals
+
     # undo and redo
 
     @rule(steps=st.integers(1, 4))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from disc_predictor import DiscPredictor
+from finding_predictor import FindingPredictor
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from torture.crash_points import CrashPoint, watched_disk
 from torture.pictures import Picture, between, said_otherwise, unlike
@@ -64,6 +64,9 @@ class WalkedSession(RuleBasedStateMachine):
                 mask = session.masks.mask(*key)
                 assert mask is not None, f"the drawn mask of {key} is not shown"
                 assert not np.any(prompt.mask & ~mask), f"a part of the drawn mask of {key} is not shown"
+        for number, proposal in session.proposals.shown(0).items():
+            assert session.document.proposals[number] == proposal
+            assert proposal.is_open, f"proposal {number} is shown, and was decided about"
         for frame in (0, FRAMES - 1):
             shown = set(np.unique(session.labels(frame)).tolist()) - {0}
             assert shown <= {one for one, info in objects.items() if info.visible}
@@ -72,7 +75,7 @@ class WalkedSession(RuleBasedStateMachine):
 
     def _opened(self, source: Path) -> Session:
         settings = None if source.suffix == ".sam2" else SessionSettings(view="full")
-        return Session.open(source, predictor=DiscPredictor(), settings=settings)
+        return Session.open(source, predictor=FindingPredictor(dark=100), settings=settings)
 
     def _begin(self) -> None:
         self.steps = Steps(self.session)

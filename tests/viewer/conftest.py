@@ -78,13 +78,13 @@ class Desk:
         return np.asarray(self.labels._slice.image.raw)
 
 
-def _desk(data=None, *, viewer=None, stepped=False, adopt=(), sliders=None, **layer):
+def _desk(data=None, *, viewer=None, stepped=False, adopt=(), sliders=None, predictor=None, **layer):
     viewer = viewer or ViewerModel()
     data = np.zeros((FRAMES, HEIGHT, WIDTH), np.uint8) if data is None else data
     image = viewer.add_image(data, **{"name": "movie", "contrast_limits": (0, 200), **layer})
     viewer.dims.set_current_step(range(viewer.dims.ndim), sliders or (0,) * viewer.dims.ndim)
     source = image_source(image, point=viewer.dims.point)
-    session = Session.open(source.stack, settings=source.settings, predictor=DiscPredictor())
+    session = Session.open(source.stack, settings=source.settings, predictor=predictor or DiscPredictor())
     desk = Desk(viewer, image, session, (SteppedRunner if stepped else InlineRunner)(session))
     desk.binding = bind(viewer, session, image, desk.runner, notify=desk.messages.append, adopt=adopt)
     desk.binding.clock = itertools.count().__next__  # a second between looks, so a refresh is always due

@@ -16,7 +16,7 @@ class Situation:
     prompts
         Number of prompted (object, frame) pairs.
     running
-        "" while nothing runs, else "preview" or "propagate".
+        "" while nothing runs, else "preview", "propagate" or "find".
     tracked, stale
         Number of (object, frame) pairs that a run filled, and of those that a later edit made stale.
     is_saved
@@ -33,6 +33,8 @@ class Situation:
         What the file of the image holds and the layer does not show, a sentence; "" where there is nothing.
     saved_as
         Name of the session folder that the image came from and that is not open, "" where there is none.
+    found
+        Number of cells on the frame in view that were found and are to be decided about.
     """
 
     has_image: bool = False
@@ -49,6 +51,7 @@ class Situation:
     sought: str = ""
     left_out: str = ""
     saved_as: str = ""
+    found: int = 0
 
 
 def next_step(now: Situation) -> str:
@@ -61,8 +64,12 @@ def next_step(now: Situation) -> str:
         return "Getting the image ready …"
     if now.running == "propagate":
         return f"Tracking. Keep clicking if you like; Stop ends after this {now.axis}."
+    if now.running == "find":
+        return "Looking for cells. Keep clicking if you like."
     if now.works_at:
         return f"The work is at {now.works_at}; this is {now.shown_at}."
+    if now.found and now.running != "preview":
+        return "Click on a found cell to accept it, point at a wrong one and press Delete, or accept all shown."
     if now.prompts == 0:
         return _beginning(now)
     return "Finding the cell …" if now.running == "preview" else _going_on(now)

@@ -41,3 +41,7 @@ class ObjectsSection(Section):
         """Say whom the next click is for."""
         name = f"object {object_id}" if exists else f"a new object ({object_id})"
         self.current.setText(f"Next click: {'in' if inside else 'outside of'} {name}")
+
+    def show_deciding(self, new_id: int) -> None:
+        """Say what the next click does where a person decides about what was found."""
+        self.current.setText(f"Next click: accepts a found cell, or adds a new object ({new_id})")

@@ -14,6 +14,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_sam2._qt.contrast_actions import ContrastActions
+from napari_sam2._qt.find_actions import FindActions
 from napari_sam2._qt.image_choice import ImageChooser
 from napari_sam2._qt.manners import Manners
 from napari_sam2._qt.model_actions import ModelActions
@@ -65,11 +66,13 @@ class SegmentAndTrackPanel(QWidget):
         parts = PanelParts(self.model)
         self.hint, self.message, self.sections = parts.hint, parts.message, parts.sections
         self.image, self.model_section, self.objects = parts.image, parts.model_section, parts.objects
-        self.prompts, self.propagate, self.saving = parts.prompts, parts.propagate, parts.saving
+        self.prompts, self.finding = parts.prompts, parts.find
+        self.propagate, self.saving = parts.propagate, parts.saving
         self._lay_out()
         self._manners = Manners(self)
         self.chooser = ImageChooser(napari_viewer, parts.image, self.bench, self.slots)
         self.verbs = PanelActions(napari_viewer, self.bench, parts, self.slots)
+        self._finding = FindActions(napari_viewer, parts.find, self.bench, self.verbs, self.slots)
         self._contrast = ContrastActions(parts.image, self.bench, self.slots)
         self._models = ModelActions(napari_viewer, parts.model_section, self.bench, self.slots)
         self.state = PanelState(napari_viewer, self.bench, self.chooser, parts, self.slots)
@@ -83,6 +86,7 @@ class SegmentAndTrackPanel(QWidget):
         connect(self.chooser.sample_begun, self.state.refresh_soon)
         connect(self.verbs.done, self.state.refresh_soon)
         connect(self.state.run_shown, self._show_run)
+        connect(self.finding.decidable, self._show_decisions)
         connect(self.bench.failed, self.show_error, 1)
         connect(self.bench.said, self.show_message, 1)
         connect(self.image.grown, self._manners.teach)
@@ -168,6 +172,7 @@ class SegmentAndTrackPanel(QWidget):
         self.viewer.events.theme.disconnect(self._take_theme)
         self._models.close()
         self._contrast.close()
+        self._finding.close()
         self.verbs.close()
         self.state.close()
         self.chooser.close()
@@ -193,6 +198,10 @@ class SegmentAndTrackPanel(QWidget):
     def _show_run(self) -> None:
         """Bring the row with Stop into view, which comes below Propagate."""
         self.area.ensureWidgetVisible(self.propagate.stop, 0, 6)
+
+    def _show_decisions(self) -> None:
+        """Bring what is done with found cells into view."""
+        self.area.ensureWidgetVisible(self.finding.accept, 0, 6)
 
     def _colour_of(self, object_id: int) -> QColor:
         if self.bench.binding is None:

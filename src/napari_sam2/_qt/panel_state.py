@@ -120,6 +120,7 @@ class PanelState(QObject):
             shown_at=shown_at,
             sought=sought,
             left_out=self._chooser.files.left_out,
+            found=0 if bench.binding is None else bench.binding.deciding.counts()[0],
             saved_as="" if (folder := self._chooser.offered_folder()) is None else folder.name,
         )
 
@@ -148,7 +149,7 @@ class PanelState(QObject):
             session.undo_text if session is not None and session.can_undo else None,
             session.redo_text if session is not None and session.can_redo else None,
         )
-        parts.propagate.show_startable(prompted and self._running != "propagate")
+        parts.propagate.show_startable(prompted and self._running not in {"propagate", "find"})
         parts.propagate.show_resumable(self._can_resume)
         parts.prompts.keys.setEnabled(not self._bench.is_opening)
         parts.objects.doubtful.setEnabled(self.situation().tracked > 0)
@@ -166,11 +167,15 @@ class PanelState(QObject):
             parts.prompts.show_tool("")
             return
         current = binding.current
-        exists = current.next_id in session.document.objects
-        parts.objects.show_current(current.next_id, exists, current.polarity == "in")
+        tool = tool_in_hand(self._viewer, binding)
+        if tool == "decide":
+            parts.objects.show_deciding(session.document.next_object_id())
+        else:
+            exists = current.next_id in session.document.objects
+            parts.objects.show_current(current.next_id, exists, current.polarity == "in")
         parts.prompts.show_each_new(binding.each_click_is_new_object)
         parts.objects.table.select_object(current.object_id)
-        parts.prompts.show_tool(tool_in_hand(self._viewer, binding))
+        parts.prompts.show_tool(tool)
         parts.message.button.setVisible(len(binding.prompts.layers()) < 2 or not binding.labels.layers)
 
     def _on_bench(self) -> None:
@@ -225,6 +230,9 @@ class PanelState(QObject):
         if progress.kind == "propagate" and self._running != "propagate":
             self._reveals = True
         self._running = progress.kind
+        if progress.kind == "find":  # shown where it was asked for
+            self.refresh_soon()
+            return
         text = "Finding …" if progress.kind == "preview" else f"{progress.done} of {progress.total}"
         if progress.total == 0:
             text = "Getting the model ready …"

@@ -110,17 +110,22 @@ class Section(QCollapsible):
             self.collapse()
 
     def expand(self, animate: bool = False) -> None:
-        """Unfold at once, to whatever height the rows need now and later."""
+        """Unfold at once, to whatever height the rows need now and later, and may take where the panel has more."""
         super().expand(animate=False)
         self.content().setMaximumHeight(_UNBOUNDED)
+        self._set_policy(QSizePolicy.Policy.Preferred)
 
     def collapse(self, animate: bool = False) -> None:
-        """Fold at once."""
+        """Fold at once, to the height of the title."""
         super().collapse(animate=False)
+        self._set_policy(QSizePolicy.Policy.Maximum)
 
     def eventFilter(self, a0: QObject, a1: QEvent) -> bool:
         """Leave the height to the layout, which knows it; superqt would fix it at that of the moment."""
         return False
+
+    def _set_policy(self, vertical: QSizePolicy.Policy) -> None:
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, vertical)
 
     def set_theme(self, theme_id: str) -> None:
         """Take the theme's arrows."""

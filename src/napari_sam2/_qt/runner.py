@@ -26,19 +26,20 @@ from napari_sam2._qt.background import ListTask, Outcome, WorkerLink
 from napari_sam2._qt.holds import hold
 
 if TYPE_CHECKING:
-    from napari_sam2.engine.jobs import CancelToken, Job
-    from napari_sam2.engine.updates import FrameUpdate
+    from napari_sam2.engine.jobs import AnyJob, CancelToken
+    from napari_sam2.engine.updates import Update
     from napari_sam2.session.session import Session
 
 _IN_FLIGHT = 2
 _LOOK_AT_TOKEN_S = 0.02
+_IN_DOCK = {"propagate": "Tracking", "find": "Finding"}
 CLOSE_WAIT_S = 30.0
 """How long closing waits for the frame in work; a model that is being loaded cannot be interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """How far a "preview" or "propagate" is in frames; `total` is 0 until the first one came."""
+    """How far a "preview" or "propagate" is in frames, a "find" in hundredths; `total` is 0 until something came."""
 
     kind: str
     done: int = 0
@@ -47,7 +48,7 @@ class RunProgress:
 
 
 class QtRunner(QObject):
-    """Runs one job of a session at a time in napari; `listed` is told in words of one that carries masks along.
+    """Runs one job of a session at a time in napari; `listed` is told in words of one that takes long.
 
     Signals: `progressed(RunProgress)` from the start on, `failed(Exception)` before `on_error` is called, `stopped()`
     when nothing runs any more.
@@ -70,8 +71,8 @@ class QtRunner(QObject):
 
     def start(
         self,
-        job: Job,
-        on_update: Callable[[FrameUpdate], object],
+        job: AnyJob,
+        on_update: Callable[[Update], object],
         on_done: Callable[[], object],
         on_error: Callable[[Exception], object],
     ) -> None:
@@ -80,7 +81,7 @@ class QtRunner(QObject):
             self._run.abandon()
         calls = _Calls(on_update, on_done, on_error, self.failed.emit)
         self._run = _Run(self._session, job, calls, self._report, self._over)
-        if self._listed is not None and self._run.kind == "propagate":  # a preview is over before anybody reads it
+        if self._listed is not None and self._run.kind != "preview":  # that is over before anybody reads it
             self._run.unlist = self._listed(run_name(self._session, job), self._run.token.cancel)
         self.progressed.emit(RunProgress(self._run.kind))
         self._run.start()
@@ -109,7 +110,7 @@ class QtRunner(QObject):
 class _Calls:
     """Whom to tell, on the main thread."""
 
-    on_update: Callable[[FrameUpdate], object]
+    on_update: Callable[[Update], object]
     on_done: Callable[[], object]
     on_error: Callable[[Exception], object]
     failed: Callable[[Exception], object]
@@ -121,15 +122,15 @@ class _Run:
     def __init__(
         self,
         session: Session,
-        job: Job,
+        job: AnyJob,
         calls: _Calls,
         report: Callable[[_Run, RunProgress], None],
         over: Callable[[_Run], None],
     ) -> None:
-        from napari_sam2.engine.jobs import CancelToken, PropagateJob
+        from napari_sam2.engine.jobs import CancelToken
 
         self.token = CancelToken()
-        self.kind = "propagate" if isinstance(job, PropagateJob) else "preview"
+        self.kind = run_kind(job)
         self._calls = calls
         self._report = report
         self._over = over
@@ -138,7 +139,7 @@ class _Run:
         self._begun, self._ended = threading.Event(), threading.Event()
         self._first: tuple[int, float] | None = None
         with hold("napari makes a progress bar"):
-            self._bar = _StopBar(self.token) if self.kind == "propagate" else None
+            self._bar = None if self.kind == "preview" else _StopBar(self.token, _IN_DOCK[self.kind])
         self._worker = _TokenWorker(_drained, _Drain(session, job, self.token, self._room, self._begun, self._ended))
         self._worker.token = self.token
         WorkerLink(self._worker, self._returned, self._yielded)
@@ -155,7 +156,7 @@ class _Run:
         # A worker that has not begun sees the token first of all.
         return self._ended.wait(wait_s) if self._begun.is_set() else True
 
-    def _yielded(self, update: FrameUpdate) -> None:
+    def _yielded(self, update: Update) -> None:
         self._room.release()
         if self._abandoned:
             return
@@ -182,7 +183,7 @@ class _Run:
                 self._calls.failed(outcome.failure)
                 self._calls.on_error(outcome.failure)
 
-    def _progress(self, update: FrameUpdate) -> RunProgress:
+    def _progress(self, update: Update) -> RunProgress:
         """Return progress with the time left, told from the second update on: the first one carries the loading."""
         now = time.monotonic()
         if self._first is None:
@@ -198,10 +199,21 @@ class _Run:
             self._bar = None
 
 
-def run_name(session: Session, job: Job) -> str:
-    """Return a run in words: "Tracking 3 objects in movie"."""
-    from napari_sam2.engine.jobs import PropagateJob
+def run_kind(job: AnyJob) -> str:
+    """Return what a job does: "preview", "propagate" or "find"."""
+    from napari_sam2.engine.jobs import FindJob, PropagateJob
 
+    if isinstance(job, FindJob):
+        return "find"
+    return "propagate" if isinstance(job, PropagateJob) else "preview"
+
+
+def run_name(session: Session, job: AnyJob) -> str:
+    """Return a run in words: "Tracking 3 objects in movie"."""
+    from napari_sam2.engine.jobs import FindJob, PropagateJob
+
+    if isinstance(job, FindJob):
+        return f"Finding cells in {session.stack.name}"
     count = len({span.object_id for span in job.spans}) if isinstance(job, PropagateJob) else 0
     return f"Tracking {count} object{'' if count == 1 else 's'} in {session.stack.name}"
 
@@ -211,14 +223,14 @@ class _Drain:
     """What the worker's thread needs."""
 
     session: Session
-    job: Job
+    job: AnyJob
     token: CancelToken
     room: threading.Semaphore
     begun: threading.Event
     ended: threading.Event
 
 
-def _drained(drain: _Drain) -> Generator[FrameUpdate, None, Outcome]:
+def _drained(drain: _Drain) -> Generator[Update, None, Outcome]:
     """Yield a job's updates, never more than a few ahead of the main thread; return the error that ended it.
 
     It crosses as a value, see `background`.
@@ -234,9 +246,9 @@ def _drained(drain: _Drain) -> Generator[FrameUpdate, None, Outcome]:
     return Outcome()
 
 
-def _in_step(drain: _Drain) -> Iterator[FrameUpdate]:
+def _in_step(drain: _Drain) -> Iterator[Update]:
     """Yield the updates as the main thread takes them; the lane's generator is closed in this thread."""
-    updates = cast("Generator[FrameUpdate, None, None]", drain.session.run(drain.job, drain.token))
+    updates = cast("Generator[Update, None, None]", drain.session.run(drain.job, drain.token))
     with closing(updates):
         for update in updates:
             while not drain.room.acquire(timeout=_LOOK_AT_TOKEN_S):
@@ -257,10 +269,10 @@ class _TokenWorker(GeneratorWorker):  # type: ignore[type-arg]  # what it yields
 class _StopBar(cancelable_progress):  # type: ignore[misc]  # napari ships no types
     """The bar in the activity dock; its Cancel button stops the run at once, not at the next update."""
 
-    def __init__(self, token: CancelToken) -> None:
+    def __init__(self, token: CancelToken, text: str) -> None:
         self._token = token
         # tqdm would write to the terminal as well.
-        super().__init__(total=0, desc="Tracking", file=io.StringIO())
+        super().__init__(total=0, desc=text, file=io.StringIO())
 
     def cancel(self) -> None:
         super().cancel()

@@ -11,6 +11,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QButtonGroup, QCheckBox, QGridLayout, QProgressBar, QWidget
 from superqt.utils import signals_blocked
 
+from napari_sam2._qt.find_section import FindSection
 from napari_sam2._qt.held_axes import HeldAxes
 from napari_sam2._qt.hints import shortened
 from napari_sam2._qt.model_catalogue import ModelRow
@@ -28,6 +29,7 @@ TOOLS = (
     ("box", "Box", "rectangle", "Drag a box around the object"),
     ("lasso", "Lasso", "polygon_lasso", "Draw around the object"),
     ("paint", "Paint", "paint", "Paint the object's mask"),
+    ("decide", "Decide", "check", "Click on a found cell to accept it, beside the cells to add one that is missing"),
 )
 
 _SHORT = 3
@@ -273,6 +275,7 @@ class PanelParts:
         self.model_section = ModelSection()
         self.objects = ObjectsSection(objects)
         self.prompts = PromptsSection()
+        self.find = FindSection()
         self.propagate = PropagateSection()
         self.saving = SaveSection()
         self.message = InfoLine("Restore layers")
@@ -281,4 +284,4 @@ class PanelParts:
 
     def sections(self) -> tuple[Section, ...]:
         """Return the sections from top to bottom."""
-        return (self.image, self.model_section, self.objects, self.prompts, self.propagate, self.saving)
+        return (self.image, self.model_section, self.objects, self.prompts, self.find, self.propagate, self.saving)

@@ -19,13 +19,14 @@ _MODES: dict[str, tuple[type, str]] = {
     "box": (Shapes, "add_rectangle"),
     "lasso": (Shapes, "add_polygon_lasso"),
     "paint": (Labels, "paint"),
+    "decide": (Labels, "pan_zoom"),
 }
 
 
 def take_tool(viewer: napari.viewer.Viewer, binding: SessionBinding, name: str) -> None:
     """Put a tool in hand: its layer becomes the active one, in the mode that draws; a missing layer is made again."""
     kind, mode = _MODES[name]
-    layer = _layer(binding, kind)
+    layer = binding.make_found() if name == "decide" else _layer(binding, kind)
     if layer is None:
         binding.make_layers()
         layer = _layer(binding, kind)
@@ -36,7 +37,7 @@ def take_tool(viewer: napari.viewer.Viewer, binding: SessionBinding, name: str) 
     with hold("napari changes the active layer"):
         layer.visible = True
         viewer.layers.selection.active = layer
-        if isinstance(layer, Labels):
+        if isinstance(layer, Labels) and name != "decide":
             layer.selected_label = binding.current.object_id
         layer.mode = mode
 
@@ -44,14 +45,16 @@ def take_tool(viewer: napari.viewer.Viewer, binding: SessionBinding, name: str) 
 def tool_in_hand(viewer: napari.viewer.Viewer, binding: SessionBinding) -> str:
     """Return the name of the tool that the active layer and its mode are, "" if they are none."""
     active = viewer.layers.selection.active
-    if active is None or not any(active is layer for layer in binding.layers()):
+    if active not in binding.layers():  # equal, not identical: napari gives plugins a proxy of it
         return ""
+    if active == binding.found.layer:
+        return "decide"
     in_hand = str(active.mode)
     if isinstance(active, Points):
         inside = binding.current.polarity == "in"
         return ("inside" if inside else "outside") if in_hand == "add" else ""
-    fitting = (name for name, (kind, mode) in _MODES.items() if isinstance(active, kind) and in_hand == mode)
-    return next(fitting, "")
+    drawing = ((name, *tool) for name, tool in _MODES.items() if name != "decide")
+    return next((name for name, kind, mode in drawing if isinstance(active, kind) and in_hand == mode), "")
 
 
 def _layer(binding: SessionBinding, kind: type) -> Points | Shapes | Labels | None:

@@ -7,6 +7,7 @@ baseline stands beside them. Here options become what `napari_sam2.evaluation` i
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_sam2.cli import options
 from napari_sam2.cli.evaluation_screen import show_report, shown_progress
@@ -15,6 +16,9 @@ from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.out_folder import check_out_folder
 from napari_sam2.engine.view import ViewChoice
 from sam2_core.errors import StackError
+
+if TYPE_CHECKING:
+    from napari_sam2.evaluation import JudgedFrames, Stills
 
 
 def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
@@ -31,6 +35,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     frames: options.MostFrames = 40,
     every: options.Every = 1,
     prompt: options.PromptKinds = None,
+    find: options.JudgedFind = False,
     span: options.Span = None,
     first_frame_only: options.FirstFrameOnly = False,
     baseline: options.Baseline = True,
@@ -42,13 +47,15 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     """Measure a model on STACK with ground truth: clicks and boxes from the truth, IoU of the masks, a baseline.
 
     Movies: J, recall, J@10 and presence after one click, one box, and with up to three corrections. Stills: mean IoU
-    and recall after one click, a box, and three clicks.
+    and recall after one click, a box, and three clicks. With --find, no prompt: AP, F1 and SEG of what is found.
     """
     from napari_sam2 import evaluation
     from sam2_core.scoring.ground_truth import MOST_OBJECTS
 
     choice = MovieChoice(axes, scene, track_axis, channel)
     judged = resolved_kind(kind, stack, truth, choice)
+    if find and prompt:
+        raise StackError(f"--find prompts nothing, but --prompt {' '.join(prompt)} was given; leave one of them out.")
     prompts = checked_prompts(prompt, judged)
     name, plan = evaluation.stack_name(stack), evaluation.Plan(prompts, prompts, baseline, objects, span, view)
     files = ["evaluation.md", "evaluation.json", f"{name}.png"]
@@ -56,7 +63,11 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     predictor = load_predictor(model, device, image_size)
     about = evaluation.about_model(model, predictor)
     with shown_progress() as begin:
-        if judged == "stills":
+        if find:
+            sought = judged_frames(judged, stack, truth, choice, every, object_diameter)
+            found = evaluation.benchmark_finding(name, sought, evaluation.finder(predictor), baseline, begin)
+            about = about.with_settings(diameter=object_diameter or "found", every=every)
+        elif judged == "stills":
             stills = evaluation.Stills(stack, truth, every, object_diameter)
             found = evaluation.benchmark_stills(name, stills, evaluation.image_predictor(predictor), plan, begin)
             about = about.with_settings(span=span or "usual", every=every, objects_per_still=objects or "all")
@@ -69,6 +80,17 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     found.write_picture(out)
     show_report(about, found.rows, evaluation.write_report(out, about, found.rows))
     return 0
+
+
+def judged_frames(
+    kind: str, stack: Path, truth: Path, choice: MovieChoice, every: int, diameter_px: float | None
+) -> JudgedFrames | Stills:
+    """Return the images of folders, or the frames of a stack, with their labels."""
+    from napari_sam2 import evaluation
+
+    if kind == "stills":
+        return evaluation.Stills(stack, truth, every, diameter_px)
+    return evaluation.JudgedFrames(choice.open(str(stack)).movie, truth, every, diameter_px)
 
 
 def resolved_kind(kind: options.Kind, stack: Path, truth: Path, choice: MovieChoice) -> str:

@@ -32,8 +32,11 @@ def show_report(about: About, rows: Sequence[ReportRow], paths: Iterable[Path]) 
     from napari_sam2.evaluation.report import table_of
 
     for stack in dict.fromkeys(row.stack for row in rows):
-        header, cells = table_of([row for row in rows if row.stack == stack])
-        shown = [line[2:] for line in cells]
+        chosen = [row for row in rows if row.stack == stack]
+        header, cells = table_of(chosen)
+        first = 1 if chosen[0].kind == "frames" else 2  # a diameter that was found is a result
+        shown = [line[first:] for line in cells]
         title = f"{stack}; {about.model} on {about.device}"
-        output().print(table(title, header[2:], shown, right=header[3:]))
+        right = [name for name in header[first:] if name != "prompt"]
+        output().print(table(title, header[first:], shown, right=right))
     output().print("\n".join(f"Written: {path}" for path in paths))

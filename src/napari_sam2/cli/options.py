@@ -1,7 +1,8 @@
 """Options of the commands that have many, each declared once: its type and its line of help.
 
-Those that several commands share come first, then those of `track`, `embed`, `evaluate` and `finetune` alone. Defaults
-stand in the commands. What an option for a setting of a session says is said by the field of `SessionSettings`.
+Those that several commands share come first, then those of `track`, `segment`, `embed`, `evaluate` and `finetune`
+alone. Defaults stand in the commands. What an option for a setting of a session says is said by the field of
+`SessionSettings`.
 """
 
 from __future__ import annotations
@@ -78,12 +79,42 @@ ObjectDiameter = Annotated[float | None, _of("object_diameter_px")]
 View = Annotated[ViewChoice, _of("view")]
 FeatureCache = Annotated[bool | None, _of("feature_cache")]
 ReplaceLabels = Annotated[bool, typer.Option("--overwrite", help="Replace what is there and start again.")]
+TrackFind = Annotated[
+    bool, typer.Option("--find", help="Find the objects on one frame and track them; --prompts may be left out.")
+]
+FindFrame = Annotated[
+    int | None, typer.Option(min=0, help="Where to find them; by default on the first frame tracked.")
+]
+FoundScore = Annotated[float | None, _number("With --find: leave out objects that are less sure, 0 to 1.", 0, 1)]
 TrackAgain = Annotated[
     bool, typer.Option("--again", help="Of a session alone: make all masks again, and not only stale and missing ones.")
 ]
 ResumeTracking = Annotated[
     bool, typer.Option("--resume", help="Go on behind the last finished frame of a stopped run.")
 ]
+
+# Of `segment`.
+NeededStack = Annotated[
+    str, typer.Argument(metavar="STACK", help="TIFF, OME-TIFF, .stk, zarr, OME-Zarr, .npy, a video, or images.")
+]
+NeededLabels = Annotated[Path, typer.Option(help="Label stack to write, .tif or .zarr; 1 is the surest object.")]
+Frames = Annotated[str | None, typer.Option(help="Which ones, e.g. 0,5,10-19; all by default. Others stay empty.")]
+FoundDiameter = Annotated[
+    str, typer.Option(metavar="auto|PX", help="Of a typical object in pixels; auto finds it, and says what it found.")
+]
+MinDiameter = Annotated[float | None, _number("Leave out objects that are smaller, in pixels.", 0)]
+MaxDiameter = Annotated[float | None, _number("Leave out objects that are larger, in pixels.", 0)]
+MinScore = Annotated[
+    float, _number("Leave out objects that are less sure: of those at 0.8, about 80 % are right.", 0, 1)
+]
+FoundRegion = Annotated[
+    str | None,
+    typer.Option(metavar="Y0,X0,Y1,X1|IMAGE", help="Only there: a box in pixels, or an image that is not 0."),
+]
+DropBorder = Annotated[
+    bool, typer.Option("--drop-border", help="Leave out objects that touch the border of the frame.")
+]
+FoundTable = Annotated[Path | None, typer.Option(help="CSV to write: area, centroid, score, intensities per object.")]
 
 # Of `embed`.
 MostGigabytes = Annotated[float | None, _number("Gigabytes that all kept features may take, from now on.", 0, 1e6)]
@@ -94,17 +125,18 @@ Truth = Annotated[Path, typer.Option(help="Label stack, or a folder of label ima
 ReportFolder = Annotated[Path, typer.Option(help="Folder for evaluation.md, evaluation.json and the picture.")]
 JudgedKind = Annotated[Kind, typer.Option(help="auto: two folders or single images are stills.")]
 TrueDiameter = Annotated[
-    float | None, _number("Diameter of a typical object in pixels; by default the truth's median.", 1, 9999)
+    float | None, _number("Diameter of a typical object in pixels; by default the truth's median, or found.", 1, 9999)
 ]
 MovieView = Annotated[ViewChoice, _of("view", "For movies.")]
 MostObjects = Annotated[
     int | None, typer.Option(min=1, help="At most so many ids per movie (40), or objects per still (all).")
 ]
 MostFrames = Annotated[int, typer.Option(min=2, help="At most so many frames per id, the prompted one included.")]
-Every = Annotated[int, typer.Option(min=1, help="Stills: only every so many images, from the first.")]
+Every = Annotated[int, typer.Option(min=1, help="Stills, and --find: only every so many images, from the first.")]
 PromptKinds = Annotated[
     list[str] | None, typer.Option(help="click, box, corrections (movie) or clicks3 (stills); all by default.")
 ]
+JudgedFind = Annotated[bool, typer.Option("--find", help="No prompt: find everything in every frame, and judge that.")]
 Span = Annotated[float | None, _number("Stills: share of the window's side a typical object takes.", 0.02, 1)]
 FirstFrameOnly = Annotated[bool, typer.Option("--first-frame-only", help="Movies: only the objects of frame 0.")]
 Baseline = Annotated[bool, typer.Option(help="Also the classical baseline.")]

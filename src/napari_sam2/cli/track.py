@@ -1,4 +1,4 @@
-"""`napari-sam2 track`: a stack and prompts in (see `movie_job`), or a session (see `track_session`); labels out."""
+"""`napari-sam2 track`: labels of a stack from prompts or what is found (`movie_job`) or a session (`track_session`)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from napari_sam2.cli.model_choice import DEFAULT_MODEL
 from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results
 from napari_sam2.cli.track_session import SessionTracking, labels_beside, track_session
-from napari_sam2.engine.jobs import checked_range
+from napari_sam2.engine.jobs import LEAST_SCORE, FindRequest, checked_range
 from napari_sam2.engine.view import ViewChoice, view_request
 from napari_sam2.io import read_prompts
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.session.movie_job import MovieJob, MovieReport, track_movie
 from napari_sam2.session.settings import SessionSettings
+from sam2_core.errors import PromptError
 
 _SETTLED = (
     *("prompts", "model", "axes", "scene", "track_axis", "channel", "fixed"),
     *("image_size", "object_diameter", "view", "contrast", "feature_cache", "resume"),
+    *("find_frame", "min_score"),
 )
 
 
@@ -47,28 +49,35 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     view: options.View = ViewChoice.auto,
     contrast: options.Contrast = None,
     feature_cache: options.FeatureCache = None,
+    find: options.TrackFind = False,
+    find_frame: options.FindFrame = None,
+    min_score: options.FoundScore = None,
     overwrite: options.ReplaceLabels = False,
     resume: options.ResumeTracking = False,
     again: options.TrackAgain = False,
 ) -> int:
     """Follow the objects that PROMPTS point at through STACK and write their masks as labels.
 
+    With --find they are found without a click, on the first frame or on --find-frame; prompts may add to them.
+
     Ctrl-C stops after the frame in work and keeps what is done; the same command with --resume goes on from there and
     ends with the same labels. With --session FOLDER as well, prompts and masks stay in that session. A session alone
     (--session without PROMPTS) is tracked where masks are stale or missing; every finished frame is kept, and the same
     command goes on.
     """
-    if session is not None and prompts is None:
+    if session is not None and prompts is None and not find:
         _check_session_options(context)
         chosen_device = None if _is_default(context, "device") else device
         return track_session(
             SessionTracking(session, out, stack, direction, start, stop, chosen_device, overwrite, again)
         )
     if again:
-        raise typer.BadParameter("--again is for a session alone: --session without --prompts.")
+        raise typer.BadParameter("--again is for a session alone: --session without --prompts and --find.")
+    if (find_frame is not None or min_score is not None) and not find:
+        raise typer.BadParameter("--find-frame and --min-score say what to find: give --find as well.")
     labels = out if out is not None or session is None else labels_beside(session)
-    if stack is None or prompts is None or labels is None:
-        raise typer.BadParameter("give STACK, --prompts and --out, or --session with a session folder.")
+    if stack is None or (prompts is None and not find) or labels is None:
+        raise typer.BadParameter("give STACK, --prompts or --find, and --out, or --session with a session folder.")
     choice = MovieChoice(axes, scene, track_axis, channel, fixed, contrast)
     movie = choice.open(stack)
     if object_diameter is not None:
@@ -76,16 +85,18 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     looks = {"view": view, "object_diameter_px": object_diameter, "image_size": image_size}
     kept = "auto" if feature_cache is None else feature_cache
     settings = {"model": model, "device": device, "feature_cache": kept, **looks, **choice.settings(movie)}
+    frames = checked_range(len(movie), start, stop)
     job = MovieJob(
         stack=movie.movie.stack,
         settings=SessionSettings.model_validate(settings),
-        prompts=read_prompts(prompts, movie.movie),
+        prompts=() if prompts is None else read_prompts(prompts, movie.movie),
         out=labels,
-        frames=checked_range(len(movie), start, stop),
+        frames=frames,
         direction=direction or "forward",
         session=session,
         resume=resume,
         overwrite=overwrite,
+        find=_request(find_frame, min_score, frames) if find else None,
     )
     check_not_raw(labels, stack, is_replaced=True)
     report = track_movie(job, run_in_terminal, lambda: predictor_of(job.settings))
@@ -94,6 +105,16 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         return STOPPED
     show_results(report.objects, movie, report.view_sentence, labels)
     return 0
+
+
+def _request(frame: int | None, min_score: float | None, tracked: range) -> FindRequest:
+    """Return what is to be found, by default on the first frame that is tracked."""
+    if frame is not None and frame not in tracked:
+        raise PromptError(
+            f"--find-frame {frame} lies outside the frames that are tracked, {tracked.start} to {tracked.stop - 1}."
+        )
+    frames = (tracked.start if frame is None else frame,)
+    return FindRequest(frames, min_score=LEAST_SCORE if min_score is None else min_score)
 
 
 def _is_default(context: typer.Context, name: str) -> bool:

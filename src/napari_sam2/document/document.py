@@ -19,6 +19,7 @@ from napari_sam2.document.polygons import mask_of_polygon
 from napari_sam2.document.prompt import Prompt, gathered
 from napari_sam2.document.prompt_map import PromptKey, PromptMap
 from napari_sam2.document.proposals import Proposal
+from napari_sam2.document.shared_map import SharedMap
 from napari_sam2.document.track_events import Division, Names, TrackEvent
 from sam2_core.errors import PromptError
 
@@ -36,7 +37,7 @@ class Document:
     objects
         Object id -> what is known about it besides, in the order in which they were made; any mapping is taken.
     proposals
-        Number -> what a program found; any mapping is taken.
+        Number, 1 or more -> what a program found, ascending; any mapping is taken. See `proposing`.
     divisions
         In order of frame and mother; daughters are objects whose parent is the mother.
     events
@@ -51,7 +52,7 @@ class Document:
 
     def __post_init__(self) -> None:
         objects, prompts = ObjectMap.of(self.objects), PromptMap.of(self.prompts)
-        self._take(prompts, objects, self.divisions, self.events, MappingProxyType(dict(self.proposals)))
+        self._take(prompts, objects, self.divisions, self.events, SharedMap.of(self.proposals))
         unknown = [object_id for object_id in prompts.object_ids if object_id not in objects]
         if unknown:
             raise PromptError(f"prompts name objects {unknown}, which the document does not have; add them to objects.")
@@ -65,7 +66,7 @@ class Document:
         objects: ObjectMap,
         divisions: Iterable[Division],
         events: Iterable[TrackEvent],
-        proposals: Mapping[int, Proposal],
+        proposals: SharedMap[Proposal],
     ) -> None:
         kept = {
             "prompts": prompts,
@@ -117,7 +118,17 @@ class Document:
         PromptError
             If its parent does not exist or descends from it.
         """
-        return self._with({}, {info.object_id: info})
+        return self.with_objects([info])
+
+    def with_objects(self, infos: Iterable[ObjectInfo]) -> Document:
+        """Return the document with this said about several objects; see `with_object`."""
+        return self._with({}, {info.object_id: info for info in infos})
+
+    def with_proposals(self, changes: Mapping[int, Proposal | None]) -> Document:
+        """Return the document with these proposals under their numbers; None takes one away."""
+        made = self._next()
+        object.__setattr__(made, "proposals", self._proposals.changed(changes))
+        return made
 
     def without_object(self, object_id: int) -> Document:
         """Return the document without the object and its prompts; its children have no parent any more.
@@ -183,6 +194,10 @@ class Document:
         """Return the id of the next new object: one more than the highest."""
         return self._objects.last() + 1
 
+    def next_proposal(self) -> int:
+        """Return the number of the next new proposal: one more than the highest."""
+        return (self._proposals.last() or 0) + 1
+
     def prompts_of(self, object_id: int) -> dict[int, Prompt]:
         """Return the prompts of an object by frame, ascending; empty without any."""
         return dict(self._prompts.of_object(object_id))
@@ -237,6 +252,10 @@ class Document:
     def _objects(self) -> ObjectMap:
         return ObjectMap.of(self.objects)
 
+    @property
+    def _proposals(self) -> SharedMap[Proposal]:
+        return SharedMap.of(self.proposals)
+
     def _next(
         self,
         prompts: PromptMap | None = None,
@@ -251,7 +270,7 @@ class Document:
             self._objects if objects is None else objects,
             self.divisions if divisions is None else divisions,
             self.events if events is None else events,
-            self.proposals,
+            self._proposals,
         )
         return made
 
@@ -356,6 +375,7 @@ def difference(old: Document, new: Document) -> DocumentDiff:
     """Return what to do to come from one document to the other."""
     before, after = PromptMap.of(old.prompts), PromptMap.of(new.prompts)
     known, described = ObjectMap.of(old.objects), ObjectMap.of(new.objects)
+    found, now_found = SharedMap.of(old.proposals), SharedMap.of(new.proposals)
     divided = [(one.mother, *one.daughters) for one in set(old.divisions) ^ set(new.divisions)]
     happened = [(one.object_id,) for one in set(old.events) ^ set(new.events)]
     return DocumentDiff(
@@ -363,14 +383,6 @@ def difference(old: Document, new: Document) -> DocumentDiff:
         removed=tuple(key for key in before.differing(after) if key not in after),
         objects=tuple(described.differing(known)),
         removed_objects=tuple(one for one in known.differing(described) if one not in described),
-        proposals=_differing(old.proposals, new.proposals),
+        proposals=tuple(sorted({*found.differing(now_found), *now_found.differing(found)})),
         tracks=tuple(sorted({object_id for ids in (*divided, *happened) for object_id in ids})),
     )
-
-
-def _differing(old: Mapping[int, Proposal], new: Mapping[int, Proposal]) -> tuple[int, ...]:
-    """Return the numbers of proposals that are new, different or gone, ascending."""
-    if old is new:
-        return ()
-    numbers = sorted(old.keys() | new.keys())
-    return tuple(number for number in numbers if old.get(number) != new.get(number))

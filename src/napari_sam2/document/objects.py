@@ -1,10 +1,11 @@
-"""What is known about an object besides its prompts: name, visibility, lock and parent, as a value.
+"""What is known about an object besides its prompts: name, visibility, lock, parent, and what found it, as a value.
 
 An object's id is its label value and never changes; its colour follows from the label and is not kept here.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,6 +26,10 @@ class ObjectInfo:
         Whether its masks are kept as they are: no run changes them, and they win where masks overlap.
     parent
         Object id that it came from by division, or None.
+    source
+        What found it, for example the name of a model; empty where a person did.
+    score
+        How sure that was; larger is surer. None where nothing says.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -34,15 +39,21 @@ class ObjectInfo:
     visible: bool = True
     locked: bool = False
     parent: int | None = None
+    source: str = ""
+    score: float | None = None
 
     def __post_init__(self) -> None:
         parent = None if self.parent is None else whole_number(self.parent, "parent")
         object.__setattr__(self, "object_id", whole_number(self.object_id, "object id"))
         object.__setattr__(self, "parent", parent)
         object.__setattr__(self, "name", str(self.name))
+        object.__setattr__(self, "source", str(self.source))
+        object.__setattr__(self, "score", None if self.score is None else float(self.score))
         object.__setattr__(self, "visible", bool(self.visible))
         object.__setattr__(self, "locked", bool(self.locked))
         if not 1 <= self.object_id <= LARGEST_ID:
             raise PromptError(f"object id {self.object_id} cannot be a label; use 1 to {LARGEST_ID}.")
+        if self.score is not None and not math.isfinite(self.score):
+            raise PromptError(f"object {self.object_id} has the score {self.score}; give a finite number or None.")
         if self.parent == self.object_id:
             raise PromptError(f"object {self.object_id} cannot be its own parent; choose another one or None.")

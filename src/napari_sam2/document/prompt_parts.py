@@ -227,10 +227,26 @@ class Mask(PromptPart):
         return bits.reshape(self.shape).astype(bool)
 
     @property
+    def rows(self) -> slice:
+        """Rows of the frame that the box covers."""
+        return slice(self.y0, self.y0 + self.shape[0])
+
+    @property
+    def columns(self) -> slice:
+        """Columns of the frame that the box covers."""
+        return slice(self.x0, self.x0 + self.shape[1])
+
+    def holds(self, y: float, x: float) -> bool:
+        """Return whether the pixel nearest to a place is set."""
+        row, column = round(y) - self.y0, round(x) - self.x0
+        in_box = 0 <= row < self.shape[0] and 0 <= column < self.shape[1]
+        return in_box and bool(self.inside[row, column])
+
+    @property
     def mask(self) -> BoolArray:
         """The pixels in their frame, (H, W); made anew each time."""
         frame = np.zeros(self.size, dtype=bool)
-        frame[self.y0 : self.y0 + self.shape[0], self.x0 : self.x0 + self.shape[1]] = self.inside
+        frame[self.rows, self.columns] = self.inside
         return frame
 
     @property

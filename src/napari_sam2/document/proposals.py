@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from napari_sam2.document.plain_values import whole_number
+from napari_sam2.document.prompt import LARGEST_ID
 from napari_sam2.document.prompt_parts import Mask
 from sam2_core.errors import PromptError
 
@@ -31,6 +32,8 @@ class Proposal:
         How sure the program is; larger is surer.
     source
         What found it, for example the name of a model.
+    label
+        The object id that it would like, as in the label image that it comes from; None for any.
     """
 
     frame: int
@@ -38,10 +41,22 @@ class Proposal:
     score: float
     source: str
     state: ProposalState = ProposalState.proposed
+    label: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "frame", whole_number(self.frame, "frame"))
         object.__setattr__(self, "score", float(self.score))
         object.__setattr__(self, "source", str(self.source))
+        object.__setattr__(self, "state", ProposalState(self.state))
+        object.__setattr__(self, "label", None if self.label is None else whole_number(self.label, "label"))
         if not math.isfinite(self.score):
             raise PromptError(f"a proposal on frame {self.frame} has the score {self.score}; give a finite number.")
+        if self.mask.is_empty:
+            raise PromptError(f"a proposal on frame {self.frame} has no pixel; give masks that hold at least one.")
+        if self.label is not None and not 1 <= self.label <= LARGEST_ID:
+            raise PromptError(f"a proposal on frame {self.frame} has the label {self.label}; use 1 to {LARGEST_ID}.")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody decided about it yet."""
+        return self.state is ProposalState.proposed

@@ -26,7 +26,7 @@ class SharedMap(Mapping[int, V], Generic[V]):
     @classmethod
     def of(cls, entries: Mapping[int, V]) -> SharedMap[V]:
         """Return the map of entries in any order."""
-        return cls({}, 0).changed(entries)
+        return entries if isinstance(entries, cls) else cls({}, 0).changed(entries)
 
     def __getitem__(self, number: int) -> V:
         return self._drawers[number // DRAWER][number]

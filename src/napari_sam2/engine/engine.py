@@ -19,11 +19,12 @@ import numpy as np
 from napari_sam2.document.document import Document
 from napari_sam2.document.prompt import typical_diameter
 from napari_sam2.engine.clicked_sizes import ClickedSizes
-from napari_sam2.engine.jobs import CancelToken, Job, Json, PropagateJob, Span
+from napari_sam2.engine.finding import find
+from napari_sam2.engine.jobs import CancelToken, FindJob, Job, Json, PropagateJob, Span
 from napari_sam2.engine.prompted_state import PromptedState
 from napari_sam2.engine.remembered_frames import Remembered
 from napari_sam2.engine.span_plan import Pass, passes_of
-from napari_sam2.engine.updates import FrameUpdate, LegName, MaskPatch
+from napari_sam2.engine.updates import FoundUpdate, FrameUpdate, LegName, MaskPatch
 from napari_sam2.engine.view import ChosenView, ViewChoice, ViewRequest, choose_view
 from napari_sam2.stacks import ModelMovie
 from sam2_core.errors import CheckpointError, StackError
@@ -140,6 +141,23 @@ class Engine:
         if isinstance(job, PropagateJob):
             for one in passes:
                 yield from self._tracked(work, one, job.spans, progress, token)
+
+    def find(self, job: FindJob, token: CancelToken) -> Iterator[FoundUpdate]:
+        """Yield what is found on frames without a prompt, until all are looked at or it is cancelled.
+
+        Raises
+        ------
+        CheckpointError
+            The model cannot be had.
+        StackError
+            The predictor finds nothing by itself, or a frame cannot be read.
+        """
+        if token.cancelled:
+            return
+        if self._work is None and self._restored is None:
+            self._look_as_chosen()
+        state = None if self._work is None else self._work.state
+        yield from find(self._predictor, self._movie, state, job, token)
 
     @property
     def diameter_px(self) -> float | None:

@@ -1,4 +1,4 @@
-"""What the lane is asked to do, as values: show the masks of prompts, or carry masks along the movie.
+"""What the lane is asked to do, as values: show the masks of prompts, carry masks along the movie, or find objects.
 
 A job carries the document that it starts with and goes on with it whatever is edited meanwhile. `span_plan` makes the
 spans of a job; `engine` runs it. Nothing here touches an image or a model.
@@ -11,12 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.masks.stored_masks import StoredMask
 from sam2_core.errors import StackError
 
 Json: TypeAlias = Any
 """What JSON can hold."""
+LEAST_SCORE = 0.4
+"""Score from which on what is found counts where nobody says: that of `sam2_core.finding`, chosen on known data."""
 Way: TypeAlias = Literal["forward", "backward"]
 Direction: TypeAlias = Literal["forward", "backward", "both"]
 
@@ -125,6 +130,47 @@ class PropagateJob:
 
 
 Job = PreviewJob | PropagateJob
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FindRequest:
+    """Which objects a person wants found, without a click.
+
+    Attributes
+    ----------
+    frames
+        On which frames, in this order.
+    diameter_px
+        Of a typical object, in pixels; None where the program is to find out.
+    min_diameter_px, max_diameter_px
+        Smaller and larger ones are left out.
+    region
+        (H, W) bool: only objects there; the whole frame where None.
+    keep_border
+        Whether objects that touch the border of the frame count.
+    min_score
+        Less sure ones are left out; 0 to 1, see `LEAST_SCORE`.
+    """
+
+    frames: tuple[int, ...] = (0,)
+    diameter_px: float | None = None
+    min_diameter_px: float | None = None
+    max_diameter_px: float | None = None
+    region: NDArray[np.bool_] | None = None
+    keep_border: bool = True
+    min_score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FindJob:
+    """Find the objects of some frames; `revision` says for which settings, `source` who finds."""
+
+    revision: int
+    request: FindRequest
+    source: str
+
+
+AnyJob = Job | FindJob
 
 
 class CancelToken:

@@ -1,6 +1,7 @@
 """What crosses from the lane to the main thread: the masks of one frame, as values of numpy alone.
 
-A `FrameUpdate` says for which document it was computed (`revision`), so that one that comes late can be told.
+A `FrameUpdate` has the masks of objects, a `FoundUpdate` objects that nobody named yet. Both say for which document
+they were computed (`revision`), so that one that comes late can be told.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from napari_sam2.document.prompt_parts import Mask
 from sam2_core.inference.mask_logits import LogitPatch, Logits
 
 LegName = Literal["prompt", "forward", "backward"]
@@ -73,3 +75,53 @@ class FrameUpdate:
     done: int
     total: int
     is_anew: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """The objects that were found on one frame.
+
+    Attributes
+    ----------
+    masks
+        Best first.
+    scores
+        One per mask, 0 to 1: of those with 0.8 about 80 % are right.
+    diameter_px
+        Of a typical object, as it was told or found; None where it could not be found, and so nothing was.
+    is_told
+        Whether a person told it.
+    remark
+        What a person should know, for example why nothing was found; else empty.
+    """
+
+    masks: tuple[Mask, ...]
+    scores: tuple[float, ...]
+    source: str
+    diameter_px: float | None
+    is_told: bool
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundUpdate:
+    """How far a search is, and what it found on a frame that it is through with.
+
+    Attributes
+    ----------
+    revision
+        Of the document that was there when it was asked for.
+    found
+        None while the frame is still looked at.
+    done, total
+        Hundredths of frames looked at, and of all frames.
+    """
+
+    revision: int
+    frame_index: int
+    done: int
+    total: int
+    found: Found | None = None
+
+
+Update = FrameUpdate | FoundUpdate

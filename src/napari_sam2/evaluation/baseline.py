@@ -3,7 +3,8 @@
 In order, frame by frame: smooth (Gaussian, sigma 5 % of the typical diameter), threshold by Otsu or its negative,
 whichever holds the click, split by watershed on the distance transform (one seed per peak, peaks at least 40 % of the
 diameter apart). The region under the click is the object; in the next frame it is the region of most overlap, and once
-there is none the object is lost. Grey images only; colour is averaged.
+there is none the object is lost. Where there is no click, all bright or all dark regions are the objects: whichever
+agree better with the truth. Grey images only; colour is averaged.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from skimage.filters import gaussian, threshold_otsu
 from skimage.segmentation import watershed
 
 from napari_sam2.masks.stored_masks import Array
+from sam2_core.scoring.detection import ap50
 from sam2_core.scoring.ground_truth import Mask, Target
 
 SMOOTHING = 0.05
@@ -80,6 +82,12 @@ def track_classically(
                 mask = next_region(frame.regions(bright), before)
             masks[target.object_id] = (bright, mask)
             yield index, target, mask
+
+
+def regions_of_frame(frame: Array, truth: Array, diameter_px: float) -> Array:
+    """Return the bright or the dark regions of a frame as labels (H, W): those with the better AP at IoU 0.5."""
+    classical = ClassicalFrame(frame, diameter_px)
+    return max((classical.regions(bright) for bright in (True, False)), key=lambda found: ap50(truth, found))
 
 
 def _split(foreground: Mask, diameter_px: float) -> Array:

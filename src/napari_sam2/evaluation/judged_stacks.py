@@ -84,7 +84,7 @@ class Stills:
     def __iter__(self) -> Iterator[Still]:
         every = 1 if self._in_folders else self.every
         for image, labels in self._files():
-            yield from _stills_of(image, labels, every, self.diameter_px)
+            yield from JudgedFrames(open_stack(image).movie(), labels, every, self.diameter_px)
 
     @property
     def _in_folders(self) -> bool:
@@ -94,6 +94,39 @@ class Stills:
         """Return (image, labels): of folders those files that are taken, of stacks the two of them."""
         images, masks = Path(self.images), Path(self.masks)
         return matched_files(images, masks)[:: self.every] if self._in_folders else [(images, masks)]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFrames:
+    """Every so many frames of a movie, as stills with their labels, one after another.
+
+    Attributes
+    ----------
+    movie
+        Brought to one contrast for all of its frames.
+    truth
+        A label stack of as many frames of the same size; `StackError` where it is none, when they are gone through.
+    every
+        Only every so many frames, from the first.
+    diameter_px
+        Typical object diameter; each frame's own median where None.
+    """
+
+    movie: Movie
+    truth: str | Path
+    every: int = 1
+    diameter_px: float | None = None
+
+    def __len__(self) -> int:
+        return len(range(0, len(self.movie), self.every))
+
+    def __iter__(self) -> Iterator[Still]:
+        truth = TruthFrames(open_labels(self.truth))
+        check_fit(self.movie, truth.movie)
+        frames, name = ModelMovie(self.movie), Path(self.movie.stack.name).stem
+        for index in range(0, len(self.movie), self.every):
+            called = name if len(self.movie) == 1 else f"{name} [{index}]"
+            yield Still(called, frames[index], truth[index], self.diameter_px)
 
 
 def open_task(
@@ -156,12 +189,3 @@ def stack_name(stack: Path) -> str:
         part = f"_{name}{part}" if name in ("val", "train", "test") else part
         name, folder = folder.name, folder.parent
     return f"{name}{part}"
-
-
-def _stills_of(image: Path, labels: Path, every: int, diameter_px: float | None) -> Iterator[Still]:
-    movie, truth = open_stack(image).movie(), TruthFrames(open_labels(labels))
-    check_fit(movie, truth.movie)
-    frames = ModelMovie(movie)
-    for index in range(0, len(movie), every):
-        name = image.stem if len(movie) == 1 else f"{image.stem} [{index}]"
-        yield Still(name, frames[index], truth[index], diameter_px)

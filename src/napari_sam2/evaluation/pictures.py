@@ -1,6 +1,7 @@
 """A picture of the best, the median and the worst objects: truth in green, what was found in magenta, both in white.
 
-Each row is one object; a movie shows it on a few frames. Writes PNG through Pillow.
+Each row is one object; a movie shows it on a few frames. Where everything in a frame was sought, whole frames are
+shown: hits in green, misses in red, extras in orange. Writes PNG through Pillow.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ from scipy import ndimage
 from napari_sam2.evaluation.movies import MovieRun, MovieTask
 from napari_sam2.evaluation.stills import Still, StillResult
 from napari_sam2.masks.stored_masks import Array
+from sam2_core.scoring.detection import matched_pairs, pair_ious
 from sam2_core.scoring.ground_truth import Mask, bounding_box, evenly
-from sam2_core.scoring.metrics import object_means
+from sam2_core.scoring.metrics import GOOD_IOU, object_means
 
 PANEL_PX = 200
+FRAME_PX = 640
 FRAMES_SHOWN = 5
 _MARGIN = 2.2
 _LEAST_SIDE_PX = 24
 _GAP, _CAPTION = 4, 16
 _TRUTH, _FOUND, _BOTH = (60, 230, 90), (255, 70, 230), (255, 255, 255)
+_HIT, _MISS, _EXTRA = (60, 230, 90), (255, 50, 50), (255, 165, 0)
 
 Key = TypeVar("Key", int, tuple[str, int])
 
@@ -38,6 +42,43 @@ class Panel:
     truth: Mask
     found: Mask
     caption: str
+
+    def drawn(self) -> Image.Image:
+        """Return the surroundings of the object with the outlines of truth and result, PANEL_PX wide and high."""
+        y0, x0, y1, x1 = bounding_box(self.truth)
+        side = round(max(_LEAST_SIDE_PX, _MARGIN * (y1 - y0 + 1), _MARGIN * (x1 - x0 + 1)))
+        top, left = (y0 + y1 - side) // 2, (x0 + x1 - side) // 2
+        image = Image.fromarray(self.image).convert("RGB").crop((left, top, left + side, top + side))
+        pixels = np.array(image.resize((PANEL_PX, PANEL_PX), Image.Resampling.BICUBIC))
+        truth, found = (_edge(_cut(mask, top, left, side)) for mask in (self.truth, self.found))
+        pixels[truth], pixels[found], pixels[truth & found] = _TRUTH, _FOUND, _BOTH
+        return Image.fromarray(pixels)
+
+
+@dataclass(frozen=True, slots=True)
+class FramePanel:
+    """A whole image: (H, W) or (H, W, 3) uint8, labels (H, W) of truth and result, and what is written above."""
+
+    image: Array
+    truth: Array
+    found: Array
+    caption: str
+
+    def drawn(self) -> Image.Image:
+        """Return the image, FRAME_PX high or wide, with the outlines of hits and extras as found, and of misses."""
+        height, width = self.truth.shape
+        scale = FRAME_PX / max(height, width)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        pixels = np.array(Image.fromarray(self.image).convert("RGB").resize(size, Image.Resampling.BICUBIC))
+        pairs = pair_ious(self.truth, self.found)
+        rows, columns = matched_pairs(pairs.ious, GOOD_IOU).T
+        missed = np.isin(self.truth, np.delete(pairs.truth_ids, rows))
+        extra = np.isin(self.found, np.delete(pairs.found_ids, columns))
+        drawn = ((self.found * ~extra, _HIT), (self.truth * missed, _MISS), (self.found * extra, _EXTRA))
+        for labels, colour in drawn:
+            sized = Image.fromarray(labels.astype(np.int32)).resize(size, Image.Resampling.NEAREST)
+            pixels[_outlines(np.asarray(sized))] = colour
+        return Image.fromarray(pixels)
 
 
 def picked_objects(means: Mapping[Key, float], each: int = 2) -> list[tuple[str, Key]]:
@@ -83,30 +124,22 @@ def still_panels(stills: Iterable[Still], results: Sequence[StillResult], prompt
     return [row for row in panels.values() if row]
 
 
-def write_picture(path: Path, rows: Sequence[Sequence[Panel]]) -> None:
-    """Write rows of panels to a PNG file, its folder too; each shows the object and as much around it."""
-    width = max(len(row) for row in rows) * (PANEL_PX + _GAP) - _GAP
-    sheet = Image.new("RGB", (width, len(rows) * (PANEL_PX + _CAPTION + _GAP) - _GAP), (24, 24, 24))
-    draw = ImageDraw.Draw(sheet)
-    for line, row in enumerate(rows):
-        for column, panel in enumerate(row):
-            corner = (column * (PANEL_PX + _GAP), line * (PANEL_PX + _CAPTION + _GAP))
-            draw.text((corner[0] + 2, corner[1] + 2), panel.caption, fill=(230, 230, 230))
-            sheet.paste(drawn(panel), (corner[0], corner[1] + _CAPTION))
+def write_picture(path: Path, rows: Sequence[Sequence[Panel | FramePanel]]) -> None:
+    """Write rows of panels to a PNG file, its folder too; each under its caption."""
+    pictures = [[panel.drawn() for panel in row] for row in rows]
+    width = max(sum(picture.width + _GAP for picture in row) for row in pictures) - _GAP
+    heights = [max(picture.height for picture in row) + _CAPTION + _GAP for row in pictures]
+    sheet = Image.new("RGB", (width, sum(heights) - _GAP), (24, 24, 24))
+    draw, y = ImageDraw.Draw(sheet), 0
+    for row, shown, height in zip(rows, pictures, heights, strict=True):
+        x = 0
+        for panel, picture in zip(row, shown, strict=True):
+            draw.text((x + 2, y + 2), panel.caption, fill=(230, 230, 230))
+            sheet.paste(picture, (x, y + _CAPTION))
+            x += picture.width + _GAP
+        y += height
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
-
-
-def drawn(panel: Panel) -> Image.Image:
-    """Return the surroundings of a panel's object with the outlines of truth and result, PANEL_PX wide and high."""
-    y0, x0, y1, x1 = bounding_box(panel.truth)
-    side = round(max(_LEAST_SIDE_PX, _MARGIN * (y1 - y0 + 1), _MARGIN * (x1 - x0 + 1)))
-    top, left = (y0 + y1 - side) // 2, (x0 + x1 - side) // 2
-    image = Image.fromarray(panel.image).convert("RGB").crop((left, top, left + side, top + side))
-    pixels = np.array(image.resize((PANEL_PX, PANEL_PX), Image.Resampling.BICUBIC))
-    truth, found = (_edge(_cut(mask, top, left, side)) for mask in (panel.truth, panel.found))
-    pixels[truth], pixels[found], pixels[truth & found] = _TRUTH, _FOUND, _BOTH
-    return Image.fromarray(pixels)
 
 
 def _panel(task: MovieTask, run: MovieRun, object_id: int, frame: int, caption: str) -> Panel:
@@ -121,6 +154,18 @@ def _cut(mask: Mask, top: int, left: int, side: int) -> Mask:
     """Return a square of a mask, enlarged to a panel; outside the image nothing."""
     image = Image.fromarray(mask.astype(np.uint8) * 255).crop((left, top, left + side, top + side))
     return np.asarray(image.resize((PANEL_PX, PANEL_PX), Image.Resampling.NEAREST)) > 0
+
+
+def _outlines(labels: Array) -> Mask:
+    """Return the pixels of objects that have another label to the right, below, left or above."""
+    edges = np.zeros(labels.shape, bool)
+    for axis in (0, 1):
+        differs = np.diff(labels, axis=axis) != 0
+        first, second = [slice(None)] * 2, [slice(None)] * 2
+        first[axis], second[axis] = slice(None, -1), slice(1, None)
+        edges[tuple(first)] |= differs
+        edges[tuple(second)] |= differs
+    return edges & (labels > 0)
 
 
 def _edge(mask: Mask) -> Mask:

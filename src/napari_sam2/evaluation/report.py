@@ -15,14 +15,26 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam2.evaluation.movies import MovieRun
 from sam2_core.inference.video_calls import VideoPredictor
+from sam2_core.scoring.detection import ScoreBin
 from sam2_core.scoring.metrics import movie_metrics, object_means, still_metrics
 
 if TYPE_CHECKING:
     import torch
 
-Kind = Literal["movie", "stills"]
+Kind = Literal["frames", "stills", "movie"]
 
 _COLUMNS: dict[Kind, dict[str, str]] = {
+    "frames": {
+        "true_diameter": "of the truth",
+        "frames": "frames",
+        "truth": "objects",
+        "found": "found",
+        "ap50": "AP50",
+        "ap75": "AP75",
+        "ap": "AP50:95",
+        "f1": "F1",
+        "seg": "SEG",
+    },
     "stills": {"objects": "objects", "mean_iou": "mean IoU", "recall": "IoU >= 0.5"},
     "movie": {
         "objects": "objects",
@@ -36,8 +48,8 @@ _COLUMNS: dict[Kind, dict[str, str]] = {
         "gone_frames": "frames gone",
     },
 }
-_TITLES: dict[Kind, str] = {"stills": "Stills", "movie": "Movies"}
-_SECONDS: dict[Kind, str] = {"stills": "s/object", "movie": "s/object-frame"}
+_TITLES: dict[Kind, str] = {"frames": "Everything in a frame", "stills": "Stills", "movie": "Movies"}
+_SECONDS: dict[Kind, str] = {"frames": "s/frame", "stills": "s/object", "movie": "s/object-frame"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +75,17 @@ class ReportRow:
     Attributes
     ----------
     stack, kind, run
-        Which stack, "movie" or "stills", and which prompts or "baseline".
+        Which stack, "movie", "stills" or "frames", and which prompts, "find" or "baseline".
     values
         Name of a metric -> value.
     seconds
-        Per object-frame (movies) or object (stills).
+        Per object-frame (movies), object (stills) or frame (everything in it).
     diameter_px
-        Typical object diameter that the predictor was told; nan where each still has its own.
+        Typical object diameter that the predictor was told, or found; nan where each still has its own.
     by_object
-        Object -> mean IoU.
+        Object -> mean IoU, or frame -> AP at IoU 0.5.
+    by_score
+        What the scores of found objects were worth.
     """
 
     stack: str
@@ -81,6 +95,7 @@ class ReportRow:
     seconds: float
     diameter_px: float = math.nan
     by_object: Mapping[str, float] = field(default_factory=dict)
+    by_score: Sequence[ScoreBin] = ()
 
 
 def about_model(model: str, predictor: VideoPredictor) -> About:
@@ -117,10 +132,13 @@ def as_markdown(about: About, rows: Sequence[ReportRow]) -> str:
         f"Model {about.model}, device {about.device}, precision {about.precision}. Settings: {settings}. "
         f"Seeds: {about.seeds}.",
     ]
-    for kind in ("stills", "movie"):
+    for kind in _COLUMNS:
         chosen = [row for row in rows if row.kind == kind]
         if chosen:
             lines += ["", f"### {_TITLES[kind]}", "", *_markdown_table(*table_of(chosen))]
+    scored = [row for row in rows if row.by_score]
+    if scored:
+        lines += ["", "### What scores are worth", "", *_markdown_table(*score_table(scored))]
     return "\n".join(lines) + "\n"
 
 
@@ -138,6 +156,17 @@ def table_of(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]]]:
             _number(row.seconds, 4),
         ]
         for row in rows
+    ]
+
+
+def score_table(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the text cells of what scores were worth: the share of objects that was right, by score."""
+    header = ["stack", "score", "prompt", "objects", "mean score", "share that is right"]
+    return header, [
+        [row.stack, f"{each.low:.1f} to {each.high:.1f}", row.run, str(each.objects)]
+        + [_number(value, 2) for value in (each.mean_score, each.right)]
+        for row in rows
+        for each in row.by_score
     ]
 
 

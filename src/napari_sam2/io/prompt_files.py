@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_sam2.document.prompt import Prompt, gathered
-from napari_sam2.document.prompt_parts import BoolArray, Mask
+from napari_sam2.document.prompt_parts import BoolArray
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.prompt_csv import format_csv, parse_csv
 from napari_sam2.io.prompt_schema import PromptDocument, PromptEntry, parse_document
@@ -64,7 +64,7 @@ def write_prompts(path: str | Path, prompts: Sequence[Prompt]) -> None:
     if path.suffix.lower() == ".csv":
         text = format_csv(prompts)
     else:
-        entries = [PromptEntry.of(prompt, partial(_write_mask, path)) for prompt in prompts]
+        entries = [PromptEntry.of(prompt, _write_mask(path, prompt)) for prompt in prompts]
         text = json.dumps(PromptDocument(prompts=entries).model_dump(exclude_defaults=False), indent=2) + "\n"
     write_atomically(path, text.encode())
 
@@ -125,8 +125,10 @@ def _mask(folder: Path, entry: PromptEntry, origin: str, name: str) -> BoolArray
     return mask
 
 
-def _write_mask(path: Path, prompt: Prompt, mask: Mask) -> str:
-    """Return the name of the label TIFF, beside the prompt file, after writing the mask into it."""
+def _write_mask(path: Path, prompt: Prompt) -> str | None:
+    """Return the name of the label TIFF, beside the prompt file, after writing the mask into it; None without one."""
+    if prompt.drawn is None:
+        return None
     name = f"{path.stem}_object{prompt.object_id}_frame{prompt.frame}.tif"
-    write_atomically(path.with_name(name), label_tiff(mask.mask, prompt.object_id))
+    write_atomically(path.with_name(name), label_tiff(prompt.drawn.mask, prompt.object_id))
     return name

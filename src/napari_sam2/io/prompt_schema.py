@@ -54,13 +54,12 @@ class PromptEntry(Entry):
         return self
 
     @classmethod
-    def of(cls, prompt: Prompt, written: Callable[[Prompt, Mask], str]) -> PromptEntry:
-        """Return the entry of a prompt; `written` puts pixels into a file and returns its name."""
+    def of(cls, prompt: Prompt, mask: str | None) -> PromptEntry:
+        """Return the entry of a prompt; `mask` is the name of the file that holds its mask, if it has one."""
         said = {name: value for part in prompt.parts for name, value in part.fields().items()}
-        files = {name: written(prompt, value) for name, value in said.items() if isinstance(value, Mask)}
-        return cls.model_validate({"object_id": prompt.object_id, "frame": prompt.frame} | said | files)
+        return cls.model_validate({"object_id": prompt.object_id, "frame": prompt.frame} | said | {"mask": mask})
 
-    def prompt(self, origin: str, read: Callable[[str], BoolArray]) -> Prompt:
+    def prompt(self, origin: str, read: Callable[[str], BoolArray | Mask]) -> Prompt:
         """Return the prompt of the entry; `read` gets the pixels out of a file, `origin` is for messages."""
         mask = None if self.mask is None else read(self.mask)
         points, labels = tuple(self.points_yx), tuple(self.labels)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,10 +28,11 @@ from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.io.session_masks import (
     PROMPT_FOLDER,
     is_mask_name,
-    read_mask,
+    mask_in,
+    read_sheets,
     remove_unused_masks,
-    write_prompt_mask,
-    write_proposal_mask,
+    write_prompt_masks,
+    write_proposal_masks,
 )
 from napari_sam2.io.session_schema import ProposalEntry, SessionDocument, SourceEntry, parse_session
 from napari_sam2.masks.stored_masks import MaskKey
@@ -51,17 +52,17 @@ def write_document(folder: Path, saved: SavedSession, log_name: str) -> None:
         If the disk is full or the folder is out of reach; session.json is then the one before.
     """
     said = saved.document
-    written = partial(write_prompt_mask, folder)
     path = folder / SESSION_FILE
     try:
+        names = write_prompt_masks(folder, said.prompts.values())
         content = SessionDocument(
             written_by=f"napari-sam2 {metadata.version('napari-sam2')}",
             source=_source_entry(folder, saved),
             settings=dict(saved.settings),
             objects=tuple(said.objects.values()),
-            prompts=tuple(PromptEntry.of(said.prompts[key], written) for key in sorted(said.prompts)),
+            prompts=tuple(PromptEntry.of(said.prompts[key], names.get(key)) for key in sorted(said.prompts)),
             masks=log_name,
-            proposals=tuple(_proposal_entry(folder, number, one) for number, one in said.proposals.items()),
+            proposals=_proposal_entries(folder, said.proposals),
             divisions=said.divisions,
             events=said.events,
         )
@@ -151,16 +152,17 @@ def session_of(folder: Path, document: SessionDocument, losses: Losses) -> Saved
     """Return what a session.json says; a prompt whose mask cannot be read is left out and noted."""
     path = folder / SESSION_FILE
     prompts: dict[MaskKey, Prompt] = {}
+    masks = partial(mask_in, folder, read_sheets(folder, document.mask_files))
     for number, entry in enumerate(document.prompts):
         try:
-            read = partial(read_mask, folder, entry.object_id)
+            read = partial(masks, entry.object_id)
             prompts[entry.object_id, entry.frame] = entry.prompt(f"{SESSION_FILE}, entry {number + 1}", read)
         except PromptError as error:
             where = f"object {entry.object_id}, frame {entry.frame}"
             losses.add(f"{where}: {error} The prompt is left out.", _blamed(folder, entry.mask))
     return SavedSession(
         document=replace(
-            _described(path, prompts, document, losses), proposals=_proposals(folder, document.proposals, losses)
+            _described(path, prompts, document, losses), proposals=_proposals(folder, document.proposals, masks, losses)
         ),
         settings=document.settings,
         source=_found_source(folder, document.source),
@@ -199,24 +201,31 @@ def _blamed(folder: Path, mask_name: str | None) -> Path:
     return folder / mask_name if is_own_folder(folder / PROMPT_FOLDER) else folder / PROMPT_FOLDER
 
 
-def _proposal_entry(folder: Path, number: int, proposal: Proposal) -> ProposalEntry:
-    return ProposalEntry(
-        number=number,
-        frame=proposal.frame,
-        mask=write_proposal_mask(folder, number, proposal),
-        score=proposal.score,
-        source=proposal.source,
-        state=proposal.state,
+def _proposal_entries(folder: Path, proposals: Mapping[int, Proposal]) -> tuple[ProposalEntry, ...]:
+    names = write_proposal_masks(folder, proposals)
+    return tuple(
+        ProposalEntry(
+            number=number,
+            frame=one.frame,
+            mask=names[number],
+            score=one.score,
+            source=one.source,
+            state=one.state,
+            label=one.label,
+        )
+        for number, one in proposals.items()
     )
 
 
-def _proposals(folder: Path, entries: Iterable[ProposalEntry], losses: Losses) -> dict[int, Proposal]:
+def _proposals(
+    folder: Path, entries: Iterable[ProposalEntry], masks: Callable[[int, str], Mask], losses: Losses
+) -> dict[int, Proposal]:
     """Return the proposals by number; one whose mask cannot be read is left out and noted."""
     found: dict[int, Proposal] = {}
     for entry in entries:
         try:
-            mask = Mask(read_mask(folder, entry.number, entry.mask))
-            found[entry.number] = Proposal(entry.frame, mask, entry.score, entry.source, entry.state)
+            mask = masks(entry.number, entry.mask)
+            found[entry.number] = Proposal(entry.frame, mask, entry.score, entry.source, entry.state, entry.label)
         except PromptError as error:
             where = f"proposal {entry.number}, frame {entry.frame}"
             losses.add(f"{where}: {error} The proposal is left out.", _blamed(folder, entry.mask))

@@ -40,7 +40,7 @@ class SourceEntry(Entry):
 
 
 class ProposalEntry(Entry):
-    """One proposal; its mask is in a file as those of prompts are, value = number."""
+    """One proposal; its mask is in a label image that those of a frame share, value = number."""
 
     number: Annotated[int, Field(ge=1, le=LARGEST_ID, strict=True)]
     frame: Annotated[int, Field(ge=0, strict=True)]
@@ -48,6 +48,7 @@ class ProposalEntry(Entry):
     score: FiniteFloat
     source: str = ""
     state: ProposalState = ProposalState.proposed
+    label: Annotated[int | None, Field(ge=1, le=LARGEST_ID, description="the object id that it would like")] = None
 
 
 class SessionDocument(Entry):
@@ -70,6 +71,9 @@ class SessionDocument(Entry):
         said = self.model_dump(exclude={"proposals", "divisions", "events"})
         if self.source.scene is None:
             del said["source"]["scene"]
+        for info in said["objects"]:
+            for name in [name for name in ("source", "score") if info[name] in ("", None)]:
+                del info[name]
         return said | self.model_dump(include={"proposals", "divisions", "events"}, exclude_defaults=True)
 
     @property

@@ -1,7 +1,8 @@
 """State and work without a viewer: a session on a stack, in scripts, on the command line and behind the panel.
 
-`Session` is one stack with its parts: `edits` (prompts and objects, one undo step for each edit), `work` (jobs and
-their results), `saving` (files); `state` is what these share. What scripts need of the rooms below is named here too.
+`Session` is one stack with its parts: `edits` (prompts and objects, one undo step for each edit), `proposals` (what was
+found and waits for a decision), `work` (jobs and their results), `saving` (files); `state` is what these share. What
+scripts need of the rooms below is named here too.
 
 Headless and scriptable: neither napari nor Qt is known here, and torch is imported on the lane, at the first job.
 """
@@ -11,18 +12,23 @@ from __future__ import annotations
 from napari_sam2.document.document import Document, DocumentDiff, PromptKey
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt, check_prompts, gathered, typical_diameter
+from napari_sam2.document.proposals import Proposal, ProposalState
 from napari_sam2.engine.jobs import (
     CancelToken,
     Direction,
+    FindJob,
+    FindRequest,
     Job,
     PreviewJob,
     PropagateJob,
     PropagateRequest,
     checked_range,
 )
-from napari_sam2.engine.updates import FrameUpdate
+from napari_sam2.engine.updates import FoundUpdate, FrameUpdate
 from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
+from napari_sam2.session.found import Proposed
+from napari_sam2.session.proposals import Proposals
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import SessionSettings
 from sam2_core.inference.mask_logits import WindowedLogits, labels_from_logits
@@ -33,6 +39,9 @@ __all__ = [
     "Direction",
     "Document",
     "DocumentDiff",
+    "FindJob",
+    "FindRequest",
+    "FoundUpdate",
     "FrameUpdate",
     "Job",
     "MaskStatus",
@@ -42,6 +51,10 @@ __all__ = [
     "PromptKey",
     "PropagateJob",
     "PropagateRequest",
+    "Proposal",
+    "ProposalState",
+    "Proposals",
+    "Proposed",
     "Session",
     "SessionSettings",
     "StoredMask",

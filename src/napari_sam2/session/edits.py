@@ -1,28 +1,29 @@
 """What a person changes: prompts, painted masks, objects and settings, each edit one step that can be undone.
 
-An edit replaces the document, lets the masks follow (`stale`), keeps in the history what was there before, has all of
-it saved, and then tells about it. Nothing is computed here and nothing starts by itself.
+How an edit is made, undone and told is the same for all (`steps`). Nothing is computed here, and nothing starts by
+itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_sam2.document.document import Document, DocumentDiff, PromptKey, difference, mask_of_polygon
+from napari_sam2.document.document import Document, PromptKey, mask_of_polygon
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.masks.stale import follow, merge
 from napari_sam2.masks.stored_masks import MaskChange, StoredMask
-from napari_sam2.session.history import Moment, Step
+from napari_sam2.session.history import Step
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SHOWN_ONLY, SessionSettings, changed_fields, described
 from napari_sam2.session.state import SessionState
+from napari_sam2.session.steps import Steps
 from sam2_core.errors import PromptError
 
 
@@ -31,12 +32,12 @@ class Edits:
 
     def __init__(self, state: SessionState, saving: Saving) -> None:
         self._state = state
-        self._saving = saving
+        self._steps = Steps(state, saving)
 
     def new_object(self, name: str = "") -> int:
         """Return the id of a new object, which has nothing but a name yet."""
         object_id = self._document.next_object_id()
-        self._commit(self._document.with_object(ObjectInfo(object_id, name)), "add an object")
+        self._steps.make(self._document.with_object(ObjectInfo(object_id, name)), "add an object")
         return object_id
 
     def add_points(self, object_id: int, frame: int, points_yx: ArrayLike, labels: Sequence[int] | None = None) -> None:
@@ -146,7 +147,7 @@ class Edits:
         given = {key: prompt for key, prompt in changes.items() if prompt is not None}
         if given:
             given = dict(zip(given, check_prompts(list(given.values()), self._shape), strict=True))
-        self._commit(self._document.with_prompts({**changes, **given}), text)
+        self._steps.make(self._document.with_prompts({**changes, **given}), text)
 
     def edit_mask(self, object_id: int, frame: int, mask: ArrayLike) -> None:
         """Take a mask (H, W) as it was painted: it is shown at once, is a prompt, and no run overwrites it.
@@ -176,12 +177,12 @@ class Edits:
         check_prompts([Prompt(one, frame, mask=mask) for one, mask in stand_ins.items()], self._shape)
         filled = {one: None if mask.is_empty else Prompt(one, frame, mask=mask) for one, mask in painted.items()}
         changes = {(one, frame): prompt for one, prompt in filled.items()}
-        document = self._document.with_prompts(changes)
+        document, store = self._document.with_prompts(changes), self._state.masks
         for object_id in painted:
             if object_id not in document.objects:
                 document = document.with_object(ObjectInfo(object_id))
         stored = {(one, frame): StoredMask.of_drawn(mask) for one, mask in painted.items()}
-        self._commit(document, "paint", painted, lambda: [*self._follow(document), *self._put(stored)])
+        self._steps.make(document, "paint", painted, lambda diff: [*follow(diff, document, store), *self._put(stored)])
 
     def rename_object(self, object_id: int, name: str) -> None:
         """Call an object by a name."""
@@ -201,7 +202,7 @@ class Edits:
         """Remove an object with its prompts and masks."""
         object_id = whole_number(object_id, "object id")
         self._check_unlocked([object_id])
-        self._commit(self._document.without_object(object_id), "remove an object")
+        self._steps.make(self._document.without_object(object_id), "remove an object")
 
     def merge_objects(self, into: int, other: int) -> None:
         """Make one object a part of another: prompts and masks are joined frame by frame."""
@@ -209,11 +210,11 @@ class Edits:
         self._check_unlocked([into, other])
         old, masks = self._document, self._state.masks
         document = old.merged(into, other)
-        self._commit(
+        self._steps.make(
             document,
             "merge objects",
             [into, other],
-            lambda: [*merge(into, other, old, masks), *self._follow(document)],
+            lambda diff: [*merge(into, other, old, masks), *follow(diff, document, masks)],
         )
 
     def swap_objects(self, a: int, b: int, from_frame: int) -> None:
@@ -235,11 +236,11 @@ class Edits:
             if mask is not None and not mask.is_empty and key not in document.prompts:
                 drawn = mask.drawn(masks.size)
                 pinned[key], put[key] = Prompt(object_id, from_frame, mask=drawn), StoredMask.of_drawn(drawn)
-        self._commit(
+        self._steps.make(
             document.with_prompts(pinned),
             "swap objects",
             [a, b],
-            lambda: [*masks.swap(a, b, from_frame), *self._put(put)],
+            lambda diff: [*masks.swap(a, b, from_frame), *self._put(put)],
         )
 
     def change_settings(self, **changes: object) -> None:
@@ -260,15 +261,15 @@ class Edits:
         before = state.moment(() if is_shown_only else state.every_object(), settings=True)
         turned = state.take_settings(new)
         state.history.push(Step(before, described(old, new)))
-        self._tell(turned, settings=(old, new))
+        self._steps.tell(turned, settings=(old, new))
 
     def undo(self) -> bool:
         """Take the last step back; False if there is none. What a run found since comes back by `redo`."""
-        return self._cross(self._state.history.last_done, self._state.history.undo)
+        return self._steps.cross(self._state.history.last_done, self._state.history.undo)
 
     def redo(self) -> bool:
         """Make the step again that was taken back last; False if there is none."""
-        return self._cross(self._state.history.last_undone, self._state.history.redo)
+        return self._steps.cross(self._state.history.last_undone, self._state.history.redo)
 
     @property
     def _document(self) -> Document:
@@ -290,61 +291,12 @@ class Edits:
         return self._document.objects[object_id]
 
     def _describe(self, info: ObjectInfo, text: str) -> None:
-        self._commit(self._document.with_object(info), text)
+        self._steps.make(self._document.with_object(info), text)
 
     def _check_unlocked(self, object_ids: Iterable[int]) -> None:
         locked = sorted(set(object_ids) & self._document.locked)
         if locked:
             raise PromptError(f"object {locked[0]} is locked and was not changed; unlock it first.")
 
-    def _commit(
-        self,
-        document: Document,
-        text: str,
-        touched: Iterable[int] = (),
-        rearranged: Callable[[], list[MaskChange]] | None = None,
-    ) -> None:
-        """Make a step to another document; of objects that it touches, masks are rearranged, or follow."""
-        state, diff = self._state, difference(self._document, document)
-        before = state.moment({*touched, *(object_id for object_id, _ in diff.keys), *diff.removed_objects})
-        made = self._follow(document) if rearranged is None else rearranged()
-        if diff.is_empty and all(change.before == change.after for change in made):
-            return
-        state.history.recount()
-        state.replace_document(document, diff)
-        state.history.push(Step(before, text))
-        self._tell(made, diff)
-
-    def _follow(self, document: Document) -> list[MaskChange]:
-        return follow(difference(self._document, document), document, self._state.masks)
-
     def _put(self, masks: Mapping[PromptKey, StoredMask]) -> list[MaskChange]:
         return [self._state.masks.put(key, mask) for key, mask in masks.items()]
-
-    def _cross(self, step: Step | None, note: Callable[[Moment], None]) -> bool:
-        """Put what is on the other side of a step in place, and keep what is left by that; False without a step."""
-        if step is None:
-            return False
-        state, there = self._state, step.moment
-        old, has_settings = state.settings, there.settings is not None
-        here = state.moment({*there.masks, *(state.every_object() if has_settings else ())}, has_settings)
-        diff, changes = state.go_to(there)
-        note(here)
-        self._tell(changes, diff, (old, state.settings) if has_settings else None)
-        return True
-
-    def _tell(
-        self,
-        changes: Sequence[MaskChange],
-        diff: DocumentDiff | None = None,
-        settings: tuple[SessionSettings, SessionSettings] | None = None,
-    ) -> None:
-        """Have a step saved, then tell of it."""
-        events = self._state.events
-        self._saving.edited(changes)
-        if settings is not None:
-            events.settings_changed.emit(*settings)
-        if diff is not None:
-            events.document_changed.emit(diff)
-        events.tell_masks(changes)
-        events.history_changed.emit()

@@ -1,9 +1,10 @@
 """One movie as one job: a stack, prompts and settings in, a label file and a report out, by a session of its own.
 
-Order: all that is asked for is checked, contrast read, the session saved in a folder, tracked with every finished frame
-kept there, and the labels written. A folder of the run's own, `labels.tif.partial` beside the labels, is removed then;
-one that has a name stays. A run that is stopped or killed leaves the folder, and a later one with `resume` goes on in
-it and ends with the same labels. Who looks on (a terminal, a cluster's scheduler) runs the session's job itself.
+Order: all that is asked for is checked, contrast read, objects found where that is asked for, the session saved in a
+folder, tracked with every finished frame kept there, and the labels written. A folder of the run's own,
+`labels.tif.partial` beside the labels, is removed then; one that has a name stays. A run that is stopped or killed
+leaves the folder, and a later one with `resume` goes on in it and ends with the same labels. Who looks on (a terminal,
+a cluster's scheduler) runs the session's job itself.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from pathlib import Path
 
 from napari_sam2.document.document import difference
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.engine.jobs import Direction, PropagateJob, PropagateRequest
+from napari_sam2.engine.jobs import Direction, FindRequest, PropagateJob, PropagateRequest
 from napari_sam2.io import check_label_path, is_session_folder, write_labels
 from napari_sam2.io.atomic import remove_path
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
 from napari_sam2.masks.summary import LabelCounts, ObjectSummary, counted
+from napari_sam2.session.found import Proposed
 from napari_sam2.session.session import Predictor, Session
 from napari_sam2.session.settings import SessionSettings, changed_fields
 from napari_sam2.stacks import ContrastLimits, Stack
@@ -45,7 +47,7 @@ class MovieJob:
     settings
         How the model sees them.
     prompts
-        At least one.
+        At least one, where nothing is to be found.
     out
         Label file, .tif or .zarr; it covers the whole movie.
     frames
@@ -56,6 +58,8 @@ class MovieJob:
         Folder in which the session stays; None for one that is removed when the labels are written.
     resume, overwrite
         Continue an interrupted run; replace what is there.
+    find
+        Objects to find without a click and to track, besides those of prompts; what is found lies on none of these.
     """
 
     stack: Stack | Path | str
@@ -67,6 +71,7 @@ class MovieJob:
     session: Path | None = None
     resume: bool = False
     overwrite: bool = False
+    find: FindRequest | None = None
 
     @property
     def folder(self) -> Path:
@@ -79,21 +84,24 @@ class MovieJob:
         return PropagateRequest(self.direction, self.frames, only_stale=False)
 
     def started(self, predictor: Predictor = None) -> Session:
-        """Return a new session with the prompts; nothing is written yet.
+        """Return a new session with the prompts, and with what is found, but not again; nothing is written yet.
 
         Raises
         ------
         PromptError
-            If the prompts do not fit the movie or the range.
+            If the prompts do not fit the movie or the range, or nothing is found.
         """
         session = Session.open(self.stack, settings=self.settings, predictor=predictor)
-        session.set_prompts({(prompt.object_id, prompt.frame): prompt for prompt in self.prompts})
+        if self.prompts:
+            session.set_prompts({(prompt.object_id, prompt.frame): prompt for prompt in self.prompts})
         for prompt in self.prompts:
             if self.frames is not None and prompt.frame not in self.frames:
                 raise PromptError(
                     f"{prompt.place}: the prompt lies outside the frames that are tracked, {self.frames.start} to "
                     f"{self.frames.stop - 1}; widen the range (--start, --stop) or leave the prompt out."
                 )
+        if self.find is not None and not self.resume:
+            _find(session, self.find)
         return session
 
     def reopened(self, predictor: Predictor = None) -> Session:
@@ -166,6 +174,18 @@ def write_results(session: Session, out: Path) -> tuple[ObjectSummary, ...]:
     counts = LabelCounts(results.object_ids)
     write_labels(out, counted(results.frames(), counts), results.spec)
     return counts.rows()
+
+
+def _find(session: Session, request: FindRequest) -> None:
+    """Make objects of all that is found on frames; `PromptError` where that is nothing."""
+    came = Proposed()
+    for update in session.run(session.proposals.find_job(request)):
+        came = came.joined(session.work.propose(update) or Proposed())
+    found = session.proposals.accept(came.numbers)
+    if not found and not session.document.prompts:
+        raise PromptError(f"No object was found on frame {request.frames[0]}. {came.remark}".strip())
+    size = "" if came.diameter_px is None else f", sought with a diameter of {came.diameter_px:.3g} px"
+    _log.info("Found on frame %d: %d objects%s.", request.frames[0], len(found), size)
 
 
 def _check(movie: MovieJob) -> None:
@@ -247,7 +267,9 @@ def _changed(session: Session, wanted: Session) -> list[str]:
     names = sorted(changed_fields(session.settings, wanted.settings) - _FREE)
     titles = SessionSettings.model_fields
     words = [f"{titles[name].title} {before[name]!r} instead of {now[name]!r}" for name in names]
-    keys = difference(session.document, wanted.document).keys
+    objects = session.document.objects
+    differing = difference(session.document, wanted.document).keys
+    keys = [key for key in differing if key[0] not in objects or not objects[key[0]].source]  # what was found stays
     return words + [f"the prompt of object {object_id} on frame {frame}" for object_id, frame in keys[:3]]
 
 

@@ -80,8 +80,8 @@ def without_lost_channels(settings: SessionSettings, stack: Stack) -> tuple[Sess
 def fitted(saved: SavedSession, movie: Movie | ModelMovie) -> tuple[SavedSession, list[MaskKey]]:
     """Return a saved session with what has a place in its movie, and the keys of the masks that are left out.
 
-    Prompts outside it and masks that reach out of it are damaged, and are noted. Masks of objects that are not there
-    are what was not removed any more when a process ended.
+    Prompts and proposals outside it and masks that reach out of it are damaged, and are noted. Masks of objects that
+    are not there are what was not removed any more when a process ended.
     """
     frames, height, width = len(movie), movie.height, movie.width
     notes, document = list(saved.notes), saved.document
@@ -94,6 +94,10 @@ def fitted(saved: SavedSession, movie: Movie | ModelMovie) -> tuple[SavedSession
             if not is_emptied:
                 notes.append(f"{error} The prompt is left out.")
                 document = document.with_prompts({key: None})
+    for number, proposal in saved.document.proposals.items():
+        if proposal.frame >= frames or proposal.mask.size != (height, width):
+            notes.append(f"proposal {number}, frame {proposal.frame}: it lies outside the movie and is left out.")
+            document = document.with_proposals({number: None})
     kept: list[tuple[MaskKey, StoredMask]] = []
     left_out: list[MaskKey] = []
     for key, mask in saved.masks:

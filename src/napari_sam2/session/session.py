@@ -17,12 +17,12 @@ from napari_sam2.engine.jobs import PropagateRequest
 from napari_sam2.engine.loader import Loader
 from napari_sam2.engine.model_loading import OnDownload
 from napari_sam2.io.autosave import Autosaver
-from napari_sam2.io.autosave_queue import AutosaveQueue
 from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.io.session_files import is_session_folder, load_session
 from napari_sam2.io.session_images import SessionImages, changed_images, open_images
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.session.edits import Edits
+from napari_sam2.session.proposals import Proposals
 from napari_sam2.session.saved_results import fitted, saved_settings, without_lost_channels
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SessionSettings
@@ -54,6 +54,8 @@ class Session:
         `accept`, `cancel`, `anything_to_do`.
     saving
         See `Saving`: `save`, `flush`, `export_labels`, `label_exporter`.
+    proposals
+        Objects without a click, see `Proposals`; its verbs are its own: `session.proposals.find(frames=0)`, `accept`.
     labels, status
         See `SessionState`.
     stack
@@ -108,6 +110,8 @@ class Session:
         self.preview_job, self.propagate_job, self.resume_job = work.preview_job, work.propagate_job, work.resume_job
         self.run, self.accept, self.cancel = work.run, work.accept, work.cancel
         self.anything_to_do = work.anything_to_do
+
+        self.proposals = Proposals(state, saving, work)
 
     @classmethod
     def open(  # noqa: PLR0913 - one keyword per thing that a script may want to say
@@ -238,11 +242,6 @@ class Session:
         return self._state.movie
 
     @property
-    def revision(self) -> int:
-        """Counts changes of the document; what is computed says for which one."""
-        return self._state.revision
-
-    @property
     def frame_count(self) -> int:
         """Frames of the movie."""
         return self._state.masks.frame_count
@@ -340,7 +339,3 @@ class Session:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-    @property
-    def _autosave(self) -> AutosaveQueue | None:
-        return self.saving.queue

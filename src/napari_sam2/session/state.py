@@ -127,10 +127,10 @@ class SessionState:
             If the stack has nothing of that kind, or other frames are asked for while there are prompts.
         """
         changed = changed_fields(self.settings, settings)
-        if changed & OF_THE_MOVIE and self.document.prompts:
+        if changed & OF_THE_MOVIE and (self.document.prompts or self.document.proposals):
             raise StackError(
-                "The tracked axis and the fixed ones cannot change while there are prompts; open the stack again, or "
-                "remove the objects first."
+                "The tracked axis and the fixed ones cannot change while there are prompts or proposals; open the "
+                "stack again, or remove these first."
             )
         gone = self._see(settings)
         return [] if changed <= SHOWN_ONLY else [*gone, *self._hold_nothing()]
@@ -172,9 +172,13 @@ class SessionState:
         self.unshown = {key for key in self.unshown if key[0] not in moment.masks} | moment.unshown
         return diff, changes
 
+    def is_outlived(self, revision: int) -> bool:
+        """Return whether the model saw other frames when the document had a revision."""
+        return revision < self._all_revision
+
     def is_void(self, update: FrameUpdate, key: PromptKey) -> bool:
         """Return whether what was computed for (object_id, frame) was computed before the last change of it."""
-        if update.revision < self._all_revision:
+        if self.is_outlived(update.revision):
             return True
         if update.leg == "prompt":
             is_wanted = update.is_anew or key in self.unshown

@@ -8,22 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal
+from pathlib import Path
+from typing import Literal, overload
 
 from napari_sam2.document.document import PromptKey
 from napari_sam2.engine.engine import Engine, Restored
-from napari_sam2.engine.jobs import CancelToken, Direction, Job, PreviewJob, PropagateJob, PropagateRequest, Span
+from napari_sam2.engine.jobs import (
+    AnyJob,
+    CancelToken,
+    Direction,
+    FindJob,
+    FindRequest,
+    Job,
+    PreviewJob,
+    PropagateJob,
+    PropagateRequest,
+    Span,
+)
 from napari_sam2.engine.lane import Lane
 from napari_sam2.engine.loader import Loader
 from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.span_plan import plan_spans
-from napari_sam2.engine.updates import FrameUpdate
+from napari_sam2.engine.updates import FoundUpdate, FrameUpdate, Update
 from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.masks.stored_masks import StoredMask
+from napari_sam2.session.found import Proposed, take_found
 from napari_sam2.session.looks import has_size, look_of
 from napari_sam2.session.mask_updates import write_update
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
+from napari_sam2.session.steps import Steps
 from sam2_core.errors import StackError
 
 Objects = Sequence[int] | Literal["stale"] | None
@@ -35,6 +49,7 @@ class SessionWork:
     def __init__(self, state: SessionState, saving: Saving, loader: Loader) -> None:
         self._state = state
         self._saving = saving
+        self._steps = Steps(state, saving)
         self._loader = loader
         self._lane = Lane()
         self._engine: Engine | None = None
@@ -89,6 +104,11 @@ class SessionWork:
         state = self._state
         return PreviewJob(state.document, state.revision, self._known(), state.waited_for)
 
+    def find_job(self, request: FindRequest) -> FindJob:
+        """Return the job that finds objects; `Proposals.find_job` checks what is asked for."""
+        self._have_engine()
+        return FindJob(self._state.revision, request, Path(self._state.settings.model).name)
+
     def anything_to_do(self, request: PropagateRequest | None = None) -> bool:
         """Return whether what is asked for would find anything: whether some mask of it is stale or missing.
 
@@ -128,7 +148,13 @@ class SessionWork:
         self._have_engine()
         return self._equipped(run.rest(self._state.document, self._state.revision))
 
-    def run(self, job: Job, token: CancelToken | None = None) -> Iterator[FrameUpdate]:
+    @overload
+    def run(self, job: Job, token: CancelToken | None = None) -> Iterator[FrameUpdate]: ...
+    @overload
+    def run(self, job: FindJob, token: CancelToken | None = None) -> Iterator[FoundUpdate]: ...
+    @overload
+    def run(self, job: AnyJob, token: CancelToken | None = None) -> Iterator[Update]: ...
+    def run(self, job: AnyJob, token: CancelToken | None = None) -> Iterator[Update]:
         """Yield what a job finds, on the thread that calls, while the lane computes at most two updates ahead.
 
         Leaving the iteration cancels the job. What is yielded is in no mask until `accept` takes it. A job that was
@@ -145,13 +171,16 @@ class SessionWork:
             return
         self._tokens.add(token)
         try:
+            if isinstance(job, FindJob):
+                yield from self._lane.run(lambda: engine.find(job, token), token)
+                return
             self._begin(job)
             yield from self._lane.run(lambda: engine.run(job, token), token)
         finally:
             self._tokens.discard(token)
 
-    def accept(self, update: FrameUpdate) -> bool:
-        """Write into the masks what came and still holds; False if all of it was void.
+    def accept(self, update: Update) -> bool:
+        """Write into the masks what came and still holds, or propose what was found; False if all of it was void.
 
         What was computed before its prompt changed (for a frame that is tracked: any prompt of its object) is void, as
         are masks of locked objects and masks in place of painted ones.
@@ -161,6 +190,8 @@ class SessionWork:
         StackError
             If something could not be saved since the last time; the masks are there, and it is tried again.
         """
+        if isinstance(update, FoundUpdate):
+            return self.propose(update) is not None
         state = self._state
         changes = write_update(update, state.document, state.masks, lambda key: state.is_void(update, key))
         if update.leg == "prompt":
@@ -173,6 +204,10 @@ class SessionWork:
         finally:
             state.events.tell_masks(changes)
         return bool(changes)
+
+    def propose(self, update: FoundUpdate) -> Proposed | None:
+        """Propose what was found; None where that is nothing, or was found on what the model sees no more."""
+        return take_found(self._state, self._steps, update)
 
     def cancel(self) -> None:
         """Ask all runs to stop before their next frame."""

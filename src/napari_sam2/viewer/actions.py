@@ -10,6 +10,7 @@ from psygnal import Signal
 from napari_sam2.engine.jobs import Direction, PropagateRequest
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.current import Current
+from napari_sam2.viewer.deciding import Deciding
 from napari_sam2.viewer.reviewing import Reviewing, place_of
 from napari_sam2.viewer.running import Notify, Work
 from napari_sam2.viewer.sight import Sight
@@ -23,8 +24,11 @@ class Actions:
 
     looked_at = Signal(tuple)
 
-    def __init__(self, session: Session, current: Current, work: Work, sight: Sight, notify: Notify) -> None:
+    def __init__(
+        self, session: Session, current: Current, work: Work, sight: Sight, deciding: Deciding, notify: Notify
+    ) -> None:
         self.reviewing = Reviewing(session, self.look_at, notify)
+        self.deciding = deciding
         self._session = session
         self._current = current
         self._work = work

@@ -20,14 +20,17 @@ from napari.layers import Image, Points, Shapes
 
 from napari_sam2.document.document import DocumentDiff, PromptKey
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.session.found import Proposed
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import OF_THE_MOVIE, SessionSettings, changed_fields
 from napari_sam2.viewer.actions import Actions
 from napari_sam2.viewer.current import Current
+from napari_sam2.viewer.deciding import Deciding
 from napari_sam2.viewer.image_source import grid_of
 from napari_sam2.viewer.label_layers import ALL_OBJECTS, Array, LabelLayers
 from napari_sam2.viewer.prompt_layers import PromptLayers
 from napari_sam2.viewer.prompt_tables import check_adoptable
+from napari_sam2.viewer.proposal_layer import ProposalLayer
 from napari_sam2.viewer.running import Notify, Runner, Work
 from napari_sam2.viewer.session_layers import Later, SessionLayers, at_once
 from napari_sam2.viewer.sight import Sight
@@ -88,9 +91,11 @@ class SessionBinding:
         What runs, and how far it is.
     actions
         What keys and buttons do; each is an attribute here as well: `binding.undo()`.
+    deciding
+        What to do about what was found.
     reviewing
         Masks to look at; set its `elsewhere` to keep the main thread free.
-    prompts, labels
+    prompts, labels, found
         The layers.
     clock
         Seconds, for the rate of refreshing.
@@ -106,7 +111,8 @@ class SessionBinding:
         self.work = Work(session, runner, notify)
         self._sight = Sight(viewer, image, self.grid)
         self.show_frame, self.show_at = self._sight.show, self._sight.show_at
-        self.actions = do = Actions(session, self.current, self.work, self._sight, notify)
+        self.deciding = Deciding(session, self.current, self.work, self._sight, notify, self._settle)
+        self.actions = do = Actions(session, self.current, self.work, self._sight, self.deciding, notify)
         self.reviewing = do.reviewing
         self.next_object, self.previous_object, self.new_object = do.next_object, do.previous_object, do.new_object
         self.propagate, self.resume, self.stop = do.propagate, do.resume, do.stop
@@ -116,8 +122,9 @@ class SessionBinding:
         self.undo, self.redo = do.undo, do.redo
         self.labels = LabelLayers(session, image, self.grid, self.current)
         self.prompts = PromptLayers(image, self.grid, self.current, notify, self.labels.color)
-        self._layers = SessionLayers(viewer, self.labels, self.prompts, do, notify)
-        self.layers = self._layers.all
+        self.found = ProposalLayer(self.deciding.proposals, image, self.grid)
+        self._layers = SessionLayers(viewer, self.labels, self.prompts, self.found, do, notify)
+        self.layers, self.make_found = self._layers.all, self._layers.make_found
         self.clock = time.monotonic
         self._due: set[int] = set()
         self._last_refresh = -np.inf
@@ -183,12 +190,14 @@ class SessionBinding:
     def flush(self) -> None:
         """Show the frame in view anew if it has changed, at once."""
         self._refresh(self.clock())
+        self.deciding.tell()
 
     def poll(self) -> None:
         """Do what napari tells nobody of: rows typed into the features table, a refresh that is due. For a timer."""
         self.labels.poll()
         self.prompts.poll()
         self.refresh_if_due()
+        self.deciding.tell()
 
     def _refresh(self, now: float) -> bool:
         if not self._due or not self.labels.refresh(self._due):
@@ -212,10 +221,25 @@ class SessionBinding:
             (self.labels.replaced, self._on_labels_replaced),
             (self.work.ended, self._on_ended),
             (self.actions.looked_at, self.labels.mark),
+            (self.deciding.looked_at, self.labels.mark),
+            (self.found.clicked, self._on_found_clicked),
+            (self.work.found, self._on_found),
             (self.viewer.dims.events.current_step, self.labels.unmark),
             (self.viewer.layers.events.removed, self._on_layer_removed),
             (self.image.events.data, self._on_image_data),
         ]
+
+    def _settle(self) -> bool:
+        """Hold the session where the viewer is, as the first prompt does; whether it is there."""
+        return self.work_at(self.held_in_view)
+
+    def _on_found_clicked(self, position: tuple[float, ...]) -> None:
+        self._edit(lambda: self.deciding.click(position))
+
+    def _on_found(self, came: Proposed) -> None:
+        """Show how large the cells are that were found."""
+        if came.diameter_px is not None:
+            self.deciding.proposals.diameter_px = came.diameter_px
 
     def _on_rows_edited(self) -> None:
         """Bring what the prompt layers say into the document, in one step; what is refused goes back at once.
@@ -281,13 +305,24 @@ class SessionBinding:
         self.labels.unmark()
         self._follow_object(diff)
         self.prompts.show(self.session.document, diff.keys)
+        self._show_proposals(diff)
         if diff.objects or diff.removed_objects:
             self.labels.forget()
             self._layers.sync_labels()
             self._show_soon()
 
+    def _show_proposals(self, diff: DocumentDiff) -> None:
+        """Show what is to be decided about now; the layer comes with what is found, or brought back by an undo."""
+        known = self.session.document.proposals
+        if any(number in known and known[number].is_open for number in diff.proposals):
+            self._layers.make_found()
+        if known or diff.proposals:
+            self.deciding.proposals.forget()
+
     def _on_masks(self, frame: int, object_ids: tuple[int, ...]) -> None:
         self.labels.forget(frame)
+        if self.session.document.proposals:
+            self.deciding.proposals.forget(frame)
         if frame == self.frame:
             self._show_soon(object_ids)
 
@@ -295,6 +330,7 @@ class SessionBinding:
         if changed_fields(old, new) & OF_THE_MOVIE:
             self.grid = self.labels.grid = self._sight.grid = grid_of(self.image, self.session.stack, new)
             self.prompts.use_grid(self.grid)
+            self.found.use_grid(self.grid)
             self.labels.renew()
         self.labels.forget()
         self._layers.sync_labels()

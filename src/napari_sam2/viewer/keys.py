@@ -8,13 +8,15 @@ arrays in memory), undo and redo.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import wraps
 
 from app_model.types import KeyBinding, KeyCode, KeyMod
 from napari.layers import Layer
 
 from napari_sam2.viewer.actions import Actions
+from napari_sam2.viewer.deciding import Deciding
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,17 @@ class Key:
         return str(KeyBinding.from_int(self.combination).to_text())
 
 
+def _deciding(do: Callable[[Deciding], None]) -> Callable[[Actions], None]:
+    """Return what does something about what was found."""
+
+    @wraps(do)
+    def done(actions: Actions) -> None:
+        do(actions.deciding)
+
+    return done
+
+
+_accept_here, _reject_here = _deciding(Deciding.accept_here), _deciding(Deciding.reject_here)
 KEYS = (
     Key(KeyCode.KeyN, "Next object", Actions.next_object),
     Key(KeyMod.Shift | KeyCode.KeyN, "Previous object", Actions.previous_object),
@@ -47,20 +60,31 @@ KEYS = (
     Key(KeyCode.KeyK, "Next prompted frame", Actions.next_prompted_frame),
     Key(KeyCode.KeyJ, "Previous prompted frame", Actions.previous_prompted_frame),
     Key(KeyCode.KeyW, "Next mask that looks wrong", Actions.next_suspicious),
+    Key(KeyMod.Shift | KeyCode.KeyF, "Find all cells of this frame", _deciding(Deciding.find_cells)),
+    Key(KeyCode.KeyU, "Next found cell, the least sure first", _deciding(Deciding.next_proposal)),
+    Key(KeyMod.Shift | KeyCode.KeyY, "Accept the found cell (Enter with Decide in hand)", _accept_here),
+    Key(KeyMod.Shift | KeyCode.KeyX, "Reject the found cell (Delete with Decide in hand)", _reject_here),
+    Key(KeyMod.Shift | KeyCode.KeyS, "Accept all found cells that are shown", _deciding(Deciding.accept_shown)),
     Key(KeyMod.CtrlCmd | KeyCode.KeyZ, "Undo", Actions.undo),
     Key(KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ, "Redo", Actions.redo),
 )
+ON_PROPOSALS = (
+    Key(KeyCode.Enter, "Accept the found cell", _accept_here),
+    Key(KeyCode.Delete, "Reject the found cell", _reject_here),
+    Key(KeyCode.Backspace, "Reject the found cell", _reject_here),
+)
+"""Besides, on the layer of what was found alone: elsewhere these keys mean something to napari."""
 
 
-def bind_keys(layer: Layer, actions: Actions) -> None:
+def bind_keys(layer: Layer, actions: Actions, keys: Iterable[Key] = KEYS) -> None:
     """Bind every key on one layer."""
-    for key in KEYS:
+    for key in keys:
         layer.bind_key(key.combination, _callback(key, actions), overwrite=True)
 
 
 def unbind_keys(layer: Layer) -> None:
     """Take our keys from a layer."""
-    for key in KEYS:
+    for key in (*KEYS, *ON_PROPOSALS):
         layer.bind_key(key.combination, None)
 
 

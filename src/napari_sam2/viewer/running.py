@@ -1,8 +1,9 @@
-"""Who runs the session's jobs for a viewer, and what is run when: previews after edits, propagations when asked for.
+"""Who runs the session's jobs for a viewer, and what is run when: previews after edits, the rest when asked for.
 
 A `Runner` iterates `session.run(job, token)` somewhere and brings the updates to the main thread; `InlineRunner` does
 so on the spot, for tests and scripts. `Work` decides: an edit during a propagation stops it and shows the edit, and
-nothing goes on by itself; an edit during a preview waits for its end. No masks are written but through the session.
+nothing goes on by itself; an edit during a preview or a search waits for its end. No masks are written but through the
+session.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Protocol
 
 from psygnal import Signal
 
-from napari_sam2.engine.jobs import CancelToken, Job, PreviewJob, PropagateJob, PropagateRequest
-from napari_sam2.engine.updates import FrameUpdate
+from napari_sam2.engine.jobs import AnyJob, CancelToken, FindJob, FindRequest, PropagateJob, PropagateRequest
+from napari_sam2.engine.updates import FoundUpdate, Update
+from napari_sam2.session.found import Proposed
 from napari_sam2.session.session import Session
 from sam2_core.errors import CheckpointError, PromptError, StackError
 
@@ -31,8 +33,8 @@ class Runner(Protocol):
 
     def start(
         self,
-        job: Job,
-        on_update: Callable[[FrameUpdate], None],
+        job: AnyJob,
+        on_update: Callable[[Update], None],
         on_done: Callable[[], None],
         on_error: Callable[[Exception], None],
     ) -> None:
@@ -56,8 +58,8 @@ class InlineRunner:
 
     def start(
         self,
-        job: Job,
-        on_update: Callable[[FrameUpdate], None],
+        job: AnyJob,
+        on_update: Callable[[Update], None],
         on_done: Callable[[], None],
         on_error: Callable[[Exception], None],
     ) -> None:
@@ -87,18 +89,20 @@ class InlineRunner:
 class Work:
     """What runs now and what runs next of a session's jobs; `notify` is told of what failed.
 
-    `changed` is emitted when a job starts, goes on or ends; `ended` with a sentence when one has ended.
+    `changed` is emitted when a job starts, goes on or ends; `ended` with a sentence when one has ended; `found` with
+    what came of a search.
 
     Attributes
     ----------
     done, total
-        Visits of frames of what runs, or ran last; two legs may visit the same frame.
+        Visits of frames of what runs, or ran last; two legs may visit the same frame. A search counts hundredths.
     unfinished
         The propagation that an edit or Stop ended early, until another one is started; `resume` goes on with it.
     """
 
     changed = Signal()
     ended = Signal(str)
+    found = Signal(Proposed)
 
     def __init__(self, session: Session, runner: Runner, notify: Notify) -> None:
         self.session = session
@@ -106,10 +110,11 @@ class Work:
         self.total = 0
         self._runner = runner
         self._notify = notify
-        self._job: Job | None = None
+        self._job: AnyJob | None = None
         self._came: set[int] = set()
+        self._proposed: Proposed | None = None
         self._wants_preview = False
-        self._wanted: PropagateRequest | None = None
+        self._wanted: PropagateRequest | FindRequest | None = None
         self.unfinished: PropagateRequest | None = None
         self._closed = False
 
@@ -121,7 +126,12 @@ class Work:
     @property
     def is_propagating(self) -> bool:
         """Whether a propagation runs."""
-        return self.busy and not isinstance(self._job, PreviewJob)
+        return isinstance(self._job, PropagateJob)
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether a search for objects runs."""
+        return isinstance(self._job, FindJob)
 
     def preview(self) -> None:
         """Show the masks of prompts that are not shown yet; a propagation is stopped for it."""
@@ -136,12 +146,24 @@ class Work:
 
     def propagate(self, request: PropagateRequest) -> None:
         """Carry masks along the movie; waits for a preview, says so if a propagation runs already."""
-        if self.is_propagating:
-            self._notify("A propagation is running; stop it first, then start the next one.")
+        if self._has_turn(request):
+            self._start(lambda: self.session.propagate_job(request))
+
+    def find(self, request: FindRequest) -> None:
+        """Look for objects without a click; waits for a preview, says so if a propagation or a search runs already."""
+        if self._has_turn(request):
+            self._start(lambda: self.session.proposals.find_job(request))
+
+    def _has_turn(self, request: PropagateRequest | FindRequest) -> bool:
+        """Return whether a request can be started now; keeps it for the end of a preview, or says what runs."""
+        if self.is_propagating or self.is_finding:
+            what = "propagation" if self.is_propagating else "search"
+            self._notify(f"A {what} is running; stop it first, then start the next one.")
         elif self.busy:
             self._wanted = request
-        elif not self._closed:
-            self._start(lambda: self.session.propagate_job(request))
+        else:
+            return not self._closed
+        return False
 
     @property
     def can_resume(self) -> bool:
@@ -171,7 +193,7 @@ class Work:
         self.stop()
         self._closed = True
 
-    def _start(self, make: Callable[[], Job]) -> None:
+    def _start(self, make: Callable[[], AnyJob]) -> None:
         try:
             job = make()
         except (PromptError, StackError) as error:
@@ -183,17 +205,20 @@ class Work:
                 self.ended.emit(NOTHING_TO_DO)
                 return
         self._job, self.done, self.total = job, 0, 0
-        self._came = set()
+        self._came, self._proposed = set(), None
         self.changed.emit()
         self._runner.start(job, self._on_update, self._on_done, self._on_error)
 
-    def _on_update(self, update: FrameUpdate) -> None:
+    def _on_update(self, update: Update) -> None:
         if self._closed:
             return
         self.done, self.total = update.done, update.total
         self._came.add(update.frame_index)
         try:
-            self.session.accept(update)
+            if isinstance(update, FoundUpdate):
+                self._proposed = self.session.work.propose(update) or self._proposed
+            else:
+                self.session.accept(update)
         except StackError as error:  # it is in the masks, but could not be saved
             self._notify(str(error))
         self.changed.emit()
@@ -206,9 +231,18 @@ class Work:
         self.changed.emit()
         if isinstance(job, PropagateJob):
             self.ended.emit(self._told_end(job))
+        if isinstance(job, FindJob):
+            self._tell_found()
         self._next()
 
-    def _note_rest(self, job: Job | None) -> None:
+    def _tell_found(self) -> None:
+        if self._proposed is None:
+            self.ended.emit("The search was stopped; nothing has changed.")
+        else:
+            self.found.emit(self._proposed)
+            self.ended.emit(told_found(self._proposed))
+
+    def _note_rest(self, job: AnyJob | None) -> None:
         if isinstance(job, PropagateJob) and (self.done < self.total or not self.total):
             self.unfinished = job.request
 
@@ -237,5 +271,24 @@ class Work:
         wanted, self._wanted = self._wanted, None
         if wants_preview:
             self.preview()
-        if wanted is not None:
+        if isinstance(wanted, FindRequest):
+            self.find(wanted)
+        elif wanted is not None:
             self.propagate(wanted)
+
+
+def told_found(came: Proposed, verb: str = "Found") -> str:
+    """Return what came of a search, or of labels that were taken over, in sentences."""
+    count = len(came.numbers)
+    told = [f"{verb}: {count} cell{'' if count == 1 else 's'}{_of_size(came.diameter_px)}."] if count else []
+    if came.on_objects:
+        told.append(f"{came.on_objects} lie on objects that are there and were left out.")
+    if came.rejected_before:
+        told.append(f"{came.rejected_before} that you rejected before were left out.")
+    if came.remark:
+        told.append(came.remark)
+    return " ".join(told) or "No cell was found on this frame; if there are some, say how large they are."
+
+
+def _of_size(diameter_px: float | None) -> str:
+    return "" if diameter_px is None else f" of about {diameter_px:.0f} px"

@@ -6,7 +6,7 @@ layers again. What the layers say and show is the business of `prompt_layers` an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from napari.components import ViewerModel
@@ -15,9 +15,10 @@ from napari.layers import Labels, Layer, Points, Shapes
 from napari_sam2.document.document import Document
 from napari_sam2.viewer.actions import Actions
 from napari_sam2.viewer.coordinates import AFFINE_NAMES
-from napari_sam2.viewer.keys import bind_keys, unbind_keys
+from napari_sam2.viewer.keys import KEYS, ON_PROPOSALS, Key, bind_keys, unbind_keys
 from napari_sam2.viewer.label_layers import LabelLayers
 from napari_sam2.viewer.prompt_layers import PromptLayers
+from napari_sam2.viewer.proposal_layer import ProposalLayer
 from napari_sam2.viewer.running import Notify
 
 Later = Callable[[Callable[[], None]], None]
@@ -29,10 +30,17 @@ class SessionLayers:
     """Our layers in one viewer, `actions` on their keys; `notify` is told of those that were removed."""
 
     def __init__(
-        self, viewer: ViewerModel, labels: LabelLayers, prompts: PromptLayers, actions: Actions, notify: Notify
+        self,
+        viewer: ViewerModel,
+        labels: LabelLayers,
+        prompts: PromptLayers,
+        found: ProposalLayer,
+        actions: Actions,
+        notify: Notify,
     ) -> None:
         self.labels = labels
         self.prompts = prompts
+        self.found = found
         self._viewer = viewer
         self._image = prompts.image
         self._actions = actions
@@ -63,6 +71,14 @@ class SessionLayers:
             self.prompts.show(document)  # before a viewer looks at each change
         for layer in new:
             self._add(layer)
+        if any(one.is_open for one in document.proposals.values()):
+            self.make_found()
+
+    def make_found(self) -> Labels:
+        """Return the layer of what was found, made if it is not there."""
+        if self.found.layer is None:
+            self._add(self.found.make(), (*KEYS, *ON_PROPOSALS))
+        return self.found.made()
 
     def sync_labels(self) -> None:
         """Have one Labels layer, or one per object, as the settings and the objects are."""
@@ -79,7 +95,8 @@ class SessionLayers:
 
     def all(self) -> list[Layer]:
         """Return our layers, adopted ones among them."""
-        return [*self.labels.layers.values(), *self.prompts.layers()]
+        found = [] if self.found.layer is None else [self.found.layer]
+        return [*self.labels.layers.values(), *self.prompts.layers(), *found]
 
     def close(self) -> None:
         """Let go of the layers, the image and the viewer; all of them stay as they are."""
@@ -88,6 +105,7 @@ class SessionLayers:
             unbind_keys(layer)
         self.prompts.close()
         self.labels.close()
+        self.found.detach()
         for emitter, callback in self._connections():
             emitter.disconnect(callback)
 
@@ -95,8 +113,8 @@ class SessionLayers:
         placed = [(getattr(self._image.events, name), self._on_image_moved) for name in _PLACED]
         return [(self._viewer.layers.events.removed, self._on_removed), *placed]
 
-    def _add(self, layer: Layer) -> None:
-        bind_keys(layer, self._actions)
+    def _add(self, layer: Layer, keys: Iterable[Key] = KEYS) -> None:
+        bind_keys(layer, self._actions, keys)
         self._later(lambda: self._bring_in(layer))
 
     def _bring_in(self, layer: Layer) -> None:
@@ -115,6 +133,10 @@ class SessionLayers:
         if layer not in self.all():
             return
         unbind_keys(layer)
+        if self.found.layer is not None and layer is self.found.layer:
+            self.found.detach()
+            self._notify(f"The layer {layer.name} was removed; what was found is kept, and Decide shows it again.")
+            return
         if isinstance(layer, Labels):
             self._dropped |= {key for key, kept in self.labels.layers.items() if kept is layer}
             self.labels.detach(layer)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
 
-from napari_sam2.document.prompt_parts import BoxYX
+from napari_sam2.document.prompt_parts import BoxYX, PointYX
 from napari_sam2.viewer.coordinates import Grid
 
 Array = np.ndarray[Any, Any]
@@ -42,6 +42,20 @@ class Sight:
         here, axes, shape = self._image.world_to_data(self._viewer.dims.point), self.grid.axes, self.grid.shape
         places = {letter: axes.index(letter) for letter in self.grid.held}
         return {letter: min(max(int(np.rint(here[at])), 0), shape[at] - 1) for letter, at in places.items()}
+
+    @property
+    def cursor(self) -> tuple[float, ...]:
+        """Where the mouse is in the world, or was when it left the canvas."""
+        return tuple(map(float, self._viewer.cursor.position))
+
+    def locate(self, position: Sequence[float]) -> tuple[int, PointYX] | None:
+        """Return frame and place (y, x) of a position in the world; None outside of what the session works on."""
+        data = self._image.world_to_data(np.asarray(position, dtype=float)[-self._image.ndim :])
+        located = self.grid.locate(data)
+        y, x = located.places_yx[0].tolist()
+        height, width = self.grid.size
+        within = -0.5 <= y < height - 0.5 and -0.5 <= x < width - 0.5
+        return (located.frames[0], (y, x)) if within and not located.problems[0] else None
 
     def show(self, frame: int) -> None:
         """Move the slider to a frame; nothing happens with a single image."""

@@ -51,8 +51,10 @@ def is_web_page(start: bytes) -> bool:
 
 def _known_format(path: Path, start: bytes, size: int) -> FileFormat:
     if start.startswith(b"PK\x03\x04"):
-        if not zipfile.is_zipfile(path):
-            raise CheckpointError(f"{path} is cut short after {size} bytes; delete it and fetch or copy it again")
+        if not _is_whole_zip(path):
+            raise CheckpointError(
+                f"{path} is cut short or damaged after {size} bytes; delete it and fetch or copy it again"
+            )
         return "torch"
     if start.startswith(b"\x80"):
         if not start.startswith(b"\x80\x02"):
@@ -64,6 +66,14 @@ def _known_format(path: Path, start: bytes, size: int) -> FileFormat:
     raise CheckpointError(
         f"{path} is neither a torch nor a safetensors checkpoint (it starts with {start[:8]!r}, {size} bytes)"
     )
+
+
+def _is_whole_zip(path: Path) -> bool:
+    """Return whether a ZIP archive has its table of contents; one that claims to lie on several disks has none."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:
+        return False
 
 
 def _check_safetensors_size(path: Path, size: int) -> None:

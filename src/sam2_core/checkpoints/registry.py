@@ -193,7 +193,7 @@ def _shipped_models() -> tuple[ModelEntry, ...]:
         config="configs/cells/cells_nano.yaml",
         filename=_BUNDLED_PATH.name,
         licence=_OFFICIAL_LICENCE,
-        parameters_m=7.997,
+        parameters_m=8.150,
         path=_BUNDLED_PATH,
     )
     versions = (("sam2.1", 1), ("sam2", 0))  # newest first

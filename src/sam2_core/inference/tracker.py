@@ -18,7 +18,7 @@ from torch import Tensor
 from sam2_core.errors import PromptError
 from sam2_core.inference.memory.inference_state import InferenceState, PendingEntry, TrackedObject
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry, SelectionRule, track_together
-from sam2_core.inference.network.frame_step import FrameStep, Moment
+from sam2_core.inference.network.frame_step import FrameStep, MetFrame
 from sam2_core.inference.network.runtime import Runtime, gathered
 from sam2_core.inference.postprocess import resolve_overlaps
 from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt, to_model_points
@@ -59,14 +59,14 @@ class Tracker:
         keeps = self.semantics.corrections_condition if chosen is None else chosen
         conditions = keeps or not corrects
         step = self._step(state)
-        moment = self._moment(state, frame, tracked.bank.direction.get(frame, False))
+        here = self._met(state, frame, tracked.bank.direction.get(frame, False))
         if isinstance(prompt, MaskPrompt):
             mask = mask_to_model(prompt.mask, self.model.image_size).to(self.model.device)
-            return PendingEntry(step.prompt_mask(moment, mask), conditions)
+            return PendingEntry(step.prompt_mask(here, mask), conditions)
         points, labels = to_model_points(prompt, state.size, self.model.image_size)
         previous = tracked.seen(frame, None if self.semantics.corrections_condition else conditions)
         batch = PromptBatch(points.to(self.model.device), labels.to(self.model.device), self._previous_logits(previous))
-        entry = step.prompt(moment, batch, tracked.bank if corrects else None, without=frame if keeps else None)
+        entry = step.prompt(here, batch, tracked.bank if corrects else None, without=frame if keeps else None)
         return PendingEntry(entry, conditions)
 
     def settle(self, state: InferenceState) -> None:
@@ -74,8 +74,8 @@ class Tracker:
         step = self._step(state)
         for object_id, tracked in state.objects.items():
             for frame, pending in tracked.pending.items():
-                moment = self._moment(state, frame, reverse=False)
-                entry = step.remember(moment, pending.entry, prompted=True)
+                here = self._met(state, frame, reverse=False)
+                entry = step.remember(here, pending.entry, prompted=True)
                 if pending.conditions:
                     tracked.bank.condition(frame, entry)
                 elif frame not in tracked.bank.conditioning:  # official: a refined one keeps its old memory
@@ -123,10 +123,10 @@ class Tracker:
         self._encode_together([state for state in states if self._looks_at(state, frame, reverse)], frame, images)
         met = []
         for state in states:
-            moment = self._moment(state, frame, reverse, images)
+            here = self._met(state, frame, reverse, images)
             banks = [tracked.bank for tracked in state.objects.values()]
-            met += [(moment, bank) for bank in banks if self._meets(bank, frame, reverse)]
-        remembering = [(moment, bank) for moment, bank in met if frame not in bank.conditioning]
+            met += [(here, bank) for bank in banks if self._meets(bank, frame, reverse)]
+        remembering = [(here, bank) for here, bank in met if frame not in bank.conditioning]
         entries = self._step(states[0]).track(remembering)
         track_together(frame, zip((bank for _, bank in remembering), entries, strict=True))
         for _, bank in met:  # only now: a frame that cannot be read was not passed
@@ -196,8 +196,8 @@ class Tracker:
         logits = entry.low_res_logits[None].to(self.model.device)
         return logits.clamp(-PREVIOUS_LOGIT_LIMIT, PREVIOUS_LOGIT_LIMIT)
 
-    def _moment(self, state: InferenceState, frame: int, reverse: bool, images: FrameImages | None = None) -> Moment:
-        return Moment(
+    def _met(self, state: InferenceState, frame: int, reverse: bool, images: FrameImages | None = None) -> MetFrame:
+        return MetFrame(
             frame,
             reverse,
             lambda index: self._features(state, index, images),

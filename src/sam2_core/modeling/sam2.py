@@ -7,6 +7,8 @@
    mask): masks, scores and object pointers.
 4. ``encode_memory``: the frame and its mask become a memory.
 
+``see_objects`` asks for no prompt: what a model with a dense head sees of all objects of an image.
+
 The model keeps no state between calls: memories are inputs. It neither resizes images, nor picks what to remember
 (`inference`). Source: ``sam2/modeling/sam2_base.py`` (facebookresearch/sam2, 2b90b9f).
 """
@@ -21,6 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sam2_core.config import ModelConfig
+from sam2_core.errors import ConfigError
+from sam2_core.modeling.dense_head import DenseHead, DenseMaps
 from sam2_core.modeling.detail_branch import DetailBranch
 from sam2_core.modeling.image_encoder import ImageEncoder, ImageFeatures
 from sam2_core.modeling.layers import MLP
@@ -84,6 +88,7 @@ class Sam2Model(nn.Module):
         self.no_mem_pos_enc = _table(1, 1, dim)
         self.no_obj_ptr = _table(1, dim)
         self.no_obj_embed_spatial = _table(1, mem_dim) if config.no_obj_embed_spatial else None
+        self.dense_head = DenseHead(config.dense_widths, config.d_model) if config.dense_widths else None
 
     @property
     def image_size(self) -> int:
@@ -106,6 +111,18 @@ class Sam2Model(nn.Module):
             images = images.contiguous(memory_format=torch.channels_last)  # and so is all that is made of them
         features = self.image_encoder(images, self.sam_mask_decoder.conv_s0, self.sam_mask_decoder.conv_s1)
         return features if self.detail_branch is None else features.plus(self.detail_branch(images))
+
+    def see_objects(self, features: ImageFeatures) -> DenseMaps:
+        """Return what is seen of all objects of B images, without a prompt.
+
+        Raises
+        ------
+        ConfigError
+            This model has no dense head.
+        """
+        if self.dense_head is None:
+            raise ConfigError(f"{self.config.name} has no head that sees objects (dense_widths); prompt a grid instead")
+        return DenseMaps.of_channels(self.dense_head(features))
 
     def condition_without_memory(self, features: ImageFeatures) -> Tensor:
         """Return (B, C, h, w): what a frame looks like to an object that remembers nothing."""

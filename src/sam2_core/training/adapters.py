@@ -26,6 +26,7 @@ PARTS: tuple[Part, ...] = ("decoder", "memory", "adapters", "all")
 
 _DECODER = ("sam_mask_decoder.", "sam_prompt_encoder.")
 _MEMORY = ("memory_attention.", "memory_encoder.", "obj_ptr", "maskmem_tpos_enc", "no_mem", "no_obj", "mask_downsample")
+_DENSE = "dense_head."
 _PROJECTIONS = ("q_proj", "k_proj", "v_proj", "out_proj")
 _MARK = ".parametrizations."
 
@@ -55,7 +56,8 @@ def choose_parts(model: Sam2Model, part: Part, rank: int = 8, seed: int = 0) -> 
         Changed in place; for `adapters` their layers are inserted.
     part
         `decoder`: mask decoder and prompt encoder. `memory`: memory attention, memory encoder, object pointers and
-        their tables. `adapters`: low-rank changes of every attention projection. `all`: everything.
+        their tables. `adapters`: low-rank changes of every attention projection. `all`: everything but the dense head,
+        which needs frames on which every object has a label.
     rank
         Rank of the adapters, >= 1.
     seed
@@ -78,8 +80,9 @@ def choose_parts(model: Sam2Model, part: Part, rank: int = 8, seed: int = 0) -> 
 def _belongs(name: str, part: Part) -> bool:
     if part == "adapters":
         return _MARK in name and not name.endswith(".original")
-    chosen = {"decoder": _DECODER, "memory": _MEMORY, "all": ("",)}[part]
-    return name.startswith(chosen)
+    if part == "all":
+        return not name.startswith(_DENSE)
+    return name.startswith(_DECODER if part == "decoder" else _MEMORY)
 
 
 def training_mode(model: nn.Module) -> None:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from sam2_core.training.clip_windows import WindowSettings
 from sam2_core.training.clips import ClipSettings
+from sam2_core.training.dense_training import DenseRecipe
+from sam2_core.training.dense_windows import DenseWindowSettings
 from sam2_core.training.recipes import Phase, Recipe, Task
 from sam2_core.training.steps import PromptSettings
 
@@ -60,6 +62,22 @@ class Emphasis(NamedTuple):
     box_noise: tuple[float, ...] = (0.01, 0.08)
 
 
+DENSE_GROUPS = {group: still for group, (still, _) in GROUPS.items()} | {
+    "nuclei": 1.9,
+    "phase": 1.4,
+    "phase pasted": 1.4,
+    "tissue fluorescence": 0.6,
+    "everyday fluorescence": 0.2,
+    "everyday phase": 0.5,
+    "everyday dic": 0.25,
+    "synthetic phase": 0.4,
+    "colony phase": 0.6,
+    "rods phase": 0.6,
+    "rods fluorescence": 0.15,
+    "pressed phase": 0.0,  # in windows of their own
+    "pressed fluorescence": 0.0,
+}
+PRESSED_GROUPS = dict.fromkeys(DENSE_GROUPS, 0.0) | {"pressed phase": 1.0, "pressed fluorescence": 0.2}
 EVERYTHING = Emphasis(
     stills={group: still for group, (still, _) in GROUPS.items()},
     clips={group: clip for group, (_, clip) in GROUPS.items()},
@@ -170,3 +188,12 @@ def _clips(one: Mixed, emphasis: Emphasis) -> ClipSettings:
 def _person(click: float, box: float, mask: float, corrections: int) -> PromptSettings:
     first = {"click": click, "box": box, "mask": mask}
     return PromptSettings({kind: odds for kind, odds in first.items() if odds > 0}, corrections, corrected_frame=0.4)
+
+
+def dense_head_recipe(share: float = 1.0, passes: int = 3) -> DenseRecipe:
+    """The dense head of `cells-nano`, trained by itself on the frozen encoder; `share` of the usual windows."""
+    near = DenseWindowSettings(weights=DENSE_GROUPS, inverting=INVERTING)
+    far = replace(near, usual=(0.022, 0.08), any_size=(0.25, 0.8), odd=0.5, max_side_ratio=2.0)
+    pressed = replace(near, weights=PRESSED_GROUPS, usual=(0.1, 0.22), any_size=(0.05, 0.1), empty=0.0)
+    counts = (int(count * share) for count in (2240, 480, 320))
+    return DenseRecipe(tuple(zip(counts, (near, far, pressed), strict=True)), passes)

@@ -1,4 +1,4 @@
-"""Losses for masks, predicted IoUs, object scores and the dense warm-up.
+"""Losses for masks, predicted IoUs and object scores.
 
 All take ungated logits. Each returns one value per object (and candidate), so that the caller can choose candidates
 and leave out absent objects; `segmentation_loss` does both: the best of the candidates (least mask loss) is trained,
@@ -20,7 +20,7 @@ from sam2_core.modeling.sam2 import MaskPrediction
 class LossWeights:
     """Factors of the parts; `others` is the share of all candidates' mean mask loss added to the best one's.
 
-    dense: of the dense loss, where there is a head for it.
+    dense: of the dense head's loss, where that is trained too.
     """
 
     cross_entropy: float = 2.0
@@ -84,42 +84,3 @@ def segmentation_loss(
         "best_iou": (reached.amax(dim=1) * here).sum() / count,
         "picked_iou": (picked * here).sum() / count,
     }
-
-
-def dense_targets(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Foreground, boundary and offsets to the object's centre of labels (B, S, S), at a quarter of their size.
-
-    Foreground and boundary (B, h, w) are 0/1 floats; offsets (B, 2, h, w) are x, y in units of 32 window px, 0 outside.
-    """
-    small = labels[:, 2::4, 2::4]  # (B, h, w)
-    ids = labels.float()[:, None]
-    differs = functional.max_pool2d(ids, 7, stride=1, padding=3) != -functional.max_pool2d(-ids, 7, stride=1, padding=3)
-    boundary = (differs[:, 0] & (labels > 0))[:, 2::4, 2::4]
-    return (small > 0).float(), boundary.float(), _centre_offsets(small)
-
-
-def _centre_offsets(labels: Tensor) -> Tensor:
-    batch, height, width = labels.shape
-    most = int(labels.max()) + 1
-    keys = (labels + most * torch.arange(batch, device=labels.device).view(-1, 1, 1)).flatten()
-    counts = torch.bincount(keys, minlength=batch * most).clamp(min=1)
-    offsets = []
-    for axis, length in ((2, width), (1, height)):
-        places = torch.arange(length, device=labels.device, dtype=torch.float32)
-        places = places.view(1, 1, -1) if axis == 2 else places.view(1, -1, 1)
-        places = places.expand(batch, height, width)
-        centres = torch.bincount(keys, weights=places.flatten(), minlength=batch * most).float() / counts
-        offsets.append((centres[keys].view_as(places) - places) / 8.0)
-    return torch.stack(offsets, dim=1) * (labels > 0)[:, None]
-
-
-def dense_loss(maps: Tensor, labels: Tensor) -> Tensor:
-    """Warm-up loss of maps (B, 4, h, w): foreground and boundary logits, x and y offset to the object's centre."""
-    foreground, boundary, offsets = dense_targets(labels)
-    flat = functional.binary_cross_entropy_with_logits(maps[:, 0], foreground)
-    edge = functional.binary_cross_entropy_with_logits(maps[:, 1], boundary)
-    inside = foreground[:, None]
-    pull = (functional.smooth_l1_loss(maps[:, 2:], offsets, reduction="none") * inside).sum() / inside.sum().clamp(
-        min=1
-    )
-    return flat + edge + 0.5 * pull

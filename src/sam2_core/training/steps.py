@@ -1,8 +1,8 @@
 """One training step's losses: dense warm-up, stills with prompts and corrections, clips through memory.
 
-`dense_losses` trains the encoder alone through a head that is thrown away. `clip_losses` plays a `ClipBatch` as a
+`dense_losses` trains the encoder and the model's dense head alone. `clip_losses` plays a `ClipBatch` as a
 person would: a first prompt (click, box or mask), perhaps corrective clicks with the previous logits fed back, then
-frames from memory, some of them corrected and from then on conditioning. A still is a clip of one frame. With a head,
+frames from memory, some of them corrected and from then on conditioning. A still is a clip of one frame. With `dense`,
 the encoder goes on hearing about every object of every frame, not only about those that were prompted. Nothing here
 knows optimisers or schedules.
 """
@@ -14,15 +14,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from sam2_core.errors import ConfigError
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import MaskPrediction, Sam2Model
 from sam2_core.training.augment import normalise
 from sam2_core.training.clips import ClipBatch, presence
-from sam2_core.training.losses import LossWeights, dense_loss, segmentation_loss
+from sam2_core.training.dense_targets import DenseTargets, dense_loss
+from sam2_core.training.losses import LossWeights, segmentation_loss
 from sam2_core.training.rollout import FrameMemory, condition, memorise
 from sam2_core.training.simulated_prompts import click_inside, corrective_click, noisy_box
 
@@ -43,31 +45,15 @@ class PromptSettings:
     loss: LossWeights = field(default_factory=LossWeights)
 
 
-class DenseHead(nn.Module):
-    """The warm-up's head: four maps (B, 4, h, w) at stride 4 from all three feature maps."""
-
-    def __init__(self, d_model: int, width: int = 32) -> None:
-        super().__init__()
-        channels = (d_model // 8, d_model // 4, d_model)
-        self.inputs = nn.ModuleList(nn.Conv2d(count, width, 1) for count in channels)
-        self.output = nn.Conv2d(width, 4, 3, padding=1)
-
-    def forward(self, features: ImageFeatures) -> Tensor:
-        """Foreground and boundary logits, x and y offset to the centre."""
-        maps = (features.stride4, features.stride8, features.stride16)
-        size = features.stride4.shape[-2:]
-        mixed = [
-            functional.interpolate(layer(part), size=size, mode="bilinear", align_corners=False)
-            for layer, part in zip(self.inputs, maps, strict=True)
-        ]
-        output: Tensor = self.output(functional.gelu(torch.stack(mixed).sum(dim=0)))
-        return output
+def dense_losses(model: Sam2Model, batch: ClipBatch) -> dict[str, Tensor]:
+    """Losses of the dense head on the first frame of a batch: parts and `total`."""
+    return _seen_losses(model, model.encode_image(normalise(batch.images[0])), batch.labels[0])
 
 
-def dense_losses(model: Sam2Model, head: DenseHead, batch: ClipBatch) -> dict[str, Tensor]:
-    """Losses of the dense warm-up on the first frame of a batch."""
-    maps = head(model.encode_image(normalise(batch.images[0])))
-    return {"total": dense_loss(maps.float(), batch.labels[0])}
+def _seen_losses(model: Sam2Model, features: ImageFeatures, labels: Tensor) -> dict[str, Tensor]:
+    if model.dense_head is None:
+        raise ConfigError(f"{model.config.name} has no dense head to train; give it dense_widths")
+    return dense_loss(model.dense_head(features), DenseTargets.of(labels))
 
 
 def clip_losses(
@@ -75,15 +61,18 @@ def clip_losses(
     batch: ClipBatch,
     settings: PromptSettings,
     rng: np.random.Generator,
-    head: DenseHead | None = None,
+    dense: bool = False,
 ) -> dict[str, Tensor]:
-    """Losses of all frames of a batch: `total`, parts, and what the masks reach (see `segmentation_loss`)."""
+    """Losses of all frames of a batch: `total`, parts, and what the masks reach (see `segmentation_loss`).
+
+    dense: train the model's dense head too. Every object of the frames has to have a label for that.
+    """
     every = model.encode_image(normalise(batch.images.flatten(0, 1)))
     losses = _prompted_losses(model, every, batch, settings, rng)
-    if head is None:
+    if not dense:
         return losses
-    dense = dense_loss(head(every).float(), batch.labels.flatten(0, 1))
-    return losses | {"dense": dense, "total": losses["total"] + settings.loss.dense * dense}
+    seen = _seen_losses(model, every, batch.labels.flatten(0, 1))["total"]
+    return losses | {"dense": seen, "total": losses["total"] + settings.loss.dense * seen}
 
 
 def _prompted_losses(

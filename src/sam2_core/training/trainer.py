@@ -26,19 +26,18 @@ from sam2_core.training.clips import ClipBatch
 from sam2_core.training.descent import descend, prompt_generator
 from sam2_core.training.pack import TrainingPack
 from sam2_core.training.recipes import Recipe, Task
-from sam2_core.training.steps import DenseHead, clip_losses, dense_losses
+from sam2_core.training.steps import clip_losses, dense_losses
 
 
 class Trainer:
-    """Owns the model, the warm-up head, the optimiser and the averaged weights of one run in one folder."""
+    """Owns the model, the optimiser and the averaged weights of one run in one folder."""
 
     def __init__(self, model: Sam2Model, pack: TrainingPack, recipe: Recipe, folder: Path) -> None:
         torch.manual_seed(recipe.seed)
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a tenth less time on a CPU
         self.model = model
         self.pack, self.recipe, self.folder = pack, recipe, folder
-        self.head = DenseHead(model.config.d_model).to(model.device)
-        self.optimizer = torch.optim.AdamW(_parameter_groups([model, self.head], recipe.weight_decay), lr=0.0)
+        self.optimizer = torch.optim.AdamW(_parameter_groups(model, recipe.weight_decay), lr=0.0)
         self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,8 +79,8 @@ class Trainer:
         lowered = self.recipe.precision == "bfloat16"
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=lowered):
             if task.kind == "dense":
-                return dense_losses(self.model, self.head, batch)
-            return clip_losses(self.model, batch, task.prompts, rng, self.head)
+                return dense_losses(self.model, batch)
+            return clip_losses(self.model, batch, task.prompts, rng, dense=self.model.dense_head is not None)
 
     def _update_average(self) -> None:
         decay = min(self.recipe.averaging, (1.0 + self.step) / (10.0 + self.step))
@@ -105,7 +104,6 @@ class Trainer:
         state = {
             "step": self.step,
             "model": self.model.state_dict(),
-            "head": self.head.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average,
         }
@@ -126,17 +124,16 @@ class Trainer:
             return False
         state: dict[str, Any] = torch.load(self.checkpoint_path, map_location=self.model.device, weights_only=True)
         self.model.load_state_dict(state["model"])
-        self.head.load_state_dict(state["head"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average, self.step = state["average"], state["step"]
         return True
 
 
-def _parameter_groups(modules: list[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
+def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Matrices and kernels, which are decayed; then biases, norms, tables of embeddings and positions."""
     decayed: list[nn.Parameter] = []
     kept: list[nn.Parameter] = []
-    for name, value in (named for module in modules for named in module.named_parameters()):
+    for name, value in model.named_parameters():
         is_table = any(word in name for word in ("embed", "token", "tpos", "no_obj", "no_mem", "gamma"))
         (kept if value.ndim < 2 or is_table else decayed).append(value)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]

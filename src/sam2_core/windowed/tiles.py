@@ -7,6 +7,7 @@ of them wherever it is. Which tile an object is seen in follows from where it is
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -22,14 +23,23 @@ ROOM = 0.04
 class Tiling:
     """Tiles over a frame; a side that is longer than the frame reaches over its border, as windows do."""
 
-    def __init__(self, frame_hw: SizeHW, side: int) -> None:
+    def __init__(self, frame_hw: SizeHW, side: int, overlap: float = OVERLAP) -> None:
         self.frame_hw = frame_hw
         self.side = side
-        self._starts_x, self._starts_y = _starts(frame_hw[1], side), _starts(frame_hw[0], side)
+        self._starts_x, self._starts_y = (_starts(length, side, overlap) for length in (frame_hw[1], frame_hw[0]))
 
     def __len__(self) -> int:
         """Return how many tiles there are."""
         return len(self._starts_x) * len(self._starts_y)
+
+    @property
+    def rows_and_columns(self) -> tuple[int, int]:
+        """How many tiles there are one above the other, and side by side."""
+        return len(self._starts_y), len(self._starts_x)
+
+    def __iter__(self) -> Iterator[Window]:
+        """Return the tiles, row by row."""
+        return (Window(x0, y0, self.side, self.side) for y0 in self._starts_y for x0 in self._starts_x)
 
     def __contains__(self, window: Window) -> bool:
         """Return whether a window is one of the tiles."""
@@ -71,9 +81,9 @@ class Tiling:
         )
 
 
-def _starts(length: int, side: int) -> tuple[int, ...]:
+def _starts(length: int, side: int, overlap: float) -> tuple[int, ...]:
     """Return where tiles begin along an axis: as few as overlap enough, evenly spread."""
     if side >= length:
         return ((length - side) // 2,)
-    count = math.ceil((length - side) / ((1 - OVERLAP) * side)) + 1
+    count = math.ceil((length - side) / ((1 - overlap) * side)) + 1
     return tuple(int(start) for start in np.linspace(0, length - side, count).round())

@@ -112,6 +112,17 @@ def test_damage_inside_a_zip_is_named(tmp_path, weights):
         read_state_dict(path)
 
 
+@pytest.mark.parametrize("place", [4, 16])  # of the end's 64 bit locator: the number of its disk, how many there are
+def test_an_archive_that_claims_several_disks_is_named(tmp_path, weights, place):
+    path = tmp_path / "x.pt"
+    torch.save(weights, path)
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\x06\x07") + place] = 9
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="is cut short or damaged"):
+        read_state_dict(path)
+
+
 @pytest.mark.parametrize("content", [[1, 2], {}, {"model": {}}, {"model": {"a": 3}}, {"state": {"b": torch.zeros(1)}}])
 def test_a_file_without_tensors_is_named(tmp_path, content):
     torch.save(content, tmp_path / "x.pt")

@@ -32,4 +32,4 @@ def test_parameter_counts_are_the_published_ones(name: str) -> None:
 def test_cells_nano_stays_small() -> None:
     with torch.device("meta"):
         model = Sam2Model(load_config("cells-nano"))
-    assert sum(p.numel() for p in model.parameters()) <= 8e6
+    assert sum(p.numel() for p in model.parameters()) <= 8.2e6

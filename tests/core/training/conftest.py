@@ -30,6 +30,7 @@ def tiny_config() -> ModelConfig:
         image_size=64,
         d_model=32,
         mem_dim=8,
+        dense_widths=(8, 8, 8),
         trunk=HieraConfig(
             embed_dim=16,
             stages=(1, 1, 1, 1),

@@ -10,7 +10,6 @@ from sam2_core.modeling.sam2 import MaskPrediction
 from sam2_core.training.losses import (
     LossWeights,
     cross_entropy,
-    dense_targets,
     dice,
     resize_to_loss,
     segmentation_loss,
@@ -67,16 +66,3 @@ def test_absent_objects_train_the_score_alone():
     assert scores.grad is not None
     assert logits.grad.abs().max() == 0
     assert (scores.grad > 0).all()
-
-
-def test_dense_targets_point_to_the_centres():
-    labels = torch.zeros(2, 64, 64, dtype=torch.long)
-    labels[0, 16:48, 16:48] = 3
-    foreground, boundary, offsets = dense_targets(labels)
-    assert foreground.shape == (2, 16, 16)
-    assert foreground[0].sum() == 64
-    assert foreground[1].sum() == 0
-    assert boundary[0, 8, 8] == 0
-    assert boundary[0, 4, 8] == 1
-    assert offsets[0, :, 4, 11].tolist() == pytest.approx([-3.5 / 8, 3.5 / 8])
-    assert offsets[:, :, 0, 0].abs().max() == 0

@@ -55,7 +55,7 @@ def test_every_parameter_that_tracking_uses_gets_a_gradient(tiny_model, disc_pac
     for kind in ("click", "box", "mask"):
         batch = draw_batch(disc_pack, settings, np.random.default_rng(4))
         person = PromptSettings({kind: 1.0}, corrections=2, corrected_frame=1.0)
-        total = total + clip_losses(model, batch, person, np.random.default_rng(7))["total"]
+        total = total + clip_losses(model, batch, person, np.random.default_rng(7), dense=True)["total"]
     total.backward()
     without = {name for name, value in model.named_parameters() if value.grad is None}
     assert without <= {"no_mem_pos_enc", "mask_downsample.weight", "mask_downsample.bias"}, without

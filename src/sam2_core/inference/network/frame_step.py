@@ -35,7 +35,7 @@ FeaturesOf = Callable[[int], ImageFeatures]
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class MetFrame:
     """A frame as a propagation meets it: its index, the direction, the features of any frame, how far memories are
     moved between frames that show different places (`inference_state.Shift`), and features that know all views of a
     frame that the model looks at where it remembers nothing.
@@ -58,14 +58,14 @@ class Moment:
         return (self.views_of or self.features_of)(self.frame)
 
 
-Remembering = tuple[Moment, MemoryBank]
+Remembering = tuple[MetFrame, MemoryBank]
 """An object that looks at a frame of its stack, and what it remembers."""
 
 
 class Looking(NamedTuple):
     """An object that looks at a frame, with what it looks back at."""
 
-    moment: Moment
+    here: MetFrame
     bank: MemoryBank
     selection: Selection
 
@@ -86,11 +86,11 @@ class FrameStep:
     def track(self, remembering: Sequence[Remembering]) -> list[MemoryEntry]:
         """Return the entry of each object on a frame that nobody prompted, memories included.
 
-        The objects may belong to different stacks; those of one stack share one `Moment`.
+        The objects may belong to different stacks; those of one stack share one `MetFrame`.
         """
         if not remembering:
             return []
-        looking = [Looking(moment, bank, self._select(bank, moment)) for moment, bank in remembering]
+        looking = [Looking(here, bank, self._select(bank, here)) for here, bank in remembering]
         seen: dict[int, MemoryEntry] = {}
         for group in _same_layout(looking):
             some = [looking[index] for index in group]
@@ -100,30 +100,30 @@ class FrameStep:
         return [replace(entry, mask=mask) for entry, mask in zip(in_order, masks, strict=True)]
 
     def prompt(
-        self, moment: Moment, prompts: PromptBatch, bank: MemoryBank | None = None, without: int | None = None
+        self, here: MetFrame, prompts: PromptBatch, bank: MemoryBank | None = None, without: int | None = None
     ) -> MemoryEntry:
         """Return the entry of one prompted object, its memory not encoded yet.
 
         Where the frame was tracked before, the object looks into its bank, `without` the memory of that frame.
         """
         model = self.model
-        selection = None if bank is None else self._select(bank, moment, without)
+        selection = None if bank is None else self._select(bank, here, without)
         multimask = prompts.point_labels.shape[1] <= 1
         if bank is None or selection is None or not selection.spatial:
-            prediction = model.predict_without_memory(moment.views, prompts, multimask)
+            prediction = model.predict_without_memory(here.views, prompts, multimask)
         else:
-            features = moment.features
+            features = here.features
             conditioned = model.condition_on_memory(
-                features, self._memory([Looking(moment, bank, selection)]), self._is_fast
+                features, self._memory([Looking(here, bank, selection)]), self._is_fast
             )
             prediction = model.predict_masks(conditioned, features, prompts, multimask)
         return self._entries(prediction)[0]
 
-    def prompt_mask(self, moment: Moment, mask: Tensor) -> MemoryEntry:
+    def prompt_mask(self, here: MetFrame, mask: Tensor) -> MemoryEntry:
         """Return the entry of one object whose mask (1, 1, S, S) a person gave, its memory not encoded yet."""
-        return self._entries(self.model.predict_from_mask(moment.features, mask), smallest_piece=0.0)[0]
+        return self._entries(self.model.predict_from_mask(here.features, mask), smallest_piece=0.0)[0]
 
-    def remember(self, moment: Moment, entry: MemoryEntry, prompted: bool) -> MemoryEntry:
+    def remember(self, here: MetFrame, entry: MemoryEntry, prompted: bool) -> MemoryEntry:
         """Return the entry with its memory, encoded from the mask that it keeps."""
         if entry.memory_features is not None:
             return entry
@@ -131,7 +131,7 @@ class FrameStep:
         size = (self.model.image_size, self.model.image_size)
         score = entry.object_score_logits[None].to(self.model.device)
         binarize = prompted and self.options.binarize_prompted_masks
-        memory = self.model.encode_memory(moment.features, upscale_masks(logits, size), score, binarize)
+        memory = self.model.encode_memory(here.features, upscale_masks(logits, size), score, binarize)
         return replace(entry, memory_features=self._stored(memory[0]))
 
     def _track_chunk(self, looking: Sequence[Looking]) -> list[MemoryEntry]:
@@ -139,7 +139,7 @@ class FrameStep:
         is_full = looking[0].selection.is_full(self.rule)
         size = self.runtime.batch_size(len(looking), is_full)
         padded = [*looking, *[looking[-1]] * (size - len(looking))]
-        features = _side_by_side([each.moment for each in padded])
+        features = _side_by_side([each.here for each in padded])
         found = self.runtime.track(features, self._memory(padded), self._is_fast, is_full)
         columns = zip(
             found.low_res_masks, found.object_pointers, found.object_score_logits, found.memories, strict=True
@@ -147,17 +147,17 @@ class FrameStep:
         rows = itertools.islice(columns, len(looking))
         return [MemoryEntry(mask, pointer, score, self._stored(memory)) for mask, pointer, score, memory in rows]
 
-    def _select(self, bank: MemoryBank, moment: Moment, without: int | None = None) -> Selection:
+    def _select(self, bank: MemoryBank, here: MetFrame, without: int | None = None) -> Selection:
         conditioning = [frame for frame in bank.conditioning if frame != without]
         tracked = bank.tracked.keys() - {without}
-        return select_memories(conditioning, tracked, moment.frame, moment.reverse, self.rule)
+        return select_memories(conditioning, tracked, here.frame, here.reverse, self.rule)
 
     def _memory(self, looking: Sequence[Looking]) -> MemoryTokens:
         """Return the memories of objects with the same layout as one batch."""
         device = self.model.device
         spatial = []
         for place, (_, slot) in enumerate(looking[0].selection.spatial):
-            seen = [self._features(each.bank, each.selection.spatial[place][0], each.moment) for each in looking]
+            seen = [self._features(each.bank, each.selection.spatial[place][0], each.here) for each in looking]
             spatial.append((gathered(seen, device), slot))
         ages = [[float(age) for _, age in each.selection.pointers] for each in looking]
         table = torch.tensor(ages, pin_memory=device.type == "cuda")  # (O, P); pageable memory may make the host wait
@@ -168,16 +168,16 @@ class FrameStep:
             pointers.append((gathered(known, device), distances[:, place]))
         return self.model.memory_tokens(spatial, pointers, self.rule.max_pointers - 1)
 
-    def _features(self, bank: MemoryBank, frame: int, moment: Moment) -> Tensor:
+    def _features(self, bank: MemoryBank, frame: int, here: MetFrame) -> Tensor:
         """Return an entry's memory; a packed one is encoded again, and only while it is needed."""
         entry = _known(bank, frame)
         if entry.memory_features is None:
-            there = Moment(frame, moment.reverse, moment.features_of)
+            there = MetFrame(frame, here.reverse, here.features_of)
             entry = self.remember(there, entry, prompted=frame in bank.conditioning)
         assert entry.memory_features is not None
-        if moment.shift is None:
+        if here.shift is None:
             return entry.memory_features
-        return shifted(entry.memory_features, *moment.shift(frame, moment.frame))
+        return shifted(entry.memory_features, *here.shift(frame, here.frame))
 
     def _entries(self, prediction: MaskPrediction, smallest_piece: float | None = None) -> list[MemoryEntry]:
         masks = self._repaired(prediction.low_res_masks, smallest_piece)
@@ -205,11 +205,11 @@ def _same_layout(looking: Sequence[Looking]) -> Iterable[list[int]]:
     return layouts.values()
 
 
-def _side_by_side(moments: Sequence[Moment]) -> ImageFeatures:
+def _side_by_side(frames: Sequence[MetFrame]) -> ImageFeatures:
     """Return the features that each object looks at: batch 1 where all look at the same ones, else one per object."""
-    if all(moment is moments[0] for moment in moments):
-        return moments[0].features
-    return ImageFeatures.joined([moment.features for moment in moments])
+    if all(here is frames[0] for here in frames):
+        return frames[0].features
+    return ImageFeatures.joined([here.features for here in frames])
 
 
 def shifted(memory: Tensor, down: float, right: float) -> Tensor:

@@ -14,7 +14,9 @@ from .movie_settings import (
     Style,
     colony_settings,
     everyday_settings,
+    pressed_rod_settings,
     random_settings,
+    rod_settings,
     tissue_settings,
 )
 
@@ -27,6 +29,8 @@ __all__ = [
     "colony_settings",
     "everyday_settings",
     "make_movie",
+    "pressed_rod_settings",
     "random_settings",
+    "rod_settings",
     "tissue_settings",
 ]

@@ -173,6 +173,56 @@ def colony_settings(
     )
 
 
+def rod_settings(
+    rng: np.random.Generator, frames: int = 12, height: int = 224, width: int = 224, style: Style | None = None
+) -> MovieSettings:
+    """Return settings of a young colony of rods that touch side by side, in a field that is empty otherwise.
+
+    Four of five are in phase contrast, dark in a bright halo; the others shine. Parameters are those of
+    `random_settings`.
+    """
+    settings = colony_settings(rng, frames, height, width, style or ("phase" if rng.random() < 0.8 else "fluorescence"))
+    phase = settings.style == "phase"
+    diameter = rng.uniform(20.0, 45.0)
+    return replace(
+        settings,
+        kind="rod",
+        cells=int(rng.integers(1, 20)),
+        diameter_px=diameter,
+        diameter_spread=rng.uniform(0.05, 0.25),
+        elongation=rng.uniform(2.0, 5.0),
+        divide_probability=rng.uniform(0.0, 0.4),
+        irregularity=rng.uniform(0.0, 0.03),
+        overlap=rng.uniform(0.0, 0.06),
+        texture=rng.uniform(0.02, 0.25),
+        brightness=rng.uniform(0.6, 1.0),
+        body=rng.uniform(0.5, 1.0),
+        halo=rng.uniform(0.4, 1.2),
+        background=rng.uniform(0.25, 0.6) if phase else settings.background,
+        blur_px=rng.uniform(0.6, 0.04 * diameter + 0.6),
+        margin=rng.uniform(0.0, 0.03) if phase else 0.0,
+        debris=rng.uniform(0.0, 0.6),
+    )
+
+
+def pressed_rod_settings(
+    rng: np.random.Generator, frames: int = 12, height: int = 224, width: int = 224, style: Style | None = None
+) -> MovieSettings:
+    """Return settings of a colony of rods that are pressed into each other: dark seams, and a wide halo around all.
+
+    Parameters are those of `random_settings`.
+    """
+    settings = rod_settings(rng, frames, height, width, style)
+    return replace(
+        settings,
+        elongation=rng.uniform(2.2, 5.5),
+        overlap=rng.uniform(0.0, 0.3),
+        halo=rng.uniform(0.3, 1.0),
+        halo_width=rng.uniform(0.1, 0.5),
+        blur_px=rng.uniform(0.6, 0.06 * settings.diameter_px + 0.6),
+    )
+
+
 def tissue_settings(
     rng: np.random.Generator, frames: int = 8, height: int = 224, width: int = 224, style: Style | None = None
 ) -> MovieSettings:

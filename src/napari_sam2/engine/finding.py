@@ -1,0 +1,140 @@
+"""Objects found on frames of a movie without a prompt, on the lane: `sam2_core.finding` at work on a session's frames.
+
+A frame is looked at as tracking sees it: its channels, its contrast. Where a tile is one that tracking looks through
+too, or both look at the whole frame, the encoder looks once. A predictor that is no `SAM2VideoPredictor` finds objects
+by itself (`Finds`), or does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
+
+from numpy.typing import NDArray
+
+from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.engine.jobs import CancelToken, FindJob, FindRequest
+from napari_sam2.engine.updates import Found, FoundUpdate
+from napari_sam2.stacks import ModelMovie
+from sam2_core.errors import StackError
+from sam2_core.inference.video_calls import TrackingState, WholeFramePredictor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sam2_core.finding import FoundObjects
+    from sam2_core.inference.video_predictor import SAM2VideoPredictor
+    from sam2_core.modeling.image_encoder import ImageFeatures
+    from sam2_core.windowed.window import Window
+
+Steps: TypeAlias = "Generator[tuple[int, int], None, FoundObjects]"
+"""Yields how far it is, (done, total); returns what was found."""
+Encoded: TypeAlias = "Callable[[Window, Callable[[], Tensor]], ImageFeatures]"
+"""Returns the features of what a window shows, (1, 3, S, S)."""
+FINE = 100
+"""Parts of a frame in which progress is told."""
+
+
+@runtime_checkable
+class Finds(Protocol):
+    """A predictor that finds objects by itself."""
+
+    def find_steps(self, image: NDArray[Any], request: FindRequest) -> Steps:
+        """Look for objects on a frame, uint8 (H, W) or (H, W, 3)."""
+
+
+def find(
+    predictor: WholeFramePredictor, movie: ModelMovie, state: TrackingState | None, job: FindJob, token: CancelToken
+) -> Iterator[FoundUpdate]:
+    """Yield how far the search is, and what was found frame by frame, until it is done or cancelled.
+
+    Frames of one movie show objects of one size: what the first frame tells of it holds for those behind it.
+
+    Parameters
+    ----------
+    state
+        Of the predictor over the movie, whose features are shared; None where there is none yet.
+
+    Raises
+    ------
+    PromptError
+        Something that is asked for cannot be.
+    StackError
+        The predictor finds nothing by itself, or a frame cannot be read.
+    """
+    frames, request = job.request.frames, job.request
+    for place, frame in enumerate(frames):
+        if token.cancelled:
+            return
+        with closing(_steps(predictor, movie[frame], request, state, frame)) as steps:
+            found = yield from _looked_at(steps, job, token, place)
+        if found is None:
+            return
+        request = replace(request, diameter_px=found.diameter_px)
+        is_told, done = job.request.diameter_px is not None, (place + 1) * FINE
+        yield FoundUpdate(job.revision, frame, done, len(frames) * FINE, _found(found, job.source, is_told))
+
+
+def _looked_at(
+    steps: Steps, job: FindJob, token: CancelToken, place: int
+) -> Generator[FoundUpdate, None, FoundObjects | None]:
+    """Yield how far the search on one frame is, and return what was found; None where it was cancelled."""
+    frames = job.request.frames
+    while not token.cancelled:
+        try:
+            done, total = next(steps)
+        except StopIteration as end:
+            return cast("FoundObjects", end.value)
+        part = min(FINE * done // max(1, total), FINE - 1)
+        yield FoundUpdate(job.revision, frames[place], place * FINE + part, len(frames) * FINE)
+    return None
+
+
+def _steps(
+    predictor: WholeFramePredictor, image: NDArray[Any], request: FindRequest, state: TrackingState | None, frame: int
+) -> Steps:
+    if isinstance(predictor, Finds):
+        return predictor.find_steps(image, request)
+    from sam2_core.finding import FindingOptions, find_steps
+    from sam2_core.inference.video_predictor import SAM2VideoPredictor
+
+    if not isinstance(predictor, SAM2VideoPredictor):
+        raise StackError(
+            f"{type(predictor).__name__} cannot find objects by itself; choose one of the models, or bring labels of "
+            "another program with session.proposals.from_labels."
+        )
+    options = FindingOptions(
+        diameter_px=request.diameter_px,
+        min_diameter_px=request.min_diameter_px,
+        max_diameter_px=request.max_diameter_px,
+        region=request.region,
+        keep_border=request.keep_border,
+        least_score=request.min_score,
+    )
+    return find_steps(predictor.model, image, options, encode=_encoder(predictor, state, frame))
+
+
+def _encoder(predictor: SAM2VideoPredictor, state: TrackingState | None, frame: int) -> Encoded:
+    """Return what encodes a window of a frame, or finds it encoded in a state."""
+    from sam2_core.inference.memory.inference_state import InferenceState
+    from sam2_core.windowed.window import Window
+    from sam2_core.windowed.windowed_state import WindowedState
+
+    def encoded(window: Window, shown: Callable[[], Tensor]) -> ImageFeatures:
+        kept: ImageFeatures | None = None
+        if isinstance(state, WindowedState):
+            kept = state.features.get((frame, window))
+        elif isinstance(state, InferenceState) and window == Window(0, 0, state.frames.width, state.frames.height):
+            kept = state.features.get(frame) or state.features.put(frame, predictor.model.encode_image(shown()))
+        return predictor.model.encode_image(shown()) if kept is None else kept
+
+    return encoded
+
+
+def _found(objects: FoundObjects, source: str, is_told: bool) -> Found:
+    """Return what was found, as it goes to the main thread."""
+    masks = [Mask.in_box(objects.frame_hw, one.box_xyxy[1], one.box_xyxy[0], one.mask) for one in objects.objects]
+    scores = tuple(float(one.score) for one in objects.objects)
+    return Found(tuple(masks), scores, source, objects.diameter_px, is_told, objects.remark)

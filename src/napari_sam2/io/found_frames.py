@@ -1,0 +1,92 @@
+"""Frames that are segmented, kept one by one in the folder of a run until all are there: labels and rows of a table.
+
+A frame is a label TIFF and, written behind it, a JSON file with what is known of it; so one that was not finished is
+not there. `run.json` says what was asked for, so that a run only goes on as it began.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_sam2.io.atomic import remove_path, write_atomically
+from napari_sam2.io.found_table import Row
+from sam2_core.errors import StackError
+
+RUN_FILE = "run.json"
+Array = np.ndarray[Any, Any]
+
+
+class FoundFrames:
+    """The frames that are finished in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the folder is that of a run."""
+        return (self.folder / RUN_FILE).is_file()
+
+    def begin(self, asked: Mapping[str, Any]) -> None:
+        """Make the folder anew for a run that asks for something."""
+        remove_path(self.folder)
+        self.folder.mkdir()
+        _write_json(self.folder / RUN_FILE, asked)
+
+    def asked(self) -> dict[str, Any]:
+        """Return what the run asks for."""
+        return _read_json(self.folder / RUN_FILE)
+
+    def put(self, frame: int, labels: Array, rows: Iterable[Row], diameter_px: float | None) -> None:
+        """Keep a frame (H, W) with the rows of its table, and the typical diameter that was gone by."""
+        import tifffile
+
+        buffer = io.BytesIO()
+        tifffile.imwrite(buffer, labels, compression="zlib", metadata={"axes": "YX"})
+        write_atomically(self._path(frame, "tif"), buffer.getvalue())
+        _write_json(self._path(frame, "json"), {"rows": list(rows), "diameter_px": diameter_px})
+
+    def finished(self) -> tuple[int, ...]:
+        """Return the frames that are there, ascending."""
+        return tuple(sorted(int(path.stem.removeprefix("frame")) for path in self.folder.glob("frame*.json")))
+
+    def labels(self, frame: int) -> Array:
+        """Return the labels of a frame, (H, W)."""
+        import tifffile
+
+        return tifffile.imread(self._path(frame, "tif"))
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows of all frames in order."""
+        for frame in self.finished():
+            yield from _read_json(self._path(frame, "json"))["rows"]
+
+    def diameter_px(self) -> float | None:
+        """Return the typical diameter that was gone by first; None where nothing told it."""
+        found = (_read_json(self._path(frame, "json"))["diameter_px"] for frame in self.finished())
+        return next((float(size) for size in found if size is not None), None)
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        remove_path(self.folder)
+
+    def _path(self, frame: int, suffix: str) -> Path:
+        return self.folder / f"frame{frame:06d}.{suffix}"
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    write_atomically(path, json.dumps(content).encode())
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StackError(f"{path} cannot be read ({error}); start the run again with --overwrite.") from error
+    return dict(content)

@@ -1,0 +1,77 @@
+"""What was found becomes proposals: where an object is already, and where it was rejected before, none is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from napari_sam2.document.proposals import Proposal, ProposalState
+from napari_sam2.document.proposing import proposed
+from napari_sam2.engine.updates import FoundUpdate
+from napari_sam2.masks.ground import Ground
+from napari_sam2.session.state import SessionState
+from napari_sam2.session.steps import Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What came of what was found.
+
+    Attributes
+    ----------
+    numbers
+        Of the new proposals, in the order in which they were given.
+    on_objects
+        How many were left out because they lie on top of an object.
+    rejected_before
+        How many were left out because the same source had proposed the same, and it was rejected.
+    diameter_px
+        Of a typical object, as it was told or found; None where nothing tells it.
+    remark
+        What a person should know, for example why nothing was found; else empty.
+    """
+
+    numbers: tuple[int, ...] = ()
+    on_objects: int = 0
+    rejected_before: int = 0
+    diameter_px: float | None = None
+    remark: str = ""
+
+    def joined(self, other: Proposed) -> Proposed:
+        """Return what came of both; of the size and the remark the later one counts, where it says something."""
+        return Proposed(
+            self.numbers + other.numbers,
+            self.on_objects + other.on_objects,
+            self.rejected_before + other.rejected_before,
+            other.diameter_px or self.diameter_px,
+            other.remark or self.remark,
+        )
+
+
+def propose(
+    state: SessionState, steps: Steps, found: Sequence[Proposal], frame: int, source: str, text: str = "find cells"
+) -> Proposed:
+    """Return what came of what a source found on a frame; what it had proposed there and nobody decided is replaced."""
+    document, size = state.document, state.masks.size
+    objects = Ground.of_objects(document, state.masks, frame)
+    rejected = Ground(size, {n: one.mask for n, one in document.proposals.items() if _is_rejected(one, frame, source)})
+    free = [one for one in found if not objects.is_taken(one.mask)]
+    new = [one for one in free if not rejected.is_known(one.mask)]
+    first = document.next_proposal()
+    steps.make(proposed(document, new, frame, source), text)
+    return Proposed(tuple(range(first, first + len(new))), len(found) - len(free), len(free) - len(new))
+
+
+def take_found(state: SessionState, steps: Steps, update: FoundUpdate) -> Proposed | None:
+    """Return what came of an update; None where it has nothing yet, or the model sees other frames by now."""
+    found = update.found
+    if found is None or state.is_outlived(update.revision):
+        return None
+    frame, pairs = update.frame_index, zip(found.masks, found.scores, strict=True)
+    proposals = [Proposal(frame, mask, score, found.source) for mask, score in pairs]
+    made = propose(state, steps, proposals, frame, found.source)
+    return made.joined(Proposed(diameter_px=found.diameter_px, remark=found.remark))
+
+
+def _is_rejected(one: Proposal, frame: int, source: str) -> bool:
+    return one.state is ProposalState.rejected and (one.frame, one.source) == (frame, source)

@@ -1,0 +1,324 @@
+"""What a program found and a person decides about: proposals are looked for, shown, accepted as objects, or rejected.
+
+Order: `find` (or `find_job`, run by the session) looks for objects without a click, or `from_labels` takes those of
+another program; `shown` says which are to be decided about; `accept` makes objects of them, each with its mask as a
+prompt. What a person made is never overwritten: a proposal on top of an object is neither shown nor accepted
+(`masks.ground`). Every call is one step that can be undone; accepting many costs as many times what one costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_sam2.document.document import Document
+from napari_sam2.document.plain_values import whole_number
+from napari_sam2.document.prompt_parts import Mask, cut_labels
+from napari_sam2.document.proposals import Proposal, ProposalState
+from napari_sam2.document.proposing import accepted, forgotten, rejected
+from napari_sam2.engine.jobs import LEAST_SCORE, FindJob, FindRequest
+from napari_sam2.masks.ground import Ground
+from napari_sam2.session.found import Proposed, propose
+from napari_sam2.session.saving import Saving
+from napari_sam2.session.state import SessionState
+from napari_sam2.session.steps import Steps
+from napari_sam2.session.work import SessionWork
+from sam2_core.errors import PromptError
+
+Region = ArrayLike
+"""Pixels (H, W) bool, or a box (y0, x0, y1, x1)."""
+
+
+class Proposals:
+    """The proposals of a session; `session.document.proposals` holds all of them by number, also decided ones."""
+
+    def __init__(self, state: SessionState, saving: Saving, work: SessionWork) -> None:
+        self._state = state
+        self._steps = Steps(state, saving)
+        self._work = work
+
+    def find(  # noqa: PLR0913 - one keyword per thing that a script may want to say
+        self,
+        frames: int | Sequence[int] | None = 0,
+        *,
+        diameter_px: float | None = None,
+        min_diameter_px: float | None = None,
+        max_diameter_px: float | None = None,
+        region: Region | None = None,
+        keep_border: bool = True,
+        min_score: float = LEAST_SCORE,
+    ) -> Proposed:
+        """Find the objects of frames without a click, propose them, and return what came of it.
+
+        Parameters
+        ----------
+        frames
+            0-based; all where None.
+        diameter_px
+            Of a typical object in pixels; found by the program where neither this nor the settings say it.
+        min_diameter_px, max_diameter_px
+            Smaller and larger objects are left out.
+        region
+            Where to look, see `Region`; everywhere where None.
+        keep_border
+            Whether objects that touch the border of the frame count.
+        min_score
+            Less sure ones are left out; 0 to 1.
+
+        Raises
+        ------
+        PromptError, StackError, CheckpointError
+            If something asked for cannot be, a frame cannot be read, or the model cannot be had or finds nothing.
+        """
+        if frames is None:
+            frames = range(self._state.masks.frame_count)
+        chosen = (int(frames),) if isinstance(frames, int | np.integer) else tuple(frames)
+        pixels = None if region is None else self._pixels(region)
+        request = FindRequest(chosen, diameter_px, min_diameter_px, max_diameter_px, pixels, keep_border, min_score)
+        came = Proposed()
+        for update in self._work.run(self.find_job(request)):
+            came = came.joined(self._work.propose(update) or Proposed())
+        return came
+
+    def find_job(self, request: FindRequest) -> FindJob:
+        """Return the job that finds objects without a click; `session.run` it, and `session.accept` its updates.
+
+        Raises
+        ------
+        PromptError
+            If there is no such frame, or the region is of another size.
+        """
+        frames = tuple(whole_number(frame, "frame") for frame in request.frames)
+        for frame in frames:
+            self._check_frame(frame)
+        if not frames:
+            raise PromptError("no frame is given to look at; give at least one.")
+        region = None if request.region is None else self._pixels(request.region)
+        diameter = request.diameter_px or self._state.settings.object_diameter_px
+        return self._work.find_job(replace(request, frames=frames, region=region, diameter_px=diameter))
+
+    def add(
+        self,
+        frame: int,
+        masks: Sequence[ArrayLike | Mask],
+        source: str,
+        scores: Sequence[float] | None = None,
+        labels: Sequence[int] | None = None,
+    ) -> Proposed:
+        """Propose masks of a frame, (H, W) each, instead of what the source proposed there before.
+
+        Parameters
+        ----------
+        source
+            What found them.
+        scores
+            One per mask, larger is surer; all 1 where None.
+        labels
+            The object id that each would like; where None, or where an id is taken, they get the next ones.
+
+        Raises
+        ------
+        PromptError
+            If there is no such frame, or a mask is empty or of another size.
+        """
+        frame = whole_number(frame, "frame")
+        self._check_frame(frame)
+        drawn = [mask if isinstance(mask, Mask) else Mask(mask) for mask in masks]
+        for mask in drawn:
+            mask.within(*self._state.masks.size)
+        sure = [1.0] * len(drawn) if scores is None else scores
+        named = [None] * len(drawn) if labels is None else labels
+        rows = zip(drawn, sure, named, strict=True)
+        found = [Proposal(frame, mask, score, source, label=label) for mask, score, label in rows]
+        return propose(self._state, self._steps, found, frame, source, "propose objects")
+
+    def from_labels(
+        self, labels: ArrayLike, source: str, frame: int = 0, scores: Sequence[float] | None = None
+    ) -> Proposed:
+        """Propose the objects of a label image (H, W): of Cellpose, StarDist, a threshold; accepting keeps free ids.
+
+        Parameters
+        ----------
+        labels
+            Whole numbers, 0 for nothing.
+        source
+            What made them.
+        scores
+            One per object, by ascending label; all 1 where None.
+
+        Raises
+        ------
+        PromptError
+            If it is of another size, or there is no such frame.
+        """
+        values, size = np.asarray(labels), self._state.masks.size
+        if values.shape != size or values.dtype.kind not in "bui":
+            raise PromptError(
+                f"labels of shape {values.shape} and type {values.dtype} cannot be used; give whole numbers of shape "
+                f"{size}."
+            )
+        masks = cut_labels(values)
+        return self.add(frame, list(masks.values()), source, scores, list(masks))
+
+    def shown(self, frame: int) -> dict[int, Proposal]:
+        """Return the proposals of a frame to decide about, number -> proposal, best first; none on top of an object."""
+        state = self._state
+        waiting = {n: one for n, one in state.document.proposals.items() if one.frame == frame and one.is_open}
+        if not waiting:
+            return {}
+        ground = Ground.of_objects(state.document, state.masks, frame)
+        return {number: waiting[number] for number in _best_first(waiting) if not ground.is_taken(waiting[number].mask)}
+
+    def chosen(
+        self,
+        frame: int | None = None,
+        min_score: float | None = None,
+        region: Region | None = None,
+        point_yx: Sequence[float] | None = None,
+    ) -> tuple[int, ...]:
+        """Return the numbers of those that are shown and meet all that is asked for, best first.
+
+        Parameters
+        ----------
+        frame
+            On all frames where None.
+        min_score
+            With this score or a higher one.
+        region
+            With more than half of their pixels there: (H, W) bool, or a box (y0, x0, y1, x1).
+        point_yx
+            The one there: of several the best.
+
+        Raises
+        ------
+        PromptError
+            If the region is neither.
+        """
+        frames = {one.frame for one in self._document.proposals.values() if one.is_open} if frame is None else {frame}
+        found = {number: one for at in sorted(frames) for number, one in self.shown(at).items()}
+        if min_score is not None:
+            found = {number: one for number, one in found.items() if one.score >= min_score}
+        if region is not None:
+            pixels = self._pixels(region)
+            found = {number: one for number, one in found.items() if _share_in(pixels, one.mask) > 0.5}
+        if point_yx is not None:
+            there = [number for number, one in found.items() if one.mask.holds(*map(float, point_yx))]
+            return tuple(there[:1])
+        return tuple(_best_first(found))
+
+    def accept(self, numbers: Iterable[int] | None = None) -> tuple[int, ...]:
+        """Make objects of proposals, and return their ids; the better ones first, and none on top of another object.
+
+        Parameters
+        ----------
+        numbers
+            All that are shown where None; see `chosen`.
+
+        Raises
+        ------
+        PromptError
+            If there is no such proposal.
+        """
+        ids = self._new_ids(self.chosen() if numbers is None else self._known(numbers))
+        if ids:
+            self._steps.make(accepted(self._document, ids), _counted("accept", len(ids)))
+        return tuple(ids.values())
+
+    def reject(self, numbers: Iterable[int] | None = None) -> None:
+        """Show proposals no more, also when the same is found again; all that are shown where None.
+
+        Raises
+        ------
+        PromptError
+            If there is no such proposal, or it is an object already.
+        """
+        chosen = self.chosen() if numbers is None else self._known(numbers)
+        done = [number for number in chosen if self._document.proposals[number].state is ProposalState.accepted]
+        if done:
+            raise PromptError(f"proposal {done[0]} was accepted and is an object; remove the object instead.")
+        if chosen:
+            self._steps.make(rejected(self._document, chosen), _counted("reject", len(chosen)))
+
+    def remove(self, numbers: Iterable[int] | None = None) -> None:
+        """Forget proposals, whatever was decided about them; all of them where None. Objects stay.
+
+        Raises
+        ------
+        PromptError
+            If there is no such proposal.
+        """
+        chosen = list(self._document.proposals) if numbers is None else self._known(numbers)
+        if chosen:
+            self._steps.make(forgotten(self._document, chosen), _counted("remove", len(chosen)))
+
+    @property
+    def _document(self) -> Document:
+        return self._state.document
+
+    def _known(self, numbers: Iterable[int]) -> list[int]:
+        """Return numbers of proposals that there are, each once."""
+        known = self._document.proposals
+        chosen = list(dict.fromkeys(whole_number(number, "proposal") for number in numbers))
+        missing = [number for number in chosen if number not in known]
+        if missing:
+            raise PromptError(f"there is no proposal {missing[0]}; there are {list(known)[:20] or 'none'}.")
+        return chosen
+
+    def _new_ids(self, numbers: Iterable[int]) -> dict[int, int]:
+        """Return the ids that proposals get as objects, best first; without those that are, or are on top of one."""
+        state, proposals = self._state, self._document.proposals
+        open_ones = {n: proposals[n] for n in numbers if proposals[n].state is not ProposalState.accepted}
+        grounds: dict[int, Ground] = {}
+        taken = {*self._document.objects, *state.masks.object_ids()}
+        wanted = {one.label for one in open_ones.values()} - {None}
+        following, ids = max(taken, default=0) + 1, dict[int, int]()
+        for number in _best_first(open_ones):
+            one = open_ones[number]
+            if one.frame not in grounds:
+                grounds[one.frame] = Ground.of_objects(self._document, state.masks, one.frame)
+            if grounds[one.frame].is_taken(one.mask):
+                continue
+            if one.label is not None and one.label not in taken:
+                ids[number] = one.label
+            else:
+                while following in taken or following in wanted:
+                    following += 1
+                ids[number] = following
+            taken.add(ids[number])
+            grounds[one.frame].take(ids[number], one.mask)
+        return ids
+
+    def _check_frame(self, frame: int) -> None:
+        count = self._state.masks.frame_count
+        if not 0 <= frame < count:
+            raise PromptError(f"there is no frame {frame}; the stack has frames 0 to {count - 1}.")
+
+    def _pixels(self, region: Region) -> NDArray[np.bool_]:
+        """Return the pixels (H, W) of a region."""
+        size, given = self._state.masks.size, np.asarray(region)
+        if given.shape == size:
+            return given.astype(bool)
+        if given.shape != (4,):
+            raise PromptError(
+                f"the region of shape {given.shape} cannot be used; give pixels of shape {size}, or a box of four "
+                "numbers, y0, x0, y1, x1."
+            )
+        pixels = np.zeros(size, bool)
+        y0, x0, y1, x1 = (max(0, round(float(edge))) for edge in given)
+        pixels[y0:y1, x0:x1] = True
+        return pixels
+
+
+def _best_first(proposals: dict[int, Proposal]) -> list[int]:
+    return sorted(proposals, key=lambda number: (-proposals[number].score, number))
+
+
+def _share_in(pixels: NDArray[np.bool_], mask: Mask) -> float:
+    return float(pixels[mask.rows, mask.columns][mask.inside].mean())
+
+
+def _counted(verb: str, count: int) -> str:
+    return f"{verb} a proposal" if count == 1 else f"{verb} {count} proposals"

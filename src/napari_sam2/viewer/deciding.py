@@ -1,0 +1,229 @@
+"""What a person does about what a program found on the frame in view: look for it, accept it, reject it, add to it.
+
+Which proposal is meant: the one that `next_proposal` went to, until the mouse moves; then the one under the mouse.
+Everything is a step of the session that can be undone. Nothing here touches a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from napari_sam2.document.prompt_parts import PointYX
+from napari_sam2.engine.jobs import FindRequest
+from napari_sam2.session.found import Proposed
+from napari_sam2.session.session import Session
+from napari_sam2.viewer.coordinates import Grid
+from napari_sam2.viewer.current import Current
+from napari_sam2.viewer.running import Notify, Work, told_found
+from napari_sam2.viewer.shown_proposals import ShownProposals
+from napari_sam2.viewer.sight import Sight
+from sam2_core.errors import PromptError
+
+_NONE_SHOWN = "No found cell is shown on this frame."
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A proposal of a frame that a person was led to, and where the mouse was then, in the world."""
+
+    frame: int
+    score: float
+    number: int
+    cursor: tuple[float, ...]
+
+    def is_after(self, other: Visit) -> bool:
+        """Return whether it comes later in the order in which proposals are visited."""
+        return (self.score, -self.number) > (other.score, -other.number)
+
+
+class Deciding:
+    """The decisions about the proposals of a session; `notify` is told where there is nothing to decide about.
+
+    `looked_at` is emitted with a place (y0, x0, y1, x1), as displayed, of the proposal that a person should look at.
+
+    Parameters
+    ----------
+    settle
+        Has the session work where the viewer is, if it can; returns whether it does.
+
+    Attributes
+    ----------
+    proposals
+        Which are shown.
+    diameter_px
+        Of a typical cell, for the next search; None where the program is to find out.
+    """
+
+    looked_at = Signal(tuple)
+
+    def __init__(
+        self,
+        session: Session,
+        current: Current,
+        work: Work,
+        sight: Sight,
+        notify: Notify,
+        settle: Callable[[], bool],
+    ) -> None:
+        self.proposals = ShownProposals(session)
+        self.diameter_px: float | None = None
+        self._session = session
+        self._current = current
+        self._work = work
+        self._sight = sight
+        self._notify = notify
+        self._settle = settle
+        self._went_to: Visit | None = None
+
+    def find_cells(self) -> None:
+        """Look for all cells of the frame in view, without a click; what was found and not decided is replaced."""
+        if self._settle():
+            self._work.find(FindRequest((self._sight.frame,), self.diameter_px))
+        else:
+            self._notify("The session works at another place than this one; go there, or work here in another session.")
+
+    def take_labels(self, layer: Labels) -> Proposed:
+        """Propose the objects of any Labels layer on the frame in view, as it is there; their ids are kept.
+
+        Raises
+        ------
+        PromptError
+            If the layer has other axes, or another size, than the image.
+        """
+        if not self._settle():
+            raise PromptError("the session works at another place than this one; go there to take labels over.")
+        frame = self._sight.frame
+        came = self._session.proposals.from_labels(labels_of(layer, self._sight.grid, frame), layer.name, frame)
+        self._notify(told_found(came, "Taken over"))
+        return came
+
+    def size_cells(self, diameter_px: float | None) -> None:
+        """Say how large a typical cell is, for the next search, and show it; None where the program is to find out."""
+        self.diameter_px = self.proposals.diameter_px = diameter_px
+
+    def click(self, position: Any) -> None:
+        """Accept the proposal at a position of the world; where none is, a cell is added by a click there."""
+        located = self._sight.locate(position)
+        if located is None:
+            self._notify("The click lies outside of the image and was not taken.")
+            return
+        frame, place = located
+        number = self.proposals.at(frame, place)
+        if number is not None:
+            self._accept((number,))
+        elif (there := self._object_at(frame, place)) is not None:
+            self._current.choose(there)
+            self._notify(f"Object {there} is there already; it is the current one now.")
+        elif self._settle():
+            self._current.choose(self._session.document.next_object_id(), "in")
+            self._session.add_points(self._current.object_id, frame, [place])
+
+    def accept_here(self) -> None:
+        """Make an object of the proposal that is meant."""
+        self._accept(self._meant())
+
+    def reject_here(self) -> None:
+        """Reject the proposal that is meant."""
+        if numbers := self._meant():
+            self._session.proposals.reject(numbers)
+
+    def accept_shown(self) -> None:
+        """Make objects of all that are shown on the frame in view."""
+        self._accept(self._all_shown())
+
+    def reject_shown(self) -> None:
+        """Reject all that are shown on the frame in view."""
+        if numbers := self._all_shown():
+            self._session.proposals.reject(numbers)
+
+    def next_proposal(self) -> None:
+        """Go to the next proposal that is shown on the frame in view, the least sure first."""
+        frame, last = self._sight.frame, self._went_to
+        shown = self.proposals.shown(frame)
+        ring = [Visit(frame, one.score, number, self._sight.cursor) for number, one in reversed(shown.items())]
+        if not ring:
+            self._notify(_NONE_SHOWN)
+            return
+        later = [] if last is None or last.frame != frame else [visit for visit in ring if visit.is_after(last)]
+        self._went_to = went_to = (later or ring)[0]
+        one = shown[went_to.number]
+        rows, columns = one.mask.rows, one.mask.columns
+        place = (float(rows.start), float(columns.start), float(rows.stop), float(columns.stop))
+        self._sight.bring(frame, place)
+        self.looked_at.emit(self._sight.as_displayed(place))
+        self._notify(f"Found cell with score {one.score:.2f}: accept it (Shift+Y) or reject it (Shift+X).")
+
+    def tell(self) -> None:
+        """Show what there is to decide about, if that has changed; where it is nothing, no circle either."""
+        if self.proposals.tell() and not self.counts()[0]:
+            self.proposals.diameter_px = None
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many of the frame in view are to be decided about, and how many of them are shown."""
+        frame = self._sight.frame
+        return len(self.proposals.found(frame)), len(self.proposals.shown(frame))
+
+    def _accept(self, numbers: tuple[int, ...]) -> None:
+        """Make objects of proposals; one by itself becomes the current one."""
+        ids = self._session.proposals.accept(numbers) if numbers else ()
+        if len(ids) == 1:
+            self._current.choose(ids[0])
+
+    def _meant(self) -> tuple[int, ...]:
+        """Return the number of the proposal that is meant; none, and says so, where there is none."""
+        visit, frame = self._went_to, self._sight.frame
+        if visit is not None and (visit.frame, visit.cursor) == (frame, self._sight.cursor):
+            if visit.number in self.proposals.shown(frame):
+                return (visit.number,)
+        elif (located := self._sight.locate(self._sight.cursor)) is not None:
+            number = self.proposals.at(*located)
+            if number is not None:
+                return (number,)
+        self._notify("There is no found cell under the mouse.")
+        return ()
+
+    def _all_shown(self) -> tuple[int, ...]:
+        numbers = tuple(self.proposals.shown(self._sight.frame))
+        if not numbers:
+            self._notify(_NONE_SHOWN)
+        return numbers
+
+    def _object_at(self, frame: int, place_yx: PointYX) -> int | None:
+        """Return the object whose label is at a place; None where there is none."""
+        y, x = (round(part) for part in place_yx)
+        return int(self._session.labels(frame)[y, x]) or None
+
+
+def labels_of(layer: Labels, grid: Grid, frame: int) -> NDArray[Any]:
+    """Return the plane (H, W) of a Labels layer for a frame: of a stack like the image, or of one plane.
+
+    Raises
+    ------
+    PromptError
+        If the axes of the layer are others, or it does not reach to that frame.
+    """
+    data = layer.data[0] if layer.multiscale else layer.data
+    needed = "".join(letter for letter in grid.axes if letter in {"Y", "X", grid.tracked, *grid.held})
+    plane_only = "".join(letter for letter in grid.axes if letter in "YX")
+    axes = next((axes for axes in (grid.axes, needed, plane_only) if len(axes) == data.ndim), None)
+    if axes is None:
+        raise PromptError(
+            f"{layer.name} has {data.ndim} dimensions and cannot be taken over; use labels with the axes {needed}."
+        )
+    where = {**dict.fromkeys(axes, 0), **grid.held, "Y": slice(None), "X": slice(None)}
+    if grid.tracked is not None:
+        where[grid.tracked] = frame
+    try:
+        plane = np.asarray(data[tuple(where[letter] for letter in axes)])
+    except IndexError:
+        raise PromptError(
+            f"{layer.name} of shape {data.shape} has nothing for frame {frame}; use labels that reach to it."
+        ) from None
+    return plane if plane_only == "YX" else plane.T

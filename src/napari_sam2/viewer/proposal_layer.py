@@ -1,0 +1,163 @@
+"""One Labels layer with the outlines of what was found and is not decided yet, and a circle of the size of the cells.
+
+It is a drawing: the masks are in the session, so nothing can be painted here, and nothing is lost with the layer. A
+frame is drawn when it is looked at, from outlines that are kept, so that a score which changes costs little. A click
+(not a drag, which moves the view) is told as `clicked`; what it means is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from napari.utils.colormaps import DirectLabelColormap
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.viewer.coordinates import Grid, placement
+from napari_sam2.viewer.label_frames import LabelFrames
+from napari_sam2.viewer.shown_proposals import ShownProposals
+
+Pixels = NDArray[np.intp]
+"""Places in a frame as it lies in memory, row by row."""
+OUTLINE, RULER = 1, 2
+_COLORS = {None: "transparent", 0: "transparent", OUTLINE: "#ffdd00", RULER: "#00e5ff"}
+_STILL_PX = 4.0
+"""On the screen; a mouse that moves further while it is pressed drags."""
+_KEPT = 20000
+"""Outlines; a few kilobytes each."""
+_PX_PER_LINE = 600
+"""Longer frames have lines of two pixels and more, for they are shown smaller."""
+
+
+class ProposalLayer:
+    """The layer of the proposals of one session.
+
+    `clicked` is emitted with the position in the world, one number per dimension of the viewer.
+    """
+
+    clicked = Signal(object)
+
+    def __init__(self, proposals: ShownProposals, image: Image, grid: Grid) -> None:
+        self.proposals = proposals
+        self.image = image
+        self.grid = grid
+        self.layer: Labels | None = None
+        self._outlines: dict[Mask, Pixels] = {}
+
+    def make(self) -> Labels:
+        """Return a new layer, and follow what is shown and where it is clicked."""
+        self.layer = Labels(
+            self._array(), name=f"{self.image.name}: found", colormap=_colormap(), opacity=1.0, **placement(self.image)
+        )
+        self.layer.editable = False
+        self.layer.mouse_drag_callbacks.append(self._on_press)
+        self.proposals.changed.connect(self.refresh)
+        return self.layer
+
+    def made(self) -> Labels:
+        """Return the layer, made if it is not there."""
+        return self.make() if self.layer is None else self.layer
+
+    def detach(self) -> None:
+        """Follow the layer no longer."""
+        if self.layer is not None:
+            self.proposals.changed.disconnect(self.refresh)
+            self.layer.mouse_drag_callbacks.remove(self._on_press)
+            self.layer = None
+
+    def refresh(self) -> None:
+        """Draw the frame in view anew."""
+        if self.layer is not None:
+            if isinstance(self.layer.data, LabelFrames):
+                self.layer.data.forget()
+            else:  # somebody replaced it
+                self.layer.data = self._array()
+            self.layer.refresh(extent=False, thumbnail=False, highlight=False)
+
+    def use_grid(self, grid: Grid) -> None:
+        """Take other axes from now on."""
+        self.grid = grid
+        self._outlines.clear()
+        if self.layer is not None:
+            self.layer.data = self._array()
+
+    def _array(self) -> LabelFrames:
+        return LabelFrames(self.grid, np.dtype(np.uint8), self._drawn)
+
+    def _drawn(self, frame: int) -> NDArray[np.uint8]:
+        """Return the drawing of a frame, (H, W)."""
+        plane = np.zeros(self.grid.size, np.uint8)
+        if shown := [self._outline(one.mask) for one in self.proposals.shown(frame).values()]:
+            plane.ravel()[np.concatenate(shown)] = OUTLINE
+        if self.proposals.diameter_px is not None:
+            plane.ravel()[circle(self.grid.size, self.proposals.diameter_px, self._in_view())] = RULER
+        return plane
+
+    def _outline(self, mask: Mask) -> Pixels:
+        """Return the outline of a mask, kept for the next time."""
+        if mask not in self._outlines:
+            if len(self._outlines) >= _KEPT:
+                self._outlines.clear()
+            self._outlines[mask] = outline(mask, self._thickness)
+        return self._outlines[mask]
+
+    @property
+    def _thickness(self) -> int:
+        return max(1, round(max(self.grid.size) / _PX_PER_LINE))
+
+    def _in_view(self) -> tuple[slice, slice]:
+        """Return the rows and columns of the frame that are in view, as far as napari has said."""
+        corners = np.asarray(self.image.corner_pixels)[:, self.grid.plane_axes]
+        if (corners[1] <= corners[0]).any():
+            return slice(0, self.grid.size[0]), slice(0, self.grid.size[1])
+        (y0, x0), (y1, x1) = corners.tolist()
+        return slice(y0, y1 + 1), slice(x0, x1 + 1)
+
+    def _on_press(self, layer: Labels, event: Any) -> Iterator[None]:
+        """Tell of a click with the left button alone."""
+        if event.button != 1 or event.modifiers:
+            return
+        began, position = np.asarray(event.pos), tuple(event.position)
+        yield
+        while event.type == "mouse_move":
+            if np.linalg.norm(np.asarray(event.pos) - began) > _STILL_PX:
+                return
+            yield
+        self.clicked.emit(position)
+
+
+def outline(mask: Mask, thickness: int = 1) -> Pixels:
+    """Return the pixels of a mask that lie next to others, so many deep; small ones stay open inside."""
+    inside = np.pad(mask.inside, 1)
+    kept = inside
+    for _ in range(max(1, min(thickness, min(mask.shape) // 6))):
+        kept = _eroded(kept)
+    y, x = np.nonzero((inside & ~kept)[1:-1, 1:-1])
+    return np.ravel_multi_index((y + mask.y0, x + mask.x0), mask.size)
+
+
+def circle(size: tuple[int, int], diameter_px: float, within: tuple[slice, slice]) -> Pixels:
+    """Return the pixels of a circle at the lower left of the part of a frame (H, W) that is in view."""
+    radius, gap = diameter_px / 2, 0.03 * min(size)
+    center_y = max(within[0].stop - gap - radius, within[0].start)
+    center_x = within[1].start + gap + radius
+    angles = np.linspace(0, 2 * np.pi, max(16, int(8 * radius)))
+    y, x = np.rint(center_y + radius * np.sin(angles)), np.rint(center_x + radius * np.cos(angles))
+    there = (y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])
+    return np.ravel_multi_index((y[there].astype(np.intp), x[there].astype(np.intp)), size)
+
+
+def _eroded(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a plane without the pixels that have an empty one beside them; its edge is empty."""
+    kept = np.zeros_like(inside)
+    middle = inside[1:-1, 1:-1] & inside[:-2, 1:-1] & inside[2:, 1:-1]
+    kept[1:-1, 1:-1] = middle & inside[1:-1, :-2] & inside[1:-1, 2:]
+    return kept
+
+
+def _colormap() -> DirectLabelColormap:
+    return DirectLabelColormap(color_dict=dict(_COLORS), name="napari-sam2 found")

@@ -1,0 +1,81 @@
+"""Which proposals of a frame a person sees: those to be decided about, and of them the ones that are sure enough.
+
+The session says which there are, once after each change; a score only filters them, so it may follow a slider. Of what
+changed in the session `changed` tells with `tell`, so that several changes of one step are drawn once.
+"""
+
+from __future__ import annotations
+
+from psygnal import Signal
+
+from napari_sam2.document.prompt_parts import PointYX
+from napari_sam2.document.proposals import Proposal
+from napari_sam2.session.session import Session
+
+LEAST_SCORE = 0.5
+"""Of those with this score half are right."""
+
+
+class ShownProposals:
+    """The proposals of a session as they are shown; `changed` is emitted when that is something else."""
+
+    changed = Signal()
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._least_score = LEAST_SCORE
+        self._diameter_px: float | None = None
+        self._found: dict[int, dict[int, Proposal]] = {}
+        self._is_due = False
+
+    @property
+    def least_score(self) -> float:
+        """Less sure ones are not shown; 0 to 1."""
+        return self._least_score
+
+    @least_score.setter
+    def least_score(self, score: float) -> None:
+        if score != self._least_score:
+            self._least_score = score
+            self.changed.emit()
+
+    @property
+    def diameter_px(self) -> float | None:
+        """Size that is shown as a circle beside the cells, in pixels of the image; None for none."""
+        return self._diameter_px
+
+    @diameter_px.setter
+    def diameter_px(self, diameter_px: float | None) -> None:
+        if diameter_px != self._diameter_px:
+            self._diameter_px = diameter_px
+            self.changed.emit()
+
+    def found(self, frame: int) -> dict[int, Proposal]:
+        """Return those of a frame to decide about, number -> proposal, best first."""
+        if frame not in self._found:
+            self._found[frame] = self._session.proposals.shown(frame)
+        return self._found[frame]
+
+    def shown(self, frame: int) -> dict[int, Proposal]:
+        """Return those that are sure enough, best first."""
+        return {number: one for number, one in self.found(frame).items() if one.score >= self._least_score}
+
+    def at(self, frame: int, place_yx: PointYX) -> int | None:
+        """Return the number of the one that is shown at a place, of several the best; None where there is none."""
+        there = (number for number, one in self.shown(frame).items() if one.mask.holds(*place_yx))
+        return next(there, None)
+
+    def forget(self, frame: int | None = None) -> None:
+        """Ask the session anew about a frame, or all: something was decided, or an object has changed."""
+        if frame is None:
+            self._found.clear()
+        else:
+            self._found.pop(frame, None)
+        self._is_due = True
+
+    def tell(self) -> bool:
+        """Emit `changed` if something was forgotten since the last time; return whether it was."""
+        is_due, self._is_due = self._is_due, False
+        if is_due:
+            self.changed.emit()
+        return is_due

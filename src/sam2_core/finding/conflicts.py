@@ -1,0 +1,44 @@
+"""Which candidates stay: the better ones, and what of the others lies beside them.
+
+Candidates are laid on the frame, the best first. One that overlaps what lies there by more than `MOST_OVERLAP` of
+itself is another view of the same object, and goes; of the others only the pixels stay that are still free. No cut by
+rank is made: what is poor and alone stays, with a low score. Time and memory grow with the area of the candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from sam2_core.finding.candidates import Candidate
+from sam2_core.finding.found import BoxXYXY, Mask
+from sam2_core.windowed.window import SizeHW
+
+MOST_OVERLAP = 0.15
+
+
+def without_conflicts(
+    ranked: Iterable[Candidate], frame_hw: SizeHW, most_overlap: float = MOST_OVERLAP
+) -> list[Candidate]:
+    """Return the candidates that stay, cut to pixels of their own, in the order in which they came, the best first."""
+    taken = np.zeros(frame_hw, dtype=bool)
+    kept = []
+    for candidate in ranked:
+        x0, y0, x1, y1 = candidate.box_xyxy
+        there = taken[y0:y1, x0:x1]
+        free = candidate.mask & ~there
+        if np.count_nonzero(free) < (1 - most_overlap) * np.count_nonzero(candidate.mask):
+            continue
+        there |= candidate.mask
+        kept.append(_cut(candidate, free))
+    return kept
+
+
+def _cut(candidate: Candidate, mask: Mask) -> Candidate:
+    """Return the candidate with part of its mask, in a box that fits."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    x0, y0 = candidate.box_xyxy[:2]
+    box: BoxXYXY = (x0 + int(columns[0]), y0 + int(rows[0]), x0 + int(columns[-1]) + 1, y0 + int(rows[-1]) + 1)
+    return replace(candidate, box_xyxy=box, mask=mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])

@@ -1,0 +1,159 @@
+"""How large objects are, found by looking: the dense head says of each pixel how large its object is.
+
+It says so best at the scale that the model knows. So: a few crops where most is going on, at a first guess of the
+scale; what the head says there is corrected by `SEEN_AS`, crops of the right scale follow, and so on until two looks
+agree. Where they never do, or where nothing is seen, the diameter is not told: better asked than guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from sam2_core.finding.picture import Picture
+from sam2_core.finding.votes import STRIDE, DenseInstance, Numbers, as_arrays, dense_instances
+from sam2_core.inference.network.precision import pick_precision, running
+from sam2_core.modeling.dense_head import DenseMaps
+from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core.windowed.window import SMALLEST_SIDE, SizeHW, Window, window_at
+
+FIRST_SIDE = 256
+"""Of the crops of the first look, in pixels of the frame."""
+BLIND_SHARES = (4.0, 0.25)
+"""Of that, where nothing was seen."""
+CROPS = 2
+"""Per look."""
+MOST_LOOKS = 5
+AGREES = 0.2
+"""Two looks agree where they differ by less than this share."""
+BEST_SHARE = 30 / 256
+"""Of a crop's side that a typical object should take: where the head is nearest to the truth."""
+SEEN_AS = (
+    (9.0, 14.0),
+    (13.0, 16.0),
+    (18.0, 20.5),
+    (25.0, 26.0),
+    (36.0, 36.0),
+    (50.0, 46.0),
+    (72.0, 58.0),
+    (100.0, 70.0),
+)
+"""Diameter of objects in a crop, in pixels of a model input of 256, and what the head says of them: medians of the
+development sets, so not numbers of unseen data."""
+BUSY_BLOCKS = 128
+"""Blocks along the longer side of a frame, of which the busiest are looked at."""
+LEAST_PRESENCE = 0.55
+"""What the head is less sure of counts for nothing."""
+CANNOT_TELL = "How large objects are here cannot be told; give the diameter of a typical object in pixels."
+
+
+def find_diameter(model: Sam2Model, image: object, contrast_limits: object = None) -> float | None:
+    """Return the diameter of a typical object of an image in pixels, None where it cannot be told.
+
+    Parameters are those of `find_objects`. A model without a dense head never can.
+    """
+    steps = diameter_steps(model, Picture.of(image, contrast_limits))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: float | None = end.value
+            return found
+
+
+def diameter_steps(
+    model: Sam2Model, picture: Picture, region: npt.NDArray[np.bool_] | None = None
+) -> Generator[None, None, float | None]:
+    """Yield after each crop, and return what `find_diameter` does; a region (H, W) limits where crops are taken."""
+    if model.dense_head is None:
+        return None
+    busy = _busy(picture, region)
+    first = min(FIRST_SIDE, max(picture.frame_hw))
+    blind = iter(round(share * first) for share in BLIND_SHARES)
+    side, before = first, 0.0
+    for _ in range(MOST_LOOKS):
+        seen: list[tuple[float, float]] = []
+        for window in crops(busy, picture.frame_hw, side):
+            seen += seen_diameters(model, picture, window)
+            yield
+        now = corrected(_weighted_median(*np.array(seen).T)) * side / 256 if any(sure for _, sure in seen) else None
+        if now is None:
+            side = next(blind, 0)
+            if side < SMALLEST_SIDE:
+                return None
+            continue
+        if before and abs(np.log(now / before)) < AGREES:
+            return now
+        side, before = max(SMALLEST_SIDE, round(now / BEST_SHARE)), now
+    return None
+
+
+def corrected(seen_px: float) -> float:
+    """Return how large objects are in a crop of which the head says `seen_px`, in pixels of a model input of 256."""
+    true, said = np.log(np.array(SEEN_AS)).T
+    return float(np.exp(np.interp(np.log(seen_px), said, true)))
+
+
+def seen_diameters(model: Sam2Model, picture: Picture, window: Window) -> list[tuple[float, float]]:
+    """Return the size of each object in a window, in pixels of a model input of 256, and how sure the head is of it."""
+    with running(model.device, pick_precision("auto", model.device)):
+        maps = model.see_objects(model.encode_image(picture.shown(window, model.image_size).to(model.device)))
+    seen = _instances(maps, window, picture.frame_hw)
+    return [(each.size * 256 / model.image_size * STRIDE, max(each.presence - LEAST_PRESENCE, 0.0)) for each in seen]
+
+
+def _weighted_median(values: Numbers, weights: Numbers) -> float:
+    order = np.argsort(values)
+    gathered = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(gathered, gathered[-1] / 2)]])
+
+
+def _instances(maps: DenseMaps, window: Window, frame_hw: SizeHW) -> list[DenseInstance]:
+    """Return what the head sees in a window, as far as that lies on the frame."""
+    foreground, offsets, said = as_arrays(maps)
+    scale = window.width / foreground.shape[-1]
+    on_frame = np.zeros(foreground.shape, dtype=bool)
+    rows, columns = window.inside(frame_hw)
+    on_frame[
+        int(rows.start / scale) : int(np.ceil(rows.stop / scale)),
+        int(columns.start / scale) : int(np.ceil(columns.stop / scale)),
+    ] = True
+    return dense_instances(np.where(on_frame, foreground, -9.0), offsets, said)
+
+
+def crops(busy: npt.NDArray[np.float32], frame_hw: SizeHW, side: int) -> list[Window]:
+    """Return the windows of a side in which most is going on, apart from each other where the frame has room."""
+    left, windows = busy.copy(), []
+    scale = frame_hw[0] / busy.shape[0], frame_hw[1] / busy.shape[1]
+    size = [max(1, round(side / each)) for each in scale]
+    for _ in range(CROPS):
+        gathered = ndimage.uniform_filter(left, size, mode="constant")
+        row, column = np.unravel_index(int(gathered.argmax()), gathered.shape)
+        if gathered[row, column] <= 0:
+            break
+        window = window_at(((column + 0.5) * scale[1], (row + 0.5) * scale[0]), (side, side), frame_hw)
+        windows.append(window)
+        rows, columns = window.region(frame_hw)
+        left[
+            int(rows.start / scale[0]) : int(np.ceil(rows.stop / scale[0])),
+            int(columns.start / scale[1]) : int(np.ceil(columns.stop / scale[1])),
+        ] = 0
+    return windows
+
+
+def _busy(picture: Picture, region: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.float32]:
+    """Return a coarse map of how much is going on in a picture: the variation within blocks of pixels."""
+    pixels = picture.pixels if picture.pixels.ndim == 2 else picture.pixels.mean(axis=2)
+    block = max(1, min(max(picture.frame_hw) // BUSY_BLOCKS, *picture.frame_hw))
+    height, width = (length // block * block for length in picture.frame_hw)
+    blocks = np.nan_to_num(pixels[:height, :width].astype(np.float32)).reshape(
+        height // block, block, width // block, block
+    )
+    means = blocks.mean(axis=(1, 3))
+    busy = ndimage.gaussian_gradient_magnitude(means, 1.0) + 1e-6
+    if region is not None:
+        busy = busy * region[:height, :width].reshape(height // block, block, width // block, block).mean(axis=(1, 3))
+    return busy.astype(np.float32)

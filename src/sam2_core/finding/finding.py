@@ -1,0 +1,246 @@
+"""Find every object of a frame without a prompt: `find_objects`, or `find_steps` tile by tile.
+
+1. `diameter`: how large objects are, where the caller does not say.
+2. `tile_plan`: tiles in which they have the size that the model knows; those outside a region are left out.
+3. A pass of the encoder a tile; `votes`: the dense head's instances, and a seed in each; `grid` where there is no head.
+4. `candidates`: one click a seed, in batches across tiles.
+5. `conflicts`: the better candidates stay; `scores` says how likely each is right.
+
+Nothing is tracked and nothing kept from call to call: a caller who wants to use the features of tiles again gives
+`encode`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from sam2_core.errors import PromptError
+from sam2_core.finding.candidates import Candidate, PatchMaker, Seed, candidates
+from sam2_core.finding.conflicts import without_conflicts
+from sam2_core.finding.diameter import CANNOT_TELL, diameter_steps
+from sam2_core.finding.found import FoundObject, FoundObjects
+from sam2_core.finding.grid import grid_points
+from sam2_core.finding.picture import Picture
+from sam2_core.finding.scores import rank, score
+from sam2_core.finding.tile_plan import tiles_for
+from sam2_core.finding.votes import as_arrays, dense_instances
+from sam2_core.inference.network.precision import pick_precision, running
+from sam2_core.modeling.image_encoder import ImageFeatures
+from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core.windowed.tiles import Tiling
+from sam2_core.windowed.window import SizeHW, Window
+
+Encode = Callable[[Window, Callable[[], Tensor]], ImageFeatures]
+"""Gives the features of what a window of the frame shows: kept ones, or those made of the image (1, 3, S, S) that the
+second argument returns."""
+Steps = Generator[tuple[int, int], None, FoundObjects]
+"""Yields (tiles done, tiles in all) and returns what was found; closing it ends the work."""
+Diameter: TypeAlias = float | None
+SEEDS_AT_ONCE = 16
+"""Clicks that go through the decoder together."""
+LEAST_DIAMETER_PX = 2.0
+LEAST_SCORE = 0.4
+NOTHING_FOUND = "No objects of about {:.0f} px were found; if there are some, give the diameter of a typical one."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingOptions:
+    """What is sought.
+
+    Attributes
+    ----------
+    diameter_px
+        Of a typical object, in pixels of the frame; found by the program where None.
+    min_diameter_px, max_diameter_px
+        Of a disc as large as an object: smaller and larger ones are left out. None for no limit.
+    region
+        (H, W), True where objects are sought: those that lie there by half of their pixels.
+    keep_border
+        Whether objects that touch the border of the frame count.
+    least_score
+        Objects below are left out, 0 to 1; a little under one half finds most at the price of few that are none.
+    """
+
+    diameter_px: float | None = None
+    min_diameter_px: float | None = None
+    max_diameter_px: float | None = None
+    region: npt.NDArray[np.bool_] | None = field(default=None, compare=False)
+    keep_border: bool = True
+    least_score: float = LEAST_SCORE
+
+
+def find_objects(
+    model: Sam2Model,
+    image: object,
+    options: FindingOptions | None = None,
+    *,
+    contrast_limits: object = None,
+    progress: Callable[[int, int], Any] | None = None,
+    encode: Encode | None = None,
+) -> FoundObjects:
+    """Return all objects of an image: their masks, each with a score.
+
+    Parameters
+    ----------
+    model
+        Any model; one with a dense head finds seeds by itself, others are clicked on a grid of points.
+    image
+        (H, W), or (H, W, C) of up to three channels, or RGBA; any real type.
+    options
+        What is sought; everything at a diameter that is found by the program where None.
+    contrast_limits
+        (low, high) of the stack, or one pair a channel; percentiles of the image where None, uint8 as it is.
+    progress
+        Is told (tiles done, tiles in all). What it raises ends the work and comes through.
+    encode
+        Gives features of tiles that a caller keeps, see `Encode`; the model's encoder where None.
+
+    Raises
+    ------
+    StackError
+        The image is of no usable shape or type.
+    PromptError
+        An option that cannot be used.
+    """
+    steps = find_steps(model, image, options, contrast_limits=contrast_limits, encode=encode)
+    while True:
+        try:
+            done = next(steps)
+        except StopIteration as end:
+            found: FoundObjects = end.value
+            return found
+        if progress is not None:
+            progress(*done)
+
+
+def find_steps(
+    model: Sam2Model,
+    image: object,
+    options: FindingOptions | None = None,
+    *,
+    contrast_limits: object = None,
+    encode: Encode | None = None,
+) -> Steps:
+    """Return the work of `find_objects` tile by tile: a generator of (done, total), whose value is the result."""
+    options = options or FindingOptions()
+    picture = Picture.of(image, contrast_limits)
+    _check(options, picture.frame_hw)
+    method = "grid" if model.dense_head is None else "seeds"
+    diameter = options.diameter_px
+    if diameter is None:
+        diameter = yield from _told_progress(diameter_steps(model, picture, options.region))
+    if diameter is None:
+        return FoundObjects((), picture.frame_hw, None, is_told=False, method=method, remark=CANNOT_TELL)
+    finder = Finder(model, picture, tiles_for(picture.frame_hw, diameter, model.image_size), encode)
+    found = yield from finder.search(options.region)
+    objects = _chosen(found, options, picture.frame_hw)
+    return FoundObjects(
+        objects=objects,
+        frame_hw=picture.frame_hw,
+        diameter_px=diameter,
+        is_told=options.diameter_px is not None,
+        method=method,
+        remark="" if objects else NOTHING_FOUND.format(diameter),
+    )
+
+
+def _told_progress(steps: Generator[None, None, Diameter]) -> Generator[tuple[int, int], None, Diameter]:
+    """Yield (0, 0) at each step, as it is not known yet how many tiles there will be, and return what the steps do."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Diameter = end.value
+            return found
+        yield 0, 0
+
+
+class Finder:
+    """A model at work on one picture, tile by tile."""
+
+    def __init__(self, model: Sam2Model, picture: Picture, tiles: Tiling, encode: Encode | None = None) -> None:
+        self.model = model
+        self.picture = picture
+        self.tiles = tiles
+        self._encode = encode or (lambda _, image: model.encode_image(image().to(model.device)))
+        self._dtype = pick_precision("auto", model.device)
+
+    def search(self, region: npt.NDArray[np.bool_] | None) -> Generator[tuple[int, int], None, list[Candidate]]:
+        """Yield (done, total) tile by tile, and return the candidates of all of them."""
+        hw = self.picture.frame_hw
+        windows = [window for window in self.tiles if region is None or region[window.region(hw)].any()]
+        patches = PatchMaker(self.model.config.low_res_size, self.tiles.side)
+        waiting: list[Seed] = []
+        found: list[Candidate] = []
+        for done, window in enumerate(windows, start=1):
+            with running(self.model.device, self._dtype):
+                waiting += (seed for seed in self.seeds(window) if _lies_in(seed, region, self.model.image_size))
+                while len(waiting) >= SEEDS_AT_ONCE or (waiting and done == len(windows)):
+                    now, waiting = waiting[:SEEDS_AT_ONCE], waiting[SEEDS_AT_ONCE:]
+                    found += candidates(self.model, now, patches, hw)
+            yield done, len(windows)
+        return found
+
+    def seeds(self, window: Window) -> Iterator[Seed]:
+        """Yield the seeds of a tile: those that lie nearer to its middle than to that of another tile."""
+        size = self.model.image_size
+        features = self._encode(window, lambda: self.picture.shown(window, size))
+        if self.model.dense_head is None:
+            every = [Seed(window, features, point) for point in grid_points(size)]
+        else:
+            maps = self.model.see_objects(features)
+            seen = dense_instances(*as_arrays(maps))
+            places = [(4 * x + 1.5, 4 * y + 1.5) for x, y in (instance.inside_xy for instance in seen)]
+            every = [Seed(window, features, place, instance) for place, instance in zip(places, seen, strict=True)]
+        for seed in every:
+            x, y = seed.on_frame(size)
+            height, width = self.picture.frame_hw
+            if -0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5 and self.tiles.nearest((x, y)) == window:
+                yield seed
+
+
+def _lies_in(seed: Seed, region: npt.NDArray[np.bool_] | None, image_size: int) -> bool:
+    x, y = seed.on_frame(image_size)
+    return region is None or bool(region[round(y), round(x)])
+
+
+def _chosen(found: list[Candidate], options: FindingOptions, frame_hw: SizeHW) -> tuple[FoundObject, ...]:
+    """Return the candidates that stay as objects, the best first."""
+    of_size = [candidate for candidate in found if _is_of_size(candidate, options)]
+    kept = without_conflicts(sorted(of_size, key=rank, reverse=True), frame_hw)
+    objects = (FoundObject(each.box_xyxy, each.mask, each.seed_xy, score(each)) for each in kept)
+    return tuple(each for each in objects if _is_wanted(each, options, frame_hw))
+
+
+def _is_of_size(candidate: Candidate, options: FindingOptions) -> bool:
+    diameter = float(np.sqrt(4 * np.count_nonzero(candidate.mask) / np.pi))
+    smallest, largest = options.min_diameter_px, options.max_diameter_px
+    return (smallest is None or diameter >= smallest) and (largest is None or diameter <= largest)
+
+
+def _is_wanted(found: FoundObject, options: FindingOptions, frame_hw: SizeHW) -> bool:
+    x0, y0, x1, y1 = found.box_xyxy
+    touches = x0 <= 0 or y0 <= 0 or x1 >= frame_hw[1] or y1 >= frame_hw[0]
+    inside = options.region is None or bool(
+        2 * np.count_nonzero(options.region[found.region] & found.mask) >= found.area
+    )
+    return found.score >= options.least_score and inside and (options.keep_border or not touches)
+
+
+def _check(options: FindingOptions, frame_hw: SizeHW) -> None:
+    """Refuse options that cannot be used on a frame of that size."""
+    diameter = options.diameter_px
+    if diameter is not None and not (np.isfinite(diameter) and diameter >= LEAST_DIAMETER_PX):
+        raise PromptError(
+            f"diameter_px is {diameter}; give that of a typical object, {LEAST_DIAMETER_PX:.0f} px or more, or None"
+        )
+    if options.region is not None and options.region.shape != frame_hw:
+        raise PromptError(f"the region has the shape {options.region.shape}, the image {frame_hw}; they must be equal")
+    if not 0 <= options.least_score <= 1:
+        raise PromptError(f"least_score is {options.least_score}; scores go from 0 to 1")
