@@ -190,10 +190,10 @@ def _person(click: float, box: float, mask: float, corrections: int) -> PromptSe
     return PromptSettings({kind: odds for kind, odds in first.items() if odds > 0}, corrections, corrected_frame=0.4)
 
 
-def dense_head_recipe(share: float = 1.0, passes: int = 3) -> DenseRecipe:
+def dense_head_recipe(share: float = 1.0, until: int = 2) -> DenseRecipe:
     """The dense head of `cells-nano`, trained by itself on the frozen encoder; `share` of the usual windows."""
     near = DenseWindowSettings(weights=DENSE_GROUPS, inverting=INVERTING)
     far = replace(near, usual=(0.022, 0.08), any_size=(0.25, 0.8), odd=0.5, max_side_ratio=2.0)
     pressed = replace(near, weights=PRESSED_GROUPS, usual=(0.1, 0.22), any_size=(0.05, 0.1), empty=0.0)
     counts = (int(count * share) for count in (2240, 480, 320))
-    return DenseRecipe(tuple(zip(counts, (near, far, pressed), strict=True)), passes)
+    return DenseRecipe(tuple(zip(counts, (near, far, pressed), strict=True)), until=until)

@@ -20,7 +20,7 @@ from sam2_core.training.dense_windows import DenseWindowSettings, draw_window, w
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 DISCS = DenseWindowSettings(size=64, usual=(0.2, 0.3), odd=0.0, empty=0.2, mottled=0.5, specked=0.5, augmentation=0.3)
-RECIPE = DenseRecipe(((24, DISCS), (8, replace(DISCS, usual=(0.4, 0.5)))), passes=12, batch=4, averaging=0.9)
+RECIPE = DenseRecipe(((24, DISCS), (8, replace(DISCS, usual=(0.4, 0.5)))), passes=12, until=12, batch=4, averaging=0.9)
 
 
 def test_it_learns_where_discs_are_and_changes_nothing_else(tiny_model, disc_pack, tmp_path):
@@ -37,7 +37,7 @@ def test_it_learns_where_discs_are_and_changes_nothing_else(tiny_model, disc_pac
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(tiny_model, disc_pack, tmp_path):
-    recipe = replace(RECIPE, passes=3)
+    recipe = replace(RECIPE, until=3)
     averages = []
     for folder, stops in ((tmp_path / "whole", [3]), (tmp_path / "parts", [1, 2])):
         for passes in stops:
@@ -94,7 +94,7 @@ def test_the_recipe_draws_usual_sizes_first_and_then_far_ones():
     assert recipe.settings_of(near - 1) == usual
     assert recipe.settings_of(near) == others
     assert others.usual[1] <= usual.usual[0]
-    assert recipe.rate_at(recipe.steps - 1) < 0.05 * recipe.learning_rate
+    assert 0.75 * recipe.learning_rate < recipe.rate_at(recipe.steps - 1) < recipe.rate_at(200)  # it ends early
 
 
 def test_maps_are_in_map_pixels_and_px_of_the_input():
