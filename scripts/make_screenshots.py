@@ -1,7 +1,7 @@
 """Pictures for the documentation, made in a real window with the synthetic sample and the bundled model.
 
 Run it under a screen, for example ``xvfb-run -s "-screen 0 1440x1000x24" python scripts/make_screenshots.py``. It
-writes empty_start, first_click, propagation, correction, light_theme and models to docs/images.
+writes empty_start, first_click, propagation, correction, light_theme, models and find to docs/images.
 """
 
 from __future__ import annotations
@@ -111,6 +111,24 @@ def make_all(folder: Path) -> None:
     film.viewer.close()
 
 
+def make_find(folder: Path) -> None:
+    """Make the picture of found cells: one accepted, one rejected, the others to be decided about."""
+    film = Film(folder)
+    panel: SegmentAndTrackPanel = film.panel
+    film.settle()
+    panel.hint.button.click()
+    film.settle(lambda: panel.bench.session is not None)
+    panel.finding.go.click()
+    deciding = panel.bench.binding.deciding
+    film.settle(lambda: deciding.counts()[0] > 0)
+    surest, *_, least = deciding.proposals.shown(0)
+    panel.bench.session.proposals.accept([surest])
+    panel.bench.session.proposals.reject([least])
+    film.settle(film.is_idle, rest_s=1.5)
+    film.picture("found")
+    film.viewer.close()
+
+
 def _middle_of(panel: SegmentAndTrackPanel, object_id: int, frame: int) -> tuple[float, float]:
     """Return the mean place (y, x) of an object's mask on a frame."""
     import numpy as np
@@ -123,4 +141,6 @@ def _middle_of(panel: SegmentAndTrackPanel, object_id: int, frame: int) -> tuple
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parents[1] / "docs" / "images")
-    make_all(parser.parse_args().folder)
+    arguments = parser.parse_args()
+    make_all(arguments.folder)
+    make_find(arguments.folder)

@@ -11,7 +11,6 @@ from finding_predictor import FindingPredictor
 from napari.utils.key_bindings import KeymapHandler
 
 from napari_sam2.document.prompt_parts import Mask
-from napari_sam2.document.proposals import Proposal
 from napari_sam2.viewer.proposal_layer import OUTLINE, RULER, circle, outline
 from sam2_core.errors import PromptError
 
@@ -38,6 +37,7 @@ def found(make_desk):
 
 
 def drawn(desk, frame=0):
+    desk.binding.poll()
     return np.asarray(desk.binding.found.layer.data[frame])
 
 
@@ -233,7 +233,7 @@ def test_a_click_during_a_search_is_answered_after_it(make_desk):
 def test_an_outline_lies_inside_and_small_ones_stay_open():
     inside = np.ones((9, 9), bool)
     rim = np.zeros((20, 20), np.uint8)
-    rim.ravel()[outline(Proposal(0, Mask.in_box((20, 20), 11, 11, inside), 1.0, "test"), thickness=3)] = 1
+    rim.ravel()[outline(Mask.in_box((20, 20), 11, 11, inside), thickness=3)] = 1
     expected = np.zeros((20, 20), np.uint8)
     expected[11:20, 11:20] = 1
     expected[12:19, 12:19] = 0

@@ -47,7 +47,7 @@ def tool_in_hand(viewer: napari.viewer.Viewer, binding: SessionBinding) -> str:
     active = viewer.layers.selection.active
     if active not in binding.layers():  # equal, not identical: napari gives plugins a proxy of it
         return ""
-    if active is binding.found.layer:
+    if active == binding.found.layer:
         return "decide"
     in_hand = str(active.mode)
     if isinstance(active, Points):

@@ -340,7 +340,8 @@ class Workbench(QObject):
     def _in_its_turn(self, add: Callable[[], None]) -> None:
         """Add a layer: one after the other while the session arrives, at once afterwards."""
         if self._arriving is None:
-            add()
+            with hold("napari adds a layer"):
+                add()
         else:
             self._turns.append(add)
 

@@ -42,8 +42,10 @@ class Ground:
     def of_objects(cls, document: Document, masks: MaskStore, frame: int) -> Ground:
         """Return what the objects of a frame have, hidden ones too."""
         there = ((one, masks.get((one, frame))) for one in masks.objects_on(frame))
-        known = {one: mask.drawn(masks.size) for one, mask in there if mask is not None and not mask.is_empty}
-        ground = cls(masks.size, known)
+        known = {one: mask for one, mask in there if mask is not None and not mask.is_empty}
+        ground = cls(masks.size, {})
+        for one, mask in known.items():
+            ground._give(one, mask.rows, mask.columns, mask.mask())
         for (object_id, at), prompt in document.prompts.items():
             if at == frame and object_id not in known:
                 inside = [point for point, label in zip(prompt.points_yx, prompt.labels, strict=True) if label == 1]
@@ -52,12 +54,12 @@ class Ground:
 
     def take(self, number: int, mask: Mask) -> None:
         """Give the pixels of a mask to a number."""
-        inside = mask.inside
-        self._owners[mask.rows, mask.columns][inside] = number
-        self._areas[number] = int(np.count_nonzero(inside))
+        self._give(number, mask.rows, mask.columns, mask.inside)
 
     def is_taken(self, mask: Mask) -> bool:
         """Return whether a mask lies on top of what is there."""
+        if not self._owners[mask.rows, mask.columns].any():
+            return False
         area, owners, counts = self._under(mask)
         if counts.sum() > SHARE * area:
             return True
@@ -65,6 +67,8 @@ class Ground:
 
     def is_known(self, mask: Mask) -> bool:
         """Return whether a mask is the same as one that is there, or nearly so."""
+        if not self._owners[mask.rows, mask.columns].any():
+            return False
         area, owners, counts = self._under(mask)
         found = zip(owners, counts, strict=True)
         return any(count >= SAME * (area + self._areas[int(owner)] - count) for owner, count in found)
@@ -74,6 +78,10 @@ class Ground:
         owners = self._owners[mask.rows, mask.columns][mask.inside]
         values, counts = np.unique(owners[owners > 0], return_counts=True)
         return owners.size, values, counts
+
+    def _give(self, number: int, rows: slice, columns: slice, inside: NDArray[np.bool_]) -> None:
+        self._owners[rows, columns][inside] = number
+        self._areas[number] = int(np.count_nonzero(inside))
 
     def _click(self, number: int, points_yx: list[tuple[float, float]]) -> None:
         pixels = {(round(y), round(x)) for y, x in points_yx}

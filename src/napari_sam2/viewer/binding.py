@@ -190,12 +190,14 @@ class SessionBinding:
     def flush(self) -> None:
         """Show the frame in view anew if it has changed, at once."""
         self._refresh(self.clock())
+        self.deciding.tell()
 
     def poll(self) -> None:
         """Do what napari tells nobody of: rows typed into the features table, a refresh that is due. For a timer."""
         self.labels.poll()
         self.prompts.poll()
         self.refresh_if_due()
+        self.deciding.tell()
 
     def _refresh(self, now: float) -> bool:
         if not self._due or not self.labels.refresh(self._due):
@@ -316,8 +318,6 @@ class SessionBinding:
             self._layers.make_found()
         if known or diff.proposals:
             self.deciding.proposals.forget()
-            if not any(self.deciding.counts()):
-                self.deciding.proposals.diameter_px = None
 
     def _on_masks(self, frame: int, object_ids: tuple[int, ...]) -> None:
         self.labels.forget(frame)

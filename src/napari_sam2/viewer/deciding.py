@@ -160,16 +160,21 @@ class Deciding:
         self.looked_at.emit(self._sight.as_displayed(place))
         self._notify(f"Found cell with score {one.score:.2f}: accept it (Shift+Y) or reject it (Shift+X).")
 
+    def tell(self) -> None:
+        """Show what there is to decide about, if that has changed; where it is nothing, no circle either."""
+        if self.proposals.tell() and not self.counts()[0]:
+            self.proposals.diameter_px = None
+
     def counts(self) -> tuple[int, int]:
         """Return how many of the frame in view are to be decided about, and how many of them are shown."""
         frame = self._sight.frame
         return len(self.proposals.found(frame)), len(self.proposals.shown(frame))
 
     def _accept(self, numbers: tuple[int, ...]) -> None:
-        """Make objects of proposals; the last one becomes the current one."""
+        """Make objects of proposals; one by itself becomes the current one."""
         ids = self._session.proposals.accept(numbers) if numbers else ()
-        if ids:
-            self._current.choose(ids[-1])
+        if len(ids) == 1:
+            self._current.choose(ids[0])
 
     def _meant(self) -> tuple[int, ...]:
         """Return the number of the proposal that is meant; none, and says so, where there is none."""

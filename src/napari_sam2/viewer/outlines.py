@@ -6,14 +6,12 @@ painted or imported has no rows.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from napari_sam2.document.document import PromptKey
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.viewer.prompt_rows import PromptRow
 
 
@@ -28,20 +26,15 @@ class Outlines:
 
     def __init__(self) -> None:
         self.drawn: set[PromptKey] = set()
-        self._rows: dict[tuple[int, bytes], list[PromptRow]] = {}
+        self._rows: dict[tuple[int, Mask | None], list[PromptRow]] = {}
 
     def keep(self, prompt: Prompt, rows: Sequence[PromptRow]) -> None:
         """Take rows that draw the mask of a prompt."""
         self.drawn.add((prompt.object_id, prompt.frame))
-        self._rows[_name(prompt)] = list(rows)
+        self._rows[prompt.frame, prompt.drawn] = list(rows)
 
     def rows(self, prompt: Prompt) -> list[PromptRow]:
         """Return the rows that draw the mask of a prompt, as rows of its object; none where it was not drawn by any."""
-        if prompt.mask is None:
+        if prompt.drawn is None:
             return []
-        return [replace(row, object_id=prompt.object_id) for row in self._rows.get(_name(prompt), [])]
-
-
-def _name(prompt: Prompt) -> tuple[int, bytes]:
-    pixels = np.packbits(np.asarray(prompt.mask, dtype=bool))
-    return prompt.frame, hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
+        return [replace(row, object_id=prompt.object_id) for row in self._rows.get((prompt.frame, prompt.drawn), [])]

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_sam2.document.prompt_parts import Mask
-from napari_sam2.document.proposals import Proposal
 from napari_sam2.viewer.coordinates import Grid, placement
 from napari_sam2.viewer.label_frames import LabelFrames
 from napari_sam2.viewer.shown_proposals import ShownProposals
@@ -28,6 +27,8 @@ OUTLINE, RULER = 1, 2
 _COLORS = {None: "transparent", 0: "transparent", OUTLINE: "#ffdd00", RULER: "#00e5ff"}
 _STILL_PX = 4.0
 """On the screen; a mouse that moves further while it is pressed drags."""
+_KEPT = 20000
+"""Outlines; a few kilobytes each."""
 _PX_PER_LINE = 600
 """Longer frames have lines of two pixels and more, for they are shown smaller."""
 
@@ -45,7 +46,7 @@ class ProposalLayer:
         self.image = image
         self.grid = grid
         self.layer: Labels | None = None
-        self._outlines: dict[int, dict[int, Pixels]] = {}
+        self._outlines: dict[Mask, Pixels] = {}
 
     def make(self) -> Labels:
         """Return a new layer, and follow what is shown and where it is clicked."""
@@ -90,20 +91,19 @@ class ProposalLayer:
     def _drawn(self, frame: int) -> NDArray[np.uint8]:
         """Return the drawing of a frame, (H, W)."""
         plane = np.zeros(self.grid.size, np.uint8)
-        outlines = self._outlines_of(frame)
-        if shown := [outlines[number] for number in self.proposals.shown(frame)]:
+        if shown := [self._outline(one.mask) for one in self.proposals.shown(frame).values()]:
             plane.ravel()[np.concatenate(shown)] = OUTLINE
         if self.proposals.diameter_px is not None:
             plane.ravel()[circle(self.grid.size, self.proposals.diameter_px, self._in_view())] = RULER
         return plane
 
-    def _outlines_of(self, frame: int) -> dict[int, Pixels]:
-        """Return the outlines of all that was found on a frame, whatever its score."""
-        found, known = self.proposals.found(frame), self._outlines.get(frame, {})
-        self._outlines[frame] = kept = {
-            number: known[number] if number in known else outline(one, self._thickness) for number, one in found.items()
-        }
-        return kept
+    def _outline(self, mask: Mask) -> Pixels:
+        """Return the outline of a mask, kept for the next time."""
+        if mask not in self._outlines:
+            if len(self._outlines) >= _KEPT:
+                self._outlines.clear()
+            self._outlines[mask] = outline(mask, self._thickness)
+        return self._outlines[mask]
 
     @property
     def _thickness(self) -> int:
@@ -130,9 +130,8 @@ class ProposalLayer:
         self.clicked.emit(position)
 
 
-def outline(proposal: Proposal, thickness: int = 1) -> Pixels:
+def outline(mask: Mask, thickness: int = 1) -> Pixels:
     """Return the pixels of a mask that lie next to others, so many deep; small ones stay open inside."""
-    mask: Mask = proposal.mask
     inside = np.pad(mask.inside, 1)
     kept = inside
     for _ in range(max(1, min(thickness, min(mask.shape) // 6))):
@@ -153,10 +152,10 @@ def circle(size: tuple[int, int], diameter_px: float, within: tuple[slice, slice
 
 
 def _eroded(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    kept = inside.copy()
-    for axis in (0, 1):
-        for step in (-1, 1):
-            kept &= np.roll(inside, step, axis)
+    """Return a plane without the pixels that have an empty one beside them; its edge is empty."""
+    kept = np.zeros_like(inside)
+    middle = inside[1:-1, 1:-1] & inside[:-2, 1:-1] & inside[2:, 1:-1]
+    kept[1:-1, 1:-1] = middle & inside[1:-1, :-2] & inside[1:-1, 2:]
     return kept
 
 

@@ -1,6 +1,7 @@
 """Which proposals of a frame a person sees: those to be decided about, and of them the ones that are sure enough.
 
-The session says which there are, once after each change; a score only filters them, so it may follow a slider.
+The session says which there are, once after each change; a score only filters them, so it may follow a slider. Of what
+changed in the session `changed` tells with `tell`, so that several changes of one step are drawn once.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class ShownProposals:
         self._least_score = LEAST_SCORE
         self._diameter_px: float | None = None
         self._found: dict[int, dict[int, Proposal]] = {}
+        self._is_due = False
 
     @property
     def least_score(self) -> float:
@@ -69,4 +71,11 @@ class ShownProposals:
             self._found.clear()
         else:
             self._found.pop(frame, None)
-        self.changed.emit()
+        self._is_due = True
+
+    def tell(self) -> bool:
+        """Emit `changed` if something was forgotten since the last time; return whether it was."""
+        is_due, self._is_due = self._is_due, False
+        if is_due:
+            self.changed.emit()
+        return is_due
