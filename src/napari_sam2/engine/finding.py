@@ -117,7 +117,7 @@ def _steps(
 
 
 def _encoder(predictor: SAM2VideoPredictor, state: TrackingState | None, frame: int) -> Encoded:
-    """Return what encodes a window of a frame, or finds it encoded in a state; without its other views, if it has any."""
+    """Return what encodes a window of a frame, or finds it encoded in a state, without its other views."""
     from sam2_core.inference.memory.inference_state import InferenceState
     from sam2_core.windowed.window import Window
     from sam2_core.windowed.windowed_state import WindowedState
