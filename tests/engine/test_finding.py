@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from small_models import fresh_model, passes
 
+from napari_sam2.engine.jobs import LEAST_SCORE
 from napari_sam2.session import Session, SessionSettings
+from sam2_core.finding import FindingOptions
 from sam2_core.inference.video_predictor import SAM2VideoPredictor
 
 
@@ -56,3 +58,7 @@ def test_what_is_found_does_not_depend_on_what_was_tracked_before(images, predic
         logits(session)
         session.edits.undo()
         assert masks(session) == alone
+
+
+def test_what_counts_where_nobody_says_is_what_finding_takes():
+    assert FindingOptions().least_score == LEAST_SCORE
