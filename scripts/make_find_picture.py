@@ -42,7 +42,9 @@ def with_scores(session: Session) -> Image.Image:
     draw, factor = ImageDraw.Draw(image), image.width / session.size[1]
     for proposal in proposals:
         y, x = (np.argwhere(proposal.mask.mask).mean(axis=0) + 0.5) * factor
-        draw.text((x, y), f"{proposal.score:.2f}", fill=(255, 255, 255), anchor="mm")
+        draw.text(
+            (x, y), f"{proposal.score:.2f}", fill=(255, 255, 255), anchor="mm", stroke_width=2, stroke_fill=(0, 0, 0)
+        )
     return image
 
 

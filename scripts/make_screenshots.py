@@ -125,7 +125,7 @@ def make_find(folder: Path) -> None:
     panel.bench.session.proposals.accept([surest])
     panel.bench.session.proposals.reject([least])
     film.settle(film.is_idle, rest_s=1.5)
-    film.picture("find")
+    film.picture("found")
     film.viewer.close()
 
 

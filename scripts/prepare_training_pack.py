@@ -24,6 +24,7 @@ from sam2_core.training.synthetic import (
     colony_settings,
     everyday_settings,
     make_movie,
+    pressed_rod_settings,
     random_settings,
     rod_settings,
     tissue_settings,
@@ -47,6 +48,7 @@ LOOKS = {
     "everyday": Look(everyday_settings, 12, "tamer movies in which many cells leave"),
     "colony": Look(colony_settings, 12, "colonies of budding cells"),
     "rods": Look(rod_settings, 12, "colonies of rods"),
+    "pressed": Look(pressed_rod_settings, 12, "colonies of rods that are pressed into each other"),
     "tissue": Look(tissue_settings, 8, "sheets of cells that are told apart by bright membranes"),
 }
 

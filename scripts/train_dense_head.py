@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", default="cells-nano", help="name or file; a dense head in it begins anew")
     parser.add_argument("--share", type=float, default=1.0, help="of the windows that are usually drawn")
-    parser.add_argument("--passes", type=int, default=8, help="through all windows")
+    parser.add_argument("--passes", type=int, default=3, help="through all windows")
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)

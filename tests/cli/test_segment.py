@@ -14,7 +14,7 @@ from napari_sam2.stacks import open_stack
 
 SIZE = (40, 60)
 SEGMENT = "segment cells.tif --out labels.tif --contrast 0 255"
-PLACES = ((2, 2, 250), (2, 30, 200), (20, 2, 150), (31, 51, 100))
+PLACES = ((2, 2, 250), (2, 30, 200), (20, 2, 150), (31, 51, 110))
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def found(work, monkeypatch):
     """Six frames with two bright squares, the second from frame 2 on; bright pieces are found instead of cells."""
     frames = np.zeros((6, 40, 60), np.uint8)
     frames[:, 5:14, 5:14] = 250
-    frames[2:, 25:34, 25:34] = 100
+    frames[2:, 25:34, 25:34] = 110
     tifffile.imwrite(work / "cells.tif", frames, imagej=True, metadata={"axes": "TYX"})
     made = FindingPredictor()
     monkeypatch.setattr("napari_sam2.cli.terminal_run.load_predictor", lambda *args: made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from sam2_core.training.synthetic import (
     SyntheticMovie,
     colony_settings,
     make_movie,
+    pressed_rod_settings,
     random_settings,
     rod_settings,
     tissue_settings,
@@ -188,10 +190,11 @@ def test_colonies_hold_touching_cells_of_all_sizes_and_new_buds() -> None:
     assert buds > 10, f"seeds 0 to 5: {buds} buds"
 
 
-def test_rods_are_long_and_some_lie_side_by_side() -> None:
+@pytest.mark.parametrize("drawn", [rod_settings, pressed_rod_settings])
+def test_rods_are_long_and_some_lie_side_by_side(drawn: Callable[..., MovieSettings]) -> None:
     ratios, touching = [], 0
     for seed in range(6):
-        settings = replace(rod_settings(np.random.default_rng(seed), frames=1, height=160, width=160), cells=12)
+        settings = replace(drawn(np.random.default_rng(seed), frames=1, height=160, width=160), cells=12)
         labels = make_movie(settings, seed).labels[0]
         for value in np.unique(labels[labels > 0]):
             rows, columns = np.nonzero(labels == value)

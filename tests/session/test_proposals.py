@@ -15,7 +15,7 @@ from napari_sam2.session import FindRequest, ProposalState, Proposed, Session
 from sam2_core.errors import PromptError, StackError
 
 FRAMES, SIZE = 4, (60, 80)
-SPOTS = {250: (5, 5), 200: (5, 30), 150: (30, 5), 100: (30, 30)}
+SPOTS = {250: (5, 5), 200: (5, 30), 150: (30, 5), 110: (30, 30)}
 
 
 def movie():
@@ -115,12 +115,12 @@ def test_accepting_makes_objects_with_source_and_score_and_undo_takes_them_back(
     [
         ({"min_score": 0.7}, [250, 200]),
         ({"region": (0, 0, 60, 20)}, [250, 150]),
-        ({"region": np.arange(60)[:, None] * np.ones(80) > 20}, [150, 100]),
+        ({"region": np.arange(60)[:, None] * np.ones(80) > 20}, [150, 110]),
         ({"region": (0, 0, 60, 20), "min_score": 0.7}, [250]),
         ({"point_yx": (9.2, 33)}, [200]),
         ({"point_yx": (20, 20)}, []),
         ({"frame": 1}, []),
-        ({"frame": 0}, [250, 200, 150, 100]),
+        ({"frame": 0}, [250, 200, 150, 110]),
     ],
 )
 def test_those_above_a_score_in_a_region_or_at_a_point_are_chosen(session, asked, ids):
@@ -151,7 +151,7 @@ def test_what_a_person_made_is_neither_covered_nor_overwritten(session):
     session.proposals.find(0)
     session.edit_mask(8, 0, spot(200, side=12).mask)
     session.add_points(9, 0, [(34, 9)])
-    assert [session.document.proposals[n].mask for n in session.proposals.shown(0)] == [spot(250), spot(100)]
+    assert [session.document.proposals[n].mask for n in session.proposals.shown(0)] == [spot(250), spot(110)]
     assert len(session.proposals.accept([2, 3])) == 0
     assert session.undo_text == "add a point"
     assert session.proposals.accept([1, 2, 3, 4]) == (10, 11)
@@ -186,7 +186,7 @@ def test_a_session_is_reopened_with_its_proposals_and_what_was_made_of_them(sess
     session.proposals.find((0, 1))
     session.proposals.accept([2])
     session.proposals.reject([1])
-    session.proposals.from_labels(spot(100).mask * np.uint16(40), "StarDist", frame=2)
+    session.proposals.from_labels(spot(110).mask * np.uint16(40), "StarDist", frame=2)
     session.close()
     with Session.open(tmp_path / "a.sam2", images=movie(), predictor=predictor) as back:
         assert difference(session.document, back.document).is_empty

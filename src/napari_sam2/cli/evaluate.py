@@ -35,7 +35,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     frames: options.MostFrames = 40,
     every: options.Every = 1,
     prompt: options.PromptKinds = None,
-    find: options.Find = False,
+    find: options.JudgedFind = False,
     span: options.Span = None,
     first_frame_only: options.FirstFrameOnly = False,
     baseline: options.Baseline = True,

@@ -85,7 +85,7 @@ TrackFind = Annotated[
 FindFrame = Annotated[
     int | None, typer.Option(min=0, help="Where to find them; by default on the first frame tracked.")
 ]
-FoundScore = Annotated[float, _number("With --find: leave out objects that are less sure, 0 to 1.", 0, 1)]
+FoundScore = Annotated[float | None, _number("With --find: leave out objects that are less sure, 0 to 1.", 0, 1)]
 TrackAgain = Annotated[
     bool, typer.Option("--again", help="Of a session alone: make all masks again, and not only stale and missing ones.")
 ]
@@ -136,7 +136,7 @@ Every = Annotated[int, typer.Option(min=1, help="Stills, and --find: only every 
 PromptKinds = Annotated[
     list[str] | None, typer.Option(help="click, box, corrections (movie) or clicks3 (stills); all by default.")
 ]
-Find = Annotated[bool, typer.Option("--find", help="No prompt: find everything in every frame, and judge that.")]
+JudgedFind = Annotated[bool, typer.Option("--find", help="No prompt: find everything in every frame, and judge that.")]
 Span = Annotated[float | None, _number("Stills: share of the window's side a typical object takes.", 0.02, 1)]
 FirstFrameOnly = Annotated[bool, typer.Option("--first-frame-only", help="Movies: only the objects of frame 0.")]
 Baseline = Annotated[bool, typer.Option(help="Also the classical baseline.")]

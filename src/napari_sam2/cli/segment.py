@@ -21,7 +21,7 @@ from napari_sam2.cli.interrupt import STOPPED, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL
 from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.terminal_run import predictor_of
-from napari_sam2.engine.jobs import FindRequest
+from napari_sam2.engine.jobs import LEAST_SCORE, FindRequest
 from napari_sam2.io.label_files import LABEL_SUFFIXES
 from napari_sam2.session.segment_job import FoundRun, SegmentJob, SegmentReport, segment
 from napari_sam2.session.segment_stills import Still, StillsJob, segment_stills
@@ -39,7 +39,7 @@ def segment_command(  # noqa: PLR0913 - one parameter per option of the command
     diameter: options.FoundDiameter = "auto",
     min_diameter: options.MinDiameter = None,
     max_diameter: options.MaxDiameter = None,
-    min_score: options.MinScore = 0.0,
+    min_score: options.MinScore = LEAST_SCORE,
     region: options.FoundRegion = None,
     drop_border: options.DropBorder = False,
     table: options.FoundTable = None,

@@ -13,7 +13,7 @@ from napari_sam2.cli.model_choice import DEFAULT_MODEL
 from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results
 from napari_sam2.cli.track_session import SessionTracking, labels_beside, track_session
-from napari_sam2.engine.jobs import FindRequest, checked_range
+from napari_sam2.engine.jobs import LEAST_SCORE, FindRequest, checked_range
 from napari_sam2.engine.view import ViewChoice, view_request
 from napari_sam2.io import read_prompts
 from napari_sam2.io.raw_data import check_not_raw
@@ -51,7 +51,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     feature_cache: options.FeatureCache = None,
     find: options.TrackFind = False,
     find_frame: options.FindFrame = None,
-    min_score: options.FoundScore = 0.0,
+    min_score: options.FoundScore = None,
     overwrite: options.ReplaceLabels = False,
     resume: options.ResumeTracking = False,
     again: options.TrackAgain = False,
@@ -73,7 +73,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         )
     if again:
         raise typer.BadParameter("--again is for a session alone: --session without --prompts and --find.")
-    if (find_frame is not None or min_score) and not find:
+    if (find_frame is not None or min_score is not None) and not find:
         raise typer.BadParameter("--find-frame and --min-score say what to find: give --find as well.")
     labels = out if out is not None or session is None else labels_beside(session)
     if stack is None or (prompts is None and not find) or labels is None:
@@ -96,7 +96,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         session=session,
         resume=resume,
         overwrite=overwrite,
-        find=FindRequest((_found_on(find_frame, frames),), min_score=min_score) if find else None,
+        find=_request(find_frame, min_score, frames) if find else None,
     )
     check_not_raw(labels, stack, is_replaced=True)
     report = track_movie(job, run_in_terminal, lambda: predictor_of(job.settings))
@@ -107,13 +107,14 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     return 0
 
 
-def _found_on(frame: int | None, tracked: range) -> int:
-    """Return the frame on which objects are to be found."""
+def _request(frame: int | None, min_score: float | None, tracked: range) -> FindRequest:
+    """Return what is to be found, by default on the first frame that is tracked."""
     if frame is not None and frame not in tracked:
         raise PromptError(
             f"--find-frame {frame} lies outside the frames that are tracked, {tracked.start} to {tracked.stop - 1}."
         )
-    return tracked.start if frame is None else frame
+    frames = (tracked.start if frame is None else frame,)
+    return FindRequest(frames, min_score=LEAST_SCORE if min_score is None else min_score)
 
 
 def _is_default(context: typer.Context, name: str) -> bool:

@@ -20,6 +20,8 @@ from sam2_core.errors import StackError
 
 Json: TypeAlias = Any
 """What JSON can hold."""
+LEAST_SCORE = 0.4
+"""Score from which on what is found counts where nobody says: that of `sam2_core.finding`, chosen on known data."""
 Way: TypeAlias = Literal["forward", "backward"]
 Direction: TypeAlias = Literal["forward", "backward", "both"]
 
@@ -147,7 +149,7 @@ class FindRequest:
     keep_border
         Whether objects that touch the border of the frame count.
     min_score
-        Less sure ones are left out; 0 to 1.
+        Less sure ones are left out; 0 to 1, see `LEAST_SCORE`.
     """
 
     frames: tuple[int, ...] = (0,)

@@ -19,7 +19,7 @@ from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.document.proposals import Proposal, ProposalState
 from napari_sam2.document.proposing import accepted, forgotten, rejected
-from napari_sam2.engine.jobs import FindJob, FindRequest
+from napari_sam2.engine.jobs import LEAST_SCORE, FindJob, FindRequest
 from napari_sam2.masks.ground import Ground
 from napari_sam2.session.found import Proposed, propose
 from napari_sam2.session.saving import Saving
@@ -49,7 +49,7 @@ class Proposals:
         max_diameter_px: float | None = None,
         region: Region | None = None,
         keep_border: bool = True,
-        min_score: float = 0.0,
+        min_score: float = LEAST_SCORE,
     ) -> Proposed:
         """Find the objects of frames without a click, propose them, and return what came of it.
 

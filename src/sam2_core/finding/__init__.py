@@ -1,4 +1,4 @@
-"""Every object of a frame without a prompt: tiles, seeds of the dense head, one answer a seed, conflicts, scores."""
+"""Every object of a frame without a prompt: tiles, seeds of the dense head, an answer a seed, conflicts, a score."""
 
 from sam2_core.finding.diameter import find_diameter as find_diameter
 from sam2_core.finding.finding import FindingOptions as FindingOptions

@@ -61,7 +61,7 @@ class Candidate:
         In pixels of the frame.
     predicted_iou, stability, agreement, presence
         Each from 0 to 1: what the decoder believes of the mask, how little it depends on its threshold, its IoU with
-        the dense instance at the seed, and how sure the head is of that (both 1 where there is none).
+        the dense instance at the seed (None where there is none), and how sure the head is of that (1 then).
     """
 
     box_xyxy: BoxXYXY
@@ -69,7 +69,7 @@ class Candidate:
     seed_xy: PointXY
     predicted_iou: float
     stability: float
-    agreement: float
+    agreement: float | None
     presence: float = 1.0
 
 
@@ -152,8 +152,8 @@ def candidates(model: Sam2Model, seeds: Sequence[Seed], patches: PatchMaker, fra
         patch = patches.patch(mask, seed.window, frame_hw)
         if patch is not None:
             place = seed.on_frame(model.image_size)
-            presence = 1.0 if seed.instance is None else seed.instance.presence
-            found.append(Candidate(*patch, place, float(iou), float(steady), float(fit), presence))
+            agrees, presence = (None, 1.0) if seed.instance is None else (float(fit), seed.instance.presence)
+            found.append(Candidate(*patch, place, float(iou), float(steady), agrees, presence))
     return found
 
 

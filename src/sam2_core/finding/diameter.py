@@ -8,21 +8,22 @@ agree. Where they never do, or where nothing is seen, the diameter is not told: 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from sam2_core.finding.picture import Picture
-from sam2_core.finding.votes import as_arrays, dense_instances
+from sam2_core.finding.votes import STRIDE, DenseInstance, Numbers, as_arrays, dense_instances
 from sam2_core.inference.network.precision import pick_precision, running
 from sam2_core.modeling.dense_head import DenseMaps
 from sam2_core.modeling.sam2 import Sam2Model
-from sam2_core.windowed.window import SizeHW, Window, window_at
+from sam2_core.windowed.window import SMALLEST_SIDE, SizeHW, Window, window_at
 
-FIRST_SIDE = 512
+FIRST_SIDE = 256
 """Of the crops of the first look, in pixels of the frame."""
+BLIND_SHARES = (4.0, 0.25)
+"""Of that, where nothing was seen."""
 CROPS = 2
 """Per look."""
 MOST_LOOKS = 5
@@ -31,26 +32,22 @@ AGREES = 0.2
 BEST_SHARE = 30 / 256
 """Of a crop's side that a typical object should take: where the head is nearest to the truth."""
 SEEN_AS = (
-    (9.0, 19.0),
-    (13.0, 20.5),
-    (18.0, 22.5),
-    (25.0, 26.5),
-    (36.0, 33.5),
-    (50.0, 42.0),
-    (72.0, 50.0),
-    (100.0, 58.0),
+    (9.0, 14.0),
+    (13.0, 16.0),
+    (18.0, 20.5),
+    (25.0, 26.0),
+    (36.0, 36.0),
+    (50.0, 46.0),
+    (72.0, 58.0),
+    (100.0, 70.0),
 )
 """Diameter of objects in a crop, in pixels of a model input of 256, and what the head says of them: medians of the
 development sets, so not numbers of unseen data."""
+BUSY_BLOCKS = 128
+"""Blocks along the longer side of a frame, of which the busiest are looked at."""
+LEAST_PRESENCE = 0.55
+"""What the head is less sure of counts for nothing."""
 CANNOT_TELL = "How large objects are here cannot be told; give the diameter of a typical object in pixels."
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one look at a few crops said: the diameter in pixels of the frame, None where nothing was seen."""
-
-    side: int
-    diameter_px: float | None
 
 
 def find_diameter(model: Sam2Model, image: object, contrast_limits: object = None) -> float | None:
@@ -74,22 +71,23 @@ def diameter_steps(
     if model.dense_head is None:
         return None
     busy = _busy(picture, region)
-    side, said = min(FIRST_SIDE, max(picture.frame_hw)), []
+    first = min(FIRST_SIDE, max(picture.frame_hw))
+    blind = iter(round(share * first) for share in BLIND_SHARES)
+    side, before = first, 0.0
     for _ in range(MOST_LOOKS):
-        diameters = []
+        seen: list[tuple[float, float]] = []
         for window in crops(busy, picture.frame_hw, side):
-            diameters += seen_diameters(model, picture, window)
+            seen += seen_diameters(model, picture, window)
             yield
-        if not diameters:
-            side = side // 2
-            if side < 32:
-                break
+        now = corrected(_weighted_median(*np.array(seen).T)) * side / 256 if any(sure for _, sure in seen) else None
+        if now is None:
+            side = next(blind, 0)
+            if side < SMALLEST_SIDE:
+                return None
             continue
-        seen = float(np.median(diameters))
-        said.append(corrected(seen) * side / 256)
-        if len(said) > 1 and abs(np.log(said[-1] / said[-2])) < AGREES:
-            return said[-1]
-        side = max(32, round(said[-1] / BEST_SHARE))
+        if before and abs(np.log(now / before)) < AGREES:
+            return now
+        side, before = max(SMALLEST_SIDE, round(now / BEST_SHARE)), now
     return None
 
 
@@ -99,14 +97,22 @@ def corrected(seen_px: float) -> float:
     return float(np.exp(np.interp(np.log(seen_px), said, true)))
 
 
-def seen_diameters(model: Sam2Model, picture: Picture, window: Window) -> list[float]:
-    """Return what the head says of the size of each object in a window, in pixels of a model input of 256."""
+def seen_diameters(model: Sam2Model, picture: Picture, window: Window) -> list[tuple[float, float]]:
+    """Return the size of each object in a window, in pixels of a model input of 256, and how sure the head is of it."""
     with running(model.device, pick_precision("auto", model.device)):
         maps = model.see_objects(model.encode_image(picture.shown(window, model.image_size).to(model.device)))
-    return [diameter * 256 / model.image_size for diameter in _diameters(maps, window, picture.frame_hw)]
+    seen = _instances(maps, window, picture.frame_hw)
+    return [(each.size * 256 / model.image_size * STRIDE, max(each.presence - LEAST_PRESENCE, 0.0)) for each in seen]
 
 
-def _diameters(maps: DenseMaps, window: Window, frame_hw: SizeHW) -> list[float]:
+def _weighted_median(values: Numbers, weights: Numbers) -> float:
+    order = np.argsort(values)
+    gathered = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(gathered, gathered[-1] / 2)]])
+
+
+def _instances(maps: DenseMaps, window: Window, frame_hw: SizeHW) -> list[DenseInstance]:
+    """Return what the head sees in a window, as far as that lies on the frame."""
     foreground, offsets, said = as_arrays(maps)
     scale = window.width / foreground.shape[-1]
     on_frame = np.zeros(foreground.shape, dtype=bool)
@@ -115,9 +121,7 @@ def _diameters(maps: DenseMaps, window: Window, frame_hw: SizeHW) -> list[float]
         int(rows.start / scale) : int(np.ceil(rows.stop / scale)),
         int(columns.start / scale) : int(np.ceil(columns.stop / scale)),
     ] = True
-    instances = dense_instances(np.where(on_frame, foreground, -9.0), offsets, said)
-    discs = (4 * np.sqrt(4 * np.count_nonzero(instance.mask) / np.pi) for instance in instances)
-    return [float(np.sqrt(4 * np.median(said[each.mask]) * disc)) for each, disc in zip(instances, discs, strict=True)]
+    return dense_instances(np.where(on_frame, foreground, -9.0), offsets, said)
 
 
 def crops(busy: npt.NDArray[np.float32], frame_hw: SizeHW, side: int) -> list[Window]:
@@ -143,7 +147,7 @@ def crops(busy: npt.NDArray[np.float32], frame_hw: SizeHW, side: int) -> list[Wi
 def _busy(picture: Picture, region: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.float32]:
     """Return a coarse map of how much is going on in a picture: the variation within blocks of pixels."""
     pixels = picture.pixels if picture.pixels.ndim == 2 else picture.pixels.mean(axis=2)
-    block = max(1, max(picture.frame_hw) // 128)
+    block = max(1, min(max(picture.frame_hw) // BUSY_BLOCKS, *picture.frame_hw))
     height, width = (length // block * block for length in picture.frame_hw)
     blocks = np.nan_to_num(pixels[:height, :width].astype(np.float32)).reshape(
         height // block, block, width // block, block

@@ -45,6 +45,8 @@ Diameter: TypeAlias = float | None
 SEEDS_AT_ONCE = 16
 """Clicks that go through the decoder together."""
 LEAST_DIAMETER_PX = 2.0
+LEAST_SCORE = 0.4
+NOTHING_FOUND = "No objects of about {:.0f} px were found; if there are some, give the diameter of a typical one."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ class FindingOptions:
     keep_border
         Whether objects that touch the border of the frame count.
     least_score
-        Objects below are left out, 0 to 1.
+        Objects below are left out, 0 to 1; a little under one half finds most at the price of few that are none.
     """
 
     diameter_px: float | None = None
@@ -70,7 +72,7 @@ class FindingOptions:
     max_diameter_px: float | None = None
     region: npt.NDArray[np.bool_] | None = field(default=None, compare=False)
     keep_border: bool = True
-    least_score: float = 0.0
+    least_score: float = LEAST_SCORE
 
 
 def find_objects(
@@ -137,12 +139,14 @@ def find_steps(
         return FoundObjects((), picture.frame_hw, None, is_told=False, method=method, remark=CANNOT_TELL)
     finder = Finder(model, picture, tiles_for(picture.frame_hw, diameter, model.image_size), encode)
     found = yield from finder.search(options.region)
+    objects = _chosen(found, options, picture.frame_hw)
     return FoundObjects(
-        objects=_chosen(found, options, picture.frame_hw),
+        objects=objects,
         frame_hw=picture.frame_hw,
         diameter_px=diameter,
         is_told=options.diameter_px is not None,
         method=method,
+        remark="" if objects else NOTHING_FOUND.format(diameter),
     )
 
 
@@ -210,7 +214,7 @@ def _chosen(found: list[Candidate], options: FindingOptions, frame_hw: SizeHW) -
     """Return the candidates that stay as objects, the best first."""
     of_size = [candidate for candidate in found if _is_of_size(candidate, options)]
     kept = without_conflicts(sorted(of_size, key=rank, reverse=True), frame_hw)
-    objects = (FoundObject(each.box_xyxy, each.mask, each.seed_xy, score(rank(each))) for each in kept)
+    objects = (FoundObject(each.box_xyxy, each.mask, each.seed_xy, score(each)) for each in kept)
     return tuple(each for each in objects if _is_wanted(each, options, frame_hw))
 
 

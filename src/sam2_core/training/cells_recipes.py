@@ -74,7 +74,10 @@ DENSE_GROUPS = {group: still for group, (still, _) in GROUPS.items()} | {
     "colony phase": 0.6,
     "rods phase": 0.6,
     "rods fluorescence": 0.15,
+    "pressed phase": 0.0,  # in windows of their own
+    "pressed fluorescence": 0.0,
 }
+PRESSED_GROUPS = dict.fromkeys(DENSE_GROUPS, 0.0) | {"pressed phase": 1.0, "pressed fluorescence": 0.2}
 EVERYTHING = Emphasis(
     stills={group: still for group, (still, _) in GROUPS.items()},
     clips={group: clip for group, (_, clip) in GROUPS.items()},
@@ -187,8 +190,10 @@ def _person(click: float, box: float, mask: float, corrections: int) -> PromptSe
     return PromptSettings({kind: odds for kind, odds in first.items() if odds > 0}, corrections, corrected_frame=0.4)
 
 
-def dense_head_recipe(share: float = 1.0, passes: int = 8) -> DenseRecipe:
+def dense_head_recipe(share: float = 1.0, passes: int = 3) -> DenseRecipe:
     """The dense head of `cells-nano`, trained by itself on the frozen encoder; `share` of the usual windows."""
     near = DenseWindowSettings(weights=DENSE_GROUPS, inverting=INVERTING)
     far = replace(near, usual=(0.022, 0.08), any_size=(0.25, 0.8), odd=0.5, max_side_ratio=2.0)
-    return DenseRecipe(((int(2240 * share), near), (int(480 * share), far)), passes)
+    pressed = replace(near, weights=PRESSED_GROUPS, usual=(0.1, 0.22), any_size=(0.05, 0.1), empty=0.0)
+    counts = (int(count * share) for count in (2240, 480, 320))
+    return DenseRecipe(tuple(zip(counts, (near, far, pressed), strict=True)), passes)

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from sam2_core.errors import ConfigError
 from sam2_core.modeling.dense_head import DenseHead
@@ -36,14 +37,16 @@ _AT_ONCE = 8  # windows that the encoder looks at together
 class DenseRecipe:
     """How a head is trained: windows, passes through them, windows a step, peak of the learning rate, averaging.
 
-    windows: so many of some settings, then so many of others.
+    windows: so many of some settings, then so many of others. dropout: share of the channels of each feature map that a
+    window loses in a step, so that the head does not learn by heart what the encoder made of its windows.
     """
 
     windows: tuple[tuple[int, DenseWindowSettings], ...] = ((2000, DenseWindowSettings()),)
     passes: int = 8
     batch: int = 8
     learning_rate: float = 2e-3
-    weight_decay: float = 0.02
+    weight_decay: float = 0.05
+    dropout: float = 0.1
     averaging: float = 0.998
     seed: int = 0
 
@@ -153,6 +156,8 @@ class DenseTraining:
 
     def _train_step(self, numbers: np.ndarray[tuple[int], np.dtype[np.int64]]) -> dict[str, float]:
         features, targets = self._cache.batch(numbers)
+        torch.manual_seed(self.recipe.seed + self.step)
+        features = ImageFeatures(*(F.dropout2d(level, self.recipe.dropout) for level in features.maps))
         losses = dense_loss(self.head(features), targets)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(self.step)

@@ -89,8 +89,8 @@ def test_windows_hold_what_is_no_object_too(disc_pack):
 
 def test_the_recipe_draws_usual_sizes_first_and_then_far_ones():
     recipe = dense_head_recipe(share=0.5)
-    (near, usual), (far, others) = recipe.windows
-    assert recipe.count == near + far
+    (near, usual), (far, others), (pressed, _) = recipe.windows
+    assert recipe.count == near + far + pressed
     assert recipe.settings_of(near - 1) == usual
     assert recipe.settings_of(near) == others
     assert others.usual[1] <= usual.usual[0]

@@ -205,6 +205,24 @@ def rod_settings(
     )
 
 
+def pressed_rod_settings(
+    rng: np.random.Generator, frames: int = 12, height: int = 224, width: int = 224, style: Style | None = None
+) -> MovieSettings:
+    """Return settings of a colony of rods that are pressed into each other: dark seams, and a wide halo around all.
+
+    Parameters are those of `random_settings`.
+    """
+    settings = rod_settings(rng, frames, height, width, style)
+    return replace(
+        settings,
+        elongation=rng.uniform(2.2, 5.5),
+        overlap=rng.uniform(0.0, 0.3),
+        halo=rng.uniform(0.3, 1.0),
+        halo_width=rng.uniform(0.1, 0.5),
+        blur_px=rng.uniform(0.6, 0.06 * settings.diameter_px + 0.6),
+    )
+
+
 def tissue_settings(
     rng: np.random.Generator, frames: int = 8, height: int = 224, width: int = 224, style: Style | None = None
 ) -> MovieSettings:

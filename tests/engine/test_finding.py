@@ -1,0 +1,68 @@
+"""Finding on the real predictor: what it looks at is what tracking looks at, and the encoder looks once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from small_models import passes
+
+from napari_sam2.engine.jobs import LEAST_SCORE
+from napari_sam2.session import Session, SessionSettings
+from sam2_core.build import build_model
+from sam2_core.config import load_config
+from sam2_core.finding import finding
+from sam2_core.inference.video_predictor import SAM2VideoPredictor
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    torch.manual_seed(3)
+    return SAM2VideoPredictor(build_model(load_config("cells_nano", image_size=64)))
+
+
+@pytest.fixture
+def images():
+    frames = np.random.default_rng(5).integers(0, 40, (2, 96, 96)).astype(np.uint8)
+    frames[:, 30:48, 30:48] += 150
+    return frames
+
+
+def opened(images, predictor):
+    return Session.open(images, axes="TYX", settings=SessionSettings(view="full"), predictor=predictor)
+
+
+def logits(session):
+    session.add_points(1, 0, [(38, 38)])
+    (update,) = session.preview()
+    return update.patches[0].logits.tobytes()
+
+
+def test_a_frame_that_both_see_whole_is_encoded_once_for_finding_and_tracking(images, predictor):
+    with opened(images, predictor) as session:
+        alone = logits(session)
+    with opened(images, predictor) as session:
+        for encoded in passes(predictor.model.image_encoder):
+            session.proposals.find(0, diameter_px=16, min_score=0)
+            found = len(encoded)
+            after = logits(session)
+            views = len(predictor.model.other_views)
+            assert (found, len(encoded)) == (1, 1 + views)
+    assert after == alone
+
+
+def test_what_is_found_does_not_depend_on_what_was_tracked_before(images, predictor):
+    def masks(session):
+        session.proposals.find(0, diameter_px=16, min_score=0)
+        return {one.mask for one in session.document.proposals.values()}
+
+    with opened(images, predictor) as session:
+        alone = masks(session)
+    with opened(images, predictor) as session:
+        logits(session)
+        session.edits.undo()
+        assert masks(session) == alone
+
+
+def test_the_score_from_which_objects_count_is_that_of_who_finds():
+    assert finding.LEAST_SCORE == LEAST_SCORE
