@@ -1,6 +1,6 @@
 """All masks of one image by a grid of points: the automatic mask generators in turns, and whether their masks agree.
 
-``make bench NAME=bench_all_masks.py``. The grid has 16 points a side where the default has 32: each costs the same. The
+``make bench NAME=bench_all_masks.py``. The grid has 8 points a side where the default has 32: each costs the same. The
 weights are stand-ins, which are never as sure of a mask as the default asks: with the defaults every mask is dropped,
 and the network and the scores are measured; with other thresholds about a third of the masks goes all the way.
 """
@@ -14,7 +14,7 @@ from benchmark.comparison import IMAGE_SIZE, MODEL, amount, prepare, publish, re
 from benchmark.report import Row
 from benchmark.sides import OpenSide, Wanted, open_sides
 
-GRID = {"points_per_side": amount(16, 4)}
+GRID = {"points_per_side": amount(8, 4)}
 PASSING = {
     "pred_iou_thresh": 0.5,
     "stability_score_thresh": 0.5,

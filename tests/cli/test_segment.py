@@ -176,7 +176,7 @@ def test_where_the_size_cannot_be_told_it_is_asked_for(cells, found, run, monkey
     monkeypatch.setattr(found, "find_steps", unsure)
     code, _, err = run(SEGMENT)
     assert code == 1
-    assert "Nothing tells how large cells are. Give --diameter" in err
+    assert "Nothing tells how large cells are. (--diameter PX)" in err
     assert sorted(path.name for path in cells.iterdir()) == ["cells.tif", "movie.tif", "prompts.json"]
 
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from small_models import passes
+from small_models import fresh_model, passes
 
 from napari_sam2.engine.jobs import LEAST_SCORE
 from napari_sam2.session import Session, SessionSettings
-from sam2_core.build import build_model
-from sam2_core.config import load_config
-from sam2_core.finding import finding
+from sam2_core.finding import FindingOptions
 from sam2_core.inference.video_predictor import SAM2VideoPredictor
 
 
 @pytest.fixture(scope="module")
 def predictor():
-    torch.manual_seed(3)
-    return SAM2VideoPredictor(build_model(load_config("cells_nano", image_size=64)))
+    return SAM2VideoPredictor(fresh_model("cells-nano"))
 
 
 @pytest.fixture
@@ -42,7 +38,7 @@ def test_a_frame_that_both_see_whole_is_encoded_once_for_finding_and_tracking(im
     with opened(images, predictor) as session:
         alone = logits(session)
     with opened(images, predictor) as session:
-        for encoded in passes(predictor.model.image_encoder):
+        for encoded in passes(predictor.model.image_encoder.trunk):
             session.proposals.find(0, diameter_px=16, min_score=0)
             found = len(encoded)
             after = logits(session)
@@ -64,5 +60,5 @@ def test_what_is_found_does_not_depend_on_what_was_tracked_before(images, predic
         assert masks(session) == alone
 
 
-def test_the_score_from_which_objects_count_is_that_of_who_finds():
-    assert finding.LEAST_SCORE == LEAST_SCORE
+def test_what_counts_where_nobody_says_is_what_finding_takes():
+    assert FindingOptions().least_score == LEAST_SCORE

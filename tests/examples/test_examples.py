@@ -76,6 +76,13 @@ def test_image_batch(run) -> None:
         assert all(holds(mask, *point[0]) for mask, point in zip(masks, points, strict=True))
 
 
+def test_image_all_masks(run) -> None:
+    names = run("image_all_masks")
+    assert len(names["found"]) >= 8
+    assert all(holds(one["segmentation"], *one["point_coords"][0]) for one in names["found"])
+    assert sum(one["segmentation"].astype(int) for one in names["found"]).max() == 1  # no nucleus is found twice
+
+
 def test_video_two_clicks(run) -> None:
     names = run("video_two_clicks")
     segments, click = names["video_segments"], names["click"]

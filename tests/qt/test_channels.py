@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QCheckBox
+from qtpy.QtWidgets import QCheckBox, QLayout, QLayoutItem
+
+from napari_sam2._qt.sections import ImageSection
 
 RNG = np.random.default_rng(3)
 NUCLEI, MEMBRANE, DEATH = (RNG.integers(0, 200, (8, 40, 60)).astype(np.uint8) for _ in range(3))
@@ -97,3 +100,13 @@ def test_a_saved_session_finds_its_channels_again(desk: Any, tmp_path: Path, laz
     assert desk.panel.bench.image.name == "membrane"
     assert ticked(desk) == ["membrane", "nuclei"]
     assert list(desk.session.document.prompts) == [(1, 0)]
+
+
+def test_nothing_is_kept_of_layout_items_that_qt_deletes(qtbot: Any) -> None:
+    section = ImageSection()
+    qtbot.addWidget(section)
+    for _ in range(2):
+        section.show_channels(("first", "second"), (0,))
+    items = [one for one in gc.get_objects() if isinstance(one, QLayoutItem) and not isinstance(one, QLayout)]
+    kept = [one for one in items if any(held is section.channels for held in gc.get_referrers(one))]
+    assert not kept  # PySide takes the next object at the place of a deleted one for it, and ends the process

@@ -35,7 +35,8 @@ def take_tool(viewer: napari.viewer.Viewer, binding: SessionBinding, name: str) 
     if layer is None:
         return
     with hold("napari changes the active layer"):
-        layer.visible = True
+        if not layer.visible:
+            layer.visible = True
         viewer.layers.selection.active = layer
         if isinstance(layer, Labels) and name != "decide":
             layer.selected_label = binding.current.object_id

@@ -138,7 +138,8 @@ def _show(report: SegmentReport, job: FoundRun, told: float | None) -> None:
     size = report.diameter_px
     how = "as given" if told is not None else "as found; to choose yourself, give --diameter"
     about = "" if size is None else f" Sought with a diameter of {size:.3g} px, {how}."
-    output().print(f"{count} objects on {frames} {'frame' if frames == 1 else 'frames'}.{about}")
+    objects = f"{count} object{'' if count == 1 else 's'}"
+    output().print(f"{objects} on {frames} frame{'' if frames == 1 else 's'}.{about}")
     for frame, remark in report.remarks.items():
         errors().print(f"Frame {frame}: {remark}")
     output().print(f"Labels: {job.out}")

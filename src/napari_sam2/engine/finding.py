@@ -117,7 +117,7 @@ def _steps(
 
 
 def _encoder(predictor: SAM2VideoPredictor, state: TrackingState | None, frame: int) -> Encoded:
-    """Return what encodes a window of a frame, or finds it encoded in a state."""
+    """Return what encodes a window of a frame, or finds it encoded in a state, without its other views."""
     from sam2_core.inference.memory.inference_state import InferenceState
     from sam2_core.windowed.window import Window
     from sam2_core.windowed.windowed_state import WindowedState
@@ -128,7 +128,7 @@ def _encoder(predictor: SAM2VideoPredictor, state: TrackingState | None, frame: 
             kept = state.features.get((frame, window))
         elif isinstance(state, InferenceState) and window == Window(0, 0, state.frames.width, state.frames.height):
             kept = state.features.get(frame) or state.features.put(frame, predictor.model.encode_image(shown()))
-        return predictor.model.encode_image(shown()) if kept is None else kept
+        return predictor.model.encode_image(shown()) if kept is None else replace(kept, views=())
 
     return encoded
 

@@ -107,8 +107,8 @@ class SegmentReport:
             If none did.
         """
         if parts.diameter_px() is None:
-            why = next(iter(self.remarks.values()), "The size of the objects cannot be told.")
-            raise StackError(f"{why} Give --diameter, that of a typical object in pixels.")
+            why = "The size of the objects cannot be told; give that of a typical one in pixels."
+            raise StackError(f"{next(iter(self.remarks.values()), why)} (--diameter PX)")
 
 
 def find_quietly(session: Session, job: FindJob, take: Take) -> bool:

@@ -7,11 +7,13 @@ Source: ``sam2/modeling/sam/transformer.py`` (facebookresearch/sam2, 2b90b9f).
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from sam2_core.kernels.narrow_values import attend_narrow, weighted_values
-from sam2_core.kernels.products import Linear, linear
+from sam2_core.kernels.products import Linear, linear, on_plain_cpu, onednn_is_on
 from sam2_core.modeling.position import rotate, rotate_in_place
 
 
@@ -33,7 +35,7 @@ class Attention(nn.Module):
         self.out_proj = Linear(inner, dim)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Return (B, Nq, dim) for queries (B, Nq, dim), keys and values (B, Nk, kv_dim)."""
+        """Return (B, Nq, dim) for queries (B, Nq, dim), keys and values (B, Nk, kv_dim); any may have batch 1."""
         return self.attend(self.split(self.q_proj(q)), self.split(self.k_proj(k)), self.split(self.v_proj(v)))
 
     def split(self, x: Tensor) -> Tensor:
@@ -41,9 +43,32 @@ class Attention(nn.Module):
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Return the projected sum of values for projected, split queries, keys and values."""
+        """Return the projected sum of values for projected, split queries, keys and values, batch B or 1 each."""
+        batch = max(len(q), len(k))
+        q, k, v = (part.expand(batch, -1, -1, -1) for part in (q, k, v))
         out = weighted_values(q, k, v, self.dropout if self.training else 0.0)
         return self.out_proj(out.transpose(1, 2).flatten(-2))
+
+    def read_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Return what `forward` does, up to rounding and without dropout, cheaper where many queries meet few keys.
+
+        On a CPU that infers in float32 keys and values carry the projections of the queries and of the sums, so
+        nothing as long as the queries is projected: two products with heads * Nk channels are left. q may have batch 1.
+        """
+        if self.num_heads * k.shape[1] >= self.q_proj.out_features or not (on_plain_cpu(q) and onednn_is_on()):
+            return self(q, k, v)
+        keys, values = self.split(self.k_proj(k)), self.split(self.v_proj(v))  # (B, heads, Nk, e)
+        keys = keys / math.sqrt(keys.shape[-1])
+        for_queries = (keys @ self.q_proj.weight.unflatten(0, (self.num_heads, -1))).flatten(1, 2)
+        offsets = (keys @ self.q_proj.bias.view(self.num_heads, -1, 1)).flatten(1)
+        for_sums = (values @ self.out_proj.weight.T.unflatten(0, (self.num_heads, -1))).flatten(1, 2)
+        read = q.new_empty(len(k), q.shape[1], q.shape[2])
+        for place, queries, some_keys, offset, sums in zip(
+            read, q.expand(len(k), -1, -1), for_queries, offsets, for_sums, strict=True
+        ):
+            products = linear(queries, some_keys, offset).unflatten(-1, (self.num_heads, -1))
+            place.copy_(linear(products.softmax(-1).flatten(-2), sums.T, self.out_proj.bias))
+        return read
 
 
 class RotaryAttention(Attention):

@@ -14,10 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sam2_core.config import MaskDecoderConfig, ModelConfig
-from sam2_core.kernels.products import PointwiseConv2d
+from sam2_core.kernels.products import PointwiseConv2d, infers_on_cpu
 from sam2_core.modeling.attention import Attention
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.layers import MLP, LayerNorm2d
+
+REUSED_BYTES = 24 * 2**20
+"""The largest map of a few objects: glibc keeps what was less than 32 MiB for the next map, and hands larger ones back
+to the system, which clears every page of the next anew (half as long again for all of the decoder, measured)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,10 @@ class DecodedMasks:
 
 
 class TwoWayBlock(nn.Module):
-    """Tokens look at themselves, then at the image; the image looks back."""
+    """Tokens look at themselves, then at the image; the image looks back.
+
+    The image may come with batch 1: then what it shows to the tokens is computed once for all objects.
+    """
 
     def __init__(self, dim: int, config: MaskDecoderConfig, is_first: bool) -> None:
         super().__init__()
@@ -60,7 +67,7 @@ class TwoWayBlock(nn.Module):
     def forward(
         self, tokens: Tensor, image: Tensor, token_position: Tensor, image_position: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return new tokens (O, N, C) and image (O, h*w, C)."""
+        """Return new tokens (O, N, C) and image (O, h*w, C) for tokens and an image (O or 1, h*w, C)."""
         if self.is_first:
             tokens = self.self_attn(tokens, tokens, tokens)
         else:
@@ -70,7 +77,9 @@ class TwoWayBlock(nn.Module):
         placed_image = image + image_position
         tokens = self.norm2(tokens + self.cross_attn_token_to_image(tokens + token_position, placed_image, image))
         tokens = self.norm3(tokens + self.mlp(tokens))
-        image = self.norm4(image + self.cross_attn_image_to_token(placed_image, tokens + token_position, tokens))
+        image = self.norm4(
+            image + self.cross_attn_image_to_token.read_few(placed_image, tokens + token_position, tokens)
+        )
         return tokens, image
 
 
@@ -84,7 +93,7 @@ class TwoWayTransformer(nn.Module):
         self.norm_final_attn = nn.LayerNorm(dim)
 
     def forward(self, image: Tensor, image_position: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return tokens (O, N, C) and image (O, h*w, C) for a map (O, C, h, w), its positions and tokens."""
+        """Return tokens (O, N, C) and image (O, h*w, C) for a map (O or 1, C, h, w), its positions and tokens."""
         image = image.flatten(2).transpose(1, 2)  # (O, h*w, C)
         image_position = image_position.flatten(2).transpose(1, 2)
         token_position = tokens
@@ -123,6 +132,8 @@ class MaskDecoder(nn.Module):
     ) -> DecodedMasks:
         """Return all masks of O objects.
 
+        On a CPU that infers, a few objects at a time: maps above `REUSED_BYTES` cost more to get than to compute.
+
         Parameters
         ----------
         image
@@ -135,9 +146,27 @@ class MaskDecoder(nn.Module):
             The image's stride-8 and stride-4 maps, batch O or 1.
         """
         sparse, dense = prompts
+        count = max(1, REUSED_BYTES // (4 * fine.stride4[0].numel()))
+        if len(sparse) <= count or torch.compiler.is_compiling() or not infers_on_cpu(sparse):
+            return self._decode(image, image_position, prompts, fine)
+        parts = [
+            self._decode(_of(image, some), image_position, (sparse[some], _of(dense, some)), _fine_of(fine, some))
+            for some in (slice(start, start + count) for start in range(0, len(sparse), count))
+        ]
+        return DecodedMasks(
+            torch.cat([part.logits for part in parts]),
+            torch.cat([part.ious for part in parts]),
+            torch.cat([part.tokens for part in parts]),
+            torch.cat([part.object_score_logits for part in parts]),
+        )
+
+    def _decode(
+        self, image: Tensor, image_position: Tensor, prompts: tuple[Tensor, Tensor], fine: ImageFeatures
+    ) -> DecodedMasks:
+        sparse, dense = prompts
         heads = torch.cat([self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([heads.expand(sparse.shape[0], -1, -1), sparse], dim=1)
-        source = (image + dense).expand(sparse.shape[0], -1, -1, -1)
+        source = image + dense  # batch 1 where nothing yet differs between the objects
         decoded, flat = self.transformer(source, image_position, tokens)
         mask_tokens = decoded[:, 2 : 2 + self.mask_tokens.num_embeddings]
         upscaled = self._upscale(flat.transpose(1, 2).unflatten(-1, source.shape[-2:]), fine)
@@ -150,6 +179,15 @@ class MaskDecoder(nn.Module):
         to_stride8, norm, activation, to_stride4, last_activation = self.output_upscaling
         upscaled = activation(norm(to_stride8(image) + fine.stride8))
         return last_activation(to_stride4(upscaled) + fine.stride4)
+
+
+def _of(maps: Tensor, objects: slice) -> Tensor:
+    """Return the maps (O, ...) of some objects; what is the same for all (batch 1) stays so."""
+    return maps if len(maps) == 1 else maps[objects]
+
+
+def _fine_of(fine: ImageFeatures, objects: slice) -> ImageFeatures:
+    return ImageFeatures(*(_of(maps, objects) for maps in fine.maps))
 
 
 def choose_by_iou(decoded: DecodedMasks) -> Tensor:
