@@ -1,7 +1,7 @@
 """Pictures for the documentation, made in a real window with the synthetic sample and the bundled model.
 
 Run it under a screen, for example ``xvfb-run -s "-screen 0 1440x1000x24" python scripts/make_screenshots.py``. It
-writes empty_start, first_click, propagation, correction, light_theme, models and find to docs/images.
+writes empty_start, first_click, propagation, correction, light_theme, models and found to docs/images.
 """
 
 from __future__ import annotations

@@ -114,6 +114,7 @@ def test_another_frame_shows_its_own_count(finding: Any) -> None:
     finding.viewer.dims.set_point(0, 2)
     assert told(finding) == "Nothing to decide about on this frame"
     assert not finding.panel.finding.reject.isEnabled()
+    finding.until(lambda: finding.panel.hint.text() == "Click on a cell in the image.")
     finding.viewer.dims.set_point(0, 0)
     assert told(finding) == "3 cells found, 2 shown"
 

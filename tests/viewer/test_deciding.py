@@ -163,6 +163,8 @@ def test_the_next_one_is_surer_and_after_the_last_comes_the_first(found):
 
 def test_what_is_accepted_propagates_as_any_object(found):
     found.deciding.accept_shown()
+    assert not drawn(found).any()  # no circle either, though a less sure one is left
+    assert found.deciding.counts() == (1, 0)
     found.binding.propagate("forward")
     assert found.session.status(1).tolist() == [1, 2, 2]
 

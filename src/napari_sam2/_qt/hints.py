@@ -34,7 +34,7 @@ class Situation:
     saved_as
         Name of the session folder that the image came from and that is not open, "" where there is none.
     found
-        Number of cells on the frame in view that were found and are to be decided about.
+        Number of cells that were found on the frame in view and are shown to be decided about.
     """
 
     has_image: bool = False

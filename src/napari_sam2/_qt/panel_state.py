@@ -120,7 +120,7 @@ class PanelState(QObject):
             shown_at=shown_at,
             sought=sought,
             left_out=self._chooser.files.left_out,
-            found=0 if bench.binding is None else bench.binding.deciding.counts()[0],
+            found=0 if bench.binding is None else bench.binding.deciding.counts()[1],
             saved_as="" if (folder := self._chooser.offered_folder()) is None else folder.name,
         )
 
@@ -221,9 +221,10 @@ class PanelState(QObject):
         self.refresh_soon()
 
     def _on_frame(self, event: Any = None) -> None:
-        if self._bench.binding is not None:
-            self._parts.objects.table.set_frame(self._bench.binding.frame)
-            if self._bench.binding.grid.held:
+        binding = self._bench.binding
+        if binding is not None:
+            self._parts.objects.table.set_frame(binding.frame)
+            if binding.grid.held or binding.session.document.proposals:
                 self.refresh_soon()
 
     def _on_progress(self, progress: RunProgress) -> None:

@@ -161,8 +161,8 @@ class Deciding:
         self._notify(f"Found cell with score {one.score:.2f}: accept it (Shift+Y) or reject it (Shift+X).")
 
     def tell(self) -> None:
-        """Show what there is to decide about, if that has changed; where it is nothing, no circle either."""
-        if self.proposals.tell() and not self.counts()[0]:
+        """Show what there is to decide about, if that has changed; where nothing is shown, no circle either."""
+        if self.proposals.tell() and not self.counts()[1]:
             self.proposals.diameter_px = None
 
     def counts(self) -> tuple[int, int]:
