@@ -137,11 +137,6 @@ def test_the_next_doubtful_mask_is_looked_for_in_a_worker(desk: Any, monkeypatch
     assert threads != [threading.main_thread()]
 
 
-def channel_boxes(desk: Any) -> list[Any]:
-    row = desk.panel.image.channels
-    return [row.itemAt(place).widget() for place in range(row.count())]
-
-
 def open_channels(desk: Any, count: int) -> None:
     desk.viewer.add_image(
         np.zeros((8, count, 40, 60), np.uint8), name="movie", axis_labels=("t", "c", "y", "x"), contrast_limits=(0, 200)
@@ -160,7 +155,7 @@ def test_the_channel_in_view_is_seen_and_another_choice_counts_at_once_and_loses
     session, prompts, layers = desk.session, dict(desk.session.document.prompts), list(desk.viewer.layers)
     (seen,) = session.settings.channels
     assert seen == desk.viewer.dims.current_step[1]
-    boxes = channel_boxes(desk)
+    boxes = desk.panel.image.channel_boxes
     assert [box.isChecked() for box in boxes] == [seen == 0, seen == 1]
     assert session.movie[0].shape == (40, 60)
     boxes[1 - seen].click()
@@ -175,12 +170,12 @@ def test_the_channel_in_view_is_seen_and_another_choice_counts_at_once_and_loses
     desk.press(desk.panel.prompts.undo)
     desk.idle()
     assert np.all(session.status(1)[1:] == TRACKED)
-    assert [box.isChecked() for box in channel_boxes(desk)] == [seen == 0, seen == 1]
+    assert [box.isChecked() for box in desk.panel.image.channel_boxes] == [seen == 0, seen == 1]
 
 
 def test_no_channel_and_more_than_three_are_refused(desk: Any) -> None:
     open_channels(desk, 4)
-    boxes = channel_boxes(desk)
+    boxes = desk.panel.image.channel_boxes
     (seen,) = desk.session.settings.channels
     boxes[seen].click()
     assert "tick another one" in desk.panel.message.text()
@@ -197,9 +192,9 @@ def test_no_channel_and_more_than_three_are_refused(desk: Any) -> None:
 def test_limits_of_each_channel_go_with_the_channels(desk: Any) -> None:
     open_channels(desk, 2)
     (seen,) = desk.session.settings.channels
-    channel_boxes(desk)[1 - seen].click()
+    desk.panel.image.channel_boxes[1 - seen].click()
     desk.session.change_settings(contrast_limits=((0, 10), (5, 50)))
-    channel_boxes(desk)[0].click()
+    desk.panel.image.channel_boxes[0].click()
     assert desk.session.settings.channels == (1,)
     assert desk.session.settings.contrast_limits == ((5.0, 50.0),)
     desk.idle()

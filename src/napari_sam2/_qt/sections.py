@@ -55,7 +55,7 @@ class ImageSection(Section):
         self.track = Combo([("Time (T)", "T"), ("Depth (Z)", "Z")], "The axis along which objects are followed")
         self.held = HeldAxes()
         self.channels = QGridLayout()
-        self._boxes: list[QCheckBox] = []  # not asked of the layout: PySide would keep what it said of items long gone
+        self.channel_boxes: list[QCheckBox] = []  # no layout is asked: PySide would keep its answers of items long gone
         self._channels_row = QWidget()
         self._channels_row.setLayout(self.channels)
         self.channels.setContentsMargins(0, 0, 0, 0)
@@ -99,7 +99,7 @@ class ImageSection(Section):
 
     def ticked_channels(self) -> tuple[int, ...]:
         """Return the ticked channels; none where there is no choice."""
-        return tuple(place for place, box in enumerate(self._boxes) if box.isChecked())
+        return tuple(place for place, box in enumerate(self.channel_boxes) if box.isChecked())
 
     def show_contrast(self, limits: Sequence[tuple[float, float]] | None, *, differs: bool) -> None:
         """Show which values the model sees as black and white, and whether the layer shows others."""
@@ -116,13 +116,13 @@ class ImageSection(Section):
 
     def show_channels(self, names: Sequence[str], seen: Sequence[int]) -> None:
         """Show a box for each channel, ticked where the model sees it; none where there is no choice."""
-        before = len(self._boxes)
-        for box in self._boxes[len(names) :]:
+        before = len(self.channel_boxes)
+        for box in self.channel_boxes[len(names) :]:
             self.channels.removeWidget(box)
             box.deleteLater()
-        self._boxes = [*self._boxes[: len(names)], *(self._made_box() for _ in names[before:])]
+        self.channel_boxes = [*self.channel_boxes[: len(names)], *(self._made_box() for _ in names[before:])]
         in_a_row = _IN_A_ROW if all(len(name) <= _SHORT for name in names) else 1
-        for index, (box, name) in enumerate(zip(self._boxes, names, strict=True)):
+        for index, (box, name) in enumerate(zip(self.channel_boxes, names, strict=True)):
             self.channels.addWidget(box, index // in_a_row, index % in_a_row)
             box.setText(shortened(name).replace("&", "&&"))
             box.setToolTip(f"Whether the model sees {name}; up to three at once")
