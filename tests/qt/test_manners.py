@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from napari._qt.containers import QtLayerList
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtTest import QTest
@@ -80,7 +81,7 @@ def _row(panel: Any) -> tuple[QWidget, QPoint]:
 
 
 def _layer_list(panel: Any) -> tuple[QWidget, QPoint]:
-    layers = panel.viewer.window._qt_viewer.layers
+    layers = panel.window().findChild(QtLayerList)
     return layers.viewport(), layers.visualRect(layers.model().index(0, 0)).center()
 
 

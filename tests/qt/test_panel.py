@@ -479,6 +479,7 @@ def test_the_table_of_objects_takes_the_height_that_the_panel_has(desk: Any) -> 
     desk.until(lambda: content.height() > desk.panel.area.viewport().height())
     low = table.height()
     desk.panel.image.collapse()
+    desk.panel.finding.collapse()
     desk.panel.propagate.collapse()
     desk.panel.saving.collapse()
     desk.viewer.window.resize(1000, 900)

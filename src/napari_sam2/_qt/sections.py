@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QButtonGroup, QCheckBox, QGridLayout, QProgressBar, QWidget
 from superqt.utils import signals_blocked
 
@@ -226,8 +226,10 @@ class PromptsSection(Section):
         self.keys.setFixedWidth(28)
         self.each_new = QCheckBox("Each click is a new object")
         self.each_new.setToolTip("Every click inside, box or outline begins an object of its own, without M")
-        self.body.addLayout(row_of(*self.tools.values()))
-        self.body.addWidget(self.each_new)
+        drawing = [tool for name, tool in self.tools.items() if name != "decide"]
+        self.body.addLayout(row_of(*drawing))
+        self.tools["decide"].setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.body.addLayout(row_of(self.each_new, self.tools["decide"]))
         edits = row_of(self.undo, self.redo, self.clear)
         edits.addWidget(self.keys, 0)
         self.body.addLayout(edits)
