@@ -1,6 +1,7 @@
 """The section for finding cells without a click: how large they are, how sure, and what is done with those shown.
 
-What a search shows takes the place of *Find cells*, so that nothing moves when it begins.
+What a search shows takes the place of *Find cells*, so that nothing moves when it begins. What cells are decided about
+with comes with the first that are found, and stays.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class FindSection(Section):
         self.accept = IconButton("Accept shown", "check", "Make objects of all that are shown (Shift+S)")
         self.reject = IconButton("Reject shown", "delete", "Reject all that are shown; Undo brings them back")
         self._pages, self._running, self._idle = QStackedWidget(), QWidget(), QWidget()
+        self._deciding = QWidget()
         self._lay_out()
         self.diameter.valueChanged.connect(self.size_chosen)
         self.score.valueChanged.connect(self._on_score)
@@ -63,13 +65,16 @@ class FindSection(Section):
         sized.addWidget(self.measure, 0)
         scored.addWidget(self.score_told, 0)
         self.score_told.setMinimumWidth(self.score_told.fontMetrics().horizontalAdvance("0.00 "))
-        rows = form()
+        rows, deciding = form(), form()
         rows.addRow("Size", sized)
-        rows.addRow("Score from", scored)
+        deciding.addRow("Score from", scored)
+        deciding.addRow(self.told)
+        deciding.addRow(row_of(self.accept, self.reject))
+        self._deciding.setLayout(deciding)
+        self._deciding.hide()
         self.body.addWidget(self._pages)
         self.body.addLayout(rows)
-        self.body.addWidget(self.told)
-        self.body.addLayout(row_of(self.accept, self.reject))
+        self.body.addWidget(self._deciding)
 
     def chosen_px(self) -> float | None:
         """Return how large a cell is, as a person said; None where the program is to find out."""
@@ -90,6 +95,8 @@ class FindSection(Section):
         """Say how many there are to decide about on the frame in view, and how many of them are shown."""
         cells = f"{found} cell{'' if found == 1 else 's'} found, {shown} shown"
         self.told.setText(cells if found else "Nothing to decide about on this frame")
+        if found:
+            self._deciding.show()
         for button in (self.accept, self.reject):
             button.setEnabled(shown > 0)
 
