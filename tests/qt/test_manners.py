@@ -80,7 +80,7 @@ def _row(panel: Any) -> tuple[QWidget, QPoint]:
 
 
 def _layer_list(panel: Any) -> tuple[QWidget, QPoint]:
-    layers = panel.viewer.window._qt_viewer.layers
+    layers = panel.window()._qt_viewer.layers
     return layers.viewport(), layers.visualRect(layers.model().index(0, 0)).center()
 
 
