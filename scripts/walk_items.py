@@ -201,16 +201,16 @@ def propagate_does_what_is_left(window: Window, movie: Movie) -> None:
 def contrast_is_taken_over(window: Window, movie: Movie) -> None:
     """8. The contrast follows the layer until the first prompt, and by the button afterwards; Undo takes it back."""
     layer = window.open_image(movie.images, axis_labels=("t", "y", "x"))
-    layer.contrast_limits = (20, 180)
-    window.wait(lambda: window.session.settings.contrast_limits == ((20.0, 180.0),), "the contrast", 10)
+    layer.contrast_limits = (300, 7000)
+    window.wait(lambda: window.session.settings.contrast_limits == ((300.0, 7000.0),), "the contrast", 10)
     window.click(*movie.places[0])
     window.propagate()
-    layer.contrast_limits = (20, 140)
+    layer.contrast_limits = (300, 6000)
     pause(700)
     assert states(window) == _DONE
     window.press(window.panel.image.use_contrast)
     window.idle()
-    assert window.session.settings.contrast_limits == ((20.0, 140.0),)
+    assert window.session.settings.contrast_limits == ((300.0, 6000.0),)
     assert states(window) == ("stale",)
     window.picture("08_contrast")
     window.press(window.panel.prompts.undo)
@@ -314,6 +314,7 @@ def small_things(window: Window, movie: Movie) -> None:
     begun(window, movie, track=False)
     panel = window.panel
     assert panel.prompts.tools["inside"].isChecked()
+    assert not panel.propagate.go.visibleRegion().isEmpty(), "Propagate is out of view in a window of 768 px"
     place = panel.propagate.go.mapTo(panel, QPoint(0, 0))
     panel.hint.show_text("A hint that is as long as a hint may be, so long that it surely takes a second line here.")
     panel.show_message("Something was said, and it was so long that it takes two lines and perhaps a little more.")

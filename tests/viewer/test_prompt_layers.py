@@ -6,7 +6,8 @@ from napari.components import ViewerModel
 from napari.layers import Points, Shapes
 
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.viewer import bind, outlines, prompt_rows
+from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.viewer import bind, prompt_rows
 
 BOX = np.array([(0, 5, 5), (0, 5, 25), (0, 20, 25), (0, 20, 5)], float)
 
@@ -237,7 +238,8 @@ def test_a_click_among_many_reads_and_compares_its_own_prompt_only(desk, monkeyp
     desk.shapes.add(on_frame(2), shape_type="polygon")
     made = []
     monkeypatch.setattr(prompt_rows, "Prompt", lambda *args, **fields: made.append(args) or Prompt(*args, **fields))
-    monkeypatch.setattr(outlines, "_name", lambda prompt: made.append("mask"))
+    compared = Mask.__hash__
+    monkeypatch.setattr(Mask, "__hash__", lambda mask: made.append("mask") or compared(mask))
     desk.binding.current.choose(7)
     desk.points.add((3, 20, 30))
     assert made == [(7, 3)]

@@ -52,20 +52,17 @@ class PropagateSection(Section):
         grid = QGridLayout()
         grid.setHorizontalSpacing(4)
         grid.setVerticalSpacing(1)
-        for place, (title, box) in enumerate(
-            (("Direction", self.direction), ("Objects", self.objects), ("Frames", self.reach))
-        ):
-            row, column = 2 * (place // 2), place % 2
-            grid.addWidget(_caption(title, box), row, column)
-            grid.addWidget(box, row + 1, column)
-        grid.addLayout(run, 3, 1)
-        grid.setColumnStretch(0, 1)
-        grid.setColumnStretch(1, 1)
+        boxes = (("Direction", self.direction, 9), ("Objects", self.objects, 8), ("Frames", self.reach, 10))
+        for column, (title, box, width) in enumerate(boxes):
+            grid.addWidget(_caption(title, box), 0, column)
+            grid.addWidget(box, 1, column)
+            grid.setColumnStretch(column, width)
         running = row_of(self.progress)
         running.addWidget(self.stop, 0)
         self._running.setLayout(running)
         for page in (QWidget(), self.resume, self._running):
             self._below.addWidget(page)
+        self.body.addLayout(run)  # above its choices: in a window of 768 px it is in view without scrolling
         self.body.addLayout(grid)
         self.body.addWidget(self._range)
         self.body.addWidget(self._below)
