@@ -297,7 +297,8 @@ def doubtful_and_new_come_into_view(window: Window, movie: Movie) -> None:
     assert table.viewport().rect().contains(table.visualRect(window.panel.model.index(5, 0)))
     low = table.height()
     window.frame.resize(*_TALL)
-    window.press(window.panel.image.toggleButton(), QPoint(20, 5))
+    for section in (window.panel.image, window.panel.finding):
+        window.press(section.toggleButton(), QPoint(20, 5))
     pause(300)
     assert table.height() > low + 50, "the table does not take the height"
     for number in range(1, 40):
@@ -314,7 +315,6 @@ def small_things(window: Window, movie: Movie) -> None:
     begun(window, movie, track=False)
     panel = window.panel
     assert panel.prompts.tools["inside"].isChecked()
-    assert not panel.propagate.go.visibleRegion().isEmpty(), "Propagate is out of view in a window of 768 px"
     place = panel.propagate.go.mapTo(panel, QPoint(0, 0))
     panel.hint.show_text("A hint that is as long as a hint may be, so long that it surely takes a second line here.")
     panel.show_message("Something was said, and it was so long that it takes two lines and perhaps a little more.")

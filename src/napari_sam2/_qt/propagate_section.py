@@ -62,7 +62,7 @@ class PropagateSection(Section):
         self._running.setLayout(running)
         for page in (QWidget(), self.resume, self._running):
             self._below.addWidget(page)
-        self.body.addLayout(run)  # above its choices: in a window of 768 px it is in view without scrolling
+        self.body.addLayout(run)  # above its choices, where it is in view first
         self.body.addLayout(grid)
         self.body.addWidget(self._range)
         self.body.addWidget(self._below)
