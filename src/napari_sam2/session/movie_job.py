@@ -24,11 +24,10 @@ from napari_sam2.io.results import Results
 from napari_sam2.masks.summary import LabelCounts, ObjectSummary, counted
 from napari_sam2.session.found import Proposed
 from napari_sam2.session.session import Predictor, Session
-from napari_sam2.session.settings import SessionSettings, changed_fields
+from napari_sam2.session.settings import SAME_ANSWER, SessionSettings, changed_fields
 from napari_sam2.stacks import ContrastLimits, Stack
 from sam2_core.errors import PromptError, StackError
 
-_FREE = {"device", "feature_cache", "estimated_diameter_px", "overlaps"}
 _FIRST_VERSION = "run.json"
 _log = logging.getLogger(__name__)
 
@@ -264,7 +263,7 @@ def _job(movie: MovieJob, session: Session, wanted: Session) -> tuple[PropagateJ
 def _changed(session: Session, wanted: Session) -> list[str]:
     """Return in what a session differs from the wanted one, as far as it changes masks, in words."""
     before, now = session.settings.model_dump(mode="json"), wanted.settings.model_dump(mode="json")
-    names = sorted(changed_fields(session.settings, wanted.settings) - _FREE)
+    names = sorted(changed_fields(session.settings, wanted.settings) - SAME_ANSWER)
     titles = SessionSettings.model_fields
     words = [f"{titles[name].title} {before[name]!r} instead of {now[name]!r}" for name in names]
     objects = session.document.objects

@@ -27,11 +27,10 @@ from napari_sam2.io.label_files import LabelSpec, check_label_path, write_labels
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.session.session import Predictor, Session
-from napari_sam2.session.settings import SessionSettings
+from napari_sam2.session.settings import SAME_ANSWER, SessionSettings
 from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
 
-_FREE = ("device", "feature_cache", "estimated_diameter_px", "overlaps")
 Labels: TypeAlias = "NDArray[np.uint16 | np.uint32]"
 Take = Callable[[FoundUpdate], None]
 RunFind = Callable[[Session, FindJob, Take], bool]
@@ -138,19 +137,38 @@ def segment(job: SegmentJob, run: RunFind = find_quietly, predictor: Predictor =
     with Session.open(job.stack, settings=job.settings, predictor=predictor) as session:
         whole = session.proposals.find_job(job.request)
         begin_run(parts, _asked(job, whole.request), job.resume)
-        report, is_over = SegmentReport(len(whole.request.frames)), False
-        try:
+        report = SegmentReport(len(whole.request.frames))
+
+        def search() -> bool:
             left = _left(whole, parts)
             is_over = not left.request.frames or run(session, left, partial(_take, session, parts, report))
-            report.objects = dict.fromkeys(parts.finished(), 0) | Counter(int(row["frame"]) for row in parts.rows())
             report.diameter_px = parts.diameter_px()
-            if is_over:
-                report.check_size(parts)
-                _write(job, session, parts)
-        finally:
-            if is_over or not parts.finished():
-                parts.remove()
+            return is_over
+
+        played(parts, report, search, partial(_write, job, session, parts))
     return report
+
+
+def played(parts: FoundFrames, report: SegmentReport, search: Callable[[], bool], write: Callable[[], None]) -> None:
+    """Play a run: search, count what was found, and write it if the search came to its end.
+
+    Finished frames stay where they are kept if it was stopped behind the first.
+
+    Raises
+    ------
+    StackError
+        If the size of the objects could not be told on any frame.
+    """
+    is_over = False
+    try:
+        is_over = search()
+        report.objects = dict.fromkeys(parts.finished(), 0) | Counter(int(row["frame"]) for row in parts.rows())
+        if is_over:
+            report.check_size(parts)
+            write()
+    finally:
+        if is_over or not parts.finished():
+            parts.remove()
 
 
 def _check(job: SegmentJob) -> None:
@@ -221,7 +239,7 @@ def check_run(job: FoundRun, written: Sequence[Path]) -> None:
 
 def _asked(job: SegmentJob, request: FindRequest) -> dict[str, Any]:
     """Return what makes two runs the same, as JSON can hold it."""
-    settings = {name: value for name, value in job.settings.model_dump(mode="json").items() if name not in _FREE}
+    settings = job.settings.model_dump(mode="json", exclude=set(SAME_ANSWER))
     region = request.region
     return {
         "settings": settings,

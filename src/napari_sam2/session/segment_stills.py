@@ -6,7 +6,6 @@ there.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.io.found_table import write_found_table
 from napari_sam2.io.label_files import LabelSpec, write_labels
 from napari_sam2.io.raw_data import check_not_raw
-from napari_sam2.session.segment_job import RunFind, SegmentReport, begin_run, check_run, find_quietly, found_on
+from napari_sam2.session.segment_job import RunFind, SegmentReport, begin_run, check_run, find_quietly, found_on, played
 from napari_sam2.session.session import Predictor, Session
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ModelMovie
@@ -76,19 +75,15 @@ def segment_stills(job: StillsJob, run: RunFind = find_quietly, predictor: Predi
         If the run cannot start; also if an image cannot be read, or nowhere the size of the objects can be told.
     """
     _check(job)
-    parts, report, is_over = FoundFrames(job.folder), SegmentReport(len(job.images)), False
+    parts, report = FoundFrames(job.folder), SegmentReport(len(job.images))
     begin_run(parts, {**job.said, "images": [path.name for path in job.images]}, job.resume)
-    try:
+
+    def search() -> bool:
         done = set(parts.finished())
         left = [place for place in range(len(job.images)) if place not in done]
-        is_over = all(_segmented(job, place, parts, report, run, predictor) for place in left)
-        report.objects = dict.fromkeys(parts.finished(), 0) | Counter(int(row["frame"]) for row in parts.rows())
-        if is_over:
-            report.check_size(parts)
-            _write(job, parts)
-    finally:
-        if is_over or not parts.finished():
-            parts.remove()
+        return all(_segmented(job, place, parts, report, run, predictor) for place in left)
+
+    played(parts, report, search, partial(_write, job, parts))
     return report
 
 

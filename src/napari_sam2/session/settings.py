@@ -26,6 +26,8 @@ SHOWN_ONLY = frozenset({"overlaps"})
 """Fields that change what is shown, and no mask."""
 OF_THE_MOVIE = frozenset({"track_axis", "fixed"})
 """Fields that make another movie; they are settled before the first prompt."""
+SAME_ANSWER = frozenset({"device", "feature_cache", "estimated_diameter_px", "overlaps"})
+"""Fields in which a run that was stopped and the one that goes on with it may differ."""
 
 
 class FeatureCache(StrEnum):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sam2_core.finding.found import BoxXYXY, Mask
+from sam2_core.finding.found import BoxXYXY, Mask, cut_to_pixels
 from sam2_core.finding.votes import DenseInstance
 from sam2_core.inference.postprocess import remove_small_pieces
 from sam2_core.modeling.image_encoder import ImageFeatures
@@ -122,12 +122,7 @@ class PatchMaker:
         y0, y1 = self._reach(rows, window.y0, frame_hw[0])
         x0, x1 = self._reach(columns, window.x0, frame_hw[1])
         inside = self._weights[y0:y1] @ logits @ self._weights[x0:x1].T > 0
-        rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-        if rows.size == 0:
-            return None
-        top, left = y0 + window.y0, x0 + window.x0
-        box = (int(left + columns[0]), int(top + rows[0]), int(left + columns[-1] + 1), int(top + rows[-1] + 1))
-        return box, np.ascontiguousarray(inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+        return cut_to_pixels(inside, (x0 + window.x0, y0 + window.y0))
 
     def _reach(self, places: npt.NDArray[np.intp], start: int, length: int) -> tuple[int, int]:
         """Return from where to where of the window, on the frame, the mask can be."""

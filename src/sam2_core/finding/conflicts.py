@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from sam2_core.finding.candidates import Candidate
-from sam2_core.finding.found import BoxXYXY, Mask
+from sam2_core.finding.found import cut_to_pixels
 from sam2_core.windowed.window import SizeHW
 
 MOST_OVERLAP = 0.15
@@ -29,16 +29,9 @@ def without_conflicts(
         x0, y0, x1, y1 = candidate.box_xyxy
         there = taken[y0:y1, x0:x1]
         free = candidate.mask & ~there
-        if np.count_nonzero(free) < (1 - most_overlap) * np.count_nonzero(candidate.mask):
+        cut = cut_to_pixels(free, (x0, y0))
+        if cut is None or np.count_nonzero(free) < (1 - most_overlap) * np.count_nonzero(candidate.mask):
             continue
         there |= candidate.mask
-        kept.append(_cut(candidate, free))
+        kept.append(replace(candidate, box_xyxy=cut[0], mask=cut[1]))
     return kept
-
-
-def _cut(candidate: Candidate, mask: Mask) -> Candidate:
-    """Return the candidate with part of its mask, in a box that fits."""
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    x0, y0 = candidate.box_xyxy[:2]
-    box: BoxXYXY = (x0 + int(columns[0]), y0 + int(rows[0]), x0 + int(columns[-1]) + 1, y0 + int(rows[-1]) + 1)
-    return replace(candidate, box_xyxy=box, mask=mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])

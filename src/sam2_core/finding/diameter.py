@@ -7,13 +7,12 @@ agree. Where they never do, or where nothing is seen, the diameter is not told: 
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from sam2_core.finding.picture import Picture
+from sam2_core.finding.steps import Steps, result_of
 from sam2_core.finding.votes import STRIDE, DenseInstance, Numbers, as_arrays, dense_instances
 from sam2_core.inference.network.precision import pick_precision, running
 from sam2_core.modeling.dense_head import DenseMaps
@@ -55,19 +54,16 @@ def find_diameter(model: Sam2Model, image: object, contrast_limits: object = Non
 
     Parameters are those of `find_objects`. A model without a dense head never can.
     """
-    steps = diameter_steps(model, Picture.of(image, contrast_limits))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: float | None = end.value
-            return found
+    return result_of(diameter_steps(model, Picture.of(image, contrast_limits)))
 
 
 def diameter_steps(
     model: Sam2Model, picture: Picture, region: npt.NDArray[np.bool_] | None = None
-) -> Generator[None, None, float | None]:
-    """Yield after each crop, and return what `find_diameter` does; a region (H, W) limits where crops are taken."""
+) -> Steps[float | None]:
+    """Return the work of `find_diameter` crop by crop; a region (H, W) limits where crops are taken.
+
+    How many tiles there will be is not known yet: it yields (0, 0).
+    """
     if model.dense_head is None:
         return None
     busy = _busy(picture, region)
@@ -78,7 +74,7 @@ def diameter_steps(
         seen: list[tuple[float, float]] = []
         for window in crops(busy, picture.frame_hw, side):
             seen += seen_diameters(model, picture, window)
-            yield
+            yield 0, 0
         now = corrected(_weighted_median(*np.array(seen).T)) * side / 256 if any(sure for _, sure in seen) else None
         if now is None:
             side = next(blind, 0)

@@ -12,9 +12,9 @@ Nothing is tracked and nothing kept from call to call: a caller who wants to use
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from sam2_core.finding.found import FoundObject, FoundObjects
 from sam2_core.finding.grid import grid_points
 from sam2_core.finding.picture import Picture
 from sam2_core.finding.scores import rank, score
+from sam2_core.finding.steps import Steps, result_of
 from sam2_core.finding.tile_plan import tiles_for
 from sam2_core.finding.votes import as_arrays, dense_instances
 from sam2_core.inference.network.precision import pick_precision, running
@@ -39,9 +40,6 @@ from sam2_core.windowed.window import SizeHW, Window
 Encode = Callable[[Window, Callable[[], Tensor]], ImageFeatures]
 """Gives the features of what a window of the frame shows: kept ones, or those made of the image (1, 3, S, S) that the
 second argument returns."""
-Steps = Generator[tuple[int, int], None, FoundObjects]
-"""Yields (tiles done, tiles in all) and returns what was found; closing it ends the work."""
-Diameter: TypeAlias = float | None
 SEEDS_AT_ONCE = 16
 """Clicks that go through the decoder together."""
 LEAST_DIAMETER_PX = 2.0
@@ -108,15 +106,7 @@ def find_objects(
     PromptError
         An option that cannot be used.
     """
-    steps = find_steps(model, image, options, contrast_limits=contrast_limits, encode=encode)
-    while True:
-        try:
-            done = next(steps)
-        except StopIteration as end:
-            found: FoundObjects = end.value
-            return found
-        if progress is not None:
-            progress(*done)
+    return result_of(find_steps(model, image, options, contrast_limits=contrast_limits, encode=encode), progress)
 
 
 def find_steps(
@@ -126,7 +116,7 @@ def find_steps(
     *,
     contrast_limits: object = None,
     encode: Encode | None = None,
-) -> Steps:
+) -> Steps[FoundObjects]:
     """Return the work of `find_objects` tile by tile: a generator of (done, total), whose value is the result."""
     options = options or FindingOptions()
     picture = Picture.of(image, contrast_limits)
@@ -134,7 +124,7 @@ def find_steps(
     method = "grid" if model.dense_head is None else "seeds"
     diameter = options.diameter_px
     if diameter is None:
-        diameter = yield from _told_progress(diameter_steps(model, picture, options.region))
+        diameter = yield from diameter_steps(model, picture, options.region)
     if diameter is None:
         return FoundObjects((), picture.frame_hw, None, is_told=False, method=method, remark=CANNOT_TELL)
     finder = Finder(model, picture, tiles_for(picture.frame_hw, diameter, model.image_size), encode)
@@ -150,17 +140,6 @@ def find_steps(
     )
 
 
-def _told_progress(steps: Generator[None, None, Diameter]) -> Generator[tuple[int, int], None, Diameter]:
-    """Yield (0, 0) at each step, as it is not known yet how many tiles there will be, and return what the steps do."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Diameter = end.value
-            return found
-        yield 0, 0
-
-
 class Finder:
     """A model at work on one picture, tile by tile."""
 
@@ -171,7 +150,7 @@ class Finder:
         self._encode = encode or (lambda _, image: model.encode_image(image().to(model.device)))
         self._dtype = pick_precision("auto", model.device)
 
-    def search(self, region: npt.NDArray[np.bool_] | None) -> Generator[tuple[int, int], None, list[Candidate]]:
+    def search(self, region: npt.NDArray[np.bool_] | None) -> Steps[list[Candidate]]:
         """Yield (done, total) tile by tile, and return the candidates of all of them."""
         hw = self.picture.frame_hw
         windows = [window for window in self.tiles if region is None or region[window.region(hw)].any()]

@@ -11,6 +11,19 @@ Mask = npt.NDArray[np.bool_]
 BoxXYXY = tuple[int, int, int, int]
 
 
+def cut_to_pixels(mask: Mask, corner_xy: tuple[int, int]) -> tuple[BoxXYXY, Mask] | None:
+    """Return the box and the part of a mask that its pixels take up; None where it has none.
+
+    corner_xy: place on the frame of the upper left pixel of the mask.
+    """
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if rows.size == 0:
+        return None
+    x, y = corner_xy
+    box = (x + int(columns[0]), y + int(rows[0]), x + int(columns[-1]) + 1, y + int(rows[-1]) + 1)
+    return box, np.ascontiguousarray(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundObject:
     """One object of a frame.

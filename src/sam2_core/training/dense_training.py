@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.training.augment import normalise
 from sam2_core.training.dense_targets import TARGET_CHANNELS, DenseTargets, dense_loss
 from sam2_core.training.dense_windows import DenseWindowSettings, draw_window
+from sam2_core.training.descent import early_decay, follow, save_state
 from sam2_core.training.pack import TrainingPack
 
 _AT_ONCE = 8  # windows that the encoder looks at together
@@ -163,10 +163,7 @@ class DenseTraining:
         torch.nn.utils.clip_grad_norm_(self.head.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
-        decay = min(self.recipe.averaging, (1.0 + self.step) / (10.0 + self.step))
-        with torch.no_grad():
-            for name, value in self.head.state_dict().items():
-                self.average[name].lerp_(value, 1.0 - decay)
+        follow(self.average, self.head.state_dict(), early_decay(self.recipe.averaging, self.step))
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def _log(self, losses: list[dict[str, float]], seconds: float) -> None:
@@ -185,9 +182,7 @@ class DenseTraining:
             "optimizer": self.optimizer.state_dict(),
             "average": self.average,
         }
-        partial = self._checkpoint.with_suffix(".partial")
-        torch.save(state, partial)
-        os.replace(partial, self._checkpoint)
+        save_state(self._checkpoint, state)
 
     def _resume(self) -> None:
         if self._checkpoint.exists():

@@ -1,10 +1,16 @@
-"""One step down the gradient, as the trainer and fine-tuning both take it."""
+"""One step down the gradient, the moving average of the weights behind it, and a state that survives a stop.
+
+Shared by the trainer, the training of the dense head and fine-tuning.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,3 +46,22 @@ def descend(
         logger.warning("step %d skipped: gradient norm is %s", step, norm)
     optimizer.zero_grad(set_to_none=True)
     return norm
+
+
+def follow(average: Mapping[str, Tensor], weights: Mapping[str, Tensor], decay: float) -> None:
+    """Moves averaged weights towards the weights as they are: `decay` is what stays of the average."""
+    with torch.no_grad():
+        for name, value in weights.items():
+            average[name].lerp_(value, 1.0 - decay)
+
+
+def early_decay(averaging: float, step: int) -> float:
+    """Return the decay of a moving average after so many steps, which begins short, so that the start is forgotten."""
+    return min(averaging, (1.0 + step) / (10.0 + step))
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Replaces the file of a run's state; a stop in between leaves the one before."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)

@@ -12,7 +12,6 @@ Everything that is learned is in `steps` and `losses`; which weights, in `adapte
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -29,7 +28,7 @@ from sam2_core.training.adapters import Part, choose_parts, plain_state_dict, tr
 from sam2_core.training.batches import draw_step
 from sam2_core.training.clip_windows import WindowSettings
 from sam2_core.training.clips import ClipSettings
-from sam2_core.training.descent import descend, prompt_generator
+from sam2_core.training.descent import descend, follow, prompt_generator, save_state
 from sam2_core.training.held_out_scores import HeldOutFrames, Scores, ScoreSettings
 from sam2_core.training.labelled_stack import LabelledStack
 from sam2_core.training.recipes import Phase, Recipe, Task
@@ -189,10 +188,7 @@ class Finetuning:
         return round(float(loss.detach()), 4)
 
     def _update_average(self) -> None:
-        decay = min(self.recipe.averaging, self.step / (self.step + 4.0))
-        with torch.no_grad():
-            for name, value in self.trained.items():
-                self.average[name].lerp_(value, 1.0 - decay)
+        follow(self.average, self.trained, min(self.recipe.averaging, self.step / (self.step + 4.0)))
 
     def best_state_dict(self) -> dict[str, Tensor]:
         """The kept weights of the whole model in the official layout, adapters merged."""
@@ -222,9 +218,7 @@ class Finetuning:
             "losses": self._losses,
             "started_with": self._fingerprint(),
         }
-        partial = self.state_path.with_suffix(".partial")
-        torch.save(state, partial)
-        os.replace(partial, self.state_path)
+        save_state(self.state_path, state)
 
     def resume(self) -> bool:
         """Goes on from the run's state; False where there is none.

@@ -10,7 +10,6 @@ It does not validate (a callback may) and does not know where images come from.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.training.batches import batches
 from sam2_core.training.clips import ClipBatch
-from sam2_core.training.descent import descend, prompt_generator
+from sam2_core.training.descent import descend, early_decay, follow, prompt_generator, save_state
 from sam2_core.training.pack import TrainingPack
 from sam2_core.training.recipes import Recipe, Task
 from sam2_core.training.steps import clip_losses, dense_losses
@@ -83,10 +82,7 @@ class Trainer:
             return clip_losses(self.model, batch, task.prompts, rng, dense=self.model.dense_head is not None)
 
     def _update_average(self) -> None:
-        decay = min(self.recipe.averaging, (1.0 + self.step) / (10.0 + self.step))
-        with torch.no_grad():
-            for name, value in self.model.state_dict().items():
-                self.average[name].lerp_(value, 1.0 - decay)
+        follow(self.average, self.model.state_dict(), early_decay(self.recipe.averaging, self.step))
 
     def _log(self, task: Task, values: Mapping[str, float], seconds: float) -> None:
         entry = {
@@ -107,9 +103,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "average": self.average,
         }
-        partial = self.checkpoint_path.with_suffix(".partial")
-        torch.save(state, partial)
-        os.replace(partial, self.checkpoint_path)
+        save_state(self.checkpoint_path, state)
 
     def start_from(self, weights: Mapping[str, Tensor], phase: str) -> None:
         """Begins with given weights at the first step of a phase, as if the phases before had been trained."""
