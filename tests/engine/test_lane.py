@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -133,3 +135,23 @@ def test_a_second_iteration_in_the_middle_of_the_first_is_refused_instead_of_wai
         next(lane.run(lambda: [1], CancelToken()))
     running.close()
     assert list(lane.run(lambda: [1], CancelToken())) == [1]
+
+
+def test_a_lane_that_nobody_holds_ends_its_thread_and_keeps_nothing_of_the_last_job():
+    class Model:
+        """Stands for what a job is made of."""
+
+    lane, model = Lane(), Model()
+    kept = weakref.ref(model)
+
+    def job(model):
+        yield threading.current_thread()
+
+    (thread,) = lane.run(lambda model=model: job(model), CancelToken())
+    del model
+    gc.collect()
+    assert kept() is None, "while the lane waits for the next job"
+    del lane
+    gc.collect()
+    thread.join(30)
+    assert not thread.is_alive()

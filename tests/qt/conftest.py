@@ -34,6 +34,8 @@ class Desk:
     viewer: Any
     panel: SegmentAndTrackPanel
     qtbot: QtBot
+    threads: set[threading.Thread]
+    """Those that ran before."""
     gate: threading.Semaphore | None = None
     errors: list[str] = field(default_factory=list)
 
@@ -66,6 +68,10 @@ class Desk:
     def until(self, condition: Callable[[], bool]) -> None:
         self.qtbot.waitUntil(condition, timeout=60000)  # a model is loaded on a busy machine
 
+    def lanes(self) -> list[threading.Thread]:
+        """Threads of models that began since, and still run."""
+        return [one for one in set(threading.enumerate()) - self.threads if "lane" in one.name]
+
     def idle(self) -> None:
         """Wait until nothing runs and what is shown is up to date."""
         self.until(lambda: not self.binding.work.busy and not self.session.needs_preview)
@@ -97,7 +103,7 @@ def desk(
     threads = set(threading.enumerate())
     viewer = make_napari_viewer()
     _, panel = viewer.window.add_plugin_dock_widget("napari-sam2", "Segment and track")  # as the menu does it
-    desk = Desk(viewer, panel, qtbot)
+    desk = Desk(viewer, panel, qtbot, threads)
     made.append(desk)
     desk.until(lambda: panel.bench.is_ready)
     yield desk

@@ -359,6 +359,7 @@ def test_closing_the_viewer_ends_a_panel_that_napari_docked(
         return made[-1]
 
     monkeypatch.setattr(workbench, "open_session", opened)
+    threads = set(threading.enumerate())
     viewer = make_napari_viewer()
     _, panel = viewer.window.add_plugin_dock_widget("napari-sam2", "Segment and track")
     viewer.add_image(np.zeros((8, 40, 60), np.uint8), contrast_limits=(0, 200))
@@ -370,4 +371,5 @@ def test_closing_the_viewer_ends_a_panel_that_napari_docked(
     viewer.close()
     assert closed == made
     assert panel.bench.session is None
-    qtbot.waitUntil(lambda: not [one for one in threading.enumerate() if "lane" in one.name], timeout=20000)
+    began = set(threading.enumerate()) - threads
+    qtbot.waitUntil(lambda: not [one for one in began if "lane" in one.name and one.is_alive()], timeout=20000)

@@ -67,7 +67,7 @@ def begin_run(desk: Any) -> None:
     desk.click(1, 20, 20)
     desk.gate = threading.Semaphore(2)
     desk.press(desk.panel.propagate.go)
-    desk.until(lambda: desk.binding.work.done >= 1)
+    desk.until(lambda: desk.binding.work.done >= 2)
 
 
 def test_closing_the_viewer_in_the_middle_of_a_run_waits_and_leaves_nothing(desk: Any) -> None:
@@ -77,7 +77,7 @@ def test_closing_the_viewer_in_the_middle_of_a_run_waits_and_leaves_nothing(desk
     desk.viewer.close()
     assert not session.is_running
     assert not runner.busy
-    desk.until(lambda: not [thread for thread in threading.enumerate() if "lane" in thread.name])
+    desk.until(lambda: not desk.lanes())
 
 
 def remove_dock(desk: Any) -> None:

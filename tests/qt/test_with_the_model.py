@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -128,7 +127,7 @@ def test_closing_the_window_in_the_middle_of_a_run_leaves_nothing(screen: Callab
     assert desk.binding.work.is_propagating
     desk.viewer.close()
     assert desk.session is None
-    assert not [thread for thread in threading.enumerate() if "lane" in thread.name]
+    assert not desk.lanes()
 
     def is_gone() -> bool:
         gc.collect()

@@ -8,6 +8,7 @@ iteration early cancels the token and waits until the lane is free again. Qt, mo
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from queue import SimpleQueue
@@ -23,6 +24,8 @@ WAITING = 2
 
 class Lane:
     """A thread that runs one job at a time, in the order in which they are asked for; it starts with the first one.
+
+    It ends with `close`, or when nobody holds the lane any more.
 
     Parameters
     ----------
@@ -87,12 +90,16 @@ class Lane:
             self._open.append(task)
             self._tasks.put(task)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                self._thread = threading.Thread(target=_work, args=(self._tasks,), name=self._name, daemon=True)
                 self._thread.start()
+                weakref.finalize(self, self._tasks.put, None)
 
-    def _work(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            task.work()
+
+def _work(tasks: SimpleQueue[_Task[Any] | None]) -> None:
+    """Do the tasks of a lane, and hold neither the lane nor a task that is done while waiting for the next."""
+    while (task := tasks.get()) is not None:
+        task.work()
+        del task
 
 
 class _Task(Generic[Item]):
