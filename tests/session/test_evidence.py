@@ -1,4 +1,4 @@
-"""Masks that no prompt made (found, imported) stand: prompts refine them, runs leave them, and nothing takes them away."""
+"""Masks that no prompt made (found, imported) stand: prompts refine them, runs leave them, nothing takes them away."""
 
 from __future__ import annotations
 
