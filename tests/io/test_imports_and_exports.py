@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_sam2.document.document import difference
+from napari_sam2.document.difference import difference
 from napari_sam2.io import SavedSession, load_session, save_session
 from napari_sam2.io.exports import FORMATS, export
 from napari_sam2.io.imports import import_labels
