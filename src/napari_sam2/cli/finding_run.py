@@ -12,7 +12,7 @@ from napari_sam2.cli.console import frame_progress
 from napari_sam2.cli.interrupt import StopOnCtrlC
 from napari_sam2.engine.finding import FINE
 from napari_sam2.engine.jobs import CancelToken, FindJob
-from napari_sam2.session.segment_job import Take
+from napari_sam2.session.found_run import Take
 from napari_sam2.session.session import Session
 from napari_sam2.stacks import open_labels
 from sam2_core.errors import PromptError

@@ -37,6 +37,13 @@ class MaskStatus(StrEnum):
     stale = "stale"
     absent = "absent"
     imported = "imported"
+    found = "found"
+    """Seen on this frame alone, without a prompt, and linked to those of other frames."""
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether it stands without a prompt: no run made it, so none can make it again, and none replaces it."""
+        return self in (MaskStatus.imported, MaskStatus.found)
 
     @property
     def code(self) -> int:
@@ -184,6 +191,7 @@ _STANDING = (
     MaskStatus.edited,
     MaskStatus.prompted,
     MaskStatus.imported,
+    MaskStatus.found,
     MaskStatus.stale,
     MaskStatus.tracked,
     MaskStatus.absent,

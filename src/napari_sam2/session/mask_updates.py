@@ -16,8 +16,8 @@ def write_update(
 ) -> list[MaskChange]:
     """Return the changes that an update makes to the masks, but where `is_void` says that a key holds no longer.
 
-    Locked objects, painted masks and masks that are prompts stay as they are; the mask of a prompted frame comes from
-    its prompt and not from a run that passes by.
+    Locked objects, painted masks, evidence and masks that are prompts stay as they are; the mask of a prompted frame
+    comes from its prompt and not from a run that passes by.
     """
     changes: list[MaskChange] = []
     locked = document.locked
@@ -31,7 +31,7 @@ def write_update(
 
 def _may_write(update: FrameUpdate, key: PromptKey, document: Document, masks: MaskStore) -> bool:
     before = masks.get(key)
-    if before is not None and before.status is MaskStatus.edited:
+    if before is not None and (before.status is MaskStatus.edited or before.status.is_evidence):
         return False
     prompt = document.prompts.get(key)
     if update.leg == "prompt":
