@@ -29,7 +29,8 @@ def drawn_truth(rng: np.random.Generator, frames: int = 8, cells: int = 6, size:
             else:
                 moved[one] = place + rng.normal(0, 1.5, 2)
         places = moved
-    return drawn, parents
+    seen = set(np.unique(drawn).tolist())
+    return drawn, {child: parent for child, parent in parents.items() if {child, parent} <= seen}
 
 
 def spoilt(rng: np.random.Generator, truth: list[np.ndarray], true_parents: Mapping[int, int]) -> Tracked:
