@@ -27,9 +27,9 @@ _FINE = 100
 class FindSection(Section):
     """Find the cells of the frame in view, and decide about them.
 
-    Signals: `size_chosen()` and `score_chosen()` when a person changed the size of a cell or the least score, of the rest
-    `more` tells; `decidable()` when cells were found that a person is to decide about; `unfolded()` when *More* has
-    folded out its rows.
+    Signals: `size_chosen()` and `score_chosen()` when a person changed the size of a cell or the least score (of the
+    rest `more` tells); `decidable()` when cells were found that a person is to decide about; `unfolded()` when *More*
+    has folded out its rows.
     """
 
     size_chosen = Signal()
