@@ -25,6 +25,7 @@ def modules_after(statement: str) -> set[str]:
         ("from sam2_core import *", {"napari", "napari_sam2", "dask", "zarr"} | QT),
         ("import napari_sam2", {"napari", "torch"} | QT),
         ("import napari_sam2.stacks", {"napari", "torch"} | QT),
+        ("import napari_sam2.linking", {"napari", "torch", "tifffile", "zarr", "dask", "pydantic"} | QT),
         ("import napari_sam2.session", {"napari"} | QT),
         ("import napari_sam2.io", {"napari"} | QT),
         ("import sam2_core.scoring.ground_truth, sam2_core.scoring.clicks", {"napari_sam2", "torch"} | QT),

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from drawn_movies import drawn_truth
 
-from napari_sam2.document.document import difference
+from napari_sam2.document.difference import difference
 from napari_sam2.io import SavedSession, load_session, save_session
 from napari_sam2.io.exports import FORMATS, export
 from napari_sam2.io.imports import import_labels

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 import numpy as np
 import typer
 from numpy.typing import NDArray
+from rich.progress import TaskID
 
 from napari_sam2.cli.console import frame_progress
 from napari_sam2.cli.interrupt import StopOnCtrlC
@@ -30,6 +31,7 @@ class TerminalFind:
     def __init__(self, total: int | None = None) -> None:
         self._bar = frame_progress()
         self._task = self._bar.add_task("Finding", total=total)
+        self._linking: TaskID | None = None
         self._total = total
         self._finished = 0
         self._ctrl_c = StopOnCtrlC()
@@ -54,6 +56,14 @@ class TerminalFind:
                 total = before + count if self._total is None else self._total
                 self._bar.update(self._task, completed=before + update.done / FINE, total=total)
         return self._finished == before + count
+
+    def link(self, done: int, total: int) -> None:
+        """Show how far it is with linking what was found; `KeyboardInterrupt` after Ctrl-C."""
+        if self._ctrl_c.requested:
+            raise KeyboardInterrupt
+        if self._linking is None:
+            self._linking = self._bar.add_task("Linking")
+        self._bar.update(self._linking, completed=done, total=total)
 
 
 class _Search(CancelToken):

@@ -86,6 +86,20 @@ FindFrame = Annotated[
     int | None, typer.Option(min=0, help="Where to find them; by default on the first frame tracked.")
 ]
 FoundScore = Annotated[float | None, _number("With --find: leave out objects that are less sure, 0 to 1.", 0, 1)]
+TrackAuto = Annotated[
+    bool, typer.Option("--auto", help="Find the objects of every frame and link them, with divisions; no prompts.")
+]
+AutoRegion = Annotated[
+    str | None, typer.Option("--region", metavar="Y0,X0,Y1,X1|IMAGE", help="With --auto: only there, as in `segment`.")
+]
+Division = Annotated[
+    bool | None, typer.Option(help="With --auto: whether objects may divide; by default along T, and not along Z.")
+]
+LongestGap = Annotated[
+    int | None, typer.Option(min=0, help="With --auto: frames on which an object may be missed and stay the same.")
+]
+ObjectTable = Annotated[Path | None, typer.Option("--table", help="With --auto: CSV of every object on every frame.")]
+CtcFolder = Annotated[Path | None, typer.Option("--ctc", help="With --auto: folder as of the Cell Tracking Challenge.")]
 TrackAgain = Annotated[
     bool, typer.Option("--again", help="Of a session alone: make all masks again, and not only stale and missing ones.")
 ]

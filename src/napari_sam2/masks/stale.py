@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from napari_sam2.document.document import Document, DocumentDiff, PromptKey
+from napari_sam2.document.difference import DocumentDiff
+from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask

@@ -8,7 +8,7 @@ prompt. What a person made is never overwritten: a proposal on top of an object 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,8 +20,10 @@ from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.document.proposals import Proposal, ProposalState
 from napari_sam2.document.proposing import accepted, forgotten, rejected
 from napari_sam2.engine.jobs import LEAST_SCORE, FindJob, FindRequest
+from napari_sam2.linking import LinkingOptions, link
 from napari_sam2.masks.ground import Ground
 from napari_sam2.session.found import Proposed, propose
+from napari_sam2.session.linked import LinkedObjects, by_frame, detections, document_with
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
@@ -226,6 +228,44 @@ class Proposals:
         if ids:
             self._steps.make(accepted(self._document, ids), _counted("accept", len(ids)))
         return tuple(ids.values())
+
+    def link(
+        self,
+        numbers: Iterable[int] | None = None,
+        options: LinkingOptions | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> LinkedObjects:
+        """Link proposals of many frames to tracks: each track becomes an object that was found, not prompted.
+
+        Mothers become parents of their daughters. Proposals on top of an object, or of a better proposal, are left.
+
+        Parameters
+        ----------
+        numbers
+            All that are shown where None; see `chosen`.
+        options
+            How they are linked; divisions only along time where None.
+        progress
+            Is told how far it is, (done, total); what it raises ends the work, and nothing is changed.
+
+        Raises
+        ------
+        PromptError
+            If there is no such proposal.
+        """
+        state, taken = self._state, self._new_ids(self.chosen() if numbers is None else self._known(numbers))
+        frames = by_frame(self._document.proposals, list(taken), state.masks.frame_count)
+        seen = list(detections(state.movie.movie, self._document.proposals, frames))
+        chosen = options or LinkingOptions(divisions=state.movie.movie.track_axis == "T")
+        linked = link(seen, chosen, frame_hw=state.masks.size, progress=progress)
+        if not linked.tracks:
+            return LinkedObjects()
+        first = max({*self._document.objects, *state.masks.object_ids()}, default=0) + 1
+        document, masks = document_with(self._document, self._document.proposals, frames, linked, first)
+        ids = tuple(range(first, first + len(linked.tracks)))
+        put = state.masks.put
+        self._steps.make(document, "link cells", ids, lambda _: [put(key, mask) for key, mask in masks.items()])
+        return LinkedObjects(ids, len(linked.divisions))
 
     def reject(self, numbers: Iterable[int] | None = None) -> None:
         """Show proposals no more, also when the same is found again; all that are shown where None.

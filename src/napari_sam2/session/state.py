@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal, SignalGroup
 
-from napari_sam2.document.document import Document, DocumentDiff, PromptKey, difference
+from napari_sam2.document.difference import DocumentDiff, difference
+from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.updates import FrameUpdate
 from napari_sam2.masks.stale import is_drawn

@@ -18,7 +18,8 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Points, Shapes
 
-from napari_sam2.document.document import DocumentDiff, PromptKey
+from napari_sam2.document.difference import DocumentDiff
+from napari_sam2.document.document import PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.session.found import Proposed
 from napari_sam2.session.session import Session

@@ -1,0 +1,105 @@
+"""All that may hold between the frames of a movie: links to the next frames, divisions at once and a frame late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from napari_sam2.linking.choice import Hypotheses
+from napari_sam2.linking.detections import Detection, Floats, Ints, Node, Population
+from napari_sam2.linking.drift import drift_between
+from napari_sam2.linking.forks import forks_of
+from napari_sam2.linking.judging import MISSED, fork_odds, link_gains
+from napari_sam2.linking.options import LinkingOptions
+from napari_sam2.linking.pairs import pairs_between
+
+
+class Movie:
+    """The detections of all frames, numbered through: a node has the number `starts[frame] + index`."""
+
+    def __init__(self, frames: Sequence[Sequence[Detection]], options: LinkingOptions) -> None:
+        self.options = options
+        self.frames = frames
+        counts = [len(each) for each in frames]
+        self.starts: Ints = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        areas = np.array([each.area for frame in frames for each in frame], np.float64)
+        self.diameter = float(np.median(np.sqrt(4 * areas / np.pi))) if len(areas) else 1.0
+        self._populations: dict[int, Population] = {}
+        self._drifts: dict[int, Floats] = {}
+
+    def number(self, node: Node) -> int:
+        """Return the number of a node."""
+        return int(self.starts[node[0]]) + node[1]
+
+    def node(self, number: int) -> Node:
+        """Return the node of a number."""
+        frame = int(np.searchsorted(self.starts, number, side="right")) - 1
+        return frame, int(number - self.starts[frame])
+
+    def extent(self) -> tuple[int, int]:
+        """Return the rows and columns that detections reach."""
+        ends = [(e.box_yx[0] + e.mask.shape[0], e.box_yx[1] + e.mask.shape[1]) for each in self.frames for e in each]
+        return max((end[0] for end in ends), default=1), max((end[1] for end in ends), default=1)
+
+    def common_drift(self) -> Floats:
+        """Return (T, 2): the median drift of the detections of the frame before; 0 for the first frame."""
+        common = np.zeros((len(self.frames), 2))
+        for frame, field in self._drifts.items():
+            if len(field):
+                common[frame + 1] = np.median(field, axis=0)
+        return common
+
+    def population(self, frame: int) -> Population:
+        """Return the detections of a frame; those of frames long before are forgotten."""
+        if frame not in self._populations:
+            self._populations[frame] = Population(self.frames[frame])
+            for old in [each for each in self._populations if each < frame - self.options.longest_gap - 1]:
+                del self._populations[old]
+        return self._populations[frame]
+
+    def drift(self, frame: int) -> Floats:
+        """Return the drift (N, 2) of the detections of a frame on their way to the next one."""
+        if frame not in self._drifts:
+            before, after = self.population(frame), self.population(frame + 1)
+            still = np.zeros((before.count, 2))
+            self._drifts[frame] = drift_between(before, after, self.diameter) if self.options.drift else still
+        return self._drifts[frame]
+
+    def carried(self, frame: int, later: int) -> Floats:
+        """Return the drift (N, 2) of the detections of a frame on their way to a later one."""
+        way = self.drift(frame).copy()
+        here = self.population(frame).yx
+        for between in range(frame + 1, later):
+            there = self.population(between)
+            if there.count:
+                _, nearest = cKDTree(there.yx).query(here + way)
+                way += self.drift(between)[nearest]
+        return way
+
+    def links(self, frame: int, later: int) -> Hypotheses:
+        """Return the links from a frame to one after it."""
+        before, after = self.population(frame), self.population(later)
+        reach = self.options.most_distance * self.diameter
+        pairs = pairs_between(before, after, self.carried(frame, later), reach)
+        gain = link_gains(pairs.features()) - MISSED * (later - frame - 1)
+        return Hypotheses.of_links(pairs.first + self.starts[frame], pairs.second + self.starts[later], gain)
+
+    def steps(self, frame: int) -> Hypotheses:
+        """Return the links and divisions from a frame to the next."""
+        before, after = self.population(frame), self.population(frame + 1)
+        drift = self.drift(frame)
+        pairs = pairs_between(before, after, drift, self.options.most_distance * self.diameter)
+        gain = link_gains(pairs.features())
+        source, target = pairs.first + self.starts[frame], pairs.second + self.starts[frame + 1]
+        links = Hypotheses.of_links(source, target, gain)
+        if not self.options.divisions or not len(gain):
+            return links
+        forks = forks_of(before, after, drift, pairs, gain)
+        most = np.maximum(np.maximum(gain[forks.places[:, 0]], gain[forks.places[:, 1]]), 0)
+        return Hypotheses(
+            np.concatenate([source, forks.mother + self.starts[frame]]),
+            np.concatenate([links.targets, forks.daughters + self.starts[frame + 1]]),
+            np.concatenate([gain, most + fork_odds(forks.features)]),
+        )

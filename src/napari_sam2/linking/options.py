@@ -1,0 +1,87 @@
+"""What may be said about linking: how, and what a person already knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from napari_sam2.linking.detections import Node
+from sam2_core.errors import PromptError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkingOptions:
+    """How detections are linked.
+
+    Attributes
+    ----------
+    divisions
+        Whether an object may divide; False for the planes of a volume.
+    longest_gap
+        Frames in a row on which an object may be missed and still be the same; 0 for none.
+    drift
+        Whether what all objects have in common of their motion is taken out; False where the frames are registered.
+    most_distance
+        How far from where the drift carries it an object may be found, in diameters of a typical object.
+    """
+
+    divisions: bool = True
+    longest_gap: int = 1
+    drift: bool = True
+    most_distance: float = 1.5
+
+    def __post_init__(self) -> None:
+        if self.longest_gap < 0:
+            raise PromptError(f"longest_gap is {self.longest_gap}; it is a number of frames, 0 or more")
+        if not self.most_distance > 0:
+            raise PromptError(f"most_distance is {self.most_distance}; it is in diameters, and above 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a person said of links, and what linking therefore keeps.
+
+    Attributes
+    ----------
+    links
+        Pairs of nodes (earlier, later) that are the same object, or mother and daughter: several from one node are a
+        division. They may be far apart, in space and in time.
+    apart
+        Pairs of nodes (earlier, later) between which there is no link.
+    begins, ends
+        Nodes with which a track begins or ends: nothing is linked to them from before, or from them to later.
+    """
+
+    links: frozenset[tuple[Node, Node]] = field(default_factory=frozenset)
+    apart: frozenset[tuple[Node, Node]] = field(default_factory=frozenset)
+    begins: frozenset[Node] = field(default_factory=frozenset)
+    ends: frozenset[Node] = field(default_factory=frozenset)
+
+    @classmethod
+    def of(
+        cls,
+        links: Iterable[tuple[Node, Node]] = (),
+        apart: Iterable[tuple[Node, Node]] = (),
+        begins: Iterable[Node] = (),
+        ends: Iterable[Node] = (),
+    ) -> Kept:
+        """Return them from any collections."""
+        return cls(links=frozenset(links), apart=frozenset(apart), begins=frozenset(begins), ends=frozenset(ends))
+
+    def check(self, counts: list[int]) -> None:
+        """Refuse what cannot be kept on frames with so many detections each; a PromptError says what."""
+        pairs = self.links | self.apart
+        nodes = {node for pair in pairs for node in pair} | self.begins | self.ends
+        for frame, index in sorted(nodes):
+            if not (0 <= frame < len(counts) and 0 <= index < counts[frame]):
+                raise PromptError(f"there is no detection {index} on frame {frame} of {len(counts)}")
+        for earlier, later in sorted(pairs):
+            if earlier[0] >= later[0]:
+                raise PromptError(f"a link goes to a later frame, and {earlier} to {later} does not")
+        targets = [later for _, later in self.links]
+        for node in sorted(set(targets)):
+            if targets.count(node) > 1:
+                raise PromptError(f"the detection {node} is linked to {targets.count(node)} earlier ones; keep one")
+        for earlier, later in sorted(self.links):
+            if (earlier, later) in self.apart or earlier in self.ends or later in self.begins:
+                raise PromptError(f"the link from {earlier} to {later} is kept and excluded at once; say one of them")

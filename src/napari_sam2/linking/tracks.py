@@ -1,0 +1,148 @@
+"""Tracks made of the links that were chosen, in the order in which the detections were given."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_sam2.linking.choice import Hypotheses
+from napari_sam2.linking.detections import Detection, Floats, Node
+from napari_sam2.linking.hypotheses import Movie
+from napari_sam2.linking.linked import Begin, End, Link, Linked, LinkedDivision, LinkedTrack
+from napari_sam2.linking.options import Kept
+
+NEAR_BORDER = 0.75
+"""Diameters: a centre that is nearer to the border, or would be a frame on, has come in or is going out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Order:
+    """The detections in an order that does not depend on how they were given.
+
+    Attributes
+    ----------
+    frames
+        Sorted detections, frame by frame.
+    given
+        Of each frame, the index at which each sorted detection was given.
+    """
+
+    frames: tuple[tuple[Detection, ...], ...]
+    given: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, frames: Sequence[Sequence[Detection]]) -> Order:
+        """Return the order of detections by place, size and score."""
+        given = tuple(tuple(sorted(range(len(each)), key=[_place(one) for one in each].__getitem__)) for each in frames)
+        return cls(tuple(tuple(frame[i] for i in at) for frame, at in zip(frames, given, strict=True)), given)
+
+    def of_kept(self, kept: Kept) -> Kept:
+        """Return what is kept, with the indices of this order."""
+        place = [{index: sorted_index for sorted_index, index in enumerate(each)} for each in self.given]
+
+        def moved(node: Node) -> Node:
+            return node[0], place[node[0]][node[1]]
+
+        return Kept.of(
+            links=((moved(a), moved(b)) for a, b in kept.links),
+            apart=((moved(a), moved(b)) for a, b in kept.apart),
+            begins=map(moved, kept.begins),
+            ends=map(moved, kept.ends),
+        )
+
+
+def _place(each: Detection) -> tuple[object, ...]:
+    """Return what detections are sorted by: place, size, score and the mask itself."""
+    return each.box_yx, each.mask.shape, each.area, each.score, np.packbits(each.mask).tobytes()
+
+
+def tracks_from(movie: Movie, chosen: Hypotheses, order: Order, kept: Kept, frame_hw: tuple[int, int] | None) -> Linked:
+    """Return tracks, links and divisions, in the order in which detections were given."""
+    links = _links(movie, chosen, order, kept)
+    after: dict[Node, list[Link]] = defaultdict(list)
+    before: dict[Node, Link] = {}
+    for each in links:
+        after[each.before].append(each)
+        before[each.after] = each
+    edge = Edge(movie, order, frame_hw)
+    begins = [
+        (frame, index)
+        for frame, given in enumerate(order.given)
+        for index in sorted(given)
+        if (frame, index) not in before or len(after[before[frame, index].before]) > 1
+    ]
+    number = {node: track_id for track_id, node in enumerate(begins, start=1)}
+    tracks: list[LinkedTrack] = []
+    track_of: dict[Node, int] = {}
+    divided: list[tuple[int, list[Link]]] = []
+    for node, track_id in number.items():
+        nodes, sure = [node], []
+        while len(after[nodes[-1]]) == 1:
+            (step,) = after[nodes[-1]]
+            nodes.append(step.after)
+            sure.append(step.confidence)
+        track_of.update(dict.fromkeys(nodes, track_id))
+        parent = track_of[before[node].before] if node in before else None
+        if after[nodes[-1]]:
+            divided.append((track_id, after[nodes[-1]]))
+        ends = End.divides if after[nodes[-1]] else edge.end(nodes[-1])
+        begin = edge.begin(node) if parent is None else Begin.divided
+        tracks.append(LinkedTrack(track_id, tuple(nodes), tuple(sure), parent, begin, ends))
+    divisions = tuple(
+        LinkedDivision(
+            mother,
+            min(each.after[0] for each in steps),
+            tuple(number[each.after] for each in steps),
+            min(each.confidence for each in steps),
+        )
+        for mother, steps in divided
+    )
+    return Linked(tuple(tracks), tuple(links), divisions, movie.common_drift())
+
+
+def _links(movie: Movie, chosen: Hypotheses, order: Order, kept: Kept) -> list[Link]:
+    """Return the links that were chosen and those that a person said."""
+
+    def given(number: int) -> Node:
+        frame, index = movie.node(number)
+        return frame, order.given[frame][index]
+
+    found = [Link(*pair, confidence=1.0, is_kept=True) for pair in kept.links]
+    sure = 1 / (1 + np.exp(-chosen.gain))
+    for source, targets, confidence in zip(chosen.source, chosen.targets, sure, strict=True):
+        found += [Link(given(source), given(to), float(confidence)) for to in targets if to >= 0]
+    return sorted(found, key=lambda each: (each.before, each.after))
+
+
+class Edge:
+    """The border of the frames and the ends of the movie: why tracks begin and end there."""
+
+    def __init__(self, movie: Movie, order: Order, frame_hw: tuple[int, int] | None) -> None:
+        self.movie = movie
+        self.place = [{index: place for place, index in enumerate(each)} for each in order.given]
+        self.size: Floats = np.array(frame_hw or movie.extent(), np.float64)
+
+    def begin(self, node: Node) -> Begin:
+        """Return why a track begins without a parent."""
+        if node[0] == 0:
+            return Begin.first_frame
+        return Begin.enters if self._is_near(node, -self.movie.common_drift()[node[0]]) else Begin.appears
+
+    def end(self, node: Node) -> End:
+        """Return why a track ends without daughters."""
+        if node[0] == len(self.movie.frames) - 1:
+            return End.last_frame
+        return End.leaves if self._is_near(node, self.movie.common_drift()[node[0] + 1]) else End.dies
+
+    def _is_near(self, node: Node, way: Floats) -> bool:
+        """Return whether a detection touches the border, or would nearly on its way."""
+        detection = self.movie.frames[node[0]][self.place[node[0]][node[1]]]
+        corner = np.array(detection.box_yx)
+        far = corner + detection.mask.shape
+        centre = np.array(detection.centroid_yx) + way
+        room = NEAR_BORDER * self.movie.diameter
+        touches = (corner <= 0).any() or (far >= self.size).any()
+        return bool(touches or (centre < room).any() or (centre > self.size - 1 - room).any())
