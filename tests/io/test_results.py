@@ -109,8 +109,22 @@ def test_the_table_measures_what_the_labels_show(tmp_path):
 def test_a_table_of_pixels_has_no_units(tmp_path):
     export_table(tmp_path / "objects.csv", results({(1, 0): square(0, 0)}))
     header, row = (tmp_path / "objects.csv").read_text().splitlines()
-    assert header == "object_id,name,parent,frame,status,score,area_px,y_px,x_px"
-    assert row == "1,,,0,tracked,10,9,1.00,1.00"
+    assert header == (
+        "object_id,name,parent,frame,status,score,area_px,y_px,x_px,major_px,minor_px,speed_px,mean_intensity"
+    )
+    assert row == "1,,,0,tracked,10,9,1.00,1.00,3.27,3.27,,0"
+
+
+def test_speed_and_the_intensities_of_all_channels_are_measured(tmp_path):
+    made = results({(1, 0): square(0, 0), (1, 2): square(3, 4)})
+    stored = np.zeros((3, 4, *SIZE), np.uint16)  # four channels, of which a model sees one
+    stored[0, 3, 0:3, 0:3], stored[2, 1] = 700, 5
+    movie = open_stack(stored, "TCYX").movie(channel=0)
+    export_table(tmp_path / "objects.csv", replace(made, movie=movie))
+    first, second = csv.DictReader((tmp_path / "objects.csv").read_text().splitlines())
+    assert (first["speed_px"], second["speed_px"]) == ("", "2.500")  # 5 px in two frames
+    assert [first[f"mean_channel{n}"] for n in range(4)] == ["0", "0", "0", "700"]
+    assert second["mean_channel1"] == "5"
 
 
 def test_ctc_tracks_have_no_gaps_and_parents_end_before_their_children(tmp_path):

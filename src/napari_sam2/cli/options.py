@@ -151,6 +151,14 @@ PromptKinds = Annotated[
     list[str] | None, typer.Option(help="click, box, corrections (movie) or clicks3 (stills); all by default.")
 ]
 JudgedFind = Annotated[bool, typer.Option("--find", help="No prompt: find everything in every frame, and judge that.")]
+JudgedTracking = Annotated[
+    bool,
+    typer.Option(
+        "--tracking", help="STACK and --truth are tracks: CTC folder, GEFF, label stack, session, labels + tracks.csv."
+    ),
+]
+Parents = Annotated[Path | None, typer.Option(help="--tracking: table of parents of STACK, where it has none itself.")]
+TruthParents = Annotated[Path | None, typer.Option(help="--tracking: the same of the truth.")]
 Span = Annotated[float | None, _number("Stills: share of the window's side a typical object takes.", 0.02, 1)]
 FirstFrameOnly = Annotated[bool, typer.Option("--first-frame-only", help="Movies: only the objects of frame 0.")]
 Baseline = Annotated[bool, typer.Option(help="Also the classical baseline.")]
