@@ -79,9 +79,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     if not auto:
         _refuse(context, _ONLY_AUTO, "says how --auto finds and links: give --auto as well.")
     else:
-        _refuse(
-            context, _NOT_AUTO, "cannot be given with --auto, which finds objects on every frame and links them."
-        )
+        _refuse(context, _NOT_AUTO, "cannot be given with --auto, which finds objects on every frame and links them.")
     if not auto and session is not None and prompts is None and not find:
         _check_session_options(context)
         chosen_device = None if _is_default(context, "device") else device
