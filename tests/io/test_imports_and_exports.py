@@ -54,7 +54,7 @@ def test_imported_masks_are_saved_and_opened(tmp_path, labels):
 @pytest.mark.parametrize(
     ("given", "parents", "error", "words"),
     [
-        (np.zeros((2, 4, 4), np.float32), {}, StackError, "holds float32"),
+        (np.full((2, 4, 4), 0.5, np.float32), {}, StackError, "frame 0: it holds float32 that are no whole"),
         (np.full((2, 4, 4), -3, np.int16), {}, StackError, "frame 0: the label -3 is below 0"),
         (np.ones((2, 4, 4), np.uint8), {1: 7}, PromptError, "object 7, the parent of 1, does not exist"),
     ],
@@ -82,7 +82,7 @@ def test_results_go_out_in_the_formats_that_are_asked_for(tmp_path, labels):
 def test_the_table_of_tracks_says_who_came_from_whom(tmp_path):
     labels = np.repeat(np.array([[[1, 0, 5]], [[2, 3, 0]], [[2, 4, 5]]], np.uint8), 2, axis=1)
     document, masks = import_labels(movie(labels), {2: 1, 3: 1, 4: 3})
-    export(Results(document, masks, movie(np.zeros_like(labels))), {"table": tmp_path / "tracks.csv"})
+    export(Results(document, masks, movie(np.zeros_like(labels))), {"track_table": tmp_path / "tracks.csv"})
     header, *lines = (tmp_path / "tracks.csv").read_text().splitlines()
     assert header == "object_id,name,parent,generation,lineage,begin,end,frames,missing,daughters"
     assert lines == [

@@ -25,16 +25,25 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
     csv: Annotated[Path | None, typer.Option(help="Table: status, score, area, centroid per object and frame.")] = None,
     ctc: Annotated[Path | None, typer.Option(help="Folder for the format of the Cell Tracking Challenge.")] = None,
     tracks: Annotated[Path | None, typer.Option(help="Tracks, .geff (GEFF, with masks) or .xml (TrackMate).")] = None,
-    table: Annotated[Path | None, typer.Option(help="Table of tracks: parent, generation, begin, end.")] = None,
+    track_table: Annotated[Path | None, typer.Option(help="Table of tracks: parent, generation, begin, end.")] = None,
     prompts: Annotated[Path | None, typer.Option(help="Prompts, .json or .csv, as `track` reads them.")] = None,
     images: Annotated[str | None, typer.Option(help="The stack, if it is not where the session says.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> int:
     """Write what a session holds: labels, a table of objects, tracks, prompts. The session stays as it is."""
-    wanted = {"labels": labels, "csv": csv, "ctc": ctc, "tracks": tracks, "table": table, "prompts": prompts}
+    wanted = {
+        "labels": labels,
+        "csv": csv,
+        "ctc": ctc,
+        "tracks": tracks,
+        "track_table": track_table,
+        "prompts": prompts,
+    }
     paths = {name: path for name, path in wanted.items() if path is not None}
     if not paths:
-        raise typer.BadParameter(f"nothing is asked for; give one of {', '.join(f'--{name}' for name in wanted)}.")
+        raise typer.BadParameter(
+            "nothing is asked for; give --labels, --csv, --ctc, --tracks, --track-table or --prompts."
+        )
     _check(paths, overwrite)
     saved = load_session(session)
     for name, path in paths.items():
@@ -57,7 +66,8 @@ def _check(paths: dict[str, Path], overwrite: bool) -> None:
         if not path.parent.is_dir():
             raise StackError(f"There is no folder {path.parent} for {path.name}; create it first.")
         if name != "ctc" and path.exists() and not overwrite:
-            raise StackError(f"{path} exists; choose another name for --{name}, or replace it with --overwrite.")
+            option = f"--{name.replace('_', '-')}"
+            raise StackError(f"{path} exists; choose another name for {option}, or replace it with --overwrite.")
 
 
 def _write(saved: SavedSession, name: str, paths: dict[str, Path]) -> None:

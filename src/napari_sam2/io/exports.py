@@ -43,7 +43,7 @@ FORMATS: Mapping[str, Write] = {
     "csv": export_table,
     "ctc": export_ctc,
     "tracks": export_tracks,
-    "table": export_track_table,
+    "track_table": export_track_table,
 }
 """Name -> what writes a file or folder of it: label stack, table of objects, Cell Tracking Challenge, GEFF or
 TrackMate, table of tracks."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from napari_sam2.document.document import Document
+from napari_sam2.document.track_events import Division
 from napari_sam2.masks.mask_store import MaskKey, MaskStore
 
 Stretch = tuple[int, int]
@@ -97,6 +98,17 @@ def daughters_of(tracks: Mapping[int, Track]) -> dict[int, list[int]]:
         if track.parent is not None and track.parent in found:
             found[track.parent].append(object_id)
     return found
+
+
+def divisions_of(tracks: Mapping[int, Track]) -> tuple[Division, ...]:
+    """Return the divisions that parents make: two daughters or more on a frame, or one beside a mother who is there."""
+    found: list[Division] = []
+    for mother, daughters in daughters_of(tracks).items():
+        for frame in sorted({tracks[one].begin for one in daughters}):
+            born = tuple(one for one in daughters if tracks[one].begin == frame)
+            if len(born) > 1 or tracks[mother].end >= frame:
+                found.append(Division(mother, frame, born))
+    return tuple(found)
 
 
 def _stretches(frames: Iterable[int]) -> tuple[Stretch, ...]:

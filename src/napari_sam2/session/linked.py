@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from napari_sam2.document.document import Document
-from napari_sam2.document.objects import ObjectInfo
+from napari_sam2.document.objects import LinkStatus, ObjectInfo
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.engine.updates import FoundTracks
@@ -84,7 +84,7 @@ def _document_with(
         found = [tracks.proposals[number] for number in numbers]
         object_id, parent = ids[track.track_id], None if track.parent is None else ids[track.parent]
         score = float(np.mean([one.score for one in found]))
-        infos.append(ObjectInfo(object_id, parent=parent, source=found[0].source, score=score))
+        infos.append(ObjectInfo(object_id, parent=parent, source=found[0].source, score=score, links=LinkStatus.linked))
         events += _events(track, object_id)
         masks |= {(object_id, tracks.proposals[number].frame): tracks.masks[number] for number in numbers}
     divisions = [Division(ids[one.mother], one.frame, tuple(ids[n] for n in one.daughters)) for one in linked.divisions]
