@@ -42,7 +42,9 @@ def seen(path):
 
 
 def test_labels_tracks_tables_and_a_session_come_of_one_command(work, found, run):
-    code, out, err = run(f"{AUTO} --ctc ctc --table objects.csv --session cells.sam2")
+    code, out, err = run(
+        f"{AUTO} --ctc ctc --csv objects.csv --table tracks.csv --tracks tracks.xml --session cells.sam2"
+    )
     assert code == 0, err
     labels = seen(work / "labels.tif")
     assert [len(one) for one in labels] == [3, 3, 3, 4, 4, 4]
@@ -56,6 +58,9 @@ def test_labels_tracks_tables_and_a_session_come_of_one_command(work, found, run
     ]
     with (work / "objects.csv").open() as table:
         assert len(list(csv.DictReader(table))) == 15
+    with (work / "tracks.csv").open() as table:
+        assert len(list(csv.DictReader(table))) == 4
+    assert (work / "tracks.xml").read_text().startswith("<?xml")
     with Session.open(work / "cells.sam2", predictor=found) as session:
         assert len(session.document.divisions) == 1
     assert "15 objects on 6 frames: 4 tracks with 1 division." in out

@@ -77,3 +77,21 @@ def test_removing_the_last_prompt_keeps_what_was_found(session):
     session.set_prompts({(1, 5): None})
     assert list(session.masks.frames(1)) == [1, 2, 3]
     assert found(session) == [1, 2, 3]
+
+
+def test_a_run_ends_where_somebody_else_was_found_and_takes_nothing_of_neighbours(session):
+    session.add_points(2, 0, [(20, 16)])
+    list(session.propagate())
+    disc = session.masks.frames(2)
+    assert [disc[frame].is_empty for frame in range(FRAMES)] == [False, True, True, True, False, False]
+    session.add_points(3, 0, [(20, 10)])
+    list(session.propagate())
+    for frame in (1, 2, 3):
+        beside = session.masks.get((3, frame)).placed(SIZE)
+        assert beside.any()
+        assert not (beside & session.masks.get((1, frame)).placed(SIZE)).any()
+
+
+def test_a_correction_lies_over_what_was_found(session):
+    session.add_mask(4, 2, square(20, 28))
+    np.testing.assert_array_equal(session.labels(2) == 4, square(20, 28))

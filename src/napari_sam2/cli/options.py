@@ -98,7 +98,11 @@ Division = Annotated[
 LongestGap = Annotated[
     int | None, typer.Option(min=0, help="With --auto: frames on which an object may be missed and stay the same.")
 ]
-ObjectTable = Annotated[Path | None, typer.Option("--table", help="With --auto: CSV of every object on every frame.")]
+ObjectTable = Annotated[Path | None, typer.Option("--csv", help="With --auto: table of every object on every frame.")]
+TrackTable = Annotated[
+    Path | None, typer.Option("--table", "--track-table", help="With --auto: table of tracks and parents.")
+]
+TrackFile = Annotated[Path | None, typer.Option("--tracks", help="With --auto: .geff, or .xml for TrackMate.")]
 CtcFolder = Annotated[Path | None, typer.Option("--ctc", help="With --auto: folder as of the Cell Tracking Challenge.")]
 TrackAgain = Annotated[
     bool, typer.Option("--again", help="Of a session alone: make all masks again, and not only stale and missing ones.")

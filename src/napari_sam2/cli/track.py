@@ -28,7 +28,7 @@ _SETTLED = (
     *("image_size", "object_diameter", "view", "contrast", "feature_cache", "resume"),
     *("find_frame", "min_score"),
 )
-_ONLY_AUTO = ("region", "division", "longest_gap", "table", "ctc")
+_ONLY_AUTO = ("region", "division", "longest_gap", "tracks", "table", "csv", "ctc")
 _NOT_AUTO = ("prompts", "find", "find_frame", "direction", "view", "feature_cache", "again")
 
 
@@ -60,7 +60,9 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     region: options.AutoRegion = None,
     division: options.Division = None,
     longest_gap: options.LongestGap = None,
-    table: options.ObjectTable = None,
+    tracks: options.TrackFile = None,
+    table: options.TrackTable = None,
+    csv: options.ObjectTable = None,
     ctc: options.CtcFolder = None,
     overwrite: options.ReplaceLabels = False,
     resume: options.ResumeTracking = False,
@@ -105,6 +107,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     frames = checked_range(len(movie), start, stop)
     score = LEAST_SCORE if min_score is None else min_score
     if auto:
+        exports = {"tracks": tracks, "track_table": table, "csv": csv, "ctc": ctc}
         whole = AutoJob(
             stack=movie.movie.stack,
             settings=SessionSettings.model_validate(settings),
@@ -112,7 +115,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
             out=labels,
             linking=linking_for(movie, division, longest_gap),
             session=session,
-            exports={name: path for name, path in {"csv": table, "ctc": ctc}.items() if path is not None},
+            exports={name: path for name, path in exports.items() if path is not None},
             resume=resume,
             overwrite=overwrite,
         )

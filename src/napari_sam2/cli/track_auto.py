@@ -18,6 +18,14 @@ from napari_sam2.linking import LinkingOptions
 from napari_sam2.session.auto_job import AutoJob, AutoReport, track_automatically
 from napari_sam2.stacks import ModelMovie
 
+_NAMES = {
+    "labels": "Labels",
+    "csv": "Table of objects",
+    "ctc": "Cell Tracking Challenge",
+    "tracks": "Tracks",
+    "track_table": "Table of tracks",
+}
+
 
 def linking_for(movie: ModelMovie, division: bool | None, longest_gap: int | None) -> LinkingOptions:
     """Return how objects are linked: along Z they do not divide, and nothing drifts."""
@@ -69,7 +77,7 @@ def _show(report: AutoReport, job: AutoJob) -> None:
         errors().print(f"Frame {frame}: {remark}")
     written = {"labels": job.out, **job.exports}
     for name, path in written.items():
-        output().print(f"{name.capitalize()}: {path}")
+        output().print(f"{_NAMES[name]}: {path}")
     if job.session is not None:
         output().print(f"Session, to look at and correct in napari: {job.session}")
 

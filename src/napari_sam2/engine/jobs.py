@@ -1,4 +1,4 @@
-"""What the lane is asked to do, as values: show the masks of prompts, carry masks along the movie, or find objects.
+"""What the lane is asked to do, as values: show the masks of prompts, carry masks along the movie, find, or link.
 
 A job carries the document that it starts with and goes on with it whatever is edited meanwhile. `span_plan` makes the
 spans of a job; `engine` runs it. Nothing here touches an image or a model.
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam2.document.document import Document, PromptKey
+from napari_sam2.document.proposals import Proposal
+from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import StoredMask
 from sam2_core.errors import StackError
 
@@ -170,7 +172,25 @@ class FindJob:
     source: str
 
 
-AnyJob = Job | FindJob
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkJob:
+    """Link proposals of many frames to tracks; no model is needed.
+
+    Attributes
+    ----------
+    proposals
+        Number -> proposal, as they are when it is asked for.
+    frames
+        Numbers of those that are linked, for each frame of the movie.
+    """
+
+    revision: int
+    proposals: Mapping[int, Proposal]
+    frames: tuple[tuple[int, ...], ...]
+    options: LinkingOptions
+
+
+AnyJob = Job | FindJob | LinkJob
 
 
 class CancelToken:

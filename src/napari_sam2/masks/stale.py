@@ -63,6 +63,8 @@ def behind(key: PromptKey, masks: MaskStore) -> tuple[MaskChange, ...]:
     """
     object_id, changed = key
     frames = masks.frames(object_id)
+    if not frames:
+        return ()
     found: set[int] = set()
     for leg, past in (
         ("forward", [frame for frame in frames if frame > changed]),

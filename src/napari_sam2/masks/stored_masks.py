@@ -105,8 +105,11 @@ class StoredMask:
     @classmethod
     def of_drawn(cls, mask: Mask, status: MaskStatus = MaskStatus.edited) -> StoredMask:
         """Return the mask that a prompt says."""
-        codes = mask.inside * np.uint8(DRAWN_LOGIT * STEPS_PER_LOGIT)
-        return cls._of_codes(mask.y0, mask.x0, codes, (status, DRAWN_LOGIT, "prompt"))
+        if mask.is_empty:
+            return cls.empty(status if status is MaskStatus.edited else MaskStatus.absent, DRAWN_LOGIT)
+        codes = mask.inside * np.uint8(DRAWN_LOGIT * STEPS_PER_LOGIT)  # its box is as tight as ours
+        packed = zlib.compress(codes.tobytes(), level=1)
+        return cls(mask.y0, mask.x0, mask.shape, packed, status, DRAWN_LOGIT, "prompt")
 
     @classmethod
     def empty(

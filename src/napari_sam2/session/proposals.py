@@ -19,11 +19,11 @@ from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.document.proposals import Proposal, ProposalState
 from napari_sam2.document.proposing import accepted, forgotten, rejected
-from napari_sam2.engine.jobs import LEAST_SCORE, FindJob, FindRequest
-from napari_sam2.linking import LinkingOptions, link
+from napari_sam2.engine.jobs import LEAST_SCORE, FindJob, FindRequest, LinkJob
+from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.ground import Ground
 from napari_sam2.session.found import Proposed, propose
-from napari_sam2.session.linked import LinkedObjects, by_frame, detections, document_with
+from napari_sam2.session.linked import LinkedObjects, by_frame
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
@@ -253,19 +253,25 @@ class Proposals:
         PromptError
             If there is no such proposal.
         """
-        state, taken = self._state, self._new_ids(self.chosen() if numbers is None else self._known(numbers))
-        frames = by_frame(self._document.proposals, list(taken), state.masks.frame_count)
-        seen = list(detections(state.movie.movie, self._document.proposals, frames))
-        chosen = options or LinkingOptions(divisions=state.movie.movie.track_axis == "T")
-        linked = link(seen, chosen, frame_hw=state.masks.size, progress=progress)
-        if not linked.tracks:
-            return LinkedObjects()
-        first = max({*self._document.objects, *state.masks.object_ids()}, default=0) + 1
-        document, masks = document_with(self._document, self._document.proposals, frames, linked, first)
-        ids = tuple(range(first, first + len(linked.tracks)))
-        put = state.masks.put
-        self._steps.make(document, "link cells", ids, lambda _: [put(key, mask) for key, mask in masks.items()])
-        return LinkedObjects(ids, len(linked.divisions))
+        linked = LinkedObjects()
+        for update in self._work.run(self.link_job(numbers, options)):
+            if progress is not None:
+                progress(update.done, update.total)
+            linked = self._work.link(update) or linked
+        return linked
+
+    def link_job(self, numbers: Iterable[int] | None = None, options: LinkingOptions | None = None) -> LinkJob:
+        """Return the job that links proposals; `session.run` it, and `session.accept` its updates. See `link`.
+
+        Raises
+        ------
+        PromptError
+            If there is no such proposal.
+        """
+        taken = self._new_ids(self.chosen() if numbers is None else self._known(numbers))
+        frames = by_frame(self._document.proposals, list(taken), self._state.masks.frame_count)
+        divides = self._state.movie.movie.track_axis == "T"
+        return self._work.link_job(frames, options or LinkingOptions(divisions=divides, drift=divides))
 
     def reject(self, numbers: Iterable[int] | None = None) -> None:
         """Show proposals no more, also when the same is found again; all that are shown where None.

@@ -203,7 +203,7 @@ class SessionBinding:
     def _refresh(self, now: float) -> bool:
         if not self._due or not self.labels.refresh(self._due):
             return False
-        self._due, self._last_refresh = set(), now
+        self._due, self._last_refresh = set(), max(now, self.clock())  # from its end on, as long as it takes
         return True
 
     # what happens

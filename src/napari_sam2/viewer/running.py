@@ -113,6 +113,7 @@ class Work:
         self._job: AnyJob | None = None
         self._came: set[int] = set()
         self._proposed: Proposed | None = None
+        self._through = 0
         self._wants_preview = False
         self._wanted: PropagateRequest | FindRequest | None = None
         self.unfinished: PropagateRequest | None = None
@@ -205,7 +206,7 @@ class Work:
                 self.ended.emit(NOTHING_TO_DO)
                 return
         self._job, self.done, self.total = job, 0, 0
-        self._came, self._proposed = set(), None
+        self._came, self._proposed, self._through = set(), None, 0
         self.changed.emit()
         self._runner.start(job, self._on_update, self._on_done, self._on_error)
 
@@ -216,7 +217,7 @@ class Work:
         self._came.add(update.frame_index)
         try:
             if isinstance(update, FoundUpdate):
-                self._proposed = self.session.work.propose(update) or self._proposed
+                self._note_found(self.session.work.propose(update))
             else:
                 self.session.accept(update)
         except StackError as error:  # it is in the masks, but could not be saved
@@ -232,15 +233,22 @@ class Work:
         if isinstance(job, PropagateJob):
             self.ended.emit(self._told_end(job))
         if isinstance(job, FindJob):
-            self._tell_found()
+            self._tell_found(len(job.request.frames))
         self._next()
 
-    def _tell_found(self) -> None:
+    def _note_found(self, came: Proposed | None) -> None:
+        """Add what was found on one more frame."""
+        if came is not None:
+            self._through += 1
+            self._proposed = came if self._proposed is None else self._proposed.joined(came)
+
+    def _tell_found(self, frames: int) -> None:
         if self._proposed is None:
             self.ended.emit("The search was stopped; nothing has changed.")
         else:
             self.found.emit(self._proposed)
-            self.ended.emit(told_found(self._proposed))
+            on_frames = "" if frames == 1 else f" on {self._through} of {frames} frames"
+            self.ended.emit(told_found(self._proposed, f"Found{on_frames}"))
 
     def _note_rest(self, job: AnyJob | None) -> None:
         if isinstance(job, PropagateJob) and (self.done < self.total or not self.total):
