@@ -82,16 +82,21 @@ def _about(results: Results, object_id: int) -> Row:
 
 def _measured(mask: StoredMask, shown: Shown, pixel: tuple[float, float, str] | None) -> tuple[float, float, Row]:
     """Return the centroid (y, x) in the frame of what is shown of a mask, (h, w) in its box, and what is measured."""
-    from skimage.measure import regionprops
-
-    (region,) = regionprops(shown.astype(np.uint8))  # type: ignore[no-untyped-call]
-    y, x = float(region.centroid[0]) + mask.y0, float(region.centroid[1]) + mask.x0
-    row: Row = {"y_px": f"{y:.2f}", "x_px": f"{x:.2f}"}
-    row |= {"major_px": f"{region.axis_major_length:.2f}", "minor_px": f"{region.axis_minor_length:.2f}"}
+    rows, columns = np.nonzero(shown)
+    y, x = float(rows.mean()) + mask.y0, float(columns.mean()) + mask.x0
+    minor, major = _axes(rows, columns)
+    row: Row = {"y_px": f"{y:.2f}", "x_px": f"{x:.2f}", "major_px": f"{major:.2f}", "minor_px": f"{minor:.2f}"}
     if pixel is not None:
-        row |= {"area": f"{region.area * pixel[0] * pixel[1]:.6g}"}
+        row |= {"area": f"{rows.size * pixel[0] * pixel[1]:.6g}"}
         row |= {"y": f"{y * pixel[0]:.6g}", "x": f"{x * pixel[1]:.6g}"}
     return y, x, row
+
+
+def _axes(rows: np.ndarray[Any, Any], columns: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """Return the shorter and the longer axis of the ellipse with the second moments of pixels (N,), (N,)."""
+    spread = np.cov(np.stack([rows, columns]), bias=True)
+    minor, major = 4 * np.sqrt(np.maximum(np.linalg.eigvalsh(spread), 0.0))
+    return float(minor), float(major)
 
 
 def _means(mask: StoredMask, shown: Shown, channels: Mapping[str, np.ndarray[Any, Any]]) -> Row:

@@ -64,3 +64,18 @@ def spots_on(results: Results, frame: int, labels: Array) -> Iterator[Spot]:
         y0, x0, _, _ = region.bbox
         score = 0.0 if mask is None else mask.score
         yield Spot(int(region.label), frame, int(region.area), float(y), float(x), score, y0, x0, region.image)
+
+
+def tracks_layer(results: Results) -> tuple[Array, dict[int, list[int]]]:
+    """Return what napari's Tracks layer takes: data (N, 4) of object id, frame, y, x, and its graph, child -> parents.
+
+    Examples
+    --------
+    >>> data, graph = tracks_layer(open_results("movie.sam2"))
+    >>> viewer.add_tracks(data, graph=graph)
+    """
+    spots, tracks = spots_of(results)
+    ordered = sorted(spots, key=lambda spot: (spot.object_id, spot.frame))
+    data = np.array([(spot.object_id, spot.frame, spot.y, spot.x) for spot in ordered], np.float64).reshape(-1, 4)
+    parents = {one: track.parent for one, track in tracks.items()}
+    return data, {one: [parent] for one, parent in parents.items() if parent is not None and parent in tracks}

@@ -28,7 +28,6 @@ from napari_sam2.lineage.tracks import Track, ancestors_of, links_of
 from napari_sam2.stacks import Movie
 
 VERSION = "7.11.1"
-OUTLINE_TOLERANCE_PX = 0.4
 _POSITIONS = {f"POSITION_{axis}": (f"{axis}", "POSITION", False) for axis in "XYZ"}
 _FEATURES: Mapping[str, Mapping[str, tuple[str, str, bool]]] = {
     "SpotFeatures": {
@@ -148,12 +147,12 @@ def _add_spots(model: Element, spots: Sequence[Spot], scale: _Scale, results: Re
 
 def _outline(spot: Spot, scale: _Scale) -> list[tuple[float, float]]:
     """Return the outline of the largest piece of an object as (x, y) from its centroid, in the units of the stack."""
-    from skimage.measure import approximate_polygon, find_contours
+    from skimage.measure import find_contours
 
     contours = find_contours(np.pad(spot.inside, 1).astype(np.float32), 0.5)  # type: ignore[no-untyped-call]
-    longest = max(contours, key=len)
-    points = approximate_polygon(longest, OUTLINE_TOLERANCE_PX)[:-1]  # type: ignore[no-untyped-call]
-    ys, xs = points[:, 0] - 1 + spot.y0 - spot.y, points[:, 1] - 1 + spot.x0 - spot.x
+    points = max(contours, key=len)[:-1]  # (N, 2); the first one comes again at the end
+    turns = np.any(np.diff(points, axis=0, append=points[:1]) != np.diff(points, axis=0, prepend=points[-1:]), axis=1)
+    ys, xs = (points[turns] - 1 + (spot.y0 - spot.y, spot.x0 - spot.x)).T
     return [(float(x) * scale.x, float(y) * scale.y) for y, x in zip(ys, xs, strict=True)]
 
 
