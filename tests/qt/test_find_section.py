@@ -109,6 +109,25 @@ def test_what_is_accepted_is_propagated_by_its_button(finding: Any) -> None:
     assert np.count_nonzero(finding.session.status(1)) == 3
 
 
+def test_cells_of_all_frames_are_linked_in_one_press(finding: Any) -> None:
+    section = finding.panel.finding
+    find(finding)
+    assert section.link.isHidden(), "on one frame there is nothing to link"
+    section.more.frames.setCurrentIndex(1)
+    find(finding)
+    assert not section.link.isHidden()
+    finding.press(section.link)
+    settle(finding)
+    assert sorted(finding.session.document.objects) == [1, 2], "those below the score are not linked"
+    assert np.count_nonzero(finding.session.status(1)) == 2
+    assert "Linked to 2 tracks with 0 divisions." in finding.panel.message.text()
+    assert len(finding.session.document.proposals) == 2
+    finding.press(finding.panel.prompts.undo)
+    settle(finding)
+    assert not finding.session.document.objects
+    assert len(finding.session.document.proposals) == 6
+
+
 def test_another_frame_shows_its_own_count(finding: Any) -> None:
     find(finding)
     finding.viewer.dims.set_point(0, 2)

@@ -57,6 +57,7 @@ class FindActions:
         slots.connect(section.score_chosen, do(self._filter))
         slots.connect(section.accept.clicked, do(lambda binding: binding.deciding.accept_shown()))
         slots.connect(section.reject.clicked, do(lambda binding: binding.deciding.reject_shown()))
+        slots.connect(section.link.clicked, do(lambda binding: binding.deciding.link_shown()))
         slots.connect(self._bench.changed, self._on_bench)
         slots.connect(self._bench.progressed, self._on_progress, 1)
         slots.connect(self._bench.idle, self._on_idle)
@@ -186,7 +187,9 @@ class FindActions:
         self._list_regions()
 
     def _on_change(self, event: Any = None) -> None:
-        self._section.show_counts(*((0, 0) if self._binding is None else self._binding.deciding.counts()))
+        deciding = None if self._binding is None else self._binding.deciding
+        self._section.show_counts(*((0, 0) if deciding is None else deciding.counts()))
+        self._section.show_linkable(deciding is not None and deciding.proposals.on_several_frames)
 
     def _on_found(self) -> None:
         """Put the tool in hand with which a person decides, where there is something to decide about."""
@@ -195,7 +198,7 @@ class FindActions:
             self._section.decidable.emit()
 
     def _on_progress(self, progress: RunProgress) -> None:
-        if progress.kind == "find":
+        if progress.kind in ("find", "link"):
             self._section.show_running(progress.done, progress.total)
 
     def _on_idle(self) -> None:

@@ -56,6 +56,9 @@ class FindSection(Section):
         self.score_told = QLabel()
         self.accept = IconButton("Accept shown", "check", "Make objects of all that are shown (Shift+S)")
         self.reject = IconButton("Reject shown", "delete", "Reject all that are shown; Undo brings them back")
+        self.link = IconButton(
+            "Link all frames", "new_tracks", "Link the cells shown on all frames to tracks, with divisions (Shift+L)"
+        )
         self._pages, self._running, self._idle = QStackedWidget(), QWidget(), QWidget()
         self._deciding = QWidget()
         self._lay_out()
@@ -80,6 +83,8 @@ class FindSection(Section):
         rows.addRow("Size", sized)
         deciding.addRow("Score from", scored)
         deciding.addRow(row_of(self.accept, self.reject))
+        deciding.addRow(row_of(self.link))
+        self.link.hide()
         self._deciding.setLayout(deciding)
         self._deciding.hide()
         self.body.addWidget(self._pages)
@@ -115,9 +120,14 @@ class FindSection(Section):
         for button in (self.accept, self.reject):
             button.setEnabled(shown > 0)
 
+    def show_linkable(self, linkable: bool) -> None:
+        """Offer to link what was found, or not."""
+        if self.link.isHidden() is linkable:
+            self.link.setVisible(linkable)
+
     def show_startable(self, startable: bool) -> None:
         """Let a search be started, or not."""
-        for part in (self.go, self.labels, self.diameter, self.measure, self.more):
+        for part in (self.go, self.labels, self.diameter, self.measure, self.more, self.link):
             part.setEnabled(startable)
 
     def show_running(self, done: int, total: int) -> None:

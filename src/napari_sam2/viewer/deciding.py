@@ -186,6 +186,13 @@ class Deciding:
         if numbers := self._all_shown():
             self._session.proposals.reject(numbers)
 
+    def link_shown(self) -> None:
+        """Link those that are sure enough on all frames to tracks, with divisions."""
+        if numbers := self.proposals.everywhere():
+            self._work.link(numbers)
+        else:
+            self._notify("No found cell is shown on any frame; look for them on all frames first.")
+
     def next_proposal(self) -> None:
         """Go to the next proposal that is shown on the frame in view, the least sure first."""
         frame, last = self._sight.frame, self._went_to
