@@ -75,15 +75,12 @@ def choose(hypotheses: Hypotheses) -> npt.NDArray[np.bool_]:
     _, group = csgraph.connected_components(need.T @ need, directed=False)
     sizes = np.bincount(group)
     chosen[hopeful[sizes[group] == 1]] = True
-    with_fork = np.zeros(len(sizes), bool)
-    with_fork[group[hypotheses.is_fork[hopeful]]] = True
     order = np.argsort(group, kind="stable")
     for members in np.split(order, np.cumsum(sizes)[:-1]):
-        if len(members) > 1 and not with_fork[group[members[0]]]:
-            chosen[hopeful[members[_assigned(hypotheses.where(hopeful[members]))]]] = True
-    difficult = hopeful[with_fork[group] & (sizes[group] > 1)]
-    if len(difficult):
-        chosen[difficult] = _packed(hypotheses.where(difficult))
+        if len(members) > 1:
+            some = hypotheses.where(hopeful[members])
+            best = _packed(some) if some.is_fork.any() else _assigned(some)
+            chosen[hopeful[members[best]]] = True
     return chosen
 
 
@@ -110,8 +107,8 @@ def _assigned(links: Hypotheses) -> Ints:
     return found[found >= 0]
 
 
-def _packed(hypotheses: Hypotheses) -> npt.NDArray[np.bool_]:
-    """Return (K,) which hypotheses make the best packing."""
+def _packed(hypotheses: Hypotheses) -> Ints:
+    """Return the places of the hypotheses of the best packing."""
     need = _needs(hypotheses)
     result = optimize.milp(
         -hypotheses.gain,
@@ -119,4 +116,4 @@ def _packed(hypotheses: Hypotheses) -> npt.NDArray[np.bool_]:
         bounds=optimize.Bounds(0, 1),
         constraints=optimize.LinearConstraint(need, -np.inf, 1),
     )
-    return result.x > 0.5
+    return np.flatnonzero(result.x > 0.5)

@@ -11,7 +11,7 @@ from napari_sam2.linking.choice import Hypotheses
 from napari_sam2.linking.detections import Detection, Floats, Ints, Node, Population
 from napari_sam2.linking.drift import drift_between
 from napari_sam2.linking.forks import forks_of
-from napari_sam2.linking.judging import MISSED, fork_odds, link_gains
+from napari_sam2.linking.judging import fork_odds, link_gains, missed
 from napari_sam2.linking.options import LinkingOptions
 from napari_sam2.linking.pairs import pairs_between
 
@@ -83,7 +83,7 @@ class Movie:
         before, after = self.population(frame), self.population(later)
         reach = self.options.most_distance * self.diameter
         pairs = pairs_between(before, after, self.carried(frame, later), reach)
-        gain = link_gains(pairs.features()) - MISSED * (later - frame - 1)
+        gain = link_gains(pairs.features()) - missed(later - frame - 1)
         return Hypotheses.of_links(pairs.first + self.starts[frame], pairs.second + self.starts[later], gain)
 
     def steps(self, frame: int) -> Hypotheses:
@@ -97,9 +97,11 @@ class Movie:
         if not self.options.divisions or not len(gain):
             return links
         forks = forks_of(before, after, drift, pairs, gain)
-        most = np.maximum(np.maximum(gain[forks.places[:, 0]], gain[forks.places[:, 1]]), 0)
+        odds = fork_odds(forks.features)
+        hopeful = odds > 0  # any other is worth less than the better one of its links alone
+        most = np.maximum(gain[forks.places].max(axis=1), 0) + odds
         return Hypotheses(
-            np.concatenate([source, forks.mother + self.starts[frame]]),
-            np.concatenate([links.targets, forks.daughters + self.starts[frame + 1]]),
-            np.concatenate([gain, most + fork_odds(forks.features)]),
+            np.concatenate([source, forks.mother[hopeful] + self.starts[frame]]),
+            np.concatenate([links.targets, forks.daughters[hopeful] + self.starts[frame + 1]]),
+            np.concatenate([gain, most[hopeful]]),
         )

@@ -11,17 +11,25 @@ import numpy as np
 
 from napari_sam2.linking.detections import Floats
 
-LINK_WEIGHTS = np.array([-3.95, -2.35, -1.44, -0.36, -1.44, 0.26, -0.10, 5.41])
-FORK_WEIGHTS = np.array([1.0, -0.5, -2.25, -4.1, -0.63, -0.27, -1.3, -0.5, -3.1, -1.5, -1.1, -3.3, -0.87, 0.065, 0.4])
-CONSTANCY = 4.0
-"""What speaks for an object's being there on the next frame at all, as log odds."""
-MISSED = 2.0
-"""What speaks against each frame on which an object was missed."""
+LINK_WEIGHTS = np.array([-1.73, -3.16, -4.96, -0.55, -3.26, 1.29, -0.10, 8.25])
+FORK_WEIGHTS = np.array(
+    [1.63, 0.05, -3.1, -4.94, 3.4, -1.57, -1.99, -0.33, -4.08, -1.36, 1.14, -6.25, -0.65, -0.06, -1.2]
+)
+CONSTANCY = 8.0
+"""What speaks for an object's being there on the next frame at all, as log odds: objects hardly ever vanish."""
+MISSED = 5.0
+"""What speaks against an object's being missed on one frame, and `LONGER` against each further one."""
+LONGER = 1.0
 
 
 def link_gains(features: Floats) -> Floats:
     """Return the gain (K,) of links with those features (K, LINK_FEATURES)."""
     return features @ LINK_WEIGHTS + CONSTANCY
+
+
+def missed(gap: int) -> float:
+    """Return what speaks against links over a gap of that many frames, at least one."""
+    return MISSED + LONGER * (gap - 1)
 
 
 def fork_odds(features: Floats) -> Floats:

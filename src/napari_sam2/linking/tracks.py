@@ -123,19 +123,20 @@ class Edge:
     def __init__(self, movie: Movie, order: Order, frame_hw: tuple[int, int] | None) -> None:
         self.movie = movie
         self.place = [{index: place for place, index in enumerate(each)} for each in order.given]
+        self.drift = movie.common_drift()
         self.size: Floats = np.array(frame_hw or movie.extent(), np.float64)
 
     def begin(self, node: Node) -> Begin:
         """Return why a track begins without a parent."""
         if node[0] == 0:
             return Begin.first_frame
-        return Begin.enters if self._is_near(node, -self.movie.common_drift()[node[0]]) else Begin.appears
+        return Begin.enters if self._is_near(node, -self.drift[node[0]]) else Begin.appears
 
     def end(self, node: Node) -> End:
         """Return why a track ends without daughters."""
         if node[0] == len(self.movie.frames) - 1:
             return End.last_frame
-        return End.leaves if self._is_near(node, self.movie.common_drift()[node[0] + 1]) else End.dies
+        return End.leaves if self._is_near(node, self.drift[node[0] + 1]) else End.dies
 
     def _is_near(self, node: Node, way: Floats) -> bool:
         """Return whether a detection touches the border, or would nearly on its way."""

@@ -214,6 +214,7 @@ class SessionBinding:
             (events.document_changed, self._on_document),
             (events.masks_changed, self._on_masks),
             (events.settings_changed, self._on_settings),
+            (events.history_changed, self.refresh_if_due),
             (events.history_changed, self.work.preview),
             (self.prompts.edited, self._on_rows_edited),
             (self.labels.painted, self._on_painted),
@@ -310,7 +311,7 @@ class SessionBinding:
         if diff.objects or diff.removed_objects:
             self.labels.forget()
             self._layers.sync_labels()
-            self._show_soon()
+            self._due |= {*self.session.document.objects, ALL_OBJECTS}  # shown once, with the masks that follow
 
     def _show_proposals(self, diff: DocumentDiff) -> None:
         """Show what is to be decided about now; the layer comes with what is found, or brought back by an undo."""

@@ -47,7 +47,7 @@ class ShownProposals:
     @diameter_px.setter
     def diameter_px(self, diameter_px: float | None) -> None:
         if diameter_px != self._diameter_px:
-            self._diameter_px = diameter_px
+            self._diameter_px, self._is_due = diameter_px, False  # what is due is drawn with it
             self.changed.emit()
 
     def found(self, frame: int) -> dict[int, Proposal]:
