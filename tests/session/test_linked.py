@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from finding_predictor import FindingPredictor
 
-from napari_sam2.document.track_events import Division, EventKind
+from napari_sam2.document.track_events import Division
 from napari_sam2.lineage.tracks import tracks_of
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import MaskStatus
@@ -53,7 +53,7 @@ def test_tracks_become_objects_with_masks_that_were_found(session):
     assert {info.source for info in session.document.objects.values()} == {"cells-nano"}
 
 
-def test_a_division_makes_a_parent_and_a_gap_is_an_absence(session):
+def test_a_division_makes_a_parent_and_what_was_missed_is_a_gap(session):
     session.proposals.link()
     (division,) = session.document.divisions
     tracks = tracks_of(session.document, session.masks)
@@ -62,8 +62,6 @@ def test_a_division_makes_a_parent_and_a_gap_is_an_absence(session):
     assert [tracks[one].parent for one in division.daughters] == [division.mother] * 2
     (other,) = set(tracks) - {division.mother, *division.daughters}
     assert tracks[other].gaps == ((3, 3),)
-    absent = [event for event in session.document.events if event.kind is EventKind.absent]
-    assert [(event.object_id, event.frame, event.last_frame) for event in absent] == [(other, 3, 3)]
 
 
 def test_without_divisions_and_gaps_tracks_end(session):
@@ -119,3 +117,18 @@ def test_a_linked_session_is_saved_and_opened(session, tmp_path):
         assert everything(again) == everything(session)
         assert again.document.divisions == session.document.divisions
         assert again.document.events == session.document.events
+
+
+def test_gaps_are_filled_by_memory_and_nothing_else_changes(session):
+    session.proposals.link()
+    found = dict(session.masks.items())
+    (track,) = [one for one in tracks_of(session.document, session.masks).values() if one.gaps]
+    document = session.document
+    for _ in session.fill_gaps():
+        pass
+    assert session.masks.get((track.object_id, 3)).status is MaskStatus.tracked
+    assert {key: mask for key, mask in session.masks.items() if key in found} == found
+    assert len(session.masks) == len(found) + 1
+    assert session.document is document
+    assert session.interrupted_run is None
+    assert not list(session.fill_gaps())

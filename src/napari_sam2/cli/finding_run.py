@@ -31,7 +31,7 @@ class TerminalFind:
     def __init__(self, total: int | None = None) -> None:
         self._bar = frame_progress()
         self._task = self._bar.add_task("Finding", total=total)
-        self._linking: TaskID | None = None
+        self._stages: dict[str, TaskID] = {}
         self._total = total
         self._finished = 0
         self._ctrl_c = StopOnCtrlC()
@@ -57,13 +57,13 @@ class TerminalFind:
                 self._bar.update(self._task, completed=before + update.done / FINE, total=total)
         return self._finished == before + count
 
-    def link(self, done: int, total: int) -> None:
-        """Show how far it is with linking what was found; `KeyboardInterrupt` after Ctrl-C."""
+    def tell(self, stage: str, done: int, total: int) -> None:
+        """Show how far it is with what is done with all that was found; `KeyboardInterrupt` after Ctrl-C."""
         if self._ctrl_c.requested:
             raise KeyboardInterrupt
-        if self._linking is None:
-            self._linking = self._bar.add_task("Linking")
-        self._bar.update(self._linking, completed=done, total=total)
+        if stage not in self._stages:
+            self._stages[stage] = self._bar.add_task(stage)
+        self._bar.update(self._stages[stage], completed=done, total=total)
 
 
 class _Search(CancelToken):

@@ -44,7 +44,7 @@ def track_auto(job: AutoJob, arguments: Sequence[str]) -> int:
     """Return the exit code after a movie is tracked and all that is asked for is written, or it was stopped."""
     report: AutoReport | None = None
     with TerminalFind() as run, suppress(KeyboardInterrupt):
-        report = track_automatically(job, run, run.link, lambda: predictor_of(job.settings))
+        report = track_automatically(job, run, run.tell, lambda: predictor_of(job.settings))
     if report is None or not report.found.is_whole:
         _say_how_to_resume(arguments, job)
         return STOPPED

@@ -114,6 +114,8 @@ class PropagateJob:
         See `PreviewJob`.
     diameter_px
         Of a typical object, as far as prompts and their masks tell when the run begins.
+    is_aside
+        Whether its document is one of its own, made for this job: it is no run of the session that could be resumed.
     """
 
     document: Document
@@ -124,6 +126,7 @@ class PropagateJob:
     known: Mapping[PromptKey, StoredMask] = field(default_factory=dict)
     unshown: frozenset[PromptKey] = frozenset()
     diameter_px: float | None = None
+    is_aside: bool = False
 
     @property
     def is_empty(self) -> bool:

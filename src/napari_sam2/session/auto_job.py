@@ -1,7 +1,8 @@
 """A whole movie as one job, without a prompt: every object of every frame is found and linked, and tracks are written.
 
 Order: all that is asked for is checked; each frame is looked at and kept (`found_run`), so that a run that was stopped
-goes on; then what was found is linked, and the session, the labels and the tracks are written. No object has a prompt:
+goes on; then what was found is linked, frames on which an object was missed are filled by memory, and the session, the
+labels and the tracks are written. No object has a prompt:
 opened in a window, the session shows masks that were found, to be looked at and corrected.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from napari_sam2.document.prompt_parts import cut_labels
@@ -27,8 +29,8 @@ from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
 
-Told = Callable[[int, int], None]
-"""Is told how far linking is: done, total."""
+Told = Callable[[str, int, int], None]
+"""Is told what is done with all that was found, and how far it is: stage, done, total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,10 @@ def _link(job: AutoJob, session: Session, parts: FoundFrames, told: Told | None)
     for frame, scores in _scores(parts).items():
         masks = cut_labels(parts.labels(frame))
         session.proposals.add(frame, list(masks.values()), Path(job.settings.model).name, scores)
-    linked = session.proposals.link(options=job.linking, progress=told)
+    tell = told or (lambda *_: None)
+    linked = session.proposals.link(options=job.linking, progress=partial(tell, "Linking"))
+    for update in session.fill_gaps():
+        tell("Filling gaps", update.done, update.total)
     if job.session is not None:
         session.save(job.session)
     if "ctc" in job.exports:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -92,11 +91,7 @@ def _document_with(
 
 
 def _events(track: LinkedTrack, object_id: int) -> Iterator[TrackEvent]:
-    """Yield how a track begins and ends, as far as that is an event, and where it is absent."""
-    frames = [frame for frame, _ in track.nodes]
-    for word, frame in ((track.begins, frames[0]), (track.ends, frames[-1])):
+    """Yield how a track begins and ends, as far as that is an event; frames on which it was missed are none."""
+    for word, node in ((track.begins, track.nodes[0]), (track.ends, track.nodes[-1])):
         if word in EventKind.__members__:
-            yield TrackEvent(object_id, frame, EventKind(word))
-    for before, after in pairwise(frames):
-        if after > before + 1:
-            yield TrackEvent(object_id, before + 1, EventKind.absent, after - 1)
+            yield TrackEvent(object_id, node[0], EventKind(word))

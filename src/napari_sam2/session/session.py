@@ -54,8 +54,8 @@ class Session:
     lineage
         See `Lineage`: `divide`, `undivide`, `add_event`, `remove_event`, `set_links`, `import_tracks`.
     work
-        See `SessionWork`: `preview`, `propagate`, `resume`, `preview_job`, `propagate_job`, `resume_job`, `run`,
-        `accept`, `cancel`, `anything_to_do`.
+        See `SessionWork`: `preview`, `propagate`, `fill_gaps`, `resume`, `preview_job`, `propagate_job`, `resume_job`,
+        `run`, `accept`, `cancel`, `anything_to_do`.
     saving
         See `Saving`: `save`, `flush`, `export_labels`, `label_exporter`.
     proposals
@@ -114,6 +114,7 @@ class Session:
 
         self.work = work = SessionWork(state, saving, self._loader)
         self.preview, self.propagate, self.resume = work.preview, work.propagate, work.resume
+        self.fill_gaps = work.fill_gaps
         self.preview_job, self.propagate_job, self.resume_job = work.preview_job, work.propagate_job, work.resume_job
         self.run, self.accept, self.cancel = work.run, work.accept, work.cancel
         self.anything_to_do = work.anything_to_do

@@ -36,6 +36,7 @@ from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import StoredMask
 from napari_sam2.session.found import Proposed, take_found
+from napari_sam2.session.gaps import gap_job
 from napari_sam2.session.linked import LinkedObjects, take_tracks
 from napari_sam2.session.looks import has_size, look_of
 from napari_sam2.session.mask_updates import write_update
@@ -97,6 +98,24 @@ class SessionWork:
         """
         ids = None if objects is None or isinstance(objects, str) else tuple(objects)
         return self._inline(self.propagate_job(PropagateRequest(direction, frames, ids, only_stale, until_next_prompt)))
+
+    def fill_gaps(self, object_ids: Sequence[int] | None = None) -> Iterator[FrameUpdate]:
+        """Track objects over frames on which they were missed, between masks that were found, and yield what came.
+
+        Parameters
+        ----------
+        object_ids
+            All that have such frames where None.
+        """
+        return self._inline(self.gap_job(object_ids))
+
+    def gap_job(self, object_ids: Sequence[int] | None = None) -> PropagateJob:
+        """Return the job that tracks objects over gaps between masks that were found; see `gaps`."""
+        state = self._state
+        self._have_engine()
+        if self._engine is not None:
+            self._engine.on_snapshot = None  # of what is said for this job alone
+        return gap_job(state.document, state.masks, state.revision, object_ids)
 
     def resume(self) -> Iterator[FrameUpdate]:
         """Go on with the run that was interrupted, and yield what comes."""
@@ -329,7 +348,7 @@ class SessionWork:
     def _begin(self, job: Job) -> None:
         """Note that a job starts, or that a run is over of which nothing is left; on whatever thread runs it."""
         state = self._state
-        if not isinstance(job, PropagateJob):
+        if not isinstance(job, PropagateJob) or job.is_aside:
             return
         if job.spans and not job.resumes:
             state.run = run = RunInWork(job.request, job.spans, job.revision)

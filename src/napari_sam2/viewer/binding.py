@@ -208,7 +208,7 @@ class SessionBinding:
 
     # what happens
 
-    def _connections(self) -> list[tuple[Any, Callable[..., None]]]:
+    def _connections(self) -> list[tuple[Any, Callable[..., object]]]:
         events = self.session.events
         return [
             (events.document_changed, self._on_document),
