@@ -10,11 +10,11 @@ from disc_predictor import DiscPredictor
 from napari_sam2 import Session
 from napari_sam2.cli import main
 from napari_sam2.document.objects import LinkStatus
-from napari_sam2.document.track_events import Division
+from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.io.track_files import TrackedLabels
 from napari_sam2.masks.mask_store import MaskStatus
 from napari_sam2.stacks import open_labels
-from sam2_core.errors import StackError
+from sam2_core.errors import PromptError, StackError
 
 LABELS = np.repeat(np.repeat(np.array([[[1, 0, 5]], [[1, 4, 5]], [[2, 3, 5]]], np.uint16), 8, axis=1), 8, axis=2)
 PARENTS = {4: 5, 2: 1, 3: 1}  # 5 keeps its id where 4 comes from it
@@ -69,6 +69,43 @@ def test_what_was_linked_can_be_looked_at_and_is_kept(session, tmp_path):
     assert (tmp_path / "a.sam2" / "session.json").read_text().count('"links"') == 5  # as before where a person made it
     with Session.open(tmp_path / "a.sam2", predictor=DiscPredictor()) as again:
         assert {one: info.links for one, info in again.document.objects.items()} == status
+
+
+def test_divisions_and_events_are_said_taken_back_and_kept(session, tmp_path):
+    session.import_tracks(tracks(parents={}))
+    assert session.divide(1, 2, [2, 3]) == Division(1, 2, (2, 3))
+    leaves = TrackEvent(5, 2, EventKind.leaves)
+    session.lineage.add_event(leaves)
+    session.lineage.add_event(TrackEvent(4, 1, EventKind.appears))
+    session.lineage.remove_event(leaves)
+    assert session.document.events == (TrackEvent(4, 1, EventKind.appears),)
+    session.save(tmp_path / "a.sam2")
+    session.lineage.undivide(1, 2)
+    assert not session.document.divisions
+    assert session.document.objects[2].parent is None
+    session.undo()
+    session.close()
+    with Session.open(tmp_path / "a.sam2", predictor=DiscPredictor()) as again:
+        assert again.document.divisions == (Division(1, 2, (2, 3)),)
+        assert again.document.objects[3].parent == 1
+        assert again.document.events == (TrackEvent(4, 1, EventKind.appears),)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda s: s.divide(1, 3, [2]), "there is no frame 3"),
+        (lambda s: s.divide(1, 2, [9]), "object 9 does not exist"),
+        (lambda s: s.lineage.undivide(5, 2), "does not divide on frame 2; it does on \\[1\\]"),
+        (lambda s: s.lineage.add_event(TrackEvent(9, 0, EventKind.dies)), "object 9 does not exist"),
+        (lambda s: s.set_links([9], LinkStatus.linked), "object 9 does not exist"),
+    ],
+)
+def test_what_cannot_be_said_of_tracks_is_refused(session, make, words):
+    session.import_tracks(tracks())
+    with pytest.raises(PromptError, match=words):
+        make(session)
+    assert session.undo_text == "import tracks"
 
 
 @pytest.mark.parametrize(

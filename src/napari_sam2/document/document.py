@@ -156,6 +156,32 @@ class Document:
         others = [one for one in new.divisions if (one.mother, one.frame) != (division.mother, division.frame)]
         return new._next(divisions=(*others, division))
 
+    def without_division(self, mother: int, frame: int) -> Document:
+        """Return the document without the division of the mother on the frame; its daughters have no parent any more.
+
+        Raises
+        ------
+        PromptError
+            If there is none.
+        """
+        gone = next((one for one in self.divisions if (one.mother, one.frame) == (mother, frame)), None)
+        if gone is None:
+            there = [one.frame for one in self.divisions if one.mother == mother]
+            raise PromptError(f"object {mother} does not divide on frame {frame}; it does on {there or 'none'}.")
+        return self._with({}, {one: replace(self.objects[one], parent=None) for one in gone.daughters})
+
+    def with_events(self, events: Iterable[TrackEvent]) -> Document:
+        """Return the document in which this is all that happens to objects besides divisions.
+
+        Raises
+        ------
+        PromptError
+            If there is no such object.
+        """
+        made = self._next(events=events)
+        made._check_tracks()
+        return made
+
     def with_tracks(
         self, infos: Sequence[ObjectInfo], divisions: Iterable[Division] = (), events: Iterable[TrackEvent] = ()
     ) -> Document:

@@ -1,4 +1,4 @@
-"""What objects are on each frame, measured once for all formats that write tracks: place, size, outline, intensities.
+"""What objects are on each frame, measured once for all formats that write tracks: place, size, box.
 
 What is measured is what the labels show: a pixel that another object won counts for that one. Units are pixels.
 """
@@ -19,13 +19,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """An object on a frame: pixels, centroid, the score of its mask, and the pixels themselves.
-
-    Attributes
-    ----------
-    inside
-        (h, w) bool, where it is in its box, whose upper left pixel is (y0, x0).
-    """
+    """An object on a frame: pixels, centroid, the score of its mask, its box (y0, x0, y1, x1), ends not included."""
 
     object_id: int
     frame: int
@@ -33,9 +27,7 @@ class Spot:
     y: float
     x: float
     score: float
-    y0: int
-    x0: int
-    inside: Array
+    box_yx: tuple[int, int, int, int]
 
 
 def spots_of(results: Results, frames: Iterable[Array] | None = None) -> tuple[list[Spot], dict[int, Track]]:
@@ -61,9 +53,8 @@ def spots_on(results: Results, frame: int, labels: Array) -> Iterator[Spot]:
     for region in regionprops(labels.astype(np.int64)):  # type: ignore[no-untyped-call]
         mask = results.masks.get((int(region.label), frame))
         y, x = region.centroid
-        y0, x0, _, _ = region.bbox
         score = 0.0 if mask is None else mask.score
-        yield Spot(int(region.label), frame, int(region.area), float(y), float(x), score, y0, x0, region.image)
+        yield Spot(int(region.label), frame, int(region.area), float(y), float(x), score, region.bbox)
 
 
 def tracks_layer(results: Results) -> tuple[Array, dict[int, list[int]]]:

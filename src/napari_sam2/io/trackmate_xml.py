@@ -14,8 +14,9 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 import numpy as np
@@ -27,6 +28,7 @@ from napari_sam2.io.spots import Spot, spots_of
 from napari_sam2.lineage.tracks import Track, ancestors_of, links_of
 from napari_sam2.stacks import Movie
 
+Array = np.ndarray[Any, Any]
 VERSION = "7.11.1"
 _POSITIONS = {f"POSITION_{axis}": (f"{axis}", "POSITION", False) for axis in "XYZ"}
 _FEATURES: Mapping[str, Mapping[str, tuple[str, str, bool]]] = {
@@ -120,39 +122,42 @@ def _add_features(model: Element) -> None:
 
 def _add_spots(model: Element, spots: Sequence[Spot], scale: _Scale, results: Results) -> None:
     every = SubElement(model, "AllSpots", nspots=str(len(spots)))
-    frames = {
-        frame: SubElement(every, "SpotsInFrame", frame=str(frame)) for frame in sorted({spot.frame for spot in spots})
+    for frame, together in groupby(enumerate(spots), key=lambda entry: entry[1].frame):
+        here, labels = SubElement(every, "SpotsInFrame", frame=str(frame)), results.labels(frame)
+        for number, spot in together:
+            info = results.document.objects.get(spot.object_id)
+            outline = _outline(labels, spot, scale)
+            about = {"ID": str(number), "name": (info and info.name) or str(spot.object_id)}
+            element = SubElement(here, "Spot", about | _told(spot, scale) | {"ROI_N_POINTS": str(len(outline))})
+            element.text = " ".join(f"{value:.4f}" for point in outline for value in point)
+
+
+def _told(spot: Spot, scale: _Scale) -> dict[str, str]:
+    """Return the features of a spot."""
+    area = spot.area * scale.y * scale.x
+    return {
+        "QUALITY": f"{spot.score:g}",
+        "POSITION_X": repr(spot.x * scale.x),
+        "POSITION_Y": repr(spot.y * scale.y),
+        "POSITION_Z": "0.0",
+        "POSITION_T": repr(spot.frame * scale.t),
+        "FRAME": str(spot.frame),
+        "RADIUS": repr(math.sqrt(area / math.pi)),
+        "VISIBILITY": "1",
+        "AREA": repr(area),
     }
-    for number, spot in enumerate(spots):
-        info = results.document.objects.get(spot.object_id)
-        area = spot.area * scale.y * scale.x
-        outline = _outline(spot, scale)
-        told = {
-            "ID": str(number),
-            "name": str(spot.object_id) if info is None or not info.name else info.name,
-            "QUALITY": f"{spot.score:g}",
-            "POSITION_X": repr(spot.x * scale.x),
-            "POSITION_Y": repr(spot.y * scale.y),
-            "POSITION_Z": "0.0",
-            "POSITION_T": repr(spot.frame * scale.t),
-            "FRAME": str(spot.frame),
-            "RADIUS": repr(math.sqrt(area / math.pi)),
-            "VISIBILITY": "1",
-            "AREA": repr(area),
-            "ROI_N_POINTS": str(len(outline)),
-        }
-        element = SubElement(frames[spot.frame], "Spot", told)
-        element.text = " ".join(f"{value:.4f}" for point in outline for value in point)
 
 
-def _outline(spot: Spot, scale: _Scale) -> list[tuple[float, float]]:
+def _outline(labels: Array, spot: Spot, scale: _Scale) -> list[tuple[float, float]]:
     """Return the outline of the largest piece of an object as (x, y) from its centroid, in the units of the stack."""
     from skimage.measure import find_contours
 
-    contours = find_contours(np.pad(spot.inside, 1).astype(np.float32), 0.5)  # type: ignore[no-untyped-call]
+    y0, x0, y1, x1 = spot.box_yx
+    inside = labels[y0:y1, x0:x1] == spot.object_id
+    contours = find_contours(np.pad(inside, 1).astype(np.float32), 0.5)  # type: ignore[no-untyped-call]
     points = max(contours, key=len)[:-1]  # (N, 2); the first one comes again at the end
     turns = np.any(np.diff(points, axis=0, append=points[:1]) != np.diff(points, axis=0, prepend=points[-1:]), axis=1)
-    ys, xs = (points[turns] - 1 + (spot.y0 - spot.y, spot.x0 - spot.x)).T
+    ys, xs = (points[turns] - 1 + (y0 - spot.y, x0 - spot.x)).T
     return [(float(x) * scale.x, float(y) * scale.y) for y, x in zip(ys, xs, strict=True)]
 
 

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_sam2.document.document import Document, PromptKey, mask_of_polygon
-from napari_sam2.document.objects import LinkStatus, ObjectInfo
+from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.document.prompt_parts import Mask, cut_labels
-from napari_sam2.io.imports import imported
-from napari_sam2.io.track_files import TrackedLabels, open_tracks
 from napari_sam2.masks.stale import follow, merge
 from napari_sam2.masks.stored_masks import MaskChange, StoredMask
 from napari_sam2.session.history import Step
@@ -200,34 +197,6 @@ class Edits:
         """Keep an object as it is, or let it be changed again."""
         text = "lock an object" if locked else "unlock an object"
         self._describe(replace(self._object(object_id), locked=locked), text)
-
-    def set_links(self, object_ids: Iterable[int], status: LinkStatus) -> None:
-        """Say of objects whether a program linked them, a person looked at that, or made it; one step."""
-        changed = [replace(self._object(object_id), links=status) for object_id in object_ids]
-        self._steps.make(self._document.with_objects(changed), f"links {LinkStatus(status).value}")
-
-    def import_tracks(self, tracks: TrackedLabels | Path | str, parents: Path | str | None = None) -> tuple[int, ...]:
-        """Return the ids of the objects that tracks of another program became: their masks are there, to be corrected.
-
-        Parameters
-        ----------
-        tracks
-            A CTC folder, a GEFF with labels, a label stack, or what `io.track_files.open_tracks` opened.
-        parents
-            Table of parents of a label stack; see `io.track_files.read_parents`.
-
-        Raises
-        ------
-        StackError
-            If they cannot be read, hold nothing, or are of other frames than the session.
-        PromptError
-            If the parents are not in them.
-        """
-        opened = tracks if isinstance(tracks, TrackedLabels) else open_tracks(tracks, parents)
-        document, masks = imported(opened, self._document, self._state.masks)
-        ids = tuple(sorted({object_id for object_id, _ in masks}))
-        self._steps.make(document, "import tracks", ids, lambda _: self._put(masks))
-        return ids
 
     def remove_object(self, object_id: int) -> None:
         """Remove an object with its prompts and masks."""

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sam2_core.scoring.ground_truth import Labels
-
 Nodes = NDArray[np.int64]
 Chosen = NDArray[np.bool_]
 
@@ -99,11 +97,6 @@ def track_graph(ids: Iterable[Iterable[int]], parents: Mapping[int, int]) -> Tra
         last |= {nodes[index][1]: index for index in range(first, len(nodes))}
     table = np.array(nodes, dtype=np.int64).reshape(-1, 3)
     return TrackGraph(table[:, 0], table[:, 1], table[:, 2])
-
-
-def ids_of(labels: Labels) -> list[int]:
-    """Return the values but 0 of labels (H, W), ascending."""
-    return [int(value) for value in np.unique(labels) if value]
 
 
 def chosen_at(chosen: Chosen, places: Nodes) -> Chosen:

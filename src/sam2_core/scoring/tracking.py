@@ -25,7 +25,7 @@ from sam2_core.errors import StackError
 from sam2_core.scoring.detection import matched_pairs, pair_ious
 from sam2_core.scoring.divisions import DivisionCounts, count_divisions, false_divisions
 from sam2_core.scoring.ground_truth import Labels
-from sam2_core.scoring.track_graph import Nodes, TrackGraph, chosen_at, ids_of, track_graph
+from sam2_core.scoring.track_graph import Nodes, TrackGraph, chosen_at, track_graph
 
 LEAST_IOU = 0.5
 TOLERANCES = (0, 1, 2)
@@ -136,8 +136,8 @@ def paired_tracks(
                 f"The truth is {None if true is None else true.shape} on frame {frame} and the result "
                 f"{None if seen is None else seen.shape}; both must have the same frames of the same size."
             )
-        ids.append((ids_of(true), ids_of(seen)))
         pairs = pair_ious(true, seen)
+        ids.append((pairs.truth_ids.tolist(), pairs.found_ids.tolist()))
         rows, columns = np.nonzero(pairs.covered > 0.5)
         covering.append(_placed(rows, columns + count, len(pairs.truth_ids)))
         ious.append(np.where(pairs.covered > 0.5, pairs.ious, 0.0).max(axis=1, initial=0.0))
@@ -195,9 +195,10 @@ def tracking_metrics(paired: PairedTracks) -> TrackingMetrics:
 def right_links(paired: PairedTracks) -> NDArray[np.bool_]:
     """Return (N,) whether the link to each node of the truth is in the result, between the nodes that are alike."""
     right: NDArray[np.bool_] = np.zeros(len(paired.truth), bool)
-    to = np.flatnonzero(paired.truth.linked)
-    ends, starts = paired.alike[to], paired.alike[paired.truth.before[to]]
-    right[to] = (ends >= 0) & (starts >= 0) & (paired.found.before[ends] == starts)
+    before = paired.truth.before
+    to = np.flatnonzero(paired.truth.linked & (paired.alike >= 0))
+    to = to[paired.alike[before[to]] >= 0]
+    right[to] = paired.found.before[paired.alike[to]] == paired.alike[before[to]]
     return right
 
 

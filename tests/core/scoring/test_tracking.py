@@ -83,6 +83,13 @@ def test_a_division_that_is_a_frame_early_or_late(swap):
     assert judge_tracking(truth, found, *parents).division_f1 == (0, 1, 1)
 
 
+def test_a_result_without_objects_has_found_nothing():
+    truth = strips((1, 0), (2, 3))
+    scores = judge_tracking(truth, strips((0, 0), (0, 0)), {2: 1, 3: 1})
+    assert (scores.seg, scores.det, scores.tra, scores.lnk, scores.chota, scores.complete_tracks) == (0,) * 6
+    assert (scores.fn_nodes, scores.fn_links, scores.links_found, scores.division_f1) == (3, 2, 0, (0, 0, 0))
+
+
 def test_nothing_to_judge_is_nan():
     scores = judge_tracking(strips((0, 0)), strips((0, 0)))
     assert np.isnan([scores.seg, scores.det, scores.tra, scores.lnk, scores.chota, *scores.division_f1]).all()
