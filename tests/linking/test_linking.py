@@ -58,6 +58,34 @@ def test_a_mother_becomes_two_daughters() -> None:
     assert link(frames, LinkingOptions(divisions=False), frame_hw=HW).divisions == ()
 
 
+def test_a_daughter_that_is_seen_a_frame_late_is_still_one() -> None:
+    other = (130, 130, 10)
+    frames = movie(
+        [(60, 60, 10), other],
+        [(60, 60, 10), other],
+        [(52, 60, 7), other],
+        [(51, 60, 7), other, (69, 60, 7)],
+        [(50, 60, 7), other, (70, 60, 7)],
+    )
+    linked = link(frames, frame_hw=HW)
+    (division,) = linked.divisions
+    tracks = {track.track_id: track for track in linked.tracks}
+    assert tracks[division.mother].nodes == ((0, 0), (1, 0))
+    assert [tracks[each].nodes[0] for each in division.daughters] == [(2, 0), (3, 2)]
+    apart = Kept.of(apart=[((1, 0), (3, 2))])
+    assert link(frames, kept=apart, frame_hw=HW).divisions == ()
+
+
+def test_what_could_as_well_be_otherwise_is_less_sure() -> None:
+    plain = movie([(60, 60, 10)], [(53, 60, 7), (67, 60, 7)])
+    doubtful = movie([(60, 60, 10), (60, 80, 7)], [(53, 60, 7), (66, 68, 7)])
+    sure, unsure = link(plain).divisions, link(doubtful).divisions
+    assert sure[0].confidence > 0.5
+    assert not unsure or unsure[0].confidence < sure[0].confidence
+    near, far = (link(movie([(60.0, 60.0)], [(60.0, 60.0 + way)])).links[0].confidence for way in (2, 16))
+    assert near > far
+
+
 def test_a_gap_is_bridged_as_far_as_allowed() -> None:
     still = [(120.0, 120.0), (60.0, 60.0)]
     frames = movie(still, still, still[:1], still, still)

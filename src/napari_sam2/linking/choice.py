@@ -84,6 +84,18 @@ def choose(hypotheses: Hypotheses) -> npt.NDArray[np.bool_]:
     return chosen
 
 
+def rivals_of(chosen: npt.NDArray[np.bool_], hypotheses: Hypotheses) -> Floats:
+    """Return for each of the chosen the highest gain of those not chosen that need one of its nodes, 0 or more."""
+    many = int(max(hypotheses.source.max(initial=-1), hypotheses.targets.max(initial=-1))) + 2
+    of_source, of_target = np.zeros(many), np.zeros(many)  # the last is that of no second target, -1
+    others, found = hypotheses.where(~chosen), hypotheses.where(chosen)
+    np.maximum.at(of_source, others.source, others.gain)
+    for side in (0, 1):
+        np.maximum.at(of_target, others.targets[:, side], others.gain)
+    of_target[-1] = 0
+    return np.maximum(of_source[found.source], of_target[found.targets].max(axis=1))
+
+
 def _needs(hypotheses: Hypotheses) -> sparse.csr_matrix:
     """Return (nodes, K): 1 where a hypothesis needs a node to go on from, or to go on as."""
     fork = np.flatnonzero(hypotheses.is_fork)

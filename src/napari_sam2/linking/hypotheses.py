@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial import cKDTree
 
-from napari_sam2.linking.choice import Hypotheses
+from napari_sam2.linking.choice import Hypotheses, joined
 from napari_sam2.linking.detections import Detection, Floats, Ints, Node, Population
 from napari_sam2.linking.drift import drift_between
 from napari_sam2.linking.forks import forks_of
 from napari_sam2.linking.judging import fork_odds, link_gains, missed
 from napari_sam2.linking.options import LinkingOptions
-from napari_sam2.linking.pairs import pairs_between
+from napari_sam2.linking.pairs import Pairs, pairs_between
 
 
 class Movie:
@@ -28,6 +28,7 @@ class Movie:
         self.diameter = float(np.median(np.sqrt(4 * areas / np.pi))) if len(areas) else 1.0
         self._populations: dict[int, Population] = {}
         self._drifts: dict[int, Floats] = {}
+        self._judged: dict[tuple[int, int], tuple[Pairs, Floats]] = {}
 
     def number(self, node: Node) -> int:
         """Return the number of a node."""
@@ -52,12 +53,17 @@ class Movie:
         return common
 
     def population(self, frame: int) -> Population:
-        """Return the detections of a frame; those of frames long before are forgotten."""
+        """Return the detections of a frame."""
         if frame not in self._populations:
             self._populations[frame] = Population(self.frames[frame])
-            for old in [each for each in self._populations if each < frame - self.options.longest_gap - 1]:
-                del self._populations[old]
         return self._populations[frame]
+
+    def forget(self, frame: int) -> None:
+        """Forget what is known between frames before that one but for the drift, so that long movies fit."""
+        for old in [each for each in self._populations if each < frame]:
+            del self._populations[old]
+        for pair in [each for each in self._judged if each[0] < frame]:
+            del self._judged[pair]
 
     def drift(self, frame: int) -> Floats:
         """Return the drift (N, 2) of the detections of a frame on their way to the next one."""
@@ -79,29 +85,40 @@ class Movie:
         return way
 
     def links(self, frame: int, later: int) -> Hypotheses:
-        """Return the links from a frame to one after it."""
-        before, after = self.population(frame), self.population(later)
-        reach = self.options.most_distance * self.diameter
-        pairs = pairs_between(before, after, self.carried(frame, later), reach)
-        gain = link_gains(pairs.features()) - missed(later - frame - 1)
-        return Hypotheses.of_links(pairs.first + self.starts[frame], pairs.second + self.starts[later], gain)
+        """Return the links from a frame to one after it over the frames between."""
+        pairs, gain = self._pairs(frame, later)
+        source, target = pairs.first + self.starts[frame], pairs.second + self.starts[later]
+        return Hypotheses.of_links(source, target, gain - missed(later - frame - 1))
 
     def steps(self, frame: int) -> Hypotheses:
         """Return the links and divisions from a frame to the next."""
-        before, after = self.population(frame), self.population(frame + 1)
-        drift = self.drift(frame)
-        pairs = pairs_between(before, after, drift, self.options.most_distance * self.diameter)
-        gain = link_gains(pairs.features())
+        pairs, gain = self._pairs(frame, frame + 1)
         source, target = pairs.first + self.starts[frame], pairs.second + self.starts[frame + 1]
         links = Hypotheses.of_links(source, target, gain)
-        if not self.options.divisions or not len(gain):
+        if not self.options.divisions:
             return links
-        forks = forks_of(before, after, drift, pairs, gain)
+        odds, without = self._divisions(frame, frame + 1)
+        return joined([links, Hypotheses(odds.source, odds.targets, odds.gain + without)])
+
+    def divisions(self, frame: int, later: int) -> Hypotheses:
+        """Return likely divisions of detections of a frame into two of a later one; their gain is that of the odds."""
+        return self._divisions(frame, later)[0]
+
+    def _divisions(self, frame: int, later: int) -> tuple[Hypotheses, Floats]:
+        """Return likely divisions with their odds, and what the better one of their links alone would win."""
+        pairs, gain = self._pairs(frame, later)
+        if not len(gain):
+            return Hypotheses.none(), np.zeros(0)
+        forks = forks_of(self.population(frame), self.population(later), self.carried(frame, later), pairs, gain)
         odds = fork_odds(forks.features)
-        hopeful = odds > 0  # any other is worth less than the better one of its links alone
-        most = np.maximum(gain[forks.places].max(axis=1), 0) + odds
-        return Hypotheses(
-            np.concatenate([source, forks.mother[hopeful] + self.starts[frame]]),
-            np.concatenate([links.targets, forks.daughters[hopeful] + self.starts[frame + 1]]),
-            np.concatenate([gain, most[hopeful]]),
-        )
+        wins = odds > 0  # any other is worth less than one of its links
+        mothers, daughters = forks.mother[wins] + self.starts[frame], forks.daughters[wins] + self.starts[later]
+        return Hypotheses(mothers, daughters, odds[wins]), np.maximum(gain[forks.places[wins]].max(axis=1), 0)
+
+    def _pairs(self, frame: int, later: int) -> tuple[Pairs, Floats]:
+        """Return the pairs of detections of two frames, and their gains as links."""
+        if (frame, later) not in self._judged:
+            reach = self.options.most_distance * self.diameter
+            pairs = pairs_between(self.population(frame), self.population(later), self.carried(frame, later), reach)
+            self._judged[frame, later] = pairs, link_gains(pairs.features())
+        return self._judged[frame, later]

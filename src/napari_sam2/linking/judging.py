@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_sam2.linking.choice import Hypotheses
 from napari_sam2.linking.detections import Floats
 
 LINK_WEIGHTS = np.array([-1.73, -3.16, -4.96, -0.55, -3.26, 1.29, -0.10, 8.25])
@@ -35,3 +36,19 @@ def missed(gap: int) -> float:
 def fork_odds(features: Floats) -> Floats:
     """Return the log odds (K,) of divisions with those features (K, FORK_FEATURES)."""
     return features @ FORK_WEIGHTS
+
+
+SURE_LINK = (0.46, -0.91)
+SURE_FORK = (0.46, 0.08)
+"""Weights of a link's gain, or of a division's lead over its best rival, and of 1 in the log odds of being right."""
+MOST_GAIN = 20.0
+
+
+def confidence(chosen: Hypotheses, rivals: Floats) -> Floats:
+    """Return how likely each hypothesis that was chosen is right, 0 to 1; rivals (K,) are the gains of its best ones.
+
+    Measured afterwards on what was chosen: a link is as sure as its own gain, a division as its lead.
+    """
+    says = np.where(chosen.is_fork, chosen.gain - rivals, chosen.gain)
+    weights = np.where(chosen.is_fork[:, None], SURE_FORK, SURE_LINK)
+    return 1 / (1 + np.exp(-weights[:, 0] * np.clip(says, -MOST_GAIN, MOST_GAIN) - weights[:, 1]))

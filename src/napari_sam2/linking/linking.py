@@ -18,10 +18,11 @@ from typing import Any, TypeAlias
 
 from napari_sam2.linking.detections import Detection
 from napari_sam2.linking.hypotheses import Movie
+from napari_sam2.linking.judging import confidence
 from napari_sam2.linking.linked import Linked
 from napari_sam2.linking.options import Kept, LinkingOptions
 from napari_sam2.linking.search import search
-from napari_sam2.linking.tracks import Order, tracks_from
+from napari_sam2.linking.tracks import Order, links_from, tracks_from
 
 LinkSteps: TypeAlias = Generator[tuple[int, int], None, Linked]
 """Yields (frames done, frames in all) and returns what was linked; closing it ends the work."""
@@ -79,5 +80,6 @@ def link_steps(
     kept.check([len(each) for each in frames])
     order = Order.of(frames)
     movie = Movie(order.frames, options or LinkingOptions())
-    chosen = yield from search(movie, order.of_kept(kept))
-    return tracks_from(movie, chosen, order, kept, frame_hw)
+    chosen, rivals = yield from search(movie, order.of_kept(kept))
+    links = links_from(movie, chosen, confidence(chosen, rivals), order, kept)
+    return tracks_from(movie, links, order, frame_hw)

@@ -6,7 +6,8 @@ from collections.abc import Generator
 
 import numpy as np
 
-from napari_sam2.linking.choice import Hypotheses, choose, joined
+from napari_sam2.linking.choice import Hypotheses, choose, joined, rivals_of
+from napari_sam2.linking.detections import Floats
 from napari_sam2.linking.hypotheses import Movie
 from napari_sam2.linking.options import Kept
 
@@ -15,13 +16,17 @@ STEP = 4
 AHEAD = 3
 """Frames beyond them that it looks at."""
 
+LATE = 2.0
+"""What speaks against a daughter's being missed on her first frame, as log odds."""
 
-def search(movie: Movie, kept: Kept) -> Generator[tuple[int, int], None, Hypotheses]:
-    """Yield (frames done, all) and return the hypotheses that were chosen."""
+
+def search(movie: Movie, kept: Kept) -> Generator[tuple[int, int], None, tuple[Hypotheses, Floats]]:
+    """Yield (frames done, all) and return the hypotheses that were chosen, each with the gain of its best rival."""
     total = len(movie.frames)
     rules = Rules(movie, kept)
     waiting: dict[int, Hypotheses] = {}
     decided: list[Hypotheses] = []
+    rivals: list[Floats] = [np.zeros(0)]
     for begin in range(0, max(total - 1, 0), STEP):
         end = min(begin + STEP + AHEAD, total - 1)
         for frame in range(begin, end):
@@ -29,14 +34,41 @@ def search(movie: Movie, kept: Kept) -> Generator[tuple[int, int], None, Hypothe
                 waiting[frame] = rules.allowed(_from_frame(movie, frame))
             yield min(frame + 1, begin + STEP), total
         hypotheses = rules.free(joined([waiting[frame] for frame in range(begin, end)]))
-        found = hypotheses.where(choose(hypotheses))
-        first = found.where(found.source < movie.starts[min(begin + STEP, total)])
-        rules.take(first)
-        decided.append(first)
-        for frame in range(begin, begin + STEP):
-            waiting.pop(frame, None)
+        chosen = choose(hypotheses)
+        found = hypotheses.where(chosen)
+        is_first = found.source < movie.starts[min(begin + STEP, total)]
+        decided.append(found.where(is_first))
+        rivals.append(rivals_of(chosen, hypotheses)[is_first])
+        rules.take(decided[-1])
+        for frame in range(max(begin - 1, 0), min(begin + STEP, total - 1) - 1):
+            decided.append(_late_daughters(movie, rules, frame))
+            rivals.append(np.zeros(len(decided[-1].gain)))
+        waiting = {frame: each for frame, each in waiting.items() if frame >= begin + STEP}
+        movie.forget(begin + STEP - 1)
     yield total, total
-    return joined(decided)
+    return joined(decided), np.concatenate(rivals)
+
+
+def _late_daughters(movie: Movie, rules: Rules, frame: int) -> Hypotheses:
+    """Return links of mothers on a frame to daughters that were first seen two frames on, beside the other one.
+
+    The other daughter was taken for the mother on the frame between, and stays linked to her.
+    """
+    first, last = movie.starts[frame + 2 : frame + 4]
+    if not movie.options.divisions or rules.has_origin[first:last].all():
+        return Hypotheses.none()
+    likely = movie.divisions(frame, frame + 2)
+    goes_on = rules.follows[rules.follows[likely.source]]
+    late: list[Hypotheses] = []
+    for one, other in ((0, 1), (1, 0)):
+        known = likely.targets[:, one] == goes_on
+        late.append(Hypotheses.of_links(likely.source[known], likely.targets[known, other], likely.gain[known]))
+    possible = rules.without_apart(joined(late))
+    possible = possible.where(~rules.has_origin[possible.targets[:, 0]])
+    possible = Hypotheses(possible.source, possible.targets, possible.gain - LATE)
+    found = possible.where(choose(possible))
+    rules.add_daughters(found)
+    return found
 
 
 def _from_frame(movie: Movie, frame: int) -> Hypotheses:
@@ -52,26 +84,38 @@ class Rules:
     def __init__(self, movie: Movie, kept: Kept) -> None:
         many = int(movie.starts[-1])
         number = movie.number
-        self._no_source = np.zeros(many, bool)
-        self._no_target = np.zeros(many + 1, bool)  # the last is that of the second target of a link, -1
-        self._no_source[[number(node) for node in kept.ends] + [number(before) for before, _ in kept.links]] = True
-        self._no_target[[number(node) for node in kept.begins] + [number(after) for _, after in kept.links]] = True
+        self._goes_on = np.zeros(many, bool)
+        self.has_origin = np.zeros(many + 1, bool)  # the last is that of the second target of a link, -1
+        self.follows = np.full(many + 1, -1)  # the last is what follows where nothing does
+        self._goes_on[[number(node) for node in kept.ends] + [number(before) for before, _ in kept.links]] = True
+        self.has_origin[[number(node) for node in kept.begins] + [number(after) for _, after in kept.links]] = True
         self._many = many
         self._apart = np.array(sorted(number(a) * many + number(b) for a, b in kept.apart), np.int64)
 
     def allowed(self, hypotheses: Hypotheses) -> Hypotheses:
         """Return those that no person rules out and that are worth a thought."""
+        return self.free(self.without_apart(hypotheses.where(hypotheses.gain > 0)))
+
+    def without_apart(self, hypotheses: Hypotheses) -> Hypotheses:
+        """Return those that link nothing that a person said has nothing to do with each other."""
         source, targets = hypotheses.source, hypotheses.targets
         apart = np.isin(source * self._many + targets[:, 0], self._apart)
         apart |= hypotheses.is_fork & np.isin(source * self._many + targets[:, 1], self._apart)
-        return self.free(hypotheses.where(~apart & (hypotheses.gain > 0)))
+        return hypotheses.where(~apart)
 
     def free(self, hypotheses: Hypotheses) -> Hypotheses:
         """Return those whose nodes are not taken."""
-        taken = self._no_source[hypotheses.source] | self._no_target[hypotheses.targets].any(axis=1)
+        taken = self._goes_on[hypotheses.source] | self.has_origin[hypotheses.targets].any(axis=1)
         return hypotheses.where(~taken)
 
     def take(self, hypotheses: Hypotheses) -> None:
         """Take the nodes of what was chosen."""
-        self._no_source[hypotheses.source] = True
-        self._no_target[hypotheses.targets[hypotheses.targets >= 0]] = True
+        self._goes_on[hypotheses.source] = True
+        self.has_origin[hypotheses.targets[hypotheses.targets >= 0]] = True
+        links = hypotheses.where(~hypotheses.is_fork)
+        self.follows[links.source] = links.targets[:, 0]
+
+    def add_daughters(self, links: Hypotheses) -> None:
+        """Let mothers that go on have one more daughter each, so that they divide."""
+        self.has_origin[links.targets[:, 0]] = True
+        self.follows[links.source] = -1

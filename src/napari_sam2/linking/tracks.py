@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,62 +59,53 @@ def _place(each: Detection) -> tuple[object, ...]:
     return each.box_yx, each.mask.shape, each.area, each.score, np.packbits(each.mask).tobytes()
 
 
-def tracks_from(movie: Movie, chosen: Hypotheses, order: Order, kept: Kept, frame_hw: tuple[int, int] | None) -> Linked:
-    """Return tracks, links and divisions, in the order in which detections were given."""
-    links = _links(movie, chosen, order, kept)
-    after: dict[Node, list[Link]] = defaultdict(list)
-    before: dict[Node, Link] = {}
-    for each in links:
-        after[each.before].append(each)
-        before[each.after] = each
-    edge = Edge(movie, order, frame_hw)
-    begins = [
-        (frame, index)
-        for frame, given in enumerate(order.given)
-        for index in sorted(given)
-        if (frame, index) not in before or len(after[before[frame, index].before]) > 1
-    ]
-    number = {node: track_id for track_id, node in enumerate(begins, start=1)}
-    tracks: list[LinkedTrack] = []
-    track_of: dict[Node, int] = {}
-    divided: list[tuple[int, list[Link]]] = []
-    for node, track_id in number.items():
-        nodes, sure = [node], []
-        while len(after[nodes[-1]]) == 1:
-            (step,) = after[nodes[-1]]
-            nodes.append(step.after)
-            sure.append(step.confidence)
-        track_of.update(dict.fromkeys(nodes, track_id))
-        parent = track_of[before[node].before] if node in before else None
-        if after[nodes[-1]]:
-            divided.append((track_id, after[nodes[-1]]))
-        ends = End.divides if after[nodes[-1]] else edge.end(nodes[-1])
-        begin = edge.begin(node) if parent is None else Begin.divided
-        tracks.append(LinkedTrack(track_id, tuple(nodes), tuple(sure), parent, begin, ends))
-    divisions = tuple(
-        LinkedDivision(
-            mother,
-            min(each.after[0] for each in steps),
-            tuple(number[each.after] for each in steps),
-            min(each.confidence for each in steps),
-        )
-        for mother, steps in divided
-    )
-    return Linked(tuple(tracks), tuple(links), divisions, movie.common_drift())
-
-
-def _links(movie: Movie, chosen: Hypotheses, order: Order, kept: Kept) -> list[Link]:
-    """Return the links that were chosen and those that a person said."""
+def links_from(movie: Movie, chosen: Hypotheses, sure: Floats, order: Order, kept: Kept) -> list[Link]:
+    """Return the links that were chosen, so sure (K,), and those that a person said; by their nodes as given."""
 
     def given(number: int) -> Node:
         frame, index = movie.node(number)
         return frame, order.given[frame][index]
 
     found = [Link(*pair, confidence=1.0, is_kept=True) for pair in kept.links]
-    sure = 1 / (1 + np.exp(-chosen.gain))
     for source, targets, confidence in zip(chosen.source, chosen.targets, sure, strict=True):
         found += [Link(given(source), given(to), float(confidence)) for to in targets if to >= 0]
     return sorted(found, key=lambda each: (each.before, each.after))
+
+
+def tracks_from(movie: Movie, links: list[Link], order: Order, frame_hw: tuple[int, int] | None) -> Linked:
+    """Return the tracks and divisions that links make, all detections in them."""
+    after: dict[Node, list[Link]] = defaultdict(list)
+    for each in links:
+        after[each.before].append(each)
+    before = {each.after: each for each in links}
+    nodes = [(frame, index) for frame, given in enumerate(order.given) for index in range(len(given))]
+    begins = [node for node in nodes if node not in before or len(after[before[node].before]) > 1]
+    ids = {node: track_id for track_id, node in enumerate(begins, start=1)}
+    ways = {track_id: _way(node, after) for node, track_id in ids.items()}
+    owner = {node: track_id for track_id, (nodes, _) in ways.items() for node in nodes}
+    edge = Edge(movie, order, frame_hw)
+    tracks, divisions = [], []
+    for track_id, (nodes, sure) in ways.items():
+        parent = owner[before[nodes[0]].before] if nodes[0] in before else None
+        daughters = after.get(nodes[-1], [])
+        begin = edge.begin(nodes[0]) if parent is None else Begin.divided
+        end = End.divides if daughters else edge.end(nodes[-1])
+        tracks.append(LinkedTrack(track_id, tuple(nodes), tuple(sure), parent, begin, end))
+        if daughters:
+            frame = min(each.after[0] for each in daughters)
+            least = min(each.confidence for each in daughters)
+            divisions.append(LinkedDivision(track_id, frame, tuple(ids[each.after] for each in daughters), least))
+    return Linked(tuple(tracks), tuple(links), tuple(divisions), movie.common_drift())
+
+
+def _way(node: Node, after: Mapping[Node, list[Link]]) -> tuple[list[Node], list[float]]:
+    """Return the nodes from one on until a division or the end, and how sure each step is."""
+    nodes, sure = [node], []
+    while len(after.get(nodes[-1], ())) == 1:
+        (step,) = after[nodes[-1]]
+        nodes.append(step.after)
+        sure.append(step.confidence)
+    return nodes, sure
 
 
 class Edge:
