@@ -92,7 +92,7 @@ def test_a_session_says_what_it_does_not_take(movie, run):
     assert "--model, --contrast cannot be given with --session" in err
     code, _, err = run("track movie.tif --out labels.tif")
     assert code == 2
-    assert "give STACK, --prompts or --find, and --out, or --session" in err
+    assert "give STACK, --prompts, --find or --auto, and --out, or" in err
     code, _, err = run("track --session nothing.sam2 --out labels.tif")
     assert code == 1
     assert "nothing.sam2" in err

@@ -57,7 +57,7 @@ class FindSection(Section):
         self.accept = IconButton("Accept shown", "check", "Make objects of all that are shown (Shift+S)")
         self.reject = IconButton("Reject shown", "delete", "Reject all that are shown; Undo brings them back")
         self.link = IconButton(
-            "Link all frames", "new_tracks", "Link the cells shown on all frames to tracks, with divisions (Shift+L)"
+            "Link all frames", "new_tracks", "Link the cells shown on all frames to tracks, with divisions (Shift+T)"
         )
         self._pages, self._running, self._idle = QStackedWidget(), QWidget(), QWidget()
         self._deciding = QWidget()
