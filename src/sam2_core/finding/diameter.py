@@ -29,10 +29,10 @@ CROPS = 2
 """Per look at most."""
 ENOUGH = 8
 """Objects in a look, after which no further crop is taken."""
-MOST_LOOKS = 5
+MOST_LOOKS = 7
 AGREES = 0.2
 """Two looks agree where they differ by less than this share."""
-FEW = 5
+FEW = 4
 """Objects in a look, below which each of them may be a group of smaller ones."""
 FROM_NEAR = 0.35
 """Of the scale, where that is looked at."""

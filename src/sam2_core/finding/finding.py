@@ -46,6 +46,8 @@ second argument returns."""
 SEEDS_AT_ONCE = 16
 """Clicks that go through the decoder together."""
 LEAST_DIAMETER_PX = 2.0
+MOST_TILES = 5000
+"""More are refused: they take many minutes on a processor, and come of a diameter that is hardly ever meant."""
 LEAST_SCORE = 0.4
 MOST_NEARER = 4
 """Times that rods are looked at from nearer."""
@@ -158,6 +160,7 @@ def _searched(
 
     def search(scale: float, region: npt.NDArray[np.bool_] | None) -> Steps[tuple[FoundObject, ...]]:
         finder = Finder(model, picture, tiles_for(picture.frame_hw, scale, model.image_size), encode)
+        _check_tiles(len(finder.windows(region)), scale)
         found = yield from finder.search(region)
         return _chosen(found, options, picture)
 
@@ -187,10 +190,14 @@ class Finder:
         self._encode = encode or (lambda _, image: model.encode_image(image().to(model.device)))
         self._dtype = pick_precision("auto", model.device)
 
+    def windows(self, region: npt.NDArray[np.bool_] | None) -> list[Window]:
+        """Return the tiles that are looked at for a region (H, W)."""
+        hw = self.picture.frame_hw
+        return [window for window in self.tiles if region is None or region[window.region(hw)].any()]
+
     def search(self, region: npt.NDArray[np.bool_] | None) -> Steps[list[Candidate]]:
         """Yield (done, total) tile by tile, and return the candidates of all of them."""
-        hw = self.picture.frame_hw
-        windows = [window for window in self.tiles if region is None or region[window.region(hw)].any()]
+        hw, windows = self.picture.frame_hw, self.windows(region)
         patches = PatchMaker(self.model.config.low_res_size, self.tiles.side)
         waiting: list[Seed] = []
         found: list[Candidate] = []
@@ -265,3 +272,11 @@ def _check(options: FindingOptions, frame_hw: SizeHW) -> None:
         raise PromptError(f"the region has the shape {options.region.shape}, the image {frame_hw}; they must be equal")
     if not 0 <= options.least_score <= 1:
         raise PromptError(f"least_score is {options.least_score}; scores go from 0 to 1")
+
+
+def _check_tiles(count: int, diameter_px: float) -> None:
+    if count > MOST_TILES:
+        raise PromptError(
+            f"objects of {diameter_px:.1f} px need {count} tiles here, more than {MOST_TILES}; give the diameter of a "
+            "typical object if it is larger, or a region to look at"
+        )
