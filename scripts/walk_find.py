@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QWidget
 from walk_items import Movie, states
@@ -23,7 +24,9 @@ def found_cells_are_looked_at_and_tracked(window: Window, movie: Movie) -> None:
     in_view(window, panel.finding.accept)
     in_view(window, panel.propagate.go)
     shown = deciding.proposals.shown(0)
-    wrong = [farthest_pixel(one.mask.mask) for one in list(shown.values())[-2:]]
+    areas = {number: np.count_nonzero(one.mask.inside) for number, one in shown.items()}
+    large = [number for number, area in areas.items() if area > np.median(list(areas.values())) / 2]
+    wrong = [farthest_pixel(shown[number].mask.mask) for number in large[-2:]]  # the least sure that a mouse hits
     for place in wrong:
         window.point_at(*place)
         window.key(Qt.Key.Key_Delete)

@@ -117,8 +117,9 @@ class Window:
         for axis, value in zip(self.viewer.dims.displayed[-2:], (y, x), strict=True):
             point[axis - lead] = value
         place = canvas_place(canvas, self.viewer, image.data_to_world(point))
-        QTest.mouseMove(canvas.native, place)
-        pause(50)
+        for there in (place + QPoint(2, 2), place):  # the first one after the mouse was elsewhere only enters
+            QTest.mouseMove(canvas.native, there)
+            pause(50)
         return place
 
     def press(self, widget: QWidget, place: QPoint | None = None) -> None:

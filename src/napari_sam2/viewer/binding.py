@@ -240,7 +240,7 @@ class SessionBinding:
 
     def _on_found(self, came: Proposed) -> None:
         """Show how large the cells are that were found."""
-        if came.diameter_px is not None:
+        if came.diameter_px is not None and self.deciding.counts()[1]:
             self.deciding.proposals.diameter_px = came.diameter_px
 
     def _on_rows_edited(self) -> None:

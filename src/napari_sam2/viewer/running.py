@@ -315,14 +315,18 @@ class Work:
 def told_found(came: Proposed, verb: str = "Found") -> str:
     """Return what came of a search, or of labels that were taken over, in sentences."""
     count = len(came.numbers)
-    told = [f"{verb}: {count} cell{'' if count == 1 else 's'}{_of_size(came.diameter_px)}."] if count else []
+    told = [f"{verb}: {_cells(count)}{_of_size(came.diameter_px)}."] if count else []
     if came.on_objects:
-        told.append(f"{came.on_objects} lie on objects that are there and were left out.")
+        told.append(f"{_cells(came.on_objects)} on top of objects that are there left out.")
     if came.rejected_before:
-        told.append(f"{came.rejected_before} that you rejected before were left out.")
+        told.append(f"{_cells(came.rejected_before)} that you rejected before left out.")
     if came.remark:
         told.append(came.remark)
     return " ".join(told) or "No cell was found on this frame; if there are some, say how large they are."
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell{'' if count == 1 else 's'}"
 
 
 def _of_size(diameter_px: float | None) -> str:
