@@ -77,11 +77,11 @@ def test_a_daughter_that_is_seen_a_frame_late_is_still_one() -> None:
 
 
 def test_what_could_as_well_be_otherwise_is_less_sure() -> None:
-    plain = movie([(60, 60, 10)], [(53, 60, 7), (67, 60, 7)])
-    doubtful = movie([(60, 60, 10), (60, 80, 7)], [(53, 60, 7), (66, 68, 7)])
-    sure, unsure = link(plain).divisions, link(doubtful).divisions
-    assert sure[0].confidence > 0.5
-    assert not unsure or unsure[0].confidence < sure[0].confidence
+    even, uneven = (
+        link(movie([(60, 60, 10)], daughters)).divisions[0].confidence
+        for daughters in ([(53, 60, 7), (67, 60, 7)], [(52, 60, 7.6), (68, 62, 6.2)])
+    )
+    assert even > uneven
     near, far = (link(movie([(60.0, 60.0)], [(60.0, 60.0 + way)])).links[0].confidence for way in (2, 16))
     assert near > far
 

@@ -15,6 +15,9 @@ from napari_sam2.linking.judging import fork_odds, link_gains, missed
 from napari_sam2.linking.options import LinkingOptions
 from napari_sam2.linking.pairs import Pairs, pairs_between
 
+HOPELESS = 8.0
+"""A link that is worth so much less than the best one at both of its ends is not looked at."""
+
 
 class Movie:
     """The detections of all frames, numbered through: a node has the number `starts[frame] + index`."""
@@ -85,16 +88,24 @@ class Movie:
         return way
 
     def links(self, frame: int, later: int) -> Hypotheses:
-        """Return the links from a frame to one after it over the frames between."""
+        """Return the links from a frame to one after it over frames between, on which the object was missed.
+
+        Those that are worth less than a direct link from or to one of the two are left out.
+        """
         pairs, gain = self._pairs(frame, later)
-        source, target = pairs.first + self.starts[frame], pairs.second + self.starts[later]
-        return Hypotheses.of_links(source, target, gain - missed(later - frame - 1))
+        gain = gain - missed(later - frame - 1)
+        from_first, to_second = self._best(frame)[0], self._best(later - 1)[1]
+        wins = (gain > from_first[pairs.first]) & (gain > to_second[pairs.second])
+        source, target = pairs.first[wins] + self.starts[frame], pairs.second[wins] + self.starts[later]
+        return Hypotheses.of_links(source, target, gain[wins])
 
     def steps(self, frame: int) -> Hypotheses:
         """Return the links and divisions from a frame to the next."""
         pairs, gain = self._pairs(frame, frame + 1)
+        from_first, to_second = self._best(frame)
+        wins = (gain > from_first[pairs.first] - HOPELESS) | (gain > to_second[pairs.second] - HOPELESS)
         source, target = pairs.first + self.starts[frame], pairs.second + self.starts[frame + 1]
-        links = Hypotheses.of_links(source, target, gain)
+        links = Hypotheses.of_links(source[wins], target[wins], gain[wins])
         if not self.options.divisions:
             return links
         odds, without = self._divisions(frame, frame + 1)
@@ -114,6 +125,14 @@ class Movie:
         wins = odds > 0  # any other is worth less than one of its links
         mothers, daughters = forks.mother[wins] + self.starts[frame], forks.daughters[wins] + self.starts[later]
         return Hypotheses(mothers, daughters, odds[wins]), np.maximum(gain[forks.places[wins]].max(axis=1), 0)
+
+    def _best(self, frame: int) -> tuple[Floats, Floats]:
+        """Return the best gain, 0 or more, of links from each detection of a frame, and to each of the next."""
+        pairs, gain = self._pairs(frame, frame + 1)
+        from_first, to_second = np.zeros(self.population(frame).count), np.zeros(self.population(frame + 1).count)
+        np.maximum.at(from_first, pairs.first, gain)
+        np.maximum.at(to_second, pairs.second, gain)
+        return from_first, to_second
 
     def _pairs(self, frame: int, later: int) -> tuple[Pairs, Floats]:
         """Return the pairs of detections of two frames, and their gains as links."""

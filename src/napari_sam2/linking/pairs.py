@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 from scipy.spatial import cKDTree
 
 from napari_sam2.linking.detections import Floats, Ints, Population
@@ -89,7 +88,10 @@ def pairs_between(before: Population, after: Population, drift: Floats, reach: f
 
 
 def overlaps(before: Population, after: Population, drift: Floats, pairs: tuple[Ints, Ints]) -> Floats:
-    """Return the IoU of every pair of detections (first, second), those before carried by the drift (N, 2)."""
+    """Return the IoU of every pair of detections (first, second), those before carried by the drift (N, 2).
+
+    Pairs are sorted by first, then second.
+    """
     first, second = pairs
     if not len(first):
         return np.zeros(0)
@@ -98,16 +100,20 @@ def overlaps(before: Population, after: Population, drift: Floats, pairs: tuple[
     columns = np.concatenate([before.columns + moved[:, 1], after.columns])
     columns -= columns.min()
     places = (rows - rows.min()) * (columns.max() + 1) + columns
-    many = int(places.max()) + 1
-    shared = _pixels(places[: len(moved)], before, many) @ _pixels(places[len(moved) :], after, many).T
-    common = np.asarray(shared[first, second]).ravel()
+    common = np.zeros(len(first))
+    keys = first * after.count + second
+    here, there = places[: len(moved)], places[len(moved) :]
+    waiting = np.arange(len(there))
+    while len(waiting):  # once where detections of the later frame share no pixel
+        shown = np.full(int(places.max()) + 1, -1)
+        shown[there[waiting]] = waiting
+        on = shown[here]
+        shared = before.owner[on >= 0] * after.count + after.owner[on[on >= 0]]
+        at = np.searchsorted(keys, shared)
+        known = keys[np.minimum(at, len(keys) - 1)] == shared
+        common += np.bincount(at[known], minlength=len(keys))
+        waiting = waiting[shown[there[waiting]] != waiting]
     return common / (before.area[first] + after.area[second] - common)
-
-
-def _pixels(places: Ints, population: Population, many: int) -> sparse.csr_matrix:
-    """Return (N, many): 1 where a detection has a pixel."""
-    starts = np.concatenate([[0], np.cumsum(population.area)]).astype(np.int64)
-    return sparse.csr_matrix((np.ones(len(places)), places, starts), shape=(population.count, many))
 
 
 def _mutual(first: Ints, second: Ints, distance: Floats) -> Ints:
