@@ -56,4 +56,4 @@ class Picture:
         """Return how bright what a window shows is, (h, w), 0 to 1."""
         shown = frame_to_rgb(cut(self.pixels, window), self.limits)
         grey: npt.NDArray[np.float32] = shown.mean(axis=2, dtype=np.float32)
-        return grey / 255 if shown.dtype == np.uint8 else grey
+        return grey / np.float32(255 if shown.dtype == np.uint8 else 1)
