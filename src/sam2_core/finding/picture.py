@@ -55,6 +55,5 @@ class Picture:
     def grey(self, window: Window) -> npt.NDArray[np.float32]:
         """Return how bright what a window shows is, (h, w), 0 to 1."""
         shown = frame_to_rgb(cut(self.pixels, window), self.limits)
-        full = 255.0 if shown.dtype == np.uint8 else 1.0
-        grey: npt.NDArray[np.float32] = shown.mean(axis=2, dtype=np.float32) / np.float32(full)
-        return grey
+        grey: npt.NDArray[np.float32] = shown.mean(axis=2, dtype=np.float32)
+        return grey / np.float32(255 if shown.dtype == np.uint8 else 1)
