@@ -214,8 +214,7 @@ class SessionBinding:
             (events.document_changed, self._on_document),
             (events.masks_changed, self._on_masks),
             (events.settings_changed, self._on_settings),
-            (events.history_changed, self.refresh_if_due),
-            (events.history_changed, self.work.preview),
+            (events.history_changed, self._on_step),
             (self.prompts.edited, self._on_rows_edited),
             (self.labels.painted, self._on_painted),
             (self.labels.refused, self._tell_locked),
@@ -320,6 +319,11 @@ class SessionBinding:
             self._layers.make_found()
         if known or diff.proposals:
             self.deciding.proposals.forget()
+
+    def _on_step(self) -> None:
+        """Show what no mask told of, and find what is not shown yet, at the end of a step."""
+        self.refresh_if_due()
+        self.work.preview()
 
     def _on_masks(self, frame: int, object_ids: tuple[int, ...]) -> None:
         self.labels.forget(frame)
