@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md",
     "docs/find.md",
+    "docs/linking.md",
     "docs/tutorial.md",
     "docs/napari.md",
     "docs/how-to.md",
