@@ -1,7 +1,7 @@
 """Linking alone: seconds of the processor's time, and how they grow with the length of a movie and its density.
 
-``make bench NAME=bench_linking.py`` links discs of 20 px that wander, drift and divide now and then: movies of 50 to
-200 frames with 500 of them, of 100 with 1,000 (100,000 detections), and writes what it took to
+``make bench NAME=bench_linking.py`` links discs of 20 px that wander, drift and divide now and then: movies of 25
+to 100 frames with 1,000 of them (100,000 detections in the longest), and writes what it took to
 ``docs/benchmarks/linking.json``. BENCH_MOVIES ("frames x objects", with commas) asks for others.
 """
 
@@ -18,22 +18,25 @@ import numpy as np
 from napari_sam2.linking import Detection, link
 
 OUT = Path(__file__).parents[2] / "docs" / "benchmarks" / "linking.json"
-MOVIES = "50x500,100x500,200x500,100x1000"
+MOVIES = "25x1000,50x1000,100x1000"
 RADIUS, SPACING, SPEED, DRIFT = 10.0, 30.0, 3.0, 8.0
-DIVIDES, MISSED = 0.005, 0.01
+DIVIDES, MISSED = 0.002, 0.01
 
 
 def drawn_movie(frames: int, objects: int) -> list[list[Detection]]:
-    """About so many discs on every frame, on a torus; some divide, and then another ends."""
+    """About so many discs on every frame, each near a place of its own on a torus; some divide, and others end."""
     rng = np.random.default_rng(7)
-    side = SPACING * np.sqrt(objects)
-    places = rng.uniform(0, side, (objects, 2))
+    rows = int(np.ceil(np.sqrt(objects)))
+    side = SPACING * rows
+    homes = SPACING * np.stack(np.mgrid[:rows, :rows], axis=-1).reshape(-1, 2)[:objects].astype(float)
+    wandered = np.zeros_like(homes)
     movie = []
-    for _ in range(frames):
-        places = (places + rng.normal(0, SPEED, places.shape) + (DRIFT, DRIFT / 2)) % side
+    for frame in range(frames):
+        wandered = 0.8 * wandered + rng.normal(0, SPEED, wandered.shape)
+        places = (homes + wandered + frame * np.array([DRIFT, DRIFT / 2])) % side
         divide = rng.random(objects) < DIVIDES
         gone = rng.permutation(objects)[: divide.sum()]
-        places[gone] = (places[divide] + rng.normal(0, RADIUS, (divide.sum(), 2))) % side
+        homes[gone] = homes[divide] + rng.normal(0, RADIUS, (divide.sum(), 2))
         seen = places[rng.random(objects) >= MISSED]
         movie.append(
             [disc(place, radius) for place, radius in zip(seen, rng.normal(RADIUS, 0.5, len(seen)), strict=True)]
