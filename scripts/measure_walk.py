@@ -1,4 +1,4 @@
-"""Walks through the plugin as a person would, in a real window, and measures: `python scripts/walk_through.py OUT`.
+"""Walks through the plugin as a person would, in a real window, and measures: `python scripts/measure_walk.py OUT`.
 
 From the plugin menu: a stack (the sample if none is given), clicks on cells with the mouse, propagation both ways, one
 correction where the mask is worst, propagation of what turned stale, saving, reopening in a new viewer, export. Writes
@@ -11,17 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import napari
 import numpy as np
 import tifffile
-from qtpy.QtCore import QEventLoop, QPoint, Qt, QTimer
-from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAction, QMenu
+from walk_window import Window, pause
 
 from napari_sam2._qt import panel_actions
 from napari_sam2._qt.holds import HoldRecord, record_holds
@@ -31,101 +27,35 @@ from sam2_core.scoring.clicks import corrective_click
 from sam2_core.scoring.ground_truth import farthest_pixel, judged_ids
 from sam2_core.scoring.metrics import iou
 
-SIZE = (1366, 768)
 TITLE = "Segment and track"
 
 
-@dataclass
-class Walk:
-    """One viewer with the panel, what was measured, and where pictures go."""
+class Walk(Window):
+    """A window whose panel is opened by the menu, and what was measured in it."""
 
-    out: Path
-    report: dict[str, Any] = field(default_factory=dict)
-    viewer: Any = None
-    panel: Any = None
+    def __init__(self, out: Path, report: dict[str, Any] | None = None) -> None:
+        self.report: dict[str, Any] = {} if report is None else report
+        super().__init__(out)
 
-    def start(self) -> None:
-        """Open a viewer and the panel from the Layers > Track menu."""
-        self.viewer = napari.Viewer()
-        self.viewer.window._qt_window.resize(*SIZE)
-        self.settle()
-        menu_action(self.viewer.window.layers_menu, "Track", TITLE).trigger()
-        self.wait(lambda: self.viewer.window._qt_window.findChild(SegmentAndTrackPanel) is not None, "the panel")
-        self.panel = self.viewer.window._qt_window.findChild(SegmentAndTrackPanel)
-        self.wait(lambda: self.panel.bench.is_ready, "the imports")
-        self.settle()
-
-    @property
-    def session(self) -> Any:
-        """What the panel works on."""
-        return self.panel.bench.session
-
-    @property
-    def binding(self) -> Any:
-        """Between the session and the layers."""
-        return self.panel.bench.binding
-
-    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 200.0) -> float:
-        """Let Qt work until a condition holds; the seconds that it took."""
-        began = time.perf_counter()
-        while not condition():
-            pause(5)
-            if time.perf_counter() - began > seconds:
-                raise SystemExit(
-                    f"waited {seconds:g} s for {what}; the panel says: {self.panel and self.panel.message.text()}"
-                )
-        return time.perf_counter() - began
-
-    def settle(self) -> None:
-        """Let Qt draw what is due."""
+    def open_panel(self) -> None:
+        """Open the panel from the Layers > Track menu."""
         pause(300)
-
-    def idle(self) -> None:
-        """Wait until nothing runs and every prompt has its mask."""
-        self.wait(lambda: not self.binding.work.busy and not self.session.needs_preview, "the work")
-        self.settle()
-
-    def picture(self, name: str) -> None:
-        """Save the window."""
-        self.settle()
-        self.viewer.window._qt_window.grab().save(str(self.out / f"{name}.png"))
-
-    def click(self, frame: int, y: float, x: float) -> float:
-        """Click with the mouse on an image pixel of a frame; when the button went down."""
-        self.binding.show_frame(frame)
-        self.settle()
-        canvas = self.viewer.window._qt_viewer.canvas
-        world = self.panel.bench.image.data_to_world(self.pixel(frame, y, x))
-        place = canvas_place(canvas, self.viewer, world)
-        button, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-        QTest.mouseMove(canvas.native, place)
-        began = time.perf_counter()
-        QTest.mousePress(canvas.native, button, none, place)
-        QTest.mouseRelease(canvas.native, button, none, place)
-        return began
-
-    def pixel(self, frame: int, y: float, x: float) -> tuple[float, ...]:
-        """The data coordinates of a pixel of a frame in the image layer."""
-        point = list(self.panel.bench.image.world_to_data(self.viewer.dims.point))
-        displayed = self.viewer.dims.displayed[-2:]
-        lead = self.viewer.dims.ndim - len(point)
-        point[displayed[0] - lead], point[displayed[1] - lead] = y, x
-        return tuple(point)
+        menu_action(self.viewer.window.layers_menu, "Track", TITLE).trigger()
+        self.wait(lambda: self.frame.findChild(SegmentAndTrackPanel) is not None, "the panel")
+        self.panel = self.frame.findChild(SegmentAndTrackPanel)
 
     def click_new(self, frame: int, y: float, x: float) -> float:
         """Begin a new object with a click; the seconds until its mask is there."""
         self.panel.verbs.new_object()
-        self.settle()
         before = set(self.session.document.prompts)
-        began = self.click(frame, y, x)
+        began = self.click_at_once(y, x, frame)
         self.wait(lambda: set(self.session.document.prompts) != before, "the prompt")
         self.wait(lambda: not self.session.needs_preview, "the mask")
         return time.perf_counter() - began
 
-    def propagate(self, objects: str = "all") -> float:
-        """Press Propagate and wait; seconds."""
+    def start_run(self, objects: str = "all") -> float:
+        """Press Propagate and wait until it runs; when it was pressed."""
         self.panel.propagate.objects.setCurrentIndex(self.panel.propagate.objects.findData(objects))
-        self.settle()
         began = time.perf_counter()
         self.panel.propagate.go.click()
         self.wait(lambda: self.binding.work.busy, "the run to begin")
@@ -133,7 +63,7 @@ class Walk:
 
     def stop_early(self) -> int:
         """Press Propagate, then Stop after a few frames; how many frames still came after Stop."""
-        self.propagate()
+        self.start_run()
         count = Counter()
         self.session.events.masks_changed.connect(count)
         self.wait(lambda: count.frames > 3, "four frames")
@@ -150,7 +80,7 @@ class Walk:
     def close(self) -> None:
         """Close the window as a person does."""
         self.viewer.close()
-        self.settle()
+        pause(300)
 
 
 class Counter:
@@ -164,27 +94,11 @@ class Counter:
         self.frames += 1
 
 
-def pause(milliseconds: int) -> None:
-    """Let Qt work for a while; `processEvents` in a loop would let PySide 6.12 lose count of references."""
-    loop = QEventLoop()
-    QTimer.singleShot(milliseconds, loop.quit)
-    loop.exec()
-
-
 def menu_action(menu: QMenu, *path: str) -> QAction:
     """The entry at the end of a path of menus, opened one after the other."""
     menu.aboutToShow.emit()
     action = next(action for action in menu.actions() if action.text().replace("&", "").startswith(path[0]))
     return action if len(path) == 1 else menu_action(action.menu(), *path[1:])
-
-
-def canvas_place(canvas: Any, viewer: Any, world: Any) -> QPoint:
-    """Where on the canvas a point of the world is drawn; the view is flat and not turned."""
-    corners = [canvas._map_canvas2world(place, canvas.view) for place in ((0, 0), (100, 100))]
-    rows, columns = viewer.dims.displayed
-    y = 100 * (world[rows] - corners[0][rows]) / (corners[1][rows] - corners[0][rows])
-    x = 100 * (world[columns] - corners[0][columns]) / (corners[1][columns] - corners[0][columns])
-    return QPoint(round(x), round(y))
 
 
 def chosen_objects(truth: np.ndarray, frame: int, count: int) -> list[tuple[int, int, int]]:
@@ -214,9 +128,7 @@ def correct_worst(walk: Walk, truth: np.ndarray, ids: dict[int, int]) -> tuple[i
         return object_id, frame
     walk.binding.current.choose(object_id)
     walk.panel.verbs.take_tool("inside" if click.label else "outside")
-    walk.click(frame, *click.yx)
-    walk.settle()
-    walk.idle()
+    walk.click(*click.yx, frame)
     return object_id, frame
 
 
@@ -249,7 +161,6 @@ def open_images(walk: Walk, chosen: argparse.Namespace) -> np.ndarray | None:
 
 def walk_through(walk: Walk, chosen: argparse.Namespace) -> None:
     """All steps, in order."""
-    walk.start()
     walk.picture("1_empty")
     truth = open_images(walk, chosen)
     walk.idle()
@@ -260,7 +171,7 @@ def walk_through(walk: Walk, chosen: argparse.Namespace) -> None:
         walk.report["mean_iou_before_correction"] = mean_iou(walk, truth, ids)
         walk.report["corrected"] = correct_worst(walk, truth, ids)
         walk.picture("5_corrected")
-        walk.propagate("stale")
+        walk.start_run("all")
         walk.idle()
         walk.report["mean_iou"] = mean_iou(walk, truth, ids)
         walk.picture("6_propagated_again")
@@ -282,7 +193,7 @@ def click_objects(walk: Walk, chosen: argparse.Namespace, truth: np.ndarray | No
 def track(walk: Walk, frame: int) -> None:
     """Propagate both ways, once stopped and once to the end."""
     walk.report["frames_after_stop"] = walk.stop_early()
-    began = walk.propagate()
+    began = walk.start_run()
     walk.wait(lambda: walk.binding.work.done > 3, "frames")
     walk.picture("3_running")
     walk.idle()
@@ -295,14 +206,13 @@ def keep_and_reopen(walk: Walk) -> None:
     """Save, export, close the window, and open the session again in another one."""
     walk.panel.saving.save.click()
     walk.wait((walk.out / "walk.sam2" / "session.json").exists, "the session folder")
-    walk.settle()
+    pause(300)
     before = walk.labels()
     walk.panel.saving.export.click()
     walk.wait((walk.out / "labels.tif").exists, "the export")
-    walk.settle()
+    pause(300)
     walk.close()
     reopened = Walk(walk.out, walk.report)
-    reopened.start()
     reopened.panel.saving.open.click()
     reopened.wait(lambda: reopened.session is not None, "the session")
     reopened.idle()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import tifffile
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox
 from walk_window import Window, answering, pause
@@ -23,12 +24,21 @@ _TALL = (1366, 960)
 
 
 class Movie:
-    """A part of the sample, and a pixel in each of its objects."""
+    """A part of the sample, and a pixel in each of its objects; for the last item a part of any other stack (T, Y, X).
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    stack
+        The other stack, a TIFF; the sample where None.
+    frames
+        How much of it.
+    """
+
+    def __init__(self, stack: Path | None = None, frames: int = FRAMES) -> None:
         movie = sample_movie()
         self.images = np.asarray(movie.images[:FRAMES])
         self.places = [(click.y, click.x) for click in first_clicks(movie)]
+        self.found_on = self.images if stack is None else tifffile.imread(stack)[:frames]
 
 
 def begun(window: Window, movie: Movie, objects: int = 3, track: bool = True) -> None:
@@ -208,6 +218,8 @@ def contrast_is_taken_over(window: Window, movie: Movie) -> None:
     layer.contrast_limits = (300, 6000)
     pause(700)
     assert states(window) == _DONE
+    assert "other contrast" in window.panel.image.text()
+    window.press(window.panel.image.toggleButton(), QPoint(20, 5))
     window.press(window.panel.image.use_contrast)
     window.idle()
     assert window.session.settings.contrast_limits == ((300.0, 6000.0),)
@@ -297,8 +309,7 @@ def doubtful_and_new_come_into_view(window: Window, movie: Movie) -> None:
     assert table.viewport().rect().contains(table.visualRect(window.panel.model.index(5, 0)))
     low = table.height()
     window.frame.resize(*_TALL)
-    for section in (window.panel.image, window.panel.finding):
-        window.press(section.toggleButton(), QPoint(20, 5))
+    window.press(window.panel.finding.toggleButton(), QPoint(20, 5))
     pause(300)
     assert table.height() > low + 50, "the table does not take the height"
     for number in range(1, 40):

@@ -13,9 +13,12 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from walk_items import ITEMS, Movie
+from walk_find import found_cells_are_looked_at_and_tracked
+from walk_items import ITEMS as EARLIER
+from walk_items import Movie
 from walk_window import Window
 
+ITEMS = (*EARLIER, found_cells_are_looked_at_and_tracked)
 THEMES = ("dark", "light")
 
 
@@ -38,9 +41,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("items", type=int, nargs="*", help="numbers of items; all by default")
+    parser.add_argument("--find-in", type=Path, help="a TIFF (T, Y, X) for item 16; the sample by default")
+    parser.add_argument("--frames", type=int, default=3, help="how much of it")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
-    movie, failed = Movie(), 0
+    movie, failed = Movie(chosen.find_in, chosen.frames), 0
     for number in chosen.items or range(1, len(ITEMS) + 1):
         wrong = walked(number, movie, chosen.out)
         failed += bool(wrong)

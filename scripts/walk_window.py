@@ -74,13 +74,14 @@ class Window:
         pause(300)
         return layer
 
-    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 200.0) -> None:
-        """Let Qt work until a condition holds."""
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 200.0) -> float:
+        """Let Qt work until a condition holds; the seconds that it took."""
         began = time.perf_counter()
         while not condition():
             pause(10)
             told = "" if self.panel is None else self.panel.message.text()
             assert time.perf_counter() - began < seconds, f"waited {seconds:g} s for {what}; the panel says: {told}"
+        return time.perf_counter() - began
 
     def idle(self) -> None:
         """Wait until nothing runs and every prompt has its mask."""
@@ -94,17 +95,32 @@ class Window:
 
     def click(self, y: float, x: float, frame: int = 0) -> None:
         """Click with the mouse on a pixel of a frame, or beside the image, and wait for what comes of it."""
-        self.binding.show_frame(frame)
-        pause(150)
-        canvas = self.viewer.window._qt_viewer.canvas
-        point = list(self.panel.bench.image.world_to_data(self.viewer.dims.point))
-        point[-2:] = y, x
-        place = canvas_place(canvas, self.viewer, self.panel.bench.image.data_to_world(point))
-        QTest.mouseMove(canvas.native, place)
-        QTest.mousePress(canvas.native, _LEFT, _NONE, place)
-        QTest.mouseRelease(canvas.native, _LEFT, _NONE, place)
+        self.click_at_once(y, x, frame)
         pause(100)
         self.idle()
+
+    def click_at_once(self, y: float, x: float, frame: int = 0) -> float:
+        """Click with the mouse on a pixel of a frame, and wait for nothing; when the button went down."""
+        place, canvas = self.point_at(y, x, frame), self.viewer.window._qt_viewer.canvas.native
+        began = time.perf_counter()
+        QTest.mousePress(canvas, _LEFT, _NONE, place)
+        QTest.mouseRelease(canvas, _LEFT, _NONE, place)
+        return began
+
+    def point_at(self, y: float, x: float, frame: int = 0) -> QPoint:
+        """Move the mouse to a pixel of a frame, or beside the image; where that is on the canvas."""
+        self.binding.show_frame(frame)
+        pause(150)
+        canvas, image = self.viewer.window._qt_viewer.canvas, self.panel.bench.image
+        point = list(image.world_to_data(self.viewer.dims.point))
+        lead = self.viewer.dims.ndim - len(point)
+        for axis, value in zip(self.viewer.dims.displayed[-2:], (y, x), strict=True):
+            point[axis - lead] = value
+        place = canvas_place(canvas, self.viewer, image.data_to_world(point))
+        for there in (place + QPoint(2, 2), place):  # the first one after the mouse was elsewhere only enters
+            QTest.mouseMove(canvas.native, there)
+            pause(50)
+        return place
 
     def press(self, widget: QWidget, place: QPoint | None = None) -> None:
         """Click with the mouse on a widget."""

@@ -11,6 +11,7 @@ import tifffile
 from finding_predictor import FindingPredictor
 
 from napari_sam2.stacks import open_stack
+from sam2_core.errors import StackError
 
 SIZE = (40, 60)
 SEGMENT = "segment cells.tif --out labels.tif --contrast 0 255"
@@ -164,6 +165,20 @@ def test_labels_that_are_there_are_replaced_only_when_asked(cells, found, run):
     assert "exists" in run(SEGMENT)[2]
     assert run(f"{SEGMENT} --overwrite")[0] == 0
     assert "raw data is never overwritten" in run("segment cells.tif --out cells.tif --overwrite")[2]
+
+
+def test_what_was_found_is_kept_where_the_labels_cannot_be_written(cells, found, run, monkeypatch):
+    def full(*args):
+        raise StackError("No space is left on the device.")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("napari_sam2.session.segment_job.write_labels", full)
+        code, _, err = run(SEGMENT)
+    assert (code, "No space" in err) == (1, True)
+    looked = len(found.requests)
+    assert run(f"{SEGMENT} --resume")[0] == 0
+    assert len(found.requests) == looked, "no frame is looked at again"
+    assert labels_of(cells / "labels.tif").max() == 4
 
 
 def test_where_the_size_cannot_be_told_it_is_asked_for(cells, found, run, monkeypatch):

@@ -92,7 +92,7 @@ def test_a_session_says_what_it_does_not_take(movie, run):
     assert "--model, --contrast cannot be given with --session" in err
     code, _, err = run("track movie.tif --out labels.tif")
     assert code == 2
-    assert "give STACK, --prompts or --find, and --out, or --session" in err
+    assert "give STACK, --prompts, --find or --auto, and --out, or" in err
     code, _, err = run("track --session nothing.sam2 --out labels.tif")
     assert code == 1
     assert "nothing.sam2" in err
@@ -101,6 +101,7 @@ def test_a_session_says_what_it_does_not_take(movie, run):
 def test_export_writes_what_is_asked_for(movie, run):
     assert run("track --session movie.sam2 --out labels.tif")[0] == 0
     line = "export movie.sam2 --labels out.zarr --csv objects.csv --ctc ctc --prompts clicks.json"
+    line += " --tracks tracks.xml --track-table tracks.csv"
     code, out, err = run(line)
     assert code == 0, err
     assert "labels: out.zarr" in out
@@ -110,6 +111,8 @@ def test_export_writes_what_is_asked_for(movie, run):
     assert rows[1]["name"] == "mother"
     assert float(rows[0]["area"]) == pytest.approx(int(rows[0]["area_px"]) / 16)
     assert len(list((movie / "ctc").glob("mask*.tif"))) == 10
+    assert (movie / "tracks.csv").read_text().startswith("object_id,")
+    assert "<AllTracks>" in (movie / "tracks.xml").read_text()
     assert {(one.object_id, one.frame) for one in read_prompts("clicks.json")} == {(3, 2), (7, 4)}
     code, _, err = run(line)
     assert code == 1

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_sam2.document.document import Document, DocumentDiff, PromptKey, difference, mask_of_polygon
+from napari_sam2.document.difference import DocumentDiff, difference
+from napari_sam2.document.document import Document, PromptKey, mask_of_polygon
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt
 from sam2_core.errors import PromptError

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam2.document.document import Document, difference
+from napari_sam2.document.difference import difference
+from napari_sam2.document.document import Document
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.proposals import Proposal, ProposalState

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from napari_sam2.document.document import Document, difference
+from napari_sam2.document.difference import difference
+from napari_sam2.document.document import Document
 from napari_sam2.document.object_map import ObjectMap
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt

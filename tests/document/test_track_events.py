@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_sam2.document.document import Document, difference
+from napari_sam2.document.difference import difference
+from napari_sam2.document.document import Document
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask

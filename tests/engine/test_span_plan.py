@@ -6,6 +6,7 @@ import pytest
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.track_events import Division
 from napari_sam2.engine.jobs import PropagateRequest, Span
 from napari_sam2.engine.remembered_frames import Remembered
 from napari_sam2.engine.span_plan import Pass, passes_of, plan_spans
@@ -172,3 +173,28 @@ def test_passes_that_follow_one_another_with_the_same_objects_are_one():
     early, late = Span("forward", 1, 0, range(1, 5)), Span("forward", 1, 0, range(9, 12))
     assert passes_of({early: 0, late: 0}) == (Pass("forward", range(12), (1,)),)
     assert passes_of({early: 0, late: 8}) == (Pass("forward", range(5), (1,)), Pass("forward", range(8, 12), (1,)))
+
+
+@pytest.mark.parametrize("only_stale", [True, False])
+def test_evidence_is_never_asked_for_again(only_stale):
+    masks = MaskStore((4, 4), FRAMES)
+    for frame in range(8, 12):
+        masks.put((1, frame), MASK.with_status(MaskStatus.found))
+    request = PropagateRequest("both", range(4, 16), only_stale=only_stale)
+    assert spans(request, (1, 8), masks=masks) == [
+        ("forward", 1, 8, [12, 13, 14, 15]),
+        ("backward", 1, 8, [7, 6, 5, 4]),
+    ]
+
+
+def test_nobody_is_sought_before_birth_or_after_division():
+    family = document((1, 3), (2, 9), (3, 9)).with_division(Division(1, 8, (2, 3)))
+    found = plan_spans(PropagateRequest("both"), family, MaskStore((4, 4), FRAMES), FRAMES)
+    assert [(span.leg, span.object_id, span.frames) for span in found] == [
+        ("forward", 1, range(3, 8)),
+        ("forward", 2, range(9, 20)),
+        ("forward", 3, range(9, 20)),
+        ("backward", 1, range(2, -1, -1)),
+        ("backward", 2, range(8, 7, -1)),
+        ("backward", 3, range(8, 7, -1)),
+    ]

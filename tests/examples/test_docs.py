@@ -24,6 +24,7 @@ PAGES = (
     "README.md",
     "docs/find.md",
     "docs/linking.md",
+    "docs/whole-movies.md",
     "docs/tutorial.md",
     "docs/napari.md",
     "docs/how-to.md",

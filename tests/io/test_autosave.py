@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sam2.document.document import difference
+from napari_sam2.document.difference import difference
 from napari_sam2.io import Autosaver, FrameDone, load_session, save_session
 from napari_sam2.masks.mask_store import MaskStatus, StoredMask
 from sam2_core.errors import StackError

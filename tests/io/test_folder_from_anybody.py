@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sam2.document.document import difference
+from napari_sam2.document.difference import difference
 from napari_sam2.io import Autosaver, FrameDone, load_session, save_session
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.snapshot_files import SnapshotWriter, read_snapshot

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import tifffile
+from drawn_movies import drawn_truth
 
-from napari_sam2.document.document import difference
+from napari_sam2.document.difference import difference
 from napari_sam2.io import SavedSession, load_session, save_session
 from napari_sam2.io.exports import FORMATS, export
 from napari_sam2.io.imports import import_labels
 from napari_sam2.io.results import Results
+from napari_sam2.io.track_files import open_tracks, read_parents
 from napari_sam2.masks.mask_store import MaskStatus
 from napari_sam2.stacks import open_stack
 from sam2_core.errors import PromptError, StackError
@@ -54,7 +54,7 @@ def test_imported_masks_are_saved_and_opened(tmp_path, labels):
 @pytest.mark.parametrize(
     ("given", "parents", "error", "words"),
     [
-        (np.zeros((2, 4, 4), np.float32), {}, StackError, "holds float32"),
+        (np.full((2, 4, 4), 0.5, np.float32), {}, StackError, "frame 0: it holds float32 that are no whole"),
         (np.full((2, 4, 4), -3, np.int16), {}, StackError, "frame 0: the label -3 is below 0"),
         (np.ones((2, 4, 4), np.uint8), {1: 7}, PromptError, "object 7, the parent of 1, does not exist"),
     ],
@@ -71,5 +71,35 @@ def test_results_go_out_in_the_formats_that_are_asked_for(tmp_path, labels):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.tif", "objects.csv"]
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "labels.tif"), labels)
     assert "imported" in (tmp_path / "objects.csv").read_text()
-    export(replace(results, document=document), {name: tmp_path / f"again-{name}.tif" for name in FORMATS})
-    assert (tmp_path / "again-ctc.tif" / "res_track.txt").is_file()
+    suffixes = {"tracks": ".xml", "ctc": ""}
+    export(results, {name: tmp_path / f"again-{name}{suffixes.get(name, '.tif')}" for name in FORMATS})
+    assert (tmp_path / "again-ctc" / "res_track.txt").is_file()
+    assert "<TrackMate" in (tmp_path / "again-tracks.xml").read_text()
+    with pytest.raises(StackError, match=r"written as \.geff \(GEFF\) or \.xml"):
+        export(results, {"tracks": tmp_path / "tracks.json"})
+
+
+def test_the_table_of_tracks_says_who_came_from_whom(tmp_path):
+    labels = np.repeat(np.array([[[1, 0, 5]], [[2, 3, 0]], [[2, 4, 5]]], np.uint8), 2, axis=1)
+    document, masks = import_labels(movie(labels), {2: 1, 3: 1, 4: 3})
+    export(Results(document, masks, movie(np.zeros_like(labels))), {"track_table": tmp_path / "tracks.csv"})
+    header, *lines = (tmp_path / "tracks.csv").read_text().splitlines()
+    assert header == "object_id,name,parent,generation,lineage,begin,end,frames,missing,daughters"
+    assert lines == [
+        "1,,,0,1,0,0,1,0,2 3",
+        "2,,1,1,1,1,2,2,0,",
+        "3,,1,1,1,1,1,1,0,4",
+        "4,,3,2,1,2,2,1,0,",
+        "5,,,0,5,0,2,2,1,",
+    ]
+    assert read_parents(tmp_path / "tracks.csv") == {2: 1, 3: 1, 4: 3}
+
+
+def test_a_ctc_folder_comes_back_as_it_went_out(tmp_path, rng):
+    labels, parents = drawn_truth(rng)
+    document, masks = import_labels(movie(np.asarray(labels)), parents)
+    results = Results(document, masks, movie(np.zeros(np.shape(labels), np.uint8)))
+    export(results, {"ctc": tmp_path / "01_RES"})
+    back = open_tracks(tmp_path / "01_RES")
+    np.testing.assert_array_equal(np.stack(list(back.labels)), labels)
+    assert back.parents == parents

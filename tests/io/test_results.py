@@ -17,6 +17,7 @@ from napari_sam2.io.ctc_files import TRUTH, export_ctc
 from napari_sam2.io.label_array import ResultLabels
 from napari_sam2.io.object_table import export_table
 from napari_sam2.io.results import Results, export_labels
+from napari_sam2.io.spots import tracks_layer
 from napari_sam2.masks.mask_store import MaskStatus, MaskStore, Overlaps, StoredMask
 from napari_sam2.session.saved_results import open_results
 from napari_sam2.stacks import open_stack
@@ -109,8 +110,22 @@ def test_the_table_measures_what_the_labels_show(tmp_path):
 def test_a_table_of_pixels_has_no_units(tmp_path):
     export_table(tmp_path / "objects.csv", results({(1, 0): square(0, 0)}))
     header, row = (tmp_path / "objects.csv").read_text().splitlines()
-    assert header == "object_id,name,parent,frame,status,score,area_px,y_px,x_px"
-    assert row == "1,,,0,tracked,10,9,1.00,1.00"
+    assert header == (
+        "object_id,name,parent,frame,status,score,area_px,y_px,x_px,major_px,minor_px,speed_px,mean_intensity"
+    )
+    assert row == "1,,,0,tracked,10,9,1.00,1.00,3.27,3.27,,0"
+
+
+def test_speed_and_the_intensities_of_all_channels_are_measured(tmp_path):
+    made = results({(1, 0): square(0, 0), (1, 2): square(3, 4)})
+    stored = np.zeros((3, 4, *SIZE), np.uint16)  # four channels, of which a model sees one
+    stored[0, 3, 0:3, 0:3], stored[2, 1] = 700, 5
+    movie = open_stack(stored, "TCYX").movie(channel=0)
+    export_table(tmp_path / "objects.csv", replace(made, movie=movie))
+    first, second = csv.DictReader((tmp_path / "objects.csv").read_text().splitlines())
+    assert (first["speed_px"], second["speed_px"]) == ("", "2.500")  # 5 px in two frames
+    assert [first[f"mean_channel{n}"] for n in range(4)] == ["0", "0", "0", "700"]
+    assert second["mean_channel1"] == "5"
 
 
 def test_ctc_tracks_have_no_gaps_and_parents_end_before_their_children(tmp_path):
@@ -177,3 +192,14 @@ def test_an_object_under_another_is_on_no_track_there(tmp_path):
     assert lines == [(1, 0, 1, 0), (2, 2, 2, 0), (3, 3, 3, 1)]
     assert [sorted(set(np.unique(image)) - {0}) for image in images] == [[1], [1], [2], [3]]
     assert set(results(frames, overlaps=Overlaps.keep).tracks()) == {1, 2}
+
+
+def test_a_layer_of_tracks_has_the_lineage(tmp_path):
+    frames = {(1, 0): square(0, 0), (2, 1): square(0, 0), (3, 1): square(6, 8), (3, 2): square(6, 9)}
+    made = results(frames, ObjectInfo(1), ObjectInfo(2, parent=1), ObjectInfo(3, parent=1), ObjectInfo(9, parent=3))
+    made = replace(made, movie=open_stack(np.zeros((3, *SIZE), np.uint8), "TYX").movie())
+    data, graph = tracks_layer(made)
+    assert data.tolist() == [[1, 0, 1, 1], [2, 1, 1, 1], [3, 1, 7, 9], [3, 2, 7, 10]]
+    assert graph == {2: [1], 3: [1]}
+    layers = pytest.importorskip("napari.layers")
+    assert layers.Tracks(data, graph=graph).graph == graph

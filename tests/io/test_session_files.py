@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_sam2.document.document import Document, difference
+from napari_sam2.document.difference import difference
+from napari_sam2.document.document import Document
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.proposals import Proposal, ProposalState

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_sam2.document.document import Document, difference
+from napari_sam2.document.difference import difference
+from napari_sam2.document.document import Document
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stale import behind, follow

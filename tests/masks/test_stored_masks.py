@@ -81,7 +81,7 @@ def test_equal_masks_are_equal_and_statuses_tell_them_apart():
 
 
 def test_statuses_have_codes_for_a_timeline():
-    assert [status.code for status in MaskStatus] == [1, 2, 3, 4, 5, 6]
+    assert [status.code for status in MaskStatus] == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_two_masks_become_one_with_the_higher_logit():

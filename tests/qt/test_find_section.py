@@ -60,7 +60,7 @@ def settle(desk: Any) -> None:
 
 
 def told(desk: Any) -> str:
-    return str(desk.panel.finding.told.text())
+    return str(desk.panel.finding.text())
 
 
 def key(desk: Any, action: str) -> None:
@@ -75,13 +75,13 @@ def test_find_filter_accept_and_undo(finding: Any) -> None:
     panel, section = finding.panel, finding.panel.finding
     assert not section.accept.isEnabled()
     find(finding)
-    assert told(finding) == "3 cells found, 2 shown"
+    assert told(finding) == "Find: 3 cells, 2 shown"
     assert "3 cells of about 9 px" in panel.message.text()
     assert "Click on a found cell" in panel.hint.text()
     assert panel.prompts.tools["decide"].isChecked()
     assert "accepts a found cell" in panel.objects.current.text()
     section.score.setValue(90)
-    assert told(finding) == "3 cells found, 1 shown"
+    assert told(finding) == "Find: 3 cells, 1 shown"
     assert section.score_told.text() == "0.90"
     section.score.setValue(10)
     finding.press(section.accept)
@@ -90,7 +90,7 @@ def test_find_filter_accept_and_undo(finding: Any) -> None:
     assert not section.accept.isEnabled()
     finding.press(panel.prompts.undo)
     settle(finding)
-    assert told(finding) == "3 cells found, 3 shown"
+    assert told(finding) == "Find: 3 cells, 3 shown"
     finding.press(section.reject)
     settle(finding)
     assert finding.binding.deciding.counts() == (0, 0)
@@ -109,14 +109,33 @@ def test_what_is_accepted_is_propagated_by_its_button(finding: Any) -> None:
     assert np.count_nonzero(finding.session.status(1)) == 3
 
 
+def test_cells_of_all_frames_are_linked_in_one_press(finding: Any) -> None:
+    section = finding.panel.finding
+    find(finding)
+    assert section.link.isHidden(), "on one frame there is nothing to link"
+    section.more.frames.setCurrentIndex(1)
+    find(finding)
+    assert not section.link.isHidden()
+    finding.press(section.link)
+    settle(finding)
+    assert sorted(finding.session.document.objects) == [1, 2], "those below the score are not linked"
+    assert np.count_nonzero(finding.session.status(1)) == 2
+    assert "Linked to 2 tracks with 0 divisions." in finding.panel.message.text()
+    assert len(finding.session.document.proposals) == 2
+    finding.press(finding.panel.prompts.undo)
+    settle(finding)
+    assert not finding.session.document.objects
+    assert len(finding.session.document.proposals) == 6
+
+
 def test_another_frame_shows_its_own_count(finding: Any) -> None:
     find(finding)
     finding.viewer.dims.set_point(0, 2)
-    assert told(finding) == "Nothing to decide about on this frame"
+    assert told(finding) == "Find: nothing left on this frame"
     assert not finding.panel.finding.reject.isEnabled()
     finding.until(lambda: finding.panel.hint.text() == "Click on a cell in the image.")
     finding.viewer.dims.set_point(0, 0)
-    assert told(finding) == "3 cells found, 2 shown"
+    assert told(finding) == "Find: 3 cells, 2 shown"
 
 
 def test_a_search_shows_how_far_it_is_and_is_cancelled(finding: Any, gate: threading.Semaphore) -> None:
@@ -147,12 +166,50 @@ def test_the_size_is_shown_on_the_image_and_asked_for(finding: Any) -> None:
     assert "of about 12 px" in finding.panel.message.text()
 
 
+def test_what_more_says_holds_for_the_search_by_button_and_key(finding: Any) -> None:
+    section, more = finding.panel.finding, finding.panel.finding.more
+    assert not more.isVisibleTo(section)
+    section.unfold.click()
+    assert more.isVisibleTo(section)
+    more.smallest.setValue(3)
+    more.largest.setValue(99)
+    more.border.setChecked(False)
+    more.frames.setCurrentIndex(1)
+    asked = finding.binding.deciding.search.request(finding.binding._sight)
+    assert (asked.min_diameter_px, asked.max_diameter_px, asked.keep_border, asked.region) == (3, 99, False, None)
+    assert asked.frames == (0, 1, 2)
+    assert section.go.text() == "Find on all frames"
+    key(finding, "find_cells")
+    finding.until(lambda: "on 3 of 3 frames" in finding.panel.message.text())
+    assert "Found on 3 of 3 frames: 6 cells of about 9 px." in finding.panel.message.text()
+    assert {one.frame for one in finding.session.document.proposals.values()} == {0, 1}
+
+
+def test_a_region_is_drawn_and_listed_and_gone_with_its_layer(finding: Any) -> None:
+    section, viewer = finding.panel.finding, finding.viewer
+    more, before = section.more, list(viewer.layers)
+    section.unfold.click()
+    finding.press(more.draw)
+    (layer,) = [one for one in viewer.layers if one not in before]
+    assert viewer.layers.selection.active == layer
+    assert more.region.currentText() == layer.name
+    finding.press(section.go)
+    assert "there is nothing of the image inside" in finding.panel.message.text()
+    layer.add_rectangles(np.array([[0, 2, 2], [0, 2, 20], [0, 20, 20], [0, 20, 2]], float))
+    asked = finding.binding.deciding.search.request(finding.binding._sight)
+    assert asked.region[10, 10]
+    assert not asked.region[30, 30]
+    viewer.layers.remove(layer)
+    assert more.region.currentText() == "Whole frame"
+    assert finding.binding.deciding.search.region is None
+
+
 def test_keys_of_the_window_decide(finding: Any) -> None:
     key(finding, "find_cells")
     finding.until(lambda: finding.binding.deciding.counts()[0] > 0)
     finding.viewer.cursor.position = (0.0, 9.0, 9.0)
     key(finding, "reject_here")
-    assert told(finding) == "2 cells found, 1 shown"
+    assert told(finding) == "Find: 2 cells, 1 shown"
     key(finding, "next_proposal")
     key(finding, "accept_here")
     assert [round(one.score, 2) for one in finding.session.document.objects.values()] == [0.78]
@@ -167,7 +224,7 @@ def test_labels_of_somebody_else_are_taken_over_in_one_press(finding: Any) -> No
     finding.viewer.add_labels(labels, name="cellpose")
     finding.press(section.labels)
     settle(finding)
-    assert told(finding) == "1 cell found, 1 shown"
+    assert told(finding) == "Find: 1 cell, 1 shown"
     finding.press(section.accept)
     settle(finding)
     assert list(finding.session.document.objects) == [70]

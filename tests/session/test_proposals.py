@@ -9,7 +9,7 @@ import pytest
 from disc_predictor import DiscPredictor
 from finding_predictor import FindingPredictor
 
-from napari_sam2.document.document import difference
+from napari_sam2.document.difference import difference
 from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.session import FindRequest, ProposalState, Proposed, Session
 from sam2_core.errors import PromptError, StackError

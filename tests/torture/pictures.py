@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_sam2.document.document import Document, difference
+from napari_sam2.document.difference import difference
+from napari_sam2.document.document import Document
 from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
 from napari_sam2.session.session import Session
 

@@ -145,7 +145,7 @@ def test_all_of_it_goes_by_keys(found):
     assert sorted(found.session.document.objects) == [1, 2]
     assert found.deciding.counts() == (0, 0)
     handler.press_key(KeyMod.Shift | KeyCode.KeyF)
-    assert "lie on objects" in found.messages[-1]
+    assert "on top of objects that are there" in found.messages[-1]
     assert "rejected before" in found.messages[-1]
 
 

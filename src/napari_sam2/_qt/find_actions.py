@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Labels
+from napari.layers import Labels, Shapes
 
 from napari_sam2._qt.diameter_tool import DiameterTool
 from napari_sam2._qt.find_section import FindSection
@@ -38,7 +39,10 @@ class FindActions:
         self._binding: SessionBinding | None = None
         self._ruler = DiameterTool(viewer, self._take_length, section)
         self._connect(slots)
+        self._regions: list[Shapes] = []
         viewer.dims.events.current_step.connect(self._on_change)
+        for event in self._list_events():
+            event.connect(self._list_regions)
         self._on_bench()
 
     def _connect(self, slots: Slots) -> None:
@@ -48,9 +52,12 @@ class FindActions:
         slots.connect(section.cancel.clicked, do(lambda binding: binding.stop()))
         slots.connect(section.size_chosen, do(self._size))
         slots.connect(section.measure.clicked, do(self._measure))
+        slots.connect(section.more.chosen, do(self._tell_search))
+        slots.connect(section.more.draw.clicked, do(self._draw_region))
         slots.connect(section.score_chosen, do(self._filter))
         slots.connect(section.accept.clicked, do(lambda binding: binding.deciding.accept_shown()))
         slots.connect(section.reject.clicked, do(lambda binding: binding.deciding.reject_shown()))
+        slots.connect(section.link.clicked, do(lambda binding: binding.deciding.link_shown()))
         slots.connect(self._bench.changed, self._on_bench)
         slots.connect(self._bench.progressed, self._on_progress, 1)
         slots.connect(self._bench.idle, self._on_idle)
@@ -60,6 +67,8 @@ class FindActions:
         self._ruler.close()
         self._follow(None)
         self._viewer.dims.events.current_step.disconnect(self._on_change)
+        for event in self._list_events():
+            event.disconnect(self._list_regions)
 
     def _with_binding(self, do: Callable[[SessionBinding], object]) -> Callable[[], None]:
         """Return what does something with the binding, where a session is open."""
@@ -103,6 +112,56 @@ class FindActions:
             self._viewer.layers.selection.active = active
         binding.deciding.size_cells(self._section.chosen_px())
 
+    def _tell_search(self, binding: SessionBinding) -> None:
+        """Take what is chosen below More."""
+        more, place = self._section.more, self._section.more.chosen_layer()
+        binding.deciding.search = replace(
+            binding.deciding.search,
+            min_diameter_px=more.smallest.chosen(),
+            max_diameter_px=more.largest.chosen(),
+            keep_border=more.border.isChecked(),
+            every_frame=more.is_every_frame(),
+            region=None if place is None else self._regions[place],
+        )
+        self._section.show_frames(more.is_every_frame())
+
+    def _draw_region(self, binding: SessionBinding) -> None:
+        """Put the lasso in hand: in the layer that is chosen, or in a new one, which is chosen then."""
+        from napari_sam2.viewer.coordinates import placement
+
+        layer, image = binding.deciding.search.region, binding.image
+        if layer is None:
+            width = max(1.0, max(image.extent.data[1]) / 250)
+            layer = Shapes(
+                ndim=image.ndim,
+                name=f"{image.name}: where to find",
+                edge_color="#00e5ff",
+                face_color="transparent",
+                edge_width=width,
+                **placement(image),
+            )
+            binding.deciding.search = replace(binding.deciding.search, region=layer)
+            with hold("napari adds a layer"):
+                self._viewer.add_layer(layer)
+        self._viewer.layers.selection.active = layer
+        layer.mode = "add_polygon_lasso"
+        self._bench.said.emit("Draw around the part in which to look, then press Find cells.")
+
+    def _list_events(self) -> tuple[Any, ...]:
+        events = self._viewer.layers.events
+        return events.inserted, events.removed, events.reordered
+
+    def _list_regions(self, event: Any = None) -> None:
+        """List the Shapes layers of the viewer that are not ours; one that is gone is looked at no longer."""
+        binding = self._binding
+        ours = [] if binding is None else binding.layers()
+        self._regions = [one for one in self._viewer.layers if isinstance(one, Shapes) and one not in ours]
+        chosen = None if binding is None else binding.deciding.search.region
+        if binding is not None and chosen is not None and chosen not in self._regions:
+            binding.deciding.search = replace(binding.deciding.search, region=None)
+        place = self._regions.index(chosen) if chosen in self._regions else None
+        self._section.more.show_layers([one.name for one in self._regions], place)
+
     def _filter(self, binding: SessionBinding) -> None:
         """Show what is at least as sure as the slider says."""
         binding.deciding.proposals.least_score = self._section.least_score()
@@ -123,10 +182,14 @@ class FindActions:
         if binding is not None:
             binding.deciding.proposals.changed.connect(self._on_change)
             binding.work.found.connect(self._on_found)
-            self._section.show_choice(binding.deciding.diameter_px, binding.deciding.proposals.least_score)
+            self._section.show_choice(binding.deciding.search, binding.deciding.proposals.least_score)
+            self._section.show_frames(binding.deciding.search.every_frame)
+        self._list_regions()
 
     def _on_change(self, event: Any = None) -> None:
-        self._section.show_counts(*((0, 0) if self._binding is None else self._binding.deciding.counts()))
+        deciding = None if self._binding is None else self._binding.deciding
+        self._section.show_counts(*((0, 0) if deciding is None else deciding.counts()))
+        self._section.show_linkable(deciding is not None and deciding.proposals.on_several_frames)
 
     def _on_found(self) -> None:
         """Put the tool in hand with which a person decides, where there is something to decide about."""
@@ -135,7 +198,7 @@ class FindActions:
             self._section.decidable.emit()
 
     def _on_progress(self, progress: RunProgress) -> None:
-        if progress.kind == "find":
+        if progress.kind in ("find", "link"):
             self._section.show_running(progress.done, progress.total)
 
     def _on_idle(self) -> None:

@@ -52,6 +52,7 @@ class ImageChooser(QObject):
         self._slots = slots
         self.files = WholeFiles(viewer, bench, self)
         self._named: list[Image] = []
+        self._folded_for: object = None  # the id of a layer, which is not kept alive
         self.is_making_sample = False
         slots.connect(section.layers.currentIndexChanged, self.choose)
         slots.connect(section.axes.currentTextChanged, self.reopen)
@@ -253,9 +254,18 @@ class ImageChooser(QObject):
     def _on_bench(self) -> None:
         self._list_layers()
         self.show_session()
+        self._fold()
         self.files.look()
         if self._bench.session is None:
             self._open_first()
+
+    def _fold(self) -> None:
+        """Fold the section away for an image that leaves nothing to choose, once; a person may unfold it."""
+        image = self._bench.image if self._bench.session is not None else None
+        if image is not None and image.unique_id != self._folded_for:
+            self._folded_for = image.unique_id
+            if not self._section.has_choices:
+                self._section.collapse()
 
     def show_session(self) -> None:
         """Show axes and channels as the session has them."""

@@ -23,7 +23,7 @@ _BELOW_LANE = 4
 _STRIP = LANE_HEIGHT + _BELOW_LANE
 _ROW_HEIGHT = 22 + _STRIP
 _WIDTHS = {Column.number: 46, Column.visible: 26, Column.locked: 26}
-_FEWEST_ROWS = 3
+_FEWEST_ROWS = 2
 _ROOM = 14
 
 
@@ -115,7 +115,7 @@ class ObjectsTable(QTableView):
         return QRect(6, top, max(self.viewport().width() - 12, 1), LANE_HEIGHT)
 
     def sizeHint(self) -> QSize:
-        """Return room for three rows; the table takes the height that is there, and more rows scroll."""
+        """Return room for two rows; the table takes the height that is there, and more rows scroll."""
         return QSize(300, self.horizontalHeader().sizeHint().height() + _FEWEST_ROWS * _ROW_HEIGHT + 2)
 
     def minimumSizeHint(self) -> QSize:

@@ -87,6 +87,7 @@ class SegmentAndTrackPanel(QWidget):
         connect(self.verbs.done, self.state.refresh_soon)
         connect(self.state.run_shown, self._show_run)
         connect(self.finding.decidable, self._show_decisions)
+        connect(self.finding.unfolded, self._show_more)
         connect(self.bench.failed, self.show_error, 1)
         connect(self.bench.said, self.show_message, 1)
         connect(self.image.grown, self._manners.teach)
@@ -201,7 +202,14 @@ class SegmentAndTrackPanel(QWidget):
 
     def _show_decisions(self) -> None:
         """Bring what is done with found cells into view."""
+        QTimer.singleShot(0, self, self._show_accept)  # once it has its place
+
+    def _show_accept(self) -> None:
         self.area.ensureWidgetVisible(self.finding.accept, 0, 6)
+
+    def _show_more(self) -> None:
+        """Bring what a search can be told into view."""
+        QTimer.singleShot(0, self, lambda: self.area.ensureWidgetVisible(self.finding.more, 0, 6))
 
     def _colour_of(self, object_id: int) -> QColor:
         if self.bench.binding is None:

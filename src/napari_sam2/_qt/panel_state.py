@@ -231,7 +231,7 @@ class PanelState(QObject):
         if progress.kind == "propagate" and self._running != "propagate":
             self._reveals = True
         self._running = progress.kind
-        if progress.kind == "find":  # shown where it was asked for
+        if progress.kind in ("find", "link"):  # shown where it was asked for
             self.refresh_soon()
             return
         text = "Finding …" if progress.kind == "preview" else f"{progress.done} of {progress.total}"

@@ -45,6 +45,26 @@ class IconButton(QPushButton):
         )
 
 
+class FoldButton(IconButton):
+    """A button that folds out more, and away again."""
+
+    def __init__(self, text: str, tip: str) -> None:
+        super().__init__(text, "right_arrow", tip)
+        self._theme_id = ""
+        self.setCheckable(True)
+        self.toggled.connect(self._turn)
+
+    def set_theme(self, theme_id: str) -> None:
+        """Take the arrow in the theme's colour."""
+        self._theme_id = theme_id
+        super().set_theme(theme_id)
+
+    def _turn(self, unfolded: bool) -> None:
+        self._icon_name = "chevron_down" if unfolded else "right_arrow"
+        if self._theme_id:
+            self.set_theme(self._theme_id)
+
+
 class ToolButton(QToolButton):
     """A checkable button with an icon above a word."""
 
@@ -132,7 +152,8 @@ class Section(QCollapsible):
         self.setExpandedIcon(themed_icon("chevron_down", theme_id))
         self.setCollapsedIcon(themed_icon("right_arrow", theme_id))
         self.toggleButton().setStyleSheet(
-            "text-align: left; border: none; outline: none; background: transparent; font-weight: bold;"
+            "text-align: left; border: none; outline: none; background: transparent;"
+            " font-weight: bold; padding: 1px 2px;"
         )
 
 

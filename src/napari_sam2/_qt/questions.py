@@ -34,12 +34,14 @@ def may_leave(session: Session | None, parent: QWidget) -> bool:
 
 
 def work_in_words(session: Session) -> str:
-    """Return what would be lost: "2 objects, 3 prompts on 1 frame, masks on 30 frames"."""
+    """Return what would be lost: "2 objects, 3 prompts on 1 frame, masks on 30 frames, 5 found cells"."""
     document = session.document
     frames = {frame for _, frame in document.prompts}
     masks = {frame for (_, frame), _ in session.masks.items()}
     prompts = f"{_counted(len(document.prompts), 'prompt')} on {_counted(len(frames), 'frame')}"
-    return f"{_counted(len(document.objects), 'object')}, {prompts}, masks on {_counted(len(masks), 'frame')}"
+    told = [_counted(len(document.objects), "object"), prompts, f"masks on {_counted(len(masks), 'frame')}"]
+    waiting = sum(one.is_open for one in document.proposals.values())
+    return ", ".join(told + [_counted(waiting, "found cell")] * bool(waiting))
 
 
 def asked_folder(session: Session | None, parent: QWidget) -> Path | None:

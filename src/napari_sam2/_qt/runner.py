@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 _IN_FLIGHT = 2
 _LOOK_AT_TOKEN_S = 0.02
-_IN_DOCK = {"propagate": "Tracking", "find": "Finding"}
+_IN_DOCK = {"propagate": "Tracking", "find": "Finding", "link": "Linking"}
 CLOSE_WAIT_S = 30.0
 """How long closing waits for the frame in work; a model that is being loaded cannot be interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """How far a "preview" or "propagate" is in frames, a "find" in hundredths; `total` is 0 until something came."""
+    """How far a "preview", "propagate" or "link" is in frames, a "find" in hundredths; `total` is 0 at first."""
 
     kind: str
     done: int = 0
@@ -200,20 +200,20 @@ class _Run:
 
 
 def run_kind(job: AnyJob) -> str:
-    """Return what a job does: "preview", "propagate" or "find"."""
-    from napari_sam2.engine.jobs import FindJob, PropagateJob
+    """Return what a job does: "preview", "propagate", "find" or "link"."""
+    from napari_sam2.engine.jobs import FindJob, LinkJob, PropagateJob
 
-    if isinstance(job, FindJob):
-        return "find"
+    if isinstance(job, FindJob | LinkJob):
+        return "find" if isinstance(job, FindJob) else "link"
     return "propagate" if isinstance(job, PropagateJob) else "preview"
 
 
 def run_name(session: Session, job: AnyJob) -> str:
     """Return a run in words: "Tracking 3 objects in movie"."""
-    from napari_sam2.engine.jobs import FindJob, PropagateJob
+    from napari_sam2.engine.jobs import FindJob, LinkJob, PropagateJob
 
-    if isinstance(job, FindJob):
-        return f"Finding cells in {session.stack.name}"
+    if isinstance(job, FindJob | LinkJob):
+        return f"{'Finding' if isinstance(job, FindJob) else 'Linking'} cells in {session.stack.name}"
     count = len({span.object_id for span in job.spans}) if isinstance(job, PropagateJob) else 0
     return f"Tracking {count} object{'' if count == 1 else 's'} in {session.stack.name}"
 

@@ -76,6 +76,7 @@ class ImageSection(Section):
         self.show_channels((), ())
         self.show_held({}, {})
         self.show_contrast(None, differs=False)
+        self._is_settled = False
 
     def show_layers(self, names: Sequence[str], current: int) -> None:
         """List the image layers without saying that one was chosen; none is for -1."""
@@ -83,6 +84,7 @@ class ImageSection(Section):
             self.layers.clear()
             self.layers.addItems(list(names))
             self.layers.setCurrentIndex(current)
+        self._show_title()
 
     def show_axes(self, axes: str, offered: Sequence[str]) -> None:
         """Show how the dimensions are read, and other readings."""
@@ -106,9 +108,25 @@ class ImageSection(Section):
         pairs = ", ".join(f"{low:.4g} – {high:.4g}" for low, high in limits or ())
         self.contrast.show_text(pairs or "automatic")
         self.use_contrast.setEnabled(differs)
+        self._show_title()
+
+    @property
+    def has_choices(self) -> bool:
+        """Whether there is something that a person has to choose: an axis, a place, a channel."""
+        return any(self._form.isRowVisible(row) for row in (self.track, self.held, self._channels_row))
+
+    def _show_title(self) -> None:
+        """Say in the title which image it is, so that the section can be folded."""
+        name, differs = shortened(self.layers.currentText(), 20), self.use_contrast.isEnabled()
+        title = f"Image: {name}{' (other contrast)' if differs else ''}" if name else "Image"
+        if title != self.text():
+            self.setText(title)
 
     def set_settled(self, settled: bool) -> None:
-        """Close what cannot change once there are prompts."""
+        """Close what cannot change once there are prompts, and fold when that has become so."""
+        if settled and not self._is_settled:
+            self.collapse()
+        self._is_settled = settled
         tip = "Settled with the first prompt; choose the layer again in a new viewer to begin anew" if settled else ""
         for field in (self.axes, self.track):
             field.setEnabled(not settled)

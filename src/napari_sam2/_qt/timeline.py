@@ -1,4 +1,4 @@
-"""One object's frames as a thin coloured lane: what was prompted, tracked, edited, is stale, or absent.
+"""One object's frames as a thin coloured lane: what was prompted, tracked, found, edited, is stale, or absent.
 
 `lane_runs` turns the codes of `Session.status` into stretches of pixels, `paint_lane` draws them, `frame_at` says
 which frame a pixel stands for. Pure geometry and painting: who owns the lane decides what a click does.
@@ -15,14 +15,14 @@ from qtpy.QtGui import QBrush, QColor, QPainter, QPen
 
 from napari_sam2._qt.theme import Palette
 
-NOTHING, PROMPTED, TRACKED, EDITED, STALE, ABSENT, IMPORTED = range(7)
+NOTHING, PROMPTED, TRACKED, EDITED, STALE, ABSENT, IMPORTED, FOUND = range(8)
 """Codes of `Session.status`."""
-STATE_NAMES = ("no mask", "prompted", "tracked", "edited", "stale", "absent", "imported")
+STATE_NAMES = ("no mask", "prompted", "tracked", "edited", "stale", "absent", "imported", "found")
 
 # What is shown where several frames share a pixel: what a person made is never hidden.
-_RANK = np.array([0, 6, 2, 5, 4, 1, 3], np.uint8)
+_RANK = np.array([0, 7, 2, 6, 5, 1, 4, 3], np.uint8)
 _BY_RANK = np.argsort(_RANK).astype(np.uint8)
-_HEIGHT = {PROMPTED: 1.0, EDITED: 1.0, TRACKED: 0.6, IMPORTED: 0.8, STALE: 0.6, ABSENT: 0.2}
+_HEIGHT = {PROMPTED: 1.0, EDITED: 1.0, TRACKED: 0.6, IMPORTED: 0.8, FOUND: 0.8, STALE: 0.6, ABSENT: 0.2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ def paint_lane(painter: QPainter, rect: QRect, codes: NDArray[np.uint8], palette
         PROMPTED: palette.prompted,
         TRACKED: palette.tracked,
         IMPORTED: palette.tracked,
+        FOUND: palette.tracked,
         EDITED: palette.edited,
         STALE: palette.stale,
         ABSENT: palette.absent,

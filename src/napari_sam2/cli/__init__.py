@@ -1,4 +1,4 @@
-"""The command line: `napari-sam2 track | segment | embed | export | evaluate | finetune | models | doctor | demo`.
+"""The command line: `napari-sam2 track | segment | embed | import | export | evaluate | finetune | models | doctor`.
 
 `main` is the entry point: it runs a verb, turns every error that a user can meet into one red paragraph, and gives
 the exit code. One file per verb; what needs torch is imported inside the functions that use it, so that `--help` is
@@ -26,6 +26,7 @@ from napari_sam2.cli.embed import embed_command
 from napari_sam2.cli.evaluate import evaluate_command
 from napari_sam2.cli.export import export_command
 from napari_sam2.cli.finetune import finetune_command
+from napari_sam2.cli.import_tracks import import_command
 from napari_sam2.cli.interrupt import STOPPED
 from napari_sam2.cli.models import models_app
 from napari_sam2.cli.segment import segment_command
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.command("track")(track_command)
 app.command("segment")(segment_command)
 app.command("embed")(embed_command)
+app.command("import")(import_command)
 app.command("export")(export_command)
 app.command("evaluate")(evaluate_command)
 app.command("finetune")(finetune_command)

@@ -36,6 +36,9 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     every: options.Every = 1,
     prompt: options.PromptKinds = None,
     find: options.JudgedFind = False,
+    tracking: options.JudgedTracking = False,
+    parents: options.Parents = None,
+    truth_parents: options.TruthParents = None,
     span: options.Span = None,
     first_frame_only: options.FirstFrameOnly = False,
     baseline: options.Baseline = True,
@@ -47,8 +50,11 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     """Measure a model on STACK with ground truth: clicks and boxes from the truth, IoU of the masks, a baseline.
 
     Movies: J, recall, J@10 and presence after one click, one box, and with up to three corrections. Stills: mean IoU
-    and recall after one click, a box, and three clicks. With --find, no prompt: AP, F1 and SEG of what is found.
+    and recall after one click, a box, and three clicks. With --find, no prompt: AP, F1 and SEG of what is found. With
+    --tracking, no model: SEG, DET, TRA, LNK, CHOTA, divisions and identity switches of tracks that are there already.
     """
+    if tracking:
+        return evaluate_tracking(stack, truth, out, parents, truth_parents)
     from napari_sam2 import evaluation
     from sam2_core.scoring.ground_truth import MOST_OBJECTS
 
@@ -79,6 +85,25 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
             about = about.with_settings(ids_per_movie=scope.objects, frames_per_id=frames)
     found.write_picture(out)
     show_report(about, found.rows, evaluation.write_report(out, about, found.rows))
+    return 0
+
+
+def evaluate_tracking(
+    result: Path, truth: Path, out: Path, parents: Path | None = None, truth_parents: Path | None = None
+) -> int:
+    """Write and show how well a movie was tracked; see `evaluation.tracking`."""
+    from napari_sam2.evaluation.judged_stacks import stack_name
+    from napari_sam2.evaluation.report import write_report
+    from napari_sam2.evaluation.tracking import benchmark_tracking, open_judged
+
+    name = stack_name(truth)
+    files = ["evaluation.md", "evaluation.json", f"{name}.png"]
+    check_out_folder(out, files, (result, truth), is_own=(out / "evaluation.json").is_file())
+    true, found = open_judged(truth, truth_parents), open_judged(result, parents)
+    with shown_progress() as begin:
+        judged = benchmark_tracking(name, stack_name(result), true, found, begin)
+    judged.write_picture(out)
+    show_report(None, judged.rows, write_report(out, None, judged.rows))
     return 0
 
 

@@ -27,13 +27,18 @@ def shown_progress() -> Iterator[Begin]:
         yield begin
 
 
-def show_report(about: About, rows: Sequence[ReportRow], paths: Iterable[Path]) -> None:
+def show_report(about: About | None, rows: Sequence[ReportRow], paths: Iterable[Path]) -> None:
     """Show the rows of each stack in a table, and where the report was written."""
     from napari_sam2.evaluation.report import table_of
 
     for stack in dict.fromkeys(row.stack for row in rows):
         chosen = [row for row in rows if row.stack == stack]
         header, cells = table_of(chosen)
+        if about is None:  # tracks, which have more numbers than fit into a line
+            results = [row.run for row in chosen]
+            lines = [list(line) for line in zip(header[2:], *(cell[2:] for cell in cells), strict=True)]
+            output().print(table(stack, ["", *results], lines, right=results))
+            continue
         first = 1 if chosen[0].kind == "frames" else 2  # a diameter that was found is a result
         shown = [line[first:] for line in cells]
         title = f"{stack}; {about.model} on {about.device}"

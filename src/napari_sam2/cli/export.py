@@ -1,4 +1,4 @@
-"""`napari-sam2 export`: a session folder in, label stack, table, CTC folder and prompts out.
+"""`napari-sam2 export`: a session folder in, label stack, tables, tracks and prompts out.
 
 The session may be open in a window meanwhile: it is only read.
 """
@@ -13,7 +13,7 @@ import typer
 
 from napari_sam2.cli.console import errors, output
 from napari_sam2.io import SavedSession, check_label_path, load_session, write_prompts
-from napari_sam2.io.exports import FORMATS, export
+from napari_sam2.io.exports import FORMATS, REPLACED, check_track_path, export
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.session.saved_results import results_of
 from sam2_core.errors import PromptError, StackError
@@ -24,19 +24,30 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
     labels: Annotated[Path | None, typer.Option(help="Label stack, .tif or .zarr; object id = label value.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Table: status, score, area, centroid per object and frame.")] = None,
     ctc: Annotated[Path | None, typer.Option(help="Folder for the format of the Cell Tracking Challenge.")] = None,
+    tracks: Annotated[Path | None, typer.Option(help="Tracks, .geff (GEFF, with masks) or .xml (TrackMate).")] = None,
+    track_table: Annotated[Path | None, typer.Option(help="Table of tracks: parent, generation, begin, end.")] = None,
     prompts: Annotated[Path | None, typer.Option(help="Prompts, .json or .csv, as `track` reads them.")] = None,
     images: Annotated[str | None, typer.Option(help="The stack, if it is not where the session says.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> int:
     """Write what a session holds: labels, a table of objects, tracks, prompts. The session stays as it is."""
-    wanted = {"labels": labels, "csv": csv, "ctc": ctc, "prompts": prompts}
+    wanted = {
+        "labels": labels,
+        "csv": csv,
+        "ctc": ctc,
+        "tracks": tracks,
+        "track_table": track_table,
+        "prompts": prompts,
+    }
     paths = {name: path for name, path in wanted.items() if path is not None}
     if not paths:
-        raise typer.BadParameter("nothing is asked for; give --labels, --csv, --ctc or --prompts.")
+        raise typer.BadParameter(
+            "nothing is asked for; give --labels, --csv, --ctc, --tracks, --track-table or --prompts."
+        )
     _check(paths, overwrite)
     saved = load_session(session)
     for name, path in paths.items():
-        check_not_raw(path, saved.source, images, is_replaced=name in ("labels", "ctc"))
+        check_not_raw(path, saved.source, images, is_replaced=name in (*REPLACED, "ctc"))
     for note in saved.notes:
         errors().print(note)
     _write(saved if images is None else replace(saved, source=images), str(session), paths)
@@ -50,10 +61,13 @@ def _check(paths: dict[str, Path], overwrite: bool) -> None:
     for name, path in paths.items():
         if name == "labels":
             check_label_path(path)
+        if name == "tracks":
+            check_track_path(path)
         if not path.parent.is_dir():
             raise StackError(f"There is no folder {path.parent} for {path.name}; create it first.")
         if name != "ctc" and path.exists() and not overwrite:
-            raise StackError(f"{path} exists; choose another name for --{name}, or replace it with --overwrite.")
+            option = f"--{name.replace('_', '-')}"
+            raise StackError(f"{path} exists; choose another name for {option}, or replace it with --overwrite.")
 
 
 def _write(saved: SavedSession, name: str, paths: dict[str, Path]) -> None:

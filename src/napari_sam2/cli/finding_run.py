@@ -7,12 +7,13 @@ from contextlib import ExitStack, closing
 import numpy as np
 import typer
 from numpy.typing import NDArray
+from rich.progress import TaskID
 
 from napari_sam2.cli.console import frame_progress
 from napari_sam2.cli.interrupt import StopOnCtrlC
 from napari_sam2.engine.finding import FINE
 from napari_sam2.engine.jobs import CancelToken, FindJob
-from napari_sam2.session.segment_job import Take
+from napari_sam2.session.found_run import Take
 from napari_sam2.session.session import Session
 from napari_sam2.stacks import open_labels
 from sam2_core.errors import PromptError
@@ -30,6 +31,7 @@ class TerminalFind:
     def __init__(self, total: int | None = None) -> None:
         self._bar = frame_progress()
         self._task = self._bar.add_task("Finding", total=total)
+        self._stages: dict[str, TaskID] = {}
         self._total = total
         self._finished = 0
         self._ctrl_c = StopOnCtrlC()
@@ -54,6 +56,14 @@ class TerminalFind:
                 total = before + count if self._total is None else self._total
                 self._bar.update(self._task, completed=before + update.done / FINE, total=total)
         return self._finished == before + count
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        """Show how far it is with what is done with all that was found; `KeyboardInterrupt` after Ctrl-C."""
+        if self._ctrl_c.requested:
+            raise KeyboardInterrupt
+        if stage not in self._stages:
+            self._stages[stage] = self._bar.add_task(stage)
+        self._bar.update(self._stages[stage], completed=done, total=total)
 
 
 class _Search(CancelToken):

@@ -86,6 +86,24 @@ FindFrame = Annotated[
     int | None, typer.Option(min=0, help="Where to find them; by default on the first frame tracked.")
 ]
 FoundScore = Annotated[float | None, _number("With --find: leave out objects that are less sure, 0 to 1.", 0, 1)]
+TrackAuto = Annotated[
+    bool, typer.Option("--auto", help="Find the objects of every frame and link them, with divisions; no prompts.")
+]
+AutoRegion = Annotated[
+    str | None, typer.Option("--region", metavar="Y0,X0,Y1,X1|IMAGE", help="With --auto: only there, as in `segment`.")
+]
+Division = Annotated[
+    bool | None, typer.Option(help="With --auto: whether objects may divide; by default along T, and not along Z.")
+]
+LongestGap = Annotated[
+    int | None, typer.Option(min=0, help="With --auto: frames on which an object may be missed and stay the same.")
+]
+ObjectTable = Annotated[Path | None, typer.Option("--csv", help="With --auto: table of every object on every frame.")]
+TrackTable = Annotated[
+    Path | None, typer.Option("--table", "--track-table", help="With --auto: table of tracks and parents.")
+]
+TrackFile = Annotated[Path | None, typer.Option("--tracks", help="With --auto: .geff, or .xml for TrackMate.")]
+CtcFolder = Annotated[Path | None, typer.Option("--ctc", help="With --auto: folder as of the Cell Tracking Challenge.")]
 TrackAgain = Annotated[
     bool, typer.Option("--again", help="Of a session alone: make all masks again, and not only stale and missing ones.")
 ]
@@ -137,6 +155,14 @@ PromptKinds = Annotated[
     list[str] | None, typer.Option(help="click, box, corrections (movie) or clicks3 (stills); all by default.")
 ]
 JudgedFind = Annotated[bool, typer.Option("--find", help="No prompt: find everything in every frame, and judge that.")]
+JudgedTracking = Annotated[
+    bool,
+    typer.Option(
+        "--tracking", help="STACK and --truth are tracks: CTC folder, GEFF, label stack, session, labels + tracks.csv."
+    ),
+]
+Parents = Annotated[Path | None, typer.Option(help="--tracking: table of parents of STACK, where it has none itself.")]
+TruthParents = Annotated[Path | None, typer.Option(help="--tracking: the same of the truth.")]
 Span = Annotated[float | None, _number("Stills: share of the window's side a typical object takes.", 0.02, 1)]
 FirstFrameOnly = Annotated[bool, typer.Option("--first-frame-only", help="Movies: only the objects of frame 0.")]
 Baseline = Annotated[bool, typer.Option(help="Also the classical baseline.")]

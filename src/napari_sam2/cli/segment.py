@@ -23,7 +23,8 @@ from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.terminal_run import predictor_of
 from napari_sam2.engine.jobs import LEAST_SCORE, FindRequest
 from napari_sam2.io.label_files import LABEL_SUFFIXES
-from napari_sam2.session.segment_job import FoundRun, SegmentJob, SegmentReport, segment
+from napari_sam2.session.found_run import FoundReport
+from napari_sam2.session.segment_job import SegmentJob, segment
 from napari_sam2.session.segment_stills import Still, StillsJob, segment_stills
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ModelMovie
@@ -113,7 +114,7 @@ def _still(choice: MovieChoice, looks: Mapping[str, Any], asked: _Asked, path: P
     return Still(movie, settings, asked.request(movie))
 
 
-def _over(report: SegmentReport, job: FoundRun, context: typer.Context, told: float | None) -> int:
+def _over(report: FoundReport, job: SegmentJob | StillsJob, context: typer.Context, told: float | None) -> int:
     """Return the exit code of a run that ended, after saying how."""
     if report.is_whole:
         _show(report, job, told)
@@ -122,7 +123,7 @@ def _over(report: SegmentReport, job: FoundRun, context: typer.Context, told: fl
     return STOPPED
 
 
-def _say_how_to_resume(arguments: Sequence[str], job: FoundRun, report: SegmentReport) -> None:
+def _say_how_to_resume(arguments: Sequence[str], job: SegmentJob | StillsJob, report: FoundReport) -> None:
     if not report.objects:
         errors().print("Stopped before the first frame was finished; nothing was written.")
         return
@@ -132,7 +133,7 @@ def _say_how_to_resume(arguments: Sequence[str], job: FoundRun, report: SegmentR
     )
 
 
-def _show(report: SegmentReport, job: FoundRun, told: float | None) -> None:
+def _show(report: FoundReport, job: SegmentJob | StillsJob, told: float | None) -> None:
     """Show how many objects there are, how large they are, what is to be known, and where all of it is."""
     count, frames = sum(report.objects.values()), len(report.objects)
     size = report.diameter_px

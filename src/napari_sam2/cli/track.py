@@ -12,11 +12,13 @@ from napari_sam2.cli.interrupt import STOPPED, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL
 from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results
+from napari_sam2.cli.track_auto import linking_for, region_of, track_auto
 from napari_sam2.cli.track_session import SessionTracking, labels_beside, track_session
 from napari_sam2.engine.jobs import LEAST_SCORE, FindRequest, checked_range
 from napari_sam2.engine.view import ViewChoice, view_request
 from napari_sam2.io import read_prompts
 from napari_sam2.io.raw_data import check_not_raw
+from napari_sam2.session.auto_job import AutoJob
 from napari_sam2.session.movie_job import MovieJob, MovieReport, track_movie
 from napari_sam2.session.settings import SessionSettings
 from sam2_core.errors import PromptError
@@ -26,6 +28,8 @@ _SETTLED = (
     *("image_size", "object_diameter", "view", "contrast", "feature_cache", "resume"),
     *("find_frame", "min_score"),
 )
+_ONLY_AUTO = ("region", "division", "longest_gap", "tracks", "table", "csv", "ctc")
+_NOT_AUTO = ("prompts", "find", "find_frame", "direction", "view", "feature_cache", "again")
 
 
 def track_command(  # noqa: PLR0913 - one parameter per option of the command
@@ -52,20 +56,33 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     find: options.TrackFind = False,
     find_frame: options.FindFrame = None,
     min_score: options.FoundScore = None,
+    auto: options.TrackAuto = False,
+    region: options.AutoRegion = None,
+    division: options.Division = None,
+    longest_gap: options.LongestGap = None,
+    tracks: options.TrackFile = None,
+    table: options.TrackTable = None,
+    csv: options.ObjectTable = None,
+    ctc: options.CtcFolder = None,
     overwrite: options.ReplaceLabels = False,
     resume: options.ResumeTracking = False,
     again: options.TrackAgain = False,
 ) -> int:
     """Follow the objects that PROMPTS point at through STACK and write their masks as labels.
 
-    With --find they are found without a click, on the first frame or on --find-frame; prompts may add to them.
+    With --find they are found without a click, on the first frame or on --find-frame; prompts may add to them. With
+    --auto the objects of every frame are found and linked to tracks, with divisions: a whole movie in one command.
 
     Ctrl-C stops after the frame in work and keeps what is done; the same command with --resume goes on from there and
     ends with the same labels. With --session FOLDER as well, prompts and masks stay in that session. A session alone
     (--session without PROMPTS) is tracked where masks are stale or missing; every finished frame is kept, and the same
     command goes on.
     """
-    if session is not None and prompts is None and not find:
+    if not auto:
+        _refuse(context, _ONLY_AUTO, "says how --auto finds and links: give --auto as well.")
+    else:
+        _refuse(context, _NOT_AUTO, "cannot be given with --auto, which finds objects on every frame and links them.")
+    if not auto and session is not None and prompts is None and not find:
         _check_session_options(context)
         chosen_device = None if _is_default(context, "device") else device
         return track_session(
@@ -73,11 +90,13 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         )
     if again:
         raise typer.BadParameter("--again is for a session alone: --session without --prompts and --find.")
-    if (find_frame is not None or min_score is not None) and not find:
+    if (find_frame is not None or min_score is not None) and not (find or auto):
         raise typer.BadParameter("--find-frame and --min-score say what to find: give --find as well.")
     labels = out if out is not None or session is None else labels_beside(session)
-    if stack is None or (prompts is None and not find) or labels is None:
-        raise typer.BadParameter("give STACK, --prompts or --find, and --out, or --session with a session folder.")
+    if stack is None or (prompts is None and not find and not auto) or labels is None:
+        raise typer.BadParameter(
+            "give STACK, --prompts, --find or --auto, and --out, or --session with a session folder."
+        )
     choice = MovieChoice(axes, scene, track_axis, channel, fixed, contrast)
     movie = choice.open(stack)
     if object_diameter is not None:
@@ -86,6 +105,21 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     kept = "auto" if feature_cache is None else feature_cache
     settings = {"model": model, "device": device, "feature_cache": kept, **looks, **choice.settings(movie)}
     frames = checked_range(len(movie), start, stop)
+    score = LEAST_SCORE if min_score is None else min_score
+    if auto:
+        exports = {"tracks": tracks, "track_table": table, "csv": csv, "ctc": ctc}
+        whole = AutoJob(
+            stack=movie.movie.stack,
+            settings=SessionSettings.model_validate(settings),
+            request=FindRequest(tuple(frames), object_diameter, region=region_of(region, movie), min_score=score),
+            out=labels,
+            linking=linking_for(movie, division, longest_gap),
+            session=session,
+            exports={name: path for name, path in exports.items() if path is not None},
+            resume=resume,
+            overwrite=overwrite,
+        )
+        return track_auto(whole, context.obj or [])
     job = MovieJob(
         stack=movie.movie.stack,
         settings=SessionSettings.model_validate(settings),
@@ -96,7 +130,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         session=session,
         resume=resume,
         overwrite=overwrite,
-        find=_request(find_frame, min_score, frames) if find else None,
+        find=_request(find_frame, score, frames) if find else None,
     )
     check_not_raw(labels, stack, is_replaced=True)
     report = track_movie(job, run_in_terminal, lambda: predictor_of(job.settings))
@@ -107,14 +141,21 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     return 0
 
 
-def _request(frame: int | None, min_score: float | None, tracked: range) -> FindRequest:
+def _request(frame: int | None, min_score: float, tracked: range) -> FindRequest:
     """Return what is to be found, by default on the first frame that is tracked."""
     if frame is not None and frame not in tracked:
         raise PromptError(
             f"--find-frame {frame} lies outside the frames that are tracked, {tracked.start} to {tracked.stop - 1}."
         )
     frames = (tracked.start if frame is None else frame,)
-    return FindRequest(frames, min_score=LEAST_SCORE if min_score is None else min_score)
+    return FindRequest(frames, min_score=min_score)
+
+
+def _refuse(context: typer.Context, names: Sequence[str], why: str) -> None:
+    """Say no where one of some options was given."""
+    given = [name for name in names if not _is_default(context, name)]
+    if given:
+        raise typer.BadParameter(f"--{given[0].replace('_', '-')} {why}")
 
 
 def _is_default(context: typer.Context, name: str) -> bool:

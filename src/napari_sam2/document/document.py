@@ -3,13 +3,13 @@
 Masks follow from it and are not in it.
 
 Each edit returns a new `Document`, which shares with the old one what did not change, so that undoing is putting an
-old one back. `difference` says by which prompts and objects two documents differ; the engine and the views follow it.
+old one back. By what two documents differ is said by `difference`.
 What a prompt means to a model, and whether it fits the movie (`prompts.check_prompts`), is not decided here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -23,12 +23,12 @@ from napari_sam2.document.shared_map import SharedMap
 from napari_sam2.document.track_events import Division, Names, TrackEvent
 from sam2_core.errors import PromptError
 
-__all__ = ["Document", "DocumentDiff", "PromptKey", "difference", "mask_of_polygon"]
+__all__ = ["Document", "PromptKey", "mask_of_polygon"]
 
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """Prompts and objects; every prompt's object is known. Compare two with `difference`.
+    """Prompts and objects; every prompt's object is known. Compare two with `difference.difference`.
 
     Attributes
     ----------
@@ -155,6 +155,52 @@ class Document:
         new = self._with({}, daughters)
         others = [one for one in new.divisions if (one.mother, one.frame) != (division.mother, division.frame)]
         return new._next(divisions=(*others, division))
+
+    def without_division(self, mother: int, frame: int) -> Document:
+        """Return the document without the division of the mother on the frame; its daughters have no parent any more.
+
+        Raises
+        ------
+        PromptError
+            If there is none.
+        """
+        gone = next((one for one in self.divisions if (one.mother, one.frame) == (mother, frame)), None)
+        if gone is None:
+            there = [one.frame for one in self.divisions if one.mother == mother]
+            raise PromptError(f"object {mother} does not divide on frame {frame}; it does on {there or 'none'}.")
+        return self._with({}, {one: replace(self.objects[one], parent=None) for one in gone.daughters})
+
+    def with_events(self, events: Iterable[TrackEvent]) -> Document:
+        """Return the document in which this is all that happens to objects besides divisions.
+
+        Raises
+        ------
+        PromptError
+            If there is no such object.
+        """
+        made = self._next(events=events)
+        made._check_tracks()
+        return made
+
+    def with_tracks(
+        self, infos: Sequence[ObjectInfo], divisions: Iterable[Division] = (), events: Iterable[TrackEvent] = ()
+    ) -> Document:
+        """Return the document with many objects, whose divisions and events come with them.
+
+        Raises
+        ------
+        PromptError
+            If a parent does not exist or descends from its child, or a daughter has another parent.
+        """
+        made = self._next(
+            objects=self._objects.changed({info.object_id: info for info in infos}),
+            divisions=(*self.divisions, *divisions),
+            events=(*self.events, *events),
+        )
+        for info in infos:
+            made.ancestors(info.object_id)
+        made._check_tracks()
+        return made
 
     def merged(self, into: int, other: int) -> Document:
         """Return the document in which `other` is part of `into`: prompts joined per frame, all else handed over.
@@ -331,58 +377,3 @@ class Document:
         if own is not None and other not in self.ancestors(into):
             return own
         return None if into in self.ancestors(other) else self.objects[other].parent
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentDiff:
-    """By what a new document differs from an old one; all ascending.
-
-    Attributes
-    ----------
-    changed
-        Keys of prompts that are new or different, their masks compared too.
-    removed
-        Keys of prompts that are gone.
-    objects
-        Ids of objects that are new or described differently.
-    removed_objects
-        Ids of objects that are gone.
-    proposals
-        Numbers of proposals that are new, different or gone.
-    tracks
-        Ids of objects whose divisions or events are different.
-    """
-
-    changed: tuple[PromptKey, ...] = ()
-    removed: tuple[PromptKey, ...] = ()
-    objects: tuple[int, ...] = ()
-    removed_objects: tuple[int, ...] = ()
-    proposals: tuple[int, ...] = ()
-    tracks: tuple[int, ...] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing differs."""
-        return self == DocumentDiff()
-
-    @property
-    def keys(self) -> tuple[PromptKey, ...]:
-        """Keys of all prompts that are new, different or gone, ascending."""
-        return tuple(sorted((*self.changed, *self.removed)))
-
-
-def difference(old: Document, new: Document) -> DocumentDiff:
-    """Return what to do to come from one document to the other."""
-    before, after = PromptMap.of(old.prompts), PromptMap.of(new.prompts)
-    known, described = ObjectMap.of(old.objects), ObjectMap.of(new.objects)
-    found, now_found = SharedMap.of(old.proposals), SharedMap.of(new.proposals)
-    divided = [(one.mother, *one.daughters) for one in set(old.divisions) ^ set(new.divisions)]
-    happened = [(one.object_id,) for one in set(old.events) ^ set(new.events)]
-    return DocumentDiff(
-        changed=tuple(after.differing(before)),
-        removed=tuple(key for key in before.differing(after) if key not in after),
-        objects=tuple(described.differing(known)),
-        removed_objects=tuple(one for one in known.differing(described) if one not in described),
-        proposals=tuple(sorted({*found.differing(now_found), *now_found.differing(found)})),
-        tracks=tuple(sorted({object_id for ids in (*divided, *happened) for object_id in ids})),
-    )

@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 
 from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt import LARGEST_ID
 from sam2_core.errors import PromptError
+
+
+class LinkStatus(StrEnum):
+    """Who says that an object is the same on all of its frames, and comes from its parent."""
+
+    made = "made"
+    linked = "linked"
+    looked_at = "looked at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,8 @@ class ObjectInfo:
         What found it, for example the name of a model; empty where a person did.
     score
         How sure that was; larger is surer. None where nothing says.
+    links
+        made by a person, linked by a program (a claim), or looked at since by a person, who found it right.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -41,6 +52,7 @@ class ObjectInfo:
     parent: int | None = None
     source: str = ""
     score: float | None = None
+    links: LinkStatus = LinkStatus.made
 
     def __post_init__(self) -> None:
         parent = None if self.parent is None else whole_number(self.parent, "parent")
@@ -51,6 +63,7 @@ class ObjectInfo:
         object.__setattr__(self, "score", None if self.score is None else float(self.score))
         object.__setattr__(self, "visible", bool(self.visible))
         object.__setattr__(self, "locked", bool(self.locked))
+        object.__setattr__(self, "links", LinkStatus(self.links))
         if not 1 <= self.object_id <= LARGEST_ID:
             raise PromptError(f"object id {self.object_id} cannot be a label; use 1 to {LARGEST_ID}.")
         if self.score is not None and not math.isfinite(self.score):

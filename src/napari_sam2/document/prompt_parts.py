@@ -224,7 +224,7 @@ class Mask(PromptPart):
         """Which pixels of the box are set, (h, w)."""
         count = self.shape[0] * self.shape[1]
         bits = np.unpackbits(np.frombuffer(zlib.decompress(self.packed), np.uint8), count=count)
-        return bits.reshape(self.shape).astype(bool)
+        return bits.view(bool).reshape(self.shape)
 
     @property
     def rows(self) -> slice:

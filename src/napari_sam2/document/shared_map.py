@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from numbers import Integral
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 V = TypeVar("V")
 DRAWER = 64
@@ -30,6 +30,10 @@ class SharedMap(Mapping[int, V], Generic[V]):
 
     def __getitem__(self, number: int) -> V:
         return self._drawers[number // DRAWER][number]
+
+    def get(self, number: int, default: Any = None) -> Any:
+        """Return the value of a number, without the exception that `Mapping` raises for a missing one."""
+        return self._drawers.get(number // DRAWER, {}).get(number, default)
 
     def __contains__(self, number: object) -> bool:
         return isinstance(number, Integral) and number in self._drawers.get(int(number) // DRAWER, ())

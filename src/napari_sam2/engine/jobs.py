@@ -1,4 +1,4 @@
-"""What the lane is asked to do, as values: show the masks of prompts, carry masks along the movie, or find objects.
+"""What the lane is asked to do, as values: show the masks of prompts, carry masks along the movie, find, or link.
 
 A job carries the document that it starts with and goes on with it whatever is edited meanwhile. `span_plan` makes the
 spans of a job; `engine` runs it. Nothing here touches an image or a model.
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam2.document.document import Document, PromptKey
+from napari_sam2.document.proposals import Proposal
+from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import StoredMask
 from sam2_core.errors import StackError
 
@@ -112,6 +114,8 @@ class PropagateJob:
         See `PreviewJob`.
     diameter_px
         Of a typical object, as far as prompts and their masks tell when the run begins.
+    is_aside
+        Whether its document is one of its own, made for this job: it is no run of the session that could be resumed.
     """
 
     document: Document
@@ -122,6 +126,7 @@ class PropagateJob:
     known: Mapping[PromptKey, StoredMask] = field(default_factory=dict)
     unshown: frozenset[PromptKey] = frozenset()
     diameter_px: float | None = None
+    is_aside: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -170,7 +175,25 @@ class FindJob:
     source: str
 
 
-AnyJob = Job | FindJob
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkJob:
+    """Link proposals of many frames to tracks; no model is needed.
+
+    Attributes
+    ----------
+    proposals
+        Number -> proposal, as they are when it is asked for.
+    frames
+        Numbers of those that are linked, for each frame of the movie.
+    """
+
+    revision: int
+    proposals: Mapping[int, Proposal]
+    frames: tuple[tuple[int, ...], ...]
+    options: LinkingOptions
+
+
+AnyJob = Job | FindJob | LinkJob
 
 
 class CancelToken:

@@ -49,12 +49,13 @@ def plan_spans(request: PropagateRequest, document: Document, masks: MaskStore, 
     found: list[Span] = []
     for object_id in _asked_for(request, document):
         prompted = sorted(document.prompts_of(object_id))
-        undecided = _undecided(masks.statuses(object_id), prompted)
+        undecided = _undecided(masks.statuses(object_id), prompted, request.only_stale)
+        life = _life(document, object_id, frame_count)
         for leg, anchor, frames in _legs(request.direction, prompted, frame_count):
-            wanted = _within(frames, request.frames)
+            wanted = _within(_within(frames, request.frames), life)
             if request.until_next_prompt:
                 wanted = _before_next(wanted, prompted)
-            stretches = _stretches(wanted, undecided, prompted) if request.only_stale else [wanted]
+            stretches = _stretches(wanted, undecided, prompted)
             for frames_wanted in stretches:
                 if any(frame not in prompted for frame in frames_wanted):
                     found.append(Span(leg, object_id, anchor, frames_wanted))
@@ -143,9 +144,21 @@ def _before_next(frames: range, prompted: Sequence[int]) -> range:
     return frames
 
 
-def _undecided(codes: Array, prompted: Sequence[int]) -> Array:
-    """Return on which frames (T,) an object's mask is stale or missing; prompted ones count as decided."""
+def _life(document: Document, object_id: int, frame_count: int) -> range:
+    """Return the frames on which an object can be there: not before it comes from a division, nor after its own."""
+    born = [one.frame for one in document.divisions if object_id in one.daughters]
+    divided = [one.frame for one in document.divisions if one.mother == object_id]
+    return range(max(born, default=0), min(divided, default=frame_count))
+
+
+def _undecided(codes: Array, prompted: Sequence[int], only_stale: bool) -> Array:
+    """Return on which frames (T,) a run decides about an object: where its mask is stale or missing, or on all.
+
+    Prompted ones count as decided, and so does evidence, which no run makes.
+    """
     undecided: Array = (codes == 0) | (codes == MaskStatus.stale.code)
+    if not only_stale:
+        undecided = ~np.isin(codes, [status.code for status in MaskStatus if status.is_evidence])
     undecided[list(prompted)] = False
     return undecided
 

@@ -1,17 +1,21 @@
 """What crosses from the lane to the main thread: the masks of one frame, as values of numpy alone.
 
-A `FrameUpdate` has the masks of objects, a `FoundUpdate` objects that nobody named yet. Both say for which document
-they were computed (`revision`), so that one that comes late can be told.
+A `FrameUpdate` has the masks of objects, a `FoundUpdate` objects that nobody named yet, a `LinkUpdate` tracks of these.
+All say for which document they were computed (`revision`), so that one that comes late can be told.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.document.proposals import Proposal
+from napari_sam2.linking import Linked
+from napari_sam2.masks.stored_masks import StoredMask
 from sam2_core.inference.mask_logits import LogitPatch, Logits
 
 LegName = Literal["prompt", "forward", "backward"]
@@ -124,4 +128,39 @@ class FoundUpdate:
     found: Found | None = None
 
 
-Update = FrameUpdate | FoundUpdate
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundTracks:
+    """What linking made of proposals.
+
+    Attributes
+    ----------
+    proposals, frames
+        As in the job; the nodes of tracks are places in `frames`.
+    masks
+        Number of a proposal -> its mask as it is kept.
+    """
+
+    linked: Linked
+    proposals: Mapping[int, Proposal]
+    frames: Sequence[Sequence[int]]
+    masks: Mapping[int, StoredMask]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkUpdate:
+    """How far linking is, and what came of it at the end.
+
+    Attributes
+    ----------
+    done, total
+        Frames read and linked, of twice as many as there are.
+    """
+
+    revision: int
+    frame_index: int
+    done: int
+    total: int
+    tracks: FoundTracks | None = None
+
+
+Update = FrameUpdate | FoundUpdate | LinkUpdate

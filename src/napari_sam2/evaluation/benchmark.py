@@ -13,7 +13,7 @@ from pathlib import Path
 from napari_sam2.engine.view import ViewChoice, choose_view, view_request
 from napari_sam2.evaluation.judged_stacks import Stills
 from napari_sam2.evaluation.movies import BASELINE, RUNS, MovieTask, Tick, run_baseline, run_movie
-from napari_sam2.evaluation.pictures import FramePanel, Panel, movie_panels, still_panels, write_picture
+from napari_sam2.evaluation.pictures import Drawn, movie_panels, still_panels, write_picture
 from napari_sam2.evaluation.report import ReportRow, movie_row, stills_row
 from napari_sam2.evaluation.stills import PROMPTS, ImagePredictor, StillResult, baseline_still, evaluate_still
 from sam2_core.errors import StackError
@@ -61,7 +61,7 @@ class Findings:
 
     name: str
     rows: Sequence[ReportRow]
-    panels: Sequence[Sequence[Panel | FramePanel]]
+    panels: Sequence[Sequence[Drawn]]
 
     def write_picture(self, folder: Path) -> None:
         """Write the picture, named after the data, to a folder; none where no object was followed to a second frame."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -32,6 +32,17 @@ _TRUTH, _FOUND, _BOTH = (60, 230, 90), (255, 70, 230), (255, 255, 255)
 _HIT, _MISS, _EXTRA = (60, 230, 90), (255, 50, 50), (255, 165, 0)
 
 Key = TypeVar("Key", int, tuple[str, int])
+
+
+class Drawn(Protocol):
+    """A part of a picture."""
+
+    @property
+    def caption(self) -> str:
+        """What is written above it."""
+
+    def drawn(self) -> Image.Image:
+        """Return it as an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +135,7 @@ def still_panels(stills: Iterable[Still], results: Sequence[StillResult], prompt
     return [row for row in panels.values() if row]
 
 
-def write_picture(path: Path, rows: Sequence[Sequence[Panel | FramePanel]]) -> None:
+def write_picture(path: Path, rows: Sequence[Sequence[Drawn]]) -> None:
     """Write rows of panels to a PNG file, its folder too; each under its caption."""
     pictures = [[panel.drawn() for panel in row] for row in rows]
     width = max(sum(picture.width + _GAP for picture in row) for row in pictures) - _GAP

@@ -21,7 +21,7 @@ from sam2_core.scoring.metrics import movie_metrics, object_means, still_metrics
 if TYPE_CHECKING:
     import torch
 
-Kind = Literal["frames", "stills", "movie"]
+Kind = Literal["frames", "stills", "movie", "tracking"]
 
 _COLUMNS: dict[Kind, dict[str, str]] = {
     "frames": {
@@ -47,8 +47,36 @@ _COLUMNS: dict[Kind, dict[str, str]] = {
         "gone_without_mask": "gone: none",
         "gone_frames": "frames gone",
     },
+    "tracking": {
+        "seg": "SEG",
+        "det": "DET",
+        "tra": "TRA",
+        "lnk": "LNK",
+        "chota": "CHOTA",
+        "links_found": "links found",
+        "links_right": "links right",
+        "division_f1_0": "division F1",
+        "division_f1_1": "within 1",
+        "division_f1_2": "within 2 frames",
+        "complete_tracks": "complete tracks",
+        "complete_lineages": "complete lineages",
+        "identity_switches": "identity switches",
+        "fn_nodes": "missed",
+        "fp_nodes": "extra",
+        "ns_nodes": "not split",
+        "fn_links": "links missed",
+        "fp_links": "links extra",
+        "ws_links": "links of the wrong kind",
+        "divisions": "divisions",
+        "divisions_found": "divisions found",
+    },
 }
-_TITLES: dict[Kind, str] = {"frames": "Everything in a frame", "stills": "Stills", "movie": "Movies"}
+_TITLES: dict[Kind, str] = {
+    "frames": "Everything in a frame",
+    "stills": "Stills",
+    "movie": "Movies",
+    "tracking": "Tracking",
+}
 _SECONDS: dict[Kind, str] = {"frames": "s/frame", "stills": "s/object", "movie": "s/object-frame"}
 
 
@@ -75,7 +103,7 @@ class ReportRow:
     Attributes
     ----------
     stack, kind, run
-        Which stack, "movie", "stills" or "frames", and which prompts, "find" or "baseline".
+        Which stack, "movie", "stills", "frames" or "tracking", and which prompts, "find", "baseline" or which result.
     values
         Name of a metric -> value.
     seconds
@@ -125,13 +153,9 @@ def stills_row(
     return ReportRow(stack, "stills", run, values, seconds / max(1, len(ious)), diameter_px, ious)
 
 
-def as_markdown(about: About, rows: Sequence[ReportRow]) -> str:
-    """Return what was used and one table per kind."""
-    settings = "; ".join(f"{name} {value}" for name, value in about.settings.items()) or "defaults"
-    lines = [
-        f"Model {about.model}, device {about.device}, precision {about.precision}. Settings: {settings}. "
-        f"Seeds: {about.seeds}.",
-    ]
+def as_markdown(about: About | None, rows: Sequence[ReportRow]) -> str:
+    """Return what was used, where a model was, and one table per kind."""
+    lines = [] if about is None else [_about_words(about)]
     for kind in _COLUMNS:
         chosen = [row for row in rows if row.kind == kind]
         if chosen:
@@ -139,13 +163,24 @@ def as_markdown(about: About, rows: Sequence[ReportRow]) -> str:
     scored = [row for row in rows if row.by_score]
     if scored:
         lines += ["", "### What scores are worth", "", *_markdown_table(*score_table(scored))]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).lstrip() + "\n"
+
+
+def _about_words(about: About) -> str:
+    settings = "; ".join(f"{name} {value}" for name, value in about.settings.items()) or "defaults"
+    return (
+        f"Model {about.model}, device {about.device}, precision {about.precision}. Settings: {settings}. "
+        f"Seeds: {about.seeds}."
+    )
 
 
 def table_of(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]]]:
     """Return the header and the text cells of rows of one kind."""
     kind = rows[0].kind
     names = _COLUMNS[kind]
+    if kind == "tracking":
+        cells = [[row.stack, row.run, *(_number(row.values[name], 3) for name in names)] for row in rows]
+        return ["stack", "result", *names.values()], cells
     header = ["stack", "diameter (px)", "prompt", *names.values(), _SECONDS[kind]]
     return header, [
         [
@@ -170,18 +205,18 @@ def score_table(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]]]:
     ]
 
 
-def as_json(about: About, rows: Sequence[ReportRow]) -> str:
+def as_json(about: About | None, rows: Sequence[ReportRow]) -> str:
     """Return everything, object by object, as a JSON document."""
     document = {
         "format": "napari-sam2-evaluation",
         "version": 1,
-        "about": asdict(about),
+        "about": None if about is None else asdict(about),
         "rows": [asdict(row) for row in rows],
     }
     return json.dumps(_without_nan(document), indent=1)
 
 
-def write_report(folder: Path, about: About, rows: Sequence[ReportRow]) -> tuple[Path, Path]:
+def write_report(folder: Path, about: About | None, rows: Sequence[ReportRow]) -> tuple[Path, Path]:
     """Return the paths of evaluation.md and evaluation.json, written to a folder that is made if it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
     table, data = folder / "evaluation.md", folder / "evaluation.json"

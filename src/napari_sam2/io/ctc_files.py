@@ -11,6 +11,7 @@ The format is that of the challenge's "Naming and Content Conventions"; `man_tra
 
 from __future__ import annotations
 
+import re
 import tempfile
 import zlib
 from collections import defaultdict
@@ -128,6 +129,35 @@ def export_ctc(folder: str | Path, results: Results, names: CtcNames = RESULT) -
     finally:
         remove_path(part)
     return tracks
+
+
+def check_ctc_folder(folder: Path, is_replaced: bool) -> None:
+    """Say no before anything is computed where a folder cannot take CTC files.
+
+    Parameters
+    ----------
+    is_replaced
+        Whether an earlier result may go; never anything else.
+
+    Raises
+    ------
+    StackError
+        If it holds something else, or a result that is to stay.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise StackError(f"{folder} is a file, and CTC files need a folder; choose another name.")
+    inside = [path.name for path in folder.iterdir()]
+    known = re.compile(rf"{re.escape(RESULT.image)}\d+\.tif")
+    if inside and not (is_replaced and all(name == RESULT.table or known.fullmatch(name) for name in inside)):
+        raise StackError(f"{folder} is not empty; choose a new folder for the CTC files.")
+
+
+def make_room_for_ctc(folder: Path) -> None:
+    """Remove an earlier result, and nothing else."""
+    check_ctc_folder(folder, is_replaced=True)
+    remove_path(folder)
 
 
 class _Painted:

@@ -6,16 +6,49 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from napari_sam2.io.ctc_files import export_ctc
+from napari_sam2.io.geff_files import export_geff, geff_library
 from napari_sam2.io.object_table import export_table
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results, export_labels
+from napari_sam2.io.track_table import export_track_table
+from napari_sam2.io.trackmate_xml import export_trackmate
+from sam2_core.errors import StackError
 
-FORMATS: Mapping[str, Callable[[Path, Results], object]] = {
+Write = Callable[[Path, Results], object]
+TRACK_SUFFIXES: Mapping[str, Write] = {".geff": export_geff, ".xml": export_trackmate}
+
+
+def check_track_path(path: Path) -> None:
+    """Return nothing if tracks can be written there: GEFF or TrackMate.
+
+    Raises
+    ------
+    StackError
+        If the suffix is not known, or the library for it is missing.
+    """
+    if path.suffix.lower() not in TRACK_SUFFIXES:
+        raise StackError(f"{path}: tracks are written as .geff (GEFF) or .xml (TrackMate); choose one of these.")
+    if path.suffix.lower() == ".geff":
+        geff_library()
+
+
+def export_tracks(path: Path, results: Results) -> None:
+    """Write tracks as GEFF or for TrackMate, by the suffix; see `check_track_path`."""
+    check_track_path(path)
+    TRACK_SUFFIXES[path.suffix.lower()](path, results)
+
+
+FORMATS: Mapping[str, Write] = {
     "labels": export_labels,
     "csv": export_table,
     "ctc": export_ctc,
+    "tracks": export_tracks,
+    "track_table": export_track_table,
 }
-"""Name -> what writes a file or folder of it: label stack, table of objects, Cell Tracking Challenge."""
+"""Name -> what writes a file or folder of it: label stack, table of objects, Cell Tracking Challenge, GEFF or
+TrackMate, table of tracks."""
+REPLACED = ("labels", "tracks")
+"""Those that put a folder in the place of one that is there."""
 
 
 def export(results: Results, paths: Mapping[str, Path]) -> None:
@@ -27,7 +60,7 @@ def export(results: Results, paths: Mapping[str, Path]) -> None:
         If a path cannot be used, or the results do not fit into a format.
     """
     for name, path in paths.items():
-        check_not_raw(path, results.movie.stack, is_replaced=name == "labels")
+        check_not_raw(path, results.movie.stack, is_replaced=name in REPLACED)
     for name, write in FORMATS.items():
         if name in paths:
             write(paths[name], results)

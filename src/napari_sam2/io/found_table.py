@@ -31,14 +31,14 @@ def measured_rows(movie: Movie, frame: int, labels: Array, scores: Sequence[floa
     """
     from skimage.measure import regionprops_table
 
-    channels = _channels(movie, frame)
+    channels = channels_of(movie, frame)
     stored = np.stack(list(channels.values()), axis=-1)  # (H, W, C)
     wanted = ("label", "area", "centroid", *(f"intensity_{what}" for what in MEASURED))
     found: dict[str, Array] = regionprops_table(labels, stored, properties=wanted)  # type: ignore[no-untyped-call]
     for place, label in enumerate(found["label"].tolist()):
         area, y, x = (float(found[name][place]) for name in ("area", "centroid-0", "centroid-1"))
         row: Row = {"frame": frame, "label": label, "score": f"{scores[label - 1]:.3f}"}
-        row |= {"area_px": int(area), "y_px": f"{y:.2f}", "x_px": f"{x:.2f}"} | _in_units(movie, area, y, x)
+        row |= {"area_px": int(area), "y_px": f"{y:.2f}", "x_px": f"{x:.2f}"} | in_units(movie, area, y, x)
         for channel, name in enumerate(channels):
             row |= {f"{what}_{name}": f"{found[f'intensity_{what}-{channel}'][place]:.6g}" for what in MEASURED}
         yield row
@@ -61,7 +61,7 @@ def write_found_table(path: Path, rows: Iterable[Row]) -> None:
     write_atomically(path, text.getvalue().encode("utf-8"))
 
 
-def _channels(movie: Movie, frame: int) -> dict[str, Array]:
+def channels_of(movie: Movie, frame: int) -> dict[str, Array]:
     """Return the intensities (H, W) of every channel of a frame by its name."""
     stack, about = movie.stack, movie.stack.calibration.channel_names
     if stack.size("C") == 1:
@@ -73,7 +73,8 @@ def _channels(movie: Movie, frame: int) -> dict[str, Array]:
     return {name: stack.movie(movie.track_axis, [n], movie.held)[frame] for n, name in enumerate(named)}
 
 
-def _in_units(movie: Movie, area: float, y: float, x: float) -> Row:
+def in_units(movie: Movie, area: float, y: float, x: float) -> Row:
+    """Return area and centroid of pixels in the units of the stack; nothing where it does not say them."""
     about = movie.stack.calibration
     height, width, unit = about.scale.get("Y"), about.scale.get("X"), about.units.get("Y")
     if height is None or width is None or not unit or unit != about.units.get("X"):

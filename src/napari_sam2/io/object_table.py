@@ -1,26 +1,32 @@
-"""One row per object and frame as CSV: status, score, area and centroid, in pixels and in the units of the stack.
+"""One row per object and frame as CSV: status, score, area, centroid, axes, speed, and mean intensity of every channel.
 
 What is measured is what the labels show: a pixel that another object won counts for that one, unless masks may overlap.
+Area and centroid are also given in the units of the stack. Axes are those of the ellipse with the same moments; the
+speed is in pixels per frame, since the last frame on which the object was there.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_sam2.io.atomic import write_atomically
+from napari_sam2.io.found_table import channels_of
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
 from napari_sam2.masks.mask_store import Overlaps, StoredMask
 
 PIXEL_COLUMNS = ("object_id", "name", "parent", "frame", "status", "score", "area_px", "y_px", "x_px")
 UNIT_COLUMNS = ("area", "y", "x", "unit")
+SHAPE_COLUMNS = ("major_px", "minor_px", "speed_px")
 Row = dict[str, Any]
+Shown = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 def export_table(path: str | Path, results: Results) -> None:
@@ -34,7 +40,8 @@ def export_table(path: str | Path, results: Results) -> None:
     check_not_raw(path, results.movie.stack)
     text = io.StringIO()
     calibrated = _pixel_size(results) is not None
-    columns = PIXEL_COLUMNS + (UNIT_COLUMNS if calibrated else ())
+    means = tuple(f"mean_{name}" for name in channels_of(results.movie, 0))
+    columns = PIXEL_COLUMNS + (UNIT_COLUMNS if calibrated else ()) + SHAPE_COLUMNS + means
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(object_rows(results))
@@ -44,18 +51,26 @@ def export_table(path: str | Path, results: Results) -> None:
 def object_rows(results: Results) -> Iterator[Row]:
     """Yield the rows of the table; those without a pixel have no centroid."""
     pixel = _pixel_size(results)
+    last: dict[int, tuple[int, float, float]] = {}
     for frame in range(len(results.movie)):
         objects = results.masks.objects_on(frame)
-        labels = results.labels(frame) if objects else None
+        if not objects:
+            continue
+        labels, channels = results.labels(frame), channels_of(results.movie, frame)
         for object_id in objects:
             mask = results.masks.get((object_id, frame))
-            if mask is None or labels is None:
+            if mask is None:
                 continue
             shown = mask.mask()
             if results.overlaps is not Overlaps.allowed:
                 shown = labels[mask.rows, mask.columns] == object_id
             row = _about(results, object_id) | {"frame": frame, "status": mask.status.value, "score": f"{mask.score:g}"}
-            yield row | _measured(mask, shown, pixel)
+            row |= {"area_px": int(shown.sum())} | ({} if pixel is None else {"area": "0", "unit": pixel[2]})
+            if shown.any():
+                y, x, measured = _measured(mask, shown, pixel)
+                row |= measured | _means(mask, shown, channels) | _speed(last.get(object_id), (frame, y, x))
+                last[object_id] = frame, y, x
+            yield row
 
 
 def _about(results: Results, object_id: int) -> Row:
@@ -65,19 +80,35 @@ def _about(results: Results, object_id: int) -> Row:
     return {"object_id": object_id, "name": info.name, "parent": "" if info.parent is None else info.parent}
 
 
-def _measured(
-    mask: StoredMask, shown: np.ndarray[Any, np.dtype[np.bool_]], pixel: tuple[float, float, str] | None
-) -> Row:
-    """Return area and centroid of what is shown of a mask, (h, w) bool in its box."""
+def _measured(mask: StoredMask, shown: Shown, pixel: tuple[float, float, str] | None) -> tuple[float, float, Row]:
+    """Return the centroid (y, x) in the frame of what is shown of a mask, (h, w) in its box, and what is measured."""
     rows, columns = np.nonzero(shown)
-    row: Row = {"area_px": rows.size}
-    if pixel is not None:
-        row |= {"area": f"{rows.size * pixel[0] * pixel[1]:.6g}", "unit": pixel[2]}
-    if rows.size == 0:
-        return row
     y, x = float(rows.mean()) + mask.y0, float(columns.mean()) + mask.x0
-    row |= {"y_px": f"{y:.2f}", "x_px": f"{x:.2f}"}
-    return row if pixel is None else row | {"y": f"{y * pixel[0]:.6g}", "x": f"{x * pixel[1]:.6g}"}
+    minor, major = _axes(rows, columns)
+    row: Row = {"y_px": f"{y:.2f}", "x_px": f"{x:.2f}", "major_px": f"{major:.2f}", "minor_px": f"{minor:.2f}"}
+    if pixel is not None:
+        row |= {"area": f"{rows.size * pixel[0] * pixel[1]:.6g}"}
+        row |= {"y": f"{y * pixel[0]:.6g}", "x": f"{x * pixel[1]:.6g}"}
+    return y, x, row
+
+
+def _axes(rows: np.ndarray[Any, Any], columns: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """Return the shorter and the longer axis of the ellipse with the second moments of pixels (N,), (N,)."""
+    spread = np.cov(np.stack([rows, columns]), bias=True)
+    minor, major = 4 * np.sqrt(np.maximum(np.linalg.eigvalsh(spread), 0.0))
+    return float(minor), float(major)
+
+
+def _means(mask: StoredMask, shown: Shown, channels: Mapping[str, np.ndarray[Any, Any]]) -> Row:
+    """Return the mean intensity of each channel (H, W)."""
+    return {f"mean_{name}": f"{plane[mask.rows, mask.columns][shown].mean():.6g}" for name, plane in channels.items()}
+
+
+def _speed(before: tuple[int, float, float] | None, now: tuple[int, float, float]) -> Row:
+    """Return the speed from one (frame, y, x) to another; nothing where an object is there for the first time."""
+    if before is None:
+        return {}
+    return {"speed_px": f"{math.hypot(now[1] - before[1], now[2] - before[2]) / (now[0] - before[0]):.3f}"}
 
 
 def _pixel_size(results: Results) -> tuple[float, float, str] | None:

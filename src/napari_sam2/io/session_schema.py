@@ -26,6 +26,8 @@ from sam2_core.errors import StackError
 
 FORMAT = "napari-sam2-session"
 VERSION = 1
+_USUAL = {"source": "", "score": None, "links": "made"}
+"""What is not written of an object, so that earlier programs read it."""
 _UNKNOWN_FIELD = ("extra_forbidden", "unexpected_keyword_argument")
 
 
@@ -72,7 +74,7 @@ class SessionDocument(Entry):
         if self.source.scene is None:
             del said["source"]["scene"]
         for info in said["objects"]:
-            for name in [name for name in ("source", "score") if info[name] in ("", None)]:
+            for name in [name for name, usual in _USUAL.items() if info[name] == usual]:
                 del info[name]
         return said | self.model_dump(include={"proposals", "divisions", "events"}, exclude_defaults=True)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 from napari_sam2.document.document import Document
+from napari_sam2.document.track_events import Division
 from napari_sam2.masks.mask_store import MaskKey, MaskStore
 
 Stretch = tuple[int, int]
@@ -44,6 +45,11 @@ class Track:
         """Frames in a row between begin and end on which it is not there."""
         return tuple((before[1] + 1, after[0] - 1) for before, after in pairwise(self.stretches))
 
+    @property
+    def frames(self) -> list[int]:
+        """Frames on which it is there, ascending."""
+        return [frame for first, last in self.stretches for frame in range(first, last + 1)]
+
 
 def tracks_of(document: Document, masks: MaskStore, hidden: Container[MaskKey] = ()) -> dict[int, Track]:
     """Return the track of each object that is there on some frame, by object id, ascending.
@@ -59,6 +65,50 @@ def tracks_of(document: Document, masks: MaskStore, hidden: Container[MaskKey] =
         if frames:
             tracks[object_id] = Track(object_id, None if info is None else info.parent, _stretches(frames))
     return tracks
+
+
+def links_of(tracks: Mapping[int, Track]) -> Iterator[tuple[MaskKey, MaskKey]]:
+    """Yield (from, to) of all links, by the object and frame to which they lead.
+
+    An object is linked from frame to frame, also over frames without it, and at its begin to where its parent was last
+    before; a parent that is nowhere before is no link.
+    """
+    for object_id, track in tracks.items():
+        mother = None if track.parent is None else tracks.get(track.parent)
+        before = [] if mother is None else [frame for frame in mother.frames if frame < track.begin]
+        if mother is not None and before:
+            yield (mother.object_id, before[-1]), (object_id, track.begin)
+        yield from (((object_id, first), (object_id, then)) for first, then in pairwise(track.frames))
+
+
+def ancestors_of(tracks: Mapping[int, Track], object_id: int) -> list[int]:
+    """Return the parent of an object, the parent's parent and so on, as far as they are there."""
+    found: list[int] = []
+    parent = tracks[object_id].parent
+    while parent is not None and parent in tracks:
+        found.append(parent)
+        parent = tracks[parent].parent
+    return found
+
+
+def daughters_of(tracks: Mapping[int, Track]) -> dict[int, list[int]]:
+    """Return the objects that come from each object, ascending; all objects are in it."""
+    found: dict[int, list[int]] = {object_id: [] for object_id in tracks}
+    for object_id, track in tracks.items():
+        if track.parent is not None and track.parent in found:
+            found[track.parent].append(object_id)
+    return found
+
+
+def divisions_of(tracks: Mapping[int, Track]) -> tuple[Division, ...]:
+    """Return the divisions that parents make: two daughters or more on a frame, or one beside a mother who is there."""
+    found: list[Division] = []
+    for mother, daughters in daughters_of(tracks).items():
+        for frame in sorted({tracks[one].begin for one in daughters}):
+            born = tuple(one for one in daughters if tracks[one].begin == frame)
+            if len(born) > 1 or tracks[mother].end >= frame:
+                found.append(Division(mother, frame, born))
+    return tuple(found)
 
 
 def _stretches(frames: Iterable[int]) -> tuple[Stretch, ...]:

@@ -19,6 +19,10 @@ REACH = 3.0
 BINS_A_DIAMETER = 5
 LEAST_GAIN = 1.15
 """How much higher than at no drift the histogram must be for a drift to be believed."""
+LEAST_SUPPORT = 1.5
+"""How many more pairs of a kind must go with it than stay: one alone moves by itself."""
+SMOOTHING = BINS_A_DIAMETER / 4
+"""Of the histogram, in bins."""
 
 
 def drift_between(before: Population, after: Population, diameter: float) -> Floats:
@@ -43,9 +47,10 @@ def _common(before: Population, after: Population, diameter: float) -> Floats:
     bins = int(np.ceil(reach / diameter * BINS_A_DIAMETER))
     edges = (np.arange(-bins, bins + 2) - 0.5) * diameter / BINS_A_DIAMETER
     counts, _, _ = np.histogram2d(moved[:, 0], moved[:, 1], bins=(edges, edges), weights=weights)
-    smooth = ndimage.gaussian_filter(counts, BINS_A_DIAMETER / 4, mode="constant")
-    peak = np.unravel_index(np.argmax(smooth), smooth.shape)
-    if smooth[peak] < LEAST_GAIN * smooth[bins, bins]:
+    together = 2 * np.pi * SMOOTHING**2 * ndimage.gaussian_filter(counts, SMOOTHING, mode="constant")
+    peak = np.unravel_index(np.argmax(together), together.shape)
+    at_rest = together[bins, bins]
+    if together[peak] < max(LEAST_GAIN * at_rest, at_rest + LEAST_SUPPORT):
         return np.zeros(2)
     return (np.array(peak, np.float64) - bins) * diameter / BINS_A_DIAMETER
 

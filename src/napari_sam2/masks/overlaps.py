@@ -1,7 +1,7 @@
 """Which object a pixel belongs to where masks overlap: labels of one frame from its masks.
 
-Locked objects win over painted masks, painted ones over all others; among equals the policy decides. The answer is the
-same in whatever order the masks are given.
+Locked objects win over painted masks, painted ones over all others, and these over what was found or imported, so that
+a correction holds; among equals the policy decides. The answer is the same in whatever order the masks are given.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ class Layered:
 
     @property
     def rank(self) -> int:
-        """Return 2 for a locked object, 1 for a painted mask, 0 for any other."""
-        return 2 if self.locked else int(self.mask.status is MaskStatus.edited)
+        """Return 3 for a locked object, 2 for a painted mask, 0 for evidence, 1 for any other."""
+        if self.locked or self.mask.status is MaskStatus.edited:
+            return 3 if self.locked else 2
+        return 0 if self.mask.status.is_evidence else 1
 
 
 def painted(layers: Iterable[Layered], size: tuple[int, int], overlaps: Overlaps, dtype: LabelType) -> Array:

@@ -2,14 +2,15 @@
 
 Behind a prompt are the masks of its object that were tracked past it: on later frames those of a forward leg, on
 earlier ones those of a backward leg. They stay visible until they are computed again. What a prompt that is gone left
-on its own frame goes with it; that a person painted an object away stays.
+on its own frame goes with it; that a person painted an object away stays, and so does evidence (imported, found).
 """
 
 from __future__ import annotations
 
 from itertools import groupby
 
-from napari_sam2.document.document import Document, DocumentDiff, PromptKey
+from napari_sam2.document.difference import DocumentDiff
+from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
@@ -29,8 +30,8 @@ def follow(diff: DocumentDiff, document: Document, masks: MaskStore) -> list[Mas
         if object_id in gone:
             continue
         if not document.prompts_of(object_id):
-            frames = masks.frames(object_id)
-            changes += [masks.remove((object_id, frame)) for frame in frames if not _is_painted_away(frames[frame])]
+            kept = masks.frames(object_id).items()
+            changes += [masks.remove((object_id, frame)) for frame, mask in kept if not _speaks_for_itself(mask)]
             continue
         for key in keys:
             changes += behind(key, masks)
@@ -62,6 +63,8 @@ def behind(key: PromptKey, masks: MaskStore) -> tuple[MaskChange, ...]:
     """
     object_id, changed = key
     frames = masks.frames(object_id)
+    if not frames:
+        return ()
     found: set[int] = set()
     for leg, past in (
         ("forward", [frame for frame in frames if frame > changed]),
@@ -83,6 +86,10 @@ def _on_the_frame(key: PromptKey, prompt: Prompt | None, masks: MaskStore) -> li
     if mask is None or (prompt is None and mask.leg == "prompt"):
         return [masks.remove(key)]
     return [masks.put(key, mask.with_status(MaskStatus.stale))]
+
+
+def _speaks_for_itself(mask: StoredMask) -> bool:
+    return mask.status.is_evidence or _is_painted_away(mask)
 
 
 def _is_painted_away(mask: StoredMask) -> bool:

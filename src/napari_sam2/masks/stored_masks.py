@@ -37,6 +37,13 @@ class MaskStatus(StrEnum):
     stale = "stale"
     absent = "absent"
     imported = "imported"
+    found = "found"
+    """Seen on this frame alone, without a prompt, and linked to those of other frames."""
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether it stands without a prompt: no run made it, so none can make it again, and none replaces it."""
+        return self in (MaskStatus.imported, MaskStatus.found)
 
     @property
     def code(self) -> int:
@@ -98,8 +105,11 @@ class StoredMask:
     @classmethod
     def of_drawn(cls, mask: Mask, status: MaskStatus = MaskStatus.edited) -> StoredMask:
         """Return the mask that a prompt says."""
-        codes = mask.inside * np.uint8(DRAWN_LOGIT * STEPS_PER_LOGIT)
-        return cls._of_codes(mask.y0, mask.x0, codes, (status, DRAWN_LOGIT, "prompt"))
+        if mask.is_empty:
+            return cls.empty(status if status is MaskStatus.edited else MaskStatus.absent, DRAWN_LOGIT)
+        codes = mask.inside * np.uint8(DRAWN_LOGIT * STEPS_PER_LOGIT)  # its box is as tight as ours
+        packed = zlib.compress(codes.tobytes(), level=1)
+        return cls(mask.y0, mask.x0, mask.shape, packed, status, DRAWN_LOGIT, "prompt")
 
     @classmethod
     def empty(
@@ -184,6 +194,7 @@ _STANDING = (
     MaskStatus.edited,
     MaskStatus.prompted,
     MaskStatus.imported,
+    MaskStatus.found,
     MaskStatus.stale,
     MaskStatus.tracked,
     MaskStatus.absent,

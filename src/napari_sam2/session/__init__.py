@@ -9,7 +9,8 @@ Headless and scriptable: neither napari nor Qt is known here, and torch is impor
 
 from __future__ import annotations
 
-from napari_sam2.document.document import Document, DocumentDiff, PromptKey
+from napari_sam2.document.difference import DocumentDiff
+from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt, check_prompts, gathered, typical_diameter
 from napari_sam2.document.proposals import Proposal, ProposalState

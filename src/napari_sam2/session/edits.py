@@ -144,7 +144,7 @@ class Edits:
             If a prompt does not fit the movie, or its object is locked.
         """
         self._check_unlocked(object_id for object_id, _ in changes)
-        given = {key: prompt for key, prompt in changes.items() if prompt is not None}
+        given = {key: self._on_evidence(prompt) for key, prompt in changes.items() if prompt is not None}
         if given:
             given = dict(zip(given, check_prompts(list(given.values()), self._shape), strict=True))
         self._steps.make(self._document.with_prompts({**changes, **given}), text)
@@ -284,6 +284,18 @@ class Edits:
         key = prompt.object_id, prompt.frame
         old = self._document.prompts.get(key)
         self.set_prompts({key: prompt if old is None else prompt.completed(old)}, text)
+
+    def _on_evidence(self, prompt: Prompt) -> Prompt:
+        """Return a prompt whose first clicks on a frame refine the mask that was found or imported there, if one was.
+
+        The mask is part of what is said from then on, so that it stays when the clicks go.
+        """
+        key = prompt.object_id, prompt.frame
+        mask = self._state.masks.get(key)
+        are_clicks_alone = prompt.drawn is None and prompt.box_yx is None
+        if mask is None or not mask.status.is_evidence or not are_clicks_alone or key in self._document.prompts:
+            return prompt
+        return replace(prompt, mask=mask.drawn(self._state.masks.size))
 
     def _object(self, object_id: int) -> ObjectInfo:
         object_id = whole_number(object_id, "object id")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_sam2.document.document import difference
+from napari_sam2.document.difference import difference
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.engine.jobs import Direction, FindRequest, PropagateJob, PropagateRequest
 from napari_sam2.io import check_label_path, is_session_folder, write_labels

@@ -8,7 +8,7 @@ prompt. What a person made is never overwritten: a proposal on top of an object 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,9 +19,11 @@ from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.document.proposals import Proposal, ProposalState
 from napari_sam2.document.proposing import accepted, forgotten, rejected
-from napari_sam2.engine.jobs import LEAST_SCORE, FindJob, FindRequest
+from napari_sam2.engine.jobs import LEAST_SCORE, FindJob, FindRequest, LinkJob
+from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.ground import Ground
 from napari_sam2.session.found import Proposed, propose
+from napari_sam2.session.linked import LinkedObjects, by_frame
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
@@ -226,6 +228,50 @@ class Proposals:
         if ids:
             self._steps.make(accepted(self._document, ids), _counted("accept", len(ids)))
         return tuple(ids.values())
+
+    def link(
+        self,
+        numbers: Iterable[int] | None = None,
+        options: LinkingOptions | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> LinkedObjects:
+        """Link proposals of many frames to tracks: each track becomes an object that was found, not prompted.
+
+        Mothers become parents of their daughters. Proposals on top of an object, or of a better proposal, are left.
+
+        Parameters
+        ----------
+        numbers
+            All that are shown where None; see `chosen`.
+        options
+            How they are linked; divisions only along time where None.
+        progress
+            Is told how far it is, (done, total); what it raises ends the work, and nothing is changed.
+
+        Raises
+        ------
+        PromptError
+            If there is no such proposal.
+        """
+        linked = LinkedObjects()
+        for update in self._work.run(self.link_job(numbers, options)):
+            if progress is not None:
+                progress(update.done, update.total)
+            linked = self._work.link(update) or linked
+        return linked
+
+    def link_job(self, numbers: Iterable[int] | None = None, options: LinkingOptions | None = None) -> LinkJob:
+        """Return the job that links proposals; `session.run` it, and `session.accept` its updates. See `link`.
+
+        Raises
+        ------
+        PromptError
+            If there is no such proposal.
+        """
+        taken = self._new_ids(self.chosen() if numbers is None else self._known(numbers))
+        frames = by_frame(self._document.proposals, list(taken), self._state.masks.frame_count)
+        divides = self._state.movie.movie.track_axis == "T"
+        return self._work.link_job(frames, options or LinkingOptions(divisions=divides, drift=divides))
 
     def reject(self, numbers: Iterable[int] | None = None) -> None:
         """Show proposals no more, also when the same is found again; all that are shown where None.

@@ -1,40 +1,27 @@
 """The objects of every frame as one job: a stack and what to find in, labels and a table out, without a prompt.
 
-Frames are segmented one by one, each with labels from 1 on; nothing is tracked. Order: all that is asked for is
-checked, each finished frame is kept in `labels.tif.partial` beside the labels, which are written when all frames are
-there. A run that is stopped or killed leaves the folder, and a later one with `resume` goes on behind the last frame
-that was finished.
+Frames are segmented one by one, each with labels from 1 on; nothing is tracked. How such a run is stopped and goes on
+is told in `found_run`.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_sam2.engine.jobs import FindJob, FindRequest
-from napari_sam2.engine.updates import Found, FoundUpdate
+from napari_sam2.engine.jobs import FindRequest
 from napari_sam2.io.found_frames import FoundFrames
-from napari_sam2.io.found_table import Row, measured_rows, write_found_table
+from napari_sam2.io.found_table import write_found_table
 from napari_sam2.io.label_files import LabelSpec, check_label_path, write_labels
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.masks.overlaps import label_dtype
+from napari_sam2.session.found_run import FoundReport, RunFind, check_run, find_frames, find_quietly
 from napari_sam2.session.session import Predictor, Session
-from napari_sam2.session.settings import SAME_ANSWER, SessionSettings
+from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import Stack
-from sam2_core.errors import StackError
-
-Labels: TypeAlias = "NDArray[np.uint16 | np.uint32]"
-Take = Callable[[FoundUpdate], None]
-RunFind = Callable[[Session, FindJob, Take], bool]
-"""Runs a session's job and hands on what comes; whether it came to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,53 +58,7 @@ class SegmentJob:
         return self.out.with_name(f"{self.out.name}.partial")
 
 
-@dataclass(slots=True)
-class SegmentReport:
-    """How a run ended.
-
-    Attributes
-    ----------
-    objects
-        Frame -> how many were found there.
-    total
-        Frames that were asked for.
-    diameter_px
-        Of a typical object, as it was told or found; None where nothing tells it.
-    remarks
-        What a person should know, frame by frame.
-    """
-
-    total: int
-    objects: dict[int, int] = field(default_factory=dict)
-    diameter_px: float | None = None
-    remarks: dict[int, str] = field(default_factory=dict)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all frames are segmented and the labels written."""
-        return len(self.objects) == self.total
-
-    def check_size(self, parts: FoundFrames) -> None:
-        """Ask for the size of the objects where no frame told it.
-
-        Raises
-        ------
-        StackError
-            If none did.
-        """
-        if parts.diameter_px() is None:
-            why = "The size of the objects cannot be told; give that of a typical one in pixels."
-            raise StackError(f"{next(iter(self.remarks.values()), why)} (--diameter PX)")
-
-
-def find_quietly(session: Session, job: FindJob, take: Take) -> bool:
-    """Run a session's job to its end."""
-    for update in session.run(job):
-        take(update)
-    return True
-
-
-def segment(job: SegmentJob, run: RunFind = find_quietly, predictor: Predictor = None) -> SegmentReport:
+def segment(job: SegmentJob, run: RunFind = find_quietly, predictor: Predictor = None) -> FoundReport:
     """Return how the segmentation of a stack ended, with its labels and table written if it was not stopped.
 
     Parameters
@@ -133,42 +74,7 @@ def segment(job: SegmentJob, run: RunFind = find_quietly, predictor: Predictor =
         If the run cannot start; also if a frame cannot be read, or the size of the objects cannot be told.
     """
     _check(job)
-    parts = FoundFrames(job.folder)
-    with Session.open(job.stack, settings=job.settings, predictor=predictor) as session:
-        whole = session.proposals.find_job(job.request)
-        begin_run(parts, _asked(job, whole.request), job.resume)
-        report = SegmentReport(len(whole.request.frames))
-
-        def search() -> bool:
-            left = _left(whole, parts)
-            is_over = not left.request.frames or run(session, left, partial(_take, session, parts, report))
-            report.diameter_px = parts.diameter_px()
-            return is_over
-
-        played(parts, report, search, partial(_write, job, session, parts))
-    return report
-
-
-def played(parts: FoundFrames, report: SegmentReport, search: Callable[[], bool], write: Callable[[], None]) -> None:
-    """Play a run: search, count what was found, and write it if the search came to its end.
-
-    Finished frames stay where they are kept if it was stopped behind the first.
-
-    Raises
-    ------
-    StackError
-        If the size of the objects could not be told on any frame.
-    """
-    is_over = False
-    try:
-        is_over = search()
-        report.objects = dict.fromkeys(parts.finished(), 0) | Counter(int(row["frame"]) for row in parts.rows())
-        if is_over:
-            report.check_size(parts)
-            write()
-    finally:
-        if is_over or not parts.finished():
-            parts.remove()
+    return find_frames(job, run, predictor, partial(_write, job))
 
 
 def _check(job: SegmentJob) -> None:
@@ -177,124 +83,7 @@ def _check(job: SegmentJob) -> None:
     check_not_raw(job.folder, job.stack, is_replaced=True)
     if job.table is not None:
         check_not_raw(job.table, job.stack)
-    check_run(job, [job.out])
-
-
-class FoundRun(Protocol):
-    """What is the same of a run over frames and of one over stills."""
-
-    @property
-    def out(self) -> Path:
-        """Where the labels go."""
-
-    @property
-    def table(self) -> Path | None:
-        """Where the table goes."""
-
-    @property
-    def folder(self) -> Path:
-        """Where finished frames are kept meanwhile."""
-
-    @property
-    def resume(self) -> bool:
-        """Whether to continue."""
-
-    @property
-    def overwrite(self) -> bool:
-        """Whether to replace what is there."""
-
-
-def check_run(job: FoundRun, written: Sequence[Path]) -> None:
-    """Say no where something is there already, or is not there, that the run would replace or continue.
-
-    Raises
-    ------
-    StackError
-        If it is so.
-    """
-    parts, name = FoundFrames(job.folder), job.out.name
-    if job.table is not None and not job.table.parent.is_dir():
-        raise StackError(f"There is no folder {job.table.parent} for {job.table.name}; create it first.")
-    if job.resume and job.overwrite:
-        raise StackError("--resume and --overwrite exclude each other: continue the old run, or start again.")
-    if job.resume and not parts.is_begun:
-        raise StackError(
-            f"There is no interrupted run to resume for {name} (looked in {job.folder}); start it without --resume."
-        )
-    if job.folder.exists() and not parts.is_begun:
-        raise StackError(
-            f"{job.folder} holds other files, and the run needs that name; move it, or choose another --out."
-        )
-    if job.resume or job.overwrite:
-        return
-    if job.folder.exists():
-        raise StackError(
-            f"An interrupted run towards {name} is in {job.folder}; continue it with --resume, or start again with "
-            "--overwrite."
-        )
-    for path in (*written, *([] if job.table is None else [job.table])):
-        if path.exists():
-            raise StackError(f"{path} exists; choose another name, or replace it with --overwrite.")
-
-
-def _asked(job: SegmentJob, request: FindRequest) -> dict[str, Any]:
-    """Return what makes two runs the same, as JSON can hold it."""
-    settings = job.settings.model_dump(mode="json", exclude=set(SAME_ANSWER))
-    region = request.region
-    return {
-        "settings": settings,
-        "frames": list(request.frames),
-        "diameter": [request.diameter_px, request.min_diameter_px, request.max_diameter_px],
-        "region": None if region is None else hashlib.sha256(np.packbits(region).tobytes()).hexdigest(),
-        "border": request.keep_border,
-        "min_score": request.min_score,
-    }
-
-
-def begin_run(parts: FoundFrames, asked: Mapping[str, Any], resume: bool) -> None:
-    """Make the folder of the run, or go on in it if it asks for the same.
-
-    Raises
-    ------
-    StackError
-        If it asks for something else.
-    """
-    if not resume:
-        parts.begin(asked)
-        return
-    before = parts.asked()
-    changed = [name for name, value in asked.items() if before.get(name) != value]
-    if changed:
-        raise StackError(
-            f"The interrupted run in {parts.folder.name} was started differently (other {', '.join(changed)}). Repeat "
-            "the first command with --resume, or start again with --overwrite."
-        )
-
-
-def _left(job: FindJob, parts: FoundFrames) -> FindJob:
-    """Return what is left to do; the size that was found on a finished frame holds for the others too."""
-    done, request = set(parts.finished()), job.request
-    frames = tuple(frame for frame in request.frames if frame not in done)
-    return replace(job, request=replace(request, frames=frames, diameter_px=request.diameter_px or parts.diameter_px()))
-
-
-def _take(session: Session, parts: FoundFrames, report: SegmentReport, update: FoundUpdate) -> None:
-    """Keep a frame that is finished."""
-    found, frame = update.found, update.frame_index
-    if found is None:
-        return
-    if found.remark:
-        report.remarks[frame] = found.remark
-    labels, rows = found_on(session, frame, found)
-    parts.put(frame, labels, rows, found.diameter_px)
-
-
-def found_on(session: Session, frame: int, found: Found) -> tuple[Labels, Iterator[Row]]:
-    """Return what was found on a frame as labels (H, W), 1 for the surest object and so on, and as rows of a table."""
-    labels = np.zeros(session.size, label_dtype([len(found.masks)]))
-    for label, mask in enumerate(found.masks, start=1):
-        labels[mask.rows, mask.columns][mask.inside] = label
-    return labels, measured_rows(session.movie.movie, frame, labels, found.scores)
+    check_run(job, [path for path in (job.out, job.table) if path is not None])
 
 
 def _write(job: SegmentJob, session: Session, parts: FoundFrames) -> None:

@@ -1,6 +1,6 @@
 """The objects of many stills as one job: each image by itself, with its own contrast and size; labels of its name out.
 
-It goes as in `segment_job`: finished images are kept in `OUT.partial`, beside the folder of labels, until all are
+It goes as in `found_run`: finished images are kept in `OUT.partial`, beside the folder of labels, until all are
 there.
 """
 
@@ -18,7 +18,7 @@ from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.io.found_table import write_found_table
 from napari_sam2.io.label_files import LabelSpec, write_labels
 from napari_sam2.io.raw_data import check_not_raw
-from napari_sam2.session.segment_job import RunFind, SegmentReport, begin_run, check_run, find_quietly, found_on, played
+from napari_sam2.session.found_run import FoundReport, RunFind, begin_run, check_run, find_quietly, found_on, played
 from napari_sam2.session.session import Predictor, Session
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ModelMovie
@@ -66,7 +66,7 @@ class StillsJob:
         return self.out.with_name(f"{self.out.name}.partial")
 
 
-def segment_stills(job: StillsJob, run: RunFind = find_quietly, predictor: Predictor = None) -> SegmentReport:
+def segment_stills(job: StillsJob, run: RunFind = find_quietly, predictor: Predictor = None) -> FoundReport:
     """Return how the segmentation of images ended, "frames" being their places in the list; see `segment`.
 
     Raises
@@ -75,7 +75,7 @@ def segment_stills(job: StillsJob, run: RunFind = find_quietly, predictor: Predi
         If the run cannot start; also if an image cannot be read, or nowhere the size of the objects can be told.
     """
     _check(job)
-    parts, report = FoundFrames(job.folder), SegmentReport(len(job.images))
+    parts, report = FoundFrames(job.folder), FoundReport(len(job.images))
     begin_run(parts, {**job.said, "images": [path.name for path in job.images]}, job.resume)
 
     def search() -> bool:
@@ -93,11 +93,11 @@ def _check(job: StillsJob) -> None:
         raise StackError(f"There is no folder {job.out.parent} for {job.out.name}; create it first.")
     if job.out.is_file():
         raise StackError(f"{job.out} is a file, and labels of many images need a folder; choose another --out.")
-    check_run(job, [job.out / f"{path.stem}.tif" for path in job.images])
+    check_run(job, [*(job.out / f"{path.stem}.tif" for path in job.images), *filter(None, [job.table])])
 
 
 def _segmented(
-    job: StillsJob, place: int, parts: FoundFrames, report: SegmentReport, run: RunFind, predictor: Predictor
+    job: StillsJob, place: int, parts: FoundFrames, report: FoundReport, run: RunFind, predictor: Predictor
 ) -> bool:
     """Return whether an image was segmented, and not stopped."""
     path = job.images[place]
@@ -110,7 +110,7 @@ def _segmented(
 
 
 def _take(
-    session: Session, parts: FoundFrames, report: SegmentReport, place: int, name: str, update: FoundUpdate
+    session: Session, parts: FoundFrames, report: FoundReport, place: int, name: str, update: FoundUpdate
 ) -> None:
     if update.found is None:
         return

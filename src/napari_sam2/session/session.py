@@ -23,6 +23,7 @@ from napari_sam2.io.session_files import is_session_folder, load_session
 from napari_sam2.io.session_images import SessionImages, changed_images, open_images
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.session.edits import Edits
+from napari_sam2.session.lineage import Lineage
 from napari_sam2.session.proposals import Proposals
 from napari_sam2.session.saved_results import fitted, saved_settings, without_lost_channels
 from napari_sam2.session.saving import Saving
@@ -50,9 +51,11 @@ class Session:
         See `Edits`: `add_points`, `add_box`, `add_polygon`, `add_mask`, `add_labels`, `set_prompts`, `edit_mask`,
         `edit_masks`, `new_object`, `rename_object`, `set_visible`, `set_locked`, `remove_object`, `merge_objects`,
         `swap_objects`, `change_settings`, `undo`, `redo`.
+    lineage
+        See `Lineage`: `divide`, `undivide`, `add_event`, `remove_event`, `set_links`, `import_tracks`.
     work
-        See `SessionWork`: `preview`, `propagate`, `resume`, `preview_job`, `propagate_job`, `resume_job`, `run`,
-        `accept`, `cancel`, `anything_to_do`.
+        See `SessionWork`: `preview`, `propagate`, `fill_gaps`, `resume`, `preview_job`, `propagate_job`, `resume_job`,
+        `run`, `accept`, `cancel`, `anything_to_do`.
     saving
         See `Saving`: `save`, `flush`, `export_labels`, `label_exporter`.
     proposals
@@ -106,8 +109,12 @@ class Session:
         self.merge_objects, self.swap_objects = edits.merge_objects, edits.swap_objects
         self.change_settings = edits.change_settings
 
+        self.lineage = lineage = Lineage(state, saving)
+        self.divide, self.set_links, self.import_tracks = lineage.divide, lineage.set_links, lineage.import_tracks
+
         self.work = work = SessionWork(state, saving, self._loader)
         self.preview, self.propagate, self.resume = work.preview, work.propagate, work.resume
+        self.fill_gaps = work.fill_gaps
         self.preview_job, self.propagate_job, self.resume_job = work.preview_job, work.propagate_job, work.resume_job
         self.run, self.accept, self.cancel = work.run, work.accept, work.cancel
         self.anything_to_do = work.anything_to_do

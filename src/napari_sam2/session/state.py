@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal, SignalGroup
 
-from napari_sam2.document.document import Document, DocumentDiff, PromptKey, difference
+from napari_sam2.document.difference import DocumentDiff, difference
+from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.updates import FrameUpdate
 from napari_sam2.masks.stale import is_drawn
@@ -88,7 +89,7 @@ class SessionState:
         return any(key[0] not in locked for key in self.unshown)
 
     def status(self, object_id: int) -> NDArray[np.uint8]:
-        """Return one code per frame, (T,) uint8: 0 nothing, 1 prompted, 2 tracked, 3 edited, 4 stale, 5 absent."""
+        """Return one code per frame, (T,) uint8: 0 nothing, else that of a `MaskStatus`, 1 prompted to 7 found."""
         return self.masks.statuses(object_id)
 
     def labels(self, frame: int, object_id: int | None = None) -> NDArray[np.uint16 | np.uint32]:

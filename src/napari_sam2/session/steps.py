@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from napari_sam2.document.document import Document, DocumentDiff, difference
+from napari_sam2.document.difference import DocumentDiff, difference
+from napari_sam2.document.document import Document
 from napari_sam2.masks.stale import follow
 from napari_sam2.masks.stored_masks import MaskChange
 from napari_sam2.session.history import Moment, Step

@@ -20,19 +20,24 @@ from napari_sam2.engine.jobs import (
     FindJob,
     FindRequest,
     Job,
+    LinkJob,
     PreviewJob,
     PropagateJob,
     PropagateRequest,
     Span,
 )
 from napari_sam2.engine.lane import Lane
+from napari_sam2.engine.linking import link
 from napari_sam2.engine.loader import Loader
 from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.span_plan import plan_spans
-from napari_sam2.engine.updates import FoundUpdate, FrameUpdate, Update
+from napari_sam2.engine.updates import FoundUpdate, FrameUpdate, LinkUpdate, Update
 from napari_sam2.io.saved_session import SavedSession
+from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import StoredMask
 from napari_sam2.session.found import Proposed, take_found
+from napari_sam2.session.gaps import gap_job
+from napari_sam2.session.linked import LinkedObjects, take_tracks
 from napari_sam2.session.looks import has_size, look_of
 from napari_sam2.session.mask_updates import write_update
 from napari_sam2.session.saving import Saving
@@ -94,6 +99,24 @@ class SessionWork:
         ids = None if objects is None or isinstance(objects, str) else tuple(objects)
         return self._inline(self.propagate_job(PropagateRequest(direction, frames, ids, only_stale, until_next_prompt)))
 
+    def fill_gaps(self, object_ids: Sequence[int] | None = None) -> Iterator[FrameUpdate]:
+        """Track objects over frames on which they were missed, between masks that were found, and yield what came.
+
+        Parameters
+        ----------
+        object_ids
+            All that have such frames where None.
+        """
+        return self._inline(self.gap_job(object_ids))
+
+    def gap_job(self, object_ids: Sequence[int] | None = None) -> PropagateJob:
+        """Return the job that tracks objects over gaps between masks that were found; see `gaps`."""
+        state = self._state
+        self._have_engine()
+        if self._engine is not None:
+            self._engine.on_snapshot = None  # of what is said for this job alone
+        return gap_job(state.document, state.masks, state.revision, object_ids)
+
     def resume(self) -> Iterator[FrameUpdate]:
         """Go on with the run that was interrupted, and yield what comes."""
         return self._inline(self.resume_job())
@@ -148,10 +171,17 @@ class SessionWork:
         self._have_engine()
         return self._equipped(run.rest(self._state.document, self._state.revision))
 
+    def link_job(self, frames: tuple[tuple[int, ...], ...], options: LinkingOptions) -> LinkJob:
+        """Return the job that links proposals, named by their numbers frame by frame."""
+        self._have_engine()
+        return LinkJob(self._state.revision, self._state.document.proposals, frames, options)
+
     @overload
     def run(self, job: Job, token: CancelToken | None = None) -> Iterator[FrameUpdate]: ...
     @overload
     def run(self, job: FindJob, token: CancelToken | None = None) -> Iterator[FoundUpdate]: ...
+    @overload
+    def run(self, job: LinkJob, token: CancelToken | None = None) -> Iterator[LinkUpdate]: ...
     @overload
     def run(self, job: AnyJob, token: CancelToken | None = None) -> Iterator[Update]: ...
     def run(self, job: AnyJob, token: CancelToken | None = None) -> Iterator[Update]:
@@ -174,6 +204,10 @@ class SessionWork:
             if isinstance(job, FindJob):
                 yield from self._lane.run(lambda: engine.find(job, token), token)
                 return
+            if isinstance(job, LinkJob):
+                movie = self._state.movie.movie
+                yield from self._lane.run(lambda: link(movie, job, token), token)
+                return
             self._begin(job)
             yield from self._lane.run(lambda: engine.run(job, token), token)
         finally:
@@ -192,6 +226,8 @@ class SessionWork:
         """
         if isinstance(update, FoundUpdate):
             return self.propose(update) is not None
+        if isinstance(update, LinkUpdate):
+            return self.link(update) is not None
         state = self._state
         changes = write_update(update, state.document, state.masks, lambda key: state.is_void(update, key))
         if update.leg == "prompt":
@@ -208,6 +244,16 @@ class SessionWork:
     def propose(self, update: FoundUpdate) -> Proposed | None:
         """Propose what was found; None where that is nothing, or was found on what the model sees no more."""
         return take_found(self._state, self._steps, update)
+
+    def link(self, update: LinkUpdate) -> LinkedObjects | None:
+        """Make objects of tracks; None where there are none yet.
+
+        Raises
+        ------
+        StackError
+            If what was linked has changed meanwhile.
+        """
+        return None if update.tracks is None else take_tracks(self._state, self._steps, update.tracks)
 
     def cancel(self) -> None:
         """Ask all runs to stop before their next frame."""
@@ -302,7 +348,7 @@ class SessionWork:
     def _begin(self, job: Job) -> None:
         """Note that a job starts, or that a run is over of which nothing is left; on whatever thread runs it."""
         state = self._state
-        if not isinstance(job, PropagateJob):
+        if not isinstance(job, PropagateJob) or job.is_aside:
             return
         if job.spans and not job.resumes:
             state.run = run = RunInWork(job.request, job.spans, job.revision)

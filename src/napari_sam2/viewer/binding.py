@@ -18,7 +18,8 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Points, Shapes
 
-from napari_sam2.document.document import DocumentDiff, PromptKey
+from napari_sam2.document.difference import DocumentDiff
+from napari_sam2.document.document import PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.session.found import Proposed
 from napari_sam2.session.session import Session
@@ -202,17 +203,18 @@ class SessionBinding:
     def _refresh(self, now: float) -> bool:
         if not self._due or not self.labels.refresh(self._due):
             return False
-        self._due, self._last_refresh = set(), now
+        self._due, self._last_refresh = set(), max(now, self.clock())  # from its end on, as long as it takes
         return True
 
     # what happens
 
-    def _connections(self) -> list[tuple[Any, Callable[..., None]]]:
+    def _connections(self) -> list[tuple[Any, Callable[..., object]]]:
         events = self.session.events
         return [
             (events.document_changed, self._on_document),
             (events.masks_changed, self._on_masks),
             (events.settings_changed, self._on_settings),
+            (events.history_changed, self.refresh_if_due),
             (events.history_changed, self.work.preview),
             (self.prompts.edited, self._on_rows_edited),
             (self.labels.painted, self._on_painted),
@@ -238,7 +240,7 @@ class SessionBinding:
 
     def _on_found(self, came: Proposed) -> None:
         """Show how large the cells are that were found."""
-        if came.diameter_px is not None:
+        if came.diameter_px is not None and self.deciding.counts()[1]:
             self.deciding.proposals.diameter_px = came.diameter_px
 
     def _on_rows_edited(self) -> None:
@@ -309,7 +311,7 @@ class SessionBinding:
         if diff.objects or diff.removed_objects:
             self.labels.forget()
             self._layers.sync_labels()
-            self._show_soon()
+            self._due |= {*self.session.document.objects, ALL_OBJECTS}  # shown once, with the masks that follow
 
     def _show_proposals(self, diff: DocumentDiff) -> None:
         """Show what is to be decided about now; the layer comes with what is found, or brought back by an undo."""

@@ -7,11 +7,11 @@ Everything is a step of the session that can be undone. Nothing here touches a l
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Shapes
 from numpy.typing import NDArray
 from psygnal import Signal
 
@@ -27,6 +27,45 @@ from napari_sam2.viewer.sight import Sight
 from sam2_core.errors import PromptError
 
 _NONE_SHOWN = "No found cell is shown on this frame."
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What the next search is told besides the frame in view.
+
+    Attributes
+    ----------
+    diameter_px
+        Of a typical cell; None where the program is to find out.
+    min_diameter_px, max_diameter_px
+        Smaller and larger ones are left out.
+    keep_border
+        Whether cells that touch the border of the image count.
+    every_frame
+        Whether all frames are looked at instead of the one in view.
+    region
+        Layer inside whose shapes is looked, as they are when the search begins; None for the whole frame.
+    """
+
+    diameter_px: float | None = None
+    min_diameter_px: float | None = None
+    max_diameter_px: float | None = None
+    keep_border: bool = True
+    every_frame: bool = False
+    region: Shapes | None = None
+
+    def request(self, sight: Sight) -> FindRequest:
+        """Return what is asked for, given what is in view.
+
+        Raises
+        ------
+        PromptError
+            If no pixel of the image is inside of the region.
+        """
+        frames = tuple(range(sight.grid.frame_count)) if self.every_frame else (sight.frame,)
+        region = None if self.region is None else sight.inside(self.region)
+        limits = self.min_diameter_px, self.max_diameter_px
+        return FindRequest(frames, self.diameter_px, *limits, region, self.keep_border)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +96,8 @@ class Deciding:
     ----------
     proposals
         Which are shown.
-    diameter_px
-        Of a typical cell, for the next search; None where the program is to find out.
+    search
+        What the next search is told.
     """
 
     looked_at = Signal(tuple)
@@ -73,7 +112,7 @@ class Deciding:
         settle: Callable[[], bool],
     ) -> None:
         self.proposals = ShownProposals(session)
-        self.diameter_px: float | None = None
+        self.search = Search()
         self._session = session
         self._current = current
         self._work = work
@@ -83,11 +122,14 @@ class Deciding:
         self._went_to: Visit | None = None
 
     def find_cells(self) -> None:
-        """Look for all cells of the frame in view, without a click; what was found and not decided is replaced."""
-        if self._settle():
-            self._work.find(FindRequest((self._sight.frame,), self.diameter_px))
-        else:
+        """Look for all cells as `search` says, without a click; what was found and not decided is replaced."""
+        if not self._settle():
             self._notify("The session works at another place than this one; go there, or work here in another session.")
+            return
+        try:
+            self._work.find(self.search.request(self._sight))
+        except PromptError as error:
+            self._notify(str(error))
 
     def take_labels(self, layer: Labels) -> Proposed:
         """Propose the objects of any Labels layer on the frame in view, as it is there; their ids are kept.
@@ -106,7 +148,8 @@ class Deciding:
 
     def size_cells(self, diameter_px: float | None) -> None:
         """Say how large a typical cell is, for the next search, and show it; None where the program is to find out."""
-        self.diameter_px = self.proposals.diameter_px = diameter_px
+        self.search = replace(self.search, diameter_px=diameter_px)
+        self.proposals.diameter_px = diameter_px
 
     def click(self, position: Any) -> None:
         """Accept the proposal at a position of the world; where none is, a cell is added by a click there."""
@@ -142,6 +185,13 @@ class Deciding:
         """Reject all that are shown on the frame in view."""
         if numbers := self._all_shown():
             self._session.proposals.reject(numbers)
+
+    def link_shown(self) -> None:
+        """Link those that are sure enough on all frames to tracks, with divisions."""
+        if numbers := self.proposals.everywhere():
+            self._work.link(numbers)
+        else:
+            self._notify("No found cell is shown on any frame; look for them on all frames first.")
 
     def next_proposal(self) -> None:
         """Go to the next proposal that is shown on the frame in view, the least sure first."""

@@ -64,6 +64,7 @@ KEYS = (
     Key(KeyCode.KeyU, "Next found cell, the least sure first", _deciding(Deciding.next_proposal)),
     Key(KeyMod.Shift | KeyCode.KeyY, "Accept the found cell (Enter with Decide in hand)", _accept_here),
     Key(KeyMod.Shift | KeyCode.KeyX, "Reject the found cell (Delete with Decide in hand)", _reject_here),
+    Key(KeyMod.Shift | KeyCode.KeyT, "Link the found cells of all frames", _deciding(Deciding.link_shown)),
     Key(KeyMod.Shift | KeyCode.KeyS, "Accept all found cells that are shown", _deciding(Deciding.accept_shown)),
     Key(KeyMod.CtrlCmd | KeyCode.KeyZ, "Undo", Actions.undo),
     Key(KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ, "Redo", Actions.redo),

@@ -132,7 +132,8 @@ class ProposalLayer:
 
 def outline(mask: Mask, thickness: int = 1) -> Pixels:
     """Return the pixels of a mask that lie next to others, so many deep; small ones stay open inside."""
-    inside = np.pad(mask.inside, 1)
+    inside = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), bool)  # np.pad takes longer than all the rest
+    inside[1:-1, 1:-1] = mask.inside
     kept = inside
     for _ in range(max(1, min(thickness, min(mask.shape) // 6))):
         kept = _eroded(kept)

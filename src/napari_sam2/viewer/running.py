@@ -8,15 +8,16 @@ session.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from psygnal import Signal
 
-from napari_sam2.engine.jobs import AnyJob, CancelToken, FindJob, FindRequest, PropagateJob, PropagateRequest
-from napari_sam2.engine.updates import FoundUpdate, Update
+from napari_sam2.engine.jobs import AnyJob, CancelToken, FindJob, FindRequest, LinkJob, PropagateJob, PropagateRequest
+from napari_sam2.engine.updates import FoundUpdate, LinkUpdate, Update
 from napari_sam2.session.found import Proposed
+from napari_sam2.session.linked import LinkedObjects
 from napari_sam2.session.session import Session
 from sam2_core.errors import CheckpointError, PromptError, StackError
 
@@ -113,6 +114,8 @@ class Work:
         self._job: AnyJob | None = None
         self._came: set[int] = set()
         self._proposed: Proposed | None = None
+        self._linked: LinkedObjects | None = None
+        self._through = 0
         self._wants_preview = False
         self._wanted: PropagateRequest | FindRequest | None = None
         self.unfinished: PropagateRequest | None = None
@@ -130,8 +133,8 @@ class Work:
 
     @property
     def is_finding(self) -> bool:
-        """Whether a search for objects runs."""
-        return isinstance(self._job, FindJob)
+        """Whether a search for objects runs, or what was found is linked."""
+        return isinstance(self._job, FindJob | LinkJob)
 
     def preview(self) -> None:
         """Show the masks of prompts that are not shown yet; a propagation is stopped for it."""
@@ -153,6 +156,13 @@ class Work:
         """Look for objects without a click; waits for a preview, says so if a propagation or a search runs already."""
         if self._has_turn(request):
             self._start(lambda: self.session.proposals.find_job(request))
+
+    def link(self, numbers: Sequence[int]) -> None:
+        """Link proposals of many frames to tracks, then track over frames on which an object was missed."""
+        if self.busy:
+            self._notify("Something is running; stop it first, then link.")
+        elif not self._closed:
+            self._start(lambda: self.session.proposals.link_job(numbers))
 
     def _has_turn(self, request: PropagateRequest | FindRequest) -> bool:
         """Return whether a request can be started now; keeps it for the end of a preview, or says what runs."""
@@ -205,7 +215,7 @@ class Work:
                 self.ended.emit(NOTHING_TO_DO)
                 return
         self._job, self.done, self.total = job, 0, 0
-        self._came, self._proposed = set(), None
+        self._came, self._proposed, self._linked, self._through = set(), None, None, 0
         self.changed.emit()
         self._runner.start(job, self._on_update, self._on_done, self._on_error)
 
@@ -216,7 +226,9 @@ class Work:
         self._came.add(update.frame_index)
         try:
             if isinstance(update, FoundUpdate):
-                self._proposed = self.session.work.propose(update) or self._proposed
+                self._note_found(self.session.work.propose(update))
+            elif isinstance(update, LinkUpdate):
+                self._linked = self.session.work.link(update) or self._linked
             else:
                 self.session.accept(update)
         except StackError as error:  # it is in the masks, but could not be saved
@@ -231,24 +243,47 @@ class Work:
         self.changed.emit()
         if isinstance(job, PropagateJob):
             self.ended.emit(self._told_end(job))
+        if isinstance(job, LinkJob):
+            self._tell_linked()
         if isinstance(job, FindJob):
-            self._tell_found()
+            self._tell_found(len(job.request.frames))
         self._next()
 
-    def _tell_found(self) -> None:
+    def _note_found(self, came: Proposed | None) -> None:
+        """Add what was found on one more frame."""
+        if came is not None:
+            self._through += 1
+            self._proposed = came if self._proposed is None else self._proposed.joined(came)
+
+    def _tell_found(self, frames: int) -> None:
         if self._proposed is None:
             self.ended.emit("The search was stopped; nothing has changed.")
         else:
             self.found.emit(self._proposed)
-            self.ended.emit(told_found(self._proposed))
+            on_frames = "" if frames == 1 else f" on {self._through} of {frames} frames"
+            self.ended.emit(told_found(self._proposed, f"Found{on_frames}"))
+
+    def _tell_linked(self) -> None:
+        """Say what came of linking, and go on with the gaps of the new tracks."""
+        linked = self._linked
+        if linked is None:
+            self.ended.emit("Linking was stopped; nothing has changed.")
+            return
+        divisions = f"{linked.divisions} division{'' if linked.divisions == 1 else 's'}"
+        self.ended.emit(f"Linked to {len(linked.object_ids)} tracks with {divisions}.")
+        gaps = self.session.work.gap_job(linked.object_ids)
+        if not gaps.is_empty:
+            self._start(lambda: gaps)
 
     def _note_rest(self, job: AnyJob | None) -> None:
-        if isinstance(job, PropagateJob) and (self.done < self.total or not self.total):
+        if isinstance(job, PropagateJob) and not job.is_aside and (self.done < self.total or not self.total):
             self.unfinished = job.request
 
     def _told_end(self, job: PropagateJob) -> str:
         """Return how a run ended, by frames of the movie: the legs may meet on one and visit it twice."""
         wanted = {frame for span in job.spans for frame in span.frames}
+        if job.is_aside:
+            return f"Looked again on {len(wanted)} frames on which linked cells were missed."
         if self.unfinished is None:
             return f"Propagated over {len(wanted)} of {len(wanted)} frames."
         came = len(wanted & self._came)
@@ -280,14 +315,18 @@ class Work:
 def told_found(came: Proposed, verb: str = "Found") -> str:
     """Return what came of a search, or of labels that were taken over, in sentences."""
     count = len(came.numbers)
-    told = [f"{verb}: {count} cell{'' if count == 1 else 's'}{_of_size(came.diameter_px)}."] if count else []
+    told = [f"{verb}: {_cells(count)}{_of_size(came.diameter_px)}."] if count else []
     if came.on_objects:
-        told.append(f"{came.on_objects} lie on objects that are there and were left out.")
+        told.append(f"{_cells(came.on_objects)} on top of objects that are there left out.")
     if came.rejected_before:
-        told.append(f"{came.rejected_before} that you rejected before were left out.")
+        told.append(f"{_cells(came.rejected_before)} that you rejected before left out.")
     if came.remark:
         told.append(came.remark)
     return " ".join(told) or "No cell was found on this frame; if there are some, say how large they are."
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell{'' if count == 1 else 's'}"
 
 
 def _of_size(diameter_px: float | None) -> str:

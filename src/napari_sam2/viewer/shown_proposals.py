@@ -47,8 +47,19 @@ class ShownProposals:
     @diameter_px.setter
     def diameter_px(self, diameter_px: float | None) -> None:
         if diameter_px != self._diameter_px:
-            self._diameter_px = diameter_px
+            self._diameter_px, self._is_due = diameter_px, False  # what is due is drawn with it
             self.changed.emit()
+
+    @property
+    def on_several_frames(self) -> bool:
+        """Whether there are some to decide about on more than one frame."""
+        open_ones = (one.frame for one in self._session.document.proposals.values() if one.is_open)
+        first = next(open_ones, None)
+        return any(frame != first for frame in open_ones)
+
+    def everywhere(self) -> tuple[int, ...]:
+        """Return the numbers of those of all frames that are sure enough, best first."""
+        return self._session.proposals.chosen(min_score=self._least_score)
 
     def found(self, frame: int) -> dict[int, Proposal]:
         """Return those of a frame to decide about, number -> proposal, best first."""

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Shapes
+from numpy.typing import NDArray
 
 from napari_sam2.document.prompt_parts import BoxYX, PointYX
 from napari_sam2.viewer.coordinates import Grid
+from napari_sam2.viewer.regions import region_of
 
 Array = np.ndarray[Any, Any]
 SMALLEST_PX = 24.0
@@ -56,6 +58,10 @@ class Sight:
         height, width = self.grid.size
         within = -0.5 <= y < height - 0.5 and -0.5 <= x < width - 0.5
         return (located.frames[0], (y, x)) if within and not located.problems[0] else None
+
+    def inside(self, layer: Shapes) -> NDArray[np.bool_]:
+        """Return the pixels (H, W) of the image inside of the shapes of a layer; see `region_of`."""
+        return region_of(layer, self._image, self.grid)
 
     def show(self, frame: int) -> None:
         """Move the slider to a frame; nothing happens with a single image."""

@@ -2,7 +2,8 @@
 
 A seed of the dense head asks with a click and with its instance as a rough mask, a point of a grid with a click. The
 decoder's masks lie at a quarter of the model's input. They are judged there (how stable, how well they agree with what
-the dense head sees), and only the part around the chosen mask is brought to pixels of the frame.
+the dense head sees). The chosen one and what the head sees decide together, pixel by pixel, by how sure each of them
+is; only the part around that is brought to pixels of the frame.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ STABILITY_DELTA = 1.0
 """Stability is the area of a mask above this logit over that above its negative."""
 ROUGH_LOGIT = 6.0
 """Of the pixels of an instance that is given to the decoder as a rough mask; the others have its negative."""
+
+SUREST_LOGIT = 6.0
+"""More than this counts no more where decoder and head decide together."""
+HEAD_WEIGHT = 2.0
+"""Of the head's logits beside the decoder's, which are larger: outlines are better than those of either alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +146,8 @@ def candidates(model: Sam2Model, seeds: Sequence[Seed], patches: PatchMaker, fra
     fits = torch.ones_like(stable) if instances is None else agreement(logits > 0, instances)
     chosen = ((0.5 * fits + 0.5 * ious) * stable).argmax(dim=1)
     every = torch.arange(len(seeds), device=chosen.device)
-    masks = remove_small_pieces(logits[every, chosen][:, None], model.config.smallest_piece)[:, 0].float().cpu().numpy()
+    decided = logits[every, chosen] if instances is None else _together(logits[every, chosen], seeds)
+    masks = remove_small_pieces(decided[:, None], model.config.smallest_piece)[:, 0].float().cpu().numpy()
     evidence = torch.stack([part[every, chosen] for part in (ious, stable, fits)], dim=1).cpu().numpy()
     found = []
     for seed, mask, (iou, steady, fit) in zip(seeds, masks, evidence, strict=True):
@@ -150,6 +157,13 @@ def candidates(model: Sam2Model, seeds: Sequence[Seed], patches: PatchMaker, fra
             agrees, presence = (None, 1.0) if seed.instance is None else (float(fit), seed.instance.presence)
             found.append(Candidate(*patch, place, float(iou), float(steady), agrees, presence))
     return found
+
+
+def _together(logits: Tensor, seeds: Sequence[Seed]) -> Tensor:
+    """Return logits (O, S/4, S/4) of the decoder's and those of the instances of seeds."""
+    seen = [seed.instance.logits for seed in seeds if seed.instance is not None]
+    head = torch.from_numpy(np.stack(seen)).to(logits)
+    return logits.clamp(-SUREST_LOGIT, SUREST_LOGIT) + HEAD_WEIGHT * head.clamp(-SUREST_LOGIT, SUREST_LOGIT)
 
 
 def _instances(seeds: Sequence[Seed], device: torch.device) -> Tensor | None:

@@ -1,8 +1,10 @@
 """How large objects are, found by looking: the dense head says of each pixel how large its object is.
 
-It says so best at the scale that the model knows. So: a few crops where most is going on, at a first guess of the
-scale; what the head says there is corrected by `SEEN_AS`, crops of the right scale follow, and so on until two looks
-agree. Where they never do, or where nothing is seen, the diameter is not told: better asked than guessed.
+It says so best at the scale that the model knows. So: crops where most is going on, at a first guess of the scale; what
+the head says there is corrected by `SEEN_AS`, crops of the right scale follow, and so on until two looks agree, or one
+was at the scale that it found. A packed colony seen from afar looks like one cell: where only a few objects are seen, a
+look from near must not show much smaller ones, else it is these that count. Where looks never agree, or where nothing
+is seen, the diameter is not told: better asked than guessed.
 """
 
 from __future__ import annotations
@@ -24,10 +26,18 @@ FIRST_SIDE = 256
 BLIND_SHARES = (4.0, 0.25)
 """Of that, where nothing was seen."""
 CROPS = 2
-"""Per look."""
-MOST_LOOKS = 5
+"""Per look at most."""
+ENOUGH = 8
+"""Objects in a look, after which no further crop is taken."""
+MOST_LOOKS = 7
 AGREES = 0.2
 """Two looks agree where they differ by less than this share."""
+FEW = 4
+"""Objects in a look, below which each of them may be a group of smaller ones."""
+FROM_NEAR = 0.35
+"""Of the scale, where that is looked at."""
+GROUP = 0.7
+"""An object is a group where those that are seen from near are smaller than this share of it."""
 BEST_SHARE = 30 / 256
 """Of a crop's side that a typical object should take: where the head is nearest to the truth."""
 SEEN_AS = (
@@ -66,24 +76,59 @@ def diameter_steps(
     """
     if model.dense_head is None:
         return None
-    busy = _busy(picture, region)
+    look = Look(model, picture, _busy(picture, region))
     first = min(FIRST_SIDE, max(picture.frame_hw))
+    diameter = yield from _settled(look, first)
+    while diameter is not None and look.count < FEW:
+        nearer = yield from look.at(_best_side(FROM_NEAR * diameter))
+        if nearer is None or nearer > GROUP * diameter:
+            break
+        diameter = nearer
+    return diameter
+
+
+class Look:
+    """A model that looks at crops of a picture, `busy` ones first; `count`: objects that it saw at last."""
+
+    def __init__(self, model: Sam2Model, picture: Picture, busy: npt.NDArray[np.float32]) -> None:
+        self._model, self._picture, self._busy = model, picture, busy
+        self.count = 0
+
+    def at(self, side: int) -> Steps[float | None]:
+        """Return the diameter of a typical object in crops of a side, in pixels of the frame; None if none is seen."""
+        seen: list[tuple[float, float]] = []
+        for window in crops(self._busy, self._picture.frame_hw, side):
+            seen += seen_diameters(self._model, self._picture, window)
+            yield 0, 0
+            if len(seen) >= ENOUGH:
+                break
+        self.count = len(seen)
+        if not any(sure for _, sure in seen):
+            return None
+        return corrected(_weighted_median(*np.array(seen).T)) * side / 256
+
+
+def _best_side(diameter_px: float) -> int:
+    """Return the side of crops in which objects of that diameter are seen best."""
+    return max(SMALLEST_SIDE, round(diameter_px / BEST_SHARE))
+
+
+def _settled(look: Look, first: int) -> Steps[float | None]:
+    """Return the diameter on which two looks agree, or one at the scale that it found, from crops of a side on."""
     blind = iter(round(share * first) for share in BLIND_SHARES)
     side, before = first, 0.0
     for _ in range(MOST_LOOKS):
-        seen: list[tuple[float, float]] = []
-        for window in crops(busy, picture.frame_hw, side):
-            seen += seen_diameters(model, picture, window)
-            yield 0, 0
-        now = corrected(_weighted_median(*np.array(seen).T)) * side / 256 if any(sure for _, sure in seen) else None
+        now = yield from look.at(side)
         if now is None:
             side = next(blind, 0)
             if side < SMALLEST_SIDE:
                 return None
             continue
-        if before and abs(np.log(now / before)) < AGREES:
+        best = _best_side(now)
+        at_its_scale = look.count >= ENOUGH and abs(np.log(best / side)) < AGREES
+        if at_its_scale or (before and abs(np.log(now / before)) < AGREES):
             return now
-        side, before = max(SMALLEST_SIDE, round(now / BEST_SHARE)), now
+        side, before = best, now
     return None
 
 

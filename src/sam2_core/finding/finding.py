@@ -4,7 +4,8 @@
 2. `tile_plan`: tiles in which they have the size that the model knows; those outside a region are left out.
 3. A pass of the encoder a tile; `votes`: the dense head's instances, and a seed in each; `grid` where there is no head.
 4. `candidates`: one click a seed, in batches across tiles.
-5. `conflicts`: the better candidates stay; `scores` says how likely each is right.
+5. `conflicts`: the better candidates stay; `scores` says how likely each is right, `contrast` what of that is dirt.
+6. `rods`: where objects are long and smooth, 2 to 5 again from nearer, so that their width has the usual size.
 
 Nothing is tracked and nothing kept from call to call: a caller who wants to use the features of tiles again gives
 `encode`.
@@ -23,10 +24,12 @@ from torch import Tensor
 from sam2_core.errors import PromptError
 from sam2_core.finding.candidates import Candidate, PatchMaker, Seed, candidates
 from sam2_core.finding.conflicts import without_conflicts
+from sam2_core.finding.contrast import prominence
 from sam2_core.finding.diameter import CANNOT_TELL, diameter_steps
 from sam2_core.finding.found import FoundObject, FoundObjects
 from sam2_core.finding.grid import grid_points
 from sam2_core.finding.picture import Picture
+from sam2_core.finding.rods import covered, rod_width, typical_size
 from sam2_core.finding.scores import rank, score
 from sam2_core.finding.steps import Steps, result_of
 from sam2_core.finding.tile_plan import tiles_for
@@ -43,7 +46,17 @@ second argument returns."""
 SEEDS_AT_ONCE = 16
 """Clicks that go through the decoder together."""
 LEAST_DIAMETER_PX = 2.0
+MOST_TILES = 5000
+"""More are refused: they take many minutes on a processor, and come of a diameter that is hardly ever meant."""
 LEAST_SCORE = 0.4
+MOST_NEARER = 4
+"""Times that rods are looked at from nearer."""
+SLIM = 0.8
+"""Rods narrower than this share of the diameter for which tiles were laid are looked at by their width instead."""
+NEARER = 0.6
+"""Share of that diameter for which tiles are laid to see whether what looks like a rod is two, side by side."""
+SPLIT = 0.75
+"""It is where what is seen then is narrower than this share of it."""
 NOTHING_FOUND = "No objects of about {:.0f} px were found; if there are some, give the diameter of a typical one."
 
 
@@ -127,9 +140,9 @@ def find_steps(
         diameter = yield from diameter_steps(model, picture, options.region)
     if diameter is None:
         return FoundObjects((), picture.frame_hw, None, is_told=False, method=method, remark=CANNOT_TELL)
-    finder = Finder(model, picture, tiles_for(picture.frame_hw, diameter, model.image_size), encode)
-    found = yield from finder.search(options.region)
-    objects = _chosen(found, options, picture.frame_hw)
+    objects, scale = yield from _searched(model, picture, options, encode, diameter)
+    if options.diameter_px is None and scale < diameter:
+        diameter = typical_size(objects)
     return FoundObjects(
         objects=objects,
         frame_hw=picture.frame_hw,
@@ -138,6 +151,33 @@ def find_steps(
         method=method,
         remark="" if objects else NOTHING_FOUND.format(diameter),
     )
+
+
+def _searched(
+    model: Sam2Model, picture: Picture, options: FindingOptions, encode: Encode | None, diameter_px: float
+) -> Steps[tuple[tuple[FoundObject, ...], float]]:
+    """Return the objects, and the diameter for which tiles were laid: less than what was given for rods."""
+
+    def search(scale: float, region: npt.NDArray[np.bool_] | None) -> Steps[tuple[FoundObject, ...]]:
+        finder = Finder(model, picture, tiles_for(picture.frame_hw, scale, model.image_size), encode)
+        _check_tiles(len(finder.windows(region)), scale)
+        found = yield from finder.search(region)
+        return _chosen(found, options, picture)
+
+    scale = diameter_px
+    objects = yield from search(scale, options.region)
+    for _ in range(MOST_NEARER if model.dense_head is not None else 0):
+        width = rod_width(objects)
+        if width is None:
+            break
+        nearer = max(LEAST_DIAMETER_PX, width if width < SLIM * scale else NEARER * scale)
+        if width >= SLIM * scale:
+            parts = yield from search(nearer, covered(objects, picture.frame_hw))
+            if (rod_width(parts) or width) > SPLIT * width:
+                break
+        scale = nearer
+        objects = yield from search(scale, options.region)
+    return objects, scale
 
 
 class Finder:
@@ -150,10 +190,14 @@ class Finder:
         self._encode = encode or (lambda _, image: model.encode_image(image().to(model.device)))
         self._dtype = pick_precision("auto", model.device)
 
+    def windows(self, region: npt.NDArray[np.bool_] | None) -> list[Window]:
+        """Return the tiles that are looked at for a region (H, W)."""
+        hw = self.picture.frame_hw
+        return [window for window in self.tiles if region is None or region[window.region(hw)].any()]
+
     def search(self, region: npt.NDArray[np.bool_] | None) -> Steps[list[Candidate]]:
         """Yield (done, total) tile by tile, and return the candidates of all of them."""
-        hw = self.picture.frame_hw
-        windows = [window for window in self.tiles if region is None or region[window.region(hw)].any()]
+        hw, windows = self.picture.frame_hw, self.windows(region)
         patches = PatchMaker(self.model.config.low_res_size, self.tiles.side)
         waiting: list[Seed] = []
         found: list[Candidate] = []
@@ -189,12 +233,17 @@ def _lies_in(seed: Seed, region: npt.NDArray[np.bool_] | None, image_size: int) 
     return region is None or bool(region[round(y), round(x)])
 
 
-def _chosen(found: list[Candidate], options: FindingOptions, frame_hw: SizeHW) -> tuple[FoundObject, ...]:
+def _chosen(found: list[Candidate], options: FindingOptions, picture: Picture) -> tuple[FoundObject, ...]:
     """Return the candidates that stay as objects, the best first."""
     of_size = [candidate for candidate in found if _is_of_size(candidate, options)]
-    kept = without_conflicts(sorted(of_size, key=rank, reverse=True), frame_hw)
-    objects = (FoundObject(each.box_xyxy, each.mask, each.seed_xy, score(each)) for each in kept)
-    return tuple(each for each in objects if _is_wanted(each, options, frame_hw))
+    kept = without_conflicts(sorted(of_size, key=rank, reverse=True), picture.frame_hw)
+    standing_out = prominence(picture, kept)
+    objects = [
+        FoundObject(each.box_xyxy, each.mask, each.seed_xy, score(each, share))
+        for each, share in zip(kept, standing_out, strict=True)
+    ]
+    objects.sort(key=lambda each: each.score, reverse=True)
+    return tuple(each for each in objects if _is_wanted(each, options, picture.frame_hw))
 
 
 def _is_of_size(candidate: Candidate, options: FindingOptions) -> bool:
@@ -223,3 +272,11 @@ def _check(options: FindingOptions, frame_hw: SizeHW) -> None:
         raise PromptError(f"the region has the shape {options.region.shape}, the image {frame_hw}; they must be equal")
     if not 0 <= options.least_score <= 1:
         raise PromptError(f"least_score is {options.least_score}; scores go from 0 to 1")
+
+
+def _check_tiles(count: int, diameter_px: float) -> None:
+    if count > MOST_TILES:
+        raise PromptError(
+            f"objects of {diameter_px:.1f} px need {count} tiles here, more than {MOST_TILES}; give the diameter of a "
+            "typical object if it is larger, or a region to look at"
+        )

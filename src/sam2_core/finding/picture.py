@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from sam2_core.inference.frames.contrast import (
@@ -49,3 +51,10 @@ class Picture:
     def shown(self, window: Window, image_size: int) -> Tensor:
         """Return what a window shows as the model sees it, (1, 3, S, S)."""
         return prepare_video_frame(frame_to_rgb(cut(self.pixels, window), self.limits), image_size)[None]
+
+    def grey(self, window: Window) -> npt.NDArray[np.float32]:
+        """Return how bright what a window shows is, (h, w), 0 to 1."""
+        shown = frame_to_rgb(cut(self.pixels, window), self.limits)
+        full = 255.0 if shown.dtype == np.uint8 else 1.0
+        grey: npt.NDArray[np.float32] = shown.mean(axis=2, dtype=np.float32) / np.float32(full)
+        return grey

@@ -25,7 +25,10 @@ def rank(candidate: Candidate) -> float:
     return believed * candidate.stability * candidate.presence
 
 
-def score(candidate: Candidate) -> float:
-    """Return how likely a candidate is right, 0 to 1."""
+def score(candidate: Candidate, prominence: float = 1.0) -> float:
+    """Return how likely a candidate is right, 0 to 1.
+
+    prominence: 0 to 1, less for what stands out less than other objects do (`contrast.prominence`).
+    """
     steepness, middle = GRID_CURVE if candidate.agreement is None else SEED_CURVE
-    return 1.0 / (1.0 + math.exp(-steepness * (rank(candidate) - middle)))
+    return 1.0 / (1.0 + math.exp(-steepness * (rank(candidate) * prominence - middle)))

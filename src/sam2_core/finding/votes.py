@@ -52,6 +52,8 @@ class DenseInstance:
     ----------
     mask
         (h, w), its pixels.
+    logits
+        (h, w) float32: how sure the head is that a pixel is in an object, negative where it is not in this one.
     centre_xy
         Where its votes pile up.
     inside_xy
@@ -63,6 +65,7 @@ class DenseInstance:
     """
 
     mask: Mask
+    logits: Map
     centre_xy: tuple[float, float]
     inside_xy: tuple[float, float]
     diameter: float
@@ -112,7 +115,7 @@ def dense_instances(foreground: Map, offsets: Map, diameters: Map) -> list[Dense
     owners = _owners(votes, weights, centres, sizes)
     labels = np.zeros(fine.shape[1:], dtype=np.int32)
     labels[rows, columns] = owners + 1
-    return _instances(labels, centres, sizes, foreground)
+    return _instances(labels, centres, sizes, fine[0])
 
 
 def _finer(plane: Map) -> Map:
@@ -168,8 +171,13 @@ def _owners(votes: Numbers, weights: Numbers, centres: Numbers, sizes: Numbers) 
 
 
 def _instances(labels: npt.NDArray[np.int32], centres: Numbers, sizes: Numbers, foreground: Map) -> list[DenseInstance]:
-    """Return the instances of labels (FINER * h, FINER * w): of each the largest piece, without holes."""
+    """Return the instances of labels (FINER * h, FINER * w): of each the largest piece, without holes.
+
+    foreground: (FINER * h, FINER * w) logits.
+    """
     found = []
+    h, w = (length // FINER for length in labels.shape)
+    sure = np.abs(foreground)
     for index, region in enumerate(ndimage.find_objects(labels)):
         if region is None:
             continue
@@ -177,13 +185,13 @@ def _instances(labels: npt.NDArray[np.int32], centres: Numbers, sizes: Numbers, 
         largest = np.bincount(pieces.ravel())[1:].argmax() + 1 if count > 1 else 1
         whole = np.zeros(labels.shape, dtype=bool)
         whole[region] = ndimage.binary_fill_holes(pieces == largest)
-        h, w = (length // FINER for length in labels.shape)
         mask = 2 * whole.reshape(h, FINER, w, FINER).sum(axis=(1, 3)) >= FINER**2
         rows, columns = np.nonzero(mask)
         if rows.size:
             x, y = centres[index]
             nearest = int(np.argmin((columns - x) ** 2 + (rows - y) ** 2))
             inside = float(columns[nearest]), float(rows[nearest])
-            presence = float(expit(foreground[mask]).mean())
-            found.append(DenseInstance(mask, (float(x), float(y)), inside, float(sizes[index]), presence))
+            presence = float(expit(foreground[whole]).mean())
+            logits = np.where(whole, sure, -sure).reshape(h, FINER, w, FINER).mean(axis=(1, 3))
+            found.append(DenseInstance(mask, logits, (float(x), float(y)), inside, float(sizes[index]), presence))
     return found

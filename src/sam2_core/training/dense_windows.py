@@ -22,6 +22,7 @@ from sam2_core.training.clips import ClipSettings, draw_clip, pick_record
 from sam2_core.training.pack import TrainingPack
 
 GRAINS_PX = (1, 2, 3, 5, 8, 12)  # of mottled light, in px of the window
+RING_PX = 30.0  # radius of the largest ring of dust, in px of the window
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class DenseWindowSettings:
     augmentation: float = 0.8
     empty: float = 0.07
     mottled: float = 0.25
-    specked: float = 0.25
+    specked: float = 0.35
     max_side_ratio: float = 1.2
 
 
@@ -103,11 +104,24 @@ def with_specks(image: Tensor, rng: np.random.Generator) -> Tensor:
     for _ in range(int(rng.integers(1, 9))):
         y, x = rng.uniform(0.0, size, 2)
         away = ((rows - y) ** 2 + (columns - x) ** 2).sqrt()
+        if rng.random() < 0.45:
+            image = image + _out_of_focus(away, rng)
+            continue
         height = float(rng.uniform(0.05, 0.7) * rng.choice([-1.0, 1.0]))
-        if rng.random() < 0.4:
-            radius, width = rng.uniform(3.0, 14.0), rng.uniform(1.5, 4.0)
-            spot = torch.cos((away - radius) / width) * torch.exp(-0.5 * ((away - radius) / (1.6 * width)) ** 2)
-        else:
-            spot = torch.exp(-0.5 * (away / rng.uniform(0.8, 2.6)) ** 2)
+        spot = torch.exp(-0.5 * (away / rng.uniform(0.8, 2.6)) ** 2)
         image = image + height * spot
     return image.clamp(0.0, 1.0)
+
+
+def _out_of_focus(away: Tensor, rng: np.random.Generator) -> Tensor:
+    """Return what a speck of dust out of focus adds, by the distance from its middle: rings, and often a dot in them.
+
+    The larger, the fainter: its light is spread.
+    """
+    radius = float(np.exp(rng.uniform(np.log(3.0), np.log(RING_PX))))
+    width = max(1.2, radius * float(rng.uniform(0.12, 0.35)))
+    ring = torch.cos((away - radius) / width) * torch.exp(-0.5 * ((away - radius) / (1.6 * width)) ** 2)
+    dot = torch.exp(-0.5 * (away / (rng.uniform(0.4, 0.9) * width)) ** 2)
+    strength = float(np.exp(rng.uniform(np.log(0.03), np.log(0.6)))) * rng.choice([-1.0, 1.0])
+    faded = strength * min(1.0, (10.0 / radius) ** 0.7)
+    return faded * (ring + float(rng.choice([0.0, 0.6, 1.0])) * rng.choice([-1.0, 1.0]) * dot)

@@ -1,0 +1,53 @@
+"""Proposals of many frames linked to tracks, on the lane: masks and intensities go to `napari_sam2.linking`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sam2.document.proposals import Proposal
+from napari_sam2.engine.jobs import CancelToken, LinkJob
+from napari_sam2.engine.updates import FoundTracks, LinkUpdate
+from napari_sam2.linking import Detection, link_steps
+from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
+from napari_sam2.stacks import Movie
+
+
+def link(movie: Movie, job: LinkJob, token: CancelToken) -> Iterator[LinkUpdate]:
+    """Yield how far linking is, and last what came of it, until it is done or cancelled.
+
+    Raises
+    ------
+    StackError
+        A frame cannot be read.
+    """
+    count = len(job.frames)
+    seen: list[list[Detection]] = []
+    masks: dict[int, StoredMask] = {}
+    for frame, numbers in enumerate(job.frames):
+        if token.cancelled:
+            return
+        plane = movie[frame] if numbers else np.zeros(())
+        seen.append([_detection(plane, job.proposals[number]) for number in numbers])
+        masks |= {number: StoredMask.of_drawn(job.proposals[number].mask, MaskStatus.found) for number in numbers}
+        yield LinkUpdate(job.revision, frame, frame + 1, 2 * count)
+    with closing(link_steps(seen, job.options, frame_hw=(movie.height, movie.width))) as steps:
+        while not token.cancelled:
+            try:
+                done, total = next(steps)
+            except StopIteration as end:
+                tracks = FoundTracks(end.value, job.proposals, job.frames, masks)
+                yield LinkUpdate(job.revision, count - 1, 2 * count, 2 * count, tracks)
+                return
+            done = min(count + count * done // max(1, total), 2 * count - 1)
+            yield LinkUpdate(job.revision, min(done - count, count - 1), done, 2 * count)
+
+
+def _detection(plane: NDArray[Any], proposal: Proposal) -> Detection:
+    mask = proposal.mask
+    intensity = float(plane[mask.rows, mask.columns][mask.inside].mean())
+    return Detection((mask.y0, mask.x0), mask.inside, min(max(proposal.score, 0.0), 1.0), intensity)

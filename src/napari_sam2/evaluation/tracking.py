@@ -1,0 +1,75 @@
+"""How well a movie was tracked: a result beside its truth, as numbers, and as a picture of both lineages.
+
+Both may be anything that `io.track_files.open_tracks` opens, or a session. Which numbers there are, and what they mean,
+is in `sam2_core.scoring.tracking`. No model is loaded, and no image is read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from napari_sam2.evaluation.benchmark import Begin, Findings, unseen
+from napari_sam2.evaluation.judged_stacks import check_fit
+from napari_sam2.evaluation.lineage_picture import lineage_panels
+from napari_sam2.evaluation.movies import Tick
+from napari_sam2.evaluation.report import ReportRow
+from napari_sam2.io.label_array import ResultLabels
+from napari_sam2.io.session_files import is_session_folder
+from napari_sam2.io.track_files import TrackedLabels, open_tracks
+from napari_sam2.masks.stored_masks import Array
+from napari_sam2.session.saved_results import open_results
+from napari_sam2.stacks import Movie, open_labels
+from sam2_core.scoring.tracking import TOLERANCES, TrackingMetrics, paired_tracks, tracking_metrics
+
+
+def open_judged(path: str | Path, table: str | Path | None = None) -> TrackedLabels:
+    """Return the labels and parents of a session, or of what `open_tracks` opens.
+
+    Raises
+    ------
+    StackError, PromptError
+        If it cannot be read.
+    """
+    if not is_session_folder(path):
+        return open_tracks(path, table)
+    results = open_results(path)
+    parents = {one: info.parent for one, info in results.document.objects.items() if info.parent is not None}
+    return TrackedLabels(open_labels(ResultLabels(results), "TYX"), parents)
+
+
+def benchmark_tracking(
+    name: str, run: str, truth: TrackedLabels, found: TrackedLabels, begin: Begin = unseen
+) -> Findings:
+    """Return what a result is worth: a row of the table, and a picture of the lineages of truth and result.
+
+    Parameters
+    ----------
+    name, run
+        What the movie and the result are called.
+
+    Raises
+    ------
+    StackError
+        If they differ in frames or size.
+    """
+    check_fit(truth.labels, found.labels)
+    tick = begin(f"{name}: {run}", len(truth.labels))
+    paired = paired_tracks(truth.labels, _ticking(found.labels, tick), truth.parents, found.parents)
+    return Findings(name, [tracking_row(name, run, tracking_metrics(paired))], lineage_panels(paired))
+
+
+def tracking_row(name: str, run: str, metrics: TrackingMetrics) -> ReportRow:
+    """Return the row of a result."""
+    values = asdict(metrics)
+    within = values.pop("division_f1")
+    values |= {f"division_f1_{frames}": value for frames, value in zip(TOLERANCES, within, strict=True)}
+    return ReportRow(name, "tracking", run, values, math.nan)
+
+
+def _ticking(labels: Movie, tick: Tick) -> Iterator[Array]:
+    for frame in labels:
+        yield frame
+        tick()

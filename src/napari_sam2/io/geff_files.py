@@ -1,0 +1,250 @@
+"""Tracks as GEFF, the Graph Exchange File Format for tracks, written and read by the `geff` library (an extra).
+
+A zarr folder: a node for each object on each frame (t, y, x in frames and pixels, with the sizes of these beside; area,
+score, and the object's id), an edge from each node to the ones that come from it. The masks are in it too, as related
+object: `labels`, an array (T, H, W), in which each node has the value of its `object_id`.
+
+What is read needs labels, and nodes that name their values there. Objects are named by the node property `object_id`,
+or else by the one that the file calls its tracklets; without any, each path between divisions is an object.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from napari_sam2.io.atomic import part_beside, remove_parts, remove_path
+from napari_sam2.io.label_files import put_in_place
+from napari_sam2.io.raw_data import check_not_raw
+from napari_sam2.io.results import Results
+from napari_sam2.io.spots import spots_of
+from napari_sam2.lineage.tracks import links_of
+from napari_sam2.masks.overlaps import label_dtype
+from napari_sam2.stacks import Movie, open_labels
+from sam2_core.errors import StackError
+from sam2_core.inference.frames.stored_images import is_zarr
+
+Array = np.ndarray[Any, Any]
+LABELS = "labels"
+_log = logging.getLogger(__name__)
+UNITS = {"µm": "micrometer", "nm": "nanometer", "mm": "millimeter", "s": "second", "ms": "millisecond"}
+UNITS |= {"min": "minute", "h": "hour"}
+"""What units of a stack are called in GEFF, and in OME-Zarr."""
+
+
+def geff_library() -> ModuleType:
+    """Return the `geff` library.
+
+    Raises
+    ------
+    StackError
+        If it is not installed.
+    """
+    try:
+        import geff
+    except ImportError as error:
+        raise StackError(
+            f"GEFF files are read and written by the geff library, which is not installed ({error}); install it with "
+            'pip install "napari-sam2[tracks]".'
+        ) from error
+    return geff
+
+
+def is_geff(path: Path) -> bool:
+    """Return whether a folder is a GEFF, or is meant to be one."""
+    return path.suffix == ".geff" or (path / "nodes" / "ids").is_dir()
+
+
+def export_geff(path: str | Path, results: Results) -> None:
+    """Write tracks and masks as a GEFF; one that is there is replaced when the new one is whole.
+
+    Raises
+    ------
+    StackError
+        If the `geff` library is missing, or the folder cannot be written or is something else.
+    """
+    path, geff = Path(path), geff_library()
+    check_not_raw(path, results.movie.stack, is_replaced=True)
+    if path.exists() and not is_geff(path):
+        raise StackError(f"{path} is there and no GEFF, and is not replaced; choose another name.")
+    if not path.parent.is_dir():
+        raise StackError(f"There is no folder {path.parent} for {path.name}; create it first.")
+    part = part_beside(path)
+    remove_parts(path.parent, path.name)
+    try:
+        _write(geff, part, results)
+        put_in_place(part, path)
+    except OSError as error:
+        raise StackError(f"{path} cannot be written ({error}); free some space or choose another folder.") from error
+    finally:
+        remove_path(part)
+
+
+def _write(geff: ModuleType, path: Path, results: Results) -> None:
+    from geff.core_io import write_arrays
+    from zarr.storage import LocalStore
+
+    spots, tracks = spots_of(results, _kept_labels(path, results))
+    numbers = {(spot.object_id, spot.frame): number for number, spot in enumerate(spots)}
+    links = [(numbers[before], numbers[after]) for before, after in links_of(tracks)]
+    columns: dict[str, Array] = {
+        "t": np.array([spot.frame for spot in spots], np.int64),
+        "y": np.array([spot.y for spot in spots], np.float64),
+        "x": np.array([spot.x for spot in spots], np.float64),
+        "object_id": np.array([spot.object_id for spot in spots], np.int64),
+        "area": np.array([spot.area for spot in spots], np.int64),
+        "score": np.array([spot.score for spot in spots], np.float64),
+    }
+    write_arrays(
+        LocalStore(path),  # a path that exists already would be refused
+        node_ids=np.arange(len(spots), dtype=np.uint64),
+        node_props={name: {"values": values, "missing": None} for name, values in columns.items()},
+        edge_ids=np.array(links, np.uint64).reshape(-1, 2),
+        edge_props={},
+        metadata=geff.GeffMetadata(
+            directed=True,
+            axes=[_axis(results.movie, name) for name in "tyx"],
+            node_props_metadata={},
+            edge_props_metadata={},
+            related_objects=[{"type": "labels", "path": LABELS, "node_prop": "object_id"}],
+        ),
+    )
+
+
+def _kept_labels(path: Path, results: Results) -> Iterator[Array]:
+    """Yield the labels of every frame, and write each into the folder."""
+    import zarr
+
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    spec = results.spec
+    array = group.create_array(LABELS, shape=spec.shape, chunks=(1, *spec.shape[1:]), dtype=spec.dtype)
+    for frame, labels in enumerate(results.frames()):
+        array[frame] = labels
+        yield labels
+
+
+def _axis(movie: Movie, name: str) -> dict[str, Any]:
+    """Return an axis of the nodes, in frames and pixels, with the size of these where the stack says it."""
+    about = movie.stack.calibration
+    letter = (movie.track_axis or "T") if name == "t" else name.upper()
+    axis: dict[str, Any] = {
+        "name": name,
+        "type": "time" if name == "t" else "space",
+        "unit": "frame" if name == "t" else "pixel",
+    }
+    unit = UNITS.get(about.units.get(letter, ""))
+    if letter in about.scale and unit is not None:
+        axis |= {"scale": about.scale[letter], "scaled_unit": unit}
+    return axis
+
+
+def read_geff(path: Path) -> tuple[Movie, dict[int, int]]:
+    """Return the labels of a GEFF, each object under one value, and object id -> the one that it came from.
+
+    Raises
+    ------
+    StackError
+        If the `geff` library is missing, the file is damaged, or it has no labels for its nodes.
+    """
+    geff = geff_library()
+    try:
+        reader = geff.GeffReader(path)
+        reader.read_node_props()
+        graph = reader.build()
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise StackError(f"{path} is no GEFF that can be read ({error}).") from error
+    metadata = graph["metadata"]
+    labels, value_of = _labels_of(path, metadata)
+    named = {name: np.asarray(prop["values"]) for name, prop in graph["node_props"].items()}
+    time = next((axis.name for axis in metadata.axes or () if axis.type == "time"), "t")
+    missing = [name for name in (time, value_of) if name not in named]
+    if missing:
+        raise StackError(f"{path} has no node property {missing[0]!r}; its nodes have {', '.join(named)}.")
+    frames, values = named[time].astype(np.int64), named[value_of].astype(np.int64)
+    links = _places(graph["node_ids"], graph["edge_ids"])
+    ids = _object_ids(named, metadata, frames, links)
+    pairs = {(int(ids[after]), int(ids[before])) for before, after in links.tolist() if ids[before] != ids[after]}
+    parents = dict(sorted(pairs, reverse=True))
+    if len(parents) < len(pairs):
+        _log.warning("%s: %d objects have several parents; the first one counts.", path, len(pairs) - len(parents))
+    return open_labels(RenamedLabels(labels, frames, values, ids), "TYX"), parents
+
+
+class RenamedLabels:
+    """Labels (T, H, W) of a GEFF in which each node has the value of its object; made when a frame is asked for."""
+
+    ndim = 3
+
+    def __init__(self, labels: Movie, frames: Array, values: Array, ids: Array) -> None:
+        self._labels = labels
+        self._nodes = {frame: (values[frames == frame], ids[frames == frame]) for frame in np.unique(frames).tolist()}
+        self.shape = (len(labels), labels.height, labels.width)
+        self.dtype = label_dtype(ids.tolist())
+        self.name = labels.stack.name
+
+    def __getitem__(self, index: Any) -> Array:
+        key: tuple[Any, ...] = index if isinstance(index, tuple) else (index,)
+        stored = np.asarray(self._labels[int(key[0])])
+        present, places = np.unique(stored, return_inverse=True)
+        named = np.zeros(len(present), self.dtype)
+        values, ids = self._nodes.get(int(key[0]), (np.zeros(0, np.int64),) * 2)
+        where = np.searchsorted(present, values)
+        known = (where < len(present)) & (present[np.minimum(where, len(present) - 1)] == values) & (values != 0)
+        named[where[known]] = ids[known]
+        return named[places].reshape(stored.shape)[key[1:]]
+
+
+def _labels_of(path: Path, metadata: Any) -> tuple[Movie, str]:
+    """Return the label stack that belongs to a GEFF, and the property by which nodes name their values in it."""
+    for related in metadata.related_objects or ():
+        said = related.model_dump()
+        name = said.get("node_prop") or said.get("label_prop")
+        if said["type"] == "labels" and name:
+            place = Path(os.path.normpath(path / said["path"]))
+            axes = "".join("T" if axis.type == "time" else axis.name[-1:].upper() for axis in metadata.axes or ())
+            return open_labels(place, axes if _is_plain(place, len(axes)) else None), name
+    raise StackError(
+        f"{path} has no labels: none of its related objects is of the type labels and names a property of the nodes. "
+        "Give the label stack, and a table of parents."
+    )
+
+
+def _is_plain(place: Path, dimensions: int) -> bool:
+    """Return whether a zarr store is an array of so many dimensions, whose axes then are those of the nodes."""
+    import zarr
+
+    if not is_zarr(place):
+        return False
+    stored = zarr.open(place, mode="r")
+    return isinstance(stored, zarr.Array) and stored.ndim == dimensions
+
+
+def _places(node_ids: Array, edge_ids: Array) -> Array:
+    """Return edges (E, 2) by the places of their nodes."""
+    order = np.argsort(node_ids)
+    found: Array = order[np.searchsorted(node_ids[order], edge_ids)]
+    return found.astype(np.int64).reshape(-1, 2)
+
+
+def _object_ids(named: Mapping[str, Array], metadata: Any, frames: Array, links: Array) -> Array:
+    """Return the object of each node: as the file names them where no frame has one twice, else one for each path."""
+    tracklets: str = (metadata.track_node_props or {}).get("tracklet", "")
+    for name in ("object_id", tracklets):
+        if name in named and np.issubdtype(named[name].dtype, np.integer):
+            ids = named[name].astype(np.int64)
+            if len(ids) and ids.min() > 0 and len(np.unique(np.stack([ids, frames]), axis=1).T) == len(ids):
+                return ids
+    count = len(frames)
+    splits = np.bincount(links[:, 0], minlength=count) > 1
+    merges = np.bincount(links[:, 1], minlength=count) > 1
+    kept = links[~splits[links[:, 0]] & ~merges[links[:, 1]]]
+    graph = coo_array((np.ones(len(kept)), (kept[:, 0], kept[:, 1])), shape=(count, count))
+    return connected_components(graph, directed=False)[1].astype(np.int64) + 1

@@ -1,0 +1,119 @@
+"""Tracks of other programs, whatever they come in: a label stack, and which object came from which.
+
+`open_tracks` knows them by what is there: a GEFF with its labels, a folder of the Cell Tracking Challenge (a result or
+a truth), a folder with a label stack and its `tracks.csv`, or a label stack alone (also the label image of TrackMate),
+beside which a table of parents may be given. Pixels are read frame by frame, when they are asked for. What they become
+in a session is known to `imports`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_sam2.io.csv_table import Row, read_table
+from napari_sam2.io.geff_files import is_geff, read_geff
+from napari_sam2.stacks import Movie, open_labels
+from sam2_core.errors import PromptError, StackError
+from sam2_core.inference.frames.stored_images import is_zarr
+
+CTC_TABLES = ("res_track.txt", "man_track.txt")
+TABLE, STACKS = "tracks.csv", ("masks.tif", "labels.tif")
+ID_COLUMNS = ("object_id", "id", "label", "track_id", "cell_id")
+PARENT_COLUMNS = ("parent", "parent_id", "parent_track_id")
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedLabels:
+    """Labels that keep their value over time, one channel of whole numbers, and object id -> the one it came from."""
+
+    labels: Movie
+    parents: Mapping[int, int]
+
+
+def open_tracks(path: str | Path, table: str | Path | None = None) -> TrackedLabels:
+    """Return the labels and parents of a file or folder.
+
+    Parameters
+    ----------
+    table
+        Who came from whom, of a label stack: see `read_parents`.
+
+    Raises
+    ------
+    StackError
+        If it cannot be read, a GEFF has no labels, or the extra that reads it is missing.
+    PromptError
+        If the table cannot be read.
+    """
+    path = Path(path)
+    if is_geff(path):
+        return TrackedLabels(*read_geff(path))
+    found = None if is_zarr(path) else _table_in(path)
+    if found is not None and table is None:
+        folder = found.parent
+        stacks = [folder / name for name in STACKS if (folder / name).is_file()]
+        return TrackedLabels(open_labels(stacks[0] if stacks else folder), read_parents(found))
+    return TrackedLabels(open_labels(path), {} if table is None else read_parents(table))
+
+
+def read_parents(path: str | Path) -> dict[int, int]:
+    """Return object id -> the one that it came from, of a table; 0 and nothing stand for none.
+
+    A `.txt` has the four numbers of the Cell Tracking Challenge in each line: label, begin, end, parent. Anything else
+    is a table with a header, whose columns are one of `ID_COLUMNS` and one of `PARENT_COLUMNS`.
+
+    Raises
+    ------
+    StackError
+        If the file cannot be read.
+    PromptError
+        If it is no such table.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StackError(f"{path} cannot be read ({error}); check the path.") from error
+    rows = _ctc_lines(text, path.name) if path.suffix == ".txt" else _named_rows(text, path.name)
+    return {child: parent for child, parent in rows if parent}
+
+
+def _ctc_lines(text: str, name: str) -> list[tuple[int, int]]:
+    rows = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            label, _, _, parent = (int(word) for word in line.split())
+        except ValueError:
+            if line.strip():
+                raise PromptError(
+                    f"{name}, line {number}: {line[:60]!r} is no line of a CTC table; four whole numbers are needed: "
+                    "label, begin, end, parent."
+                ) from None
+        else:
+            rows.append((label, parent))
+    return rows
+
+
+def _named_rows(text: str, name: str) -> list[tuple[int, int]]:
+    table = read_table(text, name)
+    child, parent = (
+        next((one for one in known if one in table.columns), None) for known in (ID_COLUMNS, PARENT_COLUMNS)
+    )
+    if child is None or parent is None:
+        raise PromptError(
+            f"{name} has the columns {', '.join(table.columns)}; for parents one of {', '.join(ID_COLUMNS)} and one of "
+            f"{', '.join(PARENT_COLUMNS)} are needed."
+        )
+    return [(row.whole(child), _parent(row, parent)) for row in table.rows]
+
+
+def _parent(row: Row, column: str) -> int:
+    return row.whole(column) if row.text(column) else 0
+
+
+def _table_in(path: Path) -> Path | None:
+    """Return the table of a folder that has one, or of the `TRA` folder in a truth of the Cell Tracking Challenge."""
+    places = [folder / name for folder in (path, path / "TRA") for name in (*CTC_TABLES, TABLE)]
+    return next((place for place in places if place.is_file()), None)

@@ -1,0 +1,147 @@
+"""A whole movie as one job, without a prompt: every object of every frame is found and linked, and tracks are written.
+
+Order: all that is asked for is checked; each frame is looked at and kept (`found_run`), so that a run that was stopped
+goes on; then what was found is linked, frames on which an object was missed are filled by memory, and the session, the
+labels and the tracks are written. No object has a prompt:
+opened in a window, the session shows masks that were found, to be looked at and corrected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from napari_sam2.document.prompt_parts import cut_labels
+from napari_sam2.engine.jobs import FindRequest
+from napari_sam2.io import check_label_path, is_session_folder
+from napari_sam2.io.ctc_files import check_ctc_folder, make_room_for_ctc
+from napari_sam2.io.exports import export
+from napari_sam2.io.found_frames import FoundFrames
+from napari_sam2.io.raw_data import check_not_raw
+from napari_sam2.io.results import Results
+from napari_sam2.linking import LinkingOptions
+from napari_sam2.session.found_run import FoundReport, RunFind, check_run, find_frames, find_quietly
+from napari_sam2.session.linked import LinkedObjects
+from napari_sam2.session.session import Predictor, Session
+from napari_sam2.session.settings import SessionSettings
+from napari_sam2.stacks import Stack
+from sam2_core.errors import StackError
+
+Told = Callable[[str, int, int], None]
+"""Is told what is done with all that was found, and how far it is: stage, done, total."""
+
+
+@dataclass(frozen=True, slots=True)
+class AutoJob:
+    """What to find and to link, and where the results go.
+
+    Attributes
+    ----------
+    stack
+        The images, or their path.
+    settings
+        How the model sees them.
+    request
+        What to find, and on which frames; the labels cover all frames of the stack.
+    out
+        Label file, .tif or .zarr.
+    linking
+        How it is linked.
+    session
+        Folder in which the session stays; None for none.
+    exports
+        Name of a format (`io.exports`) -> where it goes, besides the labels.
+    resume, overwrite
+        Continue an interrupted run; replace what is there.
+    """
+
+    stack: Stack | Path | str
+    settings: SessionSettings
+    request: FindRequest
+    out: Path
+    linking: LinkingOptions = field(default_factory=LinkingOptions)
+    session: Path | None = None
+    exports: Mapping[str, Path] = field(default_factory=dict)
+    resume: bool = False
+    overwrite: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where finished frames are kept meanwhile."""
+        return self.out.with_name(f"{self.out.name}.partial")
+
+
+@dataclass(slots=True)
+class AutoReport:
+    """How a run ended: what was found frame by frame, and what became of it once all frames were there."""
+
+    found: FoundReport
+    linked: LinkedObjects = field(default_factory=LinkedObjects)
+
+
+def track_automatically(
+    job: AutoJob, run: RunFind = find_quietly, told: Told | None = None, predictor: Predictor = None
+) -> AutoReport:
+    """Return how the tracking of a whole movie ended, with labels and tracks written if it was not stopped.
+
+    Parameters
+    ----------
+    run
+        Runs the session's search.
+    told
+        See `Told`.
+    predictor
+        A video predictor, or a function that makes one, instead of loading the model that the settings name.
+
+    Raises
+    ------
+    StackError, PromptError, CheckpointError
+        If the run cannot start; also if a frame cannot be read, or the size of the objects cannot be told.
+    """
+    _check(job)
+    linked: list[LinkedObjects] = []
+    found = find_frames(job, run, predictor, lambda session, parts: linked.append(_link(job, session, parts, told)))
+    return AutoReport(found, *linked)
+
+
+def _link(job: AutoJob, session: Session, parts: FoundFrames, told: Told | None) -> LinkedObjects:
+    """Return what linking made of the frames that are kept, with all of it written."""
+    for frame, scores in _scores(parts).items():
+        masks = cut_labels(parts.labels(frame))
+        session.proposals.add(frame, list(masks.values()), Path(job.settings.model).name, scores)
+    tell = told or (lambda *_: None)
+    linked = session.proposals.link(options=job.linking, progress=partial(tell, "Linking"))
+    for update in session.fill_gaps():
+        tell("Filling gaps", update.done, update.total)
+    if job.session is not None:
+        session.save(job.session)
+    if "ctc" in job.exports:
+        make_room_for_ctc(job.exports["ctc"])
+    results = Results(session.document, session.masks, session.movie.movie, session.settings.overlaps)
+    export(results, {"labels": job.out, **job.exports})
+    return linked
+
+
+def _scores(parts: FoundFrames) -> dict[int, Sequence[float]]:
+    """Return the scores of what was found on each frame, by label."""
+    scores: dict[int, list[float]] = {}
+    for row in parts.rows():
+        scores.setdefault(int(row["frame"]), []).append(float(row["score"]))
+    return dict(scores)
+
+
+def _check(job: AutoJob) -> None:
+    """Say no before anything is loaded where something could not be written, or would be lost."""
+    check_label_path(job.out)
+    for path in (job.out, job.folder, job.session):
+        if path is not None:
+            check_not_raw(path, job.stack, is_replaced=True)
+    for path in job.exports.values():
+        check_not_raw(path, job.stack)
+    check_run(job, [job.out, *(path for name, path in job.exports.items() if name != "ctc")])
+    if "ctc" in job.exports:
+        check_ctc_folder(job.exports["ctc"], is_replaced=job.overwrite or job.resume)
+    if job.session is not None and is_session_folder(job.session) and not (job.overwrite or job.resume):
+        raise StackError(f"{job.session} holds a session; choose another name, or replace it with --overwrite.")

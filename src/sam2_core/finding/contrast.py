@@ -1,0 +1,54 @@
+"""How much objects stand out of what is around them, compared with the others of their frame.
+
+Dirt, bubbles and what is out of focus look like cells, but fainter than the cells that the frame is about. Contrast is
+a ratio of brightness, as the eye sees it, so that dim and bright nuclei are about alike. On the development sets 98 %
+of the right objects have at least half of the contrast of the more contrasted ones, rings of dust about a tenth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sam2_core.finding.candidates import Candidate
+from sam2_core.finding.found import BoxXYXY
+from sam2_core.finding.picture import Picture
+from sam2_core.finding.scores import rank
+from sam2_core.windowed.window import Window
+
+AROUND = 0.15
+"""Diameters around its box that are looked at with an object."""
+EXTREMES = (5.0, 95.0)
+"""Percentiles of brightness there."""
+BLACK = 8 / 255
+"""Is added to brightness, 0 to 1: less is the camera's."""
+REFERENCE = 0.75
+"""Of the area of all objects, each as heavy as it is sure, so much has less contrast than the reference."""
+FULL = 0.5
+"""Share of the reference from which on an object stands out enough."""
+
+
+def prominence(picture: Picture, candidates: Sequence[Candidate]) -> list[float]:
+    """Return from 0 to 1: 1 for candidates that stand out about as much as the others of the picture do."""
+    if not candidates:
+        return []
+    areas = np.array([np.count_nonzero(each.mask) for each in candidates])
+    contrasts = np.array(
+        [_contrast(picture, each.box_xyxy, float(area)) for each, area in zip(candidates, areas, strict=True)]
+    )
+    order = np.argsort(contrasts)
+    gathered = np.cumsum((areas * [rank(each) for each in candidates])[order])
+    reference = contrasts[order[np.searchsorted(gathered, REFERENCE * gathered[-1])]]
+    return [float(share) for share in np.clip(contrasts / max(FULL * reference, 1e-6), 0.0, 1.0)]
+
+
+def _contrast(picture: Picture, box: BoxXYXY, area: float) -> float:
+    """Return the logarithm of bright over dark in and around a box."""
+    around = max(1, round(AROUND * np.sqrt(4 / np.pi * area)))
+    height, width = picture.frame_hw
+    x0, y0, x1, y1 = box
+    x0, y0 = max(0, x0 - around), max(0, y0 - around)
+    window = Window(x0, y0, min(width, x1 + around) - x0, min(height, y1 + around) - y0)
+    dark, bright = np.percentile(picture.grey(window), EXTREMES)
+    return float(np.log((bright + BLACK) / (dark + BLACK)))

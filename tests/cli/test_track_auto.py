@@ -1,0 +1,133 @@
+"""`track --auto`: a movie in, labels and tracks out, without a prompt."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+import tifffile
+from finding_predictor import FindingPredictor
+
+from napari_sam2.session import Session
+from napari_sam2.stacks import open_stack
+from sam2_core.errors import StackError
+
+AUTO = "track cells.tif --auto --out labels.tif --contrast 0 255 --object-diameter 10"
+
+
+@pytest.fixture
+def found(work, monkeypatch):
+    """Six frames with a square that moves, and one that divides on frame 3; bright pieces are found for cells."""
+    frames = np.zeros((6, 60, 80), np.uint8)
+    for frame, image in enumerate(frames):
+        image[6:15, 6 + 2 * frame : 15 + 2 * frame] = 200
+        for x0, x1 in ((28, 48),) if frame < 3 else ((26, 36), (40, 50)):
+            image[36:48, x0:x1] = 250
+    tifffile.imwrite(work / "cells.tif", frames, imagej=True, metadata={"axes": "TYX"})
+    made = FindingPredictor()
+    monkeypatch.setattr("napari_sam2.cli.terminal_run.load_predictor", lambda *args: made)
+    return made
+
+
+def labels_of(path):
+    return np.stack(list(open_stack(path).movie()))
+
+
+def seen(path):
+    return [np.unique(frame).tolist() for frame in labels_of(path)]
+
+
+def test_labels_tracks_tables_and_a_session_come_of_one_command(work, found, run):
+    code, out, err = run(
+        f"{AUTO} --ctc ctc --csv objects.csv --table tracks.csv --tracks tracks.xml --session cells.sam2"
+    )
+    assert code == 0, err
+    labels = seen(work / "labels.tif")
+    assert [len(one) for one in labels] == [3, 3, 3, 4, 4, 4]
+    assert labels[0] == labels[2]
+    tracks = np.loadtxt(work / "ctc" / "res_track.txt", dtype=int)
+    assert sorted((begin, end, parent > 0) for _, begin, end, parent in tracks.tolist()) == [
+        (0, 2, False),
+        (0, 5, False),
+        (3, 5, True),
+        (3, 5, True),
+    ]
+    with (work / "objects.csv").open() as table:
+        assert len(list(csv.DictReader(table))) == 15
+    with (work / "tracks.csv").open() as table:
+        assert len(list(csv.DictReader(table))) == 4
+    assert (work / "tracks.xml").read_text().startswith("<?xml")
+    with Session.open(work / "cells.sam2", predictor=found) as session:
+        assert len(session.document.divisions) == 1
+    assert "15 objects on 6 frames: 4 tracks with 1 division." in out
+    assert not (work / "labels.tif.partial").exists()
+
+
+def test_divisions_can_be_left_out_and_frames_chosen(work, found, run):
+    assert run(f"{AUTO} --no-division --ctc ctc --start 1 --stop 5")[0] == 0
+    assert [len(one) - 1 for one in seen(work / "labels.tif")] == [0, 2, 2, 3, 3, 0]
+    assert (np.loadtxt(work / "ctc" / "res_track.txt", dtype=int)[:, 3] == 0).all()
+
+
+def test_a_region_is_all_that_is_looked_at(work, found, run):
+    assert run(f"{AUTO} --region 0,0,30,80")[0] == 0
+    assert [len(one) for one in seen(work / "labels.tif")] == [2] * 6
+
+
+def test_a_stopped_run_goes_on_and_ends_with_the_same(work, found, run):
+    line = f"{AUTO} --ctc ctc"
+    assert run(line)[0] == 0
+    whole, tracks = labels_of(work / "labels.tif"), (work / "ctc" / "res_track.txt").read_text()
+    (work / "labels.tif").unlink()
+    tiles = []
+
+    def press(done):
+        tiles.append(done)
+        if len(tiles) == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+
+    found._on_tile = press
+    code, _, err = run(f"{line} --overwrite")
+    assert code == 130
+    assert f"napari-sam2 {line} --resume" in err
+    code, _, err = run(f"{line} --resume")
+    assert code == 0, err
+    assert np.array_equal(labels_of(work / "labels.tif"), whole)
+    assert (work / "ctc" / "res_track.txt").read_text() == tracks
+
+
+def test_what_was_found_is_kept_where_it_cannot_be_written(work, found, run, monkeypatch):
+    def full(*args):
+        raise StackError("No space is left on the device.")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("napari_sam2.session.auto_job.export", full)
+        code, _, err = run(AUTO)
+    assert (code, "No space" in err) == (1, True)
+    looked = len(found.requests)
+    assert run(f"{AUTO} --resume")[0] == 0
+    assert len(found.requests) == looked, "no frame is looked at again"
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        (f"{AUTO} --find", 2, "--find cannot be given with --auto"),
+        (f"{AUTO} --direction both", 2, "--direction cannot be given with --auto"),
+        ("track cells.tif --find --out labels.tif --table t.csv", 2, "--table says how --auto"),
+        ("track cells.tif --auto", 2, "--out"),
+        (f"{AUTO} --region 0,0,0,9", 1, "Y0,X0,Y1,X1"),
+        (f"{AUTO} --table nowhere/t.csv", 1, "There is no folder"),
+        ("track cells.tif --auto --out cells.tif --overwrite", 1, "raw data is never overwritten"),
+        (f"{AUTO} --stop 9", 1, "the stack has 6 frames"),
+    ],
+)
+def test_what_cannot_be_is_said(work, found, run, line, code, said):
+    got, _, err = run(line)
+    assert (got, said in err) == (code, True), err
+    assert not found.requests

@@ -1,0 +1,150 @@
+"""GEFF: what is written is valid and comes back, and what other programs wrote is read; needs the `tracks` extra."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import zarr
+from drawn_movies import drawn_truth
+
+from napari_sam2.document.document import Document
+from napari_sam2.document.objects import ObjectInfo
+from napari_sam2.io.geff_files import export_geff
+from napari_sam2.io.imports import import_labels
+from napari_sam2.io.results import Results
+from napari_sam2.io.track_files import open_tracks
+from napari_sam2.stacks import open_stack
+from sam2_core.errors import StackError
+
+MOTHER_STAYS = [[[1, 0, 0, 0]], [[1, 0, 9, 0]], [[0, 0, 9, 0]], [[1, 0, 9, 4]]]
+
+
+def results_of(labels, parents):
+    document, masks = import_labels(open_stack(np.asarray(labels), "TYX").movie(), parents)
+    return Results(document, masks, open_stack(np.zeros(np.shape(labels), np.uint8), "TYX").movie())
+
+
+@pytest.fixture
+def geff():
+    return pytest.importorskip("geff")
+
+
+@pytest.mark.parametrize("which", ["drawn", "a mother that keeps her id, and a gap"])
+def test_what_is_written_is_valid_and_comes_back(tmp_path, geff, rng, which):
+    from geff.validate.data import ValidationConfig, validate_data
+    from geff.validate.segmentation import has_seg_ids_at_time_points
+
+    labels, parents = drawn_truth(rng) if which == "drawn" else (MOTHER_STAYS, {9: 1, 4: 9})
+    results = results_of(np.asarray(labels, np.uint16), parents)
+    export_geff(tmp_path / "a.geff", results)
+    export_geff(tmp_path / "a.geff", results)  # replaces its own
+    geff.validate_structure(tmp_path / "a.geff")
+    reader = geff.GeffReader(tmp_path / "a.geff")
+    reader.read_node_props()
+    graph = reader.build()
+    validate_data(graph, ValidationConfig(graph=True))
+    stored = zarr.open_array(tmp_path / "a.geff" / "labels", mode="r")[:]
+    nodes = {name: prop["values"] for name, prop in graph["node_props"].items()}
+    assert has_seg_ids_at_time_points(stored, nodes["t"], nodes["object_id"], graph["metadata"])[0]
+    assert len(graph["node_ids"]) == sum(len(np.unique(frame[frame > 0])) for frame in np.asarray(labels))
+    back = open_tracks(tmp_path / "a.geff")
+    np.testing.assert_array_equal(np.stack(list(back.labels)), labels)
+    assert back.parents == parents
+
+
+def test_pixel_sizes_are_said(tmp_path, geff):
+    import tifffile
+
+    about = {"axes": "TYX", "PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.5}
+    tifffile.imwrite(
+        tmp_path / "m.ome.tif", np.zeros((2, 4, 6), np.uint8), metadata=about | {"PhysicalSizeYUnit": "µm"}
+    )
+    results = Results(*import_labels(open_stack(np.ones((2, 4, 6), np.uint8), "TYX").movie()), movie_of(tmp_path))
+    export_geff(tmp_path / "a.geff", results)
+    axes = {axis.name: axis for axis in geff.GeffMetadata.read(tmp_path / "a.geff").axes}
+    assert (axes["x"].unit, axes["x"].scale, axes["x"].scaled_unit) == ("pixel", 0.5, "micrometer")
+    assert (axes["t"].unit, axes["t"].scale) == ("frame", None)
+
+
+def movie_of(folder):
+    return open_stack(folder / "m.ome.tif").movie()
+
+
+def test_files_of_the_geff_library_are_read(tmp_path, geff, rng):
+    """A CTC folder that geff itself turned into a GEFF, with its labels beside it."""
+    import tifffile
+    from geff.convert import from_ctc_to_geff
+
+    labels, parents = drawn_truth(rng)
+    lives = {
+        one: [t for t, frame in enumerate(labels) if (frame == one).any()] for one in np.unique(labels)[1:].tolist()
+    }
+    (tmp_path / "ctc").mkdir()
+    for frame, image in enumerate(labels):
+        tifffile.imwrite(tmp_path / "ctc" / f"man_track{frame:03d}.tif", image.astype(np.uint16))
+    lines = [f"{one} {life[0]} {life[-1]} {parents.get(one, 0)}" for one, life in lives.items()]
+    (tmp_path / "ctc" / "man_track.txt").write_text("\n".join(lines))
+    from_ctc_to_geff(tmp_path / "ctc", tmp_path / "b.geff", tmp_path / "labels.zarr")
+    back, folder = open_tracks(tmp_path / "b.geff"), open_tracks(tmp_path / "ctc")
+    for tracks in (back, folder):
+        np.testing.assert_array_equal(np.stack(list(tracks.labels)), labels)
+        assert tracks.parents == parents
+
+
+def test_nodes_that_are_numbered_anew_on_each_frame(tmp_path, geff):
+    """No tracklets are named: each path between divisions is an object."""
+    labels = np.array([[[5, 5, 0, 7]], [[1, 0, 2, 3]]], np.uint16)
+    zarr.save_array(tmp_path / "seg.zarr", labels)
+    columns = {"t": [0, 0, 1, 1, 1], "y": [0.0] * 5, "x": [0.5, 3.0, 0.0, 2.0, 3.0], "seg_id": [5, 7, 1, 2, 3]}
+    geff.core_io.write_arrays(
+        tmp_path / "c.geff",
+        node_ids=np.array([10, 20, 30, 40, 50], np.uint64),
+        node_props={name: {"values": np.array(values), "missing": None} for name, values in columns.items()},
+        edge_ids=np.array([[10, 30], [10, 40], [20, 50]], np.uint64),
+        edge_props={},
+        metadata=geff.GeffMetadata(
+            directed=True,
+            axes=[{"name": "t", "type": "time"}, {"name": "y", "type": "space"}, {"name": "x", "type": "space"}],
+            node_props_metadata={},
+            edge_props_metadata={},
+            related_objects=[{"type": "labels", "path": "../seg.zarr", "node_prop": "seg_id"}],
+        ),
+    )
+    back = open_tracks(tmp_path / "c.geff")
+    first, second = np.stack(list(back.labels)).tolist()
+    mother, other = first[0][0], first[0][3]
+    assert first == [[mother, mother, 0, other]]
+    assert second == [[second[0][0], 0, second[0][2], other]]
+    assert back.parents == {second[0][0]: mother, second[0][2]: mother}
+
+
+def test_a_geff_without_labels_is_refused(tmp_path, geff):
+    results = results_of(MOTHER_STAYS, {})
+    export_geff(tmp_path / "a.geff", results)
+    group = zarr.open_group(tmp_path / "a.geff")
+    group.attrs["geff"] = group.attrs["geff"] | {"related_objects": None}
+    with pytest.raises(StackError, match="has no labels"):
+        open_tracks(tmp_path / "a.geff")
+    (tmp_path / "d.geff").mkdir()
+    with pytest.raises(StackError, match="is no GEFF that can be read"):
+        open_tracks(tmp_path / "d.geff")
+
+
+def test_something_else_is_never_replaced(tmp_path, geff):
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(StackError, match="is not replaced"):
+        export_geff(tmp_path / "notes", results_of(MOTHER_STAYS, {}))
+
+
+def test_without_the_extra_it_is_said_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "geff", None)
+    results = Results(Document({}, {1: ObjectInfo(1)}), *results_parts())
+    with pytest.raises(StackError, match=r'pip install "napari-sam2\[tracks\]"'):
+        export_geff(tmp_path / "a.geff", results)
+
+
+def results_parts():
+    results = results_of(MOTHER_STAYS, {})
+    return results.masks, results.movie

@@ -1,0 +1,141 @@
+"""Tracks of other programs in a session: imported masks, divisions, and who says that they are linked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from disc_predictor import DiscPredictor
+
+from napari_sam2 import Session
+from napari_sam2.cli import main
+from napari_sam2.document.objects import LinkStatus
+from napari_sam2.document.track_events import Division, EventKind, TrackEvent
+from napari_sam2.io.track_files import TrackedLabels
+from napari_sam2.masks.mask_store import MaskStatus
+from napari_sam2.stacks import open_labels
+from sam2_core.errors import PromptError, StackError
+
+LABELS = np.repeat(np.repeat(np.array([[[1, 0, 5]], [[1, 4, 5]], [[2, 3, 5]]], np.uint16), 8, axis=1), 8, axis=2)
+PARENTS = {4: 5, 2: 1, 3: 1}  # 5 keeps its id where 4 comes from it
+
+
+def tracks(labels=LABELS, parents=PARENTS):
+    return TrackedLabels(open_labels(labels, "TYX"), parents)
+
+
+@pytest.fixture
+def session():
+    with Session.open(np.zeros(LABELS.shape, np.uint8), axes="TYX", predictor=DiscPredictor()) as opened:
+        yield opened
+
+
+def test_tracks_become_objects_in_one_step(session):
+    assert session.import_tracks(tracks()) == (1, 2, 3, 4, 5)
+    for frame, labels in enumerate(LABELS):
+        np.testing.assert_array_equal(session.labels(frame), labels)
+    assert {mask.status for _, mask in session.masks.items()} == {MaskStatus.imported}
+    assert session.document.divisions == (Division(5, 1, (4,)), Division(1, 2, (2, 3)))
+    assert session.is_dirty
+    assert session.undo_text == "import tracks"
+    assert session.undo()
+    assert not session.document.objects
+    assert not len(session.masks)
+    assert session.redo()
+    np.testing.assert_array_equal(session.labels(2), LABELS[2])
+
+
+def test_ids_that_are_taken_are_left_to_who_has_them(session):
+    session.new_object("mine")
+    assert session.import_tracks(tracks()) == (2, 3, 4, 5, 6)
+    assert session.document.objects[1].name == "mine"
+    assert session.document.objects[4].parent == 2
+    assert session.document.divisions == (Division(6, 1, (5,)), Division(2, 2, (3, 4)))
+
+
+def test_what_was_linked_can_be_looked_at_and_is_kept(session, tmp_path):
+    session.import_tracks(tracks())
+    session.new_object("mine")
+    session.set_links([1, 2], LinkStatus.looked_at)
+    status = {one: info.links for one, info in session.document.objects.items()}
+    assert status == dict.fromkeys((1, 2), LinkStatus.looked_at) | dict.fromkeys((3, 4, 5), LinkStatus.linked) | {
+        6: LinkStatus.made
+    }
+    session.save(tmp_path / "a.sam2")
+    session.undo()
+    assert session.document.objects[1].links is LinkStatus.linked
+    session.redo()
+    session.close()
+    assert (tmp_path / "a.sam2" / "session.json").read_text().count('"links"') == 5  # as before where a person made it
+    with Session.open(tmp_path / "a.sam2", predictor=DiscPredictor()) as again:
+        assert {one: info.links for one, info in again.document.objects.items()} == status
+
+
+def test_divisions_and_events_are_said_taken_back_and_kept(session, tmp_path):
+    session.import_tracks(tracks(parents={}))
+    assert session.divide(1, 2, [2, 3]) == Division(1, 2, (2, 3))
+    leaves = TrackEvent(5, 2, EventKind.leaves)
+    session.lineage.add_event(leaves)
+    session.lineage.add_event(TrackEvent(4, 1, EventKind.appears))
+    session.lineage.remove_event(leaves)
+    assert session.document.events == (TrackEvent(4, 1, EventKind.appears),)
+    session.save(tmp_path / "a.sam2")
+    session.lineage.undivide(1, 2)
+    assert not session.document.divisions
+    assert session.document.objects[2].parent is None
+    session.undo()
+    session.close()
+    with Session.open(tmp_path / "a.sam2", predictor=DiscPredictor()) as again:
+        assert again.document.divisions == (Division(1, 2, (2, 3)),)
+        assert again.document.objects[3].parent == 1
+        assert again.document.events == (TrackEvent(4, 1, EventKind.appears),)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda s: s.divide(1, 3, [2]), "there is no frame 3"),
+        (lambda s: s.divide(1, 2, [9]), "object 9 does not exist"),
+        (lambda s: s.lineage.undivide(5, 2), "does not divide on frame 2; it does on \\[1\\]"),
+        (lambda s: s.lineage.add_event(TrackEvent(9, 0, EventKind.dies)), "object 9 does not exist"),
+        (lambda s: s.set_links([9], LinkStatus.linked), "object 9 does not exist"),
+    ],
+)
+def test_what_cannot_be_said_of_tracks_is_refused(session, make, words):
+    session.import_tracks(tracks())
+    with pytest.raises(PromptError, match=words):
+        make(session)
+    assert session.undo_text == "import tracks"
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [(LABELS[:2], "has 2 frames of 8 x 24 pixels, and the session 3"), (LABELS * 0, "holds no object")],
+)
+def test_tracks_of_something_else_are_refused(session, labels, words):
+    with pytest.raises(StackError, match=words):
+        session.import_tracks(tracks(labels))
+    assert not session.can_undo
+
+
+def test_labels_of_imagej_may_be_floats(session):
+    session.import_tracks(tracks(LABELS.astype(np.float32)))
+    np.testing.assert_array_equal(session.labels(1), LABELS[1])
+
+
+def test_a_folder_becomes_a_session_and_goes_out_as_it_came(tmp_path, capsys):
+    folder = tmp_path / "01_GT" / "TRA"
+    folder.mkdir(parents=True)
+    for frame, labels in enumerate(LABELS):
+        tifffile.imwrite(folder / f"man_track{frame:03d}.tif", labels)
+    (folder / "man_track.txt").write_text("1 0 1 0\n2 2 2 1\n3 2 2 1\n4 1 1 0\n5 0 2 0\n")
+    tifffile.imwrite(tmp_path / "m.tif", LABELS * 0, metadata={"axes": "TYX"}, photometric="minisblack")
+    line = f"import {tmp_path}/m.tif {tmp_path}/01_GT {tmp_path}/m.sam2"
+    assert main(line.split()) == 0
+    assert "5 objects, 1 divisions" in capsys.readouterr().out
+    assert main(f"export {tmp_path}/m.sam2 --ctc {tmp_path}/out".split()) == 0
+    assert (tmp_path / "out" / "res_track.txt").read_text() == (folder / "man_track.txt").read_text()
+    for frame, labels in enumerate(LABELS):
+        np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / f"mask{frame:03d}.tif"), labels)
+    assert main(line.split()) == 1
+    assert "holds a session" in capsys.readouterr().err
