@@ -47,6 +47,25 @@ def masks_of(session):
     return {number: one.mask for number, one in session.document.proposals.items()}
 
 
+def test_a_search_of_all_frames_is_one_step_unless_something_comes_between(session):
+    session.proposals.find(frames=None)
+    assert len(session.document.proposals) == 8
+    assert session.undo()
+    assert not session.document.proposals
+    assert not session.can_undo
+    assert session.redo()
+    assert len(session.document.proposals) == 8
+    session.proposals.find(frames=None)
+    assert session.undo()
+    assert len(session.document.proposals) == 8, "another search is another step"
+    updates = session.run(session.proposals.find_job(FindRequest((0, 1))))
+    for update in updates:
+        if session.accept(update) and update.frame_index == 0:
+            session.new_object()
+    assert session.undo()
+    assert session.undo_text == "add an object"
+
+
 def test_what_is_found_is_proposed_best_first_and_is_one_step(session):
     came = session.proposals.find(frames=0)
     assert came == Proposed((1, 2, 3, 4), diameter_px=9.0)

@@ -49,16 +49,29 @@ class Proposed:
 
 
 def propose(
-    state: SessionState, steps: Steps, found: Sequence[Proposal], frame: int, source: str, text: str = "find cells"
+    state: SessionState,
+    steps: Steps,
+    found: Sequence[Proposal],
+    about: tuple[int, str],
+    text: str = "find cells",
+    run: int | None = None,
 ) -> Proposed:
-    """Return what came of what a source found on a frame; what it had proposed there and nobody decided is replaced."""
-    document, size = state.document, state.masks.size
+    """Return what came of what a source found on a frame; what it had proposed there and nobody decided is replaced.
+
+    Parameters
+    ----------
+    about
+        Frame, and what found it there.
+    run
+        Of which search it is a part: all of one are taken back in one step.
+    """
+    document, size, (frame, source) = state.document, state.masks.size, about
     objects = Ground.of_objects(document, state.masks, frame)
     rejected = Ground(size, {n: one.mask for n, one in document.proposals.items() if _is_rejected(one, frame, source)})
     free = [one for one in found if not objects.is_taken(one.mask)]
     new = [one for one in free if not rejected.is_known(one.mask)]
     first = document.next_proposal()
-    steps.make(proposed(document, new, frame, source), text)
+    steps.make(proposed(document, new, frame, source), text, run=run)
     return Proposed(tuple(range(first, first + len(new))), len(found) - len(free), len(free) - len(new))
 
 
@@ -69,7 +82,7 @@ def take_found(state: SessionState, steps: Steps, update: FoundUpdate) -> Propos
         return None
     frame, pairs = update.frame_index, zip(found.masks, found.scores, strict=True)
     proposals = [Proposal(frame, mask, score, found.source) for mask, score in pairs]
-    made = propose(state, steps, proposals, frame, found.source)
+    made = propose(state, steps, proposals, (frame, found.source), run=update.revision)
     return made.joined(Proposed(diameter_px=found.diameter_px, remark=found.remark))
 
 

@@ -42,10 +42,17 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One edit, as a person sees it; `text` is what a menu calls it, for example "add a point"."""
+    """One edit, as a person sees it; `text` is what a menu calls it, for example "add a point".
+
+    Attributes
+    ----------
+    run
+        Of which search it is a part, whose parts are one step; None for an edit by itself.
+    """
 
     moment: Moment
     text: str
+    run: int | None = None
 
 
 BytesOf = Callable[[Step], int]
@@ -74,8 +81,14 @@ class History:
         self._bytes = 0
 
     def push(self, step: Step) -> None:
-        """Record a step that was made; what was undone before cannot be redone any more."""
+        """Record a step that was made; what was undone before cannot be redone any more.
+
+        What a search found on one more frame is part of the step of those before, as long as nothing came between.
+        """
         self._undone.clear()
+        last = self.last_done
+        if last is not None and last.run is not None and last.run == step.run:
+            return
         self._take(step)
         while len(self._done) > max(self._longest, 1) or (self._bytes > self._largest_bytes and len(self._done) > 1):
             self._bytes -= self._done.popleft()[1]
@@ -87,11 +100,11 @@ class History:
 
     def undo(self, left: Moment) -> None:
         """Record that the last step was taken back, and what was left by that."""
-        self._undone.append(Step(left, self._pop().text))
+        self._undone.append(replace(self._pop(), moment=left))
 
     def redo(self, left: Moment) -> None:
         """Record that the step was made again that was taken back last, and what was left by that."""
-        self._take(Step(left, self._undone.pop().text))
+        self._take(replace(self._undone.pop(), moment=left))
 
     def follow_settings(self, follow: Callable[[SessionSettings], SessionSettings]) -> None:
         """Let all steps go by other settings that say the same."""

@@ -135,7 +135,7 @@ class Proposals:
         named = [None] * len(drawn) if labels is None else labels
         rows = zip(drawn, sure, named, strict=True)
         found = [Proposal(frame, mask, score, source, label=label) for mask, score, label in rows]
-        return propose(self._state, self._steps, found, frame, source, "propose objects")
+        return propose(self._state, self._steps, found, (frame, source), "propose objects")
 
     def from_labels(
         self, labels: ArrayLike, source: str, frame: int = 0, scores: Sequence[float] | None = None

@@ -29,9 +29,17 @@ class Steps:
         self._saving = saving
 
     def make(
-        self, document: Document, text: str, touched: Iterable[int] = (), rearranged: Rearranged | None = None
+        self,
+        document: Document,
+        text: str,
+        touched: Iterable[int] = (),
+        rearranged: Rearranged | None = None,
+        run: int | None = None,
     ) -> None:
-        """Make a step to another document; of objects that it touches, masks are rearranged, or follow."""
+        """Make a step to another document; of objects that it touches, masks are rearranged, or follow.
+
+        Steps of one `run` that touch no object are one.
+        """
         state, diff = self._state, difference(self._state.document, document)
         before = state.moment({*touched, *(object_id for object_id, _ in diff.keys), *diff.removed_objects})
         made = follow(diff, document, state.masks) if rearranged is None else rearranged(diff)
@@ -39,7 +47,7 @@ class Steps:
             return
         state.history.recount()
         state.replace_document(document, diff)
-        state.history.push(Step(before, text))
+        state.history.push(Step(before, text, run))
         self.tell(made, diff)
 
     def cross(self, step: Step | None, note: Callable[[Moment], None]) -> bool:
