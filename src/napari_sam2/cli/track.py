@@ -14,7 +14,7 @@ from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results
 from napari_sam2.cli.track_auto import linking_for, region_of, track_auto
 from napari_sam2.cli.track_session import SessionTracking, labels_beside, track_session
-from napari_sam2.engine.jobs import LEAST_SCORE, FindRequest, checked_range
+from napari_sam2.engine.jobs import LEAST_LINKED_SCORE, LEAST_SCORE, FindRequest, checked_range
 from napari_sam2.engine.view import ViewChoice, view_request
 from napari_sam2.io import read_prompts
 from napari_sam2.io.raw_data import check_not_raw
@@ -105,7 +105,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     kept = "auto" if feature_cache is None else feature_cache
     settings = {"model": model, "device": device, "feature_cache": kept, **looks, **choice.settings(movie)}
     frames = checked_range(len(movie), start, stop)
-    score = LEAST_SCORE if min_score is None else min_score
+    score = min_score if min_score is not None else LEAST_LINKED_SCORE if auto else LEAST_SCORE
     if auto:
         exports = {"tracks": tracks, "track_table": table, "csv": csv, "ctc": ctc}
         whole = AutoJob(
