@@ -85,7 +85,9 @@ TrackFind = Annotated[
 FindFrame = Annotated[
     int | None, typer.Option(min=0, help="Where to find them; by default on the first frame tracked.")
 ]
-FoundScore = Annotated[float | None, _number("With --find or --auto: leave out objects that are less sure, 0 to 1.", 0, 1)]
+FoundScore = Annotated[
+    float | None, _number("With --find, --auto: leave out objects that are less sure, 0 to 1.", 0, 1)
+]
 TrackAuto = Annotated[
     bool, typer.Option("--auto", help="Find the objects of every frame and link them, with divisions; no prompts.")
 ]

@@ -79,7 +79,15 @@ def segment_command(  # noqa: PLR0913 - one parameter per option of the command
         with TerminalFind(len(stills.images)) as run:
             return _over(segment_stills(stills, run, load), stills, context, None)
     still = _still(choice, looks, asked, stack)
-    job = SegmentJob(still.movie.movie.stack, still.settings, still.request, out, table, resume, overwrite)
+    job = SegmentJob(
+        stack=still.movie.movie.stack,
+        settings=still.settings,
+        request=still.request,
+        out=out,
+        table=table,
+        resume=resume,
+        overwrite=overwrite,
+    )
     with TerminalFind() as run:
         return _over(segment(job, run, load), job, context, job.request.diameter_px)
 

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 from napari_sam2.document.prompt_parts import cut_labels
-from napari_sam2.engine.jobs import FindRequest
 from napari_sam2.io import check_label_path, is_session_folder
 from napari_sam2.io.ctc_files import check_ctc_folder, make_room_for_ctc
 from napari_sam2.io.exports import export
@@ -22,55 +21,32 @@ from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
 from napari_sam2.linking import LinkingOptions
-from napari_sam2.session.found_run import FoundReport, RunFind, check_run, find_frames, find_quietly
+from napari_sam2.session.found_run import FoundReport, FrameJob, RunFind, check_run, find_frames, find_quietly
 from napari_sam2.session.linked import LinkedObjects
 from napari_sam2.session.session import Predictor, Session
-from napari_sam2.session.settings import SessionSettings
-from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
 
 Told = Callable[[str, int, int], None]
 """Is told what is done with all that was found, and how far it is: stage, done, total."""
 
 
-@dataclass(frozen=True, slots=True)
-class AutoJob:
-    """What to find and to link, and where the results go.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoJob(FrameJob):
+    """What to find and to link, and where the results go, see `FrameJob`.
 
     Attributes
     ----------
-    stack
-        The images, or their path.
-    settings
-        How the model sees them.
-    request
-        What to find, and on which frames; the labels cover all frames of the stack.
-    out
-        Label file, .tif or .zarr.
     linking
         How it is linked.
     session
         Folder in which the session stays; None for none.
     exports
         Name of a format (`io.exports`) -> where it goes, besides the labels.
-    resume, overwrite
-        Continue an interrupted run; replace what is there.
     """
 
-    stack: Stack | Path | str
-    settings: SessionSettings
-    request: FindRequest
-    out: Path
     linking: LinkingOptions = field(default_factory=LinkingOptions)
     session: Path | None = None
     exports: Mapping[str, Path] = field(default_factory=dict)
-    resume: bool = False
-    overwrite: bool = False
-
-    @property
-    def folder(self) -> Path:
-        """Where finished frames are kept meanwhile."""
-        return self.out.with_name(f"{self.out.name}.partial")
 
 
 @dataclass(slots=True)

@@ -100,24 +100,39 @@ class FoundRun(Protocol):
         """Whether to replace what is there."""
 
 
-class FrameRun(FoundRun, Protocol):
-    """A run over the frames of one stack."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameJob:
+    """A run over the frames of one stack, as values that any process can be given.
+
+    Attributes
+    ----------
+    stack
+        The images, or their path.
+    settings
+        How the model sees them.
+    request
+        What to find, and on which frames; the labels cover all frames of the stack.
+    out
+        Label file, .tif or .zarr.
+    resume, overwrite
+        Continue an interrupted run; replace what is there.
+    """
+
+    stack: Stack | Path | str
+    settings: SessionSettings
+    request: FindRequest
+    out: Path
+    resume: bool = False
+    overwrite: bool = False
 
     @property
-    def stack(self) -> Stack | Path | str:
-        """The images, or their path."""
-
-    @property
-    def settings(self) -> SessionSettings:
-        """How the model sees them."""
-
-    @property
-    def request(self) -> FindRequest:
-        """What to find, and on which frames."""
+    def folder(self) -> Path:
+        """Where finished frames are kept meanwhile."""
+        return self.out.with_name(f"{self.out.name}.partial")
 
 
 def find_frames(
-    job: FrameRun, run: RunFind, predictor: Predictor, write: Callable[[Session, FoundFrames], None]
+    job: FrameJob, run: RunFind, predictor: Predictor, write: Callable[[Session, FoundFrames], None]
 ) -> FoundReport:
     """Return how a run over the frames of a stack ended; `write` is called when all of them are there.
 
@@ -205,7 +220,7 @@ def check_run(job: FoundRun, written: Sequence[Path]) -> None:
             raise StackError(f"{path} exists; choose another name, or replace it with --overwrite.")
 
 
-def _asked(job: FrameRun, request: FindRequest) -> dict[str, Any]:
+def _asked(job: FrameJob, request: FindRequest) -> dict[str, Any]:
     """Return what makes two runs the same, as JSON can hold it."""
     settings = job.settings.model_dump(mode="json", exclude=set(SAME_ANSWER))
     region = request.region

@@ -12,50 +12,20 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_sam2.engine.jobs import FindRequest
 from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.io.found_table import write_found_table
 from napari_sam2.io.label_files import LabelSpec, check_label_path, write_labels
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.masks.overlaps import label_dtype
-from napari_sam2.session.found_run import FoundReport, RunFind, check_run, find_frames, find_quietly
+from napari_sam2.session.found_run import FoundReport, FrameJob, RunFind, check_run, find_frames, find_quietly
 from napari_sam2.session.session import Predictor, Session
-from napari_sam2.session.settings import SessionSettings
-from napari_sam2.stacks import Stack
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentJob:
-    """What to segment and where the labels go.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentJob(FrameJob):
+    """What to segment and where the labels go, see `FrameJob`; `table` is a CSV with a row per object, if any."""
 
-    Attributes
-    ----------
-    stack
-        The images, or their path.
-    settings
-        How the model sees them.
-    request
-        What to find, and on which frames; the labels cover all frames of the stack.
-    out
-        Label file, .tif or .zarr.
-    table
-        CSV with a row per object, see `found_table`; None for none.
-    resume, overwrite
-        Continue an interrupted run; replace what is there.
-    """
-
-    stack: Stack | Path | str
-    settings: SessionSettings
-    request: FindRequest
-    out: Path
     table: Path | None = None
-    resume: bool = False
-    overwrite: bool = False
-
-    @property
-    def folder(self) -> Path:
-        """Where finished frames are kept meanwhile."""
-        return self.out.with_name(f"{self.out.name}.partial")
 
 
 def segment(job: SegmentJob, run: RunFind = find_quietly, predictor: Predictor = None) -> FoundReport:
