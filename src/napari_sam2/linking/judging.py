@@ -2,7 +2,8 @@
 
 The weights are logistic regressions, fitted on the development movies: nuclei of breast cancer cells (with divisions),
 T98G, yeast, a fly epithelium, and synthetic fluorescence and phase contrast with divisions; with intensities and
-without. Numbers measured on those movies are therefore not those of unseen data (docs/linking.md).
+without. Numbers measured on those movies are therefore not those of unseen data (docs/linking.md). An earlier form of
+`scripts/fit_linking.py` fitted them.
 """
 
 from __future__ import annotations

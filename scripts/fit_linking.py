@@ -1,0 +1,382 @@
+"""Fits the weights of linking anew: `python scripts/fit_linking.py DATA_FOLDER [--found found_NAME.npz ...]`.
+
+DATA_FOLDER holds one folder per movie with truth: `images.tif`, `masks.tif` whose ids last, `tracks.csv` with `id` and,
+where cells divide, `parent_id`. `masks_linked_pseudo.tif` with `tracks_pseudo.csv` will do for the weights, but not for
+the confidences. Synthetic movies with divisions are drawn beside them. An NPZ of `--found` holds what was found in one
+of the movies, `find_objects` with scores from 0.2: `labels` (T, H, W) and `scores` (T, labels + 1); its NAME is a part
+of the name of the movie's folder. With it, links and divisions of imperfect outlines are learned too.
+
+1. Links: a logistic regression over all pairs near by, of which one at least is an object of the truth; every movie
+   counts the same, a synthetic one a sixth. Everything is shown twice, the second time (half the weight) without
+   intensities, as for phase contrast.
+2. Divisions: a logistic regression over everything that could be one, with the gains of the links of step 1. `LEAD` is
+   added to its constant.
+3. Confidences: the search runs with these weights, and what it chose is right or not: two logistic curves.
+
+What is printed can be pasted into `napari_sam2/linking/judging.py`. The table says how well the weights rank: average
+precision of links and divisions with the weights that were fitted, with those that are shipped, and with weights fitted
+without that movie. The constants of judging.py are not fitted, but chosen by hand. Takes minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+from scipy.optimize import minimize
+
+from napari_sam2.linking import Detection, Kept, LinkingOptions, detections_of, judging
+from napari_sam2.linking.detections import Floats, Ints, Population
+from napari_sam2.linking.forks import FORK_FEATURES, forks_of
+from napari_sam2.linking.hypotheses import Movie
+from napari_sam2.linking.pairs import LINK_FEATURES, Pairs, pairs_between
+from napari_sam2.linking.search import search
+from sam2_core.training.synthetic import Style, everyday_settings, make_movie
+
+TRUTHS = (("masks.tif", "tracks.csv"), ("masks_linked_pseudo.tif", "tracks_pseudo.csv"))
+STYLES: tuple[Style, ...] = ("fluorescence", "phase")
+FITTED_SEEDS, HELD_SEEDS = range(100, 106), range(900, 906)
+LEAST_SCORE = 0.3
+SYNTHETIC_LINKS, SYNTHETIC_FORKS, SYNTHETIC_SURE = 1 / 6, 0.75, 0.5
+"""What a synthetic movie (links), division and choice counts, against one of a real movie."""
+WITHOUT_INTENSITY = 0.5
+LINK_RIDGE, RIDGE = 1e-4, 1e-5
+LEAD = 1.5
+"""What divisions get beyond their odds: chosen by their F1 in the development movies."""
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Images and labels (T, H, W) of a movie, and the mother of each object that has one."""
+
+    name: str
+    images: npt.NDArray[Any]
+    labels: npt.NDArray[Any]
+    parents: dict[int, int]
+    is_synthetic: bool = False
+    is_pseudo: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What is near by between a frame and the next."""
+
+    frame: int
+    before: Population
+    after: Population
+    drift: Floats
+    pairs: Pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Detections of a movie; `ids` say of each which object of the truth it is, below 0 for none."""
+
+    truth: Truth
+    is_found: bool
+    frames: list[list[Detection]]
+    ids: list[Ints]
+    steps: list[Step] = field(init=False)
+    first: dict[int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        movie = Movie(self.frames, LinkingOptions())
+        object.__setattr__(self, "steps", [_step(movie, frame) for frame in range(len(self.frames) - 1)])
+        backwards = reversed(list(enumerate(self.ids)))
+        object.__setattr__(self, "first", {int(each): frame for frame, ids in backwards for each in ids})
+
+    @property
+    def name(self) -> str:
+        """For tables."""
+        return f"{self.truth.name}, found" if self.is_found else self.truth.name
+
+    def mothers(self, ids: Ints) -> Ints:
+        """Return the mother of each object, 0 for none."""
+        return np.array([self.truth.parents.get(int(each), 0) for each in ids], np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Features (K, F) of links or divisions, which are right (K,), and what each counts (K,)."""
+
+    features: Floats
+    right: Bools
+    weight: Floats
+
+    @classmethod
+    def joined(cls, parts: Sequence[Examples]) -> Examples:
+        """Return all of them."""
+        return cls(
+            np.concatenate([each.features for each in parts]),
+            np.concatenate([each.right for each in parts]),
+            np.concatenate([each.weight for each in parts]),
+        )
+
+    def shown_twice(self, intensity: int) -> Examples:
+        """Return these, and once more without the feature that the intensity makes."""
+        dark = self.features.copy()
+        dark[:, intensity] = 0
+        return Examples.joined([self, Examples(dark, self.right, WITHOUT_INTENSITY * self.weight)])
+
+    def fitted(self, ridge: float) -> Floats:
+        """Return the weights (F,) of the logistic regression, with a penalty on features scaled to a spread of 1."""
+        spread = self.features.std(axis=0)
+        spread[spread == 0] = 1
+        scaled, weight = self.features / spread, self.weight / self.weight.sum()
+
+        def loss(at: Floats) -> tuple[float, Floats]:
+            odds = scaled @ at
+            fit = np.sum(weight * (np.logaddexp(0, odds) - self.right * odds)) + ridge * np.sum(at**2) / 2
+            wrong = weight * (1 / (1 + np.exp(-odds)) - self.right)
+            return float(fit), scaled.T @ wrong + ridge * at
+
+        return minimize(loss, np.zeros(len(spread)), jac=True, method="L-BFGS-B").x / spread
+
+    def precision(self, weights: Floats) -> float:
+        """Return the average precision of ranking by those weights, NaN where nothing is right."""
+        right = self.right[np.argsort(-(self.features @ weights), kind="stable")]
+        precision = np.cumsum(right) / np.arange(1, len(right) + 1)
+        return float(precision[right].mean()) if right.any() else np.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Of links and of divisions."""
+
+    links: Floats
+    forks: Floats
+
+
+def read_truths(folder: Path) -> list[Truth]:
+    """Return the movies below a folder that have masks whose ids last, and a table of tracks."""
+    found = []
+    for movie in sorted(each for each in folder.iterdir() if each.is_dir()):
+        for masks, tracks in TRUTHS:
+            if (movie / masks).exists() and (movie / tracks).exists():
+                with (movie / tracks).open(encoding="utf-8", newline="") as file:
+                    rows = [(int(row["id"]), int(row.get("parent_id") or 0)) for row in csv.DictReader(file)]
+                parents = {child: mother for child, mother in rows if mother}
+                images, labels = tifffile.imread(movie / "images.tif"), tifffile.imread(movie / masks)
+                found.append(Truth(movie.name, images, labels, parents, is_pseudo=(masks, tracks) != TRUTHS[0]))
+                break
+    return found
+
+
+def drawn_truth(style: Style, seed: int) -> Truth:
+    """Return a synthetic movie of many cells of which half divide, with a drift or without."""
+    rng = np.random.default_rng(seed)
+    settings = everyday_settings(rng, 24, 320, 320, style)
+    while settings.kind == "yeast":  # buds are no divisions of one into two
+        settings = everyday_settings(rng, 24, 320, 320, style)
+    settings = replace(
+        settings,
+        cells=int(rng.integers(12, 28)),
+        diameter_px=float(rng.uniform(22, 36)),
+        divide_probability=0.5,
+        speed_px=float(rng.uniform(0.5, 5)),
+        drift_px=float(rng.choice([0, 0, 2, 5])),
+    )
+    movie = make_movie(settings, seed)
+    parents = {row.object_id: row.parent for row in movie.lineage if row.parent}
+    return Truth(f"synthetic {style} {seed}", movie.images, movie.labels, parents, is_synthetic=True)
+
+
+def seen_as_drawn(truth: Truth) -> Seen:
+    """Return the masks of the truth as detections."""
+    planes = [detections_of(plane, image) for plane, image in zip(truth.labels, truth.images, strict=True)]
+    ids = [np.array(list(each), np.int64) for each in planes]
+    return Seen(truth, False, [list(each.values()) for each in planes], ids)
+
+
+def seen_as_found(truths: Sequence[Truth], path: Path) -> Seen:
+    """Return what was found in one of the movies as detections; ones that are nothing of the truth stay."""
+    name = path.stem.removeprefix("found_")
+    fitting = [each for each in truths if name in each.name]
+    if len(fitting) != 1:
+        raise SystemExit(f"{path.name}: {len(fitting)} movies have {name!r} in their names; name the file after one")
+    truth = fitting[0]
+    with np.load(path) as stored:
+        labels, scores = stored["labels"], stored["scores"]
+    frames, ids = [], []
+    for plane, score, image, true in zip(labels, scores, truth.images, truth.labels, strict=False):
+        found = {each: seen for each, seen in detections_of(plane, image).items() if score[each] >= LEAST_SCORE}
+        frames.append(list(found.values()))
+        ids.append(np.array([_true_id(plane == each, true) for each in found], np.int64))
+    return Seen(truth, True, frames, ids)
+
+
+def _true_id(mask: Bools, true: npt.NDArray[Any]) -> int:
+    """Return the object of the truth that a mask is, -1 for none: they share an IoU of .4, or half of each."""
+    shared = np.bincount(true[mask])
+    shared[0] = 0
+    best = int(shared.argmax())
+    common, there, here = shared[best], np.count_nonzero(true == best), np.count_nonzero(mask)
+    is_it = common > 0 and (common > 0.4 * (here + there - common) or 2 * common > max(here, there))
+    return best if is_it else -1
+
+
+def _step(movie: Movie, frame: int) -> Step:
+    before, after, drift = movie.population(frame), movie.population(frame + 1), movie.drift(frame)
+    pairs = pairs_between(before, after, drift, movie.options.most_distance * movie.diameter)
+    return Step(frame, before, after, drift, pairs)
+
+
+def link_examples(seen: Seen) -> Examples:
+    """Return the pairs of frames next to each other, of which one at least is an object of the truth."""
+    features, right = [], []
+    for step in seen.steps:
+        one, other = seen.ids[step.frame][step.pairs.first], seen.ids[step.frame + 1][step.pairs.second]
+        known = (one > 0) | (other > 0)
+        features.append(step.pairs.features()[known])
+        right.append(((one == other) & (one > 0))[known])
+    many = sum(map(len, right))
+    counts = SYNTHETIC_LINKS if seen.truth.is_synthetic else 1.0
+    return Examples(np.concatenate(features), np.concatenate(right), np.full(many, counts / many))
+
+
+def fork_examples(seen: Seen, link_weights: Floats) -> Examples:
+    """Return everything that could be a division of an object of the truth."""
+    features, right = [np.zeros((0, len(FORK_FEATURES)))], [np.zeros(0, bool)]
+    for step in seen.steps:
+        if not len(step.pairs.first):
+            continue
+        gains = step.pairs.features() @ link_weights + judging.CONSTANCY
+        forks = forks_of(step.before, step.after, step.drift, step.pairs, gains)
+        mother = seen.ids[step.frame][forks.mother]
+        is_daughter = []
+        for side in (0, 1):
+            daughter = seen.ids[step.frame + 1][forks.daughters[:, side]]
+            begins = np.array([seen.first[int(each)] for each in daughter], np.int64)
+            is_daughter.append((seen.mothers(daughter) == mother) & (begins >= step.frame))
+        known = mother > 0
+        features.append(forks.features[known])
+        right.append((is_daughter[0] & is_daughter[1])[known])
+    counts = SYNTHETIC_FORKS if seen.truth.is_synthetic else 1.0
+    return Examples(np.concatenate(features), np.concatenate(right), np.full(sum(map(len, right)), counts))
+
+
+def fitted(movies: Sequence[Seen]) -> Weights:
+    """Return the weights of links, and then of divisions, that fit those movies best."""
+    links = Examples.joined([link_examples(each).shown_twice(LINK_FEATURES.index("intensity")) for each in movies])
+    link_weights = links.fitted(LINK_RIDGE)
+    light = FORK_FEATURES.index("light asymmetry")
+    forks = Examples.joined([fork_examples(each, link_weights).shown_twice(light) for each in movies])
+    fork_weights = forks.fitted(RIDGE)
+    fork_weights[FORK_FEATURES.index("one")] += LEAD
+    return Weights(link_weights, fork_weights)
+
+
+def chosen_examples(seen: Seen) -> tuple[Examples, Examples]:
+    """Return the links and the divisions that the search chooses; features: what speaks for each of them, and 1."""
+    movie = Movie(seen.frames, LinkingOptions())
+    steps = search(movie, Kept())
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            chosen, rivals = end.value
+            break
+    ids = np.append(np.concatenate(seen.ids), 0)  # the last is that of no second target, -1
+    source, one, other = ids[chosen.source], ids[chosen.targets[:, 0]], ids[chosen.targets[:, 1]]
+    follows = _followers(ids[:-1])
+    same = follows[chosen.source] == chosen.targets[:, 0]
+    daughter, sister = seen.mothers(one) == source, seen.mothers(other) == source
+    is_fork = chosen.is_fork
+    right = np.where(is_fork, daughter & sister, same | daughter) & (source > 0)
+    known = np.where(is_fork, source > 0, (source > 0) | (one > 0))
+    says = np.clip(np.where(is_fork, chosen.gain - rivals, chosen.gain), -judging.MOST_GAIN, judging.MOST_GAIN)
+    features = np.stack([says, np.ones_like(says)], axis=1)
+    weight = np.full(len(says), SYNTHETIC_SURE if seen.truth.is_synthetic else 1.0)
+    links, forks = known & ~is_fork, known & is_fork
+    return (
+        Examples(features[links], right[links], weight[links]),
+        Examples(features[forks], right[forks], weight[forks]),
+    )
+
+
+def _followers(ids: Ints) -> Ints:
+    """Return for each node (N,) the next one of the same object, -2 for none."""
+    follows = np.full(len(ids), -2)
+    last: dict[int, int] = {}
+    for node, each in enumerate(ids.tolist()):
+        if each > 0:
+            if each in last:
+                follows[last[each]] = node
+            last[each] = node
+    return follows
+
+
+def show_ranking(movies: dict[str, list[Seen]], fits: dict[str, list[Weights]]) -> None:
+    """Prints average precisions; movies by the row that they are in, the weights of each column by row."""
+    print(f"\n{'average precision':40}{'links: ' + ' / '.join(fits):38}divisions")
+    for (row, group), *of_row in zip(movies.items(), *fits.values(), strict=True):
+        links = Examples.joined([link_examples(each) for each in group])
+        of_links = " / ".join(f"{links.precision(fit.links):.4f}" for fit in of_row)
+        forks = [Examples.joined([fork_examples(each, fit.links) for each in group]) for fit in of_row]
+        ranked = [each.precision(fit.forks) for each, fit in zip(forks, of_row, strict=True)]
+        many = forks[0].right.sum()
+        of_forks = " / ".join(f"{each:.2f}" for each in ranked) + f", {many} of them" if many else "none"
+        print(f"{row:40}{of_links:38}{of_forks}", flush=True)
+
+
+def show_sureness(learned: Sequence[Seen], groups: dict[str, list[Seen]]) -> None:
+    """Fits the confidences, and prints them with how sure they are in groups of movies, and how often right."""
+    chosen = {seen: chosen_examples(seen) for seen in {*learned, *(each for some in groups.values() for each in some)}}
+    for kind, name in enumerate(("SURE_LINK", "SURE_FORK")):
+        curve = np.round(Examples.joined([chosen[seen][kind] for seen in learned]).fitted(RIDGE), 2)
+        print(f"\n{name} = {tuple(curve.tolist())}  # shipped: {(judging.SURE_LINK, judging.SURE_FORK)[kind]}")
+        for group, some in groups.items():
+            odds = np.concatenate([np.zeros(0), *(chosen[seen][kind].features @ curve for seen in some)])
+            right = np.concatenate([np.zeros(0), *(chosen[seen][kind].right for seen in some)])
+            if len(right):
+                sure = np.mean(1 / (1 + np.exp(-odds)))
+                print(f"  {group}: {len(right)} chosen, sure of {sure:.3f}, right {right.mean():.3f}", flush=True)
+
+
+def show_weights(name: str, weights: Floats, shipped: Floats) -> None:
+    """Prints them as they are pasted, and those that are shipped as a comment."""
+    for before, values in ((f"{name} = ", weights), ("# shipped:      ", shipped)):
+        print(f"{before}np.array({np.round(values, 2).tolist()})", flush=True)
+
+
+def main() -> None:
+    """Reads the command line and does it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="of movies with truth")
+    parser.add_argument("--found", type=Path, nargs="+", default=[], help="what was found in them, as NPZ")
+    chosen = parser.parse_args()
+    truths = read_truths(chosen.folder)
+    if not truths:
+        parser.error(f"no folder in {chosen.folder} has images.tif, masks.tif and tracks.csv")
+    drawn = [seen_as_drawn(drawn_truth(style, seed)) for style in STYLES for seed in FITTED_SEEDS]
+    held = [seen_as_drawn(drawn_truth(style, seed)) for style in STYLES for seed in HELD_SEEDS]
+    real = [seen_as_drawn(truth) for truth in truths]
+    found = [seen_as_found(truths, path) for path in chosen.found]
+    movies = [*real, *found, *drawn]
+
+    shipped = Weights(judging.LINK_WEIGHTS, judging.FORK_WEIGHTS)
+    fit = fitted(movies)
+    show_weights("LINK_WEIGHTS", fit.links, shipped.links)
+    show_weights("FORK_WEIGHTS", fit.forks, shipped.forks)
+    without = {truth: fitted([each for each in movies if each.truth is not truth]) for truth in truths}
+    rows = {each.name: [each] for each in [*real, *found]} | {"synthetic": drawn, "synthetic, not fitted on": held}
+    left_out = [*(without[each.truth] for each in [*real, *found]), fitted([*real, *found]), fit]
+    show_ranking(rows, {"fitted": [fit] * len(rows), "shipped": [shipped] * len(rows), "without": left_out})
+
+    judging.LINK_WEIGHTS, judging.FORK_WEIGHTS = np.round(fit.links, 2), np.round(fit.forks, 2)  # for the search
+    sure = [each for each in movies if not each.truth.is_pseudo]
+    groups = {"truth": [each for each in sure if not each.is_found], "found": [each for each in sure if each.is_found]}
+    show_sureness(sure, groups | {"synthetic, not fitted on": held})
+
+
+if __name__ == "__main__":
+    main()
