@@ -91,7 +91,7 @@ def test_a_stopped_run_goes_on_with_what_was_found(work, found, run):
     [
         (f"{TRACK} --find-frame 4 --stop 4", 1, "frames that are tracked, 0 to 3"),
         (TRACK.replace("--find", "--prompts prompts.json --min-score 0.5"), 2, "give --find as well"),
-        (TRACK.replace("--find ", ""), 2, "--prompts or --find"),
+        (TRACK.replace("--find ", ""), 2, "--prompts, --find or --auto"),
         (f"{TRACK} --min-score 0.99", 1, "No object was found on frame 0"),
     ],
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -104,7 +105,8 @@ class Proposals:
             raise PromptError("no frame is given to look at; give at least one.")
         region = None if request.region is None else self._pixels(request.region)
         diameter = request.diameter_px or self._state.settings.object_diameter_px
-        return self._work.find_job(replace(request, frames=frames, region=region, diameter_px=diameter))
+        asked = replace(request, frames=frames, region=region, diameter_px=diameter)
+        return FindJob(self._work.ready(), asked, Path(self._state.settings.model).name)
 
     def add(
         self,
@@ -275,7 +277,8 @@ class Proposals:
         taken = self._new_ids(self.chosen() if numbers is None else self._known(numbers))
         frames = by_frame(self._document.proposals, list(taken), self._state.masks.frame_count)
         divides = self._state.movie.movie.track_axis == "T"
-        return self._work.link_job(frames, options or LinkingOptions(divisions=divides, drift=divides))
+        how = options or LinkingOptions(divisions=divides, drift=divides)
+        return LinkJob(self._work.ready(), self._document.proposals, frames, how)
 
     def reject(self, numbers: Iterable[int] | None = None) -> None:
         """Show proposals no more, also when the same is found again; all that are shown where None.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal, overload
 
 from napari_sam2.document.document import PromptKey
@@ -18,7 +17,6 @@ from napari_sam2.engine.jobs import (
     CancelToken,
     Direction,
     FindJob,
-    FindRequest,
     Job,
     LinkJob,
     PreviewJob,
@@ -33,7 +31,6 @@ from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.span_plan import plan_spans
 from napari_sam2.engine.updates import FoundUpdate, FrameUpdate, LinkUpdate, Update
 from napari_sam2.io.saved_session import SavedSession
-from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import StoredMask
 from napari_sam2.session.found import Proposed, take_found
 from napari_sam2.session.gaps import gap_job
@@ -127,10 +124,10 @@ class SessionWork:
         state = self._state
         return PreviewJob(state.document, state.revision, self._known(), state.waited_for)
 
-    def find_job(self, request: FindRequest) -> FindJob:
-        """Return the job that finds objects; `Proposals.find_job` checks what is asked for."""
+    def ready(self) -> int:
+        """Return the revision that a job about proposals is for; it can be run from now on."""
         self._have_engine()
-        return FindJob(self._state.revision, request, Path(self._state.settings.model).name)
+        return self._state.revision
 
     def anything_to_do(self, request: PropagateRequest | None = None) -> bool:
         """Return whether what is asked for would find anything: whether some mask of it is stale or missing.
@@ -170,11 +167,6 @@ class SessionWork:
             raise StackError("No run was interrupted; start one with session.propagate(...).")
         self._have_engine()
         return self._equipped(run.rest(self._state.document, self._state.revision))
-
-    def link_job(self, frames: tuple[tuple[int, ...], ...], options: LinkingOptions) -> LinkJob:
-        """Return the job that links proposals, named by their numbers frame by frame."""
-        self._have_engine()
-        return LinkJob(self._state.revision, self._state.document.proposals, frames, options)
 
     @overload
     def run(self, job: Job, token: CancelToken | None = None) -> Iterator[FrameUpdate]: ...
