@@ -134,9 +134,6 @@ FoundRegion = Annotated[
 DropBorder = Annotated[
     bool, typer.Option("--drop-border", help="Leave out objects that touch the border of the frame.")
 ]
-Fine = Annotated[
-    bool, typer.Option("--fine/--fast", help="Whether outlines matter more than time, which is half as long again.")
-]
 FoundTable = Annotated[Path | None, typer.Option(help="CSV to write: area, centroid, score, intensities per object.")]
 
 # Of `embed`.

@@ -43,7 +43,6 @@ def segment_command(  # noqa: PLR0913 - one parameter per option of the command
     min_score: options.MinScore = LEAST_SCORE,
     region: options.FoundRegion = None,
     drop_border: options.DropBorder = False,
-    fine: options.Fine = False,
     table: options.FoundTable = None,
     model: options.Model = DEFAULT_MODEL,
     device: options.Device = "auto",
@@ -64,7 +63,7 @@ def segment_command(  # noqa: PLR0913 - one parameter per option of the command
     labels. To follow objects from frame to frame: napari-sam2 track --find.
     """
     choice = MovieChoice(axes, scene, track_axis, channel, fixed, contrast)
-    asked = _Asked(frames, diameter, (min_diameter, max_diameter), min_score, region, drop_border, fine)
+    asked = _Asked(frames, diameter, (min_diameter, max_diameter), min_score, region, drop_border)
     looks: dict[str, Any] = {"model": model, "device": device, "image_size": image_size}
     load = cache(lambda: predictor_of(SessionSettings.model_validate(looks)))
     if out.suffix.lower() not in LABEL_SUFFIXES and Path(stack).is_dir() and not is_zarr(Path(stack)):
@@ -103,7 +102,6 @@ class _Asked:
     min_score: float
     region: str | None
     drop_border: bool
-    fine: bool
 
     def request(self, movie: ModelMovie) -> FindRequest:
         """Return the same for a movie."""
@@ -115,7 +113,6 @@ class _Asked:
             region=None if self.region is None else chosen_region(self.region, (movie.height, movie.width)),
             keep_border=not self.drop_border,
             min_score=self.min_score,
-            fine=self.fine,
         )
 
 

@@ -28,7 +28,7 @@ _SETTLED = (
     *("image_size", "object_diameter", "view", "contrast", "feature_cache", "resume"),
     *("find_frame", "min_score"),
 )
-_ONLY_AUTO = ("region", "division", "longest_gap", "fine", "tracks", "table", "csv", "ctc")
+_ONLY_AUTO = ("region", "division", "longest_gap", "tracks", "table", "csv", "ctc")
 _NOT_AUTO = ("prompts", "find", "find_frame", "direction", "view", "feature_cache", "again")
 
 
@@ -60,7 +60,6 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     region: options.AutoRegion = None,
     division: options.Division = None,
     longest_gap: options.LongestGap = None,
-    fine: options.Fine = True,
     tracks: options.TrackFile = None,
     table: options.TrackTable = None,
     csv: options.ObjectTable = None,
@@ -112,9 +111,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         whole = AutoJob(
             stack=movie.movie.stack,
             settings=SessionSettings.model_validate(settings),
-            request=FindRequest(
-                tuple(frames), object_diameter, region=region_of(region, movie), min_score=score, fine=fine
-            ),
+            request=FindRequest(tuple(frames), object_diameter, region=region_of(region, movie), min_score=score),
             out=labels,
             linking=linking_for(movie, division, longest_gap),
             session=session,

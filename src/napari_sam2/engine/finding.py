@@ -112,7 +112,6 @@ def _steps(
         region=request.region,
         keep_border=request.keep_border,
         least_score=request.min_score,
-        fine=request.fine,
     )
     return find_steps(predictor.model, image, options, encode=_encoder(predictor, state, frame))
 

@@ -157,8 +157,6 @@ class FindRequest:
         Whether objects that touch the border of the frame count.
     min_score
         Less sure ones are left out; 0 to 1, see `LEAST_SCORE`.
-    fine
-        Whether outlines matter more than time.
     """
 
     frames: tuple[int, ...] = (0,)
@@ -168,7 +166,6 @@ class FindRequest:
     region: NDArray[np.bool_] | None = None
     keep_border: bool = True
     min_score: float = 0.0
-    fine: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -231,7 +231,6 @@ def _asked(job: FrameJob, request: FindRequest) -> dict[str, Any]:
         "region": None if region is None else hashlib.sha256(np.packbits(region).tobytes()).hexdigest(),
         "border": request.keep_border,
         "min_score": request.min_score,
-        "fine": request.fine,
     }
 
 

@@ -53,7 +53,6 @@ class Proposals:
         region: Region | None = None,
         keep_border: bool = True,
         min_score: float = LEAST_SCORE,
-        fine: bool = False,
     ) -> Proposed:
         """Find the objects of frames without a click, propose them, and return what came of it.
 
@@ -71,8 +70,6 @@ class Proposals:
             Whether objects that touch the border of the frame count.
         min_score
             Less sure ones are left out; 0 to 1.
-        fine
-            Whether outlines matter more than time, which is half as long again.
 
         Raises
         ------
@@ -83,8 +80,7 @@ class Proposals:
             frames = range(self._state.masks.frame_count)
         chosen = (int(frames),) if isinstance(frames, int | np.integer) else tuple(frames)
         pixels = None if region is None else self._pixels(region)
-        limits = min_diameter_px, max_diameter_px
-        request = FindRequest(chosen, diameter_px, *limits, pixels, keep_border, min_score, fine)
+        request = FindRequest(chosen, diameter_px, min_diameter_px, max_diameter_px, pixels, keep_border, min_score)
         came = Proposed()
         for update in self._work.run(self.find_job(request)):
             came = came.joined(self._work.propose(update) or Proposed())

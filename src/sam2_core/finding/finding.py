@@ -76,8 +76,6 @@ class FindingOptions:
         Whether objects that touch the border of the frame count.
     least_score
         Objects below are left out, 0 to 1; a little under one half finds most at the price of few that are none.
-    fine
-        Whether outlines matter more than time: objects are looked at a third larger, which takes half as long again.
     """
 
     diameter_px: float | None = None
@@ -86,7 +84,6 @@ class FindingOptions:
     region: npt.NDArray[np.bool_] | None = field(default=None, compare=False)
     keep_border: bool = True
     least_score: float = LEAST_SCORE
-    fine: bool = False
 
 
 def find_objects(
@@ -162,7 +159,7 @@ def _searched(
     """Return the objects, and the diameter for which tiles were laid: less than what was given for rods."""
 
     def search(scale: float, region: npt.NDArray[np.bool_] | None) -> Steps[tuple[FoundObject, ...]]:
-        finder = Finder(model, picture, tiles_for(picture.frame_hw, scale, model.image_size, options.fine), encode)
+        finder = Finder(model, picture, tiles_for(picture.frame_hw, scale, model.image_size), encode)
         _check_tiles(len(finder.windows(region)), scale)
         found = yield from finder.search(region)
         return _chosen(found, options, picture)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sam2_core.finding.tile_plan import CELL_PX, FINE_PX, LARGEST_CELL_PX, LEAST_SHARE, tiles_for
+from sam2_core.finding.tile_plan import CELL_PX, LARGEST_CELL_PX, LEAST_CELL_PX, tiles_for
 
 
 @pytest.mark.parametrize("image_size", [256, 1024])
@@ -19,12 +19,11 @@ def test_objects_lie_whole_in_the_tile_that_is_nearest(rng, frame_hw, diameter, 
         assert tile.holds(box)
 
 
-@pytest.mark.parametrize(("fine", "cell_px"), [(False, CELL_PX), (True, FINE_PX)])
 @pytest.mark.parametrize("diameter", [3, 11, 30, 52])
-def test_objects_have_about_the_size_that_the_model_knows(diameter, fine, cell_px):
+def test_objects_have_about_the_size_that_the_model_knows(diameter):
     for side in range(200, 1100, 37):
-        seen = diameter * 256 / tiles_for((side, side), diameter, 256, fine).side
-        assert LEAST_SHARE * cell_px * 0.97 <= seen <= LARGEST_CELL_PX * 1.03
+        seen = diameter * 256 / tiles_for((side, side), diameter, 256).side
+        assert LEAST_CELL_PX * 0.97 <= seen <= LARGEST_CELL_PX * 1.03
 
 
 def test_a_row_of_tiles_is_saved_where_a_slightly_smaller_scale_does():
