@@ -10,8 +10,8 @@ from sam2_core.windowed.tiles import Tiling
 from sam2_core.windowed.window import SEEN_PX, SizeHW, usual_span, window_side
 
 CELL_PX = 36
-"""Diameter of a typical object in a tile, in pixels of a model input of 256: as good as the 48 of tracking (measured),
-with half of the tiles."""
+"""Diameter of a typical object in a tile, in pixels of a model input of 256. At the 48 of tracking, with half as many
+tiles again, outlines of nuclei gain .005 of IoU, but some nuclei break into pieces (a fifth more extras; measured)."""
 LEAST_CELL_PX = 33
 """It may be as small as this where that saves a row of tiles."""
 LARGEST_CELL_PX = 54
