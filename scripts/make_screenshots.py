@@ -126,6 +126,14 @@ def make_find(folder: Path) -> None:
     panel.bench.session.proposals.reject([least])
     film.settle(film.is_idle, rest_s=1.5)
     film.picture("found")
+    panel.finding.more.frames.setCurrentIndex(1)
+    panel.finding.go.click()
+    film.settle(lambda: film.is_idle() and deciding.proposals.on_several_frames)
+    panel.finding.link.click()
+    film.settle(lambda: film.is_idle() and len(panel.bench.session.document.objects) > 1)
+    film.viewer.dims.set_point(0, panel.bench.session.frame_count // 2)
+    film.settle(film.is_idle, rest_s=1.5)
+    film.picture("linked")
     film.viewer.close()
 
 
