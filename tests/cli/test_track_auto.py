@@ -123,6 +123,7 @@ def test_what_was_found_is_kept_where_it_cannot_be_written(work, found, run, mon
         ("track cells.tif --auto", 2, "--out"),
         (f"{AUTO} --region 0,0,0,9", 1, "Y0,X0,Y1,X1"),
         (f"{AUTO} --table nowhere/t.csv", 1, "There is no folder"),
+        (f"{AUTO} --tracks tracks.txt", 1, ".geff"),
         ("track cells.tif --auto --out cells.tif --overwrite", 1, "raw data is never overwritten"),
         (f"{AUTO} --stop 9", 1, "the stack has 6 frames"),
     ],

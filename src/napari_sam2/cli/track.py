@@ -12,7 +12,7 @@ from napari_sam2.cli.interrupt import STOPPED, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL
 from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results
-from napari_sam2.cli.track_auto import linking_for, region_of, track_auto
+from napari_sam2.cli.track_auto import chosen_linking, region_of, track_auto
 from napari_sam2.cli.track_session import SessionTracking, labels_beside, track_session
 from napari_sam2.engine.jobs import LEAST_LINKED_SCORE, LEAST_SCORE, FindRequest, checked_range
 from napari_sam2.engine.view import ViewChoice, view_request
@@ -113,7 +113,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
             settings=SessionSettings.model_validate(settings),
             request=FindRequest(tuple(frames), object_diameter, region=region_of(region, movie), min_score=score),
             out=labels,
-            linking=linking_for(movie, division, longest_gap),
+            linking=chosen_linking(movie, division, longest_gap),
             session=session,
             exports={name: path for name, path in exports.items() if path is not None},
             resume=resume,

@@ -16,6 +16,7 @@ from napari_sam2.cli.terminal_run import predictor_of
 from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.session.auto_job import AutoJob, AutoReport, track_automatically
+from napari_sam2.session.linked import linking_for
 from napari_sam2.stacks import ModelMovie
 
 _NAMES = {
@@ -27,11 +28,9 @@ _NAMES = {
 }
 
 
-def linking_for(movie: ModelMovie, division: bool | None, longest_gap: int | None) -> LinkingOptions:
-    """Return how objects are linked: along Z they do not divide, and nothing drifts."""
-    along_time = movie.movie.track_axis == "T"
-    divides = along_time if division is None else division
-    options = LinkingOptions(divisions=divides, drift=along_time)
+def chosen_linking(movie: ModelMovie, division: bool | None, longest_gap: int | None) -> LinkingOptions:
+    """Return how objects are linked, as far as it was said."""
+    options = linking_for(movie.movie, division)
     return options if longest_gap is None else replace(options, longest_gap=longest_gap)
 
 

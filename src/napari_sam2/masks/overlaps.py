@@ -40,8 +40,10 @@ class Layered:
     @property
     def rank(self) -> int:
         """Return 3 for a locked object, 2 for a painted mask, 0 for evidence, 1 for any other."""
-        if self.locked or self.mask.status is MaskStatus.edited:
-            return 3 if self.locked else 2
+        if self.locked:
+            return 3
+        if self.mask.status is MaskStatus.edited:
+            return 2
         return 0 if self.mask.status.is_evidence else 1
 
 

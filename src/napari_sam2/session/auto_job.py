@@ -2,8 +2,8 @@
 
 Order: all that is asked for is checked; each frame is looked at and kept (`found_run`), so that a run that was stopped
 goes on; then what was found is linked, frames on which an object was missed are filled by memory, and the session, the
-labels and the tracks are written. No object has a prompt:
-opened in a window, the session shows masks that were found, to be looked at and corrected.
+labels and the tracks are written. No object has a prompt: opened in a window, the session shows masks that were found,
+to be looked at and corrected.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from napari_sam2.document.prompt_parts import cut_labels
 from napari_sam2.io import check_label_path, is_session_folder
 from napari_sam2.io.ctc_files import check_ctc_folder, make_room_for_ctc
-from napari_sam2.io.exports import export
+from napari_sam2.io.exports import check_track_path, export
 from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
@@ -37,14 +37,14 @@ class AutoJob(FrameJob):
     Attributes
     ----------
     linking
-        How it is linked.
+        How it is linked; as `linked.linking_for` says where None.
     session
         Folder in which the session stays; None for none.
     exports
         Name of a format (`io.exports`) -> where it goes, besides the labels.
     """
 
-    linking: LinkingOptions = field(default_factory=LinkingOptions)
+    linking: LinkingOptions | None = None
     session: Path | None = None
     exports: Mapping[str, Path] = field(default_factory=dict)
 
@@ -117,6 +117,8 @@ def _check(job: AutoJob) -> None:
     for path in job.exports.values():
         check_not_raw(path, job.stack)
     check_run(job, [job.out, *(path for name, path in job.exports.items() if name != "ctc")])
+    if "tracks" in job.exports:
+        check_track_path(job.exports["tracks"])
     if "ctc" in job.exports:
         check_ctc_folder(job.exports["ctc"], is_replaced=job.overwrite or job.resume)
     if job.session is not None and is_session_folder(job.session) and not (job.overwrite or job.resume):

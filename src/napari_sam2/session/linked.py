@@ -17,10 +17,11 @@ from napari_sam2.document.objects import LinkStatus, ObjectInfo
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.engine.updates import FoundTracks
-from napari_sam2.linking import LinkedTrack
+from napari_sam2.linking import LinkedTrack, LinkingOptions
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
+from napari_sam2.stacks import Movie
 from sam2_core.errors import StackError
 
 
@@ -38,6 +39,12 @@ class LinkedObjects:
 
     object_ids: tuple[int, ...] = ()
     divisions: int = 0
+
+
+def linking_for(movie: Movie, divisions: bool | None = None) -> LinkingOptions:
+    """Return how the objects of a movie are linked: along Z they do not divide, where nothing is said, nor drift."""
+    along_time = movie.track_axis == "T"
+    return LinkingOptions(divisions=along_time if divisions is None else divisions, drift=along_time)
 
 
 def by_frame(

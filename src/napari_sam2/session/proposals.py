@@ -24,7 +24,7 @@ from napari_sam2.engine.jobs import LEAST_SCORE, FindJob, FindRequest, LinkJob
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.ground import Ground
 from napari_sam2.session.found import Proposed, propose
-from napari_sam2.session.linked import LinkedObjects, by_frame
+from napari_sam2.session.linked import LinkedObjects, by_frame, linking_for
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
@@ -246,7 +246,7 @@ class Proposals:
         numbers
             All that are shown where None; see `chosen`.
         options
-            How they are linked; divisions only along time where None.
+            How they are linked; see `linking_for` where None.
         progress
             Is told how far it is, (done, total); what it raises ends the work, and nothing is changed.
 
@@ -272,8 +272,7 @@ class Proposals:
         """
         taken = self._new_ids(self.chosen() if numbers is None else self._known(numbers))
         frames = by_frame(self._document.proposals, list(taken), self._state.masks.frame_count)
-        divides = self._state.movie.movie.track_axis == "T"
-        how = options or LinkingOptions(divisions=divides, drift=divides)
+        how = options or linking_for(self._state.movie.movie)
         return LinkJob(self._work.ready(), self._document.proposals, frames, how)
 
     def reject(self, numbers: Iterable[int] | None = None) -> None:
