@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from finding_predictor import FindingPredictor
+from label_stacks import labels_of
 
 from napari_sam2.stacks import open_stack
 from sam2_core.errors import StackError
@@ -35,10 +36,6 @@ def cells(work):
     about = {"imagej": True, "resolution": (4, 4), "metadata": {"axes": "TYX", "unit": "um"}}
     tifffile.imwrite(work / "cells.tif", frames, **about)
     return work
-
-
-def labels_of(path):
-    return np.stack(list(open_stack(path).movie()))
 
 
 def rows_of(path):

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import tifffile
+from label_stacks import labels_of
 
 from napari_sam2 import samples
 from napari_sam2.io import load_session
@@ -17,10 +18,6 @@ from napari_sam2.session import Session
 from napari_sam2.stacks import open_stack
 
 TRACK = "track movie.tif --prompts prompts.json --out labels.tif"
-
-
-def labels_of(path):
-    return np.stack(list(open_stack(path).movie()))
 
 
 def write_prompts(path, *clicks, version=1):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import tifffile
 from finding_predictor import FindingPredictor
+from label_stacks import labels_of, seen
 
 from napari_sam2.session import Session
-from napari_sam2.stacks import open_stack
 from sam2_core.errors import StackError
 
 AUTO = "track cells.tif --auto --out labels.tif --contrast 0 255 --object-diameter 10"
@@ -31,14 +31,6 @@ def found(work, monkeypatch):
     made = FindingPredictor()
     monkeypatch.setattr("napari_sam2.cli.terminal_run.load_predictor", lambda *args: made)
     return made
-
-
-def labels_of(path):
-    return np.stack(list(open_stack(path).movie()))
-
-
-def seen(path):
-    return [np.unique(frame).tolist() for frame in labels_of(path)]
 
 
 def test_labels_tracks_tables_and_a_session_come_of_one_command(work, found, run):

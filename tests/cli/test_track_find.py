@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tifffile
 from finding_predictor import FindingPredictor
+from label_stacks import labels_of, seen
 
 from napari_sam2.session import Session
-from napari_sam2.stacks import open_stack
 
 TRACK = "track cells.tif --find --out labels.tif --contrast 0 255"
 
@@ -27,14 +27,6 @@ def found(work, monkeypatch):
     made = FindingPredictor()
     monkeypatch.setattr("napari_sam2.cli.terminal_run.load_predictor", lambda *args: made)
     return made
-
-
-def labels_of(path):
-    return np.stack(list(open_stack(path).movie()))
-
-
-def seen(path):
-    return [np.unique(frame).tolist() for frame in labels_of(path)]
 
 
 def test_what_is_found_on_the_first_frame_is_tracked(work, found, run):

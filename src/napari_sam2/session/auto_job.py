@@ -19,10 +19,10 @@ from napari_sam2.io.ctc_files import check_ctc_folder, make_room_for_ctc
 from napari_sam2.io.exports import check_track_path, export
 from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.io.raw_data import check_not_raw
-from napari_sam2.io.results import Results
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.session.found_run import FoundReport, FrameJob, RunFind, check_run, find_frames, find_quietly
 from napari_sam2.session.linked import LinkedObjects
+from napari_sam2.session.movie_job import results_in
 from napari_sam2.session.session import Predictor, Session
 from sam2_core.errors import StackError
 
@@ -95,8 +95,7 @@ def _link(job: AutoJob, session: Session, parts: FoundFrames, told: Told | None)
         session.save(job.session)
     if "ctc" in job.exports:
         make_room_for_ctc(job.exports["ctc"])
-    results = Results(session.document, session.masks, session.movie.movie, session.settings.overlaps)
-    export(results, {"labels": job.out, **job.exports})
+    export(results_in(session), {"labels": job.out, **job.exports})
     return linked
 
 

@@ -166,9 +166,14 @@ def track_movie(movie: MovieJob, run: RunJob = run_quietly, predictor: Predictor
             remove_path(movie.folder)
 
 
+def results_in(session: Session) -> Results:
+    """Return what an open session holds, for the exports."""
+    return Results(session.document, session.masks, session.movie.movie, session.settings.overlaps)
+
+
 def write_results(session: Session, out: Path) -> tuple[ObjectSummary, ...]:
     """Return what was found of each object, with the labels of all of them written."""
-    results = Results(session.document, session.masks, session.movie.movie, session.settings.overlaps)
+    results = results_in(session)
     check_not_raw(out, results.movie.stack, is_replaced=True)
     counts = LabelCounts(results.object_ids)
     write_labels(out, counted(results.frames(), counts), results.spec)
