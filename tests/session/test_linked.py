@@ -67,7 +67,7 @@ def test_a_division_makes_a_parent_and_what_was_missed_is_a_gap(session):
 def test_how_sure_each_link_is_stays_with_the_objects_and_goes_with_an_undo(session):
     session.proposals.link()
     document, tracks = session.document, tracks_of(session.document, session.masks)
-    assert {to for to in links_of(tracks)} == {
+    assert set(links_of(tracks)) == {
         (source, (one, frame))
         for source, (one, frame) in links_of(tracks)
         if document.claims[one].confidence(frame) is not None
