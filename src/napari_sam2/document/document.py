@@ -18,8 +18,8 @@ from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.polygons import mask_of_polygon
 from napari_sam2.document.prompt import Prompt, gathered
 from napari_sam2.document.prompt_map import PromptKey, PromptMap
+from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal
-from napari_sam2.document.shared_map import SharedMap
 from napari_sam2.document.track_events import Division, Names, TrackEvent
 from sam2_core.errors import PromptError
 
@@ -52,7 +52,7 @@ class Document:
 
     def __post_init__(self) -> None:
         objects, prompts = ObjectMap.of(self.objects), PromptMap.of(self.prompts)
-        self._take(prompts, objects, self.divisions, self.events, SharedMap.of(self.proposals))
+        self._take(prompts, objects, self.divisions, self.events, ProposalMap.of(self.proposals))
         unknown = [object_id for object_id in prompts.object_ids if object_id not in objects]
         if unknown:
             raise PromptError(f"prompts name objects {unknown}, which the document does not have; add them to objects.")
@@ -66,7 +66,7 @@ class Document:
         objects: ObjectMap,
         divisions: Iterable[Division],
         events: Iterable[TrackEvent],
-        proposals: SharedMap[Proposal],
+        proposals: ProposalMap,
     ) -> None:
         kept = {
             "prompts": prompts,
@@ -242,7 +242,7 @@ class Document:
 
     def next_proposal(self) -> int:
         """Return the number of the next new proposal: one more than the highest."""
-        return (self._proposals.last() or 0) + 1
+        return self._proposals.last() + 1
 
     def prompts_of(self, object_id: int) -> dict[int, Prompt]:
         """Return the prompts of an object by frame, ascending; empty without any."""
@@ -299,8 +299,8 @@ class Document:
         return ObjectMap.of(self.objects)
 
     @property
-    def _proposals(self) -> SharedMap[Proposal]:
-        return SharedMap.of(self.proposals)
+    def _proposals(self) -> ProposalMap:
+        return ProposalMap.of(self.proposals)
 
     def _next(
         self,
