@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.object_map import ObjectMap
 from napari_sam2.document.prompt_map import PromptMap
+from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.shared_map import SharedMap
 
 
@@ -52,7 +53,7 @@ def difference(old: Document, new: Document) -> DocumentDiff:
     """Return what to do to come from one document to the other."""
     before, after = PromptMap.of(old.prompts), PromptMap.of(new.prompts)
     known, described = ObjectMap.of(old.objects), ObjectMap.of(new.objects)
-    found, now_found = SharedMap.of(old.proposals), SharedMap.of(new.proposals)
+    found, now_found = ProposalMap.of(old.proposals), ProposalMap.of(new.proposals)
     divided = [(one.mother, *one.daughters) for one in set(old.divisions) ^ set(new.divisions)]
     happened = [(one.object_id,) for one in set(old.events) ^ set(new.events)]
     claimed, claimed_now = SharedMap.of(old.claims), SharedMap.of(new.claims)

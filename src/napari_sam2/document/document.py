@@ -19,6 +19,7 @@ from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.polygons import mask_of_polygon
 from napari_sam2.document.prompt import Prompt, gathered
 from napari_sam2.document.prompt_map import PromptKey, PromptMap
+from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.document.shared_map import SharedMap
 from napari_sam2.document.track_events import Division, Names, TrackEvent
@@ -56,7 +57,7 @@ class Document:
 
     def __post_init__(self) -> None:
         objects, prompts = ObjectMap.of(self.objects), PromptMap.of(self.prompts)
-        proposals, claims = SharedMap.of(self.proposals), SharedMap.of(self.claims)
+        proposals, claims = ProposalMap.of(self.proposals), SharedMap.of(self.claims)
         self._take(prompts, objects, self.divisions, self.events, proposals, claims)
         unknown = [object_id for object_id in prompts.object_ids if object_id not in objects]
         if unknown:
@@ -71,7 +72,7 @@ class Document:
         objects: ObjectMap,
         divisions: Iterable[Division],
         events: Iterable[TrackEvent],
-        proposals: SharedMap[Proposal],
+        proposals: ProposalMap,
         claims: SharedMap[LinkClaims],
     ) -> None:
         kept = {
@@ -254,7 +255,7 @@ class Document:
 
     def next_proposal(self) -> int:
         """Return the number of the next new proposal: one more than the highest."""
-        return (self._proposals.last() or 0) + 1
+        return self._proposals.last() + 1
 
     def prompts_of(self, object_id: int) -> dict[int, Prompt]:
         """Return the prompts of an object by frame, ascending; empty without any."""
@@ -311,8 +312,8 @@ class Document:
         return ObjectMap.of(self.objects)
 
     @property
-    def _proposals(self) -> SharedMap[Proposal]:
-        return SharedMap.of(self.proposals)
+    def _proposals(self) -> ProposalMap:
+        return ProposalMap.of(self.proposals)
 
     @property
     def _claims(self) -> SharedMap[LinkClaims]:
