@@ -13,11 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from napari_sam2.document.claims import LinkClaims, following
 from napari_sam2.document.object_map import ObjectMap
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.polygons import mask_of_polygon
 from napari_sam2.document.prompt import Prompt, gathered
 from napari_sam2.document.prompt_map import PromptKey, PromptMap
+from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.document.shared_map import SharedMap
 from napari_sam2.document.track_events import Division, Names, TrackEvent
@@ -42,6 +44,8 @@ class Document:
         In order of frame and mother; daughters are objects whose parent is the mother.
     events
         What else happens to objects, in order of object and frame.
+    claims
+        Object id -> how sure the program is that linked it; any mapping is taken.
     """
 
     prompts: Mapping[PromptKey, Prompt] = field(default_factory=dict)
@@ -49,10 +53,12 @@ class Document:
     proposals: Mapping[int, Proposal] = field(default_factory=dict)
     divisions: tuple[Division, ...] = ()
     events: tuple[TrackEvent, ...] = ()
+    claims: Mapping[int, LinkClaims] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         objects, prompts = ObjectMap.of(self.objects), PromptMap.of(self.prompts)
-        self._take(prompts, objects, self.divisions, self.events, SharedMap.of(self.proposals))
+        proposals, claims = ProposalMap.of(self.proposals), SharedMap.of(self.claims)
+        self._take(prompts, objects, self.divisions, self.events, proposals, claims)
         unknown = [object_id for object_id in prompts.object_ids if object_id not in objects]
         if unknown:
             raise PromptError(f"prompts name objects {unknown}, which the document does not have; add them to objects.")
@@ -66,7 +72,8 @@ class Document:
         objects: ObjectMap,
         divisions: Iterable[Division],
         events: Iterable[TrackEvent],
-        proposals: SharedMap[Proposal],
+        proposals: ProposalMap,
+        claims: SharedMap[LinkClaims],
     ) -> None:
         kept = {
             "prompts": prompts,
@@ -74,13 +81,14 @@ class Document:
             "proposals": proposals,
             "divisions": tuple(sorted(set(divisions), key=lambda one: (one.frame, one.mother))),
             "events": tuple(sorted(set(events), key=lambda one: (one.object_id, one.frame, one.kind))),
+            "claims": claims,
         }
         for name, value in kept.items():
             object.__setattr__(self, name, value)
 
     def _check_tracks(self) -> None:
-        for event in self.events:
-            self.check_object(event.object_id)
+        for object_id in (*(event.object_id for event in self.events), *self.claims):
+            self.check_object(object_id)
         for division in self.divisions:
             if division.following({}, self.objects) != division:
                 raise PromptError(f"{division} needs daughters whose parent is {division.mother}; use with_division.")
@@ -183,9 +191,13 @@ class Document:
         return made
 
     def with_tracks(
-        self, infos: Sequence[ObjectInfo], divisions: Iterable[Division] = (), events: Iterable[TrackEvent] = ()
+        self,
+        infos: Sequence[ObjectInfo],
+        divisions: Iterable[Division] = (),
+        events: Iterable[TrackEvent] = (),
+        claims: Iterable[LinkClaims] = (),
     ) -> Document:
-        """Return the document with many objects, whose divisions and events come with them.
+        """Return the document with many objects, whose divisions, events and claims come with them.
 
         Raises
         ------
@@ -196,6 +208,7 @@ class Document:
             objects=self._objects.changed({info.object_id: info for info in infos}),
             divisions=(*self.divisions, *divisions),
             events=(*self.events, *events),
+            claims=self._claims.changed({one.object_id: one for one in claims}),
         )
         for info in infos:
             made.ancestors(info.object_id)
@@ -242,7 +255,7 @@ class Document:
 
     def next_proposal(self) -> int:
         """Return the number of the next new proposal: one more than the highest."""
-        return (self._proposals.last() or 0) + 1
+        return self._proposals.last() + 1
 
     def prompts_of(self, object_id: int) -> dict[int, Prompt]:
         """Return the prompts of an object by frame, ascending; empty without any."""
@@ -303,8 +316,12 @@ class Document:
         return ObjectMap.of(self.objects)
 
     @property
-    def _proposals(self) -> SharedMap[Proposal]:
-        return SharedMap.of(self.proposals)
+    def _proposals(self) -> ProposalMap:
+        return ProposalMap.of(self.proposals)
+
+    @property
+    def _claims(self) -> SharedMap[LinkClaims]:
+        return SharedMap.of(self.claims)
 
     def _next(
         self,
@@ -312,6 +329,7 @@ class Document:
         objects: ObjectMap | None = None,
         divisions: Iterable[Division] | None = None,
         events: Iterable[TrackEvent] | None = None,
+        claims: SharedMap[LinkClaims] | None = None,
     ) -> Document:
         """Return the document with other parts, which were checked: what it shares with this one is not looked at."""
         made = Document.__new__(Document)
@@ -321,6 +339,7 @@ class Document:
             self.divisions if divisions is None else divisions,
             self.events if events is None else events,
             self._proposals,
+            self._claims if claims is None else claims,
         )
         return made
 
@@ -333,8 +352,9 @@ class Document:
     ) -> Document:
         """Return the document with other prompts of some objects and changes of objects, None for one that is gone.
 
-        Divisions and events follow: they get new names from a frame on, and lose who is gone or has another parent.
+        Divisions, events and claims follow: they get new names from a frame on, and lose who is gone.
         """
+        gone = [one for one, about in changes.items() if about is None]
         objects = self._objects.changed(changes)
         divisions = [one.following(names if one.frame >= from_frame else {}, objects) for one in self.divisions]
         events = [one.renamed(names) if one.frame >= from_frame else one for one in self.events]
@@ -343,6 +363,7 @@ class Document:
             objects,
             filter(None, divisions),
             [one for one in events if one.object_id in objects],
+            self._claims.changed(following(self.claims, names, from_frame, gone) if names or gone else {}),
         )
         for object_id in changes:
             if (info := objects.get(object_id)) is not None and info.parent is not None:
