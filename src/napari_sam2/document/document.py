@@ -261,6 +261,10 @@ class Document:
         """Return the prompts of an object by frame, ascending; empty without any."""
         return dict(self._prompts.of_object(object_id))
 
+    def has_prompts(self, object_id: int) -> bool:
+        """Return whether anything is said about an object on some frame."""
+        return bool(self._prompts.of_object(object_id))
+
     def ancestors(self, object_id: int) -> list[int]:
         """Return the object's parent, its parent and so on; empty without a parent.
 
@@ -362,7 +366,7 @@ class Document:
             self._claims.changed(following(self.claims, names, from_frame, gone) if names or gone else {}),
         )
         for object_id in changes:
-            if object_id in objects:
+            if (info := objects.get(object_id)) is not None and info.parent is not None:
                 made.ancestors(object_id)
         return made
 
