@@ -70,6 +70,11 @@ class PanelState(QObject):
         slots.connect(self._bench.downloading, self._on_download, 3)
         slots.connect(self._parts.objects.table.selectionModel().selectionChanged, self.refresh_soon)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether something has changed that is not shown yet."""
+        return self._timer.isActive()
+
     def refresh_soon(self, *event: Any) -> None:
         """Refresh within a tenth of a second."""
         if not self._timer.isActive():
