@@ -28,6 +28,8 @@ class DocumentDiff:
         Numbers of proposals that are new, different or gone.
     tracks
         Ids of objects whose divisions or events are different.
+    review
+        Whether other things were decided.
     """
 
     changed: tuple[PromptKey, ...] = ()
@@ -36,6 +38,7 @@ class DocumentDiff:
     removed_objects: tuple[int, ...] = ()
     proposals: tuple[int, ...] = ()
     tracks: tuple[int, ...] = ()
+    review: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -62,4 +65,5 @@ def difference(old: Document, new: Document) -> DocumentDiff:
         removed_objects=tuple(one for one in known.differing(described) if one not in described),
         proposals=tuple(sorted({*found.differing(now_found), *now_found.differing(found)})),
         tracks=tuple(sorted({object_id for ids in (*divided, *happened) for object_id in ids})),
+        review=not new.review.says(old.review),
     )

@@ -19,6 +19,7 @@ from napari_sam2.document.polygons import mask_of_polygon
 from napari_sam2.document.prompt import Prompt, gathered
 from napari_sam2.document.prompt_map import PromptKey, PromptMap
 from napari_sam2.document.proposals import Proposal
+from napari_sam2.document.reviews import ReviewRecord
 from napari_sam2.document.shared_map import SharedMap
 from napari_sam2.document.track_events import Division, Names, TrackEvent
 from sam2_core.errors import PromptError
@@ -42,6 +43,8 @@ class Document:
         In order of frame and mother; daughters are objects whose parent is the mother.
     events
         What else happens to objects, in order of object and frame.
+    review
+        What was decided about places in doubt.
     """
 
     prompts: Mapping[PromptKey, Prompt] = field(default_factory=dict)
@@ -49,6 +52,7 @@ class Document:
     proposals: Mapping[int, Proposal] = field(default_factory=dict)
     divisions: tuple[Division, ...] = ()
     events: tuple[TrackEvent, ...] = ()
+    review: ReviewRecord = field(default_factory=ReviewRecord)
 
     def __post_init__(self) -> None:
         objects, prompts = ObjectMap.of(self.objects), PromptMap.of(self.prompts)
@@ -128,6 +132,12 @@ class Document:
         """Return the document with these proposals under their numbers; None takes one away."""
         made = self._next()
         object.__setattr__(made, "proposals", self._proposals.changed(changes))
+        return made
+
+    def with_review(self, review: ReviewRecord) -> Document:
+        """Return the document in which this is what was decided."""
+        made = self._next()
+        object.__setattr__(made, "review", review)
         return made
 
     def without_object(self, object_id: int) -> Document:
@@ -318,6 +328,7 @@ class Document:
             self.events if events is None else events,
             self._proposals,
         )
+        object.__setattr__(made, "review", self.review)
         return made
 
     def _with(

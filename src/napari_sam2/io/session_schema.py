@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import LARGEST_ID
 from napari_sam2.document.proposals import ProposalState
+from napari_sam2.document.reviews import Decision, Sample
 from napari_sam2.document.track_events import Division, TrackEvent
 from napari_sam2.io.folder_parts import LaterVersion, Losses
 from napari_sam2.io.prompt_schema import Entry, PromptEntry, first_fault
@@ -28,6 +29,7 @@ FORMAT = "napari-sam2-session"
 VERSION = 1
 _USUAL = {"source": "", "score": None, "links": "made"}
 """What is not written of an object, so that earlier programs read it."""
+_WHERE_THERE_IS_SOME = {"proposals", "divisions", "events", "decisions", "samples"}
 _UNKNOWN_FIELD = ("extra_forbidden", "unexpected_keyword_argument")
 
 
@@ -67,16 +69,18 @@ class SessionDocument(Entry):
     proposals: tuple[ProposalEntry, ...] = ()
     divisions: tuple[Division, ...] = ()
     events: tuple[TrackEvent, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    samples: tuple[Sample, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
-        said = self.model_dump(exclude={"proposals", "divisions", "events"})
+        said = self.model_dump(exclude=_WHERE_THERE_IS_SOME)
         if self.source.scene is None:
             del said["source"]["scene"]
         for info in said["objects"]:
             for name in [name for name, usual in _USUAL.items() if info[name] == usual]:
                 del info[name]
-        return said | self.model_dump(include={"proposals", "divisions", "events"}, exclude_defaults=True)
+        return said | self.model_dump(include=_WHERE_THERE_IS_SOME, exclude_defaults=True)
 
     @property
     def mask_files(self) -> set[str]:
