@@ -29,6 +29,8 @@ class DocumentDiff:
         Numbers of proposals that are new, different or gone.
     tracks
         Ids of objects whose divisions, events or claims are different.
+    review
+        Whether other things were decided.
     """
 
     changed: tuple[PromptKey, ...] = ()
@@ -37,6 +39,7 @@ class DocumentDiff:
     removed_objects: tuple[int, ...] = ()
     proposals: tuple[int, ...] = ()
     tracks: tuple[int, ...] = ()
+    review: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -65,4 +68,5 @@ def difference(old: Document, new: Document) -> DocumentDiff:
         removed_objects=tuple(one for one in known.differing(described) if one not in described),
         proposals=tuple(sorted({*found.differing(now_found), *now_found.differing(found)})),
         tracks=tuple(sorted({object_id for ids in (*divided, *happened, *said) for object_id in ids})),
+        review=not new.review.says(old.review),
     )

@@ -22,6 +22,7 @@ from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.proposals import Proposal
+from napari_sam2.document.reviews import ReviewRecord
 from napari_sam2.io.atomic import part_beside, write_atomically
 from napari_sam2.io.folder_parts import LeftAlone, Losses, OutOfReach, content_of, is_own_folder, is_there, put_aside
 from napari_sam2.io.prompt_schema import PromptEntry
@@ -75,6 +76,8 @@ def write_document(folder: Path, saved: SavedSession, log_name: str, known: Know
             divisions=said.divisions,
             events=said.events,
             claims=tuple(map(ClaimsEntry.of, said.claims.values())),
+            decisions=tuple(said.review.decisions.values()),
+            samples=tuple(said.review.samples.values()),
         )
         before = _keep_previous(folder)
         write_atomically(path, _told(content.to_json()).encode())
@@ -170,9 +173,12 @@ def session_of(folder: Path, document: SessionDocument, losses: Losses) -> Saved
         except PromptError as error:
             where = f"object {entry.object_id}, frame {entry.frame}"
             losses.add(f"{where}: {error} The prompt is left out.", _blamed(folder, entry.mask))
+    decisions = {one.place: one for one in document.decisions}
     return SavedSession(
         document=replace(
-            _described(path, prompts, document, losses), proposals=_proposals(folder, document.proposals, masks, losses)
+            _described(path, prompts, document, losses),
+            proposals=_proposals(folder, document.proposals, masks, losses),
+            review=ReviewRecord(decisions, {one.of: one for one in document.samples}),
         ),
         settings=document.settings,
         source=_found_source(folder, document.source),
