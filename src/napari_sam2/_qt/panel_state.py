@@ -157,6 +157,7 @@ class PanelState(QObject):
         parts.propagate.show_startable(prompted and self._running not in {"propagate", "find"})
         parts.propagate.show_resumable(self._can_resume)
         parts.prompts.keys.setEnabled(not self._bench.is_opening)
+        parts.objects.tracks.setEnabled(bool(self._objects.rows()))
         parts.objects.doubtful.setEnabled(self.situation().tracked > 0)
         parts.model_section.looks.show_text("" if session is None else _for_panel(session.view_sentence))
         parts.saving.export.setEnabled(has_work)
