@@ -283,7 +283,7 @@ def chosen_examples(seen: Seen) -> tuple[Examples, Examples]:
         try:
             next(steps)
         except StopIteration as end:
-            chosen, rivals = end.value
+            chosen, rivals = end.value.chosen, end.value.rivals
             break
     ids = np.append(np.concatenate(seen.ids), 0)  # the last is that of no second target, -1
     source, one, other = ids[chosen.source], ids[chosen.targets[:, 0]], ids[chosen.targets[:, 1]]

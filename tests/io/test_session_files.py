@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_sam2.document.claims import LinkClaims, Rival
 from napari_sam2.document.difference import difference
 from napari_sam2.document.document import Document
 from napari_sam2.document.prompt import Prompt
@@ -264,13 +265,16 @@ def test_proposals_divisions_and_events_come_back(tmp_path, saved, document):
         70000: Proposal(3, Mask(second), 0.5, "labels"),
     }
     events = (TrackEvent(1, 2, EventKind.absent, 4), TrackEvent(2, 6, EventKind.dies))
-    made = replace(document.with_division(Division(2, 4, (1, 3))), proposals=proposals, events=events)
+    claims = {3: LinkClaims(3, (4, 5, 7), (0.75, 1, 0.29), (Rival(7, 2, True, 0.4),)), 2: LinkClaims(2)}
+    divided = document.with_division(Division(2, 4, (1, 3)))
+    made = replace(divided, proposals=proposals, events=events, claims=claims)
     folder = tmp_path / "a.sam2"
     for _ in range(2):
         save_session(folder, replace(saved, document=made))
         back = load_session(folder)
         assert difference(made, back.document).is_empty
         assert back.document.proposals == proposals
+        assert dict(back.document.claims) == claims
         assert not back.notes
     files = sorted((folder / "prompts").glob("proposal*.tif"))
     assert [path.name.rsplit("-", 1)[0] for path in files] == [

@@ -203,3 +203,14 @@ def test_a_detection_without_pixels_is_refused() -> None:
     assert disc(5, 5, 2).area > 0
     with pytest.raises(PromptError, match="at least one"):
         type(disc(5, 5))((0, 0), np.zeros((2, 2), bool))
+
+
+def test_a_doubtful_link_comes_with_what_else_may_be() -> None:
+    frames = movie([(60, 44, 10), (60, 82, 10)], [(60, 62.5, 10)], [(60, 62.5, 10)])
+    linked = link(frames, LinkingOptions(divisions=False, drift=False, longest_gap=0))
+    (doubtful,) = [each for each in linked.links if each.after == (1, 0)]
+    (other,) = linked.alternatives
+    assert {doubtful.before, other.before} == {(0, 0), (0, 1)}
+    assert other.after == (1, 0)
+    assert not other.is_division
+    assert 0 < other.confidence <= 1 - doubtful.confidence

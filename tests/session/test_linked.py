@@ -7,7 +7,7 @@ import pytest
 from finding_predictor import FindingPredictor
 
 from napari_sam2.document.track_events import Division
-from napari_sam2.lineage.tracks import tracks_of
+from napari_sam2.lineage.tracks import links_of, tracks_of
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.session import Session
@@ -62,6 +62,21 @@ def test_a_division_makes_a_parent_and_what_was_missed_is_a_gap(session):
     assert [tracks[one].parent for one in division.daughters] == [division.mother] * 2
     (other,) = set(tracks) - {division.mother, *division.daughters}
     assert tracks[other].gaps == ((3, 3),)
+
+
+def test_how_sure_each_link_is_stays_with_the_objects_and_goes_with_an_undo(session):
+    session.proposals.link()
+    document, tracks = session.document, tracks_of(session.document, session.masks)
+    assert set(links_of(tracks)) == {
+        (source, (one, frame))
+        for source, (one, frame) in links_of(tracks)
+        if document.claims[one].confidence(frame) is not None
+    }
+    (division,) = document.divisions
+    sure = [tracks[one].claims.confidence(3) for one in division.daughters]
+    assert sure[0] == sure[1] > 0.5
+    assert session.undo()
+    assert not session.document.claims
 
 
 def test_without_divisions_and_gaps_tracks_end(session):

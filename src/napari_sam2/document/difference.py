@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.object_map import ObjectMap
 from napari_sam2.document.prompt_map import PromptMap
+from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.shared_map import SharedMap
 
 
@@ -27,7 +28,7 @@ class DocumentDiff:
     proposals
         Numbers of proposals that are new, different or gone.
     tracks
-        Ids of objects whose divisions or events are different.
+        Ids of objects whose divisions, events or claims are different.
     review
         Whether other things were decided.
     """
@@ -55,15 +56,17 @@ def difference(old: Document, new: Document) -> DocumentDiff:
     """Return what to do to come from one document to the other."""
     before, after = PromptMap.of(old.prompts), PromptMap.of(new.prompts)
     known, described = ObjectMap.of(old.objects), ObjectMap.of(new.objects)
-    found, now_found = SharedMap.of(old.proposals), SharedMap.of(new.proposals)
+    found, now_found = ProposalMap.of(old.proposals), ProposalMap.of(new.proposals)
     divided = [(one.mother, *one.daughters) for one in set(old.divisions) ^ set(new.divisions)]
     happened = [(one.object_id,) for one in set(old.events) ^ set(new.events)]
+    claimed, claimed_now = SharedMap.of(old.claims), SharedMap.of(new.claims)
+    said = (claimed.differing(claimed_now), claimed_now.differing(claimed))
     return DocumentDiff(
         changed=tuple(after.differing(before)),
         removed=tuple(key for key in before.differing(after) if key not in after),
         objects=tuple(described.differing(known)),
         removed_objects=tuple(one for one in known.differing(described) if one not in described),
         proposals=tuple(sorted({*found.differing(now_found), *now_found.differing(found)})),
-        tracks=tuple(sorted({object_id for ids in (*divided, *happened) for object_id in ids})),
         review=not new.review.says(old.review),
+        tracks=tuple(sorted({object_id for ids in (*divided, *happened, *said) for object_id in ids})),
     )

@@ -10,18 +10,21 @@ What a prompt means to a model, and whether it fits the movie (`prompts.check_pr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from napari_sam2.document.claims import LinkClaims, following
 from napari_sam2.document.object_map import ObjectMap
-from napari_sam2.document.objects import ObjectInfo
+from napari_sam2.document.objects import ObjectInfo, left_by
 from napari_sam2.document.polygons import mask_of_polygon
 from napari_sam2.document.prompt import Prompt, gathered
 from napari_sam2.document.prompt_map import PromptKey, PromptMap
+from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.document.reviews import ReviewRecord
 from napari_sam2.document.shared_map import SharedMap
-from napari_sam2.document.track_events import Division, Names, TrackEvent
+from napari_sam2.document.track_events import Division, Names, TrackEvent, swapped_children
 from sam2_core.errors import PromptError
 
 __all__ = ["Document", "PromptKey", "mask_of_polygon"]
@@ -45,6 +48,8 @@ class Document:
         What else happens to objects, in order of object and frame.
     review
         What was decided about places in doubt.
+    claims
+        Object id -> how sure the program is that linked it; any mapping is taken.
     """
 
     prompts: Mapping[PromptKey, Prompt] = field(default_factory=dict)
@@ -53,10 +58,12 @@ class Document:
     divisions: tuple[Division, ...] = ()
     events: tuple[TrackEvent, ...] = ()
     review: ReviewRecord = field(default_factory=ReviewRecord)
+    claims: Mapping[int, LinkClaims] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         objects, prompts = ObjectMap.of(self.objects), PromptMap.of(self.prompts)
-        self._take(prompts, objects, self.divisions, self.events, SharedMap.of(self.proposals))
+        proposals, claims = ProposalMap.of(self.proposals), SharedMap.of(self.claims)
+        self._take(prompts, objects, self.divisions, self.events, proposals, claims)
         unknown = [object_id for object_id in prompts.object_ids if object_id not in objects]
         if unknown:
             raise PromptError(f"prompts name objects {unknown}, which the document does not have; add them to objects.")
@@ -70,7 +77,8 @@ class Document:
         objects: ObjectMap,
         divisions: Iterable[Division],
         events: Iterable[TrackEvent],
-        proposals: SharedMap[Proposal],
+        proposals: ProposalMap,
+        claims: SharedMap[LinkClaims],
     ) -> None:
         kept = {
             "prompts": prompts,
@@ -78,13 +86,14 @@ class Document:
             "proposals": proposals,
             "divisions": tuple(sorted(set(divisions), key=lambda one: (one.frame, one.mother))),
             "events": tuple(sorted(set(events), key=lambda one: (one.object_id, one.frame, one.kind))),
+            "claims": claims,
         }
         for name, value in kept.items():
             object.__setattr__(self, name, value)
 
     def _check_tracks(self) -> None:
-        for event in self.events:
-            self.check_object(event.object_id)
+        for object_id in (*(event.object_id for event in self.events), *self.claims):
+            self.check_object(object_id)
         for division in self.divisions:
             if division.following({}, self.objects) != division:
                 raise PromptError(f"{division} needs daughters whose parent is {division.mother}; use with_division.")
@@ -136,7 +145,7 @@ class Document:
 
     def with_review(self, review: ReviewRecord) -> Document:
         """Return the document in which this is what was decided."""
-        made = self._next()
+        made = copy(self)
         object.__setattr__(made, "review", review)
         return made
 
@@ -149,7 +158,7 @@ class Document:
             If there is no such object.
         """
         self.check_object(object_id)
-        return self._with({object_id: {}}, self._left_by(object_id, heir=None))
+        return self._with({object_id: {}}, left_by(self.objects, object_id, heir=None))
 
     def with_division(self, division: Division) -> Document:
         """Return the document with this division of the mother on the frame; she is the parent of its daughters.
@@ -193,9 +202,13 @@ class Document:
         return made
 
     def with_tracks(
-        self, infos: Sequence[ObjectInfo], divisions: Iterable[Division] = (), events: Iterable[TrackEvent] = ()
+        self,
+        infos: Sequence[ObjectInfo],
+        divisions: Iterable[Division] = (),
+        events: Iterable[TrackEvent] = (),
+        claims: Iterable[LinkClaims] = (),
     ) -> Document:
-        """Return the document with many objects, whose divisions and events come with them.
+        """Return the document with many objects, whose divisions, events and claims come with them.
 
         Raises
         ------
@@ -206,6 +219,7 @@ class Document:
             objects=self._objects.changed({info.object_id: info for info in infos}),
             divisions=(*self.divisions, *divisions),
             events=(*self.events, *events),
+            claims=self._claims.changed({one.object_id: one for one in claims}),
         )
         for info in infos:
             made.ancestors(info.object_id)
@@ -227,7 +241,7 @@ class Document:
             prompts[frame] = prompts[frame].joined(moved) if frame in prompts else moved
         kept = self.objects[into]
         about = replace(kept, name=kept.name or self.objects[other].name, parent=self._merged_parent(into, other))
-        objects = {**self._left_by(other, heir=into), into: about}
+        objects = {**left_by(self.objects, other, heir=into), into: about}
         return self._with({into: prompts, other: {}}, objects, {other: into})
 
     def swapped(self, a: int, b: int, from_frame: int) -> Document:
@@ -239,12 +253,13 @@ class Document:
             If one of them does not exist or they are the same.
         """
         self._check_pair(a, b)
-        exchanged: dict[int, dict[int, Prompt]] = {a: {}, b: {}}
-        for object_id, other in ((a, b), (b, a)):
+        names, exchanged = {a: b, b: a}, dict[int, dict[int, Prompt]]({a: {}, b: {}})
+        for object_id, other in names.items():
             for frame, prompt in self._prompts.of_object(object_id).items():
                 owner = other if frame >= from_frame else object_id
                 exchanged[owner][frame] = prompt.owned_by(owner)
-        return self._with(exchanged, self._swapped_children({a: b, b: a}, from_frame), {a: b, b: a}, from_frame)
+        children = swapped_children(self.objects, self.divisions, names, from_frame)
+        return self._with(exchanged, children, names, from_frame)
 
     def next_object_id(self) -> int:
         """Return the id of the next new object: one more than the highest."""
@@ -252,11 +267,15 @@ class Document:
 
     def next_proposal(self) -> int:
         """Return the number of the next new proposal: one more than the highest."""
-        return (self._proposals.last() or 0) + 1
+        return self._proposals.last() + 1
 
     def prompts_of(self, object_id: int) -> dict[int, Prompt]:
         """Return the prompts of an object by frame, ascending; empty without any."""
         return dict(self._prompts.of_object(object_id))
+
+    def has_prompts(self, object_id: int) -> bool:
+        """Return whether anything is said about an object on some frame."""
+        return bool(self._prompts.of_object(object_id))
 
     def ancestors(self, object_id: int) -> list[int]:
         """Return the object's parent, its parent and so on; empty without a parent.
@@ -309,8 +328,12 @@ class Document:
         return ObjectMap.of(self.objects)
 
     @property
-    def _proposals(self) -> SharedMap[Proposal]:
-        return SharedMap.of(self.proposals)
+    def _proposals(self) -> ProposalMap:
+        return ProposalMap.of(self.proposals)
+
+    @property
+    def _claims(self) -> SharedMap[LinkClaims]:
+        return SharedMap.of(self.claims)
 
     def _next(
         self,
@@ -318,17 +341,18 @@ class Document:
         objects: ObjectMap | None = None,
         divisions: Iterable[Division] | None = None,
         events: Iterable[TrackEvent] | None = None,
+        claims: SharedMap[LinkClaims] | None = None,
     ) -> Document:
         """Return the document with other parts, which were checked: what it shares with this one is not looked at."""
-        made = Document.__new__(Document)
+        made = copy(self)
         made._take(
             self._prompts if prompts is None else prompts,
             self._objects if objects is None else objects,
             self.divisions if divisions is None else divisions,
             self.events if events is None else events,
             self._proposals,
+            self._claims if claims is None else claims,
         )
-        object.__setattr__(made, "review", self.review)
         return made
 
     def _with(
@@ -340,8 +364,9 @@ class Document:
     ) -> Document:
         """Return the document with other prompts of some objects and changes of objects, None for one that is gone.
 
-        Divisions and events follow: they get new names from a frame on, and lose who is gone or has another parent.
+        Divisions, events and claims follow: they get new names from a frame on, and lose who is gone.
         """
+        gone = [one for one, about in changes.items() if about is None]
         objects = self._objects.changed(changes)
         divisions = [one.following(names if one.frame >= from_frame else {}, objects) for one in self.divisions]
         events = [one.renamed(names) if one.frame >= from_frame else one for one in self.events]
@@ -350,32 +375,12 @@ class Document:
             objects,
             filter(None, divisions),
             [one for one in events if one.object_id in objects],
+            self._claims.changed(following(self.claims, names, from_frame, gone) if names or gone else {}),
         )
         for object_id in changes:
-            if object_id in objects:
+            if (info := objects.get(object_id)) is not None and info.parent is not None:
                 made.ancestors(object_id)
         return made
-
-    def _left_by(self, gone: int, heir: int | None) -> dict[int, ObjectInfo | None]:
-        """Return the changes of objects when one goes: its children get `heir` as their parent."""
-        children = {
-            object_id: replace(info, parent=heir)
-            for object_id, info in self.objects.items()
-            if info.parent == gone and object_id != heir
-        }
-        return {**children, gone: None}
-
-    def _swapped_children(self, names: Names, from_frame: int) -> dict[int, ObjectInfo]:
-        """Return the objects whose parents follow when two exchange their divisions from a frame on."""
-        behind = [one for one in self.divisions if one.frame >= from_frame]
-        daughters = [one for division in behind for one in division.daughters]
-        changed = {daughter: replace(self.objects[daughter], parent=None) for daughter in daughters}
-        for division in behind:
-            for daughter in (names.get(one, one) for one in division.daughters):
-                info = changed.get(daughter, self.objects[daughter])
-                if info.parent is None:
-                    changed[daughter] = replace(info, parent=names.get(division.mother, division.mother))
-        return changed
 
     def _check_pair(self, first: int, second: int) -> None:
         self.check_object(first)

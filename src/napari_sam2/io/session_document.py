@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import ObjectInfo
@@ -35,7 +36,7 @@ from napari_sam2.io.session_masks import (
     write_prompt_masks,
     write_proposal_masks,
 )
-from napari_sam2.io.session_schema import ProposalEntry, SessionDocument, SourceEntry, parse_session
+from napari_sam2.io.session_schema import ClaimsEntry, ProposalEntry, SessionDocument, SourceEntry, parse_session
 from napari_sam2.masks.stored_masks import MaskKey
 from sam2_core.errors import PromptError, StackError
 
@@ -68,6 +69,7 @@ def write_document(folder: Path, saved: SavedSession, log_name: str) -> None:
             events=said.events,
             decisions=tuple(said.review.decisions.values()),
             samples=tuple(said.review.samples.values()),
+            claims=tuple(map(ClaimsEntry.of, said.claims.values())),
         )
         before = _keep_previous(folder)
         write_atomically(path, (json.dumps(content.to_json(), indent=2) + "\n").encode())
@@ -187,21 +189,27 @@ def _described(path: Path, prompts: Mapping[MaskKey, Prompt], document: SessionD
     except PromptError as error:
         losses.add(f"{SESSION_FILE}: {error} The parents of objects are left out.", path)
         said = Document(prompts, {one: replace(info, parent=None) for one, info in objects.items()})
-    try:
-        return replace(said, divisions=document.divisions, events=document.events)
-    except PromptError:
-        pass  # one of them is damaged; which, is found one by one
-    for division in document.divisions:
-        try:
-            said = replace(said, divisions=(*said.divisions, division))
-        except PromptError as error:
-            losses.add(f"{SESSION_FILE}: {error} The division is left out.", path)
-    for event in document.events:
-        try:
-            said = replace(said, events=(*said.events, event))
-        except PromptError as error:
-            losses.add(f"{SESSION_FILE}: {error} The event is left out.", path)
+    about = {"divisions": document.divisions, "events": document.events, "claims": document.claims}
+    with suppress(PromptError):
+        return _with_said(said, about)
+    for name, entries in about.items():
+        for entry in entries:
+            try:
+                said = _with_said(said, {name: (entry,)})
+            except PromptError as error:
+                losses.add(f"{SESSION_FILE}: {error} One of the {name} is left out.", path)
     return said
+
+
+def _with_said(document: Document, about: Mapping[str, tuple[Any, ...]]) -> Document:
+    """Return the document with divisions, events and claims besides those that it has."""
+    claims = {entry.object_id: entry.claims() for entry in about.get("claims", ())}
+    return replace(
+        document,
+        divisions=(*document.divisions, *about.get("divisions", ())),
+        events=(*document.events, *about.get("events", ())),
+        claims={**document.claims, **claims},
+    )
 
 
 def _blamed(folder: Path, mask_name: str | None) -> Path:

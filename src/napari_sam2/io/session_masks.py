@@ -232,7 +232,10 @@ def _decoded(content: bytes) -> np.ndarray[Any, Any]:
         shape = file.pages[0].shape
         if len(shape) != 2 or len(file.pages) != 1 or max(shape) > LARGEST_SIDE or _is_inflated(shape, len(content)):
             raise ValueError(f"its shape is {shape}")
-        return np.asarray(file.pages[0].asarray())
+        plane = np.asarray(file.pages[0].asarray())
+    if plane.shape != shape:
+        raise ValueError(f"its pixels have the shape {plane.shape}, not {shape}")
+    return plane
 
 
 def _is_inflated(shape: tuple[int, ...], size: int) -> bool:

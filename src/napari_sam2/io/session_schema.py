@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, FiniteFloat, ValidationError
 from pydantic_core import ErrorDetails
 
+from napari_sam2.document.claims import LinkClaims, Rival
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import LARGEST_ID
 from napari_sam2.document.proposals import ProposalState
@@ -29,7 +30,7 @@ FORMAT = "napari-sam2-session"
 VERSION = 1
 _USUAL = {"source": "", "score": None, "links": "made"}
 """What is not written of an object, so that earlier programs read it."""
-_WHERE_THERE_IS_SOME = {"proposals", "divisions", "events", "decisions", "samples"}
+_WHERE_SOME = {"proposals", "divisions", "events", "claims", "decisions", "samples"}
 _UNKNOWN_FIELD = ("extra_forbidden", "unexpected_keyword_argument")
 
 
@@ -55,6 +56,33 @@ class ProposalEntry(Entry):
     label: Annotated[int | None, Field(ge=1, le=LARGEST_ID, description="the object id that it would like")] = None
 
 
+class ClaimsEntry(Entry):
+    """What is claimed about an object: numbers in a row as one string, since a movie has many of them."""
+
+    object_id: Annotated[int, Field(ge=1, le=LARGEST_ID, strict=True)]
+    frames: Annotated[str, Field(pattern=r"^(\d+( \d+)*)?$", description="to which links lead")] = ""
+    percent: Annotated[str, Field(pattern=r"^(\d+( \d+)*)?$", description="how sure each of them is")] = ""
+    rivals: tuple[Rival, ...] = ()
+
+    @classmethod
+    def of(cls, claims: LinkClaims) -> ClaimsEntry:
+        """Return the entry of what is claimed about an object."""
+        percent = " ".join(str(round(100 * one)) for one in claims.confidences)
+        frames = " ".join(map(str, claims.frames))
+        return cls(object_id=claims.object_id, frames=frames, percent=percent, rivals=claims.rivals)
+
+    def claims(self) -> LinkClaims:
+        """Return what is claimed.
+
+        Raises
+        ------
+        PromptError
+            If there are more frames or fewer than confidences, or one is above 100.
+        """
+        frames, sure = tuple(map(int, self.frames.split())), tuple(int(one) / 100 for one in self.percent.split())
+        return LinkClaims(self.object_id, frames, sure, self.rivals)
+
+
 class SessionDocument(Entry):
     """A whole session.json; what stands behind `masks` is written only where there is some."""
 
@@ -71,16 +99,17 @@ class SessionDocument(Entry):
     events: tuple[TrackEvent, ...] = ()
     decisions: tuple[Decision, ...] = ()
     samples: tuple[Sample, ...] = ()
+    claims: tuple[ClaimsEntry, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
-        said = self.model_dump(exclude=_WHERE_THERE_IS_SOME)
+        said = self.model_dump(exclude=_WHERE_SOME)
         if self.source.scene is None:
             del said["source"]["scene"]
         for info in said["objects"]:
             for name in [name for name, usual in _USUAL.items() if info[name] == usual]:
                 del info[name]
-        return said | self.model_dump(include=_WHERE_THERE_IS_SOME, exclude_defaults=True)
+        return said | self.model_dump(include=_WHERE_SOME, exclude_defaults=True)
 
     @property
     def mask_files(self) -> set[str]:

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from napari_sam2.document.claims import LinkClaims
 from napari_sam2.document.document import Document
 from napari_sam2.document.track_events import Division
 from napari_sam2.masks.mask_store import MaskKey, MaskStore
@@ -24,11 +25,14 @@ class Track:
         Object id that it came from by division, or None.
     stretches
         Frames in a row on which it is there, ascending; at least one.
+    claims
+        How sure the program is that linked it; None where none did.
     """
 
     object_id: int
     parent: int | None
     stretches: tuple[Stretch, ...]
+    claims: LinkClaims | None = None
 
     @property
     def begin(self) -> int:
@@ -63,7 +67,8 @@ def tracks_of(document: Document, masks: MaskStore, hidden: Container[MaskKey] =
         frames = [frame for frame, mask in kept if not mask.is_empty and (object_id, frame) not in hidden]
         info = document.objects.get(object_id)
         if frames:
-            tracks[object_id] = Track(object_id, None if info is None else info.parent, _stretches(frames))
+            parent = None if info is None else info.parent
+            tracks[object_id] = Track(object_id, parent, _stretches(frames), document.claims.get(object_id))
     return tracks
 
 

@@ -96,6 +96,19 @@ def rivals_of(chosen: npt.NDArray[np.bool_], hypotheses: Hypotheses) -> Floats:
     return np.maximum(of_source[found.source], of_target[found.targets].max(axis=1))
 
 
+def likeliest_origins(hypotheses: Hypotheses, many: int) -> Hypotheses:
+    """Return of all that leads to a node the best `many`, links and divisions, by target; one from each source."""
+    links, forks = hypotheses.where(~hypotheses.is_fork), hypotheses.where(hypotheses.is_fork)
+    turned = Hypotheses(forks.source, forks.targets[:, ::-1], forks.gain)
+    every = joined([links, forks, turned])
+    target = every.targets[:, 0]
+    order = np.lexsort((every.source, -every.gain, target))
+    _, of_pair = np.unique(np.stack([target[order], every.source[order]], axis=1), axis=0, return_index=True)
+    order = order[np.sort(of_pair)]
+    rank = np.arange(len(order)) - np.searchsorted(target[order], target[order])
+    return every.where(order[rank < many])
+
+
 def _needs(hypotheses: Hypotheses) -> sparse.csr_matrix:
     """Return (nodes, K): 1 where a hypothesis needs a node to go on from, or to go on as."""
     fork = np.flatnonzero(hypotheses.is_fork)

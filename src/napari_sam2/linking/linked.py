@@ -52,6 +52,26 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another link that would lead to a detection, instead of the one that was chosen, or where none was.
+
+    Attributes
+    ----------
+    before, after
+        (frame, index) of the earlier and the later detection.
+    is_division
+        Whether the earlier one would be the mother.
+    confidence
+        0 to 1, how likely it is right.
+    """
+
+    before: Node
+    after: Node
+    is_division: bool
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class LinkedDivision:
     """A track that becomes others.
 
@@ -115,12 +135,15 @@ class Linked:
         By the earlier node, then the later one; those of divisions included.
     drift
         (T, 2) pixels by which the objects of a frame have moved from the frame before, as a rule; the first row is 0.
+    alternatives
+        By the later node, the surest first; at most two where a link is doubtful, or where a track begins without one.
     """
 
     tracks: tuple[LinkedTrack, ...]
     links: tuple[Link, ...]
     divisions: tuple[LinkedDivision, ...]
     drift: Floats
+    alternatives: tuple[Alternative, ...] = ()
 
     def track_ids(self) -> dict[Node, int]:
         """Return the id of the track that each detection is in."""

@@ -14,6 +14,7 @@ made: of two objects that become one, one ends. The order of the detections of a
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from napari_sam2.linking.detections import Detection
@@ -22,7 +23,7 @@ from napari_sam2.linking.judging import confidence
 from napari_sam2.linking.linked import Linked
 from napari_sam2.linking.options import Kept, LinkingOptions
 from napari_sam2.linking.search import search
-from napari_sam2.linking.tracks import Order, links_from, tracks_from
+from napari_sam2.linking.tracks import Order, alternatives_to, links_from, tracks_from
 
 LinkSteps: TypeAlias = Generator[tuple[int, int], None, Linked]
 """Yields (frames done, frames in all) and returns what was linked; closing it ends the work."""
@@ -80,6 +81,7 @@ def link_steps(
     kept.check([len(each) for each in frames])
     order = Order.of(frames)
     movie = Movie(order.frames, options or LinkingOptions())
-    chosen, rivals = yield from search(movie, order.of_kept(kept))
-    links = links_from(movie, chosen, confidence(chosen, rivals), order, kept)
-    return tracks_from(movie, links, order, frame_hw)
+    found = yield from search(movie, order.of_kept(kept))
+    links = links_from(movie, found.chosen, confidence(found.chosen, found.rivals), order, kept)
+    alternatives = alternatives_to(links, movie, found.others, order)
+    return replace(tracks_from(movie, links, order, frame_hw), alternatives=tuple(alternatives))

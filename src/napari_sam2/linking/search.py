@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 
 import numpy as np
 
-from napari_sam2.linking.choice import Hypotheses, choose, joined, rivals_of
+from napari_sam2.linking.choice import Hypotheses, choose, joined, likeliest_origins, rivals_of
 from napari_sam2.linking.detections import Floats
-from napari_sam2.linking.hypotheses import Movie
+from napari_sam2.linking.hypotheses import HOPELESS, Movie
 from napari_sam2.linking.options import Kept
 
 STEP = 4
@@ -16,16 +17,39 @@ STEP = 4
 AHEAD = 3
 """Frames beyond them that it looks at."""
 
+OTHERS = 2
+"""So many of the hypotheses for a detection that were not chosen are remembered."""
+
 LATE = 2.0
 """What speaks against a daughter's being missed on her first frame, as log odds."""
 
 
-def search(movie: Movie, kept: Kept) -> Generator[tuple[int, int], None, tuple[Hypotheses, Floats]]:
-    """Yield (frames done, all) and return the hypotheses that were chosen, each with the gain of its best rival."""
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search came to.
+
+    Attributes
+    ----------
+    chosen
+        The hypotheses that were chosen.
+    rivals
+        (K,) gain of the best one that each of these ruled out, 0 or more.
+    others
+        Of those that were not chosen the two best for each target; a division is there once for each daughter.
+    """
+
+    chosen: Hypotheses
+    rivals: Floats
+    others: Hypotheses
+
+
+def search(movie: Movie, kept: Kept) -> Generator[tuple[int, int], None, Searched]:
+    """Yield (frames done, all) and return what was chosen."""
     total = len(movie.frames)
     rules = Rules(movie, kept)
     waiting: dict[int, Hypotheses] = {}
     decided: list[Hypotheses] = []
+    others: list[Hypotheses] = []
     rivals: list[Floats] = [np.zeros(0)]
     for begin in range(0, max(total - 1, 0), STEP):
         end = min(begin + STEP + AHEAD, total - 1)
@@ -39,6 +63,8 @@ def search(movie: Movie, kept: Kept) -> Generator[tuple[int, int], None, tuple[H
         is_first = found.source < movie.starts[min(begin + STEP, total)]
         decided.append(found.where(is_first))
         rivals.append(rivals_of(chosen, hypotheses)[is_first])
+        not_chosen = hypotheses.where(~chosen & (hypotheses.source < movie.starts[min(begin + STEP, total)]))
+        others.append(likeliest_origins(not_chosen, OTHERS))
         rules.take(decided[-1])
         for frame in range(max(begin - 1, 0), min(begin + STEP, total - 1) - 1):
             decided.append(_late_daughters(movie, rules, frame))
@@ -46,7 +72,7 @@ def search(movie: Movie, kept: Kept) -> Generator[tuple[int, int], None, tuple[H
         waiting = {frame: each for frame, each in waiting.items() if frame >= begin + STEP}
         movie.forget(begin + STEP - 1)
     yield total, total
-    return joined(decided), np.concatenate(rivals)
+    return Searched(joined(decided), np.concatenate(rivals), joined(others))
 
 
 def _late_daughters(movie: Movie, rules: Rules, frame: int) -> Hypotheses:
@@ -93,8 +119,8 @@ class Rules:
         self._apart = np.array(sorted(number(a) * many + number(b) for a, b in kept.apart), np.int64)
 
     def allowed(self, hypotheses: Hypotheses) -> Hypotheses:
-        """Return those that no person rules out and that are worth a thought."""
-        return self.free(self.without_apart(hypotheses.where(hypotheses.gain > 0)))
+        """Return those that no person rules out and that are worth a thought, if only as what else may be."""
+        return self.free(self.without_apart(hypotheses.where(hypotheses.gain > -HOPELESS)))
 
     def without_apart(self, hypotheses: Hypotheses) -> Hypotheses:
         """Return those that link nothing that a person said has nothing to do with each other."""

@@ -11,9 +11,12 @@ import numpy as np
 from napari_sam2.linking.choice import Hypotheses
 from napari_sam2.linking.detections import Detection, Floats, Node
 from napari_sam2.linking.hypotheses import Movie
-from napari_sam2.linking.linked import Begin, End, Link, Linked, LinkedDivision, LinkedTrack
+from napari_sam2.linking.judging import MOST_GAIN
+from napari_sam2.linking.linked import Alternative, Begin, End, Link, Linked, LinkedDivision, LinkedTrack
 from napari_sam2.linking.options import Kept
 
+DOUBTFUL = 0.9
+"""Links that are less sure are told with what else may be."""
 NEAR_BORDER = 0.75
 """Diameters: a centre that is nearer to the border, or would be a frame on, has come in or is going out."""
 
@@ -39,6 +42,10 @@ class Order:
         given = tuple(tuple(sorted(range(len(each)), key=[_place(one) for one in each].__getitem__)) for each in frames)
         return cls(tuple(tuple(frame[i] for i in at) for frame, at in zip(frames, given, strict=True)), given)
 
+    def node(self, node: Node) -> Node:
+        """Return a node of this order by its index as it was given."""
+        return node[0], self.given[node[0]][node[1]]
+
     def of_kept(self, kept: Kept) -> Kept:
         """Return what is kept, with the indices of this order."""
         place = [{index: sorted_index for sorted_index, index in enumerate(each)} for each in self.given]
@@ -61,15 +68,31 @@ def _place(each: Detection) -> tuple[object, ...]:
 
 def links_from(movie: Movie, chosen: Hypotheses, sure: Floats, order: Order, kept: Kept) -> list[Link]:
     """Return the links that were chosen, so sure (K,), and those that a person said; by their nodes as given."""
-
-    def given(number: int) -> Node:
-        frame, index = movie.node(number)
-        return frame, order.given[frame][index]
-
     found = [Link(*pair, confidence=1.0, is_kept=True) for pair in kept.links]
     for source, targets, confidence in zip(chosen.source, chosen.targets, sure, strict=True):
-        found += [Link(given(source), given(to), float(confidence)) for to in targets if to >= 0]
+        before = order.node(movie.node(source))
+        found += [Link(before, order.node(movie.node(to)), float(confidence)) for to in targets if to >= 0]
     return sorted(found, key=lambda each: (each.before, each.after))
+
+
+def alternatives_to(links: list[Link], movie: Movie, others: Hypotheses, order: Order) -> list[Alternative]:
+    """Return what else may lead to detections whose link is doubtful, or that have none; by their nodes as given.
+
+    What a link is not sure of is shared among the others, and no link at all, by what speaks for each.
+    """
+    sure = {each.after: each.confidence for each in links}
+    found: dict[Node, list[tuple[float, Node, bool]]] = defaultdict(list)
+    for source, (target, sister), gain in zip(others.source, others.targets, others.gain, strict=True):
+        after = order.node(movie.node(target))
+        if sure.get(after, 0.0) < DOUBTFUL:
+            found[after].append((float(gain), order.node(movie.node(source)), bool(sister >= 0)))
+    made: list[Alternative] = []
+    for after, some in sorted(found.items()):
+        weights = np.exp(np.clip([gain for gain, _, _ in some], -MOST_GAIN, MOST_GAIN))
+        shares = (1 - sure.get(after, 0.0)) * weights / (1 + weights.sum())
+        rows = [Alternative(n, after, fork, float(p)) for (_, n, fork), p in zip(some, shares, strict=True)]
+        made += sorted(rows, key=lambda each: -each.confidence)
+    return made
 
 
 def tracks_from(movie: Movie, links: list[Link], order: Order, frame_hw: tuple[int, int] | None) -> Linked:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_sam2.document.claims import LinkClaims, Rival
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import LinkStatus, ObjectInfo
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.engine.updates import FoundTracks
-from napari_sam2.linking import LinkedTrack, LinkingOptions
+from napari_sam2.linking import Linked, LinkedTrack, LinkingOptions
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
@@ -94,7 +95,28 @@ def _document_with(
         events += _events(track, object_id)
         masks |= {(object_id, tracks.proposals[number].frame): tracks.masks[number] for number in numbers}
     divisions = [Division(ids[one.mother], one.frame, tuple(ids[n] for n in one.daughters)) for one in linked.divisions]
-    return document.with_tracks(infos, divisions, events).with_proposals(dict.fromkeys(tracks.masks)), masks
+    made = document.with_tracks(infos, divisions, events, _claims(linked, ids))
+    return made.with_proposals(dict.fromkeys(tracks.masks)), masks
+
+
+def _claims(linked: Linked, ids: Mapping[int, int]) -> list[LinkClaims]:
+    """Return how sure the links to the detections of each track are, and what else may lead to them."""
+    owner = {node: ids[track_id] for node, track_id in linked.track_ids().items()}
+    sure: dict[int, dict[int, float]] = {object_id: {} for object_id in ids.values()}
+    for link in linked.links:
+        sure[owner[link.after]][link.after[0]] = link.confidence
+    rivals: dict[int, list[Rival]] = {object_id: [] for object_id in ids.values()}
+    for one in linked.alternatives:
+        is_other = one.is_division or owner[one.before] != owner[one.after]
+        confidence = round(one.confidence, 2)
+        if is_other and confidence:
+            rivals[owner[one.after]].append(Rival(one.after[0], owner[one.before], one.is_division, confidence))
+    claims = []
+    for object_id, of_frame in sure.items():
+        frames = sorted(of_frame)
+        confidences = tuple(of_frame[frame] for frame in frames)
+        claims.append(LinkClaims(object_id, tuple(frames), confidences, tuple(rivals[object_id])))
+    return [one for one in claims if one.frames or one.rivals]
 
 
 def _events(track: LinkedTrack, object_id: int) -> Iterator[TrackEvent]:

@@ -210,10 +210,12 @@ class Deciding:
         self.looked_at.emit(self._sight.as_displayed(place))
         self._notify(f"Found cell with score {one.score:.2f}: accept it (Shift+Y) or reject it (Shift+X).")
 
-    def tell(self) -> None:
-        """Show what there is to decide about, if that has changed; where nothing is shown, no circle either."""
-        if self.proposals.tell() and not self.counts()[1]:
+    def tell(self) -> bool:
+        """Show what there is to decide about, if that has changed; whether it has. Nothing shown: no circle either."""
+        told = self.proposals.tell()
+        if told and not self.counts()[1]:
             self.proposals.diameter_px = None
+        return told
 
     def counts(self) -> tuple[int, int]:
         """Return how many of the frame in view are to be decided about, and how many of them are shown."""

@@ -170,7 +170,9 @@ class PromptLayers:
 
     def show(self, document: Document, keys: Iterable[PromptKey] | None = None) -> None:
         """Make the rows of some prompts, or of all, mean what the document says; rows that do already stay."""
-        chosen = set(document.prompts) | set(self._shown_keys()) if keys is None else set(keys)
+        chosen = set(document.prompts) | set(self._shown_keys()) if keys is None else self._drawable(document, keys)
+        if keys is not None and not chosen:
+            return
         if self.points is not None:
             self._show_points(self.points, document, chosen)
         if self.shapes is not None:
@@ -303,6 +305,15 @@ class PromptLayers:
 
     def _shown_keys(self) -> list[PromptKey]:
         return [key for layer in self.layers() for key in self._reading(layer).prompts]
+
+    def _drawable(self, document: Document, keys: Iterable[PromptKey]) -> set[PromptKey]:
+        """Return those of some prompts that have rows, or get some; one that is only a mask of a program has none."""
+        there = self._outlines.drawn.union(self._shown_keys())
+        said = {key: document.prompts.get(key) for key in keys}
+        return {key for key, prompt in said.items() if key in there or (prompt is not None and self._has_rows(prompt))}
+
+    def _has_rows(self, prompt: Prompt) -> bool:
+        return bool(prompt.points_yx) or prompt.box_yx is not None or bool(self._outlines.rows(prompt))
 
     def _prompt(
         self, key: PromptKey, old: Prompt | None, points: Reading | None, shapes: Reading | None
