@@ -62,6 +62,14 @@ def division_doubts(mother: int, courses: Mapping[int, Course], scene: Scene) ->
         if not there or not before.any():
             continue
         degree, reason = _unlikely(courses[mother], int(np.count_nonzero(before)) - 1, division, there)
+        sure = [
+            claims.confidence(division.frame)
+            for one in division.daughters
+            if (claims := scene.document.claims.get(one)) is not None
+        ]
+        said = [one for one in sure if one is not None]
+        if said:
+            degree, reason = 1 - min(said), f"{reason}, claimed with a confidence of {min(said):.2f}"
         spoils = max(1, sum(map(len, there)) // len(there))
         yield Doubt(Place(At.division, mother, division.frame), ReviewKind.division, degree, reason, spoils)
 

@@ -77,11 +77,11 @@ def fixes_for(place: Place, document: Document, queue: Queue) -> tuple[Fix, ...]
         )
     if place.at is At.division:
         return tuple(near.not_divided(*key))
-    found = [*near.before(key)] if place.at in (At.begin, At.step, At.track) else []
+    found = [*near.claimed(key), *near.before(key)] if place.at in (At.begin, At.step, At.track) else []
     if place.at in (At.end, At.track):
         course = queue.course(place.object_id)
         found += near.after((place.object_id, place.frame if course is None else course.end))
-    ordered = [fix for _, fix in sorted(found, key=lambda one: one[0])]
+    ordered = dict.fromkeys(fix for _, fix in sorted(found, key=lambda one: one[0]))
     last = {At.track: Verb.remove, At.step: Verb.break_here}.get(place.at)
     return (*ordered, *(() if last is None else (Fix(last, (key,)),)))
 
@@ -108,6 +108,21 @@ class _Near:
                     yield away + 2 * PASSING, Fix(Verb.connect, ((other, then), key))
                 elif not goes_on and self._course(other).end == then:
                     yield away + PASSING * (frame - 1 - then), Fix(Verb.connect, ((other, then), key))
+
+    def claimed(self, key: MaskKey) -> Iterator[Ranked]:
+        """Yield whom else the program that linked an object thought of, the surest first."""
+        object_id, frame = key
+        claims = self._document.claims.get(object_id)
+        for rival in () if claims is None else claims.rivals_at(frame):
+            there = self._course(rival.object_id).frames
+            before = there[there < frame]
+            if not len(before):
+                continue
+            other = rival.object_id, int(before[-1])
+            if not rival.is_mother:
+                yield -rival.confidence, Fix(Verb.connect, (other, key))
+            elif frame in there:
+                yield -rival.confidence, Fix(Verb.divide, (other, (rival.object_id, frame), key))
 
     def after(self, key: MaskKey) -> Iterator[Ranked]:
         """Yield whom an object that ends on a frame may go on as."""

@@ -18,7 +18,7 @@ from napari_sam2.review.crowds import all_shared, conflict_doubts, left_out, sha
 from napari_sam2.review.ends import division_doubts, end_doubts
 from napari_sam2.review.items import Doubt, ReviewItem, joined
 from napari_sam2.review.scene import Scene
-from napari_sam2.review.steps import step_doubts
+from napari_sam2.review.steps import link_doubts, step_doubts
 
 ANEW = 0.1
 """Share of objects that change from which on what is usual is found anew."""
@@ -106,6 +106,9 @@ class Queue:
         if scene.is_claim(object_id):
             yield from end_doubts(object_id, known.course, scene, usual)
             yield from division_doubts(object_id, courses, scene)
+            claims = scene.document.claims.get(object_id)
+            if claims is not None:
+                yield from link_doubts(claims, known.course)
 
     def _take_masks(self, changed: Iterable[int], gone: Iterable[int], scene: Scene) -> set[int]:
         """Take the masks of objects that changed; return the frames on which any did."""

@@ -44,7 +44,10 @@ class Scene:
         divisions: dict[int, tuple[Division, ...]] = {}
         for one in document.divisions:
             divisions[one.mother] = (*divisions.get(one.mother, ()), one)
-        stamps = {one: (masks.revision(one), document.objects.get(one), divisions.get(one)) for one in ids}
+        stamps = {
+            one: (masks.revision(one), document.objects.get(one), divisions.get(one), document.claims.get(one))
+            for one in ids
+        }
         held = {one: masks.held(one) for one in ids}
         return cls(document, held, stamps, divisions, masks.size, masks.frame_count, masks)
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from napari_sam2.document.claims import LinkClaims
 from napari_sam2.document.reviews import At, Place, ReviewKind
 from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.review.courses import Course, Usual
@@ -23,6 +24,8 @@ PLACE = 0.6
 """Diameters beyond the motion of all, likewise."""
 OVERLAP = 0.25
 """IoU with the mask before, moved as all are, below which a step is in doubt."""
+SURE = 0.9
+"""Confidence from which a link of a program is not in doubt."""
 MOST = 0.6
 """Degree of the most doubtful step."""
 _SAID = (MaskStatus.prompted, MaskStatus.edited)
@@ -47,6 +50,18 @@ def step_doubts(
         usual_before = not found
         for kind, degree, reason in found:
             yield Doubt(place, kind, degree, reason, spoils)
+
+
+def link_doubts(claims: LinkClaims, course: Course) -> Iterator[Doubt]:
+    """Yield the links inside a track that the program which made them was not sure of."""
+    for frame, confidence in zip(claims.frames, claims.confidences, strict=True):
+        if confidence < SURE and course.begin < frame <= course.end:
+            rivals = claims.rivals_at(frame)
+            said = f"linked with a confidence of {confidence:.2f}" + (
+                f", {rivals[0].object_id} instead" if rivals else ""
+            )
+            place = Place(At.step, claims.object_id, frame)
+            yield Doubt(place, ReviewKind.doubtful_link, 1 - confidence, said, course.from_frame(frame))
 
 
 def _is_judged(first: View, second: View) -> bool:
