@@ -1,8 +1,9 @@
 """Walks through what may not happen to work in a real window: `python scripts/walk_through.py OUT [ITEM ...]`.
 
 With mouse, wheel, keys, close and cancel, a fresh window for each item (`walk_items.py`), every second one in the light
-theme. Prints a line an item, writes a picture of each to OUT, and exits with 1 where one fails. Needs a screen, or
-Xvfb: ``xvfb-run -s "-screen 0 1440x1000x24" python scripts/walk_through.py /tmp/walk``.
+theme. Prints a line an item with the longest time that our own code kept the window, writes a picture of each to OUT,
+and exits with 1 where one fails. Needs a screen, or Xvfb:
+``xvfb-run -s "-screen 0 1440x1000x24" python scripts/walk_through.py /tmp/walk``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from walk_find import found_cells_are_looked_at_and_tracked
 from walk_items import ITEMS as EARLIER
 from walk_items import Movie
 from walk_window import Window
+
+from napari_sam2._qt.holds import HoldRecord, record_holds
 
 ITEMS = (*EARLIER, found_cells_are_looked_at_and_tracked)
 THEMES = ("dark", "light")
@@ -36,6 +39,12 @@ def walked(number: int, movie: Movie, out: Path) -> str:
         window.end()
 
 
+def longest(record: HoldRecord, count: int = 4) -> str:
+    """The longest holds, ours and napari's: where, milliseconds of the processor, and those that passed."""
+    places = sorted(record.places.items(), key=lambda item: -item[1].cpu_s)[:count]
+    return ", ".join(f"{place} {1e3 * held.cpu_s:.0f} ({1e3 * held.wall_s:.0f})" for place, held in places)
+
+
 def main() -> None:
     """Read the command line and do it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -47,11 +56,11 @@ def main() -> None:
     chosen.out.mkdir(parents=True, exist_ok=True)
     movie, failed = Movie(chosen.find_in, chosen.frames), 0
     for number in chosen.items or range(1, len(ITEMS) + 1):
-        wrong = walked(number, movie, chosen.out)
+        with record_holds() as record:
+            wrong = walked(number, movie, chosen.out)
         failed += bool(wrong)
-        print(
-            f"{'FAIL' if wrong else 'ok  '} {ITEMS[number - 1].__doc__}", f"\n     {wrong}" if wrong else "", flush=True
-        )
+        print(f"{'FAIL' if wrong else 'ok  '} {ITEMS[number - 1].__doc__}", f"\n     {wrong}" if wrong else "")
+        print(f"     held longest: {longest(record)}", flush=True)
     raise SystemExit(1 if failed else 0)
 
 

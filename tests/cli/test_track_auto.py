@@ -65,6 +65,31 @@ def test_divisions_can_be_left_out_and_frames_chosen(work, found, run):
     assert (np.loadtxt(work / "ctc" / "res_track.txt", dtype=int)[:, 3] == 0).all()
 
 
+def test_a_volume_is_labelled_in_one_command(work, found, run):
+    """Balls of a z-stack, each one label on all its planes, and one piece that ends in two: a fork is no division."""
+    z, y, x = np.mgrid[:12, :60, :80]
+    truth = np.zeros(z.shape, np.uint8)
+    for ball, (cz, cy, cx, radius) in enumerate([(3, 14, 14, 9), (6, 16, 44, 10), (8, 44, 16, 9)], start=1):
+        truth[(2 * (z - cz)) ** 2 + (y - cy) ** 2 + (x - cx) ** 2 <= radius**2] = ball
+    truth[:6, 38:50, 52:74] = 4
+    truth[6:, 38:50, 50:60], truth[6:, 38:50, 66:76] = 5, 6
+    tifffile.imwrite(
+        work / "ball.tif", np.where(truth > 0, 200, 0).astype(np.uint8), imagej=True, metadata={"axes": "ZYX"}
+    )
+    command = "track ball.tif --auto --track-axis Z --out labels.tif --contrast 0 255 --object-diameter 12 --ctc ctc"
+    code, _, err = run(command)
+    assert code == 0, err
+    labels = labels_of(work / "labels.tif")
+    assert ((labels > 0) == (truth > 0)).all()
+    held = [np.unique(labels[truth == ball]).tolist() for ball in range(1, 7)]
+    assert [len(labels_there) for labels_there in held] == [1] * 6
+    balls = [one for (one,) in held[:3]]
+    assert len(set(balls)) == 3
+    assert not set(balls) & {one for (one,) in held[3:]}
+    assert held[4] != held[5]
+    assert (np.loadtxt(work / "ctc" / "res_track.txt", dtype=int)[:, 3] == 0).all()
+
+
 def test_a_region_is_all_that_is_looked_at(work, found, run):
     assert run(f"{AUTO} --region 0,0,30,80")[0] == 0
     assert [len(one) for one in seen(work / "labels.tif")] == [2] * 6

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from napari_sam2.document.difference import difference
@@ -7,6 +8,9 @@ from napari_sam2.document.document import Document
 from napari_sam2.document.object_map import ObjectMap
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.document.proposal_map import ProposalMap
+from napari_sam2.document.proposals import Proposal
 from napari_sam2.document.shared_map import DRAWER, SharedMap
 
 
@@ -34,6 +38,20 @@ def test_objects_keep_their_order_and_a_new_one_comes_last():
     assert changed.differing(objects) == [1, 2]
     assert changed.last() == 5
     assert list(objects) == [5, 2, 9]
+
+
+def test_proposals_know_who_is_on_a_frame_whatever_comes_goes_or_moves(rng):
+    plain, known = {}, ProposalMap.of({})
+    mask = Mask(np.ones((2, 2), bool))
+    for _ in range(40):
+        numbers = rng.integers(0, 90, 9).tolist()
+        changes = {one: None if one % 3 == 0 else Proposal(int(rng.integers(4)), mask, 1.0, "a") for one in numbers}
+        known = known.changed(changes)
+        plain = {key: value for key, value in (plain | changes).items() if value is not None}
+        assert list(known.items()) == sorted(plain.items())
+        for frame in range(5):
+            assert known.on_frame(frame) == {one: each for one, each in plain.items() if each.frame == frame}
+        assert known.frames() == sorted({each.frame for each in plain.values()})
 
 
 @pytest.mark.parametrize("objects", [100, 2000])

@@ -14,11 +14,14 @@ import pytest
 import torch
 
 from napari_sam2.document.difference import difference
+from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.document.proposals import Proposal
 from napari_sam2.io import Autosaver, FrameDone, load_session, save_session
 from napari_sam2.io.atomic import write_atomically
+from napari_sam2.io.session_masks import read_sheets, write_proposal_masks
 from napari_sam2.io.snapshot_files import SnapshotWriter, read_snapshot
 from napari_sam2.masks.mask_store import StoredMask
-from sam2_core.errors import StackError
+from sam2_core.errors import PromptError, StackError
 
 
 class Memory:
@@ -310,3 +313,17 @@ def test_a_last_record_that_was_damaged_is_kept_and_brings_no_removed_object_bac
     assert openings[0].notes
     assert not openings[1].notes
     assert any(bytes(data) == one.read_bytes() for one in folder.glob("*.damaged-1.log"))
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_whichever_byte_of_a_file_that_masks_share_is_harmed_only_our_own_error_comes(tmp_path, value):
+    mask = Mask(np.eye(12, dtype=bool))
+    proposals = {1: Proposal(0, mask, 0.5, "test"), 2: Proposal(0, Mask(np.eye(12, k=3, dtype=bool)), 0.5, "test")}
+    (name,) = set(write_proposal_masks(tmp_path, proposals, {}).values())
+    whole, path = (tmp_path / name).read_bytes(), tmp_path / name
+    came = []
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+        came.append(read_sheets(tmp_path, [name])[name])
+    assert all(isinstance(one, PromptError) or one[1].inside.shape == mask.inside.shape for one in came)
+    assert any(isinstance(one, PromptError) for one in came)

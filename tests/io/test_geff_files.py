@@ -128,7 +128,7 @@ def test_a_geff_without_labels_is_refused(tmp_path, geff):
     with pytest.raises(StackError, match="has no labels"):
         open_tracks(tmp_path / "a.geff")
     (tmp_path / "d.geff").mkdir()
-    with pytest.raises(StackError, match="is no GEFF that can be read"):
+    with pytest.raises(StackError, match="cannot be read"):
         open_tracks(tmp_path / "d.geff")
 
 
@@ -148,3 +148,23 @@ def test_without_the_extra_it_is_said_what_to_install(tmp_path, monkeypatch):
 def results_parts():
     results = results_of(MOTHER_STAYS, {})
     return results.masks, results.movie
+
+
+@pytest.mark.parametrize("harmed", ["nodes/props/t/values/0", "labels/.zattrs", "labels/.zarray", "edges/ids/0.0"])
+def test_a_damaged_file_is_refused_in_words(tmp_path, geff, rng, harmed):
+    labels, parents = drawn_truth(rng)
+    export_geff(tmp_path / "a.geff", results_of(labels, parents))
+    path = tmp_path / "a.geff" / harmed
+    content = path.read_bytes()
+    path.write_bytes(b"?" + content[1:24] + b"\xff" * 8 + content[32:])
+    with pytest.raises(StackError, match=r"a\.geff"):
+        open_tracks(tmp_path / "a.geff")
+
+
+def test_edges_of_nodes_that_are_not_there_are_refused(tmp_path, geff, rng):
+    labels, parents = drawn_truth(rng)
+    export_geff(tmp_path / "a.geff", results_of(labels, parents))
+    edges = zarr.open_array(tmp_path / "a.geff" / "edges" / "ids", mode="r+")
+    edges[0, 1] = 10**6
+    with pytest.raises(StackError, match=r"a\.geff|nodes that are not there"):
+        open_tracks(tmp_path / "a.geff")

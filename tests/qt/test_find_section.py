@@ -55,7 +55,7 @@ def find(desk: Any) -> None:
 
 def settle(desk: Any) -> None:
     desk.idle()
-    desk.binding.poll()
+    desk.binding.flush()
     desk.panel.state.refresh()
 
 

@@ -251,3 +251,32 @@ def test_npy_is_mapped_not_loaded(tmp_path, values):
     stack = open_stack(tmp_path / "movie.npy")
     assert isinstance(stack.data, np.memmap)
     np.testing.assert_array_equal(stack.movie()[1], values[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "series"),
+    [
+        ("img_t{t:03}_ch{c}.tif", ["ch0", "ch1"]),
+        ("w{c}DAPI_{t}.tif", ["w0", "w1"]),
+        ("{t}-{word}.tif", ["DAPI", "GFP"]),
+    ],
+)
+def test_series_in_the_names_of_a_folder_are_said_and_can_be_chosen(tmp_path, caplog, name, series):
+    for t in range(12):
+        for c, word in enumerate(("DAPI", "GFP")):
+            tifffile.imwrite(tmp_path / name.format(t=t, c=c, word=word), np.full((4, 5), 10 * t + c, np.uint8))
+    assert len(open_stack(tmp_path).movie()) == 24
+    assert f"holds 2 series by the names of its files ({', '.join(series)})" in caplog.text
+    for number, one in enumerate(series):
+        chosen = open_stack(tmp_path, scene=one).movie()
+        assert [int(frame[0, 0]) for frame in chosen] == [10 * t + number for t in range(12)]
+    with pytest.raises(StackError, match="no scene 'x'"):
+        open_stack(tmp_path, scene="x")
+
+
+@pytest.mark.parametrize("name", ["2024_05_{t:02}.tif", "frame{t}.tif", "a{t}b{t}.tif", "{t}_{u}.tif"])
+def test_one_series_is_not_taken_for_several(tmp_path, caplog, name):
+    for t in range(7):
+        tifffile.imwrite(tmp_path / name.format(t=t, u=t % 3), np.full((4, 5), t, np.uint8))
+    assert len(open_stack(tmp_path).movie()) == 7
+    assert not caplog.records

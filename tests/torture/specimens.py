@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,11 @@ from disc_predictor import DiscPredictor
 from torture.scene import FRAMES, HEIGHT, WIDTH, movie
 
 from napari_sam2.io import load_session, read_prompts, write_prompts
+from napari_sam2.io.exports import export
+from napari_sam2.io.found_frames import FoundFrames
+from napari_sam2.io.found_table import write_found_table
 from napari_sam2.io.imports import import_labels
+from napari_sam2.io.track_files import open_tracks, read_parents
 from napari_sam2.napari_reader import read_session_layers
 from napari_sam2.session.saved_results import open_results
 from napari_sam2.session.session import Session
@@ -303,6 +308,50 @@ def look_at(path: Path) -> None:
         np.asarray(data[0])
 
 
+# tracks of other programs, runs that were stopped
+
+
+def tracks(name: str, kind: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        place = session_folder(folder)
+        export(open_results(place), {kind: folder / name})
+        shutil.rmtree(place)
+        return folder / name
+
+    return make
+
+
+def track_table(folder: Path) -> Path:
+    path = folder / "parents.csv"
+    path.write_text("track_id,parent,colour\n1,0,red\n2,1,\n3,1,\n")
+    return path
+
+
+def read_tracks(path: Path) -> None:
+    found = open_tracks(path)
+    for frame in range(min(len(found.labels), MOST_PLANES)):
+        found.labels[frame]
+
+
+def stopped_run(folder: Path) -> Path:
+    parts = FoundFrames(folder / "out.tif.partial")
+    parts.begin({"frames": [0, 1], "diameter": [None, None, None]})
+    for frame in (0, 1):
+        labels = (movie()[frame] > 100).astype(np.uint16)
+        rows = [{"frame": frame, "label": 1, "score": "0.9", "area_px": int(labels.sum())}]
+        parts.put(frame, labels, rows, 12.5)
+    return parts.folder
+
+
+def go_on(path: Path) -> None:
+    parts = FoundFrames(path)
+    parts.asked()
+    parts.diameter_px()
+    write_found_table(path.parent / "table.csv", parts.rows())
+    for frame in parts.finished():
+        parts.labels(frame)
+
+
 def _folder(path: Path) -> Path:
     """Return the session folder that a file lies in."""
     return next((one for one in (path, *path.parents) if one.suffix == ".sam2"), path)
@@ -337,6 +386,10 @@ def specimens() -> Iterable[Specimen]:
         Specimen("prompt CSV", prompt_csv, (read_prompts,), 3),
         Specimen("napari points CSV", napari_points, (read_prompts,), 2),
         Specimen("napari shapes CSV", napari_shapes, (read_prompts,), 2),
+        Specimen("GEFF", tracks("tracks.geff", "tracks"), (read_tracks,), 2),
+        Specimen("CTC folder", tracks("01_RES", "ctc"), (read_tracks,), 2),
+        Specimen("table of parents", track_table, (read_parents,)),
+        Specimen("stopped run of segment", stopped_run, (go_on,), 2),
         Specimen("safetensors", safetensors, (read_weights,), 3),
         Specimen("torch file", torch_file, (read_weights,), 3),
         Specimen("model YAML", configuration, (read_configuration,), 3),

@@ -284,7 +284,7 @@ class ViewerWalk(RuleBasedStateMachine):
     def _bind(self, session: Session) -> None:
         self.session, self.steps = session, Steps(session)
         self.binding = bind(self.viewer, session, self.image, InlineRunner(session), notify=self.told.append)
-        self.binding.clock = itertools.count().__next__  # a second between looks, so a refresh is always due
+        self.binding.redraw.clock = itertools.count().__next__  # a second between looks, so a refresh is always due
 
     def _points(self) -> Any:
         if self.binding.prompts.points is None:

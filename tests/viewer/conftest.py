@@ -87,7 +87,7 @@ def _desk(data=None, *, viewer=None, stepped=False, adopt=(), sliders=None, pred
     session = Session.open(source.stack, settings=source.settings, predictor=predictor or DiscPredictor())
     desk = Desk(viewer, image, session, (SteppedRunner if stepped else InlineRunner)(session))
     desk.binding = bind(viewer, session, image, desk.runner, notify=desk.messages.append, adopt=adopt)
-    desk.binding.clock = itertools.count().__next__  # a second between looks, so a refresh is always due
+    desk.binding.redraw.clock = itertools.count().__next__  # a second between looks, so a refresh is always due
     return desk
 
 

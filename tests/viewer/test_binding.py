@@ -111,9 +111,9 @@ def test_the_frame_in_view_is_refreshed_at_most_so_often(make_desk):
     desk.points.add((0, 20, 15))
     desk.runner.finish()
     now = [100.0]
-    desk.binding.clock = lambda: now[0]
+    desk.binding.redraw.clock = lambda: now[0]
     desk.binding.flush()
-    assert desk.binding._last_refresh < now[0]  # nothing was due
+    assert desk.binding.redraw._last < now[0]  # nothing was due
     refreshed = []
     desk.labels.events.set_data.connect(refreshed.append)
     desk.points.add((0, 21, 15))
@@ -124,9 +124,9 @@ def test_the_frame_in_view_is_refreshed_at_most_so_often(make_desk):
     desk.runner.finish()
     assert len(refreshed) == first
     now[0] += 0.05
-    assert desk.binding.refresh_if_due()
+    assert desk.binding.redraw.if_due()
     assert len(refreshed) == first + 1
-    assert not desk.binding.refresh_if_due()
+    assert not desk.binding.redraw.if_due()
 
 
 def test_a_layer_that_is_deleted_loses_nothing_and_comes_back(desk):

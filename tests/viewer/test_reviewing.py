@@ -26,7 +26,7 @@ def test_the_mask_that_looks_wrong_is_shown_once_and_again_when_it_changed(make_
     assert not box.visible
     desk.binding.next_suspicious()
     assert desk.binding.frame == 0
-    assert desk.messages[-1] == "No more masks look wrong."
+    assert desk.messages[-1] == "No more places look wrong."
     tracked(desk, 3, 12, 16)
     desk.binding.next_suspicious()
     assert desk.binding.frame == 12
@@ -41,4 +41,4 @@ def test_it_may_be_looked_for_elsewhere(make_desk):
     assert len(waiting) == 1
     function, then = waiting.pop()
     then(function())
-    assert desk.messages == ["No mask looks wrong."]
+    assert desk.messages == ["No place looks wrong."]

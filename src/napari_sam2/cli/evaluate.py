@@ -7,7 +7,7 @@ baseline stands beside them. Here options become what `napari_sam2.evaluation` i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_sam2.cli import options
 from napari_sam2.cli.evaluation_screen import show_report, shown_progress
@@ -15,10 +15,12 @@ from napari_sam2.cli.model_choice import DEFAULT_MODEL, load_predictor
 from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.out_folder import check_out_folder
 from napari_sam2.engine.view import ViewChoice
+from napari_sam2.session.settings import SessionSettings
 from sam2_core.errors import StackError
 
 if TYPE_CHECKING:
     from napari_sam2.evaluation import JudgedFrames, Stills
+    from napari_sam2.evaluation.tracking_baselines import Images
 
 
 def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
@@ -39,6 +41,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     tracking: options.JudgedTracking = False,
     parents: options.Parents = None,
     truth_parents: options.TruthParents = None,
+    baselines: options.Baselines = None,
     span: options.Span = None,
     first_frame_only: options.FirstFrameOnly = False,
     baseline: options.Baseline = True,
@@ -51,14 +54,19 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
 
     Movies: J, recall, J@10 and presence after one click, one box, and with up to three corrections. Stills: mean IoU
     and recall after one click, a box, and three clicks. With --find, no prompt: AP, F1 and SEG of what is found. With
-    --tracking, no model: SEG, DET, TRA, LNK, CHOTA, divisions and identity switches of tracks that are there already.
+    --tracking, no model: SEG, DET, TRA, LNK, CHOTA, divisions and identity switches of tracks that are there already;
+    with --baselines, others stand beside them.
     """
+    choice = MovieChoice(axes, scene, track_axis, channel)
+    if baselines is not None and not tracking:
+        raise StackError(f"--baselines {baselines} stand beside tracks; give --tracking as well.")
     if tracking:
-        return evaluate_tracking(stack, truth, out, parents, truth_parents)
+        settings = {"model": model, "device": device, "image_size": image_size}
+        images = None if baselines is None else images_of(baselines, choice, settings)
+        return evaluate_tracking(stack, truth, out, (parents, truth_parents), images)
     from napari_sam2 import evaluation
     from sam2_core.scoring.ground_truth import MOST_OBJECTS
 
-    choice = MovieChoice(axes, scene, track_axis, channel)
     judged = resolved_kind(kind, stack, truth, choice)
     if find and prompt:
         raise StackError(f"--find prompts nothing, but --prompt {' '.join(prompt)} was given; leave one of them out.")
@@ -88,10 +96,32 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     return 0
 
 
+def images_of(stack: str, choice: MovieChoice, settings: dict[str, Any]) -> Images:
+    """Return the images that baselines are made from.
+
+    Raises
+    ------
+    StackError
+        If they cannot be read, or the library that links a baseline is missing.
+    """
+    from napari_sam2.evaluation.tracking_baselines import Images, laptrack_library
+
+    laptrack_library()
+    movie = choice.open(stack)
+    return Images(movie.movie.stack, SessionSettings.model_validate(settings | choice.settings(movie)))
+
+
 def evaluate_tracking(
-    result: Path, truth: Path, out: Path, parents: Path | None = None, truth_parents: Path | None = None
+    result: Path,
+    truth: Path,
+    out: Path,
+    tables: tuple[Path | None, Path | None] = (None, None),
+    images: Images | None = None,
 ) -> int:
-    """Write and show how well a movie was tracked; see `evaluation.tracking`."""
+    """Write and show how well a movie was tracked, baselines beside it; see `evaluation.tracking`.
+
+    tables: who came from whom, of the result and of the truth.
+    """
     from napari_sam2.evaluation.judged_stacks import stack_name
     from napari_sam2.evaluation.report import write_report
     from napari_sam2.evaluation.tracking import benchmark_tracking, open_judged
@@ -99,9 +129,10 @@ def evaluate_tracking(
     name = stack_name(truth)
     files = ["evaluation.md", "evaluation.json", f"{name}.png"]
     check_out_folder(out, files, (result, truth), is_own=(out / "evaluation.json").is_file())
-    true, found = open_judged(truth, truth_parents), open_judged(result, parents)
+    true, found = open_judged(truth, tables[1]), open_judged(result, tables[0])
     with shown_progress() as begin:
-        judged = benchmark_tracking(name, stack_name(result), true, found, begin)
+        beside = () if images is None else images.baselines(true.labels, begin=begin)
+        judged = benchmark_tracking(name, stack_name(result), true, found, begin, beside)
     judged.write_picture(out)
     show_report(None, judged.rows, write_report(out, None, judged.rows))
     return 0

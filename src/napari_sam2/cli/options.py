@@ -165,6 +165,14 @@ JudgedTracking = Annotated[
 ]
 Parents = Annotated[Path | None, typer.Option(help="--tracking: table of parents of STACK, where it has none itself.")]
 TruthParents = Annotated[Path | None, typer.Option(help="--tracking: the same of the truth.")]
+Baselines = Annotated[
+    str | None,
+    typer.Option(
+        metavar="IMAGES",
+        help="--tracking: the images; classical segmentation with laptrack, and our own tracks without drift, memory "
+        "and divisions, stand beside STACK.",
+    ),
+]
 Span = Annotated[float | None, _number("Stills: share of the window's side a typical object takes.", 0.02, 1)]
 FirstFrameOnly = Annotated[bool, typer.Option("--first-frame-only", help="Movies: only the objects of frame 0.")]
 Baseline = Annotated[bool, typer.Option(help="Also the classical baseline.")]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.object_map import ObjectMap
 from napari_sam2.document.prompt_map import PromptMap
+from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.shared_map import SharedMap
 
 
@@ -28,6 +29,8 @@ class DocumentDiff:
         Numbers of proposals that are new, different or gone.
     tracks
         Ids of objects whose divisions, events or claims are different.
+    review
+        Whether other things were decided.
     """
 
     changed: tuple[PromptKey, ...] = ()
@@ -36,6 +39,7 @@ class DocumentDiff:
     removed_objects: tuple[int, ...] = ()
     proposals: tuple[int, ...] = ()
     tracks: tuple[int, ...] = ()
+    review: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -52,7 +56,7 @@ def difference(old: Document, new: Document) -> DocumentDiff:
     """Return what to do to come from one document to the other."""
     before, after = PromptMap.of(old.prompts), PromptMap.of(new.prompts)
     known, described = ObjectMap.of(old.objects), ObjectMap.of(new.objects)
-    found, now_found = SharedMap.of(old.proposals), SharedMap.of(new.proposals)
+    found, now_found = ProposalMap.of(old.proposals), ProposalMap.of(new.proposals)
     divided = [(one.mother, *one.daughters) for one in set(old.divisions) ^ set(new.divisions)]
     happened = [(one.object_id,) for one in set(old.events) ^ set(new.events)]
     claimed, claimed_now = SharedMap.of(old.claims), SharedMap.of(new.claims)
@@ -64,4 +68,5 @@ def difference(old: Document, new: Document) -> DocumentDiff:
         removed_objects=tuple(one for one in known.differing(described) if one not in described),
         proposals=tuple(sorted({*found.differing(now_found), *now_found.differing(found)})),
         tracks=tuple(sorted({object_id for ids in (*divided, *happened, *said) for object_id in ids})),
+        review=not new.review.says(old.review),
     )

@@ -13,13 +13,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from napari_sam2.document import families
 from napari_sam2.document.claims import LinkClaims, following
 from napari_sam2.document.object_map import ObjectMap
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.polygons import mask_of_polygon
 from napari_sam2.document.prompt import Prompt, gathered
 from napari_sam2.document.prompt_map import PromptKey, PromptMap
+from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal
+from napari_sam2.document.reviews import ReviewRecord
 from napari_sam2.document.shared_map import SharedMap
 from napari_sam2.document.track_events import Division, Names, TrackEvent
 from sam2_core.errors import PromptError
@@ -45,6 +48,8 @@ class Document:
         What else happens to objects, in order of object and frame.
     claims
         Object id -> how sure the program is that linked it; any mapping is taken.
+    review
+        What was decided about places in doubt.
     """
 
     prompts: Mapping[PromptKey, Prompt] = field(default_factory=dict)
@@ -53,10 +58,11 @@ class Document:
     divisions: tuple[Division, ...] = ()
     events: tuple[TrackEvent, ...] = ()
     claims: Mapping[int, LinkClaims] = field(default_factory=dict)
+    review: ReviewRecord = field(default_factory=ReviewRecord)
 
     def __post_init__(self) -> None:
         objects, prompts = ObjectMap.of(self.objects), PromptMap.of(self.prompts)
-        proposals, claims = SharedMap.of(self.proposals), SharedMap.of(self.claims)
+        proposals, claims = ProposalMap.of(self.proposals), SharedMap.of(self.claims)
         self._take(prompts, objects, self.divisions, self.events, proposals, claims)
         unknown = [object_id for object_id in prompts.object_ids if object_id not in objects]
         if unknown:
@@ -71,7 +77,7 @@ class Document:
         objects: ObjectMap,
         divisions: Iterable[Division],
         events: Iterable[TrackEvent],
-        proposals: SharedMap[Proposal],
+        proposals: ProposalMap,
         claims: SharedMap[LinkClaims],
     ) -> None:
         kept = {
@@ -137,6 +143,12 @@ class Document:
         object.__setattr__(made, "proposals", self._proposals.changed(changes))
         return made
 
+    def with_review(self, review: ReviewRecord) -> Document:
+        """Return the document in which this is what was decided."""
+        made = self._next()
+        object.__setattr__(made, "review", review)
+        return made
+
     def without_object(self, object_id: int) -> Document:
         """Return the document without the object and its prompts; its children have no parent any more.
 
@@ -146,7 +158,7 @@ class Document:
             If there is no such object.
         """
         self.check_object(object_id)
-        return self._with({object_id: {}}, self._left_by(object_id, heir=None))
+        return self._with({object_id: {}}, families.left_by(self.objects, object_id, heir=None))
 
     def with_division(self, division: Division) -> Document:
         """Return the document with this division of the mother on the frame; she is the parent of its daughters.
@@ -228,8 +240,10 @@ class Document:
             moved = prompt.owned_by(into)
             prompts[frame] = prompts[frame].joined(moved) if frame in prompts else moved
         kept = self.objects[into]
-        about = replace(kept, name=kept.name or self.objects[other].name, parent=self._merged_parent(into, other))
-        objects = {**self._left_by(other, heir=into), into: about}
+        about = replace(
+            kept, name=kept.name or self.objects[other].name, parent=families.merged_parent(self.objects, into, other)
+        )
+        objects = {**families.left_by(self.objects, other, heir=into), into: about}
         return self._with({into: prompts, other: {}}, objects, {other: into})
 
     def swapped(self, a: int, b: int, from_frame: int) -> Document:
@@ -246,7 +260,9 @@ class Document:
             for frame, prompt in self._prompts.of_object(object_id).items():
                 owner = other if frame >= from_frame else object_id
                 exchanged[owner][frame] = prompt.owned_by(owner)
-        return self._with(exchanged, self._swapped_children({a: b, b: a}, from_frame), {a: b, b: a}, from_frame)
+        names = {a: b, b: a}
+        behind = [one for one in self.divisions if one.frame >= from_frame]
+        return self._with(exchanged, families.swapped_children(self.objects, behind, names), names, from_frame)
 
     def next_object_id(self) -> int:
         """Return the id of the next new object: one more than the highest."""
@@ -254,34 +270,19 @@ class Document:
 
     def next_proposal(self) -> int:
         """Return the number of the next new proposal: one more than the highest."""
-        return (self._proposals.last() or 0) + 1
+        return self._proposals.last() + 1
 
     def prompts_of(self, object_id: int) -> dict[int, Prompt]:
         """Return the prompts of an object by frame, ascending; empty without any."""
         return dict(self._prompts.of_object(object_id))
 
-    def ancestors(self, object_id: int) -> list[int]:
-        """Return the object's parent, its parent and so on; empty without a parent.
+    def has_prompts(self, object_id: int) -> bool:
+        """Return whether anything is said about an object on some frame."""
+        return bool(self._prompts.of_object(object_id))
 
-        Raises
-        ------
-        PromptError
-            If one of them does not exist or comes from itself.
-        """
-        found: list[int] = []
-        parent = self.objects[object_id].parent
-        while parent is not None:
-            if parent not in self.objects:
-                raise PromptError(
-                    f"object {parent}, the parent of {[object_id, *found][-1]}, does not exist; use None."
-                )
-            if parent == object_id or parent in found:
-                raise PromptError(
-                    f"object {object_id} comes from {[*found, parent]}, a circle; give one another parent."
-                )
-            found.append(parent)
-            parent = self.objects[parent].parent
-        return found
+    def ancestors(self, object_id: int) -> list[int]:
+        """Return the object's parent, its parent and so on; see `families.ancestors`."""
+        return families.ancestors(self.objects, object_id)
 
     @property
     def locked(self) -> frozenset[int]:
@@ -311,8 +312,8 @@ class Document:
         return ObjectMap.of(self.objects)
 
     @property
-    def _proposals(self) -> SharedMap[Proposal]:
-        return SharedMap.of(self.proposals)
+    def _proposals(self) -> ProposalMap:
+        return ProposalMap.of(self.proposals)
 
     @property
     def _claims(self) -> SharedMap[LinkClaims]:
@@ -336,6 +337,7 @@ class Document:
             self._proposals,
             self._claims if claims is None else claims,
         )
+        object.__setattr__(made, "review", self.review)
         return made
 
     def _with(
@@ -361,39 +363,12 @@ class Document:
             self._claims.changed(following(self.claims, names, from_frame, gone) if names or gone else {}),
         )
         for object_id in changes:
-            if object_id in objects:
+            if (info := objects.get(object_id)) is not None and info.parent is not None:
                 made.ancestors(object_id)
         return made
-
-    def _left_by(self, gone: int, heir: int | None) -> dict[int, ObjectInfo | None]:
-        """Return the changes of objects when one goes: its children get `heir` as their parent."""
-        children = {
-            object_id: replace(info, parent=heir)
-            for object_id, info in self.objects.items()
-            if info.parent == gone and object_id != heir
-        }
-        return {**children, gone: None}
-
-    def _swapped_children(self, names: Names, from_frame: int) -> dict[int, ObjectInfo]:
-        """Return the objects whose parents follow when two exchange their divisions from a frame on."""
-        behind = [one for one in self.divisions if one.frame >= from_frame]
-        daughters = [one for division in behind for one in division.daughters]
-        changed = {daughter: replace(self.objects[daughter], parent=None) for daughter in daughters}
-        for division in behind:
-            for daughter in (names.get(one, one) for one in division.daughters):
-                info = changed.get(daughter, self.objects[daughter])
-                if info.parent is None:
-                    changed[daughter] = replace(info, parent=names.get(division.mother, division.mother))
-        return changed
 
     def _check_pair(self, first: int, second: int) -> None:
         self.check_object(first)
         self.check_object(second)
         if first == second:
             raise PromptError(f"object {first} was given twice; choose two different ones.")
-
-    def _merged_parent(self, into: int, other: int) -> int | None:
-        own = self.objects[into].parent
-        if own is not None and other not in self.ancestors(into):
-            return own
-        return None if into in self.ancestors(other) else self.objects[other].parent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.shared_map import SharedMap
@@ -24,6 +25,11 @@ class ObjectMap(Mapping[int, ObjectInfo]):
 
     def __getitem__(self, object_id: int) -> ObjectInfo:
         return self._by_id[object_id][1]
+
+    def get(self, object_id: int, default: Any = None) -> Any:
+        """Return what is known of an object, without the exception that `Mapping` raises for a missing one."""
+        found = self._by_id.get(object_id)
+        return default if found is None else found[1]
 
     def __contains__(self, object_id: object) -> bool:
         return object_id in self._by_id

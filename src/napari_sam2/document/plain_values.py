@@ -19,6 +19,8 @@ def whole_number(value: object, what: str) -> int:
     PromptError
         If it is none.
     """
+    if type(value) is int:
+        return value
     try:
         return int(operator.index(cast(SupportsIndex, value)))
     except TypeError:

@@ -6,6 +6,7 @@ So an edit among 100,000 prompts costs as much as the prompts of its object (see
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt import Prompt
@@ -42,6 +43,13 @@ class PromptMap(Mapping[PromptKey, Prompt]):
 
     def __getitem__(self, key: PromptKey) -> Prompt:
         return self._by_object[key[0]][key[1]]
+
+    def get(self, key: PromptKey, default: Any = None) -> Any:
+        """Return the prompt of a key, without the exception that `Mapping` raises for a missing one."""
+        return self.of_object(key[0]).get(key[1], default)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, tuple) and len(key) == 2 and key[1] in self.of_object(key[0])
 
     def __iter__(self) -> Iterator[PromptKey]:
         return ((object_id, frame) for object_id in self._by_object for frame in self._by_object[object_id])

@@ -12,6 +12,7 @@ from dataclasses import replace
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal, ProposalState
 from sam2_core.errors import PromptError
 
@@ -21,11 +22,8 @@ def proposed(document: Document, found: Sequence[Proposal], frame: int, source: 
 
     What a person accepted or rejected stays. New ones are numbered on, in their order.
     """
-    gone = [
-        number
-        for number, one in document.proposals.items()
-        if (one.frame, one.source) == (frame, source) and one.is_open
-    ]
+    here = ProposalMap.of(document.proposals).on_frame(frame)
+    gone = [number for number, one in here.items() if one.source == source and one.is_open]
     new = enumerate(found, start=document.next_proposal())
     return document.with_proposals({**dict.fromkeys(gone), **dict(new)})
 

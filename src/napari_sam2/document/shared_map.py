@@ -36,7 +36,9 @@ class SharedMap(Mapping[int, V], Generic[V]):
         return self._drawers.get(number // DRAWER, {}).get(number, default)
 
     def __contains__(self, number: object) -> bool:
-        return isinstance(number, Integral) and number in self._drawers.get(int(number) // DRAWER, ())
+        if type(number) is not int:  # most are, and asking for their kind takes longer than looking
+            return isinstance(number, Integral) and int(number) in self
+        return number in self._drawers.get(number // DRAWER, ())
 
     def __iter__(self) -> Iterator[int]:
         for drawer in sorted(self._drawers):

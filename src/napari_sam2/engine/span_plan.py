@@ -18,6 +18,7 @@ from itertools import pairwise
 import numpy as np
 
 from napari_sam2.document.document import Document
+from napari_sam2.document.track_events import EventKind
 from napari_sam2.engine.jobs import Direction, PropagateRequest, Span, Way
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import Array, MaskStatus
@@ -50,9 +51,10 @@ def plan_spans(request: PropagateRequest, document: Document, masks: MaskStore, 
     for object_id in _asked_for(request, document):
         prompted = sorted(document.prompts_of(object_id))
         undecided = _undecided(masks.statuses(object_id), prompted, request.only_stale)
-        life = _life(document, object_id, frame_count)
-        for leg, anchor, frames in _legs(request.direction, prompted, frame_count):
-            wanted = _within(_within(frames, request.frames), life)
+        for leg, anchor, frames in _legs_in_lives(
+            request.direction, prompted, _lives(document, object_id, frame_count)
+        ):
+            wanted = _within(frames, request.frames)
             if request.until_next_prompt:
                 wanted = _before_next(wanted, prompted)
             stretches = _stretches(wanted, undecided, prompted)
@@ -117,6 +119,17 @@ def _asked_for(request: PropagateRequest, document: Document) -> list[int]:
     return [object_id for object_id in chosen if object_id not in locked]
 
 
+def _legs_in_lives(
+    direction: Direction, prompted: Sequence[int], lives: Sequence[range]
+) -> Iterator[tuple[Way, int, range]]:
+    """Yield name, anchor and frames of an object's legs, each life for itself; without a prompt it has none."""
+    for life in lives:
+        inside = [frame for frame in prompted if frame in life]
+        if inside:
+            for leg, anchor, frames in _legs(direction, inside, life.stop):
+                yield leg, anchor, _within(frames, life)
+
+
 def _legs(direction: Direction, prompted: Sequence[int], frame_count: int) -> Iterator[tuple[Way, int, range]]:
     """Yield name, anchor and frames of an object's legs over the whole movie."""
     first, last = prompted[0], prompted[-1]
@@ -144,11 +157,27 @@ def _before_next(frames: range, prompted: Sequence[int]) -> range:
     return frames
 
 
-def _life(document: Document, object_id: int, frame_count: int) -> range:
-    """Return the frames on which an object can be there: not before it comes from a division, nor after its own."""
+def _lives(document: Document, object_id: int, frame_count: int) -> list[range]:
+    """Return the stretches of frames on which an object can be there; no memory crosses from one to the next.
+
+    Not before it comes from a division or is said to begin, nor after its own or where it is said to end, nor while it
+    is absent. A prompt beyond a beginning or an end says more than that.
+    """
+    prompted = document.prompts_of(object_id)
     born = [one.frame for one in document.divisions if object_id in one.daughters]
     divided = [one.frame for one in document.divisions if one.mother == object_id]
-    return range(max(born, default=0), min(divided, default=frame_count))
+    events = [one for one in document.events if one.object_id == object_id]
+    for one in events:
+        if one.kind in (EventKind.appears, EventKind.enters) and not any(frame < one.frame for frame in prompted):
+            born.append(one.frame)
+        if one.kind in (EventKind.dies, EventKind.leaves) and not any(frame > one.frame for frame in prompted):
+            divided.append(one.frame + 1)
+    start, stop, lives = max(born, default=0), min(divided, default=frame_count), list[range]()
+    for one in sorted(events, key=lambda event: event.frame):
+        if one.kind is EventKind.absent and one.last_frame is not None:
+            lives.append(range(start, min(one.frame, stop)))
+            start = max(start, one.last_frame + 1)
+    return [life for life in (*lives, range(start, stop)) if life]
 
 
 def _undecided(codes: Array, prompted: Sequence[int], only_stale: bool) -> Array:

@@ -1,13 +1,14 @@
 """How well a movie was tracked: a result beside its truth, as numbers, and as a picture of both lineages.
 
 Both may be anything that `io.track_files.open_tracks` opens, or a session. Which numbers there are, and what they mean,
-is in `sam2_core.scoring.tracking`. No model is loaded, and no image is read.
+is in `sam2_core.scoring.tracking`. No model is loaded, and no image is read, but for baselines beside it
+(`tracking_baselines`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from napari_sam2.io.track_files import TrackedLabels, open_tracks
 from napari_sam2.masks.stored_masks import Array
 from napari_sam2.session.saved_results import open_results
 from napari_sam2.stacks import Movie, open_labels
-from sam2_core.scoring.tracking import TOLERANCES, TrackingMetrics, paired_tracks, tracking_metrics
+from sam2_core.scoring.tracking import TOLERANCES, TrackingMetrics, judge_tracking, paired_tracks, tracking_metrics
 
 
 def open_judged(path: str | Path, table: str | Path | None = None) -> TrackedLabels:
@@ -41,7 +42,12 @@ def open_judged(path: str | Path, table: str | Path | None = None) -> TrackedLab
 
 
 def benchmark_tracking(
-    name: str, run: str, truth: TrackedLabels, found: TrackedLabels, begin: Begin = unseen
+    name: str,
+    run: str,
+    truth: TrackedLabels,
+    found: TrackedLabels,
+    begin: Begin = unseen,
+    beside: Iterable[tuple[str, TrackedLabels]] = (),
 ) -> Findings:
     """Return what a result is worth: a row of the table, and a picture of the lineages of truth and result.
 
@@ -49,6 +55,8 @@ def benchmark_tracking(
     ----------
     name, run
         What the movie and the result are called.
+    beside
+        Other tracks of the same movie, by name: a row each below.
 
     Raises
     ------
@@ -58,7 +66,12 @@ def benchmark_tracking(
     check_fit(truth.labels, found.labels)
     tick = begin(f"{name}: {run}", len(truth.labels))
     paired = paired_tracks(truth.labels, _ticking(found.labels, tick), truth.parents, found.parents)
-    return Findings(name, [tracking_row(name, run, tracking_metrics(paired))], lineage_panels(paired))
+    rows = [tracking_row(name, run, tracking_metrics(paired))]
+    for what, tracks in beside:
+        tick = begin(f"{name}: {what}", len(truth.labels))
+        metrics = judge_tracking(truth.labels, _ticking(tracks.labels, tick), truth.parents, tracks.parents)
+        rows.append(tracking_row(name, what, metrics))
+    return Findings(name, rows, lineage_panels(paired))
 
 
 def tracking_row(name: str, run: str, metrics: TrackingMetrics) -> ReportRow:

@@ -13,13 +13,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from napari_sam2.io.atomic import remove_path, write_atomically
 from napari_sam2.io.found_table import Row
-from sam2_core.errors import StackError
+from sam2_core.inference.frames.reading import reading
 
 RUN_FILE = "run.json"
 Array = np.ndarray[Any, Any]
+
+
+class _Row(BaseModel):
+    """What every row of the table has; the rest is written as it is."""
+
+    model_config = ConfigDict(extra="allow")
+    frame: int
+    label: int
+    score: float | str
+
+
+class _Told(BaseModel):
+    """What the JSON file of a frame says."""
+
+    rows: list[_Row]
+    diameter_px: float | None
 
 
 class FoundFrames:
@@ -40,8 +57,16 @@ class FoundFrames:
         _write_json(self.folder / RUN_FILE, asked)
 
     def asked(self) -> dict[str, Any]:
-        """Return what the run asks for."""
-        return _read_json(self.folder / RUN_FILE)
+        """Return what the run asks for.
+
+        Raises
+        ------
+        StackError
+            If a file of the folder cannot be read; so for `labels`, `rows` and `diameter_px`.
+        """
+        path = self.folder / RUN_FILE
+        with reading(path):
+            return dict(json.loads(path.read_text(encoding="utf-8")))
 
     def put(self, frame: int, labels: Array, rows: Iterable[Row], diameter_px: float | None) -> None:
         """Keep a frame (H, W) with the rows of its table, and the typical diameter that was gone by."""
@@ -54,27 +79,34 @@ class FoundFrames:
 
     def finished(self) -> tuple[int, ...]:
         """Return the frames that are there, ascending."""
-        return tuple(sorted(int(path.stem.removeprefix("frame")) for path in self.folder.glob("frame*.json")))
+        return tuple(sorted(int(path.stem.removeprefix("frame")) for path in self.folder.glob("frame[0-9]*.json")))
 
     def labels(self, frame: int) -> Array:
         """Return the labels of a frame, (H, W)."""
         import tifffile
 
-        return tifffile.imread(self._path(frame, "tif"))
+        path = self._path(frame, "tif")
+        with reading(path):
+            return tifffile.imread(path)
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows of all frames in order."""
         for frame in self.finished():
-            yield from _read_json(self._path(frame, "json"))["rows"]
+            yield from (row.model_dump() for row in self._told(frame).rows)
 
     def diameter_px(self) -> float | None:
         """Return the typical diameter that was gone by first; None where nothing told it."""
-        found = (_read_json(self._path(frame, "json"))["diameter_px"] for frame in self.finished())
-        return next((float(size) for size in found if size is not None), None)
+        found = (self._told(frame).diameter_px for frame in self.finished())
+        return next((size for size in found if size is not None), None)
 
     def remove(self) -> None:
         """Remove the folder."""
         remove_path(self.folder)
+
+    def _told(self, frame: int) -> _Told:
+        path = self._path(frame, "json")
+        with reading(path):
+            return _Told.model_validate_json(path.read_bytes())
 
     def _path(self, frame: int, suffix: str) -> Path:
         return self.folder / f"frame{frame:06d}.{suffix}"
@@ -82,11 +114,3 @@ class FoundFrames:
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_atomically(path, json.dumps(content).encode())
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StackError(f"{path} cannot be read ({error}); start the run again with --overwrite.") from error
-    return dict(content)

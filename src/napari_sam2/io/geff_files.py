@@ -30,6 +30,7 @@ from napari_sam2.lineage.tracks import links_of
 from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.stacks import Movie, open_labels
 from sam2_core.errors import StackError
+from sam2_core.inference.frames.reading import reading
 from sam2_core.inference.frames.stored_images import is_zarr
 
 Array = np.ndarray[Any, Any]
@@ -155,12 +156,14 @@ def read_geff(path: Path) -> tuple[Movie, dict[int, int]]:
         If the `geff` library is missing, the file is damaged, or it has no labels for its nodes.
     """
     geff = geff_library()
-    try:
-        reader = geff.GeffReader(path)
-        reader.read_node_props()
-        graph = reader.build()
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise StackError(f"{path} is no GEFF that can be read ({error}).") from error
+    with reading(path):
+        return _read(geff, path)
+
+
+def _read(geff: ModuleType, path: Path) -> tuple[Movie, dict[int, int]]:
+    reader = geff.GeffReader(path)
+    reader.read_node_props()
+    graph = reader.build()
     metadata = graph["metadata"]
     labels, value_of = _labels_of(path, metadata)
     named = {name: np.asarray(prop["values"]) for name, prop in graph["node_props"].items()}
@@ -230,7 +233,10 @@ def _is_plain(place: Path, dimensions: int) -> bool:
 def _places(node_ids: Array, edge_ids: Array) -> Array:
     """Return edges (E, 2) by the places of their nodes."""
     order = np.argsort(node_ids)
-    found: Array = order[np.searchsorted(node_ids[order], edge_ids)]
+    places = np.searchsorted(node_ids[order], edge_ids)
+    found: Array = order[np.minimum(places, len(order) - 1)] if len(order) else places
+    if len(edge_ids) and not (len(order) and np.array_equal(node_ids[found], edge_ids)):
+        raise StackError("The edges name nodes that are not there; the file is damaged.")
     return found.astype(np.int64).reshape(-1, 2)
 
 

@@ -19,6 +19,7 @@ from napari_sam2.document.claims import LinkClaims, Rival
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import LARGEST_ID
 from napari_sam2.document.proposals import ProposalState
+from napari_sam2.document.reviews import Decision, Sample
 from napari_sam2.document.track_events import Division, TrackEvent
 from napari_sam2.io.folder_parts import LaterVersion, Losses
 from napari_sam2.io.prompt_schema import Entry, PromptEntry, first_fault
@@ -29,7 +30,7 @@ FORMAT = "napari-sam2-session"
 VERSION = 1
 _USUAL = {"source": "", "score": None, "links": "made"}
 """What is not written of an object, so that earlier programs read it."""
-_WHERE_SOME = {"proposals", "divisions", "events", "claims"}
+_WHERE_SOME = {"proposals", "divisions", "events", "claims", "decisions", "samples"}
 _UNKNOWN_FIELD = ("extra_forbidden", "unexpected_keyword_argument")
 
 
@@ -97,6 +98,8 @@ class SessionDocument(Entry):
     divisions: tuple[Division, ...] = ()
     events: tuple[TrackEvent, ...] = ()
     claims: tuple[ClaimsEntry, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    samples: tuple[Sample, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""

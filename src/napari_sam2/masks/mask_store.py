@@ -30,6 +30,7 @@ class MaskStore:
         self._by_object: dict[int, dict[int, StoredMask]] = {}
         self._by_frame: dict[int, dict[int, StoredMask]] = {}
         self._codes: dict[int, Array] = {}
+        self._revisions: dict[int, int] = {}
         self._shared: set[int] = set()  # objects whose masks by frame are held elsewhere too: copied before a change
 
     def __len__(self) -> int:
@@ -63,6 +64,10 @@ class MaskStore:
         now = self._by_object.get(object_id, {})
         differing = [frame for frame in {**now, **frames} if now.get(frame) is not frames.get(frame)]
         return tuple(self._set((object_id, frame), frames.get(frame)) for frame in sorted(differing))
+
+    def revision(self, object_id: int) -> int:
+        """Return how often the masks of an object were changed; as long as it is the same, so are they."""
+        return self._revisions.get(object_id, 0)
 
     def frames(self, object_id: int) -> dict[int, StoredMask]:
         """Return the masks of an object by frame, ascending; a new dict."""
@@ -164,6 +169,7 @@ class MaskStore:
     def _set(self, key: MaskKey, mask: StoredMask | None) -> MaskChange:
         object_id, frame = key
         before = self.get(key)
+        self._revisions[object_id] = self._revisions.get(object_id, 0) + 1
         if mask is not None:
             self._own(object_id)[frame] = mask
             self._by_frame.setdefault(frame, {})[object_id] = mask

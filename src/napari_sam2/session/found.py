@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal, ProposalState
 from napari_sam2.document.proposing import proposed
 from napari_sam2.engine.updates import FoundUpdate
@@ -67,7 +68,8 @@ def propose(
     """
     document, size, (frame, source) = state.document, state.masks.size, about
     objects = Ground.of_objects(document, state.masks, frame)
-    rejected = Ground(size, {n: one.mask for n, one in document.proposals.items() if _is_rejected(one, frame, source)})
+    known = ProposalMap.of(document.proposals).on_frame(frame)
+    rejected = Ground(size, {n: one.mask for n, one in known.items() if _is_rejected(one, source)})
     free = [one for one in found if not objects.is_taken(one.mask)]
     new = [one for one in free if not rejected.is_known(one.mask)]
     first = document.next_proposal()
@@ -86,5 +88,5 @@ def take_found(state: SessionState, steps: Steps, update: FoundUpdate) -> Propos
     return made.joined(Proposed(diameter_px=found.diameter_px, remark=found.remark))
 
 
-def _is_rejected(one: Proposal, frame: int, source: str) -> bool:
-    return one.state is ProposalState.rejected and (one.frame, one.source) == (frame, source)
+def _is_rejected(one: Proposal, source: str) -> bool:
+    return one.state is ProposalState.rejected and one.source == source

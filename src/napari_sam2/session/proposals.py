@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_sam2.document.document import Document
 from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt_parts import Mask, cut_labels
+from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal, ProposalState
 from napari_sam2.document.proposing import accepted, forgotten, rejected
 from napari_sam2.engine.jobs import LEAST_SCORE, FindJob, FindRequest, LinkJob
@@ -170,7 +171,8 @@ class Proposals:
     def shown(self, frame: int) -> dict[int, Proposal]:
         """Return the proposals of a frame to decide about, number -> proposal, best first; none on top of an object."""
         state = self._state
-        waiting = {n: one for n, one in state.document.proposals.items() if one.frame == frame and one.is_open}
+        here = ProposalMap.of(state.document.proposals).on_frame(frame)
+        waiting = {number: one for number, one in here.items() if one.is_open}
         if not waiting:
             return {}
         ground = Ground.of_objects(state.document, state.masks, frame)
@@ -201,8 +203,8 @@ class Proposals:
         PromptError
             If the region is neither.
         """
-        frames = {one.frame for one in self._document.proposals.values() if one.is_open} if frame is None else {frame}
-        found = {number: one for at in sorted(frames) for number, one in self.shown(at).items()}
+        frames = ProposalMap.of(self._document.proposals).frames() if frame is None else [frame]
+        found = {number: one for at in frames for number, one in self.shown(at).items()}
         if min_score is not None:
             found = {number: one for number, one in found.items() if one.score >= min_score}
         if region is not None:

@@ -1,216 +1,259 @@
-"""Where to look first: masks that a run made and that are unlike what came before, the worst first.
+"""Curation by exception: places in doubt, worst first, what a person decided about them, and a stated error rate.
 
-Judged from the masks alone, without image or model. Along the direction in which it was tracked, a mask is compared
-with the ones before it, and with two of them where one would do, so that a mask that goes wrong for one frame is named
-and its recovery is not. What a person prompted or painted is never named. Masks do not change, so a `Review` may be
-made on any thread from `MaskStore.frames`; it looks again only at objects whose masks changed.
-
-On three synthetic movies (28 objects, 812 tracked masks) that cells-nano tracked from one click per cell, the degree
-told the 14 masks whose IoU with the truth fell by more than 0.2 from the others with an AUC of 0.86; masks that are
-steadily wrong (IoU below 0.5) with one of 0.71. It takes about 0.1 ms per mask.
+What is in doubt follows from document and masks (`napari_sam2.review`); only decisions are kept, in the document, each
+a step that can be undone and saved at once. A place whose ground has changed since is open again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import median
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from enum import StrEnum
+from typing import TypeVar
 
-import numpy as np
-from scipy import ndimage
+from napari_sam2.document.prompt_parts import BoxYX
+from napari_sam2.document.reviews import At, Decision, Place, ReviewKind, ReviewState, Sample, Sampled
+from napari_sam2.lineage.tracks import tracks_of
+from napari_sam2.masks.stored_masks import StoredMask
+from napari_sam2.review.error_rate import ErrorRate, drawn, error_rate
+from napari_sam2.review.fixes import Fix, fixes_for
+from napari_sam2.review.ground import ground_of
+from napari_sam2.review.items import Progress, ReviewItem
+from napari_sam2.review.queue import Queue
+from napari_sam2.review.scene import Scene
+from napari_sam2.session.saving import Saving
+from napari_sam2.session.state import SessionState
+from napari_sam2.session.steps import Steps
+from sam2_core.errors import PromptError
 
-from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
-
-LOOK_BACK = 5
-"""Frames over which area and score are taken as typical."""
-SCORE_RANGE = 8.0
-"""A fall of the object score logit that is as suspicious as can be; well tracked objects have about 6 to 8."""
-PIECE_WEIGHT = 4.0
-"""A quarter of the area apart from the largest piece is as suspicious as can be."""
-GONE = 0.5
-"""Degree of a mask that vanishes or comes back: cells do leave the picture."""
-LEAST = 0.3
-"""Lowest degree that is named."""
-CLEARLY = 0.15
-MADE_BY_RUNS = (MaskStatus.tracked, MaskStatus.stale, MaskStatus.absent)
-
-Masks = Mapping[int, StoredMask]
-Reason = tuple[float, str]
+Items = ReviewItem | Iterable[ReviewItem]
 
 
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """A mask that a person should look at.
+class SessionReview:
+    """The review of a session; all on the main thread, but for what `prepared` returns."""
 
-    Attributes
-    ----------
-    degree
-        0 to 1.
-    reasons
-        What is unlike before, for people, the strongest first.
-    """
+    def __init__(self, state: SessionState, saving: Saving, do: Callable[[Fix], object]) -> None:
+        self._state = state
+        self._steps = Steps(state, saving)
+        self._do = do
+        self._queue = Queue()
+        self._prepared: Scene | None = None
 
-    object_id: int
-    frame: int
-    degree: float
-    reasons: tuple[str, ...]
+    def prepared(self) -> Callable[[], Scene]:
+        """Return a function that looks at what changed, on any thread; until it is done, ask for nothing else here.
 
-    @property
-    def key(self) -> MaskKey:
-        """(object_id, frame)."""
-        return self.object_id, self.frame
+        Without it, the first of the other calls looks; that takes 0.1 ms a mask for the first time.
+        """
+        scene = self._scene()
 
+        def look() -> Scene:
+            self._queue.look(scene)
+            self._prepared = scene
+            return scene
 
-class Review:
-    """Suspicious masks of a session; keeps what it found about objects whose masks are still the same."""
+        return look
 
-    def __init__(self) -> None:
-        self._found: dict[int, tuple[dict[int, StoredMask], tuple[Suspicion, ...]]] = {}
-
-    def ranked(self, masks: Mapping[int, Masks]) -> tuple[Suspicion, ...]:
-        """Return what is suspicious, the worst first, one mask per run of neighbouring frames of an object.
+    def items(
+        self,
+        kind: ReviewKind | str | None = None,
+        state: ReviewState | str | None = ReviewState.open,
+        region: BoxYX | None = None,
+    ) -> tuple[ReviewItem, ...]:
+        """Return places, the highest expected gain first.
 
         Parameters
         ----------
-        masks
-            Object id -> frame -> mask, for example of `MaskStore.frames`.
+        kind
+            Only those whose strongest reason is of a kind.
+        state
+            Only those in a state; None for all. What was decided about and is in doubt no more has the degree 0.
+        region
+            Only those whose object reaches into a box (y0, x0, y1, x1).
+
+        Raises
+        ------
+        PromptError
+            If there is no such kind or state.
         """
-        known, self._found = self._found, {}
-        named: list[Suspicion] = []
-        for object_id, frames in masks.items():
-            before = known.get(object_id)
-            found = before[1] if before is not None and before[0] == frames else suspicions(object_id, frames)
-            self._found[object_id] = dict(frames), found
-            named += _worst_of_runs([one for one in found if one.degree >= LEAST])
-        return tuple(sorted(named, key=lambda one: (-one.degree, one.frame, one.object_id)))
+        wanted = None if kind is None else _named(ReviewKind, kind)
+        in_state = None if state is None else _named(ReviewState, state)
+        found = [
+            item
+            for item in self._all()
+            if (wanted is None or item.kind is wanted) and (in_state is None or item.state is in_state)
+        ]
+        if region is not None:
+            found = [item for item in found if self._reaches(item.place, region)]
+        return tuple(sorted(found, key=lambda item: item.rank))
+
+    def next(self, after: ReviewItem | None = None) -> ReviewItem | None:
+        """Return the first open item, or the first behind another one, whether that is decided about or not."""
+        return next((one for one in self.items() if after is None or one.rank > after.rank), None)
+
+    def previous(self, before: ReviewItem) -> ReviewItem | None:
+        """Return the item in front of another one, in any state."""
+        earlier = [one for one in self.items(state=None) if one.rank < before.rank]
+        return earlier[-1] if earlier else None
+
+    def accept(self, items: Items) -> None:
+        """Say that all is right there."""
+        self._decide(items, ReviewState.accepted, "accept a place")
+
+    def dismiss(self, items: Items) -> None:
+        """Say that it does not matter."""
+        self._decide(items, ReviewState.dismissed, "dismiss a place")
+
+    def reopen(self, items: Items) -> None:
+        """Take back what was decided about places."""
+        places = [item.place for item in _several(items)]
+        record = self._state.document.review.with_decisions(dict.fromkeys(places))
+        self._steps.make(self._state.document.with_review(record), "reopen a place")
+
+    def accept_all(self, kind: ReviewKind | str, above: float) -> tuple[ReviewItem, ...]:
+        """Return the open items of a kind that were accepted: those with a confidence, 1 - degree, of at least that."""
+        found = tuple(item for item in self.items(kind) if 1 - item.degree >= above)
+        if found:
+            self._decide(found, ReviewState.accepted, f"accept {len(found)} places")
+        return found
+
+    def correct(self, item: ReviewItem, fix: Fix | Callable[[], object]) -> None:
+        """Do what corrects a place, and note that, in one step; nothing is noted where it changed nothing.
+
+        Parameters
+        ----------
+        fix
+            One of `fixes`, or any function that edits the session.
+        """
+        before = self._state.revision
+        _ = self._do(fix) if isinstance(fix, Fix) else fix()
+        if self._state.revision != before:
+            decision = self._decision(item, ReviewState.corrected)
+            record = self._state.document.review.with_decisions({item.place: decision})
+            self._steps.amend(self._state.document.with_review(record))
+
+    def fixes(self, item: ReviewItem) -> tuple[Fix, ...]:
+        """Return what may be done about a place, the likeliest first: what keys 1, 2, 3 choose."""
+        self._look()
+        return fixes_for(item.place, self._state.document, self._queue)
+
+    def ground_of(self, place: Place) -> str:
+        """Return the fingerprint of what is at a place now; a decision holds as long as it is the same."""
+        return ground_of(place, self._state.document, self._state.masks)
+
+    def box_of(self, place: Place) -> BoxYX | None:
+        """Return where on its frame a place is, (y0, x0, y1, x1); None if nothing is there any more."""
+        document, masks = self._state.document, self._state.masks
+        if place.at is At.proposal:
+            proposal = document.proposals.get(place.object_id)
+            return None if proposal is None else _floats(*StoredMask.of_drawn(proposal.mask).box_yx)
+        keys = [(place.object_id, place.frame), (place.object_id, place.frame - 1), (place.other, place.frame)]
+        boxes = [mask.box_yx for key in keys if (mask := masks.get(key)) is not None and not mask.is_empty]
+        return _floats(*boxes[0]) if boxes else None
+
+    @property
+    def progress(self) -> Progress:
+        """How many places are open, and how many were decided about."""
+        counts = Counter(item.state for item in self._all())
+        return Progress(**{state.value: counts[state] for state in ReviewState})
+
+    def sample(self, of: Sampled | str = Sampled.links, n: int = 50, seed: int = 0) -> Sample:
+        """Return places drawn at random, to be judged by `answer`; an earlier sample of the kind is replaced.
+
+        Raises
+        ------
+        PromptError
+            If there is nothing to draw from.
+        """
+        tracks = tracks_of(self._state.document, self._state.masks)
+        sample = drawn(_named(Sampled, of), tracks, self._state.document, n, seed)
+        self._keep(sample, "draw a sample")
+        return sample
+
+    def answer(self, of: Sampled | str, number: int, is_right: bool | None) -> None:
+        """Say whether a place of a sample, counted from 0, is right; None takes the answer back.
+
+        Raises
+        ------
+        PromptError
+            If there is no such sample or place.
+        """
+        kind = _named(Sampled, of)
+        sample = self._state.document.review.samples.get(kind)
+        if sample is None:
+            raise PromptError(f"no {kind.value} were drawn yet; draw a sample of them first.")
+        self._keep(sample.answered(number, is_right), "judge a place")
+
+    @property
+    def error_rates(self) -> tuple[ErrorRate, ...]:
+        """What the samples say by now, one for each kind that was drawn."""
+        return tuple(error_rate(sample) for sample in self._state.document.review.samples.values())
+
+    def _all(self) -> list[ReviewItem]:
+        """Return all places, with what was decided about them."""
+        self._look()
+        open_ones, decisions = self._queue.items(), self._state.document.review.decisions
+        found = []
+        for place, item in open_ones.items():
+            decision = decisions.get(place)
+            if decision is not None and decision.ground == self.ground_of(place):
+                item = _in_state(item, decision.state)
+            found.append(item)
+        gone = (one for place, one in decisions.items() if place not in open_ones)
+        return found + [ReviewItem(one.place, one.kind, 0.0, ("in doubt no more",), 0, one.state) for one in gone]
+
+    def _scene(self) -> Scene:
+        return Scene.of(self._state.document, self._state.masks)
+
+    def _look(self) -> None:
+        scene = self._scene()
+        if self._prepared is None or not scene.is_same(self._prepared):
+            self._queue.look(scene)
+            self._prepared = scene
+
+    def _decision(self, item: ReviewItem, state: ReviewState) -> Decision:
+        return Decision(item.place, item.kind, state, self.ground_of(item.place))
+
+    def _decide(self, items: Items, state: ReviewState, text: str) -> None:
+        decisions = {item.place: self._decision(item, state) for item in _several(items)}
+        record = self._state.document.review.with_decisions(decisions)
+        self._steps.make(self._state.document.with_review(record), text)
+
+    def _keep(self, sample: Sample, text: str) -> None:
+        document = self._state.document
+        self._steps.make(document.with_review(document.review.with_sample(sample)), text)
+
+    def _reaches(self, place: Place, region: BoxYX) -> bool:
+        box = self.box_of(place)
+        return box is not None and (
+            box[0] < region[2] and box[1] < region[3] and box[2] > region[0] and box[3] > region[1]
+        )
 
 
-def next_suspicious(ranked: Sequence[Suspicion], seen: Container[MaskKey] = ()) -> Suspicion | None:
-    """Return the worst that was not seen yet; None when all were."""
-    return next((one for one in ranked if one.key not in seen), None)
+def _several(items: Items) -> list[ReviewItem]:
+    return [items] if isinstance(items, ReviewItem) else list(items)
 
 
-def suspicions(object_id: int, frames: Masks) -> tuple[Suspicion, ...]:
-    """Return how suspicious each mask of an object is that a run made, by frame; degree 0 for most."""
-    views = {frame: _View.of(frames, frame) for frame in sorted(frames)}
-    overlaps = {frame: best for frame in views if (best := _best_overlap(frame, views)) is not None}
-    usual = median(overlaps.values()) if overlaps else 0.0
-    found = []
-    for frame, view in views.items():
-        if view.mask.status not in MADE_BY_RUNS:
-            continue
-        before = _before(frame, views)
-        reasons = [_fallen_score(view, before), *_changed_shape(view, before), _low_overlap(overlaps.get(frame), usual)]
-        found.append(_joined(object_id, frame, [reason for reason in reasons if reason is not None]))
-    return tuple(found)
+def _in_state(item: ReviewItem, state: ReviewState) -> ReviewItem:
+    return replace(item, state=state)
 
 
-class _View(NamedTuple):
-    """A mask with its pixels in the box, their number, and the share of them apart from the largest piece."""
-
-    mask: StoredMask
-    inside: np.ndarray[Any, Any]
-    area: int
-    apart: float
-
-    @classmethod
-    def of(cls, frames: Masks, frame: int) -> _View:
-        mask = frames[frame]
-        inside = mask.mask()
-        if mask.is_empty:
-            return cls(mask, inside, 0, 0.0)
-        pieces, _ = ndimage.label(inside, structure=np.ones((3, 3)))
-        areas = np.bincount(pieces.ravel())[1:]
-        area = int(areas.sum())
-        return cls(mask, inside, area, 1 - float(areas.max()) / area)
+def _floats(y0: float, x0: float, y1: float, x1: float) -> BoxYX:
+    return float(y0), float(x0), float(y1), float(x1)
 
 
-Views = Mapping[int, _View]
+N = TypeVar("N", bound=StrEnum)
 
 
-def _before(frame: int, views: Views) -> list[_View]:
-    """Return the masks of the frames before, in the direction of tracking, the nearest first; up to the first gap."""
-    step = 1 if views[frame].mask.leg == "backward" else -1
-    found: list[_View] = []
-    for distance in range(1, LOOK_BACK + 1):
-        view = views.get(frame + step * distance)
-        if view is None:
-            break
-        found.append(view)
-    return found
+def _named(names: type[N], value: str) -> N:
+    """Return the member of a value.
 
-
-def _best_overlap(frame: int, views: Views) -> float | None:
-    """Return the IoU with the mask before or the one before that, whichever is higher; None where there is none."""
-    present = [view for view in _before(frame, views)[:2] if view.area]
-    if not views[frame].area or not present:
-        return None
-    return max(_iou(views[frame], other) for other in present)
-
-
-def _iou(first: _View, second: _View) -> float:
-    y0, x0 = max(first.mask.y0, second.mask.y0), max(first.mask.x0, second.mask.x0)
-    y1 = min(first.mask.rows.stop, second.mask.rows.stop)
-    x1 = min(first.mask.columns.stop, second.mask.columns.stop)
-    if y0 >= y1 or x0 >= x1:
-        return 0.0
-    cuts = [
-        view.inside[y0 - view.mask.y0 : y1 - view.mask.y0, x0 - view.mask.x0 : x1 - view.mask.x0]
-        for view in (first, second)
-    ]
-    common = int(np.count_nonzero(cuts[0] & cuts[1]))
-    return common / (first.area + second.area - common)
-
-
-def _fallen_score(view: _View, before: Sequence[_View]) -> Reason | None:
-    """Return how far the score fell below those of the same leg: on prompted frames it is on another level."""
-    scores = [other.mask.score for other in before if other.area and other.mask.leg == view.mask.leg]
-    if not view.area or not scores:
-        return None
-    fall = median(scores) - view.mask.score
-    return fall / SCORE_RANGE, f"the model is less sure, by {fall:.1f}"
-
-
-def _changed_shape(view: _View, before: Sequence[_View]) -> list[Reason]:
-    if not before:
-        return [_in_pieces(view)]
-    if bool(view.area) != bool(before[0].area):
-        return [(GONE, "there again" if view.area else "no longer there"), _in_pieces(view)]
-    areas = [other.area for other in before if other.area]
-    if not view.area or not areas:
-        return []
-    factors = (view.area / areas[0], view.area / median(areas))
-    factor = min(factors, key=lambda value: abs(np.log2(value)))
-    return [(float(abs(np.log2(factor))), f"{factor:.1f} times as large as before"), _in_pieces(view)]
-
-
-def _in_pieces(view: _View) -> Reason:
-    return PIECE_WEIGHT * view.apart, f"{view.apart:.0%} lies apart from the rest"
-
-
-def _low_overlap(overlap: float | None, usual: float) -> Reason | None:
-    if overlap is None or not usual:
-        return None
-    return (usual - overlap) / usual, f"{overlap:.0%} overlap with before, usually {usual:.0%}"
-
-
-def _joined(object_id: int, frame: int, reasons: Sequence[Reason]) -> Suspicion:
-    """Return the suspicion that several reasons make, as if each were a chance of its own."""
-    degrees = [min(max(degree, 0.0), 1.0) for degree, _ in reasons]
-    strongest = sorted(zip(degrees, (text for _, text in reasons), strict=True), reverse=True)
-    told = tuple(text for degree, text in strongest if degree >= LEAST / 2)
-    return Suspicion(object_id, frame, 1 - float(np.prod([1 - degree for degree in degrees])), told)
-
-
-def _worst_of_runs(found: Sequence[Suspicion]) -> list[Suspicion]:
-    """Return of each run of neighbouring frames the first, or a later one that is clearly worse."""
-    worst: list[Suspicion] = []
-    last: int | None = None
-    for one in found:
-        if last is None or one.frame != last + 1:
-            worst.append(one)
-        elif one.degree > worst[-1].degree + CLEARLY:
-            worst[-1] = one
-        last = one.frame
-    return worst
+    Raises
+    ------
+    PromptError
+        If there is none.
+    """
+    try:
+        return names(value)
+    except ValueError:
+        raise PromptError(f"{value!r} cannot be used; choose one of {[one.value for one in names]}.") from None

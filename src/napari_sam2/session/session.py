@@ -25,10 +25,12 @@ from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.session.edits import Edits
 from napari_sam2.session.lineage import Lineage
 from napari_sam2.session.proposals import Proposals
+from napari_sam2.session.review import SessionReview
 from napari_sam2.session.saved_results import fitted, saved_settings, without_lost_channels
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.session.state import SessionEvents, SessionState
+from napari_sam2.session.surgery import Surgery
 from napari_sam2.session.work import SessionWork
 from napari_sam2.stacks import ModelMovie, Stack, open_stack
 from sam2_core.errors import StackError
@@ -52,7 +54,7 @@ class Session:
         `edit_masks`, `new_object`, `rename_object`, `set_visible`, `set_locked`, `remove_object`, `merge_objects`,
         `swap_objects`, `change_settings`, `undo`, `redo`.
     lineage
-        See `Lineage`: `divide`, `undivide`, `add_event`, `remove_event`, `set_links`, `import_tracks`.
+        See `Lineage`: `divide`, `undivide`, `end`, `add_event`, `remove_event`, `set_links`, `import_tracks`.
     work
         See `SessionWork`: `preview`, `propagate`, `fill_gaps`, `resume`, `preview_job`, `propagate_job`, `resume_job`,
         `run`, `accept`, `cancel`, `anything_to_do`.
@@ -60,6 +62,10 @@ class Session:
         See `Saving`: `save`, `flush`, `export_labels`, `label_exporter`.
     proposals
         Objects without a click, see `Proposals`; its verbs are its own: `session.proposals.find(frames=0)`, `accept`.
+    surgery
+        Tracks cut and joined, see `Surgery`; its verbs are its own: `session.surgery.break_here(object_id, frame)`.
+    review
+        Places in doubt, see `SessionReview`: `session.review.next()`, `accept`, `correct`, `sample`.
     labels, status
         See `SessionState`.
     stack
@@ -120,6 +126,8 @@ class Session:
         self.anything_to_do = work.anything_to_do
 
         self.proposals = Proposals(state, saving, work)
+        self.surgery = Surgery(state, saving, edits, self.proposals)
+        self.review = SessionReview(state, saving, self.surgery.do)
 
     @classmethod
     def open(  # noqa: PLR0913 - one keyword per thing that a script may want to say

@@ -50,6 +50,13 @@ class Steps:
         state.history.push(Step(before, text, run))
         self.tell(made, diff)
 
+    def amend(self, document: Document) -> None:
+        """Let another document, which differs in nothing that has masks, be what the last step came to."""
+        diff = difference(self._state.document, document)
+        if not diff.is_empty:
+            self._state.replace_document(document, diff)
+            self.tell((), diff)
+
     def cross(self, step: Step | None, note: Callable[[Moment], None]) -> bool:
         """Put what is on the other side of a step in place, and keep what is left by that; False without a step."""
         if step is None:

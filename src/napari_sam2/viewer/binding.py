@@ -9,12 +9,10 @@ calls the actions here and shows `current`, `work` and what `notify` is told.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Points, Shapes
 
@@ -25,19 +23,19 @@ from napari_sam2.session.found import Proposed
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import OF_THE_MOVIE, SessionSettings, changed_fields
 from napari_sam2.viewer.actions import Actions
-from napari_sam2.viewer.current import Current
+from napari_sam2.viewer.current import Current, heir_of
 from napari_sam2.viewer.deciding import Deciding
 from napari_sam2.viewer.image_source import grid_of
-from napari_sam2.viewer.label_layers import ALL_OBJECTS, Array, LabelLayers
+from napari_sam2.viewer.label_layers import Array, LabelLayers
 from napari_sam2.viewer.prompt_layers import PromptLayers
 from napari_sam2.viewer.prompt_tables import check_adoptable
 from napari_sam2.viewer.proposal_layer import ProposalLayer
+from napari_sam2.viewer.redraw import Redraw
 from napari_sam2.viewer.running import Notify, Runner, Work
 from napari_sam2.viewer.session_layers import Later, SessionLayers, at_once
 from napari_sam2.viewer.sight import Sight
+from napari_sam2.viewer.track_lines import TrackLines
 from sam2_core.errors import PromptError, StackError
-
-SHORTEST_REFRESH_S = 0.05
 
 
 def bind(  # noqa: PLR0913 - one keyword per thing that a panel may want to say
@@ -96,10 +94,10 @@ class SessionBinding:
         What to do about what was found.
     reviewing
         Masks to look at; set its `elsewhere` to keep the main thread free.
-    prompts, labels, found
-        The layers.
-    clock
-        Seconds, for the rate of refreshing.
+    prompts, labels, found, lines
+        The layers; set `elsewhere` of `lines` to keep the main thread free.
+    redraw
+        When the labels are drawn anew.
     """
 
     def __init__(self, viewer: ViewerModel, session: Session, image: Image, runner: Runner, notify: Notify) -> None:
@@ -124,11 +122,11 @@ class SessionBinding:
         self.labels = LabelLayers(session, image, self.grid, self.current)
         self.prompts = PromptLayers(image, self.grid, self.current, notify, self.labels.color)
         self.found = ProposalLayer(self.deciding.proposals, image, self.grid)
-        self._layers = SessionLayers(viewer, self.labels, self.prompts, self.found, do, notify)
+        self.lines = TrackLines(session, image, self.grid)
+        self._layers = SessionLayers(viewer, self.labels, self.prompts, (self.found, self.lines), do, notify)
         self.layers, self.make_found = self._layers.all, self._layers.make_found
-        self.clock = time.monotonic
-        self._due: set[int] = set()
-        self._last_refresh = -np.inf
+        self.redraw = Redraw(self.labels)
+        self._drawers = [self.redraw.if_due, self.deciding.tell, self.found.go_on, self.lines.go_on]
         self._bound = False
 
     @property
@@ -183,28 +181,32 @@ class SessionBinding:
 
     # what a person sees
 
-    def refresh_if_due(self, now: float | None = None) -> bool:
-        """Show the frame in view anew if it has changed and the last time was long enough ago; whether it did."""
-        now = self.clock() if now is None else now
-        return now - self._last_refresh >= SHORTEST_REFRESH_S and self._refresh(now)
-
     def flush(self) -> None:
         """Show the frame in view anew if it has changed, at once."""
-        self._refresh(self.clock())
+        self.redraw.at_once()
         self.deciding.tell()
 
     def poll(self) -> None:
-        """Do what napari tells nobody of: rows typed into the features table, a refresh that is due. For a timer."""
+        """Do what napari tells nobody of: rows typed into the features table, a refresh that is due. For a timer.
+
+        Masks and found cells are drawn in turns of their own, so that none takes long.
+        """
         self.labels.poll()
         self.prompts.poll()
-        self.refresh_if_due()
-        self.deciding.tell()
+        drew = next((draw for draw in self._drawers if draw()), None)
+        if drew is not None:
+            self._drawers.remove(drew)
+            self._drawers.append(drew)
 
-    def _refresh(self, now: float) -> bool:
-        if not self._due or not self.labels.refresh(self._due):
-            return False
-        self._due, self._last_refresh = set(), max(now, self.clock())  # from its end on, as long as it takes
-        return True
+    def toggle_tracks(self) -> None:
+        """Show the tracks of all objects in a Tracks layer of napari's, or take it away."""
+        self._edit(self._layers.toggle_lines)
+        if not self.redraw.is_polled:
+            self.lines.go_on()
+
+    def follow_timer(self) -> None:
+        """Leave to `poll`, which a timer calls from now on, what takes long to draw."""
+        self.redraw.is_polled = self.found.is_polled = True
 
     # what happens
 
@@ -296,7 +298,7 @@ class SessionBinding:
         """Keep the current object where one became part of another; in the mode, go to the one that was just made."""
         current = self.current
         if current.object_id in diff.removed_objects:
-            current.choose(_heir(current.object_id, diff))
+            current.choose(heir_of(current.object_id, diff))
         elif current.each_is_new and current.next_id != current.object_id:
             current.choose(max((key[0] for key in diff.changed if key[0] in diff.objects), default=None))
 
@@ -308,9 +310,10 @@ class SessionBinding:
         self.prompts.show(self.session.document, diff.keys)
         self._show_proposals(diff)
         if diff.objects or diff.removed_objects:
+            self.lines.mark()
             self.labels.forget()
             self._layers.sync_labels()
-            self._due |= {*self.session.document.objects, ALL_OBJECTS}  # shown once, with the masks that follow
+            self.redraw.mark(self.session.document.objects)  # shown once, with the masks that follow
 
     def _show_proposals(self, diff: DocumentDiff) -> None:
         """Show what is to be decided about now; the layer comes with what is found, or brought back by an undo."""
@@ -322,11 +325,12 @@ class SessionBinding:
 
     def _on_step(self) -> None:
         """Show what no mask told of, and find what is not shown yet, at the end of a step."""
-        self.refresh_if_due()
+        self.redraw.soon()
         self.work.preview()
 
     def _on_masks(self, frame: int, object_ids: tuple[int, ...]) -> None:
         self.labels.forget(frame)
+        self.lines.mark((one, frame) for one in object_ids)
         if self.session.document.proposals:
             self.deciding.proposals.forget(frame)
         if frame == self.frame:
@@ -337,6 +341,7 @@ class SessionBinding:
             self.grid = self.labels.grid = self._sight.grid = grid_of(self.image, self.session.stack, new)
             self.prompts.use_grid(self.grid)
             self.found.use_grid(self.grid)
+            self.lines.use_grid(self.grid)
             self.labels.renew()
         self.labels.forget()
         self._layers.sync_labels()
@@ -344,7 +349,8 @@ class SessionBinding:
         self.work.preview()
 
     def _on_ended(self, text: str) -> None:
-        self.flush()
+        if not self.redraw.is_polled:
+            self.flush()
         self.notify(text)
 
     def _on_image_data(self, event: Any) -> None:
@@ -367,8 +373,8 @@ class SessionBinding:
             )
 
     def _show_soon(self, object_ids: Iterable[int] | None = None) -> None:
-        self._due |= set(self.session.document.objects if object_ids is None else object_ids) | {ALL_OBJECTS}
-        self.refresh_if_due()
+        self.redraw.mark(self.session.document.objects if object_ids is None else object_ids)
+        self.redraw.soon()
 
     def _take_adopted(self) -> None:
         """Bring rows of adopted layers into the document; they count before what it says there already."""
@@ -385,13 +391,6 @@ class SessionBinding:
 
 def _unused_id(session: Session, current: int) -> int:
     return session.document.next_object_id() if current in session.document.objects else current
-
-
-def _heir(object_id: int, diff: DocumentDiff) -> int | None:
-    """Return the object to which the prompts of one that is gone went; None if they went to none, or to several."""
-    frames = {frame for one, frame in diff.removed if one == object_id}
-    heirs = {one for one, frame in diff.changed if frame in frames}
-    return heirs.pop() if len(heirs) == 1 else None
 
 
 def _nowhere(text: str) -> None:

@@ -170,7 +170,9 @@ class PromptLayers:
 
     def show(self, document: Document, keys: Iterable[PromptKey] | None = None) -> None:
         """Make the rows of some prompts, or of all, mean what the document says; rows that do already stay."""
-        chosen = set(document.prompts) | set(self._shown_keys()) if keys is None else set(keys)
+        chosen = self._drawable(document, {*document.prompts, *self._shown_keys()} if keys is None else keys)
+        if keys is not None and not chosen:
+            return
         if self.points is not None:
             self._show_points(self.points, document, chosen)
         if self.shapes is not None:
@@ -304,6 +306,13 @@ class PromptLayers:
     def _shown_keys(self) -> list[PromptKey]:
         return [key for layer in self.layers() for key in self._reading(layer).prompts]
 
+    def _drawable(self, document: Document, keys: Iterable[PromptKey]) -> set[PromptKey]:
+        """Return those of some prompts that have rows, or get some; one that is only a mask of a program has none."""
+        said = {key: document.prompts.get(key) for key in keys}
+        drawn = {key for key, one in said.items() if one is not None and self._outlines.rows(one)}
+        rows = self._outlines.drawn.union(self._shown_keys(), drawn)
+        return {key for key, one in said.items() if key in rows or _parts(one).keys() - {"mask"}}
+
     def _prompt(
         self, key: PromptKey, old: Prompt | None, points: Reading | None, shapes: Reading | None
     ) -> Prompt | None:
@@ -365,7 +374,7 @@ def _parts(prompt: Prompt | None) -> dict[str, PromptPart]:
 
 
 def _alike(first: Prompt | None, second: Prompt | None, kind: str) -> bool:
-    """Return whether two prompts have the same part of a kind, but for rounding of coordinates, or both none."""
+    """Return whether two prompts have the same part of a kind, but for rounding, or both none."""
     one, other = _parts(first).get(kind), _parts(second).get(kind)
     if one is None or other is None or one == other or kind == "mask":
         return one == other

@@ -1,13 +1,14 @@
 """One Labels layer with the outlines of what was found and is not decided yet, and a circle of the size of the cells.
 
 It is a drawing: the masks are in the session, so nothing can be painted here, and nothing is lost with the layer. A
-frame is drawn when it is looked at, from outlines that are kept, so that a score which changes costs little. A click
-(not a drag, which moves the view) is told as `clicked`; what it means is decided elsewhere.
+frame is drawn when it is looked at, from outlines that are kept, so that a score which changes costs little; where a
+timer calls `go_on`, so many new ones at a time that no turn takes long. A click (not a drag, which moves the view) is
+told as `clicked`; what it means is decided elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ _STILL_PX = 4.0
 """On the screen; a mouse that moves further while it is pressed drags."""
 _KEPT = 20000
 """Outlines; a few kilobytes each."""
+NEW_AT_A_TIME = 60
+"""Outlines that are made in one turn."""
 _PX_PER_LINE = 600
 """Longer frames have lines of two pixels and more, for they are shown smaller."""
 
@@ -37,6 +40,11 @@ class ProposalLayer:
     """The layer of the proposals of one session.
 
     `clicked` is emitted with the position in the world, one number per dimension of the viewer.
+
+    Attributes
+    ----------
+    is_polled
+        Whether a timer calls `go_on`.
     """
 
     clicked = Signal(object)
@@ -46,16 +54,20 @@ class ProposalLayer:
         self.image = image
         self.grid = grid
         self.layer: Labels | None = None
+        self.is_polled = False
+        self._is_unfinished = False
         self._outlines: dict[Mask, Pixels] = {}
 
     def make(self) -> Labels:
         """Return a new layer, and follow what is shown and where it is clicked."""
-        self.layer = Labels(
+        self.layer = Labels(  # still empty, for napari draws it several times
             self._array(), name=f"{self.image.name}: found", colormap=_colormap(), opacity=1.0, **placement(self.image)
         )
         self.layer.editable = False
         self.layer.mouse_drag_callbacks.append(self._on_press)
         self.proposals.changed.connect(self.refresh)
+        self.layer.data.forget()
+        self._is_unfinished = True
         return self.layer
 
     def made(self) -> Labels:
@@ -78,6 +90,13 @@ class ProposalLayer:
                 self.layer.data = self._array()
             self.layer.refresh(extent=False, thumbnail=False, highlight=False)
 
+    def go_on(self) -> bool:
+        """Draw more, if some were left to the next time; whether there were."""
+        if self.layer is None or not self._is_unfinished:
+            return False
+        self.refresh()
+        return True
+
     def use_grid(self, grid: Grid) -> None:
         """Take other axes from now on."""
         self.grid = grid
@@ -91,19 +110,24 @@ class ProposalLayer:
     def _drawn(self, frame: int) -> NDArray[np.uint8]:
         """Return the drawing of a frame, (H, W)."""
         plane = np.zeros(self.grid.size, np.uint8)
-        if shown := [self._outline(one.mask) for one in self.proposals.shown(frame).values()]:
+        if self.layer is None:
+            return plane
+        if shown := self._drawable([one.mask for one in self.proposals.shown(frame).values()]):
             plane.ravel()[np.concatenate(shown)] = OUTLINE
         if self.proposals.diameter_px is not None:
             plane.ravel()[circle(self.grid.size, self.proposals.diameter_px, self._in_view())] = RULER
         return plane
 
-    def _outline(self, mask: Mask) -> Pixels:
-        """Return the outline of a mask, kept for the next time."""
-        if mask not in self._outlines:
-            if len(self._outlines) >= _KEPT:
-                self._outlines.clear()
-            self._outlines[mask] = outline(mask, self._thickness)
-        return self._outlines[mask]
+    def _drawable(self, masks: Sequence[Mask]) -> list[Pixels]:
+        """Return the outlines of masks, those that have none yet as far as one turn goes; they are kept."""
+        new = [mask for mask in masks if mask not in self._outlines]
+        if len(self._outlines) + len(new) > _KEPT:
+            self._outlines.clear()
+            new = list(masks)
+        made = new[:NEW_AT_A_TIME] if self.is_polled else new
+        self._is_unfinished = len(made) < len(new)
+        self._outlines |= {mask: outline(mask, self._thickness) for mask in made}
+        return [self._outlines[mask] for mask in masks if mask in self._outlines]
 
     @property
     def _thickness(self) -> int:

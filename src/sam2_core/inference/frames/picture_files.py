@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,29 @@ def files_of_one_kind(folder: Path, kinds: tuple[tuple[str, ...], ...]) -> list[
             *(folder, kinds_found, len(images), images[0].suffix),
         )
     return _sorted_by_name(images)
+
+
+def series_by_name(images: Sequence[Path]) -> dict[str, list[Path]]:
+    """Return the series that the names of a folder's images tell apart, in order of their names; often only one.
+
+    Names of several series differ in two places and hold every combination, as of times and channels
+    (`t00_ch0.tif`, `t00_ch1.tif`, ...). The series are named by the place that has fewer values: `ch0`, `ch1`.
+    """
+    one = {"": list(images)}
+    parts = [re.split(r"(\d+)", path.stem) for path in images]
+    if len({len(found) for found in parts}) != 1:
+        return one
+    varied = [place for place, values in enumerate(zip(*parts, strict=True)) if len(set(values)) > 1]
+    if len(varied) != 2:
+        return one
+    by, along = sorted(varied, key=lambda place: len({found[place] for found in parts}))
+    if len(images) != len({found[by] for found in parts}) * len({found[along] for found in parts}):
+        return one
+    series: dict[str, list[Path]] = {}
+    for path, found in zip(images, parts, strict=True):
+        before = re.split(r"[^A-Za-z]", found[by - 1])[-1] if by % 2 else ""
+        series.setdefault(before + found[by].strip("_- ."), []).append(path)
+    return dict(sorted(series.items())) if len(series) * len(next(iter(series.values()))) == len(images) else one
 
 
 def _sorted_by_name(paths: list[Path]) -> list[Path]:

@@ -7,6 +7,7 @@ and the axes that the file names. What the axes mean, and how pixel sizes are sa
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -22,11 +23,14 @@ from sam2_core.inference.frames.picture_files import (
     OTHER_PICTURE_SUFFIXES,
     files_of_one_kind,
     read_picture,
+    series_by_name,
 )
 from sam2_core.inference.frames.reading import reading
+from sam2_core.inference.frames.scenes import scene_index
 from sam2_core.inference.frames.tiff_file import TIFF_SUFFIXES, Index, TiffImages
 from sam2_core.inference.frames.video_file import VideoFrames
 
+logger = logging.getLogger(__name__)
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".gif")
 FOLDER_KINDS = (JPEG_SUFFIXES, OTHER_PICTURE_SUFFIXES, TIFF_SUFFIXES)
 KNOWN_KINDS = "TIFF, OME-TIFF, .stk, .lsm, zarr, OME-Zarr, .npy, PNG, JPEG, BMP, a video, or a folder of images"
@@ -162,13 +166,29 @@ def _open_npy(path: Path) -> Frame:
     raise StackError(f"{path} is an .npz archive of several arrays; save the one that is meant with numpy.save.")
 
 
+def _files_of(folder: Path, scene: int | str | None) -> tuple[list[Path], int | str | None]:
+    """Return the images of a folder, or of the one of its series that is meant; and what is left for each to choose."""
+    paths = files_of_one_kind(folder, FOLDER_KINDS)
+    series = series_by_name(paths)
+    if len(series) == 1:
+        return paths, scene
+    if scene is not None:
+        return series[list(series)[scene_index(list(series), scene, folder)]], None
+    logger.warning(
+        "%s holds %d series by the names of its files (%s); all %d images are taken for one, in the order of their "
+        "names. If only one series is meant, choose it by number or name: --scene %s",
+        *(folder, len(series), ", ".join(series), len(paths), next(iter(series))),
+    )
+    return paths, None
+
+
 def _open_folder(folder: Path, scene: int | str | None, axes: str | None, indexed: bool) -> StoredImages:
     if is_zarr(folder):
         raise StackError(
             f"{folder} is a zarr store; open it with zarr.open and pass the array, or pass "
             "napari_sam2.stacks.open_stack(path).movie()"
         )
-    paths = files_of_one_kind(folder, FOLDER_KINDS)
+    paths, scene = _files_of(folder, scene)
     axes_of_one = None if axes is None else axes[1:]
     first = open_images(paths[0], scene, axes_of_one, indexed)
     shape = tuple(first.data.shape)

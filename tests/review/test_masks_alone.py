@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam2.masks.mask_store import MaskStatus, MaskStore, StoredMask
-from napari_sam2.session.review import LEAST, Review, next_suspicious, suspicions
+from napari_sam2.masks.mask_store import MaskStatus, StoredMask
+from napari_sam2.review.masks_alone import LEAST, doubtful_masks, suspicions
 
 SIZE = (120, 160)
 Y, X = np.mgrid[: SIZE[0], : SIZE[1]]
@@ -24,7 +24,7 @@ def track(count: int = 30, **changed: StoredMask) -> dict[int, StoredMask]:
 
 
 def named(frames: dict[int, StoredMask]) -> list[tuple[int, tuple[str, ...]]]:
-    return [(one.frame, one.reasons) for one in Review().ranked({1: frames})]
+    return [(one.frame, one.reasons) for one in doubtful_masks(1, frames)]
 
 
 def test_a_cell_that_was_followed_well_is_not_named():
@@ -89,34 +89,6 @@ def test_stale_masks_are_named_too():
     assert frame == 12
 
 
-def test_the_worst_comes_first_and_then_the_next_that_was_not_seen():
-    masks = {
-        1: track(f12=disc(12, radius=7.5)),
-        2: track(f20=disc(20, shift=40.0, score=-3.0)),
-        3: track(),
-        4: track(f5=StoredMask.empty(leg="forward")),
-    }
-    ranked = Review().ranked(masks)
-    assert [one.key for one in ranked] == [(2, 20), (1, 12), (4, 5)]
-    assert [one.degree for one in ranked] == sorted((one.degree for one in ranked), reverse=True)
-    assert next_suspicious(ranked).key == (2, 20)
-    assert next_suspicious(ranked, seen={(2, 20), (1, 12)}).key == (4, 5)
-    assert next_suspicious(ranked, seen={one.key for one in ranked}) is None
-
-
-def test_a_corrected_mask_is_no_longer_named_and_gone_objects_are_forgotten():
-    review = Review()
-    store = MaskStore(SIZE, 30)
-    for frame, mask in track(f12=disc(12, shift=30.0)).items():
-        store.put((1, frame), mask)
-        store.put((2, frame), mask)
-    assert [one.key for one in review.ranked({1: store.frames(1), 2: store.frames(2)})] == [(1, 12), (2, 12)]
-    store.put((1, 12), disc(12, status=MaskStatus.edited))
-    assert [one.key for one in review.ranked({1: store.frames(1), 2: store.frames(2)})] == [(2, 12)]
-    store.remove_object(2)
-    assert review.ranked({1: store.frames(1)}) == ()
-
-
 def test_degrees_are_shares_and_only_faults_pass_the_least_one():
     found = suspicions(1, track(f12=disc(12, radius=40.0, score=-20.0, shift=60.0)))
     assert [one.frame for one in found] == list(range(1, 30))
@@ -124,7 +96,6 @@ def test_degrees_are_shares_and_only_faults_pass_the_least_one():
     assert [one.frame for one in found if one.degree >= LEAST] == [12]
 
 
-def test_nothing_is_said_of_no_masks_or_a_single_one():
-    assert Review().ranked({}) == ()
-    assert Review().ranked({1: {}}) == ()
-    assert Review().ranked({1: {4: disc(4)}}) == ()
+@pytest.mark.parametrize("frames", [{}, {4: disc(4)}])
+def test_nothing_is_said_of_no_masks_or_a_single_one(frames):
+    assert doubtful_masks(1, frames) == []

@@ -1,0 +1,163 @@
+"""What a person decided while reviewing: places that were looked at, and answers to a random sample of them.
+
+Which places are in doubt is not said here: that follows from document and masks (`napari_sam2.review`). A decision
+carries a fingerprint of the ground it was made on, and holds as long as that is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import ClassVar
+
+from napari_sam2.document.plain_values import whole_number
+from sam2_core.errors import PromptError
+
+
+class At(StrEnum):
+    """What of a track is looked at; one look answers all that is in doubt there.
+
+    `step` is the object on a frame with its link from before, `track` all of it, `overlap` two objects on one frame.
+    """
+
+    begin = "begin"
+    end = "end"
+    step = "step"
+    division = "division"
+    track = "track"
+    overlap = "overlap"
+    proposal = "proposal"
+
+
+class ReviewKind(StrEnum):
+    """Why a place is looked at."""
+
+    doubtful_mask = "doubtful mask"
+    begins_inside = "begins inside"
+    ends_inside = "ends inside"
+    division = "division"
+    short_track = "short track"
+    jump_of_area = "jump of area"
+    jump_of_place = "jump of place"
+    low_overlap = "low overlap"
+    doubtful_link = "doubtful link"
+    runs_disagree = "runs disagree"
+    in_conflict = "in conflict"
+    left_out = "left out"
+    """A strong proposal that became no object."""
+
+
+class ReviewState(StrEnum):
+    """What a person made of a place."""
+
+    open = "open"
+    accepted = "accepted"
+    corrected = "corrected"
+    dismissed = "dismissed"
+
+
+class Sampled(StrEnum):
+    """Of what a random sample is drawn: links between frames, masks on frames, divisions."""
+
+    links = "links"
+    masks = "masks"
+    divisions = "divisions"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a person looks: what of an object, on which frame; of an overlap, `other` is the second object.
+
+    A proposal has its number as `object_id`. A link is where it leads to.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    at: At
+    object_id: int
+    frame: int
+    other: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person made of a place that was in doubt for a reason, and the fingerprint of what was there."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    place: Place
+    kind: ReviewKind
+    state: ReviewState
+    ground: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Places drawn at random, and what a person says of them.
+
+    Attributes
+    ----------
+    among
+        How many there were to draw from.
+    places
+        (object_id, frame) in the order in which they were drawn; a link is where it leads to, a division its mother
+        and its frame.
+    answers
+        Whether each is right; None where nobody said yet.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    of: Sampled
+    seed: int
+    among: int
+    places: tuple[tuple[int, int], ...]
+    answers: tuple[bool | None, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.places) != len(self.answers) or self.among < len(self.places):
+            raise PromptError(
+                f"a sample of {len(self.places)} from {self.among} {self.of.value} has {len(self.answers)} answers; "
+                "it needs one for each place, None where nobody said yet."
+            )
+
+    def answered(self, number: int, is_right: bool | None) -> Sample:
+        """Return the sample with an answer to its place of a number, from 0; None takes the answer back.
+
+        Raises
+        ------
+        PromptError
+            If there is no such place.
+        """
+        number = whole_number(number, "place of a sample")
+        if not 0 <= number < len(self.places):
+            raise PromptError(f"there is no place {number} in the sample; it has 0 to {len(self.places) - 1}.")
+        answer = None if is_right is None else bool(is_right)
+        return replace(self, answers=(*self.answers[:number], answer, *self.answers[number + 1 :]))
+
+
+@dataclass(frozen=True, eq=False)
+class ReviewRecord:
+    """All that was decided: by place, and the sample of each kind."""
+
+    decisions: Mapping[Place, Decision] = field(default_factory=dict)
+    samples: Mapping[Sampled, Sample] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "decisions", MappingProxyType(dict(self.decisions)))
+        object.__setattr__(self, "samples", MappingProxyType(dict(self.samples)))
+
+    def with_decisions(self, changes: Mapping[Place, Decision | None]) -> ReviewRecord:
+        """Return the record with these decisions; None takes one back."""
+        decided = {**self.decisions, **changes}
+        return replace(self, decisions={place: one for place, one in decided.items() if one is not None})
+
+    def with_sample(self, sample: Sample) -> ReviewRecord:
+        """Return the record with a sample, in place of the one of its kind."""
+        return replace(self, samples={**self.samples, sample.of: sample})
+
+    def says(self, other: ReviewRecord) -> bool:
+        """Return whether the other says the same."""
+        return other is self or (self.decisions == other.decisions and self.samples == other.samples)

@@ -1,0 +1,196 @@
+"""A cut through tracks before it is made: the document as it will be, and what is to be done with the masks.
+
+A draft knows on which frames its objects will be, although no mask has moved yet. `Surgery` makes one step of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from napari_sam2.document.difference import DocumentDiff
+from napari_sam2.document.document import Document
+from napari_sam2.document.track_events import EventKind, TrackEvent
+from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.masks.stale import follow
+from napari_sam2.masks.stored_masks import MaskChange
+from sam2_core.errors import PromptError
+
+Move = Callable[[MaskStore], Sequence[MaskChange]]
+_BEGINS = (EventKind.appears, EventKind.enters)
+_ENDS = (EventKind.dies, EventKind.leaves)
+
+
+class Draft:
+    """What a step will make of a document and its masks; `touched` are the ids of the objects that it changes."""
+
+    def __init__(self, document: Document, masks: MaskStore) -> None:
+        self.document = document
+        self.touched: set[int] = set()
+        self._masks = masks
+        self._moves: list[Move] = []
+        self._names: dict[int, int] = {}
+        self._says_less = False
+        self._there: dict[int, list[int]] = {}
+        self._next_id = max({document.next_object_id() - 1, *masks.object_ids()}, default=0) + 1
+
+    def rearranged(self, diff: DocumentDiff) -> list[MaskChange]:
+        """Do with the masks what was noted; return the changes."""
+        turned = follow(diff, self.document, self._masks) if self._says_less else []
+        return [*turned, *(change for move in self._moves for change in move(self._masks))]
+
+    def change(self, object_id: int, move: Move) -> None:
+        """Note what is to be done with the masks of an object."""
+        self.touched.add(object_id)
+        self._moves.append(move)
+
+    def frames(self, object_id: int) -> list[int]:
+        """Return the frames on which an object will be there, ascending."""
+        if object_id not in self._there:
+            masks = self._masks.frames(object_id).items()
+            self._there[object_id] = [frame for frame, mask in masks if not mask.is_empty]
+        return self._there[object_id]
+
+    def first(self, object_id: int) -> int:
+        """Return the first frame of an object."""
+        return self._some_frames(object_id)[0]
+
+    def last(self, object_id: int) -> int:
+        """Return the last frame of an object."""
+        return self._some_frames(object_id)[-1]
+
+    def last_before(self, object_id: int, frame: int) -> int:
+        """Return the last frame of an object before a frame."""
+        before = [one for one in self._some_frames(object_id) if one < frame]
+        if not before:
+            raise PromptError(f"object {object_id} is not there before frame {frame}; choose a later frame.")
+        return before[-1]
+
+    def check_object(self, object_id: int) -> None:
+        """Return nothing if the object is there on some frame."""
+        self._some_frames(object_id)
+
+    def check_there(self, object_id: int, frame: int) -> None:
+        """Return nothing if the object is there on the frame."""
+        if frame not in self._some_frames(object_id):
+            raise PromptError(f"object {object_id} is not there on frame {frame}; choose a frame on which it is.")
+
+    def check_unlocked(self, object_id: int) -> None:
+        """Return nothing if the object may be changed."""
+        self.document.check_object(object_id)
+        if object_id in self.document.locked:
+            raise PromptError(f"object {object_id} is locked and was not changed; unlock it first.")
+
+    def part(self, object_id: int, frame: int) -> int:
+        """Return the new object that an object is from a frame on; it has to be there on both sides."""
+        self.check_unlocked(object_id)
+        frames = self._some_frames(object_id)
+        before, rest = [one for one in frames if one < frame], [one for one in frames if one >= frame]
+        if not before or not rest:
+            raise PromptError(
+                f"object {object_id} is there from frame {frames[0]} to {frames[-1]}, so frame {frame} does not part "
+                f"it; choose one of {frames[0] + 1} to {frames[-1]}."
+            )
+        new, self._next_id = self._next_id, self._next_id + 1
+        info = replace(self.document.objects[object_id], object_id=new, name="", parent=None)
+        self.document = self.document.with_object(info).swapped(object_id, new, frame)
+        self.touched.add(new)
+        self.change(object_id, lambda masks: masks.swap(object_id, new, frame))
+        self._there |= {object_id: before, new: rest}
+        self.happens(object_id, EventKind.dies, before[-1])
+        self.happens(new, EventKind.appears, rest[0])
+        return new
+
+    def join(self, into: int, other: int) -> None:
+        """Make an object, which is nowhere where the other is, the same as the other."""
+        for one in (into, other):
+            self.check_unlocked(one)
+        there = sorted({*self.frames(into), *self.frames(other)})
+        self.document = self.document.merged(into, other)
+        self.touched.add(other)
+        self.change(into, lambda masks: masks.merge(into, other))
+        self._there |= {into: there, other: []}
+        self._names[other] = into
+        self._settle_events(into)
+
+    def end_before(self, object_id: int, frame: int) -> None:
+        """Let an object end before a frame: what it has later becomes another one, or else does not come from it."""
+        self.check_unlocked(object_id)
+        if self.last(object_id) >= frame:
+            self.part(object_id, frame)
+        else:
+            self.undivide(object_id, self.last(object_id) + 1)
+
+    def begun_at(self, object_id: int, frame: int) -> int:
+        """Return the object that an object is from a frame on, cut off from what it was or came from before."""
+        self.check_unlocked(object_id)
+        if self.first(object_id) < frame:
+            return self.part(object_id, frame)
+        self.detach(object_id)
+        return object_id
+
+    def detach(self, object_id: int) -> None:
+        """Take an object from its mother, who goes on as the other daughter, where there is one and not more."""
+        mother = self.document.objects[object_id].parent
+        if mother is None:
+            return
+        frames = {one.frame for one in self.document.divisions if one.mother == mother and object_id in one.daughters}
+        self.document = self.document.with_object(replace(self.document.objects[object_id], parent=None))
+        for division in self.document.divisions:
+            if division.mother == mother and division.frame in frames and len(division.daughters) == 1:
+                self.document = self.document.without_division(mother, division.frame)
+                (left,) = division.daughters
+                if self.frames(mother) and self.frames(left) and self.last(mother) < self.first(left):
+                    self.join(mother, left)
+
+    def now(self, object_id: int) -> int:
+        """Return the object that an object is by now: another one, where it was joined to that."""
+        while object_id in self._names:
+            object_id = self._names[object_id]
+        return object_id
+
+    def undivide(self, mother: int, frame: int) -> None:
+        """Take all divisions of an object from a frame on away."""
+        for division in self.document.divisions:
+            if division.mother == mother and division.frame >= frame:
+                self.document = self.document.without_division(mother, division.frame)
+
+    def undivide_all_of(self, daughters: Sequence[int]) -> None:
+        """Take divisions away all of whose daughters are among these."""
+        for division in self.document.divisions:
+            if set(division.daughters) <= set(daughters):
+                self.document = self.document.without_division(division.mother, division.frame)
+
+    def clear(self, object_id: int, frames: range) -> None:
+        """Take prompts and masks of an object on frames away."""
+        self.check_unlocked(object_id)
+        gone = [frame for frame in self._masks.frames(object_id) if frame in frames]
+        self.document = self.document.with_prompts(
+            {(object_id, frame): None for frame in self.document.prompts_of(object_id) if frame in frames}
+        )
+        self.change(object_id, lambda masks: [masks.remove((object_id, frame)) for frame in gone])
+        self._there[object_id] = [frame for frame in self.frames(object_id) if frame not in frames]
+        self._says_less |= bool(self.document.prompts_of(object_id))
+
+    def happens(self, object_id: int, kind: EventKind, frame: int) -> None:
+        """Say how an object begins or ends, in place of what was said of that."""
+        alike = _BEGINS if kind in _BEGINS else _ENDS
+        kept = [one for one in self.document.events if one.object_id != object_id or one.kind not in alike]
+        self.document = self.document.with_events([*kept, TrackEvent(object_id, frame, kind)])
+
+    def _settle_events(self, object_id: int) -> None:
+        """Drop beginnings and ends that are none any more, because the object is there before or after."""
+        first, last = self.first(object_id), self.last(object_id)
+
+        def holds(event: TrackEvent) -> bool:
+            is_past = (event.kind in _BEGINS and event.frame > first) or (event.kind in _ENDS and event.frame < last)
+            return event.object_id != object_id or not is_past
+
+        self.document = self.document.with_events(filter(holds, self.document.events))
+
+    def _some_frames(self, object_id: int) -> list[int]:
+        self.document.check_object(object_id)
+        frames = self.frames(object_id)
+        if not frames:
+            raise PromptError(f"object {object_id} has no mask on any frame; track it first, or choose another one.")
+        return frames

@@ -1,0 +1,247 @@
+"""Tracks cut and joined by hand: divide here, connect, break, end, begin, absent from - to, delete from here on.
+
+Each verb is one step that can be undone. A place that a person made so is decided about with it (`Decided`), so that
+the review does not ask for it again. Where a track was ended, begun or is absent, an event says so, and no run carries
+memory across it (`engine.span_plan`). Nothing is computed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from napari_sam2.document.reviews import At, Decision, Place, ReviewKind, ReviewState
+from napari_sam2.document.track_events import Division, EventKind, TrackEvent
+from napari_sam2.masks.mask_store import MaskKey
+from napari_sam2.masks.stored_masks import DRAWN_LOGIT, MaskStatus, StoredMask
+from napari_sam2.review.fixes import Fix, Verb
+from napari_sam2.review.ground import ground_of
+from napari_sam2.review.views import centroid_yx
+from napari_sam2.session.drafts import Draft
+from napari_sam2.session.edits import Edits
+from napari_sam2.session.proposals import Proposals
+from napari_sam2.session.saving import Saving
+from napari_sam2.session.state import SessionState
+from napari_sam2.session.steps import Steps
+from sam2_core.errors import PromptError
+
+_KINDS = {At.begin: ReviewKind.begins_inside, At.end: ReviewKind.ends_inside, At.division: ReviewKind.division}
+
+
+class Surgery:
+    """Verbs that cut and join the tracks of a session; all on the main thread."""
+
+    def __init__(self, state: SessionState, saving: Saving, edits: Edits, proposals: Proposals) -> None:
+        self._state = state
+        self._steps = Steps(state, saving)
+        self._edits = edits
+        self._proposals = proposals
+
+    def do(self, fix: Fix) -> None:
+        """Do one of the things that the review offers about a place.
+
+        Raises
+        ------
+        PromptError
+            If it cannot be done any more.
+        """
+        (object_id, frame), keys = fix.keys[0], fix.keys
+        verbs: dict[Verb, Callable[[], object]] = {
+            Verb.connect: lambda: self.connect(keys[0], keys[1]),
+            Verb.divide: lambda: self.divide_here(object_id, keys[1][1], [one for one, _ in keys[1:]]),
+            Verb.undivide: lambda: self._undivide(object_id, frame),
+            Verb.break_here: lambda: self.break_here(object_id, frame),
+            Verb.remove: lambda: self._edits.remove_object(object_id),
+            Verb.merge: lambda: self._edits.merge_objects(keys[1][0], object_id),
+            Verb.accept_proposal: lambda: self._proposals.accept([object_id]),
+        }
+        verbs[fix.verb]()
+
+    def break_here(self, object_id: int, frame: int) -> int:
+        """Return the id of the new object that an object's masks and prompts from a frame on became.
+
+        Raises
+        ------
+        PromptError
+            If the object is locked, or is not there on both sides.
+        """
+        draft = self._draft()
+        rest = draft.part(object_id, frame)
+        self._make(draft, "break a track", _ends(draft, object_id) + _begins(draft, rest))
+        return rest
+
+    def connect(self, before: MaskKey, after: MaskKey) -> int:
+        """Return the id of the object that (object_id, frame) and another one on a later frame are from now on.
+
+        What the first had later and the second had earlier become objects of their own; a mother that goes on as one
+        of her daughters has not divided, and where one of two daughters is taken away, she goes on as the other.
+
+        Raises
+        ------
+        PromptError
+            If one is locked or not there, or the second is not on a later frame.
+        """
+        (object_id, frame), (other, later) = before, after
+        draft = self._draft()
+        if not later > frame:
+            raise PromptError(f"frame {later} is not later than frame {frame}; connect to a later one.")
+        if object_id == other:
+            return object_id
+        for key in (before, after):
+            draft.check_there(*key)
+        draft.end_before(object_id, frame + 1)
+        joined = draft.begun_at(other, later)
+        into = draft.now(object_id)
+        draft.join(into, joined)
+        self._make(draft, "connect tracks", [Place(At.step, into, later)])
+        return into
+
+    def divide_here(self, mother: int, frame: int, daughters: Sequence[int] = ()) -> Division:
+        """Return the division of a mother who ends before a frame, her daughters there from then on.
+
+        Parameters
+        ----------
+        daughters
+            As they are called on that frame; the mother among them is what of her goes on. One that is there before
+            is cut. The two that together lie nearest to her, where none are given.
+
+        Raises
+        ------
+        PromptError
+            If one of them is locked or not there, or the mother is not there before.
+        """
+        draft = self._draft()
+        chosen = list(daughters) or self._nearest_two(mother, frame)
+        draft.last_before(mother, frame)
+        if draft.last(mother) < frame:
+            draft.undivide(mother, draft.last(mother) + 1)
+        draft.undivide_all_of(chosen)
+        parts = [self._daughter(draft, mother, one, frame) for one in chosen]
+        draft.end_before(mother, frame)
+        division = Division(mother, frame, tuple(parts))
+        draft.document = draft.document.with_division(division)
+        self._make(draft, "divide an object", [Place(At.division, mother, frame)])
+        return division
+
+    def end_here(self, object_id: int, frame: int) -> None:
+        """Let a frame be the last one of an object: what it has later is deleted.
+
+        Raises
+        ------
+        PromptError
+            If the object is locked or not there on the frame.
+        """
+        draft = self._draft()
+        draft.check_there(object_id, frame)
+        self._ended(draft, object_id, frame + 1, "end a track")
+
+    def delete_from(self, object_id: int, frame: int) -> None:
+        """Delete what an object has from a frame on; `remove_object` deletes all of it.
+
+        Raises
+        ------
+        PromptError
+            If the object is locked, or is not there before.
+        """
+        draft = self._draft()
+        draft.last_before(object_id, frame)
+        self._ended(draft, object_id, frame, "delete the rest of a track")
+
+    def begin_here(self, object_id: int, frame: int) -> None:
+        """Let a frame be the first one of an object: what it has earlier is deleted, and it has no parent.
+
+        Raises
+        ------
+        PromptError
+            If the object is locked or not there on the frame.
+        """
+        draft = self._draft()
+        draft.check_there(object_id, frame)
+        draft.detach(object_id)
+        draft.clear(object_id, range(frame))
+        draft.happens(object_id, EventKind.appears, frame)
+        self._make(draft, "begin a track", _begins(draft, object_id))
+
+    def absent(self, object_id: int, first: int, last: int) -> None:
+        """Say that an object is not there from a frame to another, both included; its masks there are emptied.
+
+        Raises
+        ------
+        PromptError
+            If the object is locked, or there is no such frame.
+        """
+        draft = self._draft()
+        draft.check_unlocked(object_id)
+        frames = range(first, last + 1)
+        count = self._state.masks.frame_count
+        if not frames or first < 0 or last >= count:
+            raise PromptError(f"frames {first} to {last} cannot be used; give two of 0 to {count - 1}, in order.")
+        draft.clear(object_id, frames)
+        event = TrackEvent(object_id, first, EventKind.absent, last)
+        draft.document = draft.document.with_events([*draft.document.events, event])
+        gone = StoredMask.empty(MaskStatus.edited, DRAWN_LOGIT)
+        draft.change(object_id, lambda masks: [masks.put((object_id, frame), gone) for frame in frames])
+        self._make(draft, "object absent", [])
+
+    def _undivide(self, mother: int, frame: int) -> None:
+        """Take a division away; how mother and daughters end and begin then was decided with it."""
+        draft = self._draft()
+        daughters = draft.document.objects
+        draft.document = draft.document.without_division(mother, frame)
+        orphans = [one for one, info in draft.document.objects.items() if info != daughters[one]]
+        places = [place for one in orphans if draft.frames(one) for place in _begins(draft, one)]
+        self._make(draft, "take a division away", _ends(draft, mother) + places)
+
+    def _draft(self) -> Draft:
+        return Draft(self._state.document, self._state.masks)
+
+    def _daughter(self, draft: Draft, mother: int, daughter: int, frame: int) -> int:
+        """Return the object that a daughter is from a frame on, or from her first one behind it."""
+        if daughter == mother:
+            return draft.part(mother, frame)
+        draft.check_object(daughter)
+        return draft.begun_at(daughter, max(frame, draft.first(daughter)))
+
+    def _ended(self, draft: Draft, object_id: int, frame: int, text: str) -> None:
+        draft.check_unlocked(object_id)
+        draft.undivide(object_id, frame)
+        draft.clear(object_id, range(frame, self._state.masks.frame_count))
+        draft.happens(object_id, EventKind.dies, draft.last(object_id))
+        self._make(draft, text, _ends(draft, object_id))
+
+    def _nearest_two(self, mother: int, frame: int) -> list[int]:
+        """Return the two objects on a frame whose middle lies nearest to where the mother was last."""
+        masks = self._state.masks
+        last = masks.get((mother, Draft(self._state.document, masks).last_before(mother, frame)))
+        here = {one: mask for one in masks.objects_on(frame) if (mask := masks.get((one, frame))) and not mask.is_empty}
+        if last is None or len(here) < 2:
+            raise PromptError(f"there are {len(here)} objects on frame {frame}; two are needed to divide into.")
+        place = np.array(centroid_yx(last))
+        centers = {one: np.array(centroid_yx(mask)) for one, mask in here.items()}
+        nearest = sorted(centers, key=lambda one: float(np.hypot(*(centers[one] - place))))[:5]
+
+        def cost(first: int, second: int) -> float:
+            middle = (centers[first] + centers[second]) / 2
+            return float(np.hypot(*(middle - place)) + np.hypot(*(centers[first] - centers[second])) / 2)
+
+        return list(min(combinations(nearest, 2), key=lambda pair: cost(*pair)))
+
+    def _make(self, draft: Draft, text: str, places: Iterable[Place]) -> None:
+        """Make the step, and note that a person decided about places."""
+        self._steps.make(draft.document, text, draft.touched, draft.rearranged)
+        document, masks = self._state.document, self._state.masks
+        decided = {}
+        for place in places:
+            kind = _KINDS.get(place.at, ReviewKind.doubtful_link)
+            decided[place] = Decision(place, kind, ReviewState.corrected, ground_of(place, document, masks))
+        self._steps.amend(document.with_review(document.review.with_decisions(decided)))
+
+
+def _begins(draft: Draft, object_id: int) -> list[Place]:
+    return [Place(At.begin, object_id, draft.first(object_id))]
+
+
+def _ends(draft: Draft, object_id: int) -> list[Place]:
+    return [Place(At.end, object_id, draft.last(object_id))]

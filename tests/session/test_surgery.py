@@ -1,0 +1,151 @@
+"""Tracks cut and joined: each verb one step, nothing of the masks is lost but what is deleted, undo is exact."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from linked_squares import FRAMES, linked_session, there
+
+from napari_sam2.document.reviews import At, ReviewState
+from napari_sam2.document.track_events import Division, EventKind
+from sam2_core.errors import PromptError
+
+
+@pytest.fixture
+def session():
+    with linked_session({1: range(4), 2: range(4, 8), 3: range(8), 4: range(2, 6)}) as made:
+        yield made
+
+
+def everything(session):
+    document = session.document
+    return dict(document.objects), document.divisions, document.events, dict(sorted(session.masks.items()))
+
+
+def frames(session):
+    return {one: there(session, one) for one in session.masks.object_ids()}
+
+
+def test_a_track_is_broken_in_two(session):
+    before = everything(session)
+    new = session.surgery.break_here(3, 5)
+    assert (there(session, 3), there(session, new)) == ([0, 1, 2, 3, 4], [5, 6, 7])
+    after = everything(session)
+    assert session.undo()
+    assert everything(session) == before
+    assert session.redo()
+    assert everything(session) == after
+
+
+def test_two_tracks_are_connected(session):
+    assert session.surgery.connect((1, 3), (2, 4)) == 1
+    assert there(session, 1) == list(range(8))
+    assert 2 not in session.document.objects
+
+
+def test_connecting_cuts_what_goes_on_and_what_was_there_before(session):
+    session.surgery.connect((3, 2), (2, 5))
+    assert there(session, 3) == [0, 1, 2, 5, 6, 7]
+    assert there(session, 2) == [4]
+    assert sorted(map(tuple, frames(session).values())).count((3, 4, 5, 6, 7)) == 1
+
+
+def test_a_mother_ends_and_goes_on_as_a_daughter(session):
+    division = session.surgery.divide_here(3, 2, [3, 4])
+    assert there(session, 3) == [0, 1]
+    assert [there(session, one) for one in division.daughters] == [[2, 3, 4, 5, 6, 7], [2, 3, 4, 5]]
+    assert [session.document.objects[one].parent for one in division.daughters] == [3, 3]
+    assert session.document.divisions == (division,)
+
+
+def test_a_mother_who_goes_on_as_a_daughter_has_not_divided(session):
+    session.divide(1, 4, [2, 4])
+    session.surgery.connect((1, 3), (2, 4))
+    assert session.document.divisions == ()
+    assert session.document.objects[4].parent is None
+    assert there(session, 1) == list(range(8))
+
+
+def test_where_one_of_two_daughters_is_taken_away_the_mother_goes_on_as_the_other():
+    with linked_session({1: range(3), 2: range(3, 8), 3: range(3, 8), 4: range(3)}) as session:
+        session.divide(1, 3, [2, 3])
+        session.surgery.connect((4, 2), (3, 3))
+        assert {one: (spans[0], spans[-1]) for one, spans in frames(session).items() if spans} == {1: (0, 7), 4: (0, 7)}
+        assert session.document.divisions == ()
+
+
+def test_the_two_nearest_are_the_daughters_where_none_are_named():
+    with linked_session({1: range(3), 2: range(3, 8), 3: range(3, 8), 9: range(8)}) as session:
+        assert session.surgery.divide_here(1, 3) == Division(1, 3, (2, 3))
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "left"),
+    [
+        ("end_here", (3, 4), [0, 1, 2, 3, 4]),
+        ("delete_from", (3, 4), [0, 1, 2, 3]),
+        ("begin_here", (3, 4), [4, 5, 6, 7]),
+        ("absent", (3, 2, 4), [0, 1, 5, 6, 7]),
+    ],
+)
+def test_ends_beginnings_and_absences_delete_and_say_so(session, verb, arguments, left):
+    before = everything(session)
+    getattr(session.surgery, verb)(*arguments)
+    assert there(session, 3) == left
+    assert session.document.events[-1].object_id == 3
+    assert session.undo()
+    assert everything(session) == before
+
+
+def test_what_was_made_by_hand_is_decided(session):
+    session.surgery.connect((1, 3), (2, 4))
+    session.surgery.end_here(3, 5)
+    decided = {(place.at, place.object_id, place.frame) for place in session.document.review.decisions}
+    assert decided == {(At.step, 1, 4), (At.end, 3, 5)}
+    assert {one.state for one in session.document.review.decisions.values()} == {ReviewState.corrected}
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "words"),
+    [
+        ("break_here", (3, 0), "there from frame 0 to 7"),
+        ("connect", ((1, 3), (2, 2)), "frame 2 is not later than frame 3"),
+        ("connect", ((1, 6), (2, 7)), "object 1 is not there on frame 6"),
+        ("end_here", (7, 1), "object 7 does not exist"),
+        ("absent", (3, 5, 99), f"two of 0 to {FRAMES - 1}"),
+        ("divide_here", (2, 4, (3, 4)), "object 2 is not there before frame 4"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_changes_nothing(session, verb, arguments, words):
+    before = everything(session)
+    with pytest.raises(PromptError, match=words):
+        getattr(session.surgery, verb)(*arguments)
+    assert everything(session) == before
+
+
+def test_a_locked_object_is_not_cut(session):
+    session.set_locked(3, True)
+    with pytest.raises(PromptError, match="object 3 is locked"):
+        session.surgery.break_here(3, 4)
+    with pytest.raises(PromptError, match="object 3 is locked"):
+        session.surgery.connect((1, 3), (3, 5))
+
+
+def test_no_run_goes_over_an_end_or_an_absence():
+    from napari_sam2.engine.jobs import PropagateRequest
+    from napari_sam2.engine.span_plan import plan_spans
+
+    with linked_session({}) as session:
+        session.add_points(5, 1, [(10, 10)])
+        session.surgery.absent(5, 3, 4)
+
+        def wanted():
+            spans = plan_spans(PropagateRequest("both"), session.document, session.masks, FRAMES)
+            return {(span.leg, frame) for span in spans for frame in span.frames}
+
+        assert wanted() == {("forward", 1), ("forward", 2), ("backward", 0)}
+        session.add_points(5, 6, [(10, 10)])
+        assert {("forward", 7), ("backward", 5)} <= wanted()
+        assert not {frame for _, frame in wanted()} & {3, 4}
+        assert session.document.events[-1].kind is EventKind.absent
+        np.testing.assert_array_equal(session.status(5)[3:5] > 0, True)
