@@ -2,8 +2,8 @@
 
 Proposals are linked, but not taken; SAM 2's memory looks on for some frames from where each track ends, and back from
 where it begins. What it sees where nobody was found is proposed as well, and linking again decides who it is. Most of
-what it adds are cells that come in or go out at the border, and ones that look different for a moment. Along Z an object
-ends where it ends, and this is not done.
+what it adds are cells that come in or go out at the border, and ones that look different for a moment. Along Z an
+object ends where it ends, and this is not done.
 """
 
 from __future__ import annotations
