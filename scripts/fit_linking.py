@@ -11,7 +11,8 @@ of the name of the movie's folder. With it, links and divisions of imperfect out
    intensities, as for phase contrast.
 2. Divisions: a logistic regression over everything that could be one, with the gains of the links of step 1. `LEAD` is
    added to its constant.
-3. Confidences: the search runs with these weights, and what it chose is right or not: two logistic curves.
+3. Verdicts: a logistic regression over the divisions that linking chooses with those weights, all of them kept.
+4. Confidences: the search runs with these weights, and what it chose is right or not: two logistic curves.
 
 What is printed can be pasted into `napari_sam2/linking/judging.py`. The table says how well the weights rank: average
 precision of links and divisions with the weights that were fitted, with those that are shipped, and with weights fitted
@@ -32,12 +33,14 @@ import numpy.typing as npt
 import tifffile
 from scipy.optimize import minimize
 
-from napari_sam2.linking import Detection, Kept, LinkingOptions, detections_of, judging
+from napari_sam2.linking import Detection, Kept, LinkingOptions, Node, detections_of, judging
 from napari_sam2.linking.detections import Floats, Ints, Population
 from napari_sam2.linking.forks import FORK_FEATURES, forks_of
 from napari_sam2.linking.hypotheses import Movie
 from napari_sam2.linking.pairs import LINK_FEATURES, Pairs, pairs_between
 from napari_sam2.linking.search import search
+from napari_sam2.linking.tracks import Order, links_from, tracks_from
+from napari_sam2.linking.verdicts import VERDICT_FEATURES, VERDICT_WEIGHTS, Verdicts
 from sam2_core.training.synthetic import Style, everyday_settings, make_movie
 
 TRUTHS = (("masks.tif", "tracks.csv"), ("masks_linked_pseudo.tif", "tracks_pseudo.csv"))
@@ -46,10 +49,11 @@ FITTED_SEEDS, HELD_SEEDS = range(100, 106), range(900, 906)
 LEAST_SCORE = 0.3
 SYNTHETIC_LINKS, SYNTHETIC_FORKS, SYNTHETIC_SURE = 1 / 6, 0.75, 0.5
 """What a synthetic movie (links), division and choice counts, against one of a real movie."""
+SYNTHETIC_VERDICTS = 0.35
 WITHOUT_INTENSITY = 0.5
-LINK_RIDGE, RIDGE = 1e-4, 1e-5
-LEAD = 1.5
-"""What divisions get beyond their odds: chosen by their F1 in the development movies."""
+LINK_RIDGE, RIDGE, VERDICT_RIDGE = 1e-4, 1e-5, 3e-3
+LEAD = 3.0
+"""What divisions get beyond their odds, chosen by F1 in development movies: verdicts take back what does not hold."""
 
 Bools = npt.NDArray[np.bool_]
 
@@ -303,6 +307,36 @@ def chosen_examples(seen: Seen) -> tuple[Examples, Examples]:
     )
 
 
+def verdict_examples(seen: Seen) -> Examples:
+    """Return the divisions that linking chooses before any is refused, seen with what comes before and after."""
+    order = Order.of(seen.frames)
+    movie = Movie(order.frames, LinkingOptions())
+    steps = search(movie, Kept())
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found = end.value
+            break
+    links = links_from(movie, found.chosen, judging.confidence(found.chosen, found.rivals), order, Kept())
+    linked = tracks_from(movie, links, order, seen.truth.images.shape[1:3])
+    judge, tracks = Verdicts(linked, seen.frames), {track.track_id: track for track in linked.tracks}
+
+    def known(nodes: Sequence[Node]) -> set[int]:
+        return {int(seen.ids[frame][index]) for frame, index in nodes} - {0, -1}
+
+    features, right = [np.zeros((0, len(VERDICT_FEATURES)))], []
+    for division in linked.divisions:
+        mother = known(tracks[division.mother].nodes[-3:])
+        one, other = (known(tracks[each].nodes[:3]) for each in division.daughters[:2])
+        pairs = [(a, b) for a in one for b in other if a != b]
+        parents = seen.truth.parents
+        right.append(any(parents.get(a) == parents.get(b) and parents.get(a) in mother for a, b in pairs))
+        features.append(judge.features(division)[None])
+    counts = SYNTHETIC_VERDICTS if seen.truth.is_synthetic else 1.0
+    return Examples(np.concatenate(features), np.array(right, bool), np.full(len(right), counts))
+
+
 def _followers(ids: Ints) -> Ints:
     """Return for each node (N,) the next one of the same object, -2 for none."""
     follows = np.full(len(ids), -2)
@@ -373,6 +407,9 @@ def main() -> None:
     show_ranking(rows, {"fitted": [fit] * len(rows), "shipped": [shipped] * len(rows), "without": left_out})
 
     judging.LINK_WEIGHTS, judging.FORK_WEIGHTS = np.round(fit.links, 2), np.round(fit.forks, 2)  # for the search
+    show_weights(
+        "VERDICT_WEIGHTS", Examples.joined([*map(verdict_examples, movies)]).fitted(VERDICT_RIDGE), VERDICT_WEIGHTS
+    )
     sure = [each for each in movies if not each.truth.is_pseudo]
     groups = {"truth": [each for each in sure if not each.is_found], "found": [each for each in sure if each.is_found]}
     show_sureness(sure, groups | {"synthetic, not fitted on": held})
