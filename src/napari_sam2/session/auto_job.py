@@ -90,7 +90,8 @@ def _link(job: AutoJob, session: Session, parts: FoundFrames, told: Told | None)
         masks = cut_labels(parts.labels(frame))
         session.proposals.add(frame, list(masks.values()), Path(job.settings.model).name, scores)
     tell = told or (lambda *_: None)
-    look_on(session, job.linking, partial(tell, "Looking on"))
+    if session.movie.movie.track_axis == "T":
+        look_on(session, job.request, job.linking, partial(tell, "Looking on"))
     linked = session.proposals.link(options=job.linking, progress=partial(tell, "Linking"))
     for update in session.fill_gaps():
         tell("Filling gaps", update.done, update.total)

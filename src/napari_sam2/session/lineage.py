@@ -19,6 +19,8 @@ from napari_sam2.io.imports import imported
 from napari_sam2.io.track_files import TrackedLabels, open_tracks
 from napari_sam2.masks.stale import follow
 from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
+from napari_sam2.session.linked import linking_for
+from napari_sam2.session.relinked import relinked
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
@@ -113,6 +115,23 @@ class Lineage:
             document.check_object(object_id)
         changed = [replace(document.objects[one], links=LinkStatus(status)) for one in ids]
         self._steps.make(document.with_objects(changed), f"links {LinkStatus(status).value}")
+
+    def relink(self) -> tuple[int, ...]:
+        """Return the objects that changed when links were decided anew around what a person corrected; one step.
+
+        What a person made, prompted, painted, locked or looked at is kept; so are divisions, and all that is far away.
+        """
+        state = self._state
+        made = relinked(state.document, state.masks, linking_for(state.movie.movie))
+        if not made.touched:
+            return ()
+
+        def rearranged(_: DocumentDiff) -> list[MaskChange]:
+            changes = [change for exchange in made.exchanges for change in state.masks.swap(*exchange)]
+            return changes + [change for one in made.gone for change in state.masks.remove_object(one)]
+
+        self._steps.make(made.document, "link anew", made.touched, rearranged)
+        return tuple(sorted(made.touched - set(made.gone)))
 
     def import_tracks(self, tracks: TrackedLabels | Path | str, parents: Path | str | None = None) -> tuple[int, ...]:
         """Return the ids of the objects that tracks of another program became: their masks are there, to be corrected.

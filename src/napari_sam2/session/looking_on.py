@@ -2,7 +2,8 @@
 
 Proposals are linked, but not taken; SAM 2's memory looks on for some frames from where each track ends, and back from
 where it begins. What it sees where nobody was found is proposed as well, and linking again decides who it is. Most of
-what it adds are cells that come in or go out at the border, and ones that look different for a moment.
+what it adds are cells that come in or go out at the border, and ones that look different for a moment. Along Z an
+object ends where it ends, and this is not done.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from napari_sam2.document.document import Document
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
-from napari_sam2.engine.jobs import PropagateJob, PropagateRequest, Span
+from napari_sam2.engine.jobs import FindRequest, PropagateJob, PropagateRequest, Span
 from napari_sam2.engine.updates import FoundTracks
 from napari_sam2.linking import Begin, End, LinkingOptions
 from napari_sam2.masks.ground import Ground
@@ -29,8 +30,13 @@ SOURCE = "memory"
 LEAST_PIXELS = 10
 
 
-def look_on(session: Session, options: LinkingOptions | None, told: Callable[[int, int], None]) -> int:
-    """Return how many masks memory proposed behind the ends of what linking makes of the proposals."""
+def look_on(
+    session: Session, request: FindRequest, options: LinkingOptions | None, told: Callable[[int, int], None]
+) -> int:
+    """Return how many masks memory proposed behind the ends of what linking makes of the proposals.
+
+    Only where the request looks: on its frames, in its region.
+    """
     tracks: FoundTracks | None = None
     link_job = session.proposals.link_job(options=options)
     for update in session.run(link_job):
@@ -43,8 +49,16 @@ def look_on(session: Session, options: LinkingOptions | None, told: Callable[[in
         told(shown.done, shown.total)
         for patch in shown.patches if shown.leg != "prompt" else ():
             if patch is not None:
-                seen[shown.frame_index].append(Mask.in_box(session.size, patch.y0, patch.x0, patch.logits > 0))
-    return sum(_proposed(session, tracks, frame, masks) for frame, masks in sorted(seen.items()))
+                mask = Mask.in_box(session.size, patch.y0, patch.x0, patch.logits > 0)
+                seen[shown.frame_index] += [mask] if np.count_nonzero(mask.inside) >= LEAST_PIXELS else []
+    where = {frame: [mask for mask in seen[frame] if _is_asked(request, mask)] for frame in sorted(seen)}
+    return sum(_proposed(session, tracks, frame, where[frame]) for frame in where if frame in set(request.frames))
+
+
+def _is_asked(request: FindRequest, mask: Mask) -> bool:
+    """Return whether a mask lies in the region, for the most part."""
+    region = request.region
+    return region is None or bool(region[mask.rows, mask.columns][mask.inside].mean() > 0.5)
 
 
 def ends_job(tracks: FoundTracks, revision: int) -> PropagateJob:
@@ -72,7 +86,7 @@ def _proposed(session: Session, tracks: FoundTracks, frame: int, masks: list[Mas
     ground = Ground(session.size, {number: tracks.proposals[number].mask for number in tracks.frames[frame]})
     free: list[Mask] = []
     for mask in masks:
-        if np.count_nonzero(mask.inside) >= LEAST_PIXELS and not ground.is_taken(mask):
+        if not ground.is_taken(mask):
             ground.take(session.document.next_proposal() + len(free), mask)
             free.append(mask)
     if free:

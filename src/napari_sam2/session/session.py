@@ -54,7 +54,8 @@ class Session:
         `edit_masks`, `new_object`, `rename_object`, `set_visible`, `set_locked`, `remove_object`, `merge_objects`,
         `swap_objects`, `change_settings`, `undo`, `redo`.
     lineage
-        See `Lineage`: `divide`, `undivide`, `end`, `add_event`, `remove_event`, `set_links`, `import_tracks`.
+        See `Lineage`: `divide`, `undivide`, `end`, `add_event`, `remove_event`, `set_links`, `relink`,
+        `import_tracks`.
     work
         See `SessionWork`: `preview`, `propagate`, `fill_gaps`, `resume`, `preview_job`, `propagate_job`, `resume_job`,
         `run`, `accept`, `cancel`, `anything_to_do`.
@@ -117,6 +118,7 @@ class Session:
 
         self.lineage = lineage = Lineage(state, saving)
         self.divide, self.set_links, self.import_tracks = lineage.divide, lineage.set_links, lineage.import_tracks
+        self.relink = lineage.relink
 
         self.work = work = SessionWork(state, saving, self._loader)
         self.preview, self.propagate, self.resume = work.preview, work.propagate, work.resume

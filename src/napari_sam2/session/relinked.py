@@ -1,0 +1,192 @@
+"""Links anew around what a person corrected: what a program linked there is decided once more, the person's stays.
+
+Objects are a person's if they have a prompt or a painted mask, are locked, or their links were made or looked at by a
+person. Theirs are kept whole, and nothing is put before them; their last mask may find one to go on with. Of objects
+that a program linked, links are open on frames near to where a person said something, and kept elsewhere; divisions
+stay. What comes of it are exchanges of objects from a frame on, which prompts, events and claims follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+
+from napari_sam2.document.claims import LinkClaims
+from napari_sam2.document.document import Document
+from napari_sam2.document.objects import LinkStatus
+from napari_sam2.document.track_events import EventKind
+from napari_sam2.linking import Detection, Kept, Linked, LinkingOptions, Node, link
+from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
+
+WINDOW = 2
+"""Frames before and after those that a person touched, on which links are open."""
+NEAR = 2.0
+"""Sizes of an object within which others are its neighbours."""
+
+Exchange = tuple[int, int, int]
+"""Two objects, and the frame from which on they are exchanged."""
+
+
+@dataclass
+class Relinked:
+    """A document in which links were decided anew.
+
+    Attributes
+    ----------
+    exchanges
+        To be made one after the other, with the masks too.
+    gone
+        Objects that are now parts of others.
+    touched
+        All objects that this changes.
+    """
+
+    document: Document
+    exchanges: list[Exchange] = field(default_factory=list)
+    gone: list[int] = field(default_factory=list)
+    touched: set[int] = field(default_factory=set)
+
+
+def relinked(document: Document, masks: MaskStore, options: LinkingOptions) -> Relinked:
+    """Return the document with links decided anew around what a person said; the same one where nothing changes."""
+    own = {one for one in masks.object_ids() if _is_a_persons(document, masks, one)}
+    spots = dict(_spots(document, masks, own))
+    near = _neighbours(document, masks, own, spots)
+    if not near:
+        return Relinked(document)
+    open_frames = {frame + step for frames in spots.values() for frame in frames for step in range(-WINDOW, WINDOW + 1)}
+    keys: list[list[MaskKey]] = [[] for _ in range(masks.frame_count)]
+    frames: list[list[Detection]] = [[] for _ in keys]
+    for one in sorted({*near, *{other for others in near.values() for other in others}}):
+        for frame, mask in _there(masks, one).items():
+            keys[frame].append((one, frame))
+            frames[frame].append(Detection((mask.y0, mask.x0), mask.mask()))
+    closed = {one for one in own if one in document.locked or _ends_said(masks, one)}
+    kept = _kept(document, keys, (own, closed), open_frames)
+    linked = link(frames, replace(options, divisions=False, least_alone=0.0), kept=kept, frame_hw=masks.size)
+    return _exchanged(document, keys, linked)
+
+
+def _is_a_persons(document: Document, masks: MaskStore, object_id: int) -> bool:
+    info = document.objects.get(object_id)
+    painted = any(mask.status is MaskStatus.edited for mask in masks.frames(object_id).values())
+    linked = info is not None and info.links is LinkStatus.linked and not info.locked
+    return not linked or painted or bool(document.prompts_of(object_id))
+
+
+def _there(masks: MaskStore, object_id: int) -> dict[int, StoredMask]:
+    return {frame: mask for frame, mask in sorted(masks.frames(object_id).items()) if not mask.is_empty}
+
+
+def _spots(document: Document, masks: MaskStore, own: set[int]) -> Iterator[tuple[int, set[int]]]:
+    """Yield the objects of a person, with the frames on which links beside them may have changed."""
+    for one in own:
+        there = _there(masks, one)
+        said = {frame for frame, mask in there.items() if not mask.status.is_evidence} | set(document.prompts_of(one))
+        if there:
+            yield one, said | {min(there), max(there)}
+
+
+def _neighbours(
+    document: Document, masks: MaskStore, own: set[int], spots: Mapping[int, set[int]]
+) -> dict[int, set[int]]:
+    """Return the objects of a person that have neighbours which a program linked, with these."""
+    near: dict[int, set[int]] = {}
+    for one, frames in spots.items():
+        there = _there(masks, one)
+        for frame in frames & there.keys():
+            centre, size = _box(there[frame])
+            for at in range(max(frame - 1, 0), min(frame + 2, masks.frame_count)):
+                for other in set(masks.objects_on(at)) - own:
+                    mask = masks.get((other, at))
+                    if mask is not None and not mask.is_empty and np.hypot(*(_box(mask)[0] - centre)) < NEAR * size:
+                        near.setdefault(one, set()).add(other)
+    return near
+
+
+def _box(mask: StoredMask) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], float]:
+    """Return the centre (2,) and the size of the box of a mask."""
+    height, width = mask.shape
+    return np.array([mask.y0 + height / 2, mask.x0 + width / 2]), float(max(height, width))
+
+
+def _ends_said(masks: MaskStore, object_id: int) -> bool:
+    """Return whether a person painted an object away behind its last mask."""
+    last = max(_there(masks, object_id), default=-1)
+    return any(frame > last and mask.status is MaskStatus.edited for frame, mask in masks.frames(object_id).items())
+
+
+def _kept(
+    document: Document, keys: list[list[MaskKey]], persons: tuple[set[int], set[int]], open_frames: set[int]
+) -> Kept:
+    """Return the links that stay, and who is not to be joined with anybody before or behind.
+
+    Persons are the objects of a person, and those of them that end where they do.
+    """
+    own, closed = persons
+    ways: dict[int, list[Node]] = {}
+    for frame, some in enumerate(keys):
+        for index, (one, _) in enumerate(some):
+            ways.setdefault(one, []).append((frame, index))
+    links = [
+        (before, after)
+        for one, way in ways.items()
+        for before, after in pairwise(way)
+        if one in own or not {before[0], after[0]} <= open_frames
+    ]
+    closed = closed | {division.mother for division in document.divisions}
+    ends = [way[-1] for one, way in ways.items() if one in closed]
+    begins = [way[0] for one, way in ways.items() if one in own or document.objects[one].parent is not None]
+    return Kept.of(links=links, begins=begins, ends=ends)
+
+
+def _exchanged(document: Document, keys: list[list[MaskKey]], linked: Linked) -> Relinked:
+    """Return the document after the exchanges that make objects of tracks."""
+    origin = {each.after: each for each in linked.links}
+    owner = {(frame, index): one for frame, some in enumerate(keys) for index, (one, _) in enumerate(some)}
+    made, claims = Relinked(document), list[tuple[Node, float]]()
+    for node in sorted(owner):
+        frame, one = node[0], owner[node]
+        each = origin.get(node)
+        goes_on = owner[each.before] if each is not None else None
+        if goes_on == one or (each is None and all(at[0] >= frame for at, other in owner.items() if other == one)):
+            continue
+        if goes_on is None:
+            goes_on = made.document.next_object_id()
+            made.document = made.document.with_object(
+                replace(made.document.objects[one], object_id=goes_on, parent=None)
+            )
+        made.document = made.document.swapped(goes_on, one, frame)
+        made.exchanges.append((goes_on, one, frame))
+        names = {goes_on: one, one: goes_on}
+        owner = {at: names.get(other, other) if at[0] >= frame else other for at, other in owner.items()}
+        claims += [(node, each.confidence)] if each is not None else []
+    made.touched = {one for a, b, _ in made.exchanges for one in (a, b)}
+    made.gone = sorted(made.touched - set(owner.values()))
+    for one in made.gone:
+        made.document = made.document.without_object(one)
+    made.document = _told(made.document, owner, claims, made.touched)
+    return made
+
+
+def _told(
+    document: Document, owner: Mapping[Node, int], claims: list[tuple[Node, float]], touched: set[int]
+) -> Document:
+    """Return the document with the claims of new links, and without ends and beginnings that are none any more."""
+    known = dict(document.claims)
+    for node, confidence in claims:
+        new = LinkClaims(owner[node], (node[0],), (confidence,))
+        known[owner[node]] = new.joined(known[owner[node]]) if owner[node] in known else new
+    spans = {one: [node[0] for node, other in owner.items() if other == one] for one in touched}
+    begins, ends = (EventKind.appears, EventKind.enters), (EventKind.dies, EventKind.leaves)
+    events = [
+        event
+        for event in document.events
+        if not (spans.get(event.object_id) and event.kind in begins and event.frame > min(spans[event.object_id]))
+        and not (spans.get(event.object_id) and event.kind in ends and event.frame < max(spans[event.object_id]))
+    ]
+    return replace(document, claims=known, events=tuple(events))

@@ -1,0 +1,91 @@
+"""Links are decided anew around what a person corrected: theirs stays, a program's follows, and it is one step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from finding_predictor import FindingPredictor
+
+from napari_sam2.document.objects import LinkStatus
+from napari_sam2.lineage.tracks import tracks_of
+from napari_sam2.masks.stored_masks import MaskStatus
+from napari_sam2.session import Session
+
+FRAMES, SIZE = 7, (60, 80)
+
+
+def movie():
+    """A square that moves and is missed on frames 3 and 4, and a still one far away."""
+    frames = np.zeros((FRAMES, *SIZE), np.uint8)
+    for frame, image in enumerate(frames):
+        if frame not in (3, 4):
+            image[6:15, left(frame) : left(frame) + 9] = 200
+        image[46:55, 60:69] = 240
+    return frames
+
+
+def left(frame):
+    return 6 + 2 * frame
+
+
+def square(frame):
+    mask = np.zeros(SIZE, bool)
+    mask[6:15, left(frame) : left(frame) + 9] = True
+    return mask
+
+
+@pytest.fixture
+def session():
+    """Both parts of the moving square are tracks; a person paints the first one on where it was missed."""
+    with Session.open(movie(), axes="TYX", predictor=FindingPredictor()) as made:
+        made.change_settings(contrast_limits=((0, 255),))
+        made.proposals.find(frames=None, diameter_px=10)
+        made.proposals.link()
+        for frame in (3, 4):
+            made.edit_mask(at(made, 0, 10, 8), frame, square(frame))
+        yield made
+
+
+def at(session, frame, y, x):
+    return int(session.labels(frame)[y, x])
+
+
+def everything(session):
+    document = session.document
+    said = dict(document.objects), document.divisions, document.events, dict(document.claims)
+    return said, dict(sorted(session.masks.items()))
+
+
+def test_what_a_person_painted_goes_on_with_what_a_program_found(session):
+    one, other, far = at(session, 0, 10, 8), at(session, 6, 10, 20), at(session, 0, 50, 64)
+    before = everything(session)
+    assert one != other
+    assert session.lineage.relink() == (one,)
+    tracks = tracks_of(session.document, session.masks)
+    assert set(tracks) == {one, far} == set(session.document.objects)
+    assert (tracks[one].begin, tracks[one].end) == (0, 6)
+    assert all((session.labels(frame) == one).sum() == 81 for frame in range(FRAMES))
+    assert session.masks.get((one, 4)).status is MaskStatus.edited
+    assert session.document.claims[one].confidence(5) > 0.5
+    assert not [event for event in session.document.events if event.object_id == one and event.frame == 2]
+    after = everything(session)
+    assert session.lineage.relink() == ()
+    assert session.undo_text == "link anew"
+    assert session.undo()
+    assert everything(session) == before
+    assert session.redo()
+    assert everything(session) == after
+
+
+@pytest.mark.parametrize("way", ["locked", "looked at", "ended"])
+def test_what_a_person_closed_stays_as_it_is(session, way):
+    one, other = at(session, 0, 10, 8), at(session, 6, 10, 20)
+    if way == "locked":
+        session.set_locked(one, True)
+    elif way == "looked at":
+        session.set_links([other], LinkStatus.looked_at)
+    else:
+        session.edit_mask(one, 5, np.zeros(SIZE, bool))
+    before = everything(session)
+    assert session.lineage.relink() == ()
+    assert everything(session) == before
