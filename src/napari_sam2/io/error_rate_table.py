@@ -31,9 +31,7 @@ def export_error_rates(path: str | Path, results: Results) -> None:
     check_not_raw(path, results.movie.stack)
     rates = [error_rate(sample) for sample in results.document.review.samples.values()]
     if not rates:
-        raise PromptError(
-            "there is no error rate: no sample was drawn; use session.review.sample() and judge it."
-        )
+        raise PromptError("there is no error rate: no sample was drawn; use session.review.sample() and judge it.")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
