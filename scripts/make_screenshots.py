@@ -1,7 +1,8 @@
 """Pictures for the documentation, made in a real window with the synthetic sample and the bundled model.
 
 Run it under a screen, for example ``xvfb-run -s "-screen 0 1440x1000x24" python scripts/make_screenshots.py``. It
-writes empty_start, first_click, propagation, correction, light_theme, models and found to docs/images.
+writes empty_start, first_click, propagation, correction, light_theme, models, found, found_tracked and linked to
+docs/images.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import napari
+import numpy as np
 from qtpy.QtWidgets import QApplication
 
 from napari_sam2._qt.panel import SegmentAndTrackPanel
@@ -112,7 +114,7 @@ def make_all(folder: Path) -> None:
 
 
 def make_find(folder: Path) -> None:
-    """Make the picture of found cells: one accepted, one rejected, the others to be decided about."""
+    """Make the pictures of found cells: two rejected, one added by a click, accepted and tracked; then all linked."""
     film = Film(folder)
     panel: SegmentAndTrackPanel = film.panel
     film.settle()
@@ -121,17 +123,29 @@ def make_find(folder: Path) -> None:
     panel.finding.go.click()
     deciding = panel.bench.binding.deciding
     film.settle(lambda: deciding.counts()[0] > 0)
-    surest, *_, least = deciding.proposals.shown(0)
-    panel.bench.session.proposals.accept([surest])
-    panel.bench.session.proposals.reject([least])
+    session, shown = panel.bench.session, deciding.proposals.shown(0)
+    wrong = list(shown)[-2:]
+    y, x = (float(place) for place in np.argwhere(shown[wrong[0]].mask.mask).mean(axis=0))
+    session.proposals.reject(wrong)
+    deciding.click(panel.bench.image.data_to_world((0.0, y, x)))
     film.settle(film.is_idle, rest_s=1.5)
     film.picture("found")
+    panel.finding.accept.click()
+    film.settle(film.is_idle)
+    panel.propagate.go.click()
+    film.settle(film.is_idle)
+    panel.bench.binding.show_frame(session.frame_count - 1)
+    film.settle(film.is_idle, rest_s=1.5)
+    film.picture("found_tracked")
+    for object_id in list(session.document.objects):
+        session.remove_object(object_id)
+    panel.bench.binding.show_frame(0)
     panel.finding.more.frames.setCurrentIndex(1)
     panel.finding.go.click()
     film.settle(lambda: film.is_idle() and deciding.proposals.on_several_frames)
     panel.finding.link.click()
-    film.settle(lambda: film.is_idle() and len(panel.bench.session.document.objects) > 1)
-    film.viewer.dims.set_point(0, panel.bench.session.frame_count // 2)
+    film.settle(lambda: film.is_idle() and len(session.document.objects) > 1)
+    film.viewer.dims.set_point(0, session.frame_count // 2)
     film.settle(film.is_idle, rest_s=1.5)
     film.picture("linked")
     film.viewer.close()
@@ -139,8 +153,6 @@ def make_find(folder: Path) -> None:
 
 def _middle_of(panel: SegmentAndTrackPanel, object_id: int, frame: int) -> tuple[float, float]:
     """Return the mean place (y, x) of an object's mask on a frame."""
-    import numpy as np
-
     mask = panel.bench.session.masks.mask(object_id, frame)
     y, x = np.argwhere(mask).mean(axis=0)
     return float(y), float(x)
@@ -149,6 +161,8 @@ def _middle_of(panel: SegmentAndTrackPanel, object_id: int, frame: int) -> tuple
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parents[1] / "docs" / "images")
+    parser.add_argument("--only-found", action="store_true", help="only the pictures of found cells")
     arguments = parser.parse_args()
-    make_all(arguments.folder)
+    if not arguments.only_found:
+        make_all(arguments.folder)
     make_find(arguments.folder)

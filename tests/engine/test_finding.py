@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from small_models import fresh_model, passes
 
+from napari_sam2.engine.finding import Way
 from napari_sam2.engine.jobs import LEAST_SCORE
 from napari_sam2.session import Session, SessionSettings
 from sam2_core.finding import FindingOptions
@@ -62,3 +63,12 @@ def test_what_is_found_does_not_depend_on_what_was_tracked_before(images, predic
 
 def test_what_counts_where_nobody_says_is_what_finding_takes():
     assert FindingOptions().least_score == LEAST_SCORE
+
+
+def test_progress_of_several_passes_never_goes_back_and_ends_before_the_whole():
+    way = Way()
+    passes_of_tiles = [(0, 0), *((done, 4) for done in range(1, 5)), *((done, 9) for done in range(1, 10)), (1, 1)]
+    told = [way.at(*step) for step in passes_of_tiles]
+    assert told == sorted(told)
+    assert told[4] == pytest.approx(0.8)
+    assert told[4] < told[5] < told[-1] < 1

@@ -12,7 +12,11 @@ import pytest
 import torch
 
 from napari_sam2.document.difference import difference
-from napari_sam2.io import Autosaver, FrameDone, load_session, save_session
+from napari_sam2.document.document import Document
+from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.document.proposals import Proposal
+from napari_sam2.document.proposing import rejected
+from napari_sam2.io import Autosaver, FrameDone, load_session, save_session, session_masks
 from napari_sam2.masks.mask_store import MaskStatus, StoredMask
 from sam2_core.errors import StackError
 
@@ -61,6 +65,26 @@ def test_a_document_is_saved_alone(saver, saved):
     assert difference(changed, back.document).is_empty
     assert back.settings == {"model": "other"}
     assert len(back.masks) == len(saved.masks)
+
+
+def test_masks_of_frames_that_did_not_change_are_not_looked_at_again(saver, monkeypatch):
+    inside = np.ones((4, 4), bool)
+    found = {n: Proposal(n % 5, Mask.in_box((32, 40), 2, 2, inside), 0.5, "m") for n in range(1, 11)}
+    looked_at = []
+    told = session_masks._told
+    monkeypatch.setattr(session_masks, "_told", lambda mask: looked_at.append(mask) or told(mask))
+    document = Document({}, {}, found)
+    saver.save_document(document)
+    looked_at.clear()
+    saver.save_document(rejected(document, [3]))
+    assert not looked_at, "what was decided is no other mask"
+    changed = document.with_proposals({3: Proposal(3, Mask.in_box((32, 40), 9, 9, inside), 0.5, "m")})
+    saver.save_document(changed)
+    assert 0 < len(looked_at) <= 2
+    (sheet, *_) = sorted((saver.folder / "prompts").glob("proposals-frame0-*.tif"))
+    sheet.unlink()
+    saver.save_document(changed)
+    assert difference(changed, load_session(saver.folder).document).is_empty
 
 
 def test_an_interrupted_run_is_known_with_what_it_finished(saver, saved):

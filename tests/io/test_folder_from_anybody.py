@@ -319,7 +319,7 @@ def test_a_last_record_that_was_damaged_is_kept_and_brings_no_removed_object_bac
 def test_whichever_byte_of_a_file_that_masks_share_is_harmed_only_our_own_error_comes(tmp_path, value):
     mask = Mask(np.eye(12, dtype=bool))
     proposals = {1: Proposal(0, mask, 0.5, "test"), 2: Proposal(0, Mask(np.eye(12, k=3, dtype=bool)), 0.5, "test")}
-    (name,) = set(write_proposal_masks(tmp_path, proposals).values())
+    (name,) = set(write_proposal_masks(tmp_path, proposals, {}).values())
     whole, path = (tmp_path / name).read_bytes(), tmp_path / name
     came = []
     for place in range(len(whole)):

@@ -157,7 +157,7 @@ def test_a_damaged_file_is_refused_in_words(tmp_path, geff, rng, harmed):
     path = tmp_path / "a.geff" / harmed
     content = path.read_bytes()
     path.write_bytes(b"?" + content[1:24] + b"\xff" * 8 + content[32:])
-    with pytest.raises(StackError, match="a.geff"):
+    with pytest.raises(StackError, match=r"a\.geff"):
         open_tracks(tmp_path / "a.geff")
 
 

@@ -370,10 +370,12 @@ def test_another_image_asks_before_work_is_lost(desk: Any, monkeypatch: pytest.M
 
 
 def test_a_long_error_is_two_lines_high_until_it_is_unfolded_and_the_panel_stays_where_it_is(desk: Any) -> None:
-    desk.viewer.window.show()
+    with desk.qtbot.waitExposed(desk.viewer.window._qt_window):
+        desk.viewer.window.show()
     desk.open_movie()
-    desk.panel.state.refresh()
-    desk.qtbot.wait(1500)
+    desk.until(
+        lambda: not desk.panel.state._timer.isActive() and desk.panel.hint.text() == "Click on a cell in the image."
+    )
     go, message = desk.panel.propagate.go, desk.panel.message
     place, height = go.mapTo(desk.panel, go.rect().topLeft()), desk.panel.hint.height()
     text = "cannot write /a/long/path/" + "without_a_blank_" * 20 + "; close what uses it."

@@ -11,6 +11,7 @@ from finding_predictor import FindingPredictor
 from napari.utils.key_bindings import KeymapHandler
 
 from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.viewer import proposal_layer, redraw
 from napari_sam2.viewer.proposal_layer import OUTLINE, RULER, circle, outline
 from sam2_core.errors import PromptError
 
@@ -206,6 +207,50 @@ def test_labels_of_another_size_or_of_too_few_frames_are_refused_in_words(found)
     found.binding.show_frame(2)
     with pytest.raises(PromptError, match="nothing for frame 2"):
         found.deciding.take_labels(found.viewer.add_labels(np.ones((2, 40, 60), int), name="short"))
+
+
+def test_at_another_place_nothing_is_shown_and_nothing_is_decided(make_desk):
+    volume = np.stack([movie(), movie()], axis=1)
+    desk = make_desk(
+        volume,
+        contrast_limits=(0, 255),
+        predictor=FindingPredictor(),
+        axis_labels=("t", "z", "y", "x"),
+        sliders=(0, 0, 0, 0),
+    )
+    deciding = desk.binding.deciding
+    deciding.find_cells()
+    assert deciding.counts() == (3, 2)
+    desk.viewer.dims.set_point(1, 1)
+    assert deciding.counts() == (0, 0)
+    for decide in (deciding.accept_shown, deciding.reject_shown, deciding.link_shown, deciding.next_proposal):
+        decide()
+    assert not desk.session.document.objects
+    assert "No found cell is shown on this frame." in desk.messages
+    desk.viewer.dims.set_point(1, 0)
+    assert deciding.counts() == (3, 2)
+
+
+def test_where_a_timer_looks_outlines_and_masks_are_drawn_part_by_part(make_desk, monkeypatch):
+    monkeypatch.setattr(proposal_layer, "NEW_AT_A_TIME", 2)
+    monkeypatch.setattr(redraw, "AT_ONCE", 2)
+    desk = make_desk(movie(), contrast_limits=(0, 255), predictor=FindingPredictor())
+    desk.binding.follow_timer()
+    deciding, made = desk.binding.deciding, []
+    monkeypatch.setattr(proposal_layer, "outline", lambda mask, px: made.append(mask) or outline(mask, px))
+    deciding.proposals.least_score = 0.1
+    deciding.find_cells()
+    assert len(made) <= 2
+    while desk.binding.found.go_on():
+        pass
+    assert len(made) == 3
+    assert drawn(desk)[25, 9] == OUTLINE
+    deciding.accept_shown()
+    assert len(desk.session.document.objects) == 3
+    assert not desk.shown().any(), "many objects are not drawn with the edit"
+    desk.binding.poll()
+    desk.binding.poll()
+    assert len(np.unique(desk.shown())) == 4
 
 
 def test_a_search_is_cancelled_and_waits_for_nobody_to_click(make_desk):

@@ -10,6 +10,7 @@ from napari.utils.shortcuts import default_shortcuts
 from napari_sam2.viewer import KEYS
 from napari_sam2.viewer.actions import Actions
 from napari_sam2.viewer.deciding import Deciding
+from napari_sam2.viewer.lineage_verbs import LineageVerbs
 
 
 def press(layer, combination):
@@ -22,7 +23,8 @@ def test_every_key_names_an_action_and_only_once():
     assert len({key.combination for key in KEYS}) == len(KEYS)
     assert len({key.action for key in KEYS}) == len(KEYS)
     for key in KEYS:
-        assert key.do is vars(Actions).get(key.action) or inspect.unwrap(key.do) is vars(Deciding)[key.action]
+        verbs = [vars(kind).get(key.action) for kind in (Actions, Deciding, LineageVerbs)]
+        assert inspect.unwrap(key.do) in verbs
         assert key.label
         assert key.text
 

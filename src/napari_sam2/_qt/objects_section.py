@@ -24,10 +24,12 @@ class ObjectsSection(Section):
         self.current.setWordWrap(True)
         self.current.setMinimumHeight(2 * self.current.fontMetrics().lineSpacing())
         self.doubtful = IconButton("Next doubtful", "warning", "Go to the mask that looks most like a mistake (W)")
+        self.tracks = IconButton("", "new_tracks", "Show the tracks of all objects in a layer, or take it away")
         self.body.addWidget(self.table)
         self.body.addLayout(row_of(self.new, self.merge, self.swap, self.remove))
         below = row_of(self.current)
-        below.addWidget(self.doubtful, 0)
+        for button in (self.tracks, self.doubtful):
+            below.addWidget(button, 0)
         self.body.addLayout(below)
         self.show_selection(())
 

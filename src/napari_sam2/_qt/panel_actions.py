@@ -69,6 +69,7 @@ class PanelActions(QObject):
         slots.connect(objects.swap.clicked, do(self._swap))
         slots.connect(objects.remove.clicked, do(self._remove))
         slots.connect(objects.doubtful.clicked, do(lambda binding: binding.next_suspicious()))
+        slots.connect(objects.tracks.clicked, do(lambda binding: binding.toggle_tracks()))
         slots.connect(objects.table.frame_chosen, do(lambda binding, frame: binding.show_frame(frame)), 1)
         slots.connect(objects.table.object_chosen, do(lambda binding, chosen: binding.current.choose(chosen)), 1)
 
@@ -87,12 +88,16 @@ class PanelActions(QObject):
         slots.connect(propagate.resume.clicked, do(lambda binding: binding.resume()))
 
     def close(self) -> None:
-        """Let go of the viewer's window."""
+        """Let go of the viewer's window, and of the session, which goes on."""
         self._keys.close()
+        if self._bench.binding is not None:
+            self._bench.binding.actions.lineage.chosen = tuple
 
     def begin(self) -> None:
         """Put the click tool in hand for a session that has just been opened, unless another tool is."""
         binding = self._bench.binding
+        if binding is not None:
+            binding.actions.lineage.chosen = self._parts.objects.table.selected_ids
         if self._bench.session is not None and binding is not None and not tool_in_hand(self._viewer, binding):
             self.take_tool("inside")
 

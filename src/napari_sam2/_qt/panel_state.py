@@ -70,6 +70,11 @@ class PanelState(QObject):
         slots.connect(self._bench.downloading, self._on_download, 3)
         slots.connect(self._parts.objects.table.selectionModel().selectionChanged, self.refresh_soon)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether something has changed that is not shown yet."""
+        return self._timer.isActive()
+
     def refresh_soon(self, *event: Any) -> None:
         """Refresh within a tenth of a second."""
         if not self._timer.isActive():
@@ -152,6 +157,7 @@ class PanelState(QObject):
         parts.propagate.show_startable(prompted and self._running not in {"propagate", "find"})
         parts.propagate.show_resumable(self._can_resume)
         parts.prompts.keys.setEnabled(not self._bench.is_opening)
+        parts.objects.tracks.setEnabled(bool(self._objects.rows()))
         parts.objects.doubtful.setEnabled(self.situation().tracked > 0)
         parts.model_section.looks.show_text("" if session is None else _for_panel(session.view_sentence))
         parts.saving.export.setEnabled(has_work)

@@ -335,7 +335,7 @@ class Workbench(QObject):
             self.binding = bind(
                 self._viewer, session, image, self.runner, notify=self.said.emit, later=self._in_its_turn
             )
-        self.binding.reviewing.elsewhere = self._elsewhere
+        self.binding.reviewing.elsewhere = self.binding.lines.elsewhere = self._elsewhere
         self.binding.follow_timer()
 
     def _in_its_turn(self, add: Callable[[], None]) -> None:

@@ -67,6 +67,6 @@ def difference(old: Document, new: Document) -> DocumentDiff:
         objects=tuple(described.differing(known)),
         removed_objects=tuple(one for one in known.differing(described) if one not in described),
         proposals=tuple(sorted({*found.differing(now_found), *now_found.differing(found)})),
-        review=not new.review.says(old.review),
         tracks=tuple(sorted({object_id for ids in (*divided, *happened, *said) for object_id in ids})),
+        review=not new.review.says(old.review),
     )

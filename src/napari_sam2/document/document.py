@@ -10,13 +10,13 @@ What a prompt means to a model, and whether it fits the movie (`prompts.check_pr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from napari_sam2.document import families
 from napari_sam2.document.claims import LinkClaims, following
 from napari_sam2.document.object_map import ObjectMap
-from napari_sam2.document.objects import ObjectInfo, left_by
+from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.polygons import mask_of_polygon
 from napari_sam2.document.prompt import Prompt, gathered
 from napari_sam2.document.prompt_map import PromptKey, PromptMap
@@ -24,7 +24,7 @@ from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.document.reviews import ReviewRecord
 from napari_sam2.document.shared_map import SharedMap
-from napari_sam2.document.track_events import Division, Names, TrackEvent, swapped_children
+from napari_sam2.document.track_events import Division, Names, TrackEvent
 from sam2_core.errors import PromptError
 
 __all__ = ["Document", "PromptKey", "mask_of_polygon"]
@@ -46,10 +46,10 @@ class Document:
         In order of frame and mother; daughters are objects whose parent is the mother.
     events
         What else happens to objects, in order of object and frame.
-    review
-        What was decided about places in doubt.
     claims
         Object id -> how sure the program is that linked it; any mapping is taken.
+    review
+        What was decided about places in doubt.
     """
 
     prompts: Mapping[PromptKey, Prompt] = field(default_factory=dict)
@@ -57,8 +57,8 @@ class Document:
     proposals: Mapping[int, Proposal] = field(default_factory=dict)
     divisions: tuple[Division, ...] = ()
     events: tuple[TrackEvent, ...] = ()
-    review: ReviewRecord = field(default_factory=ReviewRecord)
     claims: Mapping[int, LinkClaims] = field(default_factory=dict)
+    review: ReviewRecord = field(default_factory=ReviewRecord)
 
     def __post_init__(self) -> None:
         objects, prompts = ObjectMap.of(self.objects), PromptMap.of(self.prompts)
@@ -145,7 +145,7 @@ class Document:
 
     def with_review(self, review: ReviewRecord) -> Document:
         """Return the document in which this is what was decided."""
-        made = copy(self)
+        made = self._next()
         object.__setattr__(made, "review", review)
         return made
 
@@ -158,7 +158,7 @@ class Document:
             If there is no such object.
         """
         self.check_object(object_id)
-        return self._with({object_id: {}}, left_by(self.objects, object_id, heir=None))
+        return self._with({object_id: {}}, families.left_by(self.objects, object_id, heir=None))
 
     def with_division(self, division: Division) -> Document:
         """Return the document with this division of the mother on the frame; she is the parent of its daughters.
@@ -240,8 +240,10 @@ class Document:
             moved = prompt.owned_by(into)
             prompts[frame] = prompts[frame].joined(moved) if frame in prompts else moved
         kept = self.objects[into]
-        about = replace(kept, name=kept.name or self.objects[other].name, parent=self._merged_parent(into, other))
-        objects = {**left_by(self.objects, other, heir=into), into: about}
+        about = replace(
+            kept, name=kept.name or self.objects[other].name, parent=families.merged_parent(self.objects, into, other)
+        )
+        objects = {**families.left_by(self.objects, other, heir=into), into: about}
         return self._with({into: prompts, other: {}}, objects, {other: into})
 
     def swapped(self, a: int, b: int, from_frame: int) -> Document:
@@ -253,13 +255,14 @@ class Document:
             If one of them does not exist or they are the same.
         """
         self._check_pair(a, b)
-        names, exchanged = {a: b, b: a}, dict[int, dict[int, Prompt]]({a: {}, b: {}})
-        for object_id, other in names.items():
+        exchanged: dict[int, dict[int, Prompt]] = {a: {}, b: {}}
+        for object_id, other in ((a, b), (b, a)):
             for frame, prompt in self._prompts.of_object(object_id).items():
                 owner = other if frame >= from_frame else object_id
                 exchanged[owner][frame] = prompt.owned_by(owner)
-        children = swapped_children(self.objects, self.divisions, names, from_frame)
-        return self._with(exchanged, children, names, from_frame)
+        names = {a: b, b: a}
+        behind = [one for one in self.divisions if one.frame >= from_frame]
+        return self._with(exchanged, families.swapped_children(self.objects, behind, names), names, from_frame)
 
     def next_object_id(self) -> int:
         """Return the id of the next new object: one more than the highest."""
@@ -278,27 +281,8 @@ class Document:
         return bool(self._prompts.of_object(object_id))
 
     def ancestors(self, object_id: int) -> list[int]:
-        """Return the object's parent, its parent and so on; empty without a parent.
-
-        Raises
-        ------
-        PromptError
-            If one of them does not exist or comes from itself.
-        """
-        found: list[int] = []
-        parent = self.objects[object_id].parent
-        while parent is not None:
-            if parent not in self.objects:
-                raise PromptError(
-                    f"object {parent}, the parent of {[object_id, *found][-1]}, does not exist; use None."
-                )
-            if parent == object_id or parent in found:
-                raise PromptError(
-                    f"object {object_id} comes from {[*found, parent]}, a circle; give one another parent."
-                )
-            found.append(parent)
-            parent = self.objects[parent].parent
-        return found
+        """Return the object's parent, its parent and so on; see `families.ancestors`."""
+        return families.ancestors(self.objects, object_id)
 
     @property
     def locked(self) -> frozenset[int]:
@@ -344,7 +328,7 @@ class Document:
         claims: SharedMap[LinkClaims] | None = None,
     ) -> Document:
         """Return the document with other parts, which were checked: what it shares with this one is not looked at."""
-        made = copy(self)
+        made = Document.__new__(Document)
         made._take(
             self._prompts if prompts is None else prompts,
             self._objects if objects is None else objects,
@@ -353,6 +337,7 @@ class Document:
             self._proposals,
             self._claims if claims is None else claims,
         )
+        object.__setattr__(made, "review", self.review)
         return made
 
     def _with(
@@ -387,9 +372,3 @@ class Document:
         self.check_object(second)
         if first == second:
             raise PromptError(f"object {first} was given twice; choose two different ones.")
-
-    def _merged_parent(self, into: int, other: int) -> int | None:
-        own = self.objects[into].parent
-        if own is not None and other not in self.ancestors(into):
-            return own
-        return None if into in self.ancestors(other) else self.objects[other].parent

@@ -6,8 +6,7 @@ An object's id is its label value and never changes; its colour follows from the
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
@@ -71,13 +70,3 @@ class ObjectInfo:
             raise PromptError(f"object {self.object_id} has the score {self.score}; give a finite number or None.")
         if self.parent == self.object_id:
             raise PromptError(f"object {self.object_id} cannot be its own parent; choose another one or None.")
-
-
-def left_by(objects: Mapping[int, ObjectInfo], gone: int, heir: int | None) -> dict[int, ObjectInfo | None]:
-    """Return the changes of objects when one goes: its children get `heir` as their parent."""
-    children = {
-        object_id: replace(info, parent=heir)
-        for object_id, info in objects.items()
-        if info.parent == gone and object_id != heir
-    }
-    return {**children, gone: None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
@@ -77,18 +77,3 @@ class Division:
         renamed = dict.fromkeys(names.get(one, one) for one in self.daughters)
         daughters = tuple(one for one in renamed if one in objects and objects[one].parent == mother)
         return replace(self, mother=mother, daughters=daughters) if daughters else None
-
-
-def swapped_children(
-    objects: Mapping[int, ObjectInfo], divisions: Iterable[Division], names: Names, from_frame: int
-) -> dict[int, ObjectInfo]:
-    """Return the objects whose parents follow when two exchange their divisions from a frame on."""
-    behind = [one for one in divisions if one.frame >= from_frame]
-    daughters = [one for division in behind for one in division.daughters]
-    changed = {daughter: replace(objects[daughter], parent=None) for daughter in daughters}
-    for division in behind:
-        for daughter in (names.get(one, one) for one in division.daughters):
-            info = changed.get(daughter, objects[daughter])
-            if info.parent is None:
-                changed[daughter] = replace(info, parent=names.get(division.mother, division.mother))
-    return changed

@@ -35,6 +35,8 @@ Encoded: TypeAlias = "Callable[[Window, Callable[[], Tensor]], ImageFeatures]"
 """Returns the features of what a window shows, (1, 3, S, S)."""
 FINE = 100
 """Parts of a frame in which progress is told."""
+PASS = 0.8
+"""Share of what is left that a pass over the frame fills: where objects are looked at again, others follow."""
 
 
 @runtime_checkable
@@ -81,15 +83,31 @@ def _looked_at(
     steps: Steps, job: FindJob, token: CancelToken, place: int
 ) -> Generator[FoundUpdate, None, FoundObjects | None]:
     """Yield how far the search on one frame is, and return what was found; None where it was cancelled."""
-    frames = job.request.frames
+    frames, way = job.request.frames, Way()
     while not token.cancelled:
         try:
             done, total = next(steps)
         except StopIteration as end:
             return cast("FoundObjects", end.value)
-        part = min(FINE * done // max(1, total), FINE - 1)
-        yield FoundUpdate(job.revision, frames[place], place * FINE + part, len(frames) * FINE)
+        part = place * FINE + int(FINE * way.at(done, total))
+        yield FoundUpdate(job.revision, frames[place], part, len(frames) * FINE)
     return None
+
+
+class Way:
+    """How far work of several passes is, of which nobody knows how many there are: more each time, and less than 1."""
+
+    def __init__(self) -> None:
+        self._begun_at = self._reached = 0.0
+        self._done = 0
+
+    def at(self, done: int, total: int) -> float:
+        """Return how far it is where so much of a pass is done, (0, 0) where that is not known."""
+        if done < self._done:  # another pass
+            self._begun_at = self._reached
+        self._done = done
+        self._reached = self._begun_at + (1 - self._begun_at) * PASS * done / max(1, total)
+        return self._reached
 
 
 def _steps(

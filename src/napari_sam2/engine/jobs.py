@@ -24,7 +24,7 @@ Json: TypeAlias = Any
 """What JSON can hold."""
 LEAST_SCORE = 0.4
 """Score from which on what is found counts where nobody says: that of `sam2_core.finding`, chosen on known data."""
-LEAST_LINKED_SCORE = 0.25
+LEAST_LINKED_SCORE = 0.15
 """The same where all of it is linked: what is missed costs more than what is too much (chosen on T98G)."""
 Way: TypeAlias = Literal["forward", "backward"]
 Direction: TypeAlias = Literal["forward", "backward", "both"]

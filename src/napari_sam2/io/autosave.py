@@ -35,7 +35,7 @@ from napari_sam2.io.session_files import (
     write_log,
     write_session,
 )
-from napari_sam2.io.session_masks import PROMPT_FOLDER
+from napari_sam2.io.session_masks import PROMPT_FOLDER, KnownSheets
 from napari_sam2.io.snapshot_files import SnapshotWriter
 from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
@@ -57,6 +57,7 @@ class Autosaver:
         self._run = run
         self._log = log
         self._snapshots = SnapshotWriter(folder)
+        self._sheets: KnownSheets = {}
 
     @classmethod
     def create(cls, folder: str | Path, saved: SavedSession) -> Autosaver:
@@ -139,7 +140,7 @@ class Autosaver:
             self._check_place()
             settings = self._saved.settings if settings is None else settings
             saved = replace(self._saved, document=document, settings=settings)
-            write_document(self.folder, saved, self._log.path.name)
+            write_document(self.folder, saved, self._log.path.name, self._sheets)
             self._saved = saved
 
     def keep_images(self, stack: Stack, record: StackRecord) -> str | None:
@@ -155,7 +156,7 @@ class Autosaver:
             path = keep_images(self.folder, stack, record)
             if path is not None:
                 self._saved = replace(self._saved, source=str(path), axes=stack.axes)
-                write_document(self.folder, self._saved, self._log.path.name)
+                write_document(self.folder, self._saved, self._log.path.name, self._sheets)
             return None if path is None else str(path)
 
     def put(self, changes: Changes, done: FrameDone | None = None) -> None:

@@ -29,6 +29,7 @@ from napari_sam2.io.prompt_schema import PromptEntry
 from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.io.session_masks import (
     PROMPT_FOLDER,
+    KnownSheets,
     is_mask_name,
     mask_in,
     read_sheets,
@@ -42,11 +43,17 @@ from sam2_core.errors import PromptError, StackError
 
 SESSION_FILE = "session.json"
 PREVIOUS_FILE = "session.previous.json"
+_IN_LINES = {"proposals", "claims"}
 LOG_NAME = re.compile(r"masks-(\d+)\.log")
 
 
-def write_document(folder: Path, saved: SavedSession, log_name: str) -> None:
+def write_document(folder: Path, saved: SavedSession, log_name: str, known: KnownSheets | None = None) -> None:
     """Write session.json and the masks of prompts that it names; the one before stays as session.previous.json.
+
+    Parameters
+    ----------
+    known
+        What the same writer wrote last, which is brought up to date; nothing where None.
 
     Raises
     ------
@@ -56,7 +63,8 @@ def write_document(folder: Path, saved: SavedSession, log_name: str) -> None:
     said = saved.document
     path = folder / SESSION_FILE
     try:
-        names = write_prompt_masks(folder, said.prompts.values())
+        known = {} if known is None else known
+        names = write_prompt_masks(folder, said.prompts.values(), known)
         content = SessionDocument(
             written_by=f"napari-sam2 {metadata.version('napari-sam2')}",
             source=_source_entry(folder, saved),
@@ -64,15 +72,15 @@ def write_document(folder: Path, saved: SavedSession, log_name: str) -> None:
             objects=tuple(said.objects.values()),
             prompts=tuple(PromptEntry.of(said.prompts[key], names.get(key)) for key in sorted(said.prompts)),
             masks=log_name,
-            proposals=_proposal_entries(folder, said.proposals),
+            proposals=_proposal_entries(folder, said.proposals, known),
             divisions=said.divisions,
             events=said.events,
+            claims=tuple(map(ClaimsEntry.of, said.claims.values())),
             decisions=tuple(said.review.decisions.values()),
             samples=tuple(said.review.samples.values()),
-            claims=tuple(map(ClaimsEntry.of, said.claims.values())),
         )
         before = _keep_previous(folder)
-        write_atomically(path, (json.dumps(content.to_json(), indent=2) + "\n").encode())
+        write_atomically(path, _told(content.to_json()).encode())
         remove_unused_masks(folder, before | content.mask_files)
     except OSError as error:
         raise StackError(f"{path} cannot be written ({error}); free some space or choose another folder.") from error
@@ -219,8 +227,17 @@ def _blamed(folder: Path, mask_name: str | None) -> Path:
     return folder / mask_name if is_own_folder(folder / PROMPT_FOLDER) else folder / PROMPT_FOLDER
 
 
-def _proposal_entries(folder: Path, proposals: Mapping[int, Proposal]) -> tuple[ProposalEntry, ...]:
-    names = write_proposal_masks(folder, proposals)
+def _told(content: Mapping[str, Any]) -> str:
+    """Return the text of a session.json; what there may be thousands of has a line each, which is written faster."""
+    text = json.dumps({name: value for name, value in content.items() if name not in _IN_LINES}, indent=2)
+    for name in sorted(_IN_LINES & content.keys()):
+        rows = ",\n    ".join(map(json.dumps, content[name]))
+        text = f'{text[:-2]},\n  "{name}": [\n    {rows}\n  ]\n}}'
+    return text + "\n"
+
+
+def _proposal_entries(folder: Path, proposals: Mapping[int, Proposal], known: KnownSheets) -> tuple[ProposalEntry, ...]:
+    names = write_proposal_masks(folder, proposals, known)
     return tuple(
         ProposalEntry(
             number=number,

@@ -36,7 +36,11 @@ ALONE = 8
 """Up to so many masks of prompts on a frame have files of their own."""
 
 
-def write_prompt_masks(folder: Path, prompts: Iterable[Prompt]) -> dict[MaskKey, str]:
+KnownSheets = dict[str, tuple[Mapping[int, Mask], dict[int, str]]]
+"""What was written last: by the beginning of their names the masks that share sheets, and in which file each is."""
+
+
+def write_prompt_masks(folder: Path, prompts: Iterable[Prompt], known: KnownSheets) -> dict[MaskKey, str]:
     """Return the names, within the session folder, of the files that hold the masks of prompts, written if new."""
     by_frame: dict[int, dict[int, Mask]] = {}
     for prompt in prompts:
@@ -45,20 +49,20 @@ def write_prompt_masks(folder: Path, prompts: Iterable[Prompt]) -> dict[MaskKey,
     names: dict[MaskKey, str] = {}
     for frame, masks in by_frame.items():
         drawn = {one: mask for one, mask in masks.items() if not mask.is_empty} if len(masks) > ALONE else {}
-        shared = _write_sheets(folder, f"objects-frame{frame}", drawn)
+        shared = _write_sheets(folder, f"objects-frame{frame}", drawn, known)
         for object_id, mask in masks.items():
             names[object_id, frame] = shared.get(object_id) or _write_alone(folder, object_id, frame, mask)
     return names
 
 
-def write_proposal_masks(folder: Path, proposals: Mapping[int, Proposal]) -> dict[int, str]:
+def write_proposal_masks(folder: Path, proposals: Mapping[int, Proposal], known: KnownSheets) -> dict[int, str]:
     """Return the names, within the session folder, of the files that hold the masks of proposals, written if new."""
     by_frame: dict[int, dict[int, Mask]] = {}
     for number, proposal in proposals.items():
         by_frame.setdefault(proposal.frame, {})[number] = proposal.mask
     names: dict[int, str] = {}
     for frame, masks in by_frame.items():
-        names |= _write_sheets(folder, f"proposals-frame{frame}", masks)
+        names |= _write_sheets(folder, f"proposals-frame{frame}", masks, known)
     return names
 
 
@@ -69,8 +73,14 @@ def _write_alone(folder: Path, object_id: int, frame: int, mask: Mask) -> str:
     return name
 
 
-def _write_sheets(folder: Path, stem: str, masks: Mapping[int, Mask]) -> dict[int, str]:
-    """Return by their numbers in which files masks of one frame are, as few as hold them without overlap."""
+def _write_sheets(folder: Path, stem: str, masks: Mapping[int, Mask], known: KnownSheets) -> dict[int, str]:
+    """Return by their numbers in which files masks of one frame are, as few as hold them without overlap.
+
+    The masks that were written last are not looked at again, so what a frame costs is paid when it changes.
+    """
+    before, there = known.get(stem, ({}, {}))
+    if before == masks and all(_is_written(folder, name) for name in set(there.values())):
+        return there
     sheets: list[_Sheet] = []
     for number, mask in masks.items():
         if not any(sheet.take(number, mask) for sheet in sheets):
@@ -81,6 +91,7 @@ def _write_sheets(folder: Path, stem: str, masks: Mapping[int, Mask]) -> dict[in
         if not _is_written(folder, name):
             write_atomically(folder / name, label_tiff(sheet.labels, 1))
         names |= dict.fromkeys(sheet.masks, name)
+    known[stem] = masks, names
     return names
 
 

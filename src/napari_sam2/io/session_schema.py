@@ -97,9 +97,9 @@ class SessionDocument(Entry):
     proposals: tuple[ProposalEntry, ...] = ()
     divisions: tuple[Division, ...] = ()
     events: tuple[TrackEvent, ...] = ()
+    claims: tuple[ClaimsEntry, ...] = ()
     decisions: tuple[Decision, ...] = ()
     samples: tuple[Sample, ...] = ()
-    claims: tuple[ClaimsEntry, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""

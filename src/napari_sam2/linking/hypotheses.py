@@ -1,4 +1,4 @@
-"""All that may hold between the frames of a movie: links to the next frames, divisions at once and a frame late."""
+"""All that may hold between the frames of a movie: links to the next frames, and divisions."""
 
 from __future__ import annotations
 
@@ -41,6 +41,10 @@ class Movie:
         """Return the node of a number."""
         frame = int(np.searchsorted(self.starts, number, side="right")) - 1
         return frame, int(number - self.starts[frame])
+
+    def score(self, node: Node) -> float:
+        """Return how sure a detection is."""
+        return self.frames[node[0]][node[1]].score
 
     def extent(self) -> tuple[int, int]:
         """Return the rows and columns that detections reach."""
@@ -108,23 +112,21 @@ class Movie:
         links = Hypotheses.of_links(source[wins], target[wins], gain[wins])
         if not self.options.divisions:
             return links
-        odds, without = self._divisions(frame, frame + 1)
-        return joined([links, Hypotheses(odds.source, odds.targets, odds.gain + without)])
+        return joined([links, self._divisions(frame)])
 
-    def divisions(self, frame: int, later: int) -> Hypotheses:
-        """Return likely divisions of detections of a frame into two of a later one; their gain is that of the odds."""
-        return self._divisions(frame, later)[0]
+    def _divisions(self, frame: int) -> Hypotheses:
+        """Return likely divisions of detections of a frame into two of the next.
 
-    def _divisions(self, frame: int, later: int) -> tuple[Hypotheses, Floats]:
-        """Return likely divisions with their odds, and what the better one of their links alone would win."""
-        pairs, gain = self._pairs(frame, later)
+        They gain their odds and what the better one of their links alone would win.
+        """
+        pairs, gain = self._pairs(frame, frame + 1)
         if not len(gain):
-            return Hypotheses.none(), np.zeros(0)
-        forks = forks_of(self.population(frame), self.population(later), self.carried(frame, later), pairs, gain)
+            return Hypotheses.none()
+        forks = forks_of(self.population(frame), self.population(frame + 1), self.drift(frame), pairs, gain)
         odds = fork_odds(forks.features)
         wins = odds > 0  # any other is worth less than one of its links
-        mothers, daughters = forks.mother[wins] + self.starts[frame], forks.daughters[wins] + self.starts[later]
-        return Hypotheses(mothers, daughters, odds[wins]), np.maximum(gain[forks.places[wins]].max(axis=1), 0)
+        mothers, daughters = forks.mother[wins] + self.starts[frame], forks.daughters[wins] + self.starts[frame + 1]
+        return Hypotheses(mothers, daughters, odds[wins] + np.maximum(gain[forks.places[wins]].max(axis=1), 0))
 
     def _best(self, frame: int) -> tuple[Floats, Floats]:
         """Return the best gain, 0 or more, of links from each detection of a frame, and to each of the next."""

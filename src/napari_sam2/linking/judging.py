@@ -8,6 +8,9 @@ without. Numbers measured on those movies are therefore not those of unseen data
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 
 from napari_sam2.linking.choice import Hypotheses
@@ -15,7 +18,7 @@ from napari_sam2.linking.detections import Floats
 
 LINK_WEIGHTS = np.array([-1.73, -3.16, -4.96, -0.55, -3.26, 1.29, -0.10, 8.25])
 FORK_WEIGHTS = np.array(
-    [1.63, 0.05, -3.1, -4.94, 3.4, -1.57, -1.99, -0.33, -4.08, -1.36, 1.14, -6.25, -0.65, -0.06, -1.2]
+    [1.63, 0.05, -3.1, -4.94, 3.4, -1.57, -1.99, -0.33, -4.08, -1.36, 1.14, -6.25, -0.65, -0.06, 0.3]
 )
 CONSTANCY = 8.0
 """What speaks for an object's being there on the next frame at all, as log odds: objects hardly ever vanish."""
@@ -43,13 +46,18 @@ SURE_LINK = (0.46, -0.91)
 SURE_FORK = (0.46, 0.08)
 """Weights of a link's gain, or of a division's lead over its best rival, and of 1 in the log odds of being right."""
 MOST_GAIN = 20.0
+NONE: Mapping[int, float] = MappingProxyType({})
 
 
-def confidence(chosen: Hypotheses, rivals: Floats) -> Floats:
+def confidence(chosen: Hypotheses, rivals: Floats, verdicts: Mapping[int, float] = NONE) -> Floats:
     """Return how likely each hypothesis that was chosen is right, 0 to 1; rivals (K,) are the gains of its best ones.
 
-    Measured afterwards on what was chosen: a link is as sure as its own gain, a division as its lead.
+    Measured afterwards on what was chosen: a link is as sure as its own gain, a division as its lead, or as its log
+    odds by the number of the mother, where she was looked at once more.
     """
     says = np.where(chosen.is_fork, chosen.gain - rivals, chosen.gain)
     weights = np.where(chosen.is_fork[:, None], SURE_FORK, SURE_LINK)
-    return 1 / (1 + np.exp(-weights[:, 0] * np.clip(says, -MOST_GAIN, MOST_GAIN) - weights[:, 1]))
+    odds = weights[:, 0] * np.clip(says, -MOST_GAIN, MOST_GAIN) + weights[:, 1]
+    for place in np.flatnonzero(chosen.is_fork):
+        odds[place] = verdicts.get(int(chosen.source[place]), odds[place])
+    return 1 / (1 + np.exp(-odds))

@@ -127,7 +127,7 @@ class LinkedTrack:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Linked:
-    """All of a movie: every detection is in exactly one track.
+    """All of a movie: every detection is in exactly one track, or left out.
 
     Attributes
     ----------
@@ -135,6 +135,8 @@ class Linked:
         By the earlier node, then the later one; those of divisions included.
     drift
         (T, 2) pixels by which the objects of a frame have moved from the frame before, as a rule; the first row is 0.
+    left_out
+        Detections that are unsure and alone, see `LinkingOptions.least_alone`.
     alternatives
         By the later node, the surest first; at most two where a link is doubtful, or where a track begins without one.
     """
@@ -143,6 +145,7 @@ class Linked:
     links: tuple[Link, ...]
     divisions: tuple[LinkedDivision, ...]
     drift: Floats
+    left_out: tuple[Node, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
 
     def track_ids(self) -> dict[Node, int]:

@@ -5,15 +5,17 @@
 3. `pairs` and `forks`: what may be the same object, and what may be the daughters of one; `judging` says how likely.
 4. `hypotheses`: all of that from one frame to the next ones; `search`: windows of frames, in which `choice` takes what
    fits together best. What a person said (`options.Kept`) holds whatever it costs.
-5. `tracks`: tracks, divisions, how each begins and ends.
+5. `tracks`: tracks, divisions, how each begins and ends. `verdicts` looks at each division once more, with what came
+   before and after it; mothers of those that do not hold go on as the daughter that fits better.
 
-Nothing here knows images, files, documents or a network. Every detection ends up in exactly one track; merges are not
-made: of two objects that become one, one ends. The order of the detections of a frame does not matter.
+Nothing here knows images, files, documents or a network. Every detection ends up in exactly one track or, unsure and
+alone, in none; merges are not made: of two objects that become one, one ends. The order of the detections of a frame
+does not matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -22,8 +24,9 @@ from napari_sam2.linking.hypotheses import Movie
 from napari_sam2.linking.judging import confidence
 from napari_sam2.linking.linked import Linked
 from napari_sam2.linking.options import Kept, LinkingOptions
-from napari_sam2.linking.search import search
+from napari_sam2.linking.search import Searched, search, without_divisions
 from napari_sam2.linking.tracks import Order, alternatives_to, links_from, tracks_from
+from napari_sam2.linking.verdicts import LEAST_VERDICT, verdicts
 
 LinkSteps: TypeAlias = Generator[tuple[int, int], None, Linked]
 """Yields (frames done, frames in all) and returns what was linked; closing it ends the work."""
@@ -81,7 +84,20 @@ def link_steps(
     kept.check([len(each) for each in frames])
     order = Order.of(frames)
     movie = Movie(order.frames, options or LinkingOptions())
-    found = yield from search(movie, order.of_kept(kept))
-    links = links_from(movie, found.chosen, confidence(found.chosen, found.rivals), order, kept)
+    own = order.of_kept(kept)
+    found = yield from search(movie, own)
+    linked = _linked(movie, found, {}, order, kept, frame_hw)
+    odds = {movie.number(order.place_of(node)): value for node, value in verdicts(linked, frames)}
+    refused = [mother for mother, value in odds.items() if value < LEAST_VERDICT]
+    if refused:
+        found = without_divisions(movie, own, found, refused)
+    return _linked(movie, found, odds, order, kept, frame_hw)
+
+
+def _linked(
+    movie: Movie, found: Searched, odds: Mapping[int, float], order: Order, kept: Kept, frame_hw: tuple[int, int] | None
+) -> Linked:
+    """Return what was found as tracks; odds of divisions by the number of the mother, where they were judged."""
+    links = links_from(movie, found.chosen, confidence(found.chosen, found.rivals, odds), order, kept)
     alternatives = alternatives_to(links, movie, found.others, order)
     return replace(tracks_from(movie, links, order, frame_hw), alternatives=tuple(alternatives))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +19,6 @@ AHEAD = 3
 
 OTHERS = 2
 """So many of the hypotheses for a detection that were not chosen are remembered."""
-
-LATE = 2.0
-"""What speaks against a daughter's being missed on her first frame, as log odds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,35 +63,28 @@ def search(movie: Movie, kept: Kept) -> Generator[tuple[int, int], None, Searche
         not_chosen = hypotheses.where(~chosen & (hypotheses.source < movie.starts[min(begin + STEP, total)]))
         others.append(likeliest_origins(not_chosen, OTHERS))
         rules.take(decided[-1])
-        for frame in range(max(begin - 1, 0), min(begin + STEP, total - 1) - 1):
-            decided.append(_late_daughters(movie, rules, frame))
-            rivals.append(np.zeros(len(decided[-1].gain)))
         waiting = {frame: each for frame, each in waiting.items() if frame >= begin + STEP}
         movie.forget(begin + STEP - 1)
     yield total, total
     return Searched(joined(decided), np.concatenate(rivals), joined(others))
 
 
-def _late_daughters(movie: Movie, rules: Rules, frame: int) -> Hypotheses:
-    """Return links of mothers on a frame to daughters that were first seen two frames on, beside the other one.
-
-    The other daughter was taken for the mother on the frame between, and stays linked to her.
-    """
-    first, last = movie.starts[frame + 2 : frame + 4]
-    if not movie.options.divisions or rules.has_origin[first:last].all():
-        return Hypotheses.none()
-    likely = movie.divisions(frame, frame + 2)
-    goes_on = rules.follows[rules.follows[likely.source]]
-    late: list[Hypotheses] = []
-    for one, other in ((0, 1), (1, 0)):
-        known = likely.targets[:, one] == goes_on
-        late.append(Hypotheses.of_links(likely.source[known], likely.targets[known, other], likely.gain[known]))
-    possible = rules.without_apart(joined(late))
-    possible = possible.where(~rules.has_origin[possible.targets[:, 0]])
-    possible = Hypotheses(possible.source, possible.targets, possible.gain - LATE)
-    found = possible.where(choose(possible))
-    rules.add_daughters(found)
-    return found
+def without_divisions(movie: Movie, kept: Kept, found: Searched, mothers: Collection[int]) -> Searched:
+    """Return what was found without the divisions of some nodes: they go on as the daughter that fits better."""
+    chosen = found.chosen
+    stays = ~(chosen.is_fork & np.isin(chosen.source, np.array(sorted(mothers), np.int64)))
+    rules = Rules(movie, kept)
+    rules.take(chosen.where(stays))
+    added: list[Hypotheses] = []
+    for frame in sorted({movie.node(number)[0] for number in mothers}):
+        links = rules.allowed(_from_frame(movie, frame))
+        links = links.where(~links.is_fork)
+        added.append(links.where(choose(links)))
+        rules.take(added[-1])
+        movie.forget(frame)
+    more = joined(added)
+    rivals = np.concatenate([found.rivals[stays], np.zeros(len(more.gain))])
+    return Searched(joined([chosen.where(stays), more]), rivals, found.others)
 
 
 def _from_frame(movie: Movie, frame: int) -> Hypotheses:
@@ -111,37 +101,25 @@ class Rules:
         many = int(movie.starts[-1])
         number = movie.number
         self._goes_on = np.zeros(many, bool)
-        self.has_origin = np.zeros(many + 1, bool)  # the last is that of the second target of a link, -1
-        self.follows = np.full(many + 1, -1)  # the last is what follows where nothing does
+        self._has_origin = np.zeros(many + 1, bool)  # the last is that of the second target of a link, -1
         self._goes_on[[number(node) for node in kept.ends] + [number(before) for before, _ in kept.links]] = True
-        self.has_origin[[number(node) for node in kept.begins] + [number(after) for _, after in kept.links]] = True
+        self._has_origin[[number(node) for node in kept.begins] + [number(after) for _, after in kept.links]] = True
         self._many = many
         self._apart = np.array(sorted(number(a) * many + number(b) for a, b in kept.apart), np.int64)
 
     def allowed(self, hypotheses: Hypotheses) -> Hypotheses:
         """Return those that no person rules out and that are worth a thought, if only as what else may be."""
-        return self.free(self.without_apart(hypotheses.where(hypotheses.gain > -HOPELESS)))
-
-    def without_apart(self, hypotheses: Hypotheses) -> Hypotheses:
-        """Return those that link nothing that a person said has nothing to do with each other."""
-        source, targets = hypotheses.source, hypotheses.targets
-        apart = np.isin(source * self._many + targets[:, 0], self._apart)
-        apart |= hypotheses.is_fork & np.isin(source * self._many + targets[:, 1], self._apart)
-        return hypotheses.where(~apart)
+        some = hypotheses.where(hypotheses.gain > -HOPELESS)
+        apart = np.isin(some.source * self._many + some.targets[:, 0], self._apart)
+        apart |= some.is_fork & np.isin(some.source * self._many + some.targets[:, 1], self._apart)
+        return self.free(some.where(~apart))
 
     def free(self, hypotheses: Hypotheses) -> Hypotheses:
         """Return those whose nodes are not taken."""
-        taken = self._goes_on[hypotheses.source] | self.has_origin[hypotheses.targets].any(axis=1)
+        taken = self._goes_on[hypotheses.source] | self._has_origin[hypotheses.targets].any(axis=1)
         return hypotheses.where(~taken)
 
     def take(self, hypotheses: Hypotheses) -> None:
         """Take the nodes of what was chosen."""
         self._goes_on[hypotheses.source] = True
-        self.has_origin[hypotheses.targets[hypotheses.targets >= 0]] = True
-        links = hypotheses.where(~hypotheses.is_fork)
-        self.follows[links.source] = links.targets[:, 0]
-
-    def add_daughters(self, links: Hypotheses) -> None:
-        """Let mothers that go on have one more daughter each, so that they divide."""
-        self.has_origin[links.targets[:, 0]] = True
-        self.follows[links.source] = -1
+        self._has_origin[hypotheses.targets[hypotheses.targets >= 0]] = True

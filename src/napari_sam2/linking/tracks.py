@@ -46,6 +46,10 @@ class Order:
         """Return a node of this order by its index as it was given."""
         return node[0], self.given[node[0]][node[1]]
 
+    def place_of(self, node: Node) -> Node:
+        """Return a node as it was given by its index in this order."""
+        return node[0], self.given[node[0]].index(node[1])
+
     def of_kept(self, kept: Kept) -> Kept:
         """Return what is kept, with the indices of this order."""
         place = [{index: sorted_index for sorted_index, index in enumerate(each)} for each in self.given]
@@ -102,7 +106,12 @@ def tracks_from(movie: Movie, links: list[Link], order: Order, frame_hw: tuple[i
         after[each.before].append(each)
     before = {each.after: each for each in links}
     nodes = [(frame, index) for frame, given in enumerate(order.given) for index in range(len(given))]
+    is_linked = before.keys() | after.keys()
+    least = movie.options.least_alone
+    left_out = tuple(node for node in nodes if node not in is_linked and movie.score(order.place_of(node)) < least)
     begins = [node for node in nodes if node not in before or len(after[before[node].before]) > 1]
+    out = set(left_out)
+    begins = [node for node in begins if node not in out]
     ids = {node: track_id for track_id, node in enumerate(begins, start=1)}
     ways = {track_id: _way(node, after) for node, track_id in ids.items()}
     owner = {node: track_id for track_id, (nodes, _) in ways.items() for node in nodes}
@@ -118,7 +127,7 @@ def tracks_from(movie: Movie, links: list[Link], order: Order, frame_hw: tuple[i
             frame = min(each.after[0] for each in daughters)
             least = min(each.confidence for each in daughters)
             divisions.append(LinkedDivision(track_id, frame, tuple(ids[each.after] for each in daughters), least))
-    return Linked(tuple(tracks), tuple(links), tuple(divisions), movie.common_drift())
+    return Linked(tuple(tracks), tuple(links), tuple(divisions), movie.common_drift(), left_out)
 
 
 def _way(node: Node, after: Mapping[Node, list[Link]]) -> tuple[list[Node], list[float]]:

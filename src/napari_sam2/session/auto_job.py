@@ -1,8 +1,9 @@
 """A whole movie as one job, without a prompt: every object of every frame is found and linked, and tracks are written.
 
 Order: all that is asked for is checked; each frame is looked at and kept (`found_run`), so that a run that was stopped
-goes on; then what was found is linked, frames on which an object was missed are filled by memory, and the session, the
-labels and the tracks are written. No object has a prompt: opened in a window, the session shows masks that were found,
+goes on; then what was found is linked, memory proposes what was missed behind the ends of tracks (`looking_on`), all is
+linked again, frames between on which an object was missed are filled by memory, and the session, the labels and the
+tracks are written. No object has a prompt: opened in a window, the session shows masks that were found,
 to be looked at and corrected.
 """
 
@@ -22,6 +23,7 @@ from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.session.found_run import FoundReport, FrameJob, RunFind, check_run, find_frames, find_quietly
 from napari_sam2.session.linked import LinkedObjects
+from napari_sam2.session.looking_on import look_on
 from napari_sam2.session.movie_job import results_in
 from napari_sam2.session.session import Predictor, Session
 from sam2_core.errors import StackError
@@ -88,6 +90,7 @@ def _link(job: AutoJob, session: Session, parts: FoundFrames, told: Told | None)
         masks = cut_labels(parts.labels(frame))
         session.proposals.add(frame, list(masks.values()), Path(job.settings.model).name, scores)
     tell = told or (lambda *_: None)
+    look_on(session, job.linking, partial(tell, "Looking on"))
     linked = session.proposals.link(options=job.linking, progress=partial(tell, "Linking"))
     for update in session.fill_gaps():
         tell("Filling gaps", update.done, update.total)

@@ -17,6 +17,7 @@ from napari_sam2.document.document import Document
 from napari_sam2.document.objects import LinkStatus, ObjectInfo
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
+from napari_sam2.engine.jobs import LEAST_SCORE
 from napari_sam2.engine.updates import FoundTracks
 from napari_sam2.linking import Linked, LinkedTrack, LinkingOptions
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
@@ -36,16 +37,20 @@ class LinkedObjects:
         Of the new objects, ascending.
     divisions
         How many there are among them.
+    left_out
+        Numbers of proposals that are unsure and alone: they stay proposals.
     """
 
     object_ids: tuple[int, ...] = ()
     divisions: int = 0
+    left_out: tuple[int, ...] = ()
 
 
 def linking_for(movie: Movie, divisions: bool | None = None) -> LinkingOptions:
     """Return how the objects of a movie are linked: along Z they do not divide, where nothing is said, nor drift."""
     along_time = movie.track_axis == "T"
-    return LinkingOptions(divisions=along_time if divisions is None else divisions, drift=along_time)
+    divides = along_time if divisions is None else divisions
+    return LinkingOptions(divisions=divides, drift=along_time, least_alone=LEAST_SCORE)
 
 
 def by_frame(
@@ -75,7 +80,8 @@ def take_tracks(state: SessionState, steps: Steps, tracks: FoundTracks) -> Linke
     document, masks = _document_with(state.document, tracks, first)
     ids = tuple(range(first, first + len(tracks.linked.tracks)))
     steps.make(document, "link cells", ids, lambda _: [state.masks.put(key, mask) for key, mask in masks.items()])
-    return LinkedObjects(ids, len(tracks.linked.divisions))
+    left_out = tuple(tracks.frames[frame][index] for frame, index in tracks.linked.left_out)
+    return LinkedObjects(ids, len(tracks.linked.divisions), left_out)
 
 
 def _document_with(
@@ -96,7 +102,8 @@ def _document_with(
         masks |= {(object_id, tracks.proposals[number].frame): tracks.masks[number] for number in numbers}
     divisions = [Division(ids[one.mother], one.frame, tuple(ids[n] for n in one.daughters)) for one in linked.divisions]
     made = document.with_tracks(infos, divisions, events, _claims(linked, ids))
-    return made.with_proposals(dict.fromkeys(tracks.masks)), masks
+    used = [frames[frame][index] for track in linked.tracks for frame, index in track.nodes]
+    return made.with_proposals(dict.fromkeys(used)), masks
 
 
 def _claims(linked: Linked, ids: Mapping[int, int]) -> list[LinkClaims]:
@@ -107,6 +114,8 @@ def _claims(linked: Linked, ids: Mapping[int, int]) -> list[LinkClaims]:
         sure[owner[link.after]][link.after[0]] = link.confidence
     rivals: dict[int, list[Rival]] = {object_id: [] for object_id in ids.values()}
     for one in linked.alternatives:
+        if one.before not in owner or one.after not in owner:
+            continue
         is_other = one.is_division or owner[one.before] != owner[one.after]
         confidence = round(one.confidence, 2)
         if is_other and confidence:

@@ -54,7 +54,7 @@ class Session:
         `edit_masks`, `new_object`, `rename_object`, `set_visible`, `set_locked`, `remove_object`, `merge_objects`,
         `swap_objects`, `change_settings`, `undo`, `redo`.
     lineage
-        See `Lineage`: `divide`, `undivide`, `add_event`, `remove_event`, `set_links`, `import_tracks`.
+        See `Lineage`: `divide`, `undivide`, `end`, `add_event`, `remove_event`, `set_links`, `import_tracks`.
     work
         See `SessionWork`: `preview`, `propagate`, `fill_gaps`, `resume`, `preview_job`, `propagate_job`, `resume_job`,
         `run`, `accept`, `cancel`, `anything_to_do`.

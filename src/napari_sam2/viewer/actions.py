@@ -11,6 +11,7 @@ from napari_sam2.engine.jobs import Direction, PropagateRequest
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.deciding import Deciding
+from napari_sam2.viewer.lineage_verbs import LineageVerbs
 from napari_sam2.viewer.reviewing import Reviewing, place_of
 from napari_sam2.viewer.running import Notify, Work
 from napari_sam2.viewer.sight import Sight
@@ -29,6 +30,7 @@ class Actions:
     ) -> None:
         self.reviewing = Reviewing(session, self.look_at, notify)
         self.deciding = deciding
+        self.lineage = LineageVerbs(session, current, sight, notify)
         self._session = session
         self._current = current
         self._work = work

@@ -23,7 +23,7 @@ from napari_sam2.session.found import Proposed
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import OF_THE_MOVIE, SessionSettings, changed_fields
 from napari_sam2.viewer.actions import Actions
-from napari_sam2.viewer.current import Current
+from napari_sam2.viewer.current import Current, heir_of
 from napari_sam2.viewer.deciding import Deciding
 from napari_sam2.viewer.image_source import grid_of
 from napari_sam2.viewer.label_layers import Array, LabelLayers
@@ -34,6 +34,7 @@ from napari_sam2.viewer.redraw import Redraw
 from napari_sam2.viewer.running import Notify, Runner, Work
 from napari_sam2.viewer.session_layers import Later, SessionLayers, at_once
 from napari_sam2.viewer.sight import Sight
+from napari_sam2.viewer.track_lines import TrackLines
 from sam2_core.errors import PromptError, StackError
 
 
@@ -93,8 +94,8 @@ class SessionBinding:
         What to do about what was found.
     reviewing
         Masks to look at; set its `elsewhere` to keep the main thread free.
-    prompts, labels, found
-        The layers.
+    prompts, labels, found, lines
+        The layers; set `elsewhere` of `lines` to keep the main thread free.
     redraw
         When the labels are drawn anew.
     """
@@ -121,10 +122,11 @@ class SessionBinding:
         self.labels = LabelLayers(session, image, self.grid, self.current)
         self.prompts = PromptLayers(image, self.grid, self.current, notify, self.labels.color)
         self.found = ProposalLayer(self.deciding.proposals, image, self.grid)
-        self._layers = SessionLayers(viewer, self.labels, self.prompts, self.found, do, notify)
+        self.lines = TrackLines(session, image, self.grid)
+        self._layers = SessionLayers(viewer, self.labels, self.prompts, (self.found, self.lines), do, notify)
         self.layers, self.make_found = self._layers.all, self._layers.make_found
         self.redraw = Redraw(self.labels)
-        self._drawers = [self.redraw.if_due, self.deciding.tell, self.found.go_on]
+        self._drawers = [self.redraw.if_due, self.deciding.tell, self.found.go_on, self.lines.go_on]
         self._bound = False
 
     @property
@@ -195,6 +197,12 @@ class SessionBinding:
         if drew is not None:
             self._drawers.remove(drew)
             self._drawers.append(drew)
+
+    def toggle_tracks(self) -> None:
+        """Show the tracks of all objects in a Tracks layer of napari's, or take it away."""
+        self._edit(self._layers.toggle_lines)
+        if not self.redraw.is_polled:
+            self.lines.go_on()
 
     def follow_timer(self) -> None:
         """Leave to `poll`, which a timer calls from now on, what takes long to draw."""
@@ -290,7 +298,7 @@ class SessionBinding:
         """Keep the current object where one became part of another; in the mode, go to the one that was just made."""
         current = self.current
         if current.object_id in diff.removed_objects:
-            current.choose(_heir(current.object_id, diff))
+            current.choose(heir_of(current.object_id, diff))
         elif current.each_is_new and current.next_id != current.object_id:
             current.choose(max((key[0] for key in diff.changed if key[0] in diff.objects), default=None))
 
@@ -302,6 +310,7 @@ class SessionBinding:
         self.prompts.show(self.session.document, diff.keys)
         self._show_proposals(diff)
         if diff.objects or diff.removed_objects:
+            self.lines.mark()
             self.labels.forget()
             self._layers.sync_labels()
             self.redraw.mark(self.session.document.objects)  # shown once, with the masks that follow
@@ -321,6 +330,7 @@ class SessionBinding:
 
     def _on_masks(self, frame: int, object_ids: tuple[int, ...]) -> None:
         self.labels.forget(frame)
+        self.lines.mark((one, frame) for one in object_ids)
         if self.session.document.proposals:
             self.deciding.proposals.forget(frame)
         if frame == self.frame:
@@ -331,6 +341,7 @@ class SessionBinding:
             self.grid = self.labels.grid = self._sight.grid = grid_of(self.image, self.session.stack, new)
             self.prompts.use_grid(self.grid)
             self.found.use_grid(self.grid)
+            self.lines.use_grid(self.grid)
             self.labels.renew()
         self.labels.forget()
         self._layers.sync_labels()
@@ -380,13 +391,6 @@ class SessionBinding:
 
 def _unused_id(session: Session, current: int) -> int:
     return session.document.next_object_id() if current in session.document.objects else current
-
-
-def _heir(object_id: int, diff: DocumentDiff) -> int | None:
-    """Return the object to which the prompts of one that is gone went; None if they went to none, or to several."""
-    frames = {frame for one, frame in diff.removed if one == object_id}
-    heirs = {one for one, frame in diff.changed if frame in frames}
-    return heirs.pop() if len(heirs) == 1 else None
 
 
 def _nowhere(text: str) -> None:

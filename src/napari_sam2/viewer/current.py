@@ -7,6 +7,7 @@ from typing import Literal
 
 from psygnal import Signal
 
+from napari_sam2.document.difference import DocumentDiff
 from sam2_core.errors import PromptError
 
 Polarity = Literal["in", "out"]
@@ -84,3 +85,10 @@ class Current:
     def flip(self) -> None:
         """Turn "in" into "out" and back."""
         self.choose(polarity="out" if self._polarity == "in" else "in")
+
+
+def heir_of(object_id: int, diff: DocumentDiff) -> int | None:
+    """Return the object to which the prompts of one that is gone went; None if they went to none, or to several."""
+    frames = {frame for one, frame in diff.removed if one == object_id}
+    heirs = {one for one, frame in diff.changed if frame in frames}
+    return heirs.pop() if len(heirs) == 1 else None

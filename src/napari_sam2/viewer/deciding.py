@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_sam2.document.prompt_parts import PointYX
+from napari_sam2.document.proposals import Proposal
 from napari_sam2.engine.jobs import FindRequest
 from napari_sam2.session.found import Proposed
 from napari_sam2.session.session import Session
@@ -188,7 +189,7 @@ class Deciding:
 
     def link_shown(self) -> None:
         """Link those that are sure enough on all frames to tracks, with divisions."""
-        if numbers := self.proposals.everywhere():
+        if self._sight.is_at_work and (numbers := self.proposals.everywhere()):
             self._work.link(numbers)
         else:
             self._notify("No found cell is shown on any frame; look for them on all frames first.")
@@ -196,7 +197,7 @@ class Deciding:
     def next_proposal(self) -> None:
         """Go to the next proposal that is shown on the frame in view, the least sure first."""
         frame, last = self._sight.frame, self._went_to
-        shown = self.proposals.shown(frame)
+        shown = self._shown()
         ring = [Visit(frame, one.score, number, self._sight.cursor) for number, one in reversed(shown.items())]
         if not ring:
             self._notify(_NONE_SHOWN)
@@ -213,14 +214,18 @@ class Deciding:
     def tell(self) -> bool:
         """Show what there is to decide about, if that has changed; whether it has. Nothing shown: no circle either."""
         told = self.proposals.tell()
-        if told and not self.counts()[1]:
+        if told and not self.proposals.shown(self._sight.frame):
             self.proposals.diameter_px = None
         return told
 
     def counts(self) -> tuple[int, int]:
         """Return how many of the frame in view are to be decided about, and how many of them are shown."""
-        frame = self._sight.frame
-        return len(self.proposals.found(frame)), len(self.proposals.shown(frame))
+        found = self.proposals.found(self._sight.frame) if self._sight.is_at_work else {}
+        return len(found), len(self._shown())
+
+    def _shown(self) -> dict[int, Proposal]:
+        """Return those that are in view, best first: none at another place than where the session works."""
+        return self.proposals.shown(self._sight.frame) if self._sight.is_at_work else {}
 
     def _accept(self, numbers: tuple[int, ...]) -> None:
         """Make objects of proposals; one by itself becomes the current one."""
@@ -232,7 +237,7 @@ class Deciding:
         """Return the number of the proposal that is meant; none, and says so, where there is none."""
         visit, frame = self._went_to, self._sight.frame
         if visit is not None and (visit.frame, visit.cursor) == (frame, self._sight.cursor):
-            if visit.number in self.proposals.shown(frame):
+            if visit.number in self._shown():
                 return (visit.number,)
         elif (located := self._sight.locate(self._sight.cursor)) is not None:
             number = self.proposals.at(*located)
@@ -242,7 +247,7 @@ class Deciding:
         return ()
 
     def _all_shown(self) -> tuple[int, ...]:
-        numbers = tuple(self.proposals.shown(self._sight.frame))
+        numbers = tuple(self._shown())
         if not numbers:
             self._notify(_NONE_SHOWN)
         return numbers

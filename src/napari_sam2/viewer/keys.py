@@ -17,6 +17,7 @@ from napari.layers import Layer
 
 from napari_sam2.viewer.actions import Actions
 from napari_sam2.viewer.deciding import Deciding
+from napari_sam2.viewer.lineage_verbs import LineageVerbs
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,16 @@ def _deciding(do: Callable[[Deciding], None]) -> Callable[[Actions], None]:
     return done
 
 
+def _lineage(do: Callable[[LineageVerbs], None]) -> Callable[[Actions], None]:
+    """Return what says something about tracks."""
+
+    @wraps(do)
+    def done(actions: Actions) -> None:
+        do(actions.lineage)
+
+    return done
+
+
 _accept_here, _reject_here = _deciding(Deciding.accept_here), _deciding(Deciding.reject_here)
 KEYS = (
     Key(KeyCode.KeyN, "Next object", Actions.next_object),
@@ -66,6 +77,8 @@ KEYS = (
     Key(KeyMod.Shift | KeyCode.KeyX, "Reject the found cell (Delete with Decide in hand)", _reject_here),
     Key(KeyMod.Shift | KeyCode.KeyT, "Link the found cells of all frames", _deciding(Deciding.link_shown)),
     Key(KeyMod.Shift | KeyCode.KeyS, "Accept all found cells that are shown", _deciding(Deciding.accept_shown)),
+    Key(KeyMod.Shift | KeyCode.KeyD, "Divide here into the two that begin near it", _lineage(LineageVerbs.divide_here)),
+    Key(KeyMod.Shift | KeyCode.KeyE, "End here: on later frames it is not there", _lineage(LineageVerbs.end_here)),
     Key(KeyMod.CtrlCmd | KeyCode.KeyZ, "Undo", Actions.undo),
     Key(KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ, "Redo", Actions.redo),
 )

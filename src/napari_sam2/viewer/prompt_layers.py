@@ -170,7 +170,7 @@ class PromptLayers:
 
     def show(self, document: Document, keys: Iterable[PromptKey] | None = None) -> None:
         """Make the rows of some prompts, or of all, mean what the document says; rows that do already stay."""
-        chosen = set(document.prompts) | set(self._shown_keys()) if keys is None else self._drawable(document, keys)
+        chosen = self._drawable(document, {*document.prompts, *self._shown_keys()} if keys is None else keys)
         if keys is not None and not chosen:
             return
         if self.points is not None:
@@ -308,12 +308,10 @@ class PromptLayers:
 
     def _drawable(self, document: Document, keys: Iterable[PromptKey]) -> set[PromptKey]:
         """Return those of some prompts that have rows, or get some; one that is only a mask of a program has none."""
-        there = self._outlines.drawn.union(self._shown_keys())
         said = {key: document.prompts.get(key) for key in keys}
-        return {key for key, prompt in said.items() if key in there or (prompt is not None and self._has_rows(prompt))}
-
-    def _has_rows(self, prompt: Prompt) -> bool:
-        return bool(prompt.points_yx) or prompt.box_yx is not None or bool(self._outlines.rows(prompt))
+        drawn = {key for key, one in said.items() if one is not None and self._outlines.rows(one)}
+        rows = self._outlines.drawn.union(self._shown_keys(), drawn)
+        return {key for key, one in said.items() if key in rows or _parts(one).keys() - {"mask"}}
 
     def _prompt(
         self, key: PromptKey, old: Prompt | None, points: Reading | None, shapes: Reading | None
@@ -376,7 +374,7 @@ def _parts(prompt: Prompt | None) -> dict[str, PromptPart]:
 
 
 def _alike(first: Prompt | None, second: Prompt | None, kind: str) -> bool:
-    """Return whether two prompts have the same part of a kind, but for rounding of coordinates, or both none."""
+    """Return whether two prompts have the same part of a kind, but for rounding, or both none."""
     one, other = _parts(first).get(kind), _parts(second).get(kind)
     if one is None or other is None or one == other or kind == "mask":
         return one == other

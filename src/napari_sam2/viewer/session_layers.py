@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from napari.components import ViewerModel
-from napari.layers import Labels, Layer, Points, Shapes
+from napari.layers import Labels, Layer, Points, Shapes, Tracks
 
 from napari_sam2.document.document import Document
 from napari_sam2.viewer.actions import Actions
@@ -20,6 +20,7 @@ from napari_sam2.viewer.label_layers import LabelLayers
 from napari_sam2.viewer.prompt_layers import PromptLayers
 from napari_sam2.viewer.proposal_layer import ProposalLayer
 from napari_sam2.viewer.running import Notify
+from napari_sam2.viewer.track_lines import TrackLines
 
 Later = Callable[[Callable[[], None]], None]
 """Calls a function soon; functions keep their order."""
@@ -34,13 +35,13 @@ class SessionLayers:
         viewer: ViewerModel,
         labels: LabelLayers,
         prompts: PromptLayers,
-        found: ProposalLayer,
+        drawings: tuple[ProposalLayer, TrackLines],
         actions: Actions,
         notify: Notify,
     ) -> None:
         self.labels = labels
         self.prompts = prompts
-        self.found = found
+        self.found, self.lines = drawings
         self._viewer = viewer
         self._image = prompts.image
         self._actions = actions
@@ -80,6 +81,16 @@ class SessionLayers:
             self._add(self.found.make(), (*KEYS, *ON_PROPOSALS))
         return self.found.made()
 
+    def toggle_lines(self) -> None:
+        """Have the layer of tracks made where it is not there, or take it away."""
+        layer = self.lines.layer
+        if not self.lines.is_asked:
+            self.lines.ask()
+        elif layer is not None and layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+        else:
+            self.lines.drop()
+
     def sync_labels(self) -> None:
         """Have one Labels layer, or one per object, as the settings and the objects are."""
         wanted = self.labels.wanted()
@@ -95,8 +106,8 @@ class SessionLayers:
 
     def all(self) -> list[Layer]:
         """Return our layers, adopted ones among them."""
-        found = [] if self.found.layer is None else [self.found.layer]
-        return [*self.labels.layers.values(), *self.prompts.layers(), *found]
+        drawings = [layer for layer in (self.found.layer, self.lines.layer) if layer is not None]
+        return [*self.labels.layers.values(), *self.prompts.layers(), *drawings]
 
     def close(self) -> None:
         """Let go of the layers, the image and the viewer; all of them stay as they are."""
@@ -106,12 +117,14 @@ class SessionLayers:
         self.prompts.close()
         self.labels.close()
         self.found.detach()
+        self.lines.drop()
         for emitter, callback in self._connections():
             emitter.disconnect(callback)
 
     def _connections(self) -> list[tuple[Any, Callable[..., None]]]:
         placed = [(getattr(self._image.events, name), self._on_image_moved) for name in _PLACED]
-        return [(self._viewer.layers.events.removed, self._on_removed), *placed]
+        layers = [(self._viewer.layers.events.removed, self._on_removed), (self.lines.made, self._on_lines)]
+        return [*layers, *placed]
 
     def _add(self, layer: Layer, keys: Iterable[Key] = KEYS) -> None:
         bind_keys(layer, self._actions, keys)
@@ -121,6 +134,15 @@ class SessionLayers:
         """Put a layer into the viewer, if it is still ours and not there."""
         if self._bound and layer in self.all() and layer not in self._viewer.layers:
             self._viewer.add_layer(layer)
+
+    def _on_lines(self, layer: Tracks | None) -> None:
+        """Bring the layer of tracks in, as it was asked for; the active layer stays, and with it the tool in hand."""
+        if layer is None:
+            self._notify("There are no tracks to show: no object has a mask yet.")
+            return
+        active = self._viewer.layers.selection.active
+        self._add(layer)
+        self._viewer.layers.selection.active = active
 
     def _on_image_moved(self, event: Any) -> None:
         for layer in self.all():
@@ -136,6 +158,10 @@ class SessionLayers:
         if self.found.layer is not None and layer is self.found.layer:
             self.found.detach()
             self._notify(f"The layer {layer.name} was removed; what was found is kept, and Decide shows it again.")
+            return
+        if self.lines.layer is not None and layer is self.lines.layer:
+            self.lines.drop()
+            self._notify(f"The layer {layer.name} was removed; Tracks shows it again.")
             return
         if isinstance(layer, Labels):
             self._dropped |= {key for key, kept in self.labels.layers.items() if kept is layer}

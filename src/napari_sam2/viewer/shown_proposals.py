@@ -6,9 +6,12 @@ changed in the session `changed` tells with `tell`, so that several changes of o
 
 from __future__ import annotations
 
+from itertools import islice
+
 from psygnal import Signal
 
 from napari_sam2.document.prompt_parts import PointYX
+from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.session.session import Session
 
@@ -53,9 +56,9 @@ class ShownProposals:
     @property
     def on_several_frames(self) -> bool:
         """Whether there are some to decide about on more than one frame."""
-        open_ones = (one.frame for one in self._session.document.proposals.values() if one.is_open)
-        first = next(open_ones, None)
-        return any(frame != first for frame in open_ones)
+        known = ProposalMap.of(self._session.document.proposals)
+        open_on = (frame for frame in known.frames() if any(one.is_open for one in known.on_frame(frame).values()))
+        return len(list(islice(open_on, 2))) > 1
 
     def everywhere(self) -> tuple[int, ...]:
         """Return the numbers of those of all frames that are sure enough, best first."""

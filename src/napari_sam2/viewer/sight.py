@@ -46,6 +46,11 @@ class Sight:
         return {letter: min(max(int(np.rint(here[at])), 0), shape[at] - 1) for letter, at in places.items()}
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether the sliders stand where the session works; elsewhere nothing of it is in view."""
+        return self.held == dict(self.grid.held)
+
+    @property
     def cursor(self) -> tuple[float, ...]:
         """Where the mouse is in the world, or was when it left the canvas."""
         return tuple(map(float, self._viewer.cursor.position))
