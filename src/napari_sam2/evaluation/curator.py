@@ -97,6 +97,7 @@ class Curator:
         """Correct what is wrong at a place."""
         offered, place = self.session.review.fixes(item)[:OFFERED], item.place
         key = place.object_id, place.frame
+        label = self._label(key)
         if place.at is At.proposal:
             self._proposal(place.object_id)
         elif place.at is At.end:
@@ -106,8 +107,10 @@ class Curator:
         elif place.at is At.overlap:
             for one in (key, (place.other, place.frame)):
                 self._mask(one)
-        elif self._link_into(key, offered) and place.at is At.track:
-            self._link_out((place.object_id, max(self._frames(place.object_id))), offered)
+        elif self._link_into(key, offered) and place.at is At.track and label:
+            owner = self._owner(label, place.frame)
+            if owner is not None:
+                self._link_out((owner, max(self._frames(owner))), offered)
 
     def _division(self, key: MaskKey, offered: Sequence[Fix]) -> None:
         (mother, frame), division = key, self._division_at(key)
