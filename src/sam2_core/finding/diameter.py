@@ -2,9 +2,10 @@
 
 It says so best at the scale that the model knows. So: crops where most is going on, at a first guess of the scale; what
 the head says there is corrected by `SEEN_AS`, crops of the right scale follow, and so on until two looks agree, or one
-was at the scale that it found. A packed colony seen from afar looks like one cell: where only a few objects are seen, a
-look from near must not show much smaller ones, else it is these that count. Where looks never agree, or where nothing
-is seen, the diameter is not told: better asked than guessed.
+was at the scale that it found. A packed colony seen from afar looks like one cell, and a texture of cells like larger
+ones: what is seen from farther away must not be far fewer objects, and a last look from near must not show much smaller
+ones, else it is the smaller ones that count. Where looks never agree, or where nothing is seen, the diameter is not
+told: better asked than guessed.
 """
 
 from __future__ import annotations
@@ -32,12 +33,16 @@ ENOUGH = 8
 MOST_LOOKS = 7
 AGREES = 0.2
 """Two looks agree where they differ by less than this share."""
-FEW = 4
-"""Objects in a look, below which each of them may be a group of smaller ones."""
-FROM_NEAR = 0.35
-"""Of the scale, where that is looked at."""
-GROUP = 0.7
-"""An object is a group where those that are seen from near are smaller than this share of it."""
+FEWER, OF_SOME = 0.6, 4
+"""Share of the objects of a look, if they are at least so many, of which one from farther away must show as many, or it
+shows groups of them."""
+FROM_NEAR = 0.5
+"""Of the scale, where that is looked at last."""
+GROUP = 0.45
+"""An object is a group where those that are seen from near are smaller than this share of it (0.7 and more of it on
+nearly all development images, 0.3 where something larger was taken for them)."""
+MOST_NEARER = 3
+"""Times that groups are looked into."""
 BEST_SHARE = 30 / 256
 """Of a crop's side that a typical object should take: where the head is nearest to the truth."""
 SEEN_AS = (
@@ -79,7 +84,9 @@ def diameter_steps(
     look = Look(model, picture, _busy(picture, region))
     first = min(FIRST_SIDE, max(picture.frame_hw))
     diameter = yield from _settled(look, first)
-    while diameter is not None and look.count < FEW:
+    for _ in range(MOST_NEARER):
+        if diameter is None:
+            break
         nearer = yield from look.at(_best_side(FROM_NEAR * diameter))
         if nearer is None or nearer > GROUP * diameter:
             break
@@ -117,6 +124,7 @@ def _settled(look: Look, first: int) -> Steps[float | None]:
     """Return the diameter on which two looks agree, or one at the scale that it found, from crops of a side on."""
     blind = iter(round(share * first) for share in BLIND_SHARES)
     side, before = first, 0.0
+    most, nearest = 0, (0, 0.0)  # the look that showed most objects: side, diameter
     for _ in range(MOST_LOOKS):
         now = yield from look.at(side)
         if now is None:
@@ -124,6 +132,10 @@ def _settled(look: Look, first: int) -> Steps[float | None]:
             if side < SMALLEST_SIDE:
                 return None
             continue
+        if most >= OF_SOME and look.count < FEWER * most and side > nearest[0] and now > nearest[1]:
+            return nearest[1]
+        if look.count > most:
+            most, nearest = look.count, (side, now)
         best = _best_side(now)
         at_its_scale = look.count >= ENOUGH and abs(np.log(best / side)) < AGREES
         if at_its_scale or (before and abs(np.log(now / before)) < AGREES):

@@ -13,7 +13,7 @@ Nothing is tracked and nothing kept from call to call: a caller who wants to use
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,7 @@ from sam2_core.finding.diameter import CANNOT_TELL, diameter_steps
 from sam2_core.finding.found import FoundObject, FoundObjects
 from sam2_core.finding.grid import grid_points
 from sam2_core.finding.picture import Picture
-from sam2_core.finding.rods import covered, rod_width, typical_size
+from sam2_core.finding.rods import clump_width, covered, rod_width, typical_size
 from sam2_core.finding.scores import rank, score
 from sam2_core.finding.steps import Steps, result_of
 from sam2_core.finding.tile_plan import tiles_for
@@ -51,7 +51,7 @@ MOST_TILES = 5000
 LEAST_SCORE = 0.4
 MOST_NEARER = 4
 """Times that rods are looked at from nearer."""
-SLIM = 0.8
+SLIM = 0.9
 """Rods narrower than this share of the diameter for which tiles were laid are looked at by their width instead."""
 NEARER = 0.6
 """Share of that diameter for which tiles are laid to see whether what looks like a rod is two, side by side."""
@@ -167,17 +167,27 @@ def _searched(
     scale = diameter_px
     objects = yield from search(scale, options.region)
     for _ in range(MOST_NEARER if model.dense_head is not None else 0):
-        width = rod_width(objects)
-        if width is None:
-            break
-        nearer = max(LEAST_DIAMETER_PX, width if width < SLIM * scale else NEARER * scale)
-        if width >= SLIM * scale:
-            parts = yield from search(nearer, covered(objects, picture.frame_hw))
-            if (rod_width(parts) or width) > SPLIT * width:
+        looks, widest = _nearer_looks(objects, scale)
+        where = covered(objects, picture.frame_hw)
+        for nearer in looks:
+            parts = yield from search(max(LEAST_DIAMETER_PX, nearer), where)
+            narrow = rod_width(parts)
+            if narrow is not None and narrow <= widest:
                 break
-        scale = nearer
+        else:
+            break
+        scale = max(LEAST_DIAMETER_PX, nearer)
         objects = yield from search(scale, options.region)
     return objects, scale
+
+
+def _nearer_looks(objects: Sequence[FoundObject], scale: float) -> tuple[tuple[float, ...], float]:
+    """Return diameters for which to look into objects, one after the other, until rods no wider than that are seen."""
+    width = rod_width(objects)
+    if width is not None:
+        return ((width,), np.inf) if width < SLIM * scale else ((NEARER * scale,), SPLIT * width)
+    width = clump_width(objects)
+    return ((NEARER * scale, NEARER**2 * scale), SPLIT * width) if width is not None else ((), 0.0)
 
 
 class Finder:

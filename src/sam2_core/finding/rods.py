@@ -18,6 +18,9 @@ LONG = 1.75
 ROUGH = 0.075
 """What a rod of length / width 1 may lack of the ellipse of its moments, 1 / share ** 2 - 1; longer ones may lack in
 proportion, as the same bend makes more of them. Cells with arms lack more."""
+FEW = 8
+"""Objects at most that may be clumps of rods, if they are `CLUMP` times as long as wide: of more, some lie alone."""
+CLUMP = 1.4
 LEAST_AREA = 20
 """Pixels; smaller ones have no shape."""
 
@@ -33,12 +36,14 @@ def typical_size(objects: Sequence[FoundObject]) -> float:
 
 def rod_width(objects: Sequence[FoundObject]) -> float | None:
     """Return the width of typical objects, in pixels; None where they are no rods."""
-    large = [each for each in objects if each.area >= LEAST_AREA]
-    if not large:
-        return None
-    shapes = zip(*(_shape(each.mask) for each in large), strict=True)
-    length, lack, width = (_typical(values, large) for values in shapes)
+    length, lack, width = _typical_shape(objects)
     return width if length >= LONG and lack <= ROUGH * length else None
+
+
+def clump_width(objects: Sequence[FoundObject]) -> float | None:
+    """Return the width of the few objects that there are, in pixels; None where they are many, or round."""
+    length, _, width = _typical_shape(objects)
+    return width if length >= CLUMP and len(objects) <= FEW else None
 
 
 def covered(objects: Sequence[FoundObject], frame_hw: tuple[int, int]) -> Mask:
@@ -47,6 +52,15 @@ def covered(objects: Sequence[FoundObject], frame_hw: tuple[int, int]) -> Mask:
     for each in objects:
         whole[each.region] |= each.mask
     return whole
+
+
+def _typical_shape(objects: Sequence[FoundObject]) -> tuple[float, float, float]:
+    """Return what `_shape` says of typical objects, all 0 where none is large enough to have one."""
+    large = [each for each in objects if each.area >= LEAST_AREA]
+    if not large:
+        return 0.0, 0.0, 0.0
+    length, lack, width = (_typical(values, large) for values in zip(*(_shape(o.mask) for o in large), strict=True))
+    return length, lack, width
 
 
 def _shape(mask: Mask) -> tuple[float, float, float]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sam2_core.finding.found import FoundObject
-from sam2_core.finding.rods import covered, rod_width, typical_size
+from sam2_core.finding.rods import FEW, clump_width, covered, rod_width, typical_size
 
 
 def thing(length, width, *, arms=False, score=1.0):
@@ -38,3 +38,10 @@ def test_typical_is_what_most_of_the_sure_area_is():
 
 def test_what_is_covered_is_the_union_on_the_frame():
     assert covered([thing(60, 18), thing(6, 6)], (90, 130)).sum() == thing(60, 18).area
+
+
+def test_few_long_things_may_be_clumps_of_rods_and_many_or_round_ones_are_none():
+    assert clump_width([thing(45, 28)] * FEW) == pytest.approx(28, rel=0.2)
+    assert clump_width([thing(45, 28)] * (FEW + 1)) is None
+    assert clump_width([thing(30, 29)]) is None
+    assert clump_width([]) is None
