@@ -25,6 +25,7 @@ PAGES = (
     "docs/find.md",
     "docs/whole-movies.md",
     "docs/linking.md",
+    "docs/review.md",
     "docs/tutorial.md",
     "docs/napari.md",
     "docs/how-to.md",

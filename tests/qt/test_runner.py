@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import threading
 from typing import Any
 
@@ -9,7 +10,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
 from stand_in_session import StandInSession
 
-from napari_sam2._qt.holds import hold, record_holds
+from napari_sam2._qt.holds import GARBAGE, hold, record_holds
 from napari_sam2._qt.runner import QtRunner, RunProgress
 from napari_sam2.document.document import Document
 from napari_sam2.engine.jobs import PreviewJob, PropagateJob, PropagateRequest
@@ -187,3 +188,11 @@ def test_time_of_an_inner_stretch_counts_for_it_alone() -> None:
         sum(range(300_000))
     assert record.places["outer"].cpu_s < record.places["napari draws"].cpu_s
     assert record.worst()[0] == "outer"
+
+
+def test_what_garbage_takes_is_told_apart_from_whom_it_interrupts() -> None:
+    with record_holds() as record, hold("ours"):
+        gc.collect()
+    assert record.places[GARBAGE].count >= 1
+    assert record.places["ours"].cpu_s < record.places[GARBAGE].cpu_s
+    assert record.worst()[0] == "ours"

@@ -8,7 +8,9 @@ import tifffile
 from linked_squares import FRAMES, SIZE, linked_session, square, take
 
 from napari_sam2.document.reviews import At, ReviewKind, ReviewState
+from napari_sam2.io.exports import export
 from napari_sam2.session import Session
+from napari_sam2.session.saved_results import open_results as again_results
 
 
 def places(session, **asked):
@@ -109,6 +111,9 @@ def test_what_was_decided_is_there_after_reopening_without_closing(tmp_path):
         assert again.review.items() == session.review.items()
         assert again.review.items(state=ReviewState.accepted) == session.review.items(state="accepted")
         assert again.review.progress == session.review.progress
+        export(again_results(tmp_path / "a.sam2"), {"error_rate": tmp_path / "error_rate.csv"})
+        row = (tmp_path / "error_rate.csv").read_text().splitlines()[1]
+        assert row.startswith('links,5,11,4,1,1,1.0000,0.2065,1.0000,"Of 1 links drawn at random from 11 (seed 5)')
         (rate,) = again.review.error_rates
         assert (rate.seed, rate.looked_at, rate.wrong, rate.drawn) == (5, 1, 1, 4)
 

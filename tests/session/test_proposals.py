@@ -81,7 +81,7 @@ def test_what_is_found_is_proposed_best_first_and_is_one_step(session):
 def test_updates_tell_how_far_it_is_and_come_on_the_lane_until_it_is_cancelled(session, predictor):
     job = session.proposals.find_job(FindRequest((0, 1)))
     updates = list(session.run(job))
-    assert [update.done for update in updates] == [25, 50, 75, 99, 100, 125, 150, 175, 199, 200]
+    assert [update.done for update in updates] == [20, 40, 60, 80, 100, 120, 140, 160, 180, 200]
     assert {update.total for update in updates} == {200}
     assert [update.found is not None for update in updates].count(True) == 2
     assert not session.document.proposals

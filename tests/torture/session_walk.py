@@ -23,6 +23,7 @@ FRAME = st.integers(0, FRAMES - 1)
 ROWS, COLUMNS = st.integers(0, HEIGHT - 1), st.integers(0, WIDTH - 1)
 SPOT = st.tuples(ROWS, COLUMNS)
 BOX = st.tuples(st.integers(0, HEIGHT - 9), st.integers(0, WIDTH - 9), st.integers(2, 8), st.integers(2, 8))
+CUTS = ("break", "connect", "divide", "end", "begin", "absent")
 PICK = st.integers(0, 7)
 SETTINGS = st.sampled_from(
     (
@@ -145,6 +146,30 @@ class SessionWalk(FileRules):
                     assert (new[one].get(now) is None) == (was is None), f"frame {now}: a mask came or went"
                     if was is not None:
                         assert np.array_equal(new[one][now].placed((HEIGHT, WIDTH)), was.placed((HEIGHT, WIDTH)))
+
+    @rule(a=OBJECTS, b=OBJECTS, frame=FRAME, later=FRAME, verb=st.sampled_from(CUTS))
+    def cut(self, a: int, b: int, frame: int, later: int, verb: str) -> None:
+        surgery, before = self.session.surgery, self._picture()
+        verbs = {
+            "break": lambda: surgery.break_here(a, frame),
+            "connect": lambda: surgery.connect((a, frame), (b, later)),
+            "divide": lambda: surgery.divide_here(a, frame, [a, b]),
+            "end": lambda: surgery.end_here(a, frame),
+            "begin": lambda: surgery.begin_here(a, frame),
+            "absent": lambda: surgery.absent(a, frame, later),
+        }
+        if self._edit(verbs[verb], {*before.document.objects}) and verb in ("break", "connect", "divide"):
+            kept = sorted(hash(mask.packed) for _, mask in self.session.masks.items() if not mask.is_empty)
+            there = [mask for one in before.document.objects for mask in before.of_object(one)[1].values()]
+            assert kept == sorted(hash(mask.packed) for mask in there if not mask.is_empty), "a mask came or went"
+
+    @rule(accepts=st.booleans())
+    def review(self, accepts: bool) -> None:
+        item = self.session.review.next()
+        if item is not None:
+            decide = self.session.review.accept if accepts else self.session.review.dismiss
+            self._edit(lambda: decide(item), set())
+            assert item.place not in {one.place for one in self.session.review.items()}, "what was decided is open"
 
     # proposals
 

@@ -26,6 +26,7 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
     ctc: Annotated[Path | None, typer.Option(help="Folder for the format of the Cell Tracking Challenge.")] = None,
     tracks: Annotated[Path | None, typer.Option(help="Tracks, .geff (GEFF, with masks) or .xml (TrackMate).")] = None,
     track_table: Annotated[Path | None, typer.Option(help="Table of tracks: parent, generation, begin, end.")] = None,
+    error_rate: Annotated[Path | None, typer.Option(help="Table of error rates, of samples that were judged.")] = None,
     prompts: Annotated[Path | None, typer.Option(help="Prompts, .json or .csv, as `track` reads them.")] = None,
     images: Annotated[str | None, typer.Option(help="The stack, if it is not where the session says.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
@@ -37,12 +38,13 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
         "ctc": ctc,
         "tracks": tracks,
         "track_table": track_table,
+        "error_rate": error_rate,
         "prompts": prompts,
     }
     paths = {name: path for name, path in wanted.items() if path is not None}
     if not paths:
         raise typer.BadParameter(
-            "nothing is asked for; give --labels, --csv, --ctc, --tracks, --track-table or --prompts."
+            "nothing is asked for; give --labels, --csv, --ctc, --tracks, --track-table, --error-rate or --prompts."
         )
     _check(paths, overwrite)
     saved = load_session(session)

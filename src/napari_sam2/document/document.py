@@ -276,10 +276,6 @@ class Document:
         """Return the prompts of an object by frame, ascending; empty without any."""
         return dict(self._prompts.of_object(object_id))
 
-    def has_prompts(self, object_id: int) -> bool:
-        """Return whether anything is said about an object on some frame."""
-        return bool(self._prompts.of_object(object_id))
-
     def ancestors(self, object_id: int) -> list[int]:
         """Return the object's parent, its parent and so on; see `families.ancestors`."""
         return families.ancestors(self.objects, object_id)

@@ -24,11 +24,12 @@ import numpy as np
 from napari_sam2.document.reviews import At, Place, ReviewKind
 from napari_sam2.document.track_events import Division
 from napari_sam2.evaluation.true_tracks import TrueTracks
+from napari_sam2.io.results import Results
 from napari_sam2.masks.stored_masks import MaskKey
 from napari_sam2.review.fixes import Fix, Verb
 from napari_sam2.review.items import ReviewItem
 from napari_sam2.session.session import Session
-from sam2_core.scoring.tracking import TrackingMetrics
+from sam2_core.scoring.tracking import TrackingMetrics, paired_tracks, tracking_metrics
 
 OFFERED = 3
 """Fixes that one key chooses."""
@@ -42,16 +43,6 @@ class Policy(StrEnum):
     queue = "queue"
     frames = "frames"
     all = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class Milestone:
-    """The state of the result after some actions: places looked at, those of them that were wrong, and the scores."""
-
-    actions: int
-    looked_at: int
-    wrong: int
-    metrics: TrackingMetrics
 
 
 @dataclass(slots=True)
@@ -69,13 +60,11 @@ class Curator:
         if self.policy is Policy.all:
             yield from self._every_link()
             return
-        last: ReviewItem | None = None
-        while (item := self._next(last)) is not None:
+        while (item := self._next()) is not None:
             self._visit(item)
             yield item
-            last = item
 
-    def _next(self, last: ReviewItem | None) -> ReviewItem | None:
+    def _next(self) -> ReviewItem | None:
         open_ones = self.session.review.items()
         if self.policy is Policy.frames:
             open_ones = tuple(sorted(open_ones, key=lambda one: (one.place.frame, one.place)))
@@ -108,6 +97,7 @@ class Curator:
         """Correct what is wrong at a place."""
         offered, place = self.session.review.fixes(item)[:OFFERED], item.place
         key = place.object_id, place.frame
+        label = self._label(key)
         if place.at is At.proposal:
             self._proposal(place.object_id)
         elif place.at is At.end:
@@ -117,8 +107,10 @@ class Curator:
         elif place.at is At.overlap:
             for one in (key, (place.other, place.frame)):
                 self._mask(one)
-        elif self._link_into(key, offered) and place.at is At.track:
-            self._link_out((place.object_id, max(self._frames(place.object_id))), offered)
+        elif self._link_into(key, offered) and place.at is At.track and label:
+            owner = self._owner(label, place.frame)
+            if owner is not None:
+                self._link_out((owner, max(self._frames(owner))), offered)
 
     def _division(self, key: MaskKey, offered: Sequence[Fix]) -> None:
         (mother, frame), division = key, self._division_at(key)
@@ -287,6 +279,14 @@ class Curator:
 
     def _frames(self, object_id: int) -> list[int]:
         return [frame for frame, mask in self.session.masks.held(object_id).items() if not mask.is_empty]
+
+
+def scored(session: Session, truth: TrueTracks) -> TrackingMetrics:
+    """Return how good the tracks of a session are by now."""
+    results = Results(session.document, session.masks, session.movie.movie, session.settings.overlaps)
+    infos = session.document.objects.items()
+    parents = {object_id: info.parent for object_id, info in infos if info.parent is not None}
+    return tracking_metrics(paired_tracks(truth.frames, results.frames(), truth.parents, parents))
 
 
 def one_click_each(truth: TrueTracks) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from napari_sam2.io.ctc_files import export_ctc
+from napari_sam2.io.error_rate_table import export_error_rates
 from napari_sam2.io.geff_files import export_geff, geff_library
 from napari_sam2.io.object_table import export_table
 from napari_sam2.io.raw_data import check_not_raw
@@ -44,9 +45,10 @@ FORMATS: Mapping[str, Write] = {
     "ctc": export_ctc,
     "tracks": export_tracks,
     "track_table": export_track_table,
+    "error_rate": export_error_rates,
 }
 """Name -> what writes a file or folder of it: label stack, table of objects, Cell Tracking Challenge, GEFF or
-TrackMate, table of tracks."""
+TrackMate, table of tracks, error rates that a person stated."""
 REPLACED = ("labels", "tracks")
 """Those that put a folder in the place of one that is there."""
 

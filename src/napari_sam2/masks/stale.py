@@ -29,7 +29,7 @@ def follow(diff: DocumentDiff, document: Document, masks: MaskStore) -> list[Mas
     for object_id, keys in groupby(diff.keys, key=lambda key: key[0]):
         if object_id in gone:
             continue
-        if not document.has_prompts(object_id):
+        if not document.prompts_of(object_id):
             kept = masks.frames(object_id).items()
             changes += [masks.remove((object_id, frame)) for frame, mask in kept if not _speaks_for_itself(mask)]
             continue

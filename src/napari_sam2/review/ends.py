@@ -70,7 +70,7 @@ def division_doubts(mother: int, courses: Mapping[int, Course], scene: Scene) ->
         said = [one for one in sure if one is not None]
         if said:
             degree, reason = 1 - min(said), f"{reason}, claimed with a confidence of {min(said):.2f}"
-        spoils = max(1, sum(map(len, there)) // len(there))
+        spoils = max(1, min(map(len, there)) // 2)  # whom it calls a daughter stays one object, with a wrong mother
         yield Doubt(Place(At.division, mother, division.frame), ReviewKind.division, degree, reason, spoils)
 
 

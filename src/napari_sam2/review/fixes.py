@@ -5,6 +5,7 @@ Candidates are tracks that begin, end or pass nearby, as far from where the obje
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -155,17 +156,25 @@ class _Near:
 
     def _around(self, key: MaskKey, then: int, but: int) -> Iterator[tuple[int, float]]:
         """Yield the objects on another frame near where an object should be, and how many diameters away they are."""
+        expected = self._expected(key, then)
         for other in self._queue.on_frame(then):
             if other != but:
-                away = self._away(key, (other, then))
+                away = self._diameters(self._yx((other, then)) - expected)
                 if away < NEAR:
                     yield other, away
 
     def _away(self, key: MaskKey, other: MaskKey) -> float:
-        first, second = sorted((key, other), key=lambda one: one[1])
-        moved = self._usual.moved(first[1], second[1], self._yx(first))
-        step = self._yx(second) - self._yx(first) - moved
-        return float(np.hypot(*step)) / max(self._usual.diameter, 1.0)
+        """Return how many diameters an object is from where another one should be."""
+        return self._diameters(self._yx(other) - self._expected(key, other[1]))
+
+    def _expected(self, key: MaskKey, then: int) -> Floats:
+        """Return where an object on a frame should be on another one, (2,), by how its neighbours move."""
+        here, frame = self._yx(key), key[1]
+        moved = self._usual.moved(min(frame, then), max(frame, then), here)
+        return here + moved if then > frame else here - moved
+
+    def _diameters(self, step: Floats) -> float:
+        return math.hypot(step[0], step[1]) / max(self._usual.diameter, 1.0)
 
     def _yx(self, key: MaskKey) -> Floats:
         course = self._course(key[0])

@@ -24,6 +24,8 @@ PLACE = 0.6
 """Diameters beyond the motion of all, likewise."""
 OVERLAP = 0.25
 """IoU with the mask before, moved as all are, below which a step is in doubt."""
+MISSED = 0.9
+"""Degree of a link over frames on which the object was not found."""
 SURE = 0.9
 """Confidence from which a link of a program is not in doubt."""
 MOST = 0.6
@@ -48,6 +50,9 @@ def step_doubts(
         if earlier is not None and not any(_unlike(earlier, second, index - 1, course, usual, 2)):
             found = []  # one mask that went wrong is named once, and what comes back is not
         usual_before = not found
+        if then > before + 1 and second.mask.status not in _SAID:
+            missed = f"missed on {then - before - 1} frames before"
+            yield Doubt(place, ReviewKind.doubtful_link, MISSED, missed, 2 * (then - before - 1))
         for kind, degree, reason in found:
             yield Doubt(place, kind, degree, reason, spoils)
 

@@ -39,6 +39,7 @@ class SessionReview:
         self._do = do
         self._queue = Queue()
         self._prepared: Scene | None = None
+        self._grounds: dict[Place, tuple[tuple[object, ...], str]] = {}
 
     def prepared(self) -> Callable[[], Scene]:
         """Return a function that looks at what changed, on any thread; until it is done, ask for nothing else here.
@@ -47,12 +48,7 @@ class SessionReview:
         """
         scene = self._scene()
 
-        def look() -> Scene:
-            self._queue.look(scene)
-            self._prepared = scene
-            return scene
-
-        return look
+        return lambda: self._looked_at(scene)
 
     def items(
         self,
@@ -196,7 +192,7 @@ class SessionReview:
         found = []
         for place, item in open_ones.items():
             decision = decisions.get(place)
-            if decision is not None and decision.ground == self.ground_of(place):
+            if decision is not None and decision.ground == self._known_ground(place):
                 item = _in_state(item, decision.state)
             found.append(item)
         gone = (one for place, one in decisions.items() if place not in open_ones)
@@ -208,8 +204,28 @@ class SessionReview:
     def _look(self) -> None:
         scene = self._scene()
         if self._prepared is None or not scene.is_same(self._prepared):
-            self._queue.look(scene)
-            self._prepared = scene
+            self._looked_at(scene)
+
+    def _looked_at(self, scene: Scene) -> Scene:
+        if self._prepared is not None and self._prepared.source is not scene.source:
+            self._grounds.clear()
+        self._queue.look(scene)
+        self._prepared = scene
+        return scene
+
+    def _known_ground(self, place: Place) -> str:
+        """Return the ground of a place of what was looked at last; it is found again only where that has changed."""
+        scene = self._prepared
+        if scene is None or place.at is At.proposal:
+            return self.ground_of(place)
+        info = scene.document.objects.get(place.object_id)
+        daughters = [one for each in scene.divisions.get(place.object_id, ()) for one in each.daughters]
+        around = (place.object_id, place.other, None if info is None else info.parent, *daughters)
+        stamps = tuple(None if one is None else scene.stamps.get(one) for one in around)
+        known = self._grounds.get(place)
+        if known is None or known[0] != stamps:
+            known = self._grounds[place] = stamps, self.ground_of(place)
+        return known[1]
 
     def _decision(self, item: ReviewItem, state: ReviewState) -> Decision:
         return Decision(item.place, item.kind, state, self.ground_of(item.place))

@@ -171,7 +171,7 @@ class PromptLayers:
     def show(self, document: Document, keys: Iterable[PromptKey] | None = None) -> None:
         """Make the rows of some prompts, or of all, mean what the document says; rows that do already stay."""
         chosen = self._drawable(document, {*document.prompts, *self._shown_keys()} if keys is None else keys)
-        if keys is not None and not chosen:
+        if not chosen and keys is not None:
             return
         if self.points is not None:
             self._show_points(self.points, document, chosen)
