@@ -22,8 +22,10 @@ from napari_sam2.evaluation.baseline import regions_of_frame
 from napari_sam2.evaluation.benchmark import Begin, unseen
 from napari_sam2.io.label_array import ResultLabels
 from napari_sam2.io.track_files import TrackedLabels
+from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import Array
 from napari_sam2.session.linked import linking_for
+from napari_sam2.session.looking_on import look_on
 from napari_sam2.session.looks import movie_of
 from napari_sam2.session.movie_job import results_in
 from napari_sam2.session.session import Predictor, Session
@@ -127,7 +129,7 @@ def track_ids(graph: Any, counts: Sequence[int]) -> tuple[list[list[int]], dict[
 
 
 def our_tracks(images: Images, predictor: Predictor = None, begin: Begin = unseen) -> Iterator[Tracked]:
-    """Yield our own tracks in full, then without drift, without memory (gaps stay), and without divisions."""
+    """Yield our own tracks without memory (ends and gaps stay), without drift, without divisions, and in full."""
     with Session.open(images.stack, settings=images.settings, predictor=predictor) as session:
         frames = tuple(range(len(session.movie)))
         tick = begin("finding", len(frames))
@@ -137,18 +139,21 @@ def our_tracks(images: Images, predictor: Predictor = None, begin: Begin = unsee
             if update.found is not None:
                 tick()
         usual = linking_for(session.movie.movie)
-        ways = {
-            "ours": (usual, True),
-            "ours, without drift": (replace(usual, drift=False), True),
-            "ours, without memory": (usual, False),
-            "ours, without divisions": (replace(usual, divisions=False), True),
-        }
-        for name, (options, is_filled) in ways.items():
-            session.proposals.link(options=options)
-            for _ in session.fill_gaps() if is_filled else ():
-                pass
-            yield name, _tracked(session)
-            session.undo()
+        yield from _linked(session, "ours, without memory", usual, fill=False)
+        if session.movie.movie.track_axis == "T":
+            look_on(session, request, usual, lambda done, total: None)
+        yield from _linked(session, "ours, without drift", replace(usual, drift=False))
+        yield from _linked(session, "ours, without divisions", replace(usual, divisions=False))
+        yield from _linked(session, "ours", usual)
+
+
+def _linked(session: Session, name: str, options: LinkingOptions, fill: bool = True) -> Iterator[Tracked]:
+    """Yield the tracks that linking makes of the proposals, which are there again behind that."""
+    session.proposals.link(options=options)
+    for _ in session.fill_gaps() if fill else ():
+        pass
+    yield name, _tracked(session)
+    session.undo()
 
 
 def _tracked(session: Session) -> TrackedLabels:
