@@ -1,6 +1,6 @@
 """Going through the places in doubt, the worst first: where to is decided in `session.review`, this goes there.
 
-Looking through all masks takes time (0.1 ms each), so it is done by `elsewhere`, which a panel sets to its worker;
+Looking through all masks takes time (0.3 ms each), so it is done by `elsewhere`, which a panel sets to its worker;
 by itself it is done on the spot. A place that nobody decided about is shown once, and again when it has changed.
 """
 
