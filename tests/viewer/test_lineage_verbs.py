@@ -38,6 +38,7 @@ def test_the_two_nearest_that_begin_here_are_the_daughters_and_the_mother_ends(f
     family.verbs.divide_here()
     assert family.session.document.divisions == (Division(1, FRAME, (2, 3)),)
     assert there(family, 1) == list(range(FRAME))
+    assert sorted(family.session.document.objects) == [1, 2, 3, 4], "what a run made of her is an object of its own"
     assert family.messages[-1] == "Object 1 divides into 2 and 3 on frame 3; it ends on frame 2."
     family.binding.propagate_forward()
     assert there(family, 1) == list(range(FRAME)), "a run brought her back"
@@ -91,7 +92,7 @@ def test_what_was_tracked_backward_from_a_later_prompt_stays(desk):
     desk.points.add((5, 20, 15))
     desk.binding.propagate_both()
     masks = [desk.session.masks.mask(1, frame) for frame in range(4)]
-    desk.session.lineage.end([1], 3)
+    desk.session.surgery.end_here(1, 3)
     assert there(desk, 1) == [0, 1, 2, 3]
     np.testing.assert_array_equal([desk.session.masks.mask(1, frame) for frame in range(4)], masks)
 

@@ -46,6 +46,11 @@ class MaskStatus(StrEnum):
         return self in (MaskStatus.imported, MaskStatus.found)
 
     @property
+    def is_made_by_run(self) -> bool:
+        """Whether a run carried it here from another frame."""
+        return self in (MaskStatus.tracked, MaskStatus.stale, MaskStatus.absent)
+
+    @property
     def code(self) -> int:
         """Number for timelines, 1 or more; 0 means that there is no mask."""
         return _CODES[self]

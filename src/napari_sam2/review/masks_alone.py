@@ -17,7 +17,7 @@ from statistics import median
 
 import numpy as np
 
-from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
+from napari_sam2.masks.stored_masks import StoredMask
 from napari_sam2.review.views import View, iou
 
 LOOK_BACK = 5
@@ -31,7 +31,6 @@ GONE = 0.5
 LEAST = 0.3
 """Lowest degree that is named."""
 CLEARLY = 0.15
-MADE_BY_RUNS = (MaskStatus.tracked, MaskStatus.stale, MaskStatus.absent)
 
 Masks = Mapping[int, StoredMask]
 Reason = tuple[float, str]
@@ -62,14 +61,14 @@ def doubtful_masks(object_id: int, frames: Masks) -> list[Suspicion]:
 
 def suspicions(object_id: int, frames: Masks) -> tuple[Suspicion, ...]:
     """Return how suspicious each mask of an object is that a run made, by frame; degree 0 for most."""
-    if not any(mask.status in MADE_BY_RUNS for mask in frames.values()):
+    if not any(mask.status.is_made_by_run for mask in frames.values()):
         return ()
     views = {frame: View(frames[frame]) for frame in sorted(frames)}
     overlaps = {frame: best for frame in views if (best := _best_overlap(frame, views)) is not None}
     usual = median(overlaps.values()) if overlaps else 0.0
     found = []
     for frame, view in views.items():
-        if view.mask.status not in MADE_BY_RUNS:
+        if not view.mask.status.is_made_by_run:
             continue
         before = _before(frame, views)
         reasons = [_fallen_score(view, before), *_changed_shape(view, before), _low_overlap(overlaps.get(frame), usual)]

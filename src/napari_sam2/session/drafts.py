@@ -172,11 +172,18 @@ class Draft:
         self._there[object_id] = [frame for frame in self.frames(object_id) if frame not in frames]
         self._says_less |= bool(self.document.prompts_of(object_id))
 
-    def happens(self, object_id: int, kind: EventKind, frame: int) -> None:
-        """Say how an object begins or ends, in place of what was said of that."""
+    def is_made_by_runs(self, object_id: int, frame: int) -> bool:
+        """Return whether all that an object is from a frame on was made by runs: nobody found or prompted it there."""
+        masks = self._masks.frames(object_id)
+        return all(masks[one].status.is_made_by_run for one in self.frames(object_id) if one >= frame)
+
+    def happens(self, object_id: int, kind: EventKind, frame: int) -> TrackEvent:
+        """Return what is said of how an object begins or ends, in place of what was said before."""
         alike = _BEGINS if kind in _BEGINS else _ENDS
         kept = [one for one in self.document.events if one.object_id != object_id or one.kind not in alike]
-        self.document = self.document.with_events([*kept, TrackEvent(object_id, frame, kind)])
+        event = TrackEvent(object_id, frame, kind)
+        self.document = self.document.with_events([*kept, event])
+        return event
 
     def _settle_events(self, object_id: int) -> None:
         """Drop beginnings and ends that are none any more, because the object is there before or after."""

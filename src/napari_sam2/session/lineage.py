@@ -5,20 +5,18 @@ Each call is one step that can be undone, like any edit (`steps`). Nothing is co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from napari_sam2.document.difference import DocumentDiff
-from napari_sam2.document.document import Document, PromptKey
+from napari_sam2.document.document import Document
 from napari_sam2.document.objects import LinkStatus
 from napari_sam2.document.plain_values import whole_number
-from napari_sam2.document.prompt import Prompt
-from napari_sam2.document.track_events import Division, EventKind, TrackEvent
+from napari_sam2.document.track_events import Division, TrackEvent
 from napari_sam2.io.imports import imported
 from napari_sam2.io.track_files import TrackedLabels, open_tracks
-from napari_sam2.masks.stale import follow
-from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
+from napari_sam2.masks.stored_masks import MaskChange
 from napari_sam2.session.linked import linking_for
 from napari_sam2.session.relinked import relinked
 from napari_sam2.session.saving import Saving
@@ -34,44 +32,20 @@ class Lineage:
         self._state = state
         self._steps = Steps(state, saving)
 
-    def divide(self, mother: int, frame: int, daughters: Iterable[int], ends: bool = False) -> Division:
+    def divide(self, mother: int, frame: int, daughters: Iterable[int]) -> Division:
         """Return the division of an object into others, which are there from a frame on; she becomes their parent.
 
-        One that she had on that frame is replaced.
-
-        Parameters
-        ----------
-        ends
-            Whether the mother is not there from the frame on, see `end`; else what she has there stays.
+        One that she had on that frame is replaced. What she has there stays; `Surgery.divide_here` lets her end.
 
         Raises
         ------
         PromptError
-            If one of them or the frame does not exist, the mother descends from a daughter, or ends and is locked.
+            If one of them or the frame does not exist, or the mother descends from a daughter.
         """
         division = Division(mother, frame, tuple(daughters))
         self._check_frame(division.frame)
-        document = self._document.with_division(division)
-        self._make(document, {division.mother: division.frame - 1} if ends else {}, "divide an object")
+        self._steps.make(self._document.with_division(division), "divide an object")
         return division
-
-    def end(self, object_ids: Iterable[int], frame: int) -> tuple[TrackEvent, ...]:
-        """Return how objects end on a frame: each leaves where it touches the border, else dies.
-
-        They are painted away on all later frames, so no run brings them back; what was prompted there goes.
-
-        Raises
-        ------
-        PromptError
-            If an object or the frame does not exist, it is not there on the frame, or is locked.
-        """
-        frame, ids = whole_number(frame, "frame"), [whole_number(one, "object id") for one in object_ids]
-        self._check_frame(frame)
-        events = tuple(TrackEvent(one, frame, self._kind_of_end(one, frame)) for one in ids)
-        ended = {(one, kind) for one in ids for kind in (EventKind.leaves, EventKind.dies)}
-        kept = [one for one in self._document.events if (one.object_id, one.kind) not in ended]
-        self._make(self._document.with_events([*kept, *events]), dict.fromkeys(ids, frame), "end an object")
-        return events
 
     def undivide(self, mother: int, frame: int) -> None:
         """Take the division of an object on a frame away; its daughters have no parent any more.
@@ -156,43 +130,6 @@ class Lineage:
         put = self._state.masks.put
         self._steps.make(document, "import tracks", ids, lambda _: [put(key, mask) for key, mask in masks.items()])
         return ids
-
-    def _kind_of_end(self, object_id: int, frame: int) -> EventKind:
-        self._document.check_object(object_id)
-        mask = self._state.masks.get((object_id, frame))
-        if mask is None or mask.is_empty:
-            raise PromptError(f"object {object_id} is not on frame {frame}; go to the last frame that it is on.")
-        y0, x0, y1, x1 = mask.box_yx
-        height, width = self._state.masks.size
-        return EventKind.leaves if 0 in (y0, x0) or y1 == height or x1 == width else EventKind.dies
-
-    def _make(self, document: Document, last: Mapping[int, int], text: str) -> None:
-        """Make a step to a document, after which objects are on no frame behind their last one."""
-        locked = sorted(document.locked & last.keys())
-        if locked:
-            raise PromptError(f"object {locked[0]} is locked and was not changed; unlock it first.")
-        store, count = self._state.masks, self._state.masks.frame_count
-        for object_id, frame in last.items():
-            document = document.with_prompts(self._prompts_until(document, object_id, frame))
-        away = [(object_id, frame) for object_id, end in last.items() for frame in range(end + 1, count)]
-        empty = StoredMask.empty(MaskStatus.edited)
-
-        def rearranged(diff: DocumentDiff) -> list[MaskChange]:
-            return [*follow(diff, document, store), *(store.put(key, empty) for key in away)]
-
-        self._steps.make(document, text, last, rearranged)
-
-    def _prompts_until(self, document: Document, object_id: int, frame: int) -> dict[PromptKey, Prompt | None]:
-        """Return the changes that leave an object with prompts up to a frame: at least with the mask that it has there.
-
-        Otherwise what was tracked backward from a later prompt would go with it.
-        """
-        said = document.prompts_of(object_id)
-        changes: dict[PromptKey, Prompt | None] = {(object_id, at): None for at in said if at > frame}
-        mask = self._state.masks.get((object_id, frame))
-        if changes and len(changes) == len(said) and mask is not None and not mask.is_empty:
-            changes[object_id, frame] = Prompt(object_id, frame, mask=mask.drawn(self._state.masks.size))
-        return changes
 
     @property
     def _document(self) -> Document:

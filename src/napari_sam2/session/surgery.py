@@ -101,6 +101,8 @@ class Surgery:
     def divide_here(self, mother: int, frame: int, daughters: Sequence[int] = ()) -> Division:
         """Return the division of a mother who ends before a frame, her daughters there from then on.
 
+        What a run made of her later is deleted; what was found, prompted or painted becomes another object.
+
         Parameters
         ----------
         daughters
@@ -119,23 +121,26 @@ class Surgery:
             draft.undivide(mother, draft.last(mother) + 1)
         draft.undivide_all_of(chosen)
         parts = [self._daughter(draft, mother, one, frame) for one in chosen]
+        if draft.is_made_by_runs(mother, frame):
+            draft.clear(mother, range(frame, self._state.masks.frame_count))
         draft.end_before(mother, frame)
         division = Division(mother, frame, tuple(parts))
         draft.document = draft.document.with_division(division)
         self._make(draft, "divide an object", [Place(At.division, mother, frame)])
         return division
 
-    def end_here(self, object_id: int, frame: int) -> None:
-        """Let a frame be the last one of an object: what it has later is deleted.
+    def end_here(self, object_ids: int | Iterable[int], frame: int) -> tuple[TrackEvent, ...]:
+        """Return how objects end on a frame: each leaves where it touches the border, else dies; the rest is deleted.
 
         Raises
         ------
         PromptError
-            If the object is locked or not there on the frame.
+            If one of them is locked or not there on the frame.
         """
-        draft = self._draft()
-        draft.check_there(object_id, frame)
-        self._ended(draft, object_id, frame + 1, "end a track")
+        draft, ids = self._draft(), [object_ids] if isinstance(object_ids, int) else list(object_ids)
+        for object_id in ids:
+            draft.check_there(object_id, frame)
+        return self._ended(draft, ids, frame + 1, "end a track")
 
     def delete_from(self, object_id: int, frame: int) -> None:
         """Delete what an object has from a frame on; `remove_object` deletes all of it.
@@ -147,7 +152,7 @@ class Surgery:
         """
         draft = self._draft()
         draft.last_before(object_id, frame)
-        self._ended(draft, object_id, frame, "delete the rest of a track")
+        self._ended(draft, [object_id], frame, "delete the rest of a track")
 
     def begin_here(self, object_id: int, frame: int) -> None:
         """Let a frame be the first one of an object: what it has earlier is deleted, and it has no parent.
@@ -204,12 +209,21 @@ class Surgery:
         draft.check_object(daughter)
         return draft.begun_at(daughter, max(frame, draft.first(daughter)))
 
-    def _ended(self, draft: Draft, object_id: int, frame: int, text: str) -> None:
-        draft.check_unlocked(object_id)
-        draft.undivide(object_id, frame)
-        draft.clear(object_id, range(frame, self._state.masks.frame_count))
-        draft.happens(object_id, EventKind.dies, draft.last(object_id))
-        self._make(draft, text, _ends(draft, object_id))
+    def _ended(self, draft: Draft, object_ids: Sequence[int], frame: int, text: str) -> tuple[TrackEvent, ...]:
+        events = []
+        for object_id in object_ids:
+            draft.check_unlocked(object_id)
+            draft.undivide(object_id, frame)
+            draft.clear(object_id, range(frame, self._state.masks.frame_count))
+            last = draft.last(object_id)
+            events.append(draft.happens(object_id, self._kind_of_end(object_id, last), last))
+        self._make(draft, text, [place for one in object_ids for place in _ends(draft, one)])
+        return tuple(events)
+
+    def _kind_of_end(self, object_id: int, frame: int) -> EventKind:
+        y0, x0, y1, x1 = self._state.masks.frames(object_id)[frame].box_yx
+        height, width = self._state.masks.size
+        return EventKind.leaves if 0 in (y0, x0) or y1 == height or x1 == width else EventKind.dies
 
     def _nearest_two(self, mother: int, frame: int) -> list[int]:
         """Return the two objects on a frame whose middle lies nearest to where the mother was last."""

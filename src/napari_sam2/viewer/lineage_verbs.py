@@ -47,7 +47,7 @@ class LineageVerbs:
         try:
             mother, daughters = self._family(frame)
             ends = len(daughters) >= DAUGHTERS
-            self._session.lineage.divide(mother, frame, daughters, ends=ends)
+            (self._session.surgery.divide_here if ends else self._session.divide)(mother, frame, daughters)
         except PromptError as error:
             self._notify(str(error))
             return
@@ -59,7 +59,7 @@ class LineageVerbs:
         """Let the objects that are meant end on the frame in view: on later ones they are not there."""
         frame, ids = self._sight.frame, self._meant()
         try:
-            events = self._session.lineage.end(ids, frame)
+            events = self._session.surgery.end_here(ids, frame)
         except PromptError as error:
             self._notify(str(error))
             return
