@@ -121,20 +121,26 @@ def test_the_next_doubtful_mask_is_looked_for_in_a_worker(desk: Any, monkeypatch
     desk.idle()
     desk.session.masks.put((1, 5), StoredMask.of_logits(30, 50, np.ones((2, 2), np.float32), MaskStatus.tracked))
     threads: list[threading.Thread] = []
-    ranked = desk.binding.reviewing._review.ranked
+    prepared = desk.session.review.prepared
 
-    def watched(masks: Any) -> Any:
-        threads.append(threading.current_thread())
-        return ranked(masks)
+    def watched() -> Any:
+        look = prepared()
 
-    monkeypatch.setattr(desk.binding.reviewing._review, "ranked", watched)
+        def look_here() -> Any:
+            threads.append(threading.current_thread())
+            return look()
+
+        return look_here
+
+    monkeypatch.setattr(desk.session.review, "prepared", watched)
     desk.press(desk.panel.objects.doubtful)
     desk.until(lambda: desk.binding.frame == 5)
     assert "Object 1 on frame 5" in desk.panel.message.text()
     assert desk.panel.objects.table.doubtful == (1, 5)
     desk.binding.show_frame(4)
     assert desk.panel.objects.table.doubtful is None
-    assert threads != [threading.main_thread()]
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 def open_channels(desk: Any, count: int) -> None:
