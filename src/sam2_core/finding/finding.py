@@ -2,7 +2,8 @@
 
 1. `diameter`: how large objects are, where the caller does not say.
 2. `tile_plan`: tiles in which they have the size that the model knows; those outside a region are left out.
-3. A pass of the encoder a tile; `votes`: the dense head's instances, and a seed in each; `grid` where there is no head.
+3. A pass of the encoder a tile; `votes`: the dense head's instances, and a seed in each, `splitting`: in either half of
+   those that are two; `grid` where there is no head.
 4. `candidates`: one click a seed, in batches across tiles.
 5. `conflicts`: the better candidates stay; `scores` says how likely each is right, `contrast` what of that is dirt.
 6. `rods`: where objects are long and smooth, 2 to 5 again from nearer, so that their width has the usual size.
@@ -31,10 +32,12 @@ from sam2_core.finding.grid import grid_points
 from sam2_core.finding.picture import Picture
 from sam2_core.finding.rods import clump_width, covered, rod_width, typical_size
 from sam2_core.finding.scores import rank, score
+from sam2_core.finding.splitting import split
 from sam2_core.finding.steps import Steps, result_of
 from sam2_core.finding.tile_plan import tiles_for
-from sam2_core.finding.votes import as_arrays, dense_instances
+from sam2_core.finding.votes import DenseInstance, as_arrays, dense_instances
 from sam2_core.inference.network.precision import pick_precision, running
+from sam2_core.modeling.dense_head import DenseMaps
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.windowed.tiles import Tiling
@@ -227,8 +230,7 @@ class Finder:
         if self.model.dense_head is None:
             every = [Seed(window, features, point) for point in grid_points(size)]
         else:
-            maps = self.model.see_objects(features)
-            seen = dense_instances(*as_arrays(maps))
+            seen = _instances(self.model.see_objects(features))
             places = [(4 * x + 1.5, 4 * y + 1.5) for x, y in (instance.inside_xy for instance in seen)]
             every = [Seed(window, features, place, instance) for place, instance in zip(places, seen, strict=True)]
         for seed in every:
@@ -236,6 +238,14 @@ class Finder:
             height, width = self.picture.frame_hw
             if -0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5 and self.tiles.nearest((x, y)) == window:
                 yield seed
+
+
+def _instances(maps: DenseMaps) -> list[DenseInstance]:
+    """Return the instances that the dense head sees in a tile, pairs that touch split in two."""
+    foreground, offsets, diameters = as_arrays(maps)
+    boundary = maps.boundary[0].float().cpu().numpy()
+    whole = dense_instances(foreground, offsets, diameters)
+    return [part for each in whole for part in split(each, foreground, boundary, offsets)]
 
 
 def _lies_in(seed: Seed, region: npt.NDArray[np.bool_] | None, image_size: int) -> bool:
