@@ -11,6 +11,7 @@ from napari_sam2.lineage.tracks import links_of, tracks_of
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.session import Session
+from napari_sam2.session.looking_on import ends_job
 
 FRAMES, SIZE = 6, (60, 80)
 
@@ -51,6 +52,19 @@ def test_tracks_become_objects_with_masks_that_were_found(session):
     assert not session.document.proposals
     assert not session.document.prompts
     assert {info.source for info in session.document.objects.values()} == {"cells-nano"}
+
+
+@pytest.mark.parametrize(("reach", "frames"), [(2, {"forward": [5, 6], "backward": [2, 1]}), (0, {}), (9, None)])
+def test_memory_looks_on_behind_both_ends_of_a_track_as_far_as_it_is_asked_to(reach, frames):
+    images = np.zeros((8, *SIZE), np.uint8)
+    images[3:5, 20:30, 30:40] = 200
+    with Session.open(images, axes="TYX", predictor=FindingPredictor()) as session:
+        session.change_settings(contrast_limits=((0, 255),))
+        session.proposals.find(frames=None, diameter_px=10)
+        (tracks,) = [one.tracks for one in session.run(session.proposals.link_job()) if one.tracks is not None]
+        spans = ends_job(tracks, 0, reach).spans
+    seen = {span.leg: list(span.frames) for span in spans if span.frames}
+    assert seen == (frames if frames is not None else {"forward": [5, 6, 7], "backward": [2, 1, 0]})
 
 
 def test_a_division_makes_a_parent_and_what_was_missed_is_a_gap(session):

@@ -100,6 +100,15 @@ Division = Annotated[
 LongestGap = Annotated[
     int | None, typer.Option(min=0, help="With --auto: frames on which an object may be missed and stay the same.")
 ]
+LookOn = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=5,
+        help="With --auto: frames for which memory looks on behind the ends of tracks for cells that were missed, for "
+        "example 2; slow where many tracks end.",
+    ),
+]
 ObjectTable = Annotated[Path | None, typer.Option("--csv", help="With --auto: table of every object on every frame.")]
 TrackTable = Annotated[
     Path | None, typer.Option("--table", "--track-table", help="With --auto: table of tracks and parents.")

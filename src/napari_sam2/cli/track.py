@@ -28,7 +28,7 @@ _SETTLED = (
     *("image_size", "object_diameter", "view", "contrast", "feature_cache", "resume"),
     *("find_frame", "min_score"),
 )
-_ONLY_AUTO = ("region", "division", "longest_gap", "tracks", "table", "csv", "ctc")
+_ONLY_AUTO = ("region", "division", "longest_gap", "look_on", "tracks", "table", "csv", "ctc")
 _NOT_AUTO = ("prompts", "find", "find_frame", "direction", "view", "feature_cache", "again")
 
 
@@ -60,6 +60,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     region: options.AutoRegion = None,
     division: options.Division = None,
     longest_gap: options.LongestGap = None,
+    look_on: options.LookOn = None,
     tracks: options.TrackFile = None,
     table: options.TrackTable = None,
     csv: options.ObjectTable = None,
@@ -114,6 +115,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
             request=FindRequest(tuple(frames), object_diameter, region=region_of(region, movie), min_score=score),
             out=labels,
             linking=chosen_linking(movie, division, longest_gap),
+            look_on=look_on or 0,
             session=session,
             exports={name: path for name, path in exports.items() if path is not None},
             resume=resume,

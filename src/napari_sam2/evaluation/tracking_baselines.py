@@ -25,7 +25,6 @@ from napari_sam2.io.track_files import TrackedLabels
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import Array
 from napari_sam2.session.linked import linking_for
-from napari_sam2.session.looking_on import look_on
 from napari_sam2.session.looks import movie_of
 from napari_sam2.session.movie_job import results_in
 from napari_sam2.session.session import Predictor, Session
@@ -129,7 +128,7 @@ def track_ids(graph: Any, counts: Sequence[int]) -> tuple[list[list[int]], dict[
 
 
 def our_tracks(images: Images, predictor: Predictor = None, begin: Begin = unseen) -> Iterator[Tracked]:
-    """Yield our own tracks without memory (ends and gaps stay), without drift, without divisions, and in full."""
+    """Yield our own tracks without memory (gaps stay), without drift, without divisions, and in full."""
     with Session.open(images.stack, settings=images.settings, predictor=predictor) as session:
         frames = tuple(range(len(session.movie)))
         tick = begin("finding", len(frames))
@@ -140,8 +139,6 @@ def our_tracks(images: Images, predictor: Predictor = None, begin: Begin = unsee
                 tick()
         usual = linking_for(session.movie.movie)
         yield from _linked(session, "ours, without memory", usual, fill=False)
-        if session.movie.movie.track_axis == "T":
-            look_on(session, request, usual, lambda done, total: None)
         yield from _linked(session, "ours, without drift", replace(usual, drift=False))
         yield from _linked(session, "ours, without divisions", replace(usual, divisions=False))
         yield from _linked(session, "ours", usual)

@@ -1,10 +1,10 @@
 """A whole movie as one job, without a prompt: every object of every frame is found and linked, and tracks are written.
 
 Order: all that is asked for is checked; each frame is looked at and kept (`found_run`), so that a run that was stopped
-goes on; then what was found is linked, memory proposes what was missed behind the ends of tracks (`looking_on`), all is
-linked again, frames between on which an object was missed are filled by memory, and the session, the labels and the
-tracks are written. No object has a prompt: opened in a window, the session shows masks that were found,
-to be looked at and corrected.
+goes on; where that is asked for, memory proposes what was missed behind the ends of tracks (`looking_on`); then what
+was found is linked, frames between on which an object was missed are filled by memory, and the session, labels and
+tracks are written. No object has a prompt: opened in a window, the session shows masks that were found, to be looked at
+and corrected.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class AutoJob(FrameJob):
     ----------
     linking
         How it is linked; as `linked.linking_for` says where None.
+    look_on
+        Frames for which memory looks on behind the ends of tracks, see `looking_on`; 0 for none, and along Z.
     session
         Folder in which the session stays; None for none.
     exports
@@ -47,6 +49,7 @@ class AutoJob(FrameJob):
     """
 
     linking: LinkingOptions | None = None
+    look_on: int = 0
     session: Path | None = None
     exports: Mapping[str, Path] = field(default_factory=dict)
 
@@ -90,8 +93,8 @@ def _link(job: AutoJob, session: Session, parts: FoundFrames, told: Told | None)
         masks = cut_labels(parts.labels(frame))
         session.proposals.add(frame, list(masks.values()), Path(job.settings.model).name, scores)
     tell = told or (lambda *_: None)
-    if session.movie.movie.track_axis == "T":
-        look_on(session, job.request, job.linking, partial(tell, "Looking on"))
+    if job.look_on and session.movie.movie.track_axis == "T":
+        look_on(session, job.request, job.linking, job.look_on, partial(tell, "Looking on"))
     linked = session.proposals.link(options=job.linking, progress=partial(tell, "Linking"))
     for update in session.fill_gaps():
         tell("Filling gaps", update.done, update.total)

@@ -3,7 +3,7 @@
 Proposals are linked, but not taken; SAM 2's memory looks on for some frames from where each track ends, and back from
 where it begins. What it sees where nobody was found is proposed as well, and linking again decides who it is. Most of
 what it adds are cells that come in or go out at the border, and ones that look different for a moment. Along Z an
-object ends where it ends, and this is not done.
+object ends where it ends, and this is not done. It costs as much as finding where many tracks end, so it is asked for.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from napari_sam2.linking import Begin, End, LinkingOptions
 from napari_sam2.masks.ground import Ground
 from napari_sam2.session.session import Session
 
-LOOK_ON = 2
-"""Frames; on the third, what is seen is hardly ever right."""
 SCORE = 0.3
 """What its proposals are worth: that many were right in the development movies, about."""
 SOURCE = "memory"
@@ -31,11 +29,16 @@ LEAST_PIXELS = 10
 
 
 def look_on(
-    session: Session, request: FindRequest, options: LinkingOptions | None, told: Callable[[int, int], None]
+    session: Session, request: FindRequest, options: LinkingOptions | None, reach: int, told: Callable[[int, int], None]
 ) -> int:
     """Return how many masks memory proposed behind the ends of what linking makes of the proposals.
 
     Only where the request looks: on its frames, in its region.
+
+    Parameters
+    ----------
+    reach
+        Frames behind an end; 2 are enough: on the third, what is seen is hardly ever right.
     """
     tracks: FoundTracks | None = None
     link_job = session.proposals.link_job(options=options)
@@ -43,7 +46,7 @@ def look_on(
         tracks = update.tracks or tracks
     if tracks is None:
         return 0
-    job = ends_job(tracks, link_job.revision)
+    job = ends_job(tracks, link_job.revision, reach)
     seen: dict[int, list[Mask]] = defaultdict(list)
     for shown in session.run(job) if not job.is_empty else ():
         told(shown.done, shown.total)
@@ -61,8 +64,8 @@ def _is_asked(request: FindRequest, mask: Mask) -> bool:
     return region is None or bool(region[mask.rows, mask.columns][mask.inside].mean() > 0.5)
 
 
-def ends_job(tracks: FoundTracks, revision: int) -> PropagateJob:
-    """Return the job that follows objects behind the ends of their tracks; an empty one where none ends inside."""
+def ends_job(tracks: FoundTracks, revision: int, reach: int) -> PropagateJob:
+    """Return the job that follows objects for `reach` frames behind the ends of their tracks; empty without any."""
     last, many = len(tracks.frames) - 1, len(tracks.linked.tracks)
     prompts: list[Prompt] = []
     spans: list[Span] = []
@@ -75,9 +78,9 @@ def ends_job(tracks: FoundTracks, revision: int) -> PropagateJob:
     for track in tracks.linked.tracks:
         first, end = track.nodes[0], track.nodes[-1]
         if track.ends in (End.dies, End.leaves):
-            follow(track.track_id, end, range(end[0] + 1, min(end[0] + LOOK_ON, last) + 1))
+            follow(track.track_id, end, range(end[0] + 1, min(end[0] + reach, last) + 1))
         if track.begins in (Begin.appears, Begin.enters):
-            follow(track.track_id + many, first, range(first[0] - 1, max(first[0] - LOOK_ON, 0) - 1, -1))
+            follow(track.track_id + many, first, range(first[0] - 1, max(first[0] - reach, 0) - 1, -1))
     return PropagateJob(Document.of(prompts), revision, PropagateRequest("both"), tuple(spans), is_aside=True)
 
 
