@@ -242,10 +242,8 @@ class SessionWalk(FileRules):
     def propagate_all(self) -> None:
         if not self._work(self.session.propagate, None):
             return
-        document = self.session.document
-        for one in sorted({key[0] for key in document.prompts} - document.locked):
-            missing = [int(code) for code in self.session.status(one) if code in (0, MaskStatus.stale.code)]
-            assert not missing, f"object {one} has frames that are missing or stale after all was propagated"
+        job, document = self.session.propagate_job(), self.session.document
+        assert job.is_empty, f"{job.spans} are missing or stale after all was propagated"
         assert self.session.interrupted_run is None, "a run that was done is said to be interrupted"
         if {key[0] for key in document.prompts} - document.locked:
             left = list(self.session.propagate(objects="stale"))

@@ -173,9 +173,9 @@ class Draft:
         self._says_less |= bool(self.document.prompts_of(object_id))
 
     def is_made_by_runs(self, object_id: int, frame: int) -> bool:
-        """Return whether all that an object is from a frame on was made by runs: nobody found or prompted it there."""
-        masks = self._masks.frames(object_id)
-        return all(masks[one].status.is_made_by_run for one in self.frames(object_id) if one >= frame)
+        """Return whether an object is there from a frame on, and only by runs: nobody found or prompted it there."""
+        masks, rest = self._masks.frames(object_id), [one for one in self.frames(object_id) if one >= frame]
+        return bool(rest) and all(masks[one].status.is_made_by_run for one in rest)
 
     def happens(self, object_id: int, kind: EventKind, frame: int) -> TrackEvent:
         """Return what is said of how an object begins or ends, in place of what was said before."""
