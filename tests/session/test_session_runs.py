@@ -221,6 +221,24 @@ def test_painted_masks_and_locked_objects_are_not_overwritten(session):
         session.propagate(objects=[session.new_object()])
 
 
+def test_undo_of_an_unlock_brings_the_mask_that_the_lock_kept(session, monkeypatch):
+    session.add_points(1, 0, [(10, 10)])
+    list(session.preview())
+    session.set_locked(1, True)
+    session.change_settings(even_out=True)
+    monkeypatch.setattr("disc_predictor.RADIUS", 3.5)
+    list(session.preview())
+    kept = session.masks.get((1, 0))
+    session.set_locked(1, False)
+    list(session.preview())
+    anew = session.masks.get((1, 0))
+    assert anew != kept
+    session.undo()
+    assert session.masks.get((1, 0)) == kept
+    session.redo()
+    assert session.masks.get((1, 0)) == anew
+
+
 def test_an_edit_during_a_run_makes_void_what_comes_for_its_object_alone(session):
     session.add_points(1, 0, [(10, 10)])
     session.add_points(2, 0, [(30, 10)])

@@ -194,9 +194,13 @@ class Edits:
         self._describe(replace(self._object(object_id), visible=visible), text)
 
     def set_locked(self, object_id: int, locked: bool) -> None:
-        """Keep an object as it is, or let it be changed again."""
+        """Keep an object as it is, or let it be changed again.
+
+        Settings that changed in the meantime may make its masks anew once it is unlocked; undo brings those before.
+        """
+        info = replace(self._object(object_id), locked=locked)
         text = "lock an object" if locked else "unlock an object"
-        self._describe(replace(self._object(object_id), locked=locked), text)
+        self._steps.make(self._document.with_object(info), text, [info.object_id])
 
     def remove_object(self, object_id: int) -> None:
         """Remove an object with its prompts and masks."""
