@@ -18,7 +18,8 @@ from pathlib import Path
 
 from napari_sam2.document.document import Document
 from napari_sam2.io.autosave import Autosaver, FolderLost
-from napari_sam2.io.mask_log import Changes, FrameDone, LogLost
+from napari_sam2.io.mask_log import Changes, FrameDone
+from napari_sam2.io.record_file import LogLost
 from napari_sam2.io.saved_session import SavedSession
 from sam2_core.errors import StackError
 
