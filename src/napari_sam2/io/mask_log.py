@@ -1,8 +1,8 @@
 """The masks of a session in one file that only grows: what comes later counts, and what is whole can be read.
 
 Records (see `record_file`) hold the masks that their header names, one behind another, as they are packed in memory.
-Kinds of records: `log` (first in each file; it says how many masks the file was made with), `masks` (masks that were put or
-removed, perhaps as one finished frame of a run), `run` and `end` (a run was begun, has ended). A record that the
+Kinds of records: `log` (first in each file; it says how many masks the file was made with), `masks` (masks that were
+put or removed, perhaps as one finished frame of a run), `run` and `end` (a run was begun, has ended). A record that the
 process did not live to finish is the last and is left out; one that was damaged is skipped. Both are counted, nothing
 else is believed unseen (`log_entries`). Compacting is writing a new file (`session_files`).
 """

@@ -53,8 +53,8 @@ class RecordFile:
         return os.path.samestat(there, here) and here.st_size == self._end
 
     @property
-    def bytes(self) -> int:
-        """Length of the file."""
+    def length(self) -> int:
+        """Bytes in the file."""
         return self._end
 
     def write(self, header: Mapping[str, Any], blobs: bytes = b"") -> None:
