@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,18 +36,19 @@ _HAPPENED = ("step", "undo", "redo", "amend")
 
 
 class HistoryLog(RecordFile):
-    """A log of steps that is open for writing at its end."""
+    """A log of steps that is open for writing at its end; it is made with a history that leads to a document."""
 
     def __init__(self, path: Path, made_with: SavedHistory, now: Document) -> None:
         super().__init__(path)
         self._table: dict[Mask | StoredMask, int] = {}
         self._blobs: dict[bytes, int] = {}
-        self.write({"kind": "history", "version": VERSION})
-        behind = [*(step.document for step in made_with.done[1:]), now]
-        for step, after in zip(made_with.done, behind, strict=True) if made_with.done else ():
-            self._write_step("done", step, after)
-        for step in made_with.undone:
-            self._write_step("undone", step, now)
+        try:
+            self._begin(made_with, now)
+        except BaseException:
+            self.close()
+            with suppress(OSError):
+                path.unlink()
+            raise
         self._longest = max(LARGEST_BYTES, 4 * self.length)
 
     @property
@@ -57,6 +59,14 @@ class HistoryLog(RecordFile):
     def add(self, change: HistoryChange) -> None:
         """Add what happened to the history."""
         self._write_step(change.kind, change.left, change.after)
+
+    def _begin(self, made_with: SavedHistory, now: Document) -> None:
+        self.write({"kind": "history", "version": VERSION})
+        behind = [*(step.document for step in made_with.done[1:]), now]
+        for step, after in zip(made_with.done, behind, strict=False):
+            self._write_step("done", step, after)
+        for step in made_with.undone:
+            self._write_step("undone", step, now)
 
     def _write_step(self, kind: str, step: SavedStep, after: Document) -> None:
         new = _New(self._table, self._blobs)
