@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Protocol
 
 from qtpy.QtGui import QAction, QActionGroup
 from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QWidget
@@ -25,13 +26,31 @@ _SIZES = {RowSize.roomy: "Text and timeline", RowSize.compact: "One line", RowSi
 _LENGTHS = (0, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
+class Colours(Protocol):
+    """What colours of objects can stand for."""
+
+    @property
+    def by(self) -> str:
+        """What they stand for."""
+        ...
+
+    def choices(self) -> dict[str, str]:
+        """Return all of it, with the words for each."""
+        ...
+
+    def choose(self, by: str) -> None:
+        """Let them stand for something else."""
+        ...
+
+
 class ObjectsBar(QWidget):
-    """Search field and menu of a table; what they say goes to its model as `Wanted`."""
+    """Search field and menu of a table; what they say goes to its model as `Wanted`, and to `colours` if there are."""
 
     def __init__(self, table: ObjectsTable) -> None:
         super().__init__()
         self._table = table
         self._model = table.objects
+        self.colours: Colours | None = None
         self.search = QLineEdit()
         self.search.setPlaceholderText("Find ids or a name")
         self.search.setToolTip("12, or 3-7 20, or a part of a name; Enter goes to the first. Relatives are shown too")
@@ -81,6 +100,10 @@ class ObjectsBar(QWidget):
         sizes = [(text, value, self._table.row_size is value) for value, text in _SIZES.items()]
         self._choices("Order", order, lambda value: self._want(order=value))
         self._choices("Rows", sizes, self._table.show_rows)
+        if self.colours is not None:
+            by = self.colours.by
+            colours = [(text, value, value == by) for value, text in self.colours.choices().items()]
+            self._choices("Colours", colours, self.colours.choose)
         menu.addSeparator()
         self._add("Fold all", lambda: self._model.fold(forest.daughters, True), self._model.is_tree)
         self._add("Unfold all", lambda: self._model.fold(forest.daughters, False), bool(wanted.folded))

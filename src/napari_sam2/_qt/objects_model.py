@@ -141,6 +141,8 @@ class ObjectsModel(QAbstractTableModel):
         Who comes from whom.
     wanted
         What is shown, and in which order; see `want`.
+    colours_lanes
+        Whether timelines have the colours of their objects.
     """
 
     def __init__(self, colour_of: Callable[[int], QColor], theme_id: str, parent: QObject | None = None) -> None:
@@ -153,6 +155,7 @@ class ObjectsModel(QAbstractTableModel):
         self._swatches: dict[int, QIcon] = {}
         self.forest = Forest.of({})
         self.wanted = Wanted()
+        self.colours_lanes = False
         self.set_theme(theme_id)
 
     def set_theme(self, theme_id: str) -> None:
@@ -243,7 +246,7 @@ class ObjectsModel(QAbstractTableModel):
 
     def lane_colour(self, row: ObjectRow) -> QColor | None:
         """Return the colour of an object's timeline; None for those of what stands on its frames."""
-        return None
+        return self._colour_of(row.object_id) if self.colours_lanes else None
 
     def count(self, code: int) -> int:
         """Return on how many frames of all objects a status code stands."""
