@@ -212,4 +212,4 @@ def test_a_chunk_that_lacks_bytes_is_not_handed_to_blosc(
     held[12:16] = (int.from_bytes(held[12:16], "little") + 500).to_bytes(4, "little")
     chunk.write_bytes(held)
     with pytest.raises(StackError, match="bytes, and should have"):
-        open_stack(store, "TYX").read((slice(None),) * 3)
+        open_stack(store, "TYX").read((0, slice(None), slice(None)))
