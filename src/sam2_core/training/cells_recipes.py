@@ -180,7 +180,7 @@ def cells_nano_corrections(scale: float = 1.0, precision: str = "bfloat16") -> R
     """The fourth run of `cells-nano`, from what those before give; `scale` multiplies its steps."""
     tasks = tuple(_with_slips(task) for task in _tasks(CORRECTED_CLIPS, EVERY_KIND))
     return Recipe(
-        phases=(Phase("corrections", int(2800 * scale), tasks),), learning_rate=3e-4, precision=precision, seed=3
+        phases=(Phase("corrections", int(2200 * scale), tasks),), learning_rate=3e-4, precision=precision, seed=3
     )
 
 
