@@ -5,8 +5,7 @@ Widgets that show and signal; `review_work` connects them.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -65,16 +64,15 @@ class QueueSide(QWidget):
         column.addWidget(self.list, 1)
         column.addWidget(self.progress)
 
-    def show_items(self, items: Sequence[ReviewItem], progress: Progress) -> None:
-        """Show how many places there are of which kind, and how many were decided about."""
-        counts = Counter(one.kind for one in items if one.state is ReviewState.open)
+    def show_counts(self, counts: Mapping[ReviewKind, int], progress: Progress) -> None:
+        """Show how many places of which kind are open, and how many were decided about."""
         chosen = self.kinds.currentData()
         with signals_blocked(self.kinds):
             self.kinds.clear()
             self.kinds.addItem(f"All kinds ({progress.open})", "")
             for kind in ReviewKind:
-                if counts[kind] or kind.value == chosen:
-                    self.kinds.addItem(f"{kind.value} ({counts[kind]})", kind.value)
+                if counts.get(kind) or kind.value == chosen:
+                    self.kinds.addItem(f"{kind.value} ({counts.get(kind, 0)})", kind.value)
             self.kinds.setCurrentIndex(max(self.kinds.findData(chosen), 0))
         self.progress.setMaximum(max(progress.open + progress.done, 1))
         self.progress.setValue(progress.done)
