@@ -130,6 +130,20 @@ def test_a_number_corrects_and_the_next_place_is_none_of_the_same_cells(linked):
     assert linked.messages[-1] == "There is no alternative 9 here."
 
 
+def test_a_number_pressed_twice_is_not_the_answer_to_a_place_that_nobody_saw(linked):
+    waiting = []
+    linked.reviewing.soon = waiting.append
+    linked.reviewing.listing = Listing(order=Order.object_id)
+    linked.reviewing.next()
+    linked.reviewing.fix(1)
+    after = linked.session.document
+    linked.reviewing.fix(1)
+    assert linked.session.document is after
+    waiting.pop()()
+    assert not waiting
+    assert at(linked) == (At.step, 4, 5)
+
+
 def test_all_of_a_kind_that_are_sure_enough_are_accepted_in_one_step(linked):
     linked.reviewing.listing = Listing(order=Order.frame)
     linked.reviewing.next()

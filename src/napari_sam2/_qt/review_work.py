@@ -18,7 +18,7 @@ from napari_sam2._qt.holds import hold
 from napari_sam2._qt.review_parts import IN_DOUBT, ReviewParts, told_item
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.workbench import Workbench
-from napari_sam2.document.reviews import Place, ReviewKind, Sampled
+from napari_sam2.document.reviews import Place, ReviewKind, ReviewState, Sampled
 
 if TYPE_CHECKING:
     import napari
@@ -51,15 +51,13 @@ class ReviewWork(QObject):
     def begin(self) -> None:
         """Review from now on: keys, outlines and looks are on."""
         self._is_seen = True
-        self._bench.review(True)
         self._follow()
 
     def end(self) -> None:
         """Review no longer; what was decided is kept."""
         self._is_seen = False
         self._rest.stop()
-        self._let_go()
-        self._bench.review(False)
+        self._follow()
 
     def close(self) -> None:
         """Let go of the viewer."""
@@ -106,20 +104,20 @@ class ReviewWork(QObject):
         return done
 
     def _follow(self) -> None:
-        """Listen to the session that is open now."""
+        """Listen to the session that is open now, while the panel is seen."""
         self._let_go()
-        self._bench.run(_import_statistics, _forget)  # half a second, which the first answer to a sample would take
+        self._bench.review(self._is_seen)
         binding = self._bench.binding if self._bench.session is not None and self._is_seen else None
         self._binding = binding
         if binding is None:
             self._parts.queue.model.show(())
             self._parts.place.show_words("Nothing to review yet", _NOTHING)
             return
-        for signal, slot in self._signals(binding):
-            signal.connect(slot)
         from napari_sam2.viewer.roles import COLORS, Role
 
-        self._bench.review(True)
+        self._bench.run(_import_statistics, _forget)  # half a second, which the first answer to a sample would take
+        for signal, slot in self._signals(binding):
+            signal.connect(slot)
         binding.reviewing.is_followed, binding.reviewing.soon = True, self._soon
         self._parts.buttons.show_colors([COLORS[role] for role in (Role.first, Role.second, Role.third)])
         self._set_above(binding, self._parts.buttons.above.value())
@@ -199,7 +197,9 @@ class ReviewWork(QObject):
             parts.queue.list.show_row(reviewing.row)
             parts.buttons.show_fixes(reviewing.fixes, reviewing.item is not None)
             parts.tabs.setTabText(IN_DOUBT, f"In doubt ({progress.open})")
-            parts.rate.show_rate(sampling.rate)
+            rate = sampling.rate
+            parts.rate.show_rate(rate)
+            parts.judging.show_rate(rate)
             parts.judging.show_place(sampling.place is not None)
             parts.place.show_words(*self._words(binding))
         self._mark()
@@ -221,6 +221,9 @@ class ReviewWork(QObject):
             )
         if item is None:
             return "Nothing is in doubt", "Track or link something; what looks doubtful comes here by itself."
+        progress = binding.reviewing.places.progress
+        if item.state is not ReviewState.open and not progress.open:
+            return "Nothing is in doubt any more", f"{progress.done} places decided. The error rate tells what is left."
         return told_item(item, binding.reviewing.fixes)
 
     def _place(self, binding: SessionBinding) -> Place | None:

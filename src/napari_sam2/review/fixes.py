@@ -75,6 +75,8 @@ def fixes_for(place: Place, document: Document, queue: Queue) -> tuple[Fix, ...]
     key = place.object_id, place.frame
     if place.at is At.proposal:
         return (Fix(Verb.accept_proposal, (key,)),)
+    if place.object_id not in document.objects:
+        return ()
     if place.at is At.overlap:
         return (
             Fix(Verb.merge, (key, (place.other, place.frame))),
