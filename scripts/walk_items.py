@@ -57,7 +57,7 @@ def begun(window: Window, movie: Movie, objects: int = 3, track: bool = True) ->
 def states(window: Window) -> tuple[str, ...]:
     """The states of all rows of the table."""
     window.panel.state.refresh()
-    return tuple(row.state for row in window.panel.model.rows())
+    return tuple(row.state for row in window.panel.model.known.values())
 
 
 def masks(window: Window) -> list[object]:

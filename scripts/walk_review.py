@@ -134,10 +134,7 @@ def places_in_doubt_are_reviewed(window: Window, movie: Movie) -> None:
 
 
 def a_whole_job_is_short(window: Window, movie: Movie) -> None:
-    """18. 30 cells, 40 frames, 5 corrections, 2 divisions, from opening to CSV, CTC and GEFF: at most 40 actions.
-
-    The search is stopped once it has shown that it goes on from frame to frame, for its result is replaced.
-    """
+    """18. 30 cells, 40 frames, 5 corrections, 2 divisions, from opening to CSV, CTC and GEFF: at most 40 actions."""
     job, counted = review_job(), Counted(window)
     counted.actions.append("drop the movie on napari")
     window.open_image(job.images, axis_labels=("t", "y", "x"))
@@ -150,7 +147,7 @@ def a_whole_job_is_short(window: Window, movie: Movie) -> None:
     counted.press(panel.finding.go, "find the cells")
     deciding = window.binding.deciding
     window.wait(lambda: deciding.proposals.on_several_frames, "the second frame", 900)
-    window.binding.stop()
+    window.binding.stop()  # it goes on from frame to frame, and its result is replaced
     window.wait(lambda: not window.binding.work.busy, "the end of the search", 300)
     counted.key(Qt.Key.Key_T, "link them (Shift+T)", _SHIFT)
     window.wait(lambda: len(window.session.document.objects) > 1 and not window.binding.work.busy, "the linking", 600)

@@ -19,10 +19,22 @@ def update_of(frame: int, total: int) -> FrameUpdate:
     return FrameUpdate(0, frame, "forward", (1,), (None,), (1.0,), frame + 1, total)
 
 
+class StandInMasks:
+    """Every look finds something new."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def revision(self, object_id: int) -> int:
+        self.looks += 1
+        return self.looks
+
+
 class StandInSession:
     def __init__(self, frames: int = 10, objects: int = 2) -> None:
         self.document = Document.of((), [ObjectInfo(number + 1) for number in range(objects)])
         self.codes = {number + 1: np.zeros(frames, np.uint8) for number in range(objects)}
+        self.masks = StandInMasks()
         self.frames = frames
         self.go = threading.Semaphore(0)
         self.computed: list[int] = []

@@ -12,7 +12,7 @@ from stand_in_session import StandInSession
 
 from napari_sam2._qt.objects_model import Column, ObjectsModel
 from napari_sam2._qt.objects_table import ObjectsTable
-from napari_sam2._qt.timeline import ABSENT, EDITED, NOTHING, PROMPTED, STALE, TRACKED
+from napari_sam2._qt.timeline import ABSENT, EDITED, FOUND, NOTHING, PROMPTED, STALE, TRACKED
 
 
 @pytest.fixture
@@ -59,6 +59,7 @@ def test_rows_follow_the_objects(model: ObjectsModel, session: StandInSession) -
         ([PROMPTED, TRACKED, NOTHING, NOTHING], "partly", "2/4"),
         ([PROMPTED, TRACKED, EDITED, ABSENT], "done", "3/4"),
         ([PROMPTED, STALE, EDITED, ABSENT], "stale", "3/4"),
+        ([NOTHING, FOUND, FOUND, NOTHING], "found", "2/4"),
     ],
 )
 def test_state_and_frames_say_what_is_done(

@@ -104,7 +104,7 @@ def test_the_work_outlives_the_panel_and_another_panel_shows_it(desk: Any, end: 
     assert panel.image.layers.currentText() == "movie"
     assert panel.prompts.undo.isEnabled()
     desk.click(2, 10, 40)
-    assert sorted(row.object_id for row in panel.model.rows()) == [1, 2]
+    assert sorted(panel.model.known) == [1, 2]
 
 
 @pytest.mark.parametrize("cancelled", ["ours", "napari"])
@@ -122,7 +122,7 @@ def test_a_closing_that_is_cancelled_changes_nothing(desk: Any, answers: dict[st
     desk.idle()
     assert desk.panel.model.at(0).state == "done"
     desk.click(2, 10, 40)
-    assert sorted(row.object_id for row in desk.panel.model.rows()) == [1, 2]
+    assert sorted(desk.panel.model.known) == [1, 2]
 
 
 def test_unsaved_work_is_saved_when_a_person_says_so_and_the_window_then_closes(

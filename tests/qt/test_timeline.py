@@ -76,8 +76,9 @@ def test_states_differ_without_hue(theme: str, qapp: object) -> None:
     looks = []
     for code in (NOTHING, PROMPTED, TRACKED, EDITED, STALE, ABSENT, IMPORTED):
         image = QImage(40, 10, QImage.Format.Format_RGB32)
+        image.fill(QColor(palette.lane))
         painter = QPainter(image)
-        paint_lane(painter, QRect(0, 0, 40, 10), codes_of(code), palette)
+        paint_lane(painter, QRect(0, 0, 40, 10), lane_runs(codes_of(code), 40), palette)
         painter.end()
         looks.append(np.array([[QColor(image.pixel(x, y)).lightness() for x in range(40)] for y in range(10)], float))
     for first in range(len(looks)):
@@ -88,8 +89,9 @@ def test_states_differ_without_hue(theme: str, qapp: object) -> None:
 def test_current_frame_is_marked_where_its_frame_is(qapp: object) -> None:
     palette = Palette.of("dark")
     image = QImage(100, 12, QImage.Format.Format_RGB32)
+    image.fill(QColor(palette.lane))
     painter = QPainter(image)
-    paint_lane(painter, QRect(0, 1, 100, 10), np.full(10, TRACKED, np.uint8), palette)
+    paint_lane(painter, QRect(0, 1, 100, 10), lane_runs(np.full(10, TRACKED, np.uint8), 100), palette)
     paint_current_frame(painter, QRect(0, 1, 100, 10), 7, 10, palette)
     painter.end()
     marked = [x for x in range(100) if QColor(image.pixel(x, 5)) == QColor(palette.text)]

@@ -1,23 +1,28 @@
-"""The objects of a session as rows of a table: read from the session, edited through it.
+"""The objects of a session as rows of a table, ordered by lineage: read from the session, edited through it.
 
 Every edit goes to the session (one undo step each); the row changes when the session says so. The status codes of an
-object's frames are kept here only until the session reports that its masks changed.
+object's frames are kept here only until the session reports that its masks changed. Which objects have a row and in
+which order is decided by `lineage.arranging`; rows keep their places while a run changes masks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QIcon
 
 from napari_sam2._qt.theme import Palette, swatch, themed_icon
-from napari_sam2._qt.timeline import ABSENT, NOTHING, STALE, TRACKED
+from napari_sam2._qt.timeline import ABSENT, EDITED, NOTHING, PROMPTED, STALE, TRACKED
+from napari_sam2.document.objects import LinkStatus, ObjectInfo
+from napari_sam2.lineage.arranging import Order, Wanted, arranged
+from napari_sam2.lineage.forest import Forest
 
 if TYPE_CHECKING:
     from napari_sam2.session.session import Session
@@ -48,45 +53,109 @@ _TEXTS = {
 """Title and tool tip."""
 
 
-STATES = ("new", "prompted", "partly", "done", "stale")
+_COLUMNS = tuple(Column)
+_CHOSEN = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+_EDITED = _CHOSEN | Qt.ItemFlag.ItemIsEditable
+_ROLES = frozenset(
+    int(role)
+    for role in (
+        Qt.ItemDataRole.DisplayRole,
+        Qt.ItemDataRole.EditRole,
+        Qt.ItemDataRole.DecorationRole,
+        Qt.ItemDataRole.ToolTipRole,
+        Qt.ItemDataRole.ForegroundRole,
+    )
+)
+STATES = ("new", "prompted", "found", "partly", "done", "stale")
 """Words for what is done of an object."""
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectRow:
-    """One object: what the table shows of it, with the codes of `Session.status` (T,)."""
+_CODES = 8
+_IS_THERE = np.isin(np.arange(_CODES), (NOTHING, ABSENT), invert=True)
 
-    object_id: int
-    name: str
-    visible: bool
-    locked: bool
+
+@dataclass(frozen=True, eq=False)
+class ObjectRow:
+    """One object: what the table shows of it, with the codes of `Session.status` (T,); the rest is counted when asked.
+
+    `revision` is that of its masks when they were read.
+    """
+
+    info: ObjectInfo
+    revision: int
     codes: NDArray[np.uint8]
+
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """Code -> on how many frames it stands (8,)."""
+        return tuple(np.bincount(self.codes, minlength=_CODES).tolist())
+
+    @cached_property
+    def begin(self) -> int | None:
+        """First frame with a mask; None without any."""
+        there = _IS_THERE[self.codes]  # (T,)
+        return int(there.argmax()) if self.frames else None
+
+    @property
+    def object_id(self) -> int:
+        """Label value."""
+        return self.info.object_id
+
+    @property
+    def name(self) -> str:
+        """As a person named it, or empty."""
+        return self.info.name
 
     @property
     def frames(self) -> int:
         """Number of frames with a mask."""
-        return int(np.count_nonzero(np.isin(self.codes, (NOTHING, ABSENT), invert=True)))
+        return len(self.codes) - self.counts[NOTHING] - self.counts[ABSENT]
+
+    @property
+    def is_touched(self) -> bool:
+        """Whether a person prompted, painted, locked or looked at it."""
+        by_hand = self.counts[PROMPTED] or self.counts[EDITED]
+        return bool(by_hand) or self.info.locked or self.info.links is LinkStatus.looked_at
 
     @property
     def state(self) -> str:
         """One word for what is done."""
-        if not np.any(self.codes != NOTHING):
+        counts = self.counts
+        if counts[NOTHING] == len(self.codes):
             return "new"
-        if np.any(self.codes == STALE):
+        if counts[STALE]:
             return "stale"
-        if not np.any(self.codes == NOTHING):
+        if not counts[NOTHING]:
             return "done"
-        return "partly" if np.any((self.codes == TRACKED) | (self.codes == ABSENT)) else "prompted"
+        if counts[TRACKED] or counts[ABSENT]:
+            return "partly"
+        return "prompted" if counts[PROMPTED] or counts[EDITED] else "found"
 
 
 class ObjectsModel(QAbstractTableModel):
-    """Rows in the order of object ids; `colour_of` gives the colour that an object's label has in the viewer."""
+    """The rows that are shown; `colour_of` gives the colour that an object's label has in the viewer.
+
+    Attributes
+    ----------
+    forest
+        Who comes from whom.
+    wanted
+        What is shown, and in which order; see `want`.
+    colours_lanes
+        Whether timelines have the colours of their objects.
+    """
 
     def __init__(self, colour_of: Callable[[int], QColor], theme_id: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._colour_of = colour_of
         self._session: Session | None = None
-        self._rows: list[ObjectRow] = []
+        self._known: dict[int, ObjectRow] = {}
+        self._shown: tuple[int, ...] = ()
+        self._places: dict[int, int] = {}
+        self._swatches: dict[int, QIcon] = {}
+        self.forest = Forest.of({})
+        self.wanted = Wanted()
+        self.colours_lanes = False
         self.set_theme(theme_id)
 
     def set_theme(self, theme_id: str) -> None:
@@ -99,49 +168,93 @@ class ObjectsModel(QAbstractTableModel):
             (Column.locked, False): "lock_open",
         }
         self._icons = {key: themed_icon(name, theme_id) for key, name in names.items()}
-        if self._rows:
-            self.dataChanged.emit(self.index(0, 0), self.index(len(self._rows) - 1, len(Column) - 1))
+        self.recolour()
 
     def set_session(self, session: Session | None) -> None:
-        """Show the objects of a session, or none."""
+        """Show the objects of a session, or none, all of them unfolded."""
         self._session = session
+        self._known = {}
+        self.wanted = replace(self.wanted, text="", folded=frozenset())
         self.reload()
 
+    def recolour(self) -> None:
+        """Ask for the colours of all rows anew."""
+        if self._shown:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self._shown) - 1, len(Column) - 1))
+
     def reload(self) -> None:
-        """Read all objects again; rows that stay keep their place and selection."""
-        wanted = [] if self._session is None else sorted(self._session.document.objects)
-        if wanted == [row.object_id for row in self._rows]:
-            self.refresh(wanted)
-            return
-        self.beginResetModel()
-        self._rows = [self._read(object_id) for object_id in wanted]
-        self.endResetModel()
+        """Read all objects again that have changed, and give each its place; a row that stays, stays selected."""
+        objects = {} if self._session is None else self._session.document.objects
+        before, self._known = self._known, {one: self._current(one) for one in sorted(objects)}
+        self.forest = Forest.of({one: row.info.parent for one, row in self._known.items()})
+        self._arrange([one for one, row in self._known.items() if before.get(one) is not row])
 
     def refresh(self, object_ids: Iterable[int]) -> None:
-        """Read some objects again; those that are not in the table are left out."""
-        places = {row.object_id: place for place, row in enumerate(self._rows)}
-        for object_id in object_ids:
-            place = places.get(object_id)
-            if place is None or self._session is None or object_id not in self._session.document.objects:
-                continue
-            self._rows[place] = self._read(object_id)
-            self.dataChanged.emit(self.index(place, 0), self.index(place, len(Column) - 1))
+        """Read some objects again, in their places; those that the session does not have are left out."""
+        objects = {} if self._session is None else self._session.document.objects
+        read = [one for one in object_ids if one in self._known and one in objects]
+        self._known.update((one, self._current(one)) for one in read)
+        self._tell(read)
+
+    def want(self, wanted: Wanted) -> None:
+        """Show other objects, or in another order."""
+        if wanted != self.wanted:
+            self.wanted = wanted
+            self._arrange([])
+
+    def fold(self, object_ids: Iterable[int], folded: bool) -> None:
+        """Hide what comes of some objects, or show it."""
+        before = self.wanted.folded
+        changed = frozenset(one for one in object_ids if one in self.forest.daughters)
+        self.want(replace(self.wanted, folded=before | changed if folded else before - changed))
+
+    def reveal(self, object_id: int) -> int | None:
+        """Return the row of an object, unfolded and without filters where it had none; None if there is no such."""
+        if object_id not in self._known:
+            return None
+        above, one = [], object_id
+        while one in self.forest.parent:
+            one = self.forest.parent[one]
+            above.append(one)
+        self.fold(above, False)
+        if object_id not in self._places:
+            self.want(Wanted(order=self.wanted.order, folded=self.wanted.folded))
+        return self._places[object_id]
 
     def row_of(self, object_id: int) -> int | None:
         """Return the row of an object, None if it has none."""
-        return next((place for place, row in enumerate(self._rows) if row.object_id == object_id), None)
+        return self._places.get(object_id)
 
     def at(self, row: int) -> ObjectRow:
         """Return what a row shows."""
-        return self._rows[row]
+        return self._known[self._shown[row]]
 
-    def rows(self) -> tuple[ObjectRow, ...]:
-        """Return all rows."""
-        return tuple(self._rows)
+    @property
+    def known(self) -> Mapping[int, ObjectRow]:
+        """All objects by id, those without a row among them."""
+        return self._known
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The objects that have a row, from top to bottom."""
+        return self._shown
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether rows stand by lineage, and there is a mother among the objects."""
+        return self.wanted.order is Order.lineage and bool(self.forest.daughters)
+
+    def lane_colour(self, row: ObjectRow) -> QColor | None:
+        """Return the colour of an object's timeline; None for those of what stands on its frames."""
+        return self._colour_of(row.object_id) if self.colours_lanes else None
+
+    def count(self, code: int) -> int:
+        """Return on how many frames of all objects a status code stands."""
+        return sum(row.counts[code] for row in self._known.values())
 
     def rowCount(self, parent: Index = _NO_INDEX) -> int:
         """Return the number of objects."""
-        return 0 if parent.isValid() else len(self._rows)
+        return 0 if parent.isValid() else len(self._shown)
 
     def columnCount(self, parent: Index = _NO_INDEX) -> int:
         """Return the number of columns."""
@@ -158,12 +271,13 @@ class ObjectsModel(QAbstractTableModel):
         """Return what can be done with a cell: names are edited, the rest selected."""
         if not index.isValid():
             return Qt.ItemFlag.NoItemFlags
-        flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-        return flags | Qt.ItemFlag.ItemIsEditable if index.column() == Column.title else flags
+        return _EDITED if index.column() == Column.title else _CHOSEN
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return what a cell shows in a role."""
-        row, column = self._rows[index.row()], Column(index.column())
+        if role not in _ROLES:  # most of what a cell asks for when it is drawn
+            return None
+        row, column = self.at(index.row()), _COLUMNS[index.column()]
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(row, column)
         if role == Qt.ItemDataRole.EditRole and column == Column.title:
@@ -180,7 +294,7 @@ class ObjectsModel(QAbstractTableModel):
         """Hand an edit to the session; return whether it was one."""
         if self._session is None:
             return False
-        row, column = self._rows[index.row()], Column(index.column())
+        row, column = self.at(index.row()), Column(index.column())
         if column == Column.title and role == Qt.ItemDataRole.EditRole:
             self._session.rename_object(row.object_id, str(value).strip())
         elif column == Column.visible:
@@ -192,24 +306,51 @@ class ObjectsModel(QAbstractTableModel):
         self.refresh([row.object_id])
         return True
 
-    def _read(self, object_id: int) -> ObjectRow:
+    def _current(self, object_id: int) -> ObjectRow:
+        """Return the row of an object, the one that there is unless something has changed."""
         assert self._session is not None
-        info = self._session.document.objects[object_id]
-        return ObjectRow(object_id, info.name, info.visible, info.locked, self._session.status(object_id))
+        info, revision = self._session.document.objects[object_id], self._session.masks.revision(object_id)
+        row = self._known.get(object_id)
+        if row is not None and row.revision == revision:
+            return row if row.info is info else replace(row, info=info)
+        return ObjectRow(info, revision, self._session.status(object_id))
 
-    @staticmethod
-    def _text(row: ObjectRow, column: Column) -> str | None:
-        texts = {
-            Column.number: str(row.object_id),
-            Column.title: row.name or f"object {row.object_id}",
-            Column.frames: f"{row.frames}/{len(row.codes)}",
-            Column.state: row.state,
-        }
-        return texts.get(column)
+    def _arrange(self, changed: list[int]) -> None:
+        """Give rows to what is wanted; where these are the same as before, only what has changed is told."""
+        shown = arranged(self._known, self.forest, self.wanted)
+        if shown == self._shown:
+            self._tell(changed)
+            return
+        self.beginResetModel()
+        self._shown = shown
+        self._places = {one: place for place, one in enumerate(shown)}
+        self.endResetModel()
+
+    def _tell(self, object_ids: Iterable[int]) -> None:
+        """Tell that some rows have changed, as one stretch."""
+        places = [self._places[one] for one in object_ids if one in self._places]
+        if places:
+            self.dataChanged.emit(self.index(min(places), 0), self.index(max(places), len(Column) - 1))
+
+    def _text(self, row: ObjectRow, column: Column) -> str | None:
+        if column == Column.number:
+            return str(row.object_id)
+        if column == Column.title:
+            folded = self.is_tree and row.object_id in self.wanted.folded
+            hidden = f" (+{len(self.forest.descendants(row.object_id))})" if folded else ""
+            return (row.name or f"object {row.object_id}") + hidden
+        if column == Column.frames:
+            return f"{row.frames}/{len(row.codes)}"
+        return row.state if column == Column.state else None
 
     def _decoration(self, row: ObjectRow, column: Column) -> Any:
         if column == Column.number:
-            return swatch(self._colour_of(row.object_id))
+            return self._swatch(self._colour_of(row.object_id))
         if column == Column.visible:
-            return self._icons[column, row.visible]
-        return self._icons[column, row.locked] if column == Column.locked else None
+            return self._icons[column, row.info.visible]
+        return self._icons[column, row.info.locked] if column == Column.locked else None
+
+    def _swatch(self, colour: QColor) -> QIcon:
+        if colour.rgb() not in self._swatches:
+            self._swatches[colour.rgb()] = swatch(colour)
+        return self._swatches[colour.rgb()]

@@ -1,9 +1,10 @@
-"""The objects: the table with its timelines, and what can be done with the chosen ones."""
+"""The objects: the table as a tree with timelines, what is shown of it, and what can be done with the chosen ones."""
 
 from __future__ import annotations
 
 from qtpy.QtWidgets import QLabel
 
+from napari_sam2._qt.objects_bar import ObjectsBar
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.objects_table import ObjectsTable
 from napari_sam2._qt.parts import IconButton, Section, row_of
@@ -16,6 +17,7 @@ class ObjectsSection(Section):
         super().__init__("Objects")
         self.model = model
         self.table = ObjectsTable(model)
+        self.bar = ObjectsBar(self.table)
         self.new = IconButton("New", "plus", "The next click begins a new object (M)")
         self.merge = IconButton("Merge", "move_front", "Make the chosen objects one, under the lowest number")
         self.swap = IconButton("Swap", "shuffle", "Exchange two objects from the frame that is shown on")
@@ -27,6 +29,7 @@ class ObjectsSection(Section):
         self.review = IconButton("Review", "check", "Go through all places in doubt, the worst first, by keys")
         self.tracks = IconButton("", "new_tracks", "Show the tracks of all objects in a layer, or take it away")
         self.tracks.setFixedWidth(self.tracks.minimumWidth())
+        self.body.addWidget(self.bar)
         self.body.addWidget(self.table)
         self.body.addLayout(row_of(self.new, self.merge, self.swap, self.remove))
         below = row_of(self.current)

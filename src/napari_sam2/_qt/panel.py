@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 from napari_sam2._qt.contrast_actions import ContrastActions
 from napari_sam2._qt.find_actions import FindActions
 from napari_sam2._qt.image_choice import ImageChooser
+from napari_sam2._qt.lineage_colors import ObjectColours
 from napari_sam2._qt.manners import Manners
 from napari_sam2._qt.model_actions import ModelActions
 from napari_sam2._qt.objects_model import ObjectsModel
@@ -68,6 +69,7 @@ class SegmentAndTrackPanel(QWidget):
         self.image, self.model_section, self.objects = parts.image, parts.model_section, parts.objects
         self.prompts, self.finding = parts.prompts, parts.find
         self.propagate, self.saving = parts.propagate, parts.saving
+        self.objects.bar.colours = ObjectColours(self.bench, self.model, self.slots)
         self._lay_out()
         self._manners = Manners(self)
         self.chooser = ImageChooser(napari_viewer, parts.image, self.bench, self.slots)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_sam2._qt.hints import Situation, next_step, offered
@@ -110,14 +109,13 @@ class PanelState(QObject):
             opening = has_image and (bench.is_opening or making)
             return Situation(has_image=has_image, is_opening=opening, sought=sought)
         works_at, shown_at = self._chooser.places()
-        codes = [row.codes for row in self._objects.rows()]
-        every = np.concatenate(codes) if codes else np.zeros(0, np.uint8)
+        stale = self._objects.count(STALE)
         return Situation(
             has_image=True,
             prompts=len(session.document.prompts),
             running=self._running,
-            tracked=int(np.count_nonzero((every == TRACKED) | (every == ABSENT) | (every == STALE))),
-            stale=int(np.count_nonzero(every == STALE)),
+            tracked=self._objects.count(TRACKED) + self._objects.count(ABSENT) + stale,
+            stale=stale,
             is_saved=session.folder is not None,
             axis="slice" if session.settings.track_axis == "Z" else "frame",
             can_resume=self._can_resume,
@@ -157,7 +155,7 @@ class PanelState(QObject):
         parts.propagate.show_startable(prompted and self._running not in {"propagate", "find"})
         parts.propagate.show_resumable(self._can_resume)
         parts.prompts.keys.setEnabled(not self._bench.is_opening)
-        parts.objects.tracks.setEnabled(bool(self._objects.rows()))
+        parts.objects.tracks.setEnabled(bool(self._objects.known))
         parts.objects.doubtful.setEnabled(self.situation().tracked > 0)
         parts.model_section.looks.show_text("" if session is None else _for_panel(session.view_sentence))
         parts.saving.export.setEnabled(has_work)

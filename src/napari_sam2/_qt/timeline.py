@@ -1,11 +1,13 @@
 """One object's frames as a thin coloured lane: what was prompted, tracked, found, edited, is stale, or absent.
 
 `lane_runs` turns the codes of `Session.status` into stretches of pixels, `paint_lane` draws them, `frame_at` says
-which frame a pixel stands for. Pure geometry and painting: who owns the lane decides what a click does.
+which frame a pixel stands for, `frame_x` the other way round. Pure geometry and painting: who owns the lane decides
+what a click does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +44,9 @@ def lane_runs(codes: NDArray[np.uint8], width: int) -> list[TimelineRun]:
     if width < 1 or len(codes) == 0:
         return []
     columns = _columns(codes, width)  # (width,)
-    starts = np.flatnonzero(np.diff(columns, prepend=columns[0] + 1))
-    ends = np.append(starts[1:], width)
-    return [
-        TimelineRun(int(start), int(end - start), int(columns[start])) for start, end in zip(starts, ends, strict=True)
-    ]
+    starts = [0, *(np.flatnonzero(columns[1:] != columns[:-1]) + 1).tolist()]
+    ends = [*starts[1:], width]
+    return [TimelineRun(start, end - start, int(columns[start])) for start, end in zip(starts, ends, strict=True)]
 
 
 def frame_at(x: float, width: int, frame_count: int) -> int:
@@ -54,9 +54,18 @@ def frame_at(x: float, width: int, frame_count: int) -> int:
     return int(np.clip(x * frame_count // max(width, 1), 0, max(frame_count - 1, 0)))
 
 
-def paint_lane(painter: QPainter, rect: QRect, codes: NDArray[np.uint8], palette: Palette) -> None:
-    """Draw a lane into a rectangle: taller is closer to what a person did, stale is hatched, absent is a line."""
-    painter.fillRect(rect, QColor(palette.lane))
+def frame_x(frame: float, rect: QRect, frame_count: int) -> int:
+    """Return where in a lane a frame begins, in pixels of the widget."""
+    return rect.x() + round(frame * rect.width() / max(frame_count, 1))
+
+
+def paint_lane(
+    painter: QPainter, rect: QRect, runs: Iterable[TimelineRun], palette: Palette, colour: QColor | None = None
+) -> None:
+    """Draw the stretches of a lane into a rectangle: taller is closer to what a person did, stale is hatched.
+
+    An absence is a line. Stretches have the colours of what they are, or all the one that is given.
+    """
     colours = {
         PROMPTED: palette.prompted,
         TRACKED: palette.tracked,
@@ -66,13 +75,14 @@ def paint_lane(painter: QPainter, rect: QRect, codes: NDArray[np.uint8], palette
         STALE: palette.stale,
         ABSENT: palette.absent,
     }
-    for run in lane_runs(codes, rect.width()):
+    for run in runs:
         if run.code == NOTHING:
             continue
         height = max(1.0, _HEIGHT[run.code] * rect.height())
         box = QRectF(rect.x() + run.x, rect.bottom() + 1 - height, run.width, height)
         pattern = Qt.BrushStyle.BDiagPattern if run.code == STALE else Qt.BrushStyle.SolidPattern
-        painter.fillRect(box, QBrush(QColor(colours[run.code]), pattern))
+        own = colour if colour is not None and run.code != ABSENT else QColor(colours[run.code])
+        painter.fillRect(box, QBrush(own, pattern))
 
 
 def paint_current_frame(painter: QPainter, rect: QRect, frame: int, frame_count: int, palette: Palette) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.found_table import channels_of
+from napari_sam2.io.measuring import axes_of
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
 from napari_sam2.masks.mask_store import Overlaps, StoredMask
@@ -84,19 +85,12 @@ def _measured(mask: StoredMask, shown: Shown, pixel: tuple[float, float, str] | 
     """Return the centroid (y, x) in the frame of what is shown of a mask, (h, w) in its box, and what is measured."""
     rows, columns = np.nonzero(shown)
     y, x = float(rows.mean()) + mask.y0, float(columns.mean()) + mask.x0
-    minor, major = _axes(rows, columns)
+    minor, major = axes_of(rows, columns)
     row: Row = {"y_px": f"{y:.2f}", "x_px": f"{x:.2f}", "major_px": f"{major:.2f}", "minor_px": f"{minor:.2f}"}
     if pixel is not None:
         row |= {"area": f"{rows.size * pixel[0] * pixel[1]:.6g}"}
         row |= {"y": f"{y * pixel[0]:.6g}", "x": f"{x * pixel[1]:.6g}"}
     return y, x, row
-
-
-def _axes(rows: np.ndarray[Any, Any], columns: np.ndarray[Any, Any]) -> tuple[float, float]:
-    """Return the shorter and the longer axis of the ellipse with the second moments of pixels (N,), (N,)."""
-    spread = np.cov(np.stack([rows, columns]), bias=True)
-    minor, major = 4 * np.sqrt(np.maximum(np.linalg.eigvalsh(spread), 0.0))
-    return float(minor), float(major)
 
 
 def _means(mask: StoredMask, shown: Shown, channels: Mapping[str, np.ndarray[Any, Any]]) -> Row:

@@ -8,7 +8,7 @@ When layers are refreshed is the binding's business, adding them to a viewer too
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.coordinates import Grid, placement
 from napari_sam2.viewer.current import Current
-from napari_sam2.viewer.label_colors import strong_colors
+from napari_sam2.viewer.label_colors import colors_of, strong_colors
 from napari_sam2.viewer.label_frames import LabelFrames, Stroke
 
 Array = np.ndarray[Any, Any]
@@ -95,6 +95,15 @@ class LabelLayers:
         if object_id not in self._colors:
             self._colors[object_id] = np.asarray(self._colormap.map(object_id), dtype=float).reshape(4)
         return self._colors[object_id]
+
+    def color_by(self, colors: Mapping[int, Array] | None) -> None:
+        """Show objects in these RGBA colours, (4,) each; in their own where there are none."""
+        self._colormap = strong_colors() if colors is None else colors_of(colors)
+        self._colors.clear()
+        for layer in self.layers.values():
+            layer.colormap = self._colormap
+        if ALL_OBJECTS not in self.layers:  # that one tells of itself
+            self.recoloured.emit()
 
     def forget(self, frame: int | None = None) -> None:
         """Read a frame, or all of them, anew from the session when it is next shown."""
