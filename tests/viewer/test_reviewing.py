@@ -144,6 +144,23 @@ def test_a_number_pressed_twice_is_not_the_answer_to_a_place_that_nobody_saw(lin
     assert at(linked) == (At.step, 4, 5)
 
 
+def test_a_look_that_began_before_a_decision_does_not_open_the_place_again(linked):
+    linked.reviewing.next()
+    first, waiting = linked.reviewing.item, []
+    linked.reviewing.elsewhere = lambda function, then: waiting.append((function, then))
+    linked.reviewing.is_followed = True
+    linked.reviewing.look()
+    function, then = waiting.pop()
+    found = function()
+    linked.reviewing.accept()
+    then(found)
+    assert first.place not in {one.place for one in linked.reviewing.listed}
+    function, then = waiting.pop()
+    then(function())
+    assert linked.reviewing.places.progress.accepted == 1
+    assert not linked.reviewing.is_looking
+
+
 def test_all_of_a_kind_that_are_sure_enough_are_accepted_in_one_step(linked):
     linked.reviewing.listing = Listing(order=Order.frame)
     linked.reviewing.next()

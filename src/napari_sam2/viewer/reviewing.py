@@ -9,6 +9,7 @@ were shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from psygnal import Signal
 
@@ -64,6 +65,7 @@ class Reviewing:
         self._seen: set[ReviewItem] = set()
         self._earlier: list[ReviewItem] = []
         self._touched: set[int] = set()
+        self._notes = 0
         self._is_looking = self._is_due = self._is_known = False
         self._then: Callable[[], None] | None = None
 
@@ -99,11 +101,12 @@ class Reviewing:
             try:
                 items = prepared()
                 return known if items is known.items else Places(items)
-            finally:
+            except BaseException:
                 self._is_looking = False
+                raise
 
         self._is_looking, self._is_due = True, False
-        self.elsewhere(look, self._looked)
+        self.elsewhere(look, partial(self._looked, self._notes))
 
     def next(self) -> None:
         """Go to the next open place of the list that was not shown yet; behind the last one, from the top again."""
@@ -184,8 +187,9 @@ class Reviewing:
             self._then = go
             self.look()
 
-    def _looked(self, places: Places) -> None:
-        if self._is_due:
+    def _looked(self, notes: int, places: Places) -> None:
+        self._is_looking = False
+        if self._is_due or notes != self._notes:  # it was begun before the last decision
             self.look()
             return
         self._seen -= {one for one in self._seen if self._is_open_again(one, places)}
@@ -259,6 +263,7 @@ class Reviewing:
 
     def _note(self, items: Iterable[ReviewItem], state: ReviewState) -> None:
         """List places as they are once they were decided about, before the next look."""
+        self._notes += 1
         self.places, row = self.places.decided([item.place for item in items], state), self._row
         self._list()
         is_listed = self._listing.decided or self.item is None or self.item.state is ReviewState.open
