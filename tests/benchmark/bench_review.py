@@ -26,6 +26,8 @@ from napari_sam2.viewer.roles import roles_at
 OBJECTS, FRAMES = int(os.environ.get("BENCH_OBJECTS", "300")), int(os.environ.get("BENCH_FRAMES", "500"))
 SIDE, DISC = 1024, 26
 HOLD_MS, NEXT_MS = 50, 100
+WITH_NAPARI = ("first place", "accept, and next", "fix (connect), and next", "fix (step), and next")
+"""Two turns in a window, the second of which has napari show another frame."""
 
 
 def discs():
@@ -135,4 +137,5 @@ def test_what_a_person_does_in_a_review():
             print(f"  {name:32} {taken:8.1f} ms")
     binding.unbind()
     session.close(discard=True)
-    assert max(main.values()) < HOLD_MS
+    assert max(main.values()) < NEXT_MS
+    assert max(taken for name, taken in main.items() if name not in WITH_NAPARI) < HOLD_MS
