@@ -1,13 +1,14 @@
 """Pictures for the documentation, made in a real window with the synthetic sample and the bundled model.
 
 Run it under a screen, for example ``xvfb-run -s "-screen 0 1440x1000x24" python scripts/make_screenshots.py``. It
-writes empty_start, first_click, propagation, correction, light_theme, models, found, found_tracked and linked to
-docs/images.
+writes empty_start, first_click, propagation, correction, light_theme, models, found, found_tracked, linked and review
+to docs/images.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import napari
 import numpy as np
 from qtpy.QtWidgets import QApplication
+from review_job import review_job
 
 from napari_sam2._qt.panel import SegmentAndTrackPanel
 from napari_sam2.samples import first_clicks, sample_movie
@@ -151,6 +153,31 @@ def make_find(folder: Path) -> None:
     film.viewer.close()
 
 
+def make_review(folder: Path) -> None:
+    """Make the picture of the review: a division that was missed, with what else it may be."""
+    film = Film(folder)
+    panel: SegmentAndTrackPanel = film.panel
+    job = review_job()
+    limits = (float(job.images.min()), float(job.images.max()))
+    film.viewer.add_image(job.images, name="cells", axis_labels=("t", "y", "x"), contrast_limits=limits)
+    film.settle(lambda: panel.bench.session is not None)
+    with tempfile.TemporaryDirectory() as files:
+        job.give(panel.bench.session, Path(files))
+    film.settle()
+    panel.objects.review.click()
+    going = panel.bench.binding.reviewing
+    film.settle(lambda: going.item is not None)
+    for kind in ("low overlap", "ends inside"):
+        going.show(next(one for one in going.listed if one.kind.value == kind))
+        film.settle()
+        going.fix(1)
+        film.settle(lambda: not going.is_looking)
+    going.show(next(one for one in going.listed if one.kind.value == "begins inside" and one.place.frame > 30))
+    film.settle(rest_s=1.5)
+    film.picture("review")
+    film.viewer.close()
+
+
 def _middle_of(panel: SegmentAndTrackPanel, object_id: int, frame: int) -> tuple[float, float]:
     """Return the mean place (y, x) of an object's mask on a frame."""
     mask = panel.bench.session.masks.mask(object_id, frame)
@@ -161,8 +188,8 @@ def _middle_of(panel: SegmentAndTrackPanel, object_id: int, frame: int) -> tuple
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parents[1] / "docs" / "images")
-    parser.add_argument("--only-found", action="store_true", help="only the pictures of found cells")
+    parser.add_argument("--only", choices=["first use", "found", "review"], help="only these pictures")
     arguments = parser.parse_args()
-    if not arguments.only_found:
-        make_all(arguments.folder)
-    make_find(arguments.folder)
+    for name, make in {"first use": make_all, "found": make_find, "review": make_review}.items():
+        if arguments.only in (None, name):
+            make(arguments.folder)

@@ -17,11 +17,12 @@ from pathlib import Path
 from walk_find import found_cells_are_looked_at_and_tracked
 from walk_items import ITEMS as EARLIER
 from walk_items import Movie
+from walk_review import a_whole_job_is_short, places_in_doubt_are_reviewed
 from walk_window import Window
 
 from napari_sam2._qt.holds import HoldRecord, record_holds
 
-ITEMS = (*EARLIER, found_cells_are_looked_at_and_tracked)
+ITEMS = (*EARLIER, found_cells_are_looked_at_and_tracked, places_in_doubt_are_reviewed, a_whole_job_is_short)
 THEMES = ("dark", "light")
 
 

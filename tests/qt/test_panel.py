@@ -12,7 +12,7 @@ import tifffile
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from napari_sam2._qt import model_actions
+from napari_sam2._qt import model_actions, panel_actions
 from napari_sam2._qt.panel_actions import label_path
 from napari_sam2._qt.timeline import PROMPTED, STALE, TRACKED
 from sam2_core.errors import CheckpointError
@@ -509,3 +509,22 @@ def test_the_click_tool_is_in_hand_when_an_image_opens(desk: Any) -> None:
     desk.until(desk.panel.prompts.tools["inside"].isChecked)
     assert desk.viewer.layers.selection.active is desk.binding.prompts.points
     assert str(desk.binding.prompts.points.mode) == "add"
+
+
+def test_all_formats_go_into_a_new_folder_and_nothing_there_is_replaced(
+    desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.open_movie()
+    desk.click(1, 20, 20)
+    desk.press(desk.panel.propagate.go)
+    desk.idle()
+    kind = panel_actions.EVERYTHING
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "out"), kind))
+    desk.press(desk.panel.saving.export)
+    desk.until(lambda: desk.panel.message.text().startswith("All formats are in"))
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written >= {"labels.tif", "cells.csv", "tracks.csv", "01_RES"}
+    assert "error_rate.csv" not in written
+    assert (tmp_path / "out" / "01_RES" / "res_track.txt").read_text() == "1 0 7 0\n"
+    desk.press(desk.panel.saving.export)
+    desk.until(lambda: "is not empty" in desk.panel.message.text())

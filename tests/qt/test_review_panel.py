@@ -50,7 +50,8 @@ class Review:
 
     def looked(self) -> None:
         """Wait for the look that follows an edit."""
-        self.desk.until(lambda: not self.panel.work._rest.isActive() and not self.going._is_looking)
+        QApplication.processEvents()
+        self.desk.until(lambda: not self.panel.work._rest.isActive() and not self.going.is_looking)
 
     def dock(self) -> Any:
         return self.panel.parentWidget()
@@ -70,8 +71,8 @@ def test_the_worst_place_comes_by_itself_with_its_pictures_and_alternatives(revi
     assert item == review.going.listed[0]
     assert parts.queue.list.selectionModel().selectedRows()[0].row() == 0
     assert f"Cell {item.place.object_id}, frame {item.place.frame}" in parts.place.words.text()
-    review.desk.until(lambda: len(parts.place.film._stills) == 7)
-    assert [still.frame for still in parts.place.film._stills] == [item.place.frame + by for by in range(-3, 4)]
+    review.desk.until(lambda: len(parts.place.film.stills) == 7)
+    assert [still.frame for still in parts.place.film.stills] == [item.place.frame + by for by in range(-3, 4)]
     assert parts.buttons.fixes[0].text().endswith(review.going.fixes[0].text)
     assert review.desk.binding.frame == item.place.frame
 
@@ -79,7 +80,7 @@ def test_the_worst_place_comes_by_itself_with_its_pictures_and_alternatives(revi
 def test_keys_accept_dismiss_correct_and_go_back(review: Review) -> None:
     first = review.going.item
     review.key(Qt.Key.Key_Y)
-    assert review.going.progress.accepted == 1
+    assert review.going.places.progress.accepted == 1
     assert review.going.item != first
     review.key(Qt.Key.Key_T)
     assert review.going.item.place == first.place
@@ -93,7 +94,7 @@ def test_keys_accept_dismiss_correct_and_go_back(review: Review) -> None:
     review.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert 2 in review.desk.session.document.objects
     review.looked()
-    assert review.going.progress.open == 2
+    assert review.going.places.progress.open == 2
 
 
 def test_keys_are_the_review_s_while_it_is_seen_and_no_longer(review: Review) -> None:
@@ -104,9 +105,9 @@ def test_keys_are_the_review_s_while_it_is_seen_and_no_longer(review: Review) ->
     assert any("under review" in layer.name for layer in review.desk.viewer.layers)
     review.dock().close()
     assert not any("under review" in layer.name for layer in review.desk.viewer.layers)
-    decided = review.going.progress.done
+    decided = review.going.places.progress.done
     review.key(Qt.Key.Key_Y)
-    assert review.going.progress.done == decided
+    assert review.going.places.progress.done == decided
     assert all(shortcut.isEnabled() for shortcut in usual._shortcuts.values())
 
 
@@ -119,7 +120,7 @@ def test_rows_headers_and_pictures_are_clicked(review: Review) -> None:
     table.horizontalHeader().sectionClicked.emit(2)
     frames = [one.place.frame for one in review.going.listed]
     assert frames == sorted(frames)
-    review.desk.until(lambda: len(film._stills) == 7 and film._stills[3].frame == other.place.frame)
+    review.desk.until(lambda: len(film.stills) == 7 and film.stills[3].frame == other.place.frame)
     QTest.mouseClick(film, Qt.MouseButton.LeftButton, pos=film.rect_of(2).center())
     assert review.desk.binding.frame == other.place.frame - 1
     kinds = review.parts.queue.kinds
@@ -136,12 +137,12 @@ def test_a_sample_is_drawn_judged_by_keys_and_told_in_a_sentence(review: Review)
     assert "Place 1 of 2" in parts.place.words.text()
     review.key(Qt.Key.Key_Y)
     review.key(Qt.Key.Key_N)
-    assert parts.rate.sentence.text().startswith("Of 2 links drawn at random from")
-    review.desk.press(parts.rate.copy)
-    assert QApplication.clipboard().text() == parts.rate.sentence.text()
+    assert parts.judging.sentence.text().startswith("Of 2 links drawn at random from")
+    review.desk.press(parts.judging.copy)
+    assert QApplication.clipboard().text() == parts.judging.sentence.text()
     parts.tabs.setCurrentIndex(0)
     review.key(Qt.Key.Key_Y)
-    assert review.going.progress.accepted == 1
+    assert review.going.places.progress.accepted == 1
 
 
 def test_a_closed_panel_leaves_the_session_and_another_shows_it_again(review: Review) -> None:

@@ -8,7 +8,7 @@ from linked_squares import FRAMES, SIZE, square, take
 
 from napari_sam2.document.reviews import At, ReviewKind, ReviewState, Sampled
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
-from napari_sam2.viewer.reviewing import Listing, Order
+from napari_sam2.viewer.places import Listing, Order
 
 
 def tracked(desk, object_id, frame, radius):
@@ -87,7 +87,7 @@ def test_only_a_kind_is_listed_where_that_is_asked_for(linked):
     linked.reviewing.look()
     linked.reviewing.listing = Listing(kind=ReviewKind.ends_inside)
     assert [one.place.object_id for one in linked.reviewing.listed] == [1]
-    assert linked.reviewing.progress.open == 4
+    assert linked.reviewing.places.progress.open == 4
 
 
 def test_a_decision_leads_to_the_next_place_and_undo_brings_it_back(linked):
@@ -95,9 +95,9 @@ def test_a_decision_leads_to_the_next_place_and_undo_brings_it_back(linked):
     first = linked.reviewing.item
     linked.reviewing.accept()
     assert linked.reviewing.item != first
-    assert linked.reviewing.progress.accepted == 1
+    assert linked.reviewing.places.progress.accepted == 1
     linked.reviewing.dismiss()
-    assert (linked.reviewing.progress.dismissed, len(linked.reviewing.listed)) == (1, 2)
+    assert (linked.reviewing.places.progress.dismissed, len(linked.reviewing.listed)) == (1, 2)
     linked.session.undo()
     linked.session.undo()
     linked.reviewing.look()
@@ -124,10 +124,41 @@ def test_a_number_corrects_and_the_next_place_is_none_of_the_same_cells(linked):
     linked.reviewing.look()
     function, then = waiting.pop()
     then(function())
-    assert linked.reviewing.progress.corrected == 2
+    assert linked.reviewing.places.progress.corrected == 2
     assert {one.state for one in linked.reviewing.listed} == {ReviewState.open}
     linked.reviewing.fix(9)
     assert linked.messages[-1] == "There is no alternative 9 here."
+
+
+def test_a_number_pressed_twice_is_not_the_answer_to_a_place_that_nobody_saw(linked):
+    waiting = []
+    linked.reviewing.soon = waiting.append
+    linked.reviewing.listing = Listing(order=Order.object_id)
+    linked.reviewing.next()
+    linked.reviewing.fix(1)
+    after = linked.session.document
+    linked.reviewing.fix(1)
+    assert linked.session.document is after
+    waiting.pop()()
+    assert not waiting
+    assert at(linked) == (At.step, 4, 5)
+
+
+def test_a_look_that_began_before_a_decision_does_not_open_the_place_again(linked):
+    linked.reviewing.next()
+    first, waiting = linked.reviewing.item, []
+    linked.reviewing.elsewhere = lambda function, then: waiting.append((function, then))
+    linked.reviewing.is_followed = True
+    linked.reviewing.look()
+    function, then = waiting.pop()
+    found = function()
+    linked.reviewing.accept()
+    then(found)
+    assert first.place not in {one.place for one in linked.reviewing.listed}
+    function, then = waiting.pop()
+    then(function())
+    assert linked.reviewing.places.progress.accepted == 1
+    assert not linked.reviewing.is_looking
 
 
 def test_all_of_a_kind_that_are_sure_enough_are_accepted_in_one_step(linked):
@@ -135,14 +166,14 @@ def test_all_of_a_kind_that_are_sure_enough_are_accepted_in_one_step(linked):
     linked.reviewing.next()
     linked.reviewing.above = 0.95
     linked.reviewing.accept_alike()
-    assert linked.reviewing.progress.accepted == 0
+    assert linked.reviewing.places.progress.accepted == 0
     linked.reviewing.above = 0.05
     linked.reviewing.accept_alike()
-    assert linked.reviewing.progress.accepted == 2
+    assert linked.reviewing.places.progress.accepted == 2
     assert linked.reviewing.item.kind is not ReviewKind.begins_inside
     linked.session.undo()
     linked.reviewing.look()
-    assert linked.reviewing.progress.accepted == 0
+    assert linked.reviewing.places.progress.accepted == 0
 
 
 def test_what_is_judged_of_a_sample_becomes_a_rate(linked):

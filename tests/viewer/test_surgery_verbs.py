@@ -166,7 +166,7 @@ def test_an_edit_of_the_cell_in_doubt_corrects_the_place(cells):
     hover(cells, 5, 6)
     cells.verbs.delete_from()
     reviewing.look()
-    states = {one.place: one.state for one in reviewing.items}
+    states = {one.place: one.state for one in reviewing.places.items}
     assert states[item.place] is ReviewState.corrected
 
 

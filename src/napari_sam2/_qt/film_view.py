@@ -23,7 +23,10 @@ _IN_A_ROW_FROM = 520
 
 
 class FilmView(QWidget):
-    """The pictures. Signals: `frame_chosen(int)` after a click on one, `side_changed()` when they are to be larger."""
+    """The pictures, `stills`.
+
+    Signals: `frame_chosen(int)` after a click on one, `side_changed()` when they are to be larger or smaller.
+    """
 
     frame_chosen = Signal(int)
     side_changed = Signal()
@@ -31,7 +34,7 @@ class FilmView(QWidget):
     def __init__(self, theme_id: str) -> None:
         super().__init__()
         self.palette_of_theme = Palette.of(theme_id)
-        self._stills: tuple[Still, ...] = ()
+        self.stills: tuple[Still, ...] = ()
         self._images: list[QImage | None] = []
         self._shown = -1
         self._known_side = 0
@@ -48,7 +51,7 @@ class FilmView(QWidget):
 
     def show_stills(self, stills: tuple[Still, ...]) -> None:
         """Show other pictures; none for ()."""
-        self._stills = stills
+        self.stills = stills
         self._images = [None if one.picture is None else _image(one.picture) for one in stills]
         self.update()
 
@@ -89,7 +92,7 @@ class FilmView(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Ask for the frame under the mouse."""
-        for number, still in enumerate(self._stills):
+        for number, still in enumerate(self.stills):
             if still.picture is not None and self.rect_of(number).contains(event.position().toPoint()):
                 self.frame_chosen.emit(still.frame)
 
@@ -98,7 +101,7 @@ class FilmView(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         palette = self.palette_of_theme
-        for number, (still, image) in enumerate(zip(self._stills, self._images, strict=True)):
+        for number, (still, image) in enumerate(zip(self.stills, self._images, strict=True)):
             rect = self.rect_of(number)
             if image is None:
                 painter.fillRect(rect, QColor(palette.lane))

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from napari_sam2.viewer import SessionBinding
 
-_LABEL_FILES = "Label stack (*.tif);;Zarr (*.zarr)"
+EVERYTHING = "All formats in a folder: labels, tables, CTC, GEFF (*)"
+"""Kind of files that stands for every format, as the dialog names it."""
+_LABEL_FILES = f"Label stack (*.tif);;Zarr (*.zarr);;{EVERYTHING}"
 
 
 def label_path(chosen: str, kind: str) -> Path:
@@ -137,14 +139,19 @@ class PanelActions(QObject):
             self._bench.open_folder(Path(chosen))
 
     def export(self) -> None:
-        """Ask for a file and write the labels into it; a name without an ending gets that of the chosen format."""
+        """Ask for a file and write the labels into it, or all formats into a folder.
+
+        A name without an ending gets that of the chosen format.
+        """
         session = self._bench.session
         name = "session" if session is None else Path(session.stack.name).stem
         chosen, kind = QFileDialog.getSaveFileName(
             self._parts.saving, "Export the labels", f"{name}_labels.tif", _LABEL_FILES
         )
         path = label_path(chosen, kind)
-        if chosen and (str(path) == chosen or not path.exists() or self._may_replace(path)):
+        if chosen and kind == EVERYTHING:
+            self._bench.export(Path(chosen), everything=True)
+        elif chosen and (str(path) == chosen or not path.exists() or self._may_replace(path)):
             self._bench.export(path)
 
     def _may_replace(self, path: Path) -> bool:

@@ -38,7 +38,7 @@ ORDERS = {
     ReviewColumn.degree: "doubt",
     ReviewColumn.gain: "gain",
 }
-"""Values of `viewer.reviewing.Order` that a click on a header asks for."""
+"""Values of `viewer.places.Order` that a click on a header asks for."""
 _TEXTS = {
     ReviewColumn.kind: ("What", "What is in doubt"),
     ReviewColumn.object_id: ("Cell", "Its number in the labels; + is a found cell that became no object"),
@@ -75,12 +75,6 @@ class ReviewModel(QAbstractTableModel):
     def at(self, row: int) -> ReviewItem:
         """Return the place of a row."""
         return self._items[row]
-
-    def row_of(self, item: ReviewItem | None) -> int | None:
-        """Return the row of a place, None if it is not listed."""
-        if item is None:
-            return None
-        return next((row for row, one in enumerate(self._items) if one.place == item.place), None)
 
     def rowCount(self, parent: Index = _NO_INDEX) -> int:
         """Return the number of places."""
@@ -149,9 +143,8 @@ class ReviewList(QTableView):
         direction = Qt.SortOrder.DescendingOrder if falls else Qt.SortOrder.AscendingOrder
         self.horizontalHeader().setSortIndicator(column, direction)
 
-    def show_item(self, item: ReviewItem | None) -> None:
-        """Mark the row of the place in view, and bring it into view."""
-        row = self._places.row_of(item)
+    def show_row(self, row: int | None) -> None:
+        """Mark the row of the place in view, and bring it into view; none for None."""
         if row is None:
             self.clearSelection()
         else:

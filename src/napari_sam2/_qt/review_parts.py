@@ -5,8 +5,7 @@ Widgets that show and signal; `review_work` connects them.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -65,16 +64,15 @@ class QueueSide(QWidget):
         column.addWidget(self.list, 1)
         column.addWidget(self.progress)
 
-    def show_items(self, items: Sequence[ReviewItem], progress: Progress) -> None:
-        """Show how many places there are of which kind, and how many were decided about."""
-        counts = Counter(one.kind for one in items if one.state is ReviewState.open)
+    def show_counts(self, counts: Mapping[ReviewKind, int], progress: Progress) -> None:
+        """Show how many places of which kind are open, and how many were decided about."""
         chosen = self.kinds.currentData()
         with signals_blocked(self.kinds):
             self.kinds.clear()
             self.kinds.addItem(f"All kinds ({progress.open})", "")
             for kind in ReviewKind:
-                if counts[kind] or kind.value == chosen:
-                    self.kinds.addItem(f"{kind.value} ({counts[kind]})", kind.value)
+                if counts.get(kind) or kind.value == chosen:
+                    self.kinds.addItem(f"{kind.value} ({counts.get(kind, 0)})", kind.value)
             self.kinds.setCurrentIndex(max(self.kinds.findData(chosen), 0))
         self.progress.setMaximum(max(progress.open + progress.done, 1))
         self.progress.setValue(progress.done)
@@ -91,7 +89,7 @@ class PlaceView(QWidget):
         self.words.setWordWrap(True)
         self.words.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.words.setFixedHeight(2 * self.words.fontMetrics().lineSpacing() + 6)
+        self.words.setFixedHeight(2 * self.words.fontMetrics().lineSpacing() + 10)
         self.film = FilmView(theme_id)
         self.message = ElidedLabel()
         column = QVBoxLayout(self)
@@ -167,7 +165,7 @@ class QueueButtons(QWidget):
 
 
 class RateSide(QWidget):
-    """Draw a sample, and what it says. Signal: `draw_asked()`."""
+    """Draw a sample. Signal: `draw_asked()`."""
 
     draw_asked = Signal()
 
@@ -185,8 +183,6 @@ class RateSide(QWidget):
         self.progress = QProgressBar()
         self.progress.setMaximumHeight(16)
         self.progress.setFormat("%v of %m judged")
-        self.sentence = TextLabel()
-        self.copy = IconButton("Copy the sentence", "copy_to_clipboard", "For the methods section of a paper")
         rows = form()
         rows.addRow("Judge", self.kinds)
         numbers = row_of(self.count)
@@ -199,40 +195,44 @@ class RateSide(QWidget):
         column.addLayout(rows)
         column.addWidget(self.draw)
         column.addWidget(self.progress)
-        column.addWidget(self.sentence)
-        column.addWidget(self.copy)
         column.addStretch(1)
         self.draw.clicked.connect(self.draw_asked)
-        self.copy.clicked.connect(self._copy)
         self.show_rate(None)
 
     def show_rate(self, rate: ErrorRate | None) -> None:
-        """Show what a sample says by now."""
+        """Show how much of a sample was judged."""
         self.progress.setVisible(rate is not None)
-        self.copy.setVisible(rate is not None and rate.looked_at > 0)
-        self.sentence.show_text("" if rate is None or not rate.looked_at else rate.sentence)
         if rate is not None:
             self.progress.setMaximum(rate.drawn)
             self.progress.setValue(rate.looked_at)
 
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self.sentence.text())
-
 
 class RateButtons(QWidget):
-    """Right or wrong, for the place of a sample."""
+    """Right or wrong, for the place of a sample; and what all answers say."""
 
     def __init__(self) -> None:
         super().__init__()
         self.right = IconButton("Right (Y)", "check", "It is right; go to the next place")
         self.wrong = IconButton("Wrong (N)", "delete", "It is wrong; go to the next place")
         self.back = IconButton("Back (T)", "left_arrow", "Go to the place before, to judge it again")
+        self.copy = IconButton("Copy sentence", "copy_to_clipboard", "For the methods section of a paper")
+        self.sentence = TextLabel()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addLayout(row_of(self.right, self.wrong))
-        column.addWidget(self.back)
+        column.addLayout(row_of(self.back, self.copy))
+        column.addWidget(self.sentence)
         column.addStretch(1)
+        self.copy.clicked.connect(self._copy)
+
+    def show_rate(self, rate: ErrorRate | None) -> None:
+        """Show the sentence that the answers make."""
+        self.copy.setEnabled(rate is not None and rate.looked_at > 0)
+        self.sentence.show_text("" if rate is None or not rate.looked_at else rate.sentence)
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self.sentence.text())
 
     def show_place(self, is_place: bool) -> None:
         """Let it be judged where there is a place."""

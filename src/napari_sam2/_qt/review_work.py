@@ -6,6 +6,7 @@ film strip is made there; nothing here waits for either.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial, wraps
@@ -17,7 +18,7 @@ from napari_sam2._qt.holds import hold
 from napari_sam2._qt.review_parts import IN_DOUBT, ReviewParts, told_item
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.workbench import Workbench
-from napari_sam2.document.reviews import Place, ReviewKind, Sampled
+from napari_sam2.document.reviews import Place, ReviewKind, ReviewState, Sampled
 
 if TYPE_CHECKING:
     import napari
@@ -50,15 +51,13 @@ class ReviewWork(QObject):
     def begin(self) -> None:
         """Review from now on: keys, outlines and looks are on."""
         self._is_seen = True
-        self._bench.review(True)
         self._follow()
 
     def end(self) -> None:
         """Review no longer; what was decided is kept."""
         self._is_seen = False
         self._rest.stop()
-        self._let_go()
-        self._bench.review(False)
+        self._follow()
 
     def close(self) -> None:
         """Let go of the viewer."""
@@ -105,20 +104,21 @@ class ReviewWork(QObject):
         return done
 
     def _follow(self) -> None:
-        """Listen to the session that is open now."""
+        """Listen to the session that is open now, while the panel is seen."""
         self._let_go()
+        self._bench.review(self._is_seen)
         binding = self._bench.binding if self._bench.session is not None and self._is_seen else None
         self._binding = binding
         if binding is None:
             self._parts.queue.model.show(())
             self._parts.place.show_words("Nothing to review yet", _NOTHING)
             return
-        for signal, slot in self._signals(binding):
-            signal.connect(slot)
         from napari_sam2.viewer.roles import COLORS, Role
 
-        self._bench.review(True)
-        binding.reviewing.is_followed = True
+        self._bench.run(_import_statistics, _forget)  # half a second, which the first answer to a sample would take
+        for signal, slot in self._signals(binding):
+            signal.connect(slot)
+        binding.reviewing.is_followed, binding.reviewing.soon = True, self._soon
         self._parts.buttons.show_colors([COLORS[role] for role in (Role.first, Role.second, Role.third)])
         self._set_above(binding, self._parts.buttons.above.value())
         self._parts.place.show_words("Looking …", "")
@@ -130,10 +130,13 @@ class ReviewWork(QObject):
     def _let_go(self) -> None:
         binding, self._binding = self._binding, None
         if binding is not None:
-            binding.reviewing.is_followed = False
+            binding.reviewing.is_followed, binding.reviewing.soon = False, _at_once
             binding.actions.sampling.stop()
             for signal, slot in self._signals(binding):
                 signal.disconnect(slot)
+
+    def _soon(self, function: Callable[[], None]) -> None:
+        QTimer.singleShot(0, self, function)
 
     def _signals(self, binding: SessionBinding) -> list[tuple[Any, Callable[..., None]]]:
         return [
@@ -153,7 +156,7 @@ class ReviewWork(QObject):
             self._binding.reviewing.look()
 
     def _sort(self, binding: SessionBinding, order: str) -> None:
-        from napari_sam2.viewer.reviewing import Order
+        from napari_sam2.viewer.places import Order
 
         self._parts.queue.list.show_order(order)
         binding.reviewing.listing = replace(binding.reviewing.listing, order=Order(order))
@@ -188,12 +191,15 @@ class ReviewWork(QObject):
             return
         with hold("show the review"):
             reviewing, sampling = binding.reviewing, binding.actions.sampling
-            parts.queue.show_items(reviewing.items, reviewing.progress)
+            progress = reviewing.places.progress
+            parts.queue.show_counts(reviewing.places.open_kinds, progress)
             parts.queue.model.show(reviewing.listed)
-            parts.queue.list.show_item(reviewing.item)
+            parts.queue.list.show_row(reviewing.row)
             parts.buttons.show_fixes(reviewing.fixes, reviewing.item is not None)
-            parts.tabs.setTabText(IN_DOUBT, f"In doubt ({reviewing.progress.open})")
-            parts.rate.show_rate(sampling.rate)
+            parts.tabs.setTabText(IN_DOUBT, f"In doubt ({progress.open})")
+            rate = sampling.rate
+            parts.rate.show_rate(rate)
+            parts.judging.show_rate(rate)
             parts.judging.show_place(sampling.place is not None)
             parts.place.show_words(*self._words(binding))
         self._mark()
@@ -215,6 +221,9 @@ class ReviewWork(QObject):
             )
         if item is None:
             return "Nothing is in doubt", "Track or link something; what looks doubtful comes here by itself."
+        progress = binding.reviewing.places.progress
+        if item.state is not ReviewState.open and not progress.open:
+            return "Nothing is in doubt any more", f"{progress.done} places decided. The error rate tells what is left."
         return told_item(item, binding.reviewing.fixes)
 
     def _place(self, binding: SessionBinding) -> Place | None:
@@ -263,6 +272,18 @@ class ReviewWork(QObject):
     def _on_frame(self, event: Any = None) -> None:
         if self._binding is not None:
             self._parts.place.film.show_frame(self._binding.frame)
+
+
+def _import_statistics() -> None:
+    importlib.import_module("scipy.stats")
+
+
+def _forget(_: object) -> None:
+    """Take a result that says nothing."""
+
+
+def _at_once(function: Callable[[], None]) -> None:
+    function()
 
 
 def _question(place: Place, of: Sampled) -> str:

@@ -278,7 +278,7 @@ class SaveSection(Section):
         super().__init__("Save")
         self.save = IconButton("Save", "copy_to_clipboard", "Save prompts, masks and settings as a session folder")
         self.open = IconButton("Open …", "new_image", "Open a session folder")
-        self.export = IconButton("Export …", "pop_out", "Write the labels as a TIFF, one value per object")
+        self.export = IconButton("Export …", "pop_out", "Write labels, or all formats: tables, CTC, GEFF")
         self.place = ElidedLabel()
         self.body.addLayout(row_of(self.save, self.open, self.export))
         self.body.addWidget(self.place)

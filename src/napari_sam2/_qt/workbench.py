@@ -186,13 +186,13 @@ class Workbench(QObject):
             self.said.emit(f"Saved in {self.session.save(folder, wait=False)}; from now on it is saved as you work.")
             self.edited.emit()
 
-    def export(self, path: Path) -> None:
-        """Write the labels as they are now."""
+    def export(self, path: Path, everything: bool = False) -> None:
+        """Write the labels as they are now, or every format into a new folder."""
         if self.session is not None:
-            told = f"Labels are in {path}."
-            self.run(
-                self.session.label_exporter(path), lambda _: self.said.emit(told), name=f"Writing labels to {path.name}"
-            )
+            saving, what = self.session.saving, "all formats" if everything else "labels"
+            write: Callable[[], object] = saving.all_exporter(path) if everything else saving.label_exporter(path)
+            told = f"{what.capitalize()} are in {path}."
+            self.run(write, lambda _: self.said.emit(told), name=f"Writing {what} to {path.name}")
 
     def wait(self) -> None:
         """Let Qt work until nothing is being opened, found or tracked; raise the first thing that went wrong."""

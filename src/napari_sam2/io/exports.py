@@ -66,3 +66,38 @@ def export(results: Results, paths: Mapping[str, Path]) -> None:
     for name, write in FORMATS.items():
         if name in paths:
             write(paths[name], results)
+
+
+def export_everything(folder: Path, results: Results) -> tuple[Path, ...]:
+    """Return the paths of all that was written into a new folder: every format, with the usual names.
+
+    Labels, tables of cells and of tracks, a CTC folder, GEFF where its library is installed, and the error rates where
+    samples were drawn.
+
+    Raises
+    ------
+    StackError
+        If the folder holds something already, or something cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StackError(f"{folder} is not empty; choose the name of a new folder for all formats.")
+    paths = {name: folder / file for name, file in _EVERYTHING.items()}
+    if not results.document.review.samples:
+        del paths["error_rate"]
+    try:
+        geff_library()
+    except StackError:
+        del paths["tracks"]
+    folder.mkdir(parents=True, exist_ok=True)
+    export(results, paths)
+    return tuple(paths.values())
+
+
+_EVERYTHING = {
+    "labels": "labels.tif",
+    "csv": "cells.csv",
+    "ctc": "01_RES",
+    "tracks": "tracks.geff",
+    "track_table": "tracks.csv",
+    "error_rate": "error_rate.csv",
+}

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from napari_sam2.document.reviews import ReviewKind
 from napari_sam2.masks.stored_masks import StoredMask
 from napari_sam2.review.views import View
 
@@ -61,13 +62,49 @@ def views_of(frames: Mapping[int, StoredMask]) -> dict[int, View]:
     return {frame: View(mask) for frame, mask in frames.items() if not mask.is_empty}
 
 
-def course_of(views: Mapping[int, View]) -> Course:
-    """Return the course that views by frame make."""
-    return Course(
-        np.array(list(views), np.int64),
-        np.array([view.area for view in views.values()], np.float64),
-        np.array([view.center_yx for view in views.values()], np.float64).reshape(-1, 2),
-    )
+def course_of(views: Mapping[int, View], memory: Memory | None = None) -> Course:
+    """Return the course that views by frame make; what is remembered of a mask is not measured again."""
+    shapes = {} if memory is None else memory.shapes
+    rows = []
+    for view in views.values():
+        known = shapes.get(id(view.mask))
+        if known is None:
+            known = shapes[id(view.mask)] = view.mask, float(view.area), view.center_yx
+        rows.append((known[1], *known[2]))
+    table = np.array(rows, np.float64).reshape(-1, 3)
+    return Course(np.array(list(views), np.int64), table[:, 0], table[:, 1:])
+
+
+Verdict = tuple[tuple[ReviewKind, float, str], ...]
+"""What is unusual about a step: kind, degree, reason."""
+
+
+class Memory:
+    """What was found of the masks of an object, for as long as they are the same masks.
+
+    Attributes
+    ----------
+    shapes
+        Mask, area and middle, by the identity of the mask, which is kept so that it stays its own.
+    verdicts
+        Of steps, by the first frame and the identities of both masks; made with what was usual then.
+    """
+
+    def __init__(self) -> None:
+        self.shapes: dict[int, tuple[StoredMask, float, tuple[float, float]]] = {}
+        self.verdicts: dict[tuple[int, int, int], Verdict] = {}
+
+    def take(self, other: Memory) -> None:
+        """Remember what another one does."""
+        self.shapes |= other.shapes
+        self.verdicts |= other.verdicts
+
+    def only(self, masks: Iterable[StoredMask]) -> Memory:
+        """Return what is remembered of these masks."""
+        kept, ids = Memory(), {id(mask) for mask in masks}
+        kept.shapes = {one: known for one, known in self.shapes.items() if one in ids}
+        kept.verdicts = {step: known for step, known in self.verdicts.items() if ids.issuperset(step[1:])}
+        return kept
 
 
 class Usual:

@@ -75,6 +75,8 @@ def fixes_for(place: Place, document: Document, queue: Queue) -> tuple[Fix, ...]
     key = place.object_id, place.frame
     if place.at is At.proposal:
         return (Fix(Verb.accept_proposal, (key,)),)
+    if place.object_id not in document.objects:
+        return ()
     if place.at is At.overlap:
         return (
             Fix(Verb.merge, (key, (place.other, place.frame))),
@@ -177,9 +179,14 @@ class _Near:
 
     def _around(self, key: MaskKey, then: int, but: int) -> Iterator[tuple[int, float]]:
         """Yield the objects on another frame near where an object should be, and how many diameters away they are."""
+        if key[1] not in self._course(key[0]).frames:
+            return  # it is there no more
         expected = self._expected(key, then)
-        for other in self._queue.on_frame(then):
-            if other != but:
+        y, x = expected.tolist()
+        near = NEAR * max(self._usual.diameter, 1.0)
+        for other, mask in self._queue.on_frame(then).items():
+            y0, x0, y1, x1 = mask.box_yx  # most are far away, which their boxes tell quickly
+            if other != but and y0 - near < y < y1 + near and x0 - near < x < x1 + near:
                 away = self._diameters(self._yx((other, then)) - expected)
                 if away < NEAR:
                     yield other, away

@@ -13,7 +13,7 @@ from napari_sam2.document.proposals import Proposal
 from napari_sam2.document.reviews import Place
 from napari_sam2.document.shared_map import SharedMap
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
-from napari_sam2.review.courses import Course, Usual, course_of, views_of
+from napari_sam2.review.courses import Course, Memory, Usual, course_of, views_of
 from napari_sam2.review.crowds import all_shared, conflict_doubts, left_out, shared_with
 from napari_sam2.review.ends import division_doubts, end_doubts
 from napari_sam2.review.items import Doubt, ReviewItem, joined
@@ -35,6 +35,7 @@ class _Known:
 
     masks: Mapping[int, StoredMask]
     course: Course
+    memory: Memory
     items: tuple[ReviewItem, ...] = ()
 
 
@@ -62,6 +63,8 @@ class Queue:
         courses = self._courses()
         if self._usual is None or len(changed) > ANEW * len(self._known):
             self._usual, around = Usual(courses.values(), scene.frame_count), set(self._known)
+            for known in self._known.values():
+                known.memory.verdicts.clear()
         for object_id in around:
             known = self._known[object_id]
             known.items = tuple(joined(self._doubts(object_id, known, courses, self._usual, scene)))
@@ -102,7 +105,7 @@ class Queue:
         if info is None or info.locked:
             return
         views = views_of(dict(sorted(known.masks.items())))
-        yield from step_doubts(object_id, known.course, views, known.masks, usual)
+        yield from step_doubts(object_id, known.course, views, known.masks, usual, known.memory)
         if scene.is_claim(object_id):
             yield from end_doubts(object_id, known.course, scene, usual)
             yield from division_doubts(object_id, courses, scene)
@@ -113,9 +116,12 @@ class Queue:
     def _take_masks(self, changed: Iterable[int], gone: Iterable[int], scene: Scene) -> set[int]:
         """Take the masks of objects that changed; return the frames on which any did."""
         frames, touched = set[int](), list[MaskKey]()
+        earlier = {one: known for one in (*changed, *gone) if (known := self._known.pop(one, None)) is not None}
+        memory = Memory()  # a mask may be another object's now
+        for known in earlier.values():
+            memory.take(known.memory)
         for object_id in (*changed, *gone):
-            known = self._known.pop(object_id, None)
-            before = {} if known is None else known.masks
+            before = earlier[object_id].masks if object_id in earlier else {}
             now = dict(scene.masks.get(object_id, {}))
             differing = {frame for frame in {**before, **now} if before.get(frame) is not now.get(frame)}
             for frame in differing:
@@ -123,8 +129,8 @@ class Queue:
             touched += [(object_id, frame) for frame in differing]
             views = views_of(dict(sorted(now.items())))
             if views:
-                course = known.course if known is not None and not differing else course_of(views)
-                self._known[object_id] = _Known(now, course)
+                own = memory.only(now.values())
+                self._known[object_id] = _Known(now, course_of(views, own), own)
             frames |= differing
         self._look_for_conflicts(touched, frames, scene.size)
         return frames

@@ -13,7 +13,7 @@ import numpy as np
 from napari_sam2.document.claims import LinkClaims
 from napari_sam2.document.reviews import At, Place, ReviewKind
 from napari_sam2.masks.stored_masks import MaskStatus
-from napari_sam2.review.courses import Course, Usual
+from napari_sam2.review.courses import Course, Memory, Usual, Verdict
 from napari_sam2.review.items import Doubt
 from napari_sam2.review.masks_alone import Masks, doubtful_masks
 from napari_sam2.review.views import View, iou
@@ -34,9 +34,9 @@ _SAID = (MaskStatus.prompted, MaskStatus.edited)
 
 
 def step_doubts(
-    object_id: int, course: Course, views: Mapping[int, View], frames: Masks, usual: Usual
+    object_id: int, course: Course, views: Mapping[int, View], frames: Masks, usual: Usual, memory: Memory
 ) -> Iterator[Doubt]:
-    """Yield what is in doubt of an object's masks and of the links between them."""
+    """Yield what is in doubt of an object's masks and of the links between them; steps are remembered."""
     for one in doubtful_masks(object_id, frames):
         place, spoils = Place(At.step, object_id, one.frame), max(1, course.from_frame(one.frame))
         for reason in one.reasons[:1]:
@@ -45,7 +45,7 @@ def step_doubts(
     for index, (before, then) in enumerate(pairwise(course.frames.tolist())):
         first, second = views[before], views[then]
         place, spoils = Place(At.step, object_id, then), len(course) - index - 1
-        found = list(_unlike(first, second, index, course, usual)) if _is_judged(first, second) else []
+        found = list(_known(memory, first, second, index, course, usual)) if _is_judged(first, second) else []
         earlier = None if usual_before else views[int(course.frames[index - 1])]
         if earlier is not None and not any(_unlike(earlier, second, index - 1, course, usual, 2)):
             found = []  # one mask that went wrong is named once, and what comes back is not
@@ -55,6 +55,14 @@ def step_doubts(
             yield Doubt(place, ReviewKind.doubtful_link, MISSED, missed, 2 * (then - before - 1))
         for kind, degree, reason in found:
             yield Doubt(place, kind, degree, reason, spoils)
+
+
+def _known(memory: Memory, first: View, second: View, index: int, course: Course, usual: Usual) -> Verdict:
+    """Return what is unusual about a step, as it was found before."""
+    step = int(course.frames[index]), id(first.mask), id(second.mask)
+    if step not in memory.verdicts:
+        memory.verdicts[step] = tuple(_unlike(first, second, index, course, usual))
+    return memory.verdicts[step]
 
 
 def link_doubts(claims: LinkClaims, course: Course) -> Iterator[Doubt]:

@@ -11,12 +11,20 @@ from napari_sam2.masks.stored_masks import Array, StoredMask
 
 
 class View:
-    """A mask with its pixels in the box (h, w)."""
+    """A mask with its pixels in the box (h, w), unpacked when they are first asked for."""
 
     def __init__(self, mask: StoredMask) -> None:
         self.mask = mask
-        self.inside: Array = mask.mask()
-        self.area = int(np.count_nonzero(self.inside))
+
+    @cached_property
+    def inside(self) -> Array:
+        """Its pixels, (h, w) bool."""
+        return self.mask.mask()
+
+    @cached_property
+    def area(self) -> int:
+        """How many there are."""
+        return int(np.count_nonzero(self.inside))
 
     @cached_property
     def center_yx(self) -> tuple[float, float]:

@@ -146,7 +146,7 @@ class SessionReview:
 
     def fixes(self, item: ReviewItem) -> tuple[Fix, ...]:
         """Return what may be done about a place, the likeliest first: what keys 1, 2, 3 choose."""
-        self._look()
+        self._prepare()
         return fixes_for(item.place, self._state.document, self._queue)
 
     def ground_of(self, place: Place) -> str:
@@ -209,24 +209,32 @@ class SessionReview:
 
     def _look(self) -> tuple[ReviewItem, ...]:
         """Return all places, ranked, with what was decided about them, after a look at what has changed."""
-        scene, known = self._scene(), self._known
+        scene, record = self._prepare(), self._state.document.review
+        if self._known is None or self._known[0] is not record:
+            self._known = record, self._decided(scene, record)
+        return self._known[1]
+
+    def _prepare(self) -> Scene:
+        """Return what was looked at, after a look if that is not what there is now."""
+        scene = self._scene()
         if self._prepared is None or not scene.is_same(self._prepared):
-            return self._looked_at(scene)
-        if known is None or known[0] is not scene.document.review:
-            known = self._known = scene.document.review, self._decided(scene)
-        return known[1]
+            self._looked_at(scene)
+        return scene
 
     def _looked_at(self, scene: Scene) -> tuple[ReviewItem, ...]:
+        record, known = scene.document.review, self._known
+        if known is not None and known[0] is record and self._prepared is not None and scene.is_same(self._prepared):
+            return known[1]
         if self._prepared is not None and self._prepared.source is not scene.source:
             self._grounds.clear()
         self._queue.look(scene)
-        items = self._decided(scene)
-        self._prepared, self._known = scene, (scene.document.review, items)
+        items = self._decided(scene, record)
+        self._prepared, self._known = scene, (record, items)
         return items
 
-    def _decided(self, scene: Scene) -> tuple[ReviewItem, ...]:
+    def _decided(self, scene: Scene, record: ReviewRecord) -> tuple[ReviewItem, ...]:
         """Return all places of a scene that was looked at, ranked, with what was decided about them."""
-        open_ones, decisions = self._queue.items(), scene.document.review.decisions
+        open_ones, decisions = self._queue.items(), record.decisions
         found = []
         for place, item in open_ones.items():
             decision = decisions.get(place)

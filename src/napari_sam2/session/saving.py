@@ -16,6 +16,7 @@ from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.updates import FrameUpdate
 from napari_sam2.io.autosave import Autosaver, FolderLost
 from napari_sam2.io.autosave_queue import AutosaveQueue
+from napari_sam2.io.exports import export_everything
 from napari_sam2.io.label_files import check_label_path
 from napari_sam2.io.mask_log import FrameDone
 from napari_sam2.io.raw_data import check_not_raw
@@ -130,9 +131,21 @@ class Saving:
         """
         check_label_path(Path(path))
         check_not_raw(path, self._state.stack, is_replaced=True)
-        state, movie = self._state, self._state.movie.movie
-        results = Results(state.document, masks_on(movie, state.masks.items()), movie, state.settings.overlaps)
+        results = self._results()
         return lambda: export_labels(path, results)
+
+    def all_exporter(self, folder: Path | str) -> Callable[[], tuple[Path, ...]]:
+        """Return a function that writes all formats into a new folder, as things are now; on any thread.
+
+        See `io.exports.export_everything` for what it returns and raises.
+        """
+        results = self._results()
+        return lambda: export_everything(Path(folder), results)
+
+    def _results(self) -> Results:
+        """Return what goes out, as it is now; later changes leave it alone."""
+        state, movie = self._state, self._state.movie.movie
+        return Results(state.document, masks_on(movie, state.masks.items()), movie, state.settings.overlaps)
 
     def go_on(self, saver: Autosaver, lost: Iterable[MaskKey] = ()) -> None:
         """Save from now on with the writer of the folder that the session was opened from, without `lost` masks."""

@@ -8,66 +8,22 @@ were shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from psygnal import Signal
 
-from napari_sam2.document.reviews import Place, ReviewKind, ReviewState
+from napari_sam2.document.reviews import Place, ReviewState
 from napari_sam2.review.fixes import Fix
-from napari_sam2.review.items import Progress, ReviewItem
+from napari_sam2.review.items import ReviewItem
 from napari_sam2.session.session import Session
+from napari_sam2.viewer.places import Items, Listing, Places
 from sam2_core.errors import PromptError
 
-Items = tuple[ReviewItem, ...]
-Elsewhere = Callable[[Callable[[], Items], Callable[[Items], None]], None]
+Elsewhere = Callable[[Callable[[], Places], Callable[[Places], None]], None]
 """Runs a function off the main thread, and hands over its result on the main thread."""
 SURE = 0.9
 """Confidence from which all of a kind are accepted at once, where nobody said another."""
-
-
-class Order(StrEnum):
-    """What places are listed in order of."""
-
-    gain = "gain"
-    degree = "doubt"
-    kind = "kind"
-    object_id = "cell"
-    frame = "frame"
-
-
-_KEYS: dict[Order, Callable[[ReviewItem], Any]] = {
-    Order.gain: lambda item: item.rank,
-    Order.degree: lambda item: (-item.degree, item.rank),
-    Order.kind: lambda item: (item.kind.value, item.rank),
-    Order.object_id: lambda item: (item.place.object_id, item.place.frame, item.rank),
-    Order.frame: lambda item: (item.place.frame, item.place.object_id, item.rank),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """Which places are listed, and in which order.
-
-    Attributes
-    ----------
-    kind
-        None for all.
-    decided
-        Whether those that a person decided about are listed too.
-    """
-
-    kind: ReviewKind | None = None
-    decided: bool = False
-    order: Order = Order.gain
-
-    def of(self, items: Iterable[ReviewItem]) -> Items:
-        """Return what is listed of all places."""
-        wanted = (one for one in items if self.kind is None or one.kind is self.kind)
-        listed = [one for one in wanted if self.decided or one.state is ReviewState.open]
-        return tuple(sorted(listed, key=_KEYS[self.order]))
 
 
 class Reviewing:
@@ -77,10 +33,12 @@ class Reviewing:
 
     Attributes
     ----------
-    items, listed
-        All places that are known, and those that are listed.
+    places, listed
+        All that are known, and those that are listed.
     item, fixes
         The place in view, and what may be done about it: what keys 1, 2, 3 choose.
+    soon
+        Calls a function in a turn of its own, so that neither an edit nor the next place takes long; at once by itself.
     is_followed
         Whether somebody calls `look` after each change: then one goes on at once with what is known.
     above
@@ -92,9 +50,10 @@ class Reviewing:
 
     def __init__(self, session: Session, go_to: Callable[[Place], None], notify: Callable[[str], None]) -> None:
         self.elsewhere: Elsewhere = lambda function, then: then(function())
-        self.is_followed = False
+        self.soon: Callable[[Callable[[], None]], object] = lambda function: function()
+        self.is_followed = self._is_going = False
         self.above = SURE
-        self.items: Items = ()
+        self.places = Places()
         self.listed: Items = ()
         self.item: ReviewItem | None = None
         self.fixes: tuple[Fix, ...] = ()
@@ -106,8 +65,14 @@ class Reviewing:
         self._seen: set[ReviewItem] = set()
         self._earlier: list[ReviewItem] = []
         self._touched: set[int] = set()
+        self._notes = 0
         self._is_looking = self._is_due = self._is_known = False
         self._then: Callable[[], None] | None = None
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether what has changed is being looked at, or is to be."""
+        return self._is_looking or self._is_due
 
     @property
     def listing(self) -> Listing:
@@ -120,26 +85,28 @@ class Reviewing:
         self._list()
 
     @property
-    def progress(self) -> Progress:
-        """How many places are open and how many were decided about, by what is known."""
-        states = [item.state for item in self.items]
-        return Progress(**{state.value: states.count(state) for state in ReviewState})
+    def row(self) -> int | None:
+        """Where the place in view is listed; None if it is not."""
+        is_listed = 0 <= self._row < len(self.listed) and self.listed[self._row] is self.item
+        return self._row if is_listed else None
 
     def look(self) -> None:
         """Look at what has changed; while that is done, once more afterwards."""
         if self._is_looking:
             self._is_due = True
             return
-        prepared = self._session.review.prepared()
+        prepared, known = self._session.review.prepared(), self.places
 
-        def look() -> Items:
+        def look() -> Places:
             try:
-                return prepared()
-            finally:
+                items = prepared()
+                return known if items is known.items else Places(items)
+            except BaseException:
                 self._is_looking = False
+                raise
 
         self._is_looking, self._is_due = True, False
-        self.elsewhere(look, self._looked)
+        self.elsewhere(look, partial(self._looked, self._notes))
 
     def next(self) -> None:
         """Go to the next open place of the list that was not shown yet; behind the last one, from the top again."""
@@ -155,7 +122,7 @@ class Reviewing:
             self._notify("No place was shown before.")
             return
         place = self._earlier.pop().place
-        self._show(next((one for one in self.items if one.place == place), None), remember=False)
+        self._show(self.places.get(place), remember=False)
 
     def show(self, item: ReviewItem) -> None:
         """Go to a place."""
@@ -175,7 +142,7 @@ class Reviewing:
             self._notify("No place is shown; W goes to the first one.")
             return
         kind = self.item.kind
-        alike = [one for one in self.items if one.kind is kind and one.state is ReviewState.open]
+        alike = [one for one in self.places.items if one.kind is kind and one.state is ReviewState.open]
         sure = [one for one in alike if 1 - one.degree >= self.above]
         told = (
             f"{len(sure)} of {len(alike)} places of the kind '{kind.value}' accepted: at least {self.above:.0%} sure."
@@ -189,6 +156,8 @@ class Reviewing:
 
     def fix(self, number: int) -> None:
         """Do what is offered under a number, from 1, about the place in view, and go to the next."""
+        if self._is_going:  # to the next place, about which nobody pressed a key yet
+            return
         if self.item is None or not 0 < number <= len(self.fixes):
             self._notify(f"There is no alternative {number} here.")
             return
@@ -201,7 +170,8 @@ class Reviewing:
         self._touched |= {object_id for object_id, _ in fix.keys}
         self._note([item], ReviewState.corrected)
         self._notify(f"Object {fix.text}. Undo takes that back.")
-        self._forward()
+        self._is_going = True
+        self.soon(self._go_on)
 
     def correct(self, edit: Callable[[], object]) -> None:
         """Make an edit by hand: the correction of the place in view if there is one."""
@@ -217,28 +187,37 @@ class Reviewing:
             self._then = go
             self.look()
 
-    def _looked(self, items: Items) -> None:
-        if self._is_due:
+    def _looked(self, notes: int, places: Places) -> None:
+        self._is_looking = False
+        if self._is_due or notes != self._notes:  # it was begun before the last decision
             self.look()
             return
-        decided = {one.place for one in self.items if one.state is not ReviewState.open}
-        self._seen -= {one for one in items if one.place in decided and one.state is ReviewState.open}
-        self.items, self._is_known = items, True
+        self._seen -= {one for one in self._seen if self._is_open_again(one, places)}
+        self.places, self._is_known = places, True
         self._touched.clear()
         self._list()
         then, self._then = self._then, None
         if then is not None:
             then()
 
+    def _is_open_again(self, seen: ReviewItem, places: Places) -> bool:
+        """Return whether what was decided about a place was taken back."""
+        before, now = self.places.get(seen.place), places.get(seen.place)
+        was_decided = before is None or before.state is not ReviewState.open
+        return was_decided and now is not None and now.state is ReviewState.open
+
     def _list(self) -> None:
         """List what is known, the place in view as it is now."""
-        self.listed = self._listing.of(self.items)
+        self.listed = self._listing.of(self.places)
         if self.item is not None:
-            place = self.item.place
-            self.item = next((one for one in self.items if one.place == place), self.item)
-            self._row = next((row for row, one in enumerate(self.listed) if one.place == place), self._row)
+            self.item = self.places.get(self.item.place) or self.item
+            self._row = self._row_of(self.item)
         self.fixes = self._fixes()
         self.changed.emit()
+
+    def _row_of(self, item: ReviewItem) -> int:
+        """Return where a place is listed; where the one before was, if it is not."""
+        return next((row for row, one in enumerate(self.listed) if one is item), self._row)
 
     def _fixes(self) -> tuple[Fix, ...]:
         """Return what may be done about the place in view; nothing while that would take long."""
@@ -247,9 +226,8 @@ class Reviewing:
         return self._session.review.fixes(self.item)
 
     def _forward(self) -> None:
-        ahead = [*self.listed[self._row + 1 :], *self.listed[: self._row + 1]]
-        ahead = [one for one in ahead if self._is_ahead(one)]
-        fresh = next((one for one in ahead if one not in self._seen), None)
+        ahead = (*self.listed[self._row + 1 :], *self.listed[: self._row + 1])
+        fresh = next((one for one in ahead if self._is_ahead(one) and one not in self._seen), None)
         if fresh is not None:
             self._show(fresh)
             return
@@ -258,6 +236,10 @@ class Reviewing:
         self._notify(f"No more places look wrong.{more}" if self._seen else "No place looks wrong.")
         self._seen.clear()
         self._row = -1
+
+    def _go_on(self) -> None:
+        self._is_going = False
+        self._forward()
 
     def _is_ahead(self, item: ReviewItem) -> bool:
         """Return whether a place may come next: neither decided about, nor of what was just corrected."""
@@ -279,13 +261,13 @@ class Reviewing:
         self._note([self.item], state)
         self._forward()
 
-    def _note(self, items: Sequence[ReviewItem], state: ReviewState) -> None:
+    def _note(self, items: Iterable[ReviewItem], state: ReviewState) -> None:
         """List places as they are once they were decided about, before the next look."""
-        places = {item.place for item in items}
-        self.items = tuple(replace(one, state=state) if one.place in places else one for one in self.items)
-        row = self._row
+        self._notes += 1
+        self.places, row = self.places.decided([item.place for item in items], state), self._row
         self._list()
-        if self.item is not None and self.item.place not in {one.place for one in self.listed}:
+        is_listed = self._listing.decided or self.item is None or self.item.state is ReviewState.open
+        if not is_listed:
             self._row = row - 1  # what came behind it has moved up
 
     def _show(self, item: ReviewItem | None, remember: bool = True) -> None:
@@ -295,7 +277,7 @@ class Reviewing:
         if remember and self.item is not None and self.item.place != item.place:
             self._earlier.append(self.item)
         self.item = item
-        self._row = next((row for row, one in enumerate(self.listed) if one.place == item.place), self._row)
+        self._row = self._row_of(item)
         self._seen.add(item)
         self.fixes = self._fixes()
         self._go_to(item.place)

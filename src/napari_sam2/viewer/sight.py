@@ -30,15 +30,22 @@ class Sight:
         self.grid = grid
         self._viewer = viewer
         self._image = image
+        self._frame: tuple[tuple[object, ...], int] | None = None
 
     @property
     def frame(self) -> int:
         """The frame in view, within the movie."""
-        axis = self.grid.frame_axis
+        axis, image = self.grid.frame_axis, self._image
         if axis is None:
             return 0
-        frame = int(np.rint(self._image.world_to_data(self._viewer.dims.point)[axis]))
-        return min(max(frame, 0), self.grid.frame_count - 1)
+        here = (
+            self._viewer.dims.point,
+            *map(tuple, (image.scale, image.translate)),
+            image.affine.affine_matrix.tobytes(),
+        )
+        if self._frame is None or self._frame[0] != here:  # asked for with every mask that changes
+            self._frame = here, int(np.rint(image.world_to_data(self._viewer.dims.point)[axis]))
+        return min(max(self._frame[1], 0), self.grid.frame_count - 1)
 
     @property
     def held(self) -> dict[str, int]:
