@@ -1,7 +1,7 @@
 """What the colours of objects say, in the table and in the image: nothing but who they are, or more.
 
-By lineage all that come of one cell have its colour; by generation or by a measurement colours go from violet to yellow.
-Measuring runs in a worker; colours follow when objects come, go or get another parent.
+By lineage all that come of one cell have its colour; by generation or by a measurement colours go from violet to
+yellow. Measuring runs in a worker; colours follow when objects come, go or get another parent.
 """
 
 from __future__ import annotations
