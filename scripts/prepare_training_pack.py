@@ -26,6 +26,7 @@ from sam2_core.training.synthetic import (
     make_movie,
     random_settings,
     rod_settings,
+    sheet_settings,
     tissue_settings,
 )
 
@@ -47,6 +48,7 @@ LOOKS = {
     "everyday": Look(everyday_settings, 12, "tamer movies in which many cells leave"),
     "colony": Look(colony_settings, 12, "colonies of budding cells"),
     "rods": Look(rod_settings, 12, "colonies of rods"),
+    "sheet": Look(sheet_settings, 12, "sheets of nuclei that migrate together"),
     "tissue": Look(tissue_settings, 8, "sheets of cells that are told apart by bright membranes"),
 }
 

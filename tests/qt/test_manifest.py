@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from napari_sam2._qt.models_panel import ModelsPanel
 from napari_sam2._qt.panel import SegmentAndTrackPanel
 from napari_sam2._qt.preferences import preferred_settings
+from napari_sam2._qt.review_panel import ReviewPanel
 from napari_sam2.session.settings import SessionSettings, setting
 
 NAME = "napari-sam2"
@@ -42,7 +43,11 @@ def test_menus_are_those_that_napari_lets_plugins_fill(manifest: PluginManifest)
 
 @pytest.mark.parametrize(
     ("command", "kind"),
-    [(f"{NAME}.segment_and_track", SegmentAndTrackPanel), (f"{NAME}.models", ModelsPanel)],
+    [
+        (f"{NAME}.segment_and_track", SegmentAndTrackPanel),
+        (f"{NAME}.models", ModelsPanel),
+        (f"{NAME}.review", ReviewPanel),
+    ],
 )
 def test_widget_commands_open_their_panel_by_id(
     make_napari_viewer: Callable[..., Any],

@@ -31,7 +31,7 @@ def plot(desk: Any) -> PlotDock:
     desk.session.import_tracks(TrackedLabels(open_stack(labels, "TYX").movie(), {}))
     desk.panel.state.refresh()
     desk.panel.objects.table.select_object(2)
-    desk.panel.objects.plot.click()
+    desk.panel.objects.bar.plot.click()
     plot = desk.panel.docks.show_plot()
     desk.until(lambda: set(plot.series) == {2})
     return plot

@@ -72,7 +72,7 @@ def test_all_of_a_kind_above_a_confidence_are_accepted_at_once(session):
     assert session.review.accept_all("begins inside", above=0.99) == ()
     (accepted,) = session.review.accept_all("begins inside", above=0.05)
     assert accepted.place.at is At.begin
-    assert session.undo_text == "accept 1 places"
+    assert session.undo_text == "accept a place"
 
 
 def test_one_goes_on_behind_an_item_and_back(session):

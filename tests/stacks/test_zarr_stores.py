@@ -8,6 +8,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numcodecs
 import numpy as np
 import pytest
 import zarr
@@ -189,3 +190,26 @@ def test_a_codec_of_format_3_is_looked_at_inside_shards_too(tmp_path: Path) -> N
     document.write_text(document.read_text().replace('"zstd"', '"numcodecs.pickle"'))
     with pytest.raises(StackError, match=r"wants the codec 'numcodecs.pickle'"):
         open_stack(tmp_path / "shards.zarr")
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+@pytest.mark.parametrize("consolidated", [False, True])
+@pytest.mark.parametrize(("zarr_format", "shards"), [(2, None), (3, None), (3, (4, 8, 10))])
+def test_a_chunk_that_lacks_bytes_is_not_handed_to_blosc(
+    tmp_path: Path, zarr_format: Any, shards: Any, consolidated: bool
+) -> None:
+    """Its decoder believes the length that the chunk says, and reads what is not its own."""
+    store, big = tmp_path / "a.zarr", np.random.default_rng(0).integers(0, 60000, (4, 8, 10)).astype(np.uint16)
+    root = zarr.open_group(store, mode="w", zarr_format=zarr_format)
+    codec = numcodecs.Blosc("lz4") if zarr_format == 2 else zarr.codecs.BloscCodec(cname="lz4")
+    made = root.create_array("0", shape=big.shape, chunks=(1, 8, 10), shards=shards, dtype=big.dtype, compressors=codec)
+    made[:] = big
+    if consolidated:
+        zarr.consolidate_metadata(store, zarr_format=zarr_format)
+    assert np.array_equal(np.asarray(open_stack(store, "TYX").read((slice(None),) * 3)), big)
+    chunk = next(path for path in sorted((store / "0").rglob("*")) if path.is_file() and path.read_bytes()[0] == 2)
+    held = bytearray(chunk.read_bytes())
+    held[12:16] = (int.from_bytes(held[12:16], "little") + 500).to_bytes(4, "little")
+    chunk.write_bytes(held)
+    with pytest.raises(StackError, match="bytes, and should have"):
+        open_stack(store, "TYX").read((0, slice(None), slice(None)))

@@ -39,7 +39,7 @@ class FileRules(WalkedSession):
         assert np.array_equal(shown, labels(self.session)), "reopening: other labels are shown"
         if run is not None:
             assert self.session.interrupted_run == run, "the interrupted run is not known any more"
-        self._begin()
+        self.steps.follow(self.session)
 
     @precondition(lambda self: self.session.folder is not None)
     @rule()

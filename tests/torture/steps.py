@@ -16,13 +16,18 @@ Pair = tuple[Picture, Picture]
 
 
 class Steps:
-    """The steps of a session since it was opened; `told` counts how often it told of its history."""
+    """The steps of a session, which it knows after reopening too; `told` counts how often it told of its history."""
 
     def __init__(self, session: Session) -> None:
         self.told = 0
         self._session = session
         self._done: list[Pair] = []
         self._undone: list[Pair] = []
+        session.events.history_changed.connect(self._tell)
+
+    def follow(self, session: Session) -> None:
+        """Go on with the session reopened: what could be undone still can."""
+        self._session = session
         session.events.history_changed.connect(self._tell)
 
     def made(self, before: Picture, after: Picture) -> None:

@@ -239,7 +239,8 @@ class ViewerWalk(RuleBasedStateMachine):
         assert not session.notes, f"notes without damage: {session.notes}"
         found = Picture.of(session)
         said = between([before], found) if dies else unlike(before, found)
-        self._bind(session)
+        self.steps.follow(session)
+        self._bind(session, self.steps)
         assert not said, f"reopening: {said}"
         self._same(found, "binding")
 
@@ -281,8 +282,8 @@ class ViewerWalk(RuleBasedStateMachine):
 
     # how it is done and looked at
 
-    def _bind(self, session: Session) -> None:
-        self.session, self.steps = session, Steps(session)
+    def _bind(self, session: Session, steps: Steps | None = None) -> None:
+        self.session, self.steps = session, steps or Steps(session)
         self.binding = bind(self.viewer, session, self.image, InlineRunner(session), notify=self.told.append)
         self.binding.redraw.clock = itertools.count().__next__  # a second between looks, so a refresh is always due
 

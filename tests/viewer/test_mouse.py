@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
+from mouse_events import Event
 from napari.utils._proxies import ReadOnlyWrapper
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
-
-
-@dataclass
-class Event:
-    type: str
-    position: tuple[float, ...]
-    is_dragging: bool = False
-    pos: np.ndarray = field(default_factory=lambda: np.zeros(2))
-    modifiers: tuple[str, ...] = ()
-    button: int = 1
-    buttons: tuple[int, ...] = (1,)
-    view_direction: object = None
-    up_direction: object = None
-    dims_displayed: list[int] = field(default_factory=lambda: [1, 2])
-    dims_point: tuple[float, ...] = (0, 0, 0)
-    handled: bool = False
 
 
 def send(layer, kind, position, dragging=False):

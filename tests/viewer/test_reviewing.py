@@ -1,14 +1,38 @@
+"""Going through the places in doubt: in which order, what is shown again, what a decision leads to."""
+
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from linked_squares import FRAMES, SIZE, square, take
 
+from napari_sam2.document.reviews import At, ReviewKind, ReviewState, Sampled
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
+from napari_sam2.viewer.reviewing import Listing, Order
 
 
 def tracked(desk, object_id, frame, radius):
     rows, columns = np.mgrid[: desk.session.size[0], : desk.session.size[1]]
     logits = (radius - np.hypot(rows - 20, columns - 15 - frame)).astype(np.float32)
     desk.session.masks.put((object_id, frame), StoredMask.of_logits(0, 0, logits, MaskStatus.tracked, leg="forward"))
+
+
+@pytest.fixture
+def linked(make_desk):
+    """Track 1 goes on as 2 from frame 4 on; 3 is whole; 4 jumps on frame 5; 5 begins on frame 1."""
+    desk = make_desk(np.zeros((FRAMES, *SIZE), np.uint8))
+    masks = {(one, frame): square(1, frame) for one, frames in ((1, range(4)), (2, range(4, 8))) for frame in frames}
+    masks |= {(3, frame): square(3, frame) for frame in range(8)}
+    masks |= {(4, frame): square(4, frame, shift=25 if frame >= 5 else 0) for frame in range(8)}
+    masks |= {(5, frame): square(5, frame) for frame in range(1, 8)}
+    take(desk.session, masks)
+    desk.reviewing = desk.binding.reviewing
+    return desk
+
+
+def at(desk):
+    item = desk.reviewing.item
+    return None if item is None else (item.place.at, item.place.object_id, item.place.frame)
 
 
 def test_the_mask_that_looks_wrong_is_shown_once_and_again_when_it_changed(make_desk):
@@ -26,7 +50,7 @@ def test_the_mask_that_looks_wrong_is_shown_once_and_again_when_it_changed(make_
     assert not box.visible
     desk.binding.next_suspicious()
     assert desk.binding.frame == 0
-    assert desk.messages[-1] == "No more places look wrong."
+    assert desk.messages[-1] == "No more places look wrong. Still open: 1; W goes through them again."
     tracked(desk, 3, 12, 16)
     desk.binding.next_suspicious()
     assert desk.binding.frame == 12
@@ -42,3 +66,101 @@ def test_it_may_be_looked_for_elsewhere(make_desk):
     function, then = waiting.pop()
     then(function())
     assert desk.messages == ["No place looks wrong."]
+
+
+def test_one_goes_on_down_the_list_as_it_is_sorted_and_back(linked):
+    linked.reviewing.listing = Listing(order=Order.frame)
+    for _ in range(3):
+        linked.reviewing.next()
+    assert at(linked) == (At.begin, 2, 4)
+    linked.reviewing.show(linked.reviewing.listed[0])
+    assert at(linked) == (At.begin, 5, 1)
+    linked.reviewing.next()
+    assert at(linked) == (At.step, 4, 5), "places that were shown are not shown again"
+    linked.reviewing.back()
+    assert at(linked) == (At.begin, 5, 1)
+    linked.reviewing.previous()
+    assert linked.messages[-1] == "This is the first place of the list."
+
+
+def test_only_a_kind_is_listed_where_that_is_asked_for(linked):
+    linked.reviewing.look()
+    linked.reviewing.listing = Listing(kind=ReviewKind.ends_inside)
+    assert [one.place.object_id for one in linked.reviewing.listed] == [1]
+    assert linked.reviewing.progress.open == 4
+
+
+def test_a_decision_leads_to_the_next_place_and_undo_brings_it_back(linked):
+    linked.reviewing.next()
+    first = linked.reviewing.item
+    linked.reviewing.accept()
+    assert linked.reviewing.item != first
+    assert linked.reviewing.progress.accepted == 1
+    linked.reviewing.dismiss()
+    assert (linked.reviewing.progress.dismissed, len(linked.reviewing.listed)) == (1, 2)
+    linked.session.undo()
+    linked.session.undo()
+    linked.reviewing.look()
+    assert first in linked.reviewing.listed
+    for _ in range(3):
+        linked.reviewing.next()
+        if linked.reviewing.item == first:
+            break
+    assert linked.reviewing.item == first, "what was taken back is not shown again"
+
+
+def test_a_number_corrects_and_the_next_place_is_none_of_the_same_cells(linked):
+    linked.reviewing.listing = Listing(order=Order.object_id)
+    linked.reviewing.next()
+    assert at(linked) == (At.end, 1, 3)
+    assert linked.reviewing.fixes[0].text == "1 goes on as 2"
+    linked.reviewing.is_followed = True
+    waiting = []
+    linked.reviewing.elsewhere = lambda function, then: waiting.append((function, then))
+    linked.reviewing.fix(1)
+    assert 2 not in linked.session.document.objects
+    assert at(linked) == (At.step, 4, 5), "the beginning of 2, which is no more, was shown"
+    assert linked.messages[-1] == "Object 1 goes on as 2. Undo takes that back."
+    linked.reviewing.look()
+    function, then = waiting.pop()
+    then(function())
+    assert linked.reviewing.progress.corrected == 2
+    assert {one.state for one in linked.reviewing.listed} == {ReviewState.open}
+    linked.reviewing.fix(9)
+    assert linked.messages[-1] == "There is no alternative 9 here."
+
+
+def test_all_of_a_kind_that_are_sure_enough_are_accepted_in_one_step(linked):
+    linked.reviewing.listing = Listing(order=Order.frame)
+    linked.reviewing.next()
+    linked.reviewing.above = 0.95
+    linked.reviewing.accept_alike()
+    assert linked.reviewing.progress.accepted == 0
+    linked.reviewing.above = 0.05
+    linked.reviewing.accept_alike()
+    assert linked.reviewing.progress.accepted == 2
+    assert linked.reviewing.item.kind is not ReviewKind.begins_inside
+    linked.session.undo()
+    linked.reviewing.look()
+    assert linked.reviewing.progress.accepted == 0
+
+
+def test_what_is_judged_of_a_sample_becomes_a_rate(linked):
+    sampling, messages = linked.binding.actions.sampling, linked.messages
+    sampling.right()
+    assert messages[-1] == "No sample is being judged; draw one."
+    sampling.draw(Sampled.masks, 3, seed=2)
+    places = linked.session.document.review.samples["masks"].places
+    assert (linked.binding.current.object_id, linked.binding.frame) == places[0]
+    sampling.right()
+    sampling.wrong()
+    sampling.back()
+    assert (linked.binding.current.object_id, linked.binding.frame) == places[1]
+    sampling.right()
+    sampling.wrong()
+    assert (sampling.rate.looked_at, sampling.rate.wrong) == (3, 1)
+    assert "3 masks drawn at random" in messages[-1]
+    sampling.draw(Sampled.masks, 2, seed=3)
+    assert "Undo brings its answers back" in messages[-1]
+    linked.session.undo()
+    assert linked.session.review.error_rates[0].looked_at == 3

@@ -38,7 +38,8 @@ class LineageDock(QWidget):
         section.table.frame_shown.connect(self.table.set_frame)
         self.bar = ObjectsBar(self.table)
         self.bar.colours = section.bar.colours
-        self.bar.large.setVisible(False)
+        for button in (self.bar.large, self.bar.plot):
+            button.setVisible(False)
         self.table.show_rows(RowSize.compact)
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 6, 6, 6)
@@ -62,7 +63,7 @@ class ObjectDocks:
         self._section = section
         self._shown: dict[str, QWidget] = {}
         slots.connect(section.bar.large.clicked, self.show_tree)
-        slots.connect(section.plot.clicked, self.show_plot)
+        slots.connect(section.bar.plot.clicked, self.show_plot)
         viewer.events.theme.connect(self._take_theme)
 
     def show_tree(self) -> LineageDock:

@@ -26,15 +26,14 @@ class ObjectsSection(Section):
         self.current.setWordWrap(True)
         self.current.setMinimumHeight(2 * self.current.fontMetrics().lineSpacing())
         self.doubtful = IconButton("Next doubtful", "warning", "Go to the mask that looks most like a mistake (W)")
+        self.review = IconButton("Review", "check", "Go through all places in doubt, the worst first, by keys")
         self.tracks = IconButton("", "new_tracks", "Show the tracks of all objects in a layer, or take it away")
         self.tracks.setFixedWidth(self.tracks.minimumWidth())
-        self.plot = IconButton("", "path", "Plot area, speed, intensity ... of the chosen objects over time")
-        self.plot.setFixedWidth(self.plot.minimumWidth())
         self.body.addWidget(self.bar)
         self.body.addWidget(self.table)
         self.body.addLayout(row_of(self.new, self.merge, self.swap, self.remove))
         below = row_of(self.current)
-        for button in (self.plot, self.tracks, self.doubtful):
+        for button in (self.tracks, self.doubtful, self.review):
             below.addWidget(button, 0)
         self.body.addLayout(below)
         self.show_selection(())

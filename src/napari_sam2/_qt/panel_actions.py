@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_sam2._qt.keys_window import KeysWindow
 from napari_sam2._qt.questions import asked_folder
+from napari_sam2._qt.review_panel import open_review
 from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.tools import take_tool, tool_in_hand
@@ -69,6 +70,7 @@ class PanelActions(QObject):
         slots.connect(objects.swap.clicked, do(self._swap))
         slots.connect(objects.remove.clicked, do(self._remove))
         slots.connect(objects.doubtful.clicked, do(lambda binding: binding.next_suspicious()))
+        slots.connect(objects.review.clicked, self.open_review)
         slots.connect(objects.tracks.clicked, do(lambda binding: binding.toggle_tracks()))
         slots.connect(objects.table.frame_chosen, do(lambda binding, frame: binding.show_frame(frame)), 1)
         slots.connect(objects.table.object_chosen, do(lambda binding, chosen: binding.current.choose(chosen)), 1)
@@ -106,6 +108,10 @@ class PanelActions(QObject):
         if self._bench.binding is not None:
             self._bench.binding.new_object()
             self.take_tool("inside")
+
+    def open_review(self) -> None:
+        """Open the panel to review what was tracked."""
+        open_review(self._viewer)
 
     def take_tool(self, name: str) -> None:
         """Put a tool for prompts in hand."""

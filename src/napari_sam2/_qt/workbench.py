@@ -56,8 +56,8 @@ class Workbench(QObject):
 
     Signals: `changed()` when a session is opened, being opened or closed; `edited()` after prompts, objects, history or
     settings changed, `masks_changed(ids)` after masks did; `progressed(RunProgress)` and `idle()` from runs;
-    `downloading(name, kB, kB in all)`; `failed(Exception)`; `said(str)` what a person should know; `ended()` by
-    `close`.
+    `downloading(name, kB, kB in all)`; `failed(Exception)`; `said(str)` what a person should know;
+    `reviewed()` when a review begins or ends; `ended()` by `close`.
     """
 
     changed = Signal()
@@ -68,6 +68,7 @@ class Workbench(QObject):
     downloading = Signal(str, int, int)
     failed = Signal(object)
     said = Signal(str)
+    reviewed = Signal()
     ended = Signal()
 
     def __init__(self, viewer: napari.viewer.Viewer, window: QMainWindow) -> None:
@@ -85,7 +86,7 @@ class Workbench(QObject):
         self._wanted: Hashable = None  # the image layer that is being opened
         self.refused: Hashable = None
         self._kept: dict[Place, Path] = {}
-        self.is_ready = False
+        self.is_ready = self.is_reviewing = False
         self.sought: Path | None = None
         self.session: Session | None = None
         self.binding: SessionBinding | None = None
@@ -201,6 +202,13 @@ class Workbench(QObject):
         """Find the masks of prompts that have none as things are now set."""
         if self.binding is not None:
             self.binding.work.preview()
+
+    def review(self, begin: bool) -> None:
+        """Begin to review what is open, or end it."""
+        self.is_reviewing = begin
+        if self.session is not None and self.binding is not None:
+            self.binding.review(begin)
+        self.reviewed.emit()
 
     def close_session(self) -> None:
         """Stop what runs, wait for the frame in work, take our layers away and let go of the session."""

@@ -8,10 +8,11 @@ that fails has changed nothing and may be called again. `AutosaveQueue` calls th
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,21 @@ from napari_sam2.document.document import Document
 from napari_sam2.engine.engine import KeptSnapshot
 from napari_sam2.io.atomic import remove_parts, remove_path
 from napari_sam2.io.folder_parts import has_other_names, is_there, put_aside
+from napari_sam2.io.history_log import HistoryLog, write_at
 from napari_sam2.io.image_files import keep_images
 from napari_sam2.io.mask_log import Changes, FrameDone, LogContent, MaskLog
+from napari_sam2.io.record_file import RecordFile
+from napari_sam2.io.saved_history import HistoryChange, SavedHistory
 from napari_sam2.io.saved_session import RunRecord, SavedSession, StackRecord
 from napari_sam2.io.session_document import SESSION_FILE, read_document, write_document
 from napari_sam2.io.session_files import (
     LOCK_FILE,
     FolderRead,
+    histories_in,
     locked,
     made_folder,
     new_run,
+    next_history,
     next_log,
     read_folder,
     write_log,
@@ -39,6 +45,8 @@ from napari_sam2.io.session_masks import PROMPT_FOLDER, KnownSheets
 from napari_sam2.io.snapshot_files import SnapshotWriter
 from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
+
+_log = logging.getLogger(__name__)
 
 
 class FolderLost(StackError):
@@ -58,6 +66,7 @@ class Autosaver:
         self._log = log
         self._snapshots = SnapshotWriter(folder)
         self._sheets: KnownSheets = {}
+        self._history: RecordFile | None = None
 
     @classmethod
     def create(cls, folder: str | Path, saved: SavedSession) -> Autosaver:
@@ -71,8 +80,13 @@ class Autosaver:
         path = made_folder(folder)
         with ExitStack() as held:
             held.enter_context(locked(path))
-            log, run = write_session(path, saved)
-            return cls(path, saved, MaskLog(log), run, held.pop_all())
+            said: list[str] = []
+            log, run = write_session(path, saved, announced=said.append)
+            saver = cls(path, saved, MaskLog(log), run, held.pop_all())
+        saver.keep_history(saved.history, saved.document)
+        saver._announce(*said)
+        saver._forget_other_histories()
+        return saver
 
     @classmethod
     def open(cls, folder: str | Path) -> tuple[Autosaver, SavedSession]:
@@ -90,9 +104,11 @@ class Autosaver:
             try:
                 for place in (path, path / PROMPT_FOLDER):
                     remove_parts(place)
-                saved, log = _mended(path, read_folder(path))
+                read = read_folder(path)
+                saved, log = _mended(path, read)
                 run = replace(log[1], last={})
                 saver = cls(path, saved, MaskLog(log[0]), run, held.pop_all())
+                saver._history = None if read.history is None else _kept_history(*read.history)
             except OSError as error:
                 raise StackError(f"{path} cannot be written to ({error}); copy it to where it can.") from error
         if saved.run is None:
@@ -114,10 +130,41 @@ class Autosaver:
         """
         with self._guard:
             self._check_place()
-            log, _ = write_session(self.folder, replace(saved, run=None), self._run)
+            log, _ = write_session(self.folder, replace(saved, run=None), self._run, self._announce)
             self._log.close()
             self._log = MaskLog(log)
             self._saved = replace(saved, masks=(), run=None, snapshot=None)
+            self._forget_other_histories()
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether what happens to the history can be added to what is kept of it."""
+        return isinstance(self._history, HistoryLog) and not self._history.is_overgrown
+
+    def keep_history(self, history: SavedHistory, now: Document) -> None:
+        """Keep from now on what can be undone; where that cannot be written, it is left out and nothing else suffers.
+
+        Parameters
+        ----------
+        now
+            The document that the steps lead to.
+        """
+        with self._guard:
+            try:
+                self._check_place()
+                self._close_history()
+                self._history = HistoryLog(next_history(self.folder), history, now)
+            except (OSError, StackError) as error:
+                self._leave_history(error)
+
+    def add_history(self, change: HistoryChange) -> None:
+        """Add what happened to the history, as far as it is kept."""
+        with self._guard:
+            if isinstance(self._history, HistoryLog):
+                try:
+                    self._history.add(change)
+                except (OSError, StackError) as error:
+                    self._leave_history(error)
 
     def save_anew(self, saved: SavedSession) -> None:
         """Write the whole session and its own run, whatever is in the folder of what was put before.
@@ -129,10 +176,12 @@ class Autosaver:
         """
         with self._guard:
             self._check_place()
+            self._close_history()
             log, self._run = write_session(self.folder, saved)
             self._log.close()
             self._log = MaskLog(log)
             self._saved = replace(saved, masks=(), run=None, snapshot=None)
+            self._forget_other_histories()
 
     def save_document(self, document: Document, settings: Mapping[str, Any] | None = None) -> None:
         """Write prompts and objects, and settings if they changed; masks stay as they are."""
@@ -140,8 +189,9 @@ class Autosaver:
             self._check_place()
             settings = self._saved.settings if settings is None else settings
             saved = replace(self._saved, document=document, settings=settings)
-            write_document(self.folder, saved, self._log.path.name, self._sheets)
+            write_document(self.folder, saved, self._log.path.name, self._sheets, self._announce)
             self._saved = saved
+            self._forget_other_histories()
 
     def keep_images(self, stack: Stack, record: StackRecord) -> str | None:
         """Return where the images were copied to, from then on the session's; None if they cannot be.
@@ -156,7 +206,7 @@ class Autosaver:
             path = keep_images(self.folder, stack, record)
             if path is not None:
                 self._saved = replace(self._saved, source=str(path), axes=stack.axes)
-                write_document(self.folder, self._saved, self._log.path.name, self._sheets)
+                write_document(self.folder, self._saved, self._log.path.name, self._sheets, self._announce)
             return None if path is None else str(path)
 
     def put(self, changes: Changes, done: FrameDone | None = None) -> None:
@@ -197,6 +247,7 @@ class Autosaver:
         """Let go of the folder; what was put is saved already."""
         with self._guard:
             self._log.close()
+            self._close_history()
             self._held.close()
 
     def __enter__(self) -> Autosaver:
@@ -227,9 +278,44 @@ class Autosaver:
         lock = self.folder / LOCK_FILE
         return not lock.exists() or os.path.samestat(os.stat(lock), self._lock)
 
+    def _announce(self, fingerprint: str) -> None:
+        """Note which session.json will be in place, with which what can be undone goes."""
+        if self._history is not None:
+            try:
+                write_at(self._history, fingerprint)
+            except (OSError, StackError) as error:
+                self._leave_history(error)
+
+    def _leave_history(self, error: Exception) -> None:
+        _log.warning("What can be undone is not saved for now: %s", error)
+        self._close_history()
+
+    def _close_history(self) -> None:
+        if self._history is not None:
+            self._history.close()
+        self._history = None
+
+    def _forget_other_histories(self) -> None:
+        """Remove logs of what could be undone that do not go with session.json any more."""
+        for path in histories_in(self.folder):
+            if self._history is None or path != self._history.path:
+                with suppress(OSError):
+                    remove_path(path)
+
     def _forget_run(self) -> None:
         self._run = LogContent()
         self._snapshots.forget()
+
+
+def _kept_history(path: Path, whole_bytes: int) -> RecordFile | None:
+    """Return a log of what can be undone, open for writing behind what goes with session.json; None if it cannot be."""
+    try:
+        if has_other_names(path):
+            return None
+        os.truncate(path, whole_bytes)
+        return RecordFile(path)
+    except OSError:
+        return None
 
 
 def _mended(folder: Path, read: FolderRead) -> tuple[SavedSession, tuple[Path, LogContent]]:

@@ -18,7 +18,9 @@ from pathlib import Path
 
 from napari_sam2.document.document import Document
 from napari_sam2.io.autosave import Autosaver, FolderLost
-from napari_sam2.io.mask_log import Changes, FrameDone, LogLost
+from napari_sam2.io.mask_log import Changes, FrameDone
+from napari_sam2.io.record_file import LogLost
+from napari_sam2.io.saved_history import HistoryChange, SavedHistory
 from napari_sam2.io.saved_session import SavedSession
 from sam2_core.errors import StackError
 
@@ -50,6 +52,8 @@ class AutosaveQueue:
         self._is_closed = False
         self._document: tuple[Document, Mapping[str, object]] | None = None
         self._newest: tuple[Document, Mapping[str, object]] | None = None
+        self._history: deque[Step] = deque()
+        self._history_due = 0  # so many of these go with the document that waits
         self._steps: deque[Step] = deque()
         self._last: deque[Step] = deque()
         self._bulky = 0
@@ -77,6 +81,20 @@ class AutosaveQueue:
         """Return a session with the newest document and settings: what was edited since it was made is not undone."""
         newest = self._newest
         return saved if newest is None else replace(saved, document=newest[0], settings=newest[1])
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether what happens to the history can be added to what is kept of it, or soon will be."""
+        with self._changed:
+            return bool(self._history) or (self.saver is not None and self.saver.keeps_history)
+
+    def keep_history(self, history: SavedHistory, now: Document) -> None:
+        """Have kept what can be undone, from now on."""
+        self._add(history=lambda saver: saver.keep_history(history, now))
+
+    def add_history(self, change: HistoryChange) -> None:
+        """Have added what happened to the history, before the document is written that it led to."""
+        self._add(history=lambda saver: saver.add_history(change))
 
     def do(self, step: Step) -> None:
         """Have something done with the writer, behind all that waits."""
@@ -145,17 +163,22 @@ class AutosaveQueue:
         step: Step | None = None,
         last: Step | None = None,
         document: tuple[Document, Mapping[str, object]] | None = None,
+        history: Step | None = None,
     ) -> None:
         with self._changed:
             if self._is_closed:
                 return
-            self._document = document or self._document
+            self._history.extend([] if history is None else [history])
+            if document is not None:
+                self._document, self._history_due = document, len(self._history)
             self._steps.extend([] if step is None else [step])
             self._last.extend([] if last is None else [last])
             self._thread.submit(self._work)
 
     def _forget(self) -> None:
         with self._changed:
+            self._history.clear()
+            self._history_due = 0
             self._steps.clear()
             self._last.clear()
             self._bulky, self._document = 0, None
@@ -180,10 +203,25 @@ class AutosaveQueue:
             self.saver = self._open_saver()
 
     def _write_document(self) -> None:
-        while self.saver is not None and (waiting := self._document) is not None:
+        while self.saver is not None:
+            with self._changed:
+                waiting, due = self._document, self._history_due
+            if waiting is None:
+                return
+            self._write_history(due)
             self.saver.save_document(*waiting)
             with self._changed:
                 self._document = None if self._document is waiting else self._document
+
+    def _write_history(self, due: int) -> None:
+        """Write what led to the document that waits, and no more: the two are read together."""
+        for _ in range(due):
+            with self._changed:
+                if self.saver is None or not self._history_due:
+                    return
+                self._history_due -= 1
+                step = self._history.popleft()
+            step(self.saver)
 
     def _write_steps(self) -> None:
         self._make(self._steps)

@@ -1,37 +1,30 @@
 """The masks of a session in one file that only grows: what comes later counts, and what is whole can be read.
 
-A record is 4 bytes "SM2R", the length and the CRC-32 of what follows (little-endian, 4 bytes each), then the length of
-a JSON header (4 bytes), the header, and the masks it names, one behind another, as they are packed in memory. Kinds of
-records: `log` (first in each file; it says how many masks the file was made with), `masks` (masks that were put or
-removed, perhaps as one finished frame of a run), `run` and `end` (a run was begun, has ended). A record that the
+Records (see `record_file`) hold the masks that their header names, one behind another, as they are packed in memory.
+Kinds of records: `log` (first in each file; it says how many masks the file was made with), `masks` (masks that were
+put or removed, perhaps as one finished frame of a run), `run` and `end` (a run was begun, has ended). A record that the
 process did not live to finish is the last and is left out; one that was damaged is skipped. Both are counted, nothing
 else is believed unseen (`log_entries`). Compacting is writing a new file (`session_files`).
 """
 
 from __future__ import annotations
 
-import json
-import os
 import struct
 import sys
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from napari_sam2.document.prompt import LARGEST_ID
-from napari_sam2.io.folder_parts import LaterVersion, LeftAlone, content_of, opened
+from napari_sam2.io.folder_parts import LaterVersion, LeftAlone, content_of
 from napari_sam2.io.log_entries import entry_of, key_of, mask_of, whole
+from napari_sam2.io.record_file import RecordFile, records, told, was_not_finished
 from napari_sam2.io.saved_session import RunRecord
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from sam2_core.errors import StackError
 
 VERSION = 1
-_MAGIC = b"SM2R"
-_HEAD = struct.Struct("<4sII")
-_LENGTH = struct.Struct("<I")
 Changes = Iterable[tuple[MaskKey, StoredMask | None]]
 
 
@@ -100,7 +93,7 @@ class LogContent:
         return RunRecord(self.request, {leg: tuple(frames) for leg, frames in self.finished.items()})
 
 
-class MaskLog:
+class MaskLog(RecordFile):
     """A log that is open for writing at its end; each record is with the system when its method returns.
 
     Parameters
@@ -110,21 +103,9 @@ class MaskLog:
     """
 
     def __init__(self, path: Path, count: int = 0) -> None:
-        self.path = path
-        is_new = not path.exists()
-        self._file = opened(path, "xb" if is_new else "ab")
-        self._end = os.fstat(self._file.fileno()).st_size
-        if is_new:
-            self._write({"kind": "log", "version": VERSION, "masks": count})
-
-    @property
-    def is_in_place(self) -> bool:
-        """Whether the file that is written to is the one that a reader would find, as long as it was left."""
-        try:
-            there, here = os.stat(self.path), os.fstat(self._file.fileno())
-        except OSError:
-            return False
-        return os.path.samestat(there, here) and here.st_size == self._end
+        super().__init__(path)
+        if self.is_new:
+            self.write({"kind": "log", "version": VERSION, "masks": count})
 
     def put(self, changes: Changes, done: FrameDone | None = None) -> None:
         """Add masks that were put, or removed where they are None, as one record: all of it counts or nothing."""
@@ -132,48 +113,17 @@ class MaskLog:
         header: dict[str, Any] = {"kind": "masks", "masks": [entry_of(key, mask) for key, mask in listed]}
         if done is not None:
             header |= {"leg": done.leg, "frame": int(done.frame)}
-        self._write(header, b"".join(mask.packed for _, mask in listed if mask is not None))
+        self.write(header, b"".join(mask.packed for _, mask in listed if mask is not None))
 
     def begin_run(self, run: LogContent) -> None:
         """Add that the run of a log is in work; an earlier one is over."""
         finished = {leg: list(frames) for leg, frames in run.finished.items()}
         about = {"id": run.run_id, "basis": run.basis, "request": run.request, "finished": finished}
-        self._write({"kind": "run"} | about)
+        self.write({"kind": "run"} | about)
 
     def end_run(self) -> None:
         """Add that no run is in work."""
-        self._write({"kind": "end"})
-
-    def sync(self) -> None:
-        """Bring what was written to the disk."""
-        os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        """Close the file; nothing is lost if this never happens."""
-        self._file.close()
-
-    def _write(self, header: Mapping[str, Any], blobs: bytes = b"") -> None:
-        text = json.dumps(header, separators=(",", ":")).encode()
-        payload = _LENGTH.pack(len(text)) + text + blobs
-        record = _HEAD.pack(_MAGIC, len(payload), zlib.crc32(payload)) + payload
-        if not self.is_in_place:
-            raise LogLost(
-                f"{self.path} is not where it was, or was changed by another program: the session folder was moved, "
-                "deleted or is out of reach. Bring it back, or save the session again."
-            )
-        try:
-            rest = memoryview(record)
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            with suppress(OSError):  # else what was written of it is a record that was not finished
-                self._file.truncate(self._end)
-            raise StackError(f"{self.path} cannot be added to ({error}); free some space, then save.") from error
-        self._end += len(record)
-
-
-class LogLost(StackError):
-    """The log of an open session is gone, or another one is in its place: all of it has to be written anew."""
+        self.write({"kind": "end"})
 
 
 def read_log(path: Path) -> LogContent:
@@ -194,7 +144,7 @@ def read_log(path: Path) -> LogContent:
         raise StackError(f"{path} cannot be read ({error}); is the session folder complete?") from error
     content = LogContent()
     made_with = 0
-    for start, end, payload in _records(data):
+    for start, end, payload in records(data):
         content.skipped += start != content.whole_bytes
         content.whole_bytes = end
         try:
@@ -204,7 +154,7 @@ def read_log(path: Path) -> LogContent:
                 raise
             content.skipped += 1
     rest = data[content.whole_bytes :]
-    if not rest or _was_not_finished(rest):
+    if not rest or was_not_finished(rest):
         content.cut_bytes = len(rest)
     else:
         content.skipped += 1
@@ -212,32 +162,9 @@ def read_log(path: Path) -> LogContent:
     return content
 
 
-def _records(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield (start, end, payload) of every whole record; what lies between is passed over."""
-    position = data.find(_MAGIC)
-    while 0 <= position <= len(data) - _HEAD.size:
-        _, length, checksum = _HEAD.unpack_from(data, position)
-        end = position + _HEAD.size + length
-        payload = data[position + _HEAD.size : end] if end <= len(data) else b""
-        if len(payload) == length and zlib.crc32(payload) == checksum:
-            yield position, end, payload
-            position = data.find(_MAGIC, end)
-        else:
-            position = data.find(_MAGIC, position + 1)
-
-
-def _was_not_finished(rest: bytes) -> bool:
-    """Return whether this is the beginning of a record, and not one of full length that was damaged."""
-    if len(rest) < _HEAD.size:
-        return _MAGIC.startswith(rest[: len(_MAGIC)])
-    magic, length, _ = _HEAD.unpack_from(rest)
-    return bool(magic == _MAGIC) and length > len(rest) - _HEAD.size
-
-
 def _apply(payload: bytes, content: LogContent, path: Path) -> int:
     """Take a record into the content; return how many masks the file was made with, where it says so."""
-    (length,) = _LENGTH.unpack_from(payload)
-    header = json.loads(payload[_LENGTH.size : _LENGTH.size + length])
+    header, blobs = told(payload)
     kind = header["kind"]
     if kind == "log":
         _check_version(header["version"], path)
@@ -249,7 +176,7 @@ def _apply(payload: bytes, content: LogContent, path: Path) -> int:
     elif kind == "end":
         content.request = None
     elif kind == "masks":
-        _apply_masks(header, payload[_LENGTH.size + length :], content)
+        _apply_masks(header, blobs, content)
     return 0
 
 

@@ -1,7 +1,7 @@
 """What a session folder holds, as values: document, masks, where the images are, and a run that was interrupted.
 
 `session_files` reads and writes it, `autosave` adds to it while a session is open. Masks are given as they are stored
-in memory, so nothing is decoded on the way. History is not kept.
+in memory, so nothing is decoded on the way. What can be undone is in it as well.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_sam2.document.document import Document
 from napari_sam2.engine.engine import KeptSnapshot
+from napari_sam2.io.saved_history import SavedHistory
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
@@ -207,6 +208,8 @@ class SavedSession:
         What tells that a stack is the same, None to not check it.
     notes
         What could not be read, one sentence each; empty when all is well.
+    history
+        What can be undone and redone.
     """
 
     document: Document
@@ -219,6 +222,7 @@ class SavedSession:
     stack: StackRecord | None = None
     notes: tuple[str, ...] = ()
     scene: int | str | None = None
+    history: SavedHistory = field(default_factory=SavedHistory)
 
 
 def _outer_planes(stack: Stack) -> tuple[np.ndarray[Any, Any], ...]:

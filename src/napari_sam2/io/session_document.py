@@ -6,6 +6,7 @@ is read where session.json is damaged or gone. What is damaged in it costs itsel
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -47,13 +48,21 @@ _IN_LINES = {"proposals", "claims"}
 LOG_NAME = re.compile(r"masks-(\d+)\.log")
 
 
-def write_document(folder: Path, saved: SavedSession, log_name: str, known: KnownSheets | None = None) -> None:
+def write_document(
+    folder: Path,
+    saved: SavedSession,
+    log_name: str,
+    known: KnownSheets | None = None,
+    announced: Callable[[str], None] | None = None,
+) -> None:
     """Write session.json and the masks of prompts that it names; the one before stays as session.previous.json.
 
     Parameters
     ----------
     known
         What the same writer wrote last, which is brought up to date; nothing where None.
+    announced
+        Told the fingerprint of the new session.json before it takes its place.
 
     Raises
     ------
@@ -79,11 +88,18 @@ def write_document(folder: Path, saved: SavedSession, log_name: str, known: Know
             decisions=tuple(said.review.decisions.values()),
             samples=tuple(said.review.samples.values()),
         )
-        before = _keep_previous(folder)
-        write_atomically(path, _told(content.to_json()).encode())
+        before, told = _keep_previous(folder), _told(content.to_json()).encode()
+        if announced is not None:
+            announced(fingerprint_of(told))
+        write_atomically(path, told)
         remove_unused_masks(folder, before | content.mask_files)
     except OSError as error:
         raise StackError(f"{path} cannot be written ({error}); free some space or choose another folder.") from error
+
+
+def fingerprint_of(told: bytes) -> str:
+    """Return a short text that changes with what a session.json says."""
+    return hashlib.sha256(told).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

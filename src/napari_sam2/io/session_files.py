@@ -3,6 +3,7 @@
 - `session.json`: source, settings, objects, prompts (`session_document`); `session.previous.json`: the one before
 - `prompts/`: masks that are prompts (`session_masks`)
 - `masks-000001.log`: masks of every object and frame, and the run in work (`mask_log`)
+- `history-000001.log`: what can be undone and redone (`history_log`)
 - `snapshot-000001.safetensors`: what is new of the predictor's memory, while a run is in work (`snapshot_files`)
 - `images.zarr`: the images, where they are in no file of their own (`image_files`)
 - `.lock`: held by the process that has the session open
@@ -18,9 +19,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,12 +34,15 @@ from napari_sam2.document.document import Document
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.io.atomic import is_part, remove_path, sync_folder
-from napari_sam2.io.folder_parts import LeftAlone, Losses, is_own_folder, is_there
+from napari_sam2.io.folder_parts import LeftAlone, Losses, content_of, is_own_folder, is_there
+from napari_sam2.io.history_log import read_history
 from napari_sam2.io.mask_log import FrameDone, LogContent, MaskLog, read_log
+from napari_sam2.io.saved_history import SavedHistory
 from napari_sam2.io.saved_session import RunRecord, SavedSession, SavedSnapshot
 from napari_sam2.io.session_document import (
     PREVIOUS_FILE,
     SESSION_FILE,
+    fingerprint_of,
     logs_in,
     read_document,
     session_of,
@@ -50,7 +55,8 @@ from sam2_core.errors import StackError
 
 SESSION_SUFFIX = ".sam2"
 LOCK_FILE = ".lock"
-_OUR_FILES = ("masks-", ".masks-", ".session", "session.", "snapshot-", "prompts", ".images.zarr")
+HISTORY_NAME = re.compile(r"history-\d+\.log")
+_OUR_FILES = ("masks-", ".masks-", ".session", "session.", "snapshot-", "history-", "prompts", ".images.zarr")
 _NOT_IN_MASKS = ("overlaps", "device", "estimated_diameter_px")
 _NEW = ("image_size",)  # settings that older folders do not have, and that change nothing as long as they are not set
 
@@ -98,6 +104,8 @@ class FolderRead:
         The log that session.json names.
     losses
         What could not be read.
+    history
+        The log of what can be undone and how far it goes; None where nothing can.
     """
 
     saved: SavedSession
@@ -105,6 +113,7 @@ class FolderRead:
     masks: LogContent
     named_log: str
     losses: Losses
+    history: tuple[Path, int] | None = None
 
 
 def read_folder(folder: Path) -> FolderRead:
@@ -131,8 +140,37 @@ def read_folder(folder: Path) -> FolderRead:
     if run is not None and content.basis != run_fingerprint(saved.document, saved.settings):
         run = None  # prompts or settings were changed since: going on would mix what does not belong together
     snapshot = None if run is None else read_snapshot(folder, content.run_id, run.finished)
-    saved = replace(saved, masks=content.masks, run=run, snapshot=snapshot, notes=tuple(losses.notes))
-    return FolderRead(saved, log, content, read.content.masks, losses)
+    place, history = (None, SavedHistory()) if has_gaps else _undoable(folder, saved.document, losses)
+    saved = replace(saved, masks=content.masks, run=run, snapshot=snapshot, history=history, notes=tuple(losses.notes))
+    return FolderRead(saved, log, content, read.content.masks, losses, place)
+
+
+def histories_in(folder: Path) -> list[Path]:
+    """Return the logs of what can be undone in a folder, the newest first."""
+    return sorted((path for path in folder.glob("history-*.log") if HISTORY_NAME.fullmatch(path.name)), reverse=True)
+
+
+def next_history(folder: Path) -> Path:
+    """Return the path of a log of what can be undone that is not there yet."""
+    numbers = [int(path.stem.rsplit("-", 1)[1]) for path in histories_in(folder)]
+    return folder / f"history-{max(numbers, default=0) + 1:06d}.log"
+
+
+def _undoable(folder: Path, document: Document, losses: Losses) -> tuple[tuple[Path, int] | None, SavedHistory]:
+    """Return the log that goes with session.json, how far it goes, and what it says; damaged ones are noted."""
+    with suppress(OSError):
+        fingerprint = fingerprint_of(content_of(folder / SESSION_FILE))
+        for path in histories_in(folder):
+            try:
+                read = read_history(path, document, fingerprint)
+            except LeftAlone:
+                raise
+            except StackError as error:
+                losses.add(str(error), path)
+                continue
+            if read is not None:
+                return (path, read.whole_bytes), read.history
+    return None, SavedHistory()
 
 
 def _with_objects(document: Document, content: LogContent) -> Document:
@@ -211,7 +249,12 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def write_session(folder: Path, saved: SavedSession, run: LogContent | None = None) -> tuple[Path, LogContent]:
+def write_session(
+    folder: Path,
+    saved: SavedSession,
+    run: LogContent | None = None,
+    announced: Callable[[str], None] | None = None,
+) -> tuple[Path, LogContent]:
     """Return the log that the masks were written to, and the run in it; session.json names it, older ones are gone.
 
     A run in work is given with what is kept of it in the folder; else the session's own counts. The folder's lock is
@@ -227,7 +270,7 @@ def write_session(folder: Path, saved: SavedSession, run: LogContent | None = No
     log = next_log(folder)
     try:
         write_log(log, saved.masks, begun)
-        write_document(folder, saved, log.name)
+        write_document(folder, saved, log.name, announced=announced)
     except BaseException as error:
         with suppress(OSError, StackError):
             if not is_there(folder / SESSION_FILE) or read_document(folder).content.masks != log.name:

@@ -21,6 +21,8 @@ from napari_sam2.review.queue import Queue
 NEAR = 2.0
 GAP = 2
 """Frames on which an object may be missed between two tracks that are one."""
+OFFERED = 3
+"""Fixes that a key chooses; that a short track is no object is among them."""
 PASSING = 0.5
 """Diameters by which a track that is cut for it has to be nearer than one that ends or begins."""
 
@@ -34,6 +36,7 @@ class Verb(StrEnum):
     break_here = "break"
     remove = "remove"
     merge = "merge"
+    swap = "swap"
     accept_proposal = "accept"
 
 
@@ -59,6 +62,8 @@ class Fix:
             return f"{first[0]} goes on as {rest[0]}"
         if self.verb is Verb.divide:
             return f"{first[0]} divides into {' and '.join(rest)}"
+        if self.verb is Verb.swap:
+            return f"{first[0]} and {rest[0]} are exchanged from here on"
         words = {Verb.undivide: "does not divide", Verb.break_here: "is another one from here on"}
         words |= {Verb.remove: "is no object", Verb.accept_proposal: "is an object"}
         return f"{first[0]} is part of {rest[0]}" if self.verb is Verb.merge else f"{first[0]} {words[self.verb]}"
@@ -79,12 +84,14 @@ def fixes_for(place: Place, document: Document, queue: Queue) -> tuple[Fix, ...]
     if place.at is At.division:
         return tuple(near.not_divided(*key))
     found = [*near.claimed(key), *near.before(key)] if place.at in (At.begin, At.step, At.track) else []
+    found += near.swapped(key) if place.at is At.step else []
     if place.at in (At.end, At.track):
         course = queue.course(place.object_id)
         found += near.after((place.object_id, place.frame if course is None else course.end))
     ordered = dict.fromkeys(fix for _, fix in sorted(found, key=lambda one: one[0]))
     last = {At.track: Verb.remove, At.step: Verb.break_here}.get(place.at)
-    return (*ordered, *(() if last is None else (Fix(last, (key,)),)))
+    ahead = tuple(ordered)[: OFFERED - 1] if place.at is At.track else tuple(ordered)
+    return (*ahead, *(() if last is None else (Fix(last, (key,)),)), *tuple(ordered)[len(ahead) :])
 
 
 Ranked = tuple[float, Fix]
@@ -109,6 +116,20 @@ class _Near:
                     yield away + 2 * PASSING, Fix(Verb.connect, ((other, then), key))
                 elif not goes_on and self._course(other).end == then:
                     yield away + PASSING * (frame - 1 - then), Fix(Verb.connect, ((other, then), key))
+
+    def swapped(self, key: MaskKey) -> Iterator[Ranked]:
+        """Yield whom an object may have been exchanged with on a frame: each lies nearer to where the other was."""
+        object_id, frame = key
+        own = self._course(object_id).frames
+        if not len(own[own < frame]):
+            return
+        before = object_id, int(own[own < frame][-1])
+        for other, away in self._around(before, frame, object_id):
+            was = other, before[1]
+            if was[1] in self._course(other).frames:
+                exchanged = away + self._away(was, key)
+                if exchanged < self._away(before, key) + self._away(was, (other, frame)):
+                    yield exchanged / 2, Fix(Verb.swap, (key, (other, frame)))
 
     def claimed(self, key: MaskKey) -> Iterator[Ranked]:
         """Yield whom else the program that linked an object thought of, the surest first."""

@@ -19,9 +19,8 @@ from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.masks.stale import follow, merge
 from napari_sam2.masks.stored_masks import MaskChange, StoredMask
-from napari_sam2.session.history import Step
 from napari_sam2.session.saving import Saving
-from napari_sam2.session.settings import SHOWN_ONLY, SessionSettings, changed_fields, described
+from napari_sam2.session.settings import SessionSettings
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
 from sam2_core.errors import PromptError
@@ -257,23 +256,18 @@ class Edits:
         StackError
             If the tracked axis or the fixed ones change while there are prompts.
         """
-        state, old = self._state, self._state.settings
+        old = self._state.settings
         new = SessionSettings.model_validate({**old.model_dump(), **changes})
-        if new == old:
-            return
-        is_shown_only = changed_fields(old, new) <= SHOWN_ONLY
-        before = state.moment(() if is_shown_only else state.every_object(), settings=True)
-        turned = state.take_settings(new)
-        state.history.push(Step(before, described(old, new)))
-        self._steps.tell(turned, settings=(old, new))
+        if new != old:
+            self._steps.set(new)
 
     def undo(self) -> bool:
         """Take the last step back; False if there is none. What a run found since comes back by `redo`."""
-        return self._steps.cross(self._state.history.last_done, self._state.history.undo)
+        return self._steps.undo()
 
     def redo(self) -> bool:
         """Make the step again that was taken back last; False if there is none."""
-        return self._steps.cross(self._state.history.last_undone, self._state.history.redo)
+        return self._steps.redo()
 
     @property
     def _document(self) -> Document:

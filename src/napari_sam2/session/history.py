@@ -9,7 +9,7 @@ the session's business. The history is bounded by number and by the bytes of mas
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from napari_sam2.document.document import Document, PromptKey
@@ -80,18 +80,26 @@ class History:
         self._undone: list[Step] = []
         self._bytes = 0
 
-    def push(self, step: Step) -> None:
-        """Record a step that was made; what was undone before cannot be redone any more.
+    def push(self, step: Step) -> bool:
+        """Record a step that was made, and return whether it is one of its own; what was undone before is gone.
 
         What a search found on one more frame is part of the step of those before, as long as nothing came between.
         """
         self._undone.clear()
         last = self.last_done
         if last is not None and last.run is not None and last.run == step.run:
-            return
+            return False
         self._take(step)
-        while len(self._done) > max(self._longest, 1) or (self._bytes > self._largest_bytes and len(self._done) > 1):
-            self._bytes -= self._done.popleft()[1]
+        self._forget_oldest()
+        return True
+
+    def restore(self, done: Iterable[Step], undone: Iterable[Step]) -> None:
+        """Go on with other steps, as they were saved; the next one of each is the last."""
+        self.clear()
+        for step in done:
+            self._take(step)
+        self._forget_oldest()
+        self._undone = list(undone)
 
     def recount(self) -> None:
         """Count again what the last step keeps: runs may have replaced masks since it was made."""
@@ -116,6 +124,16 @@ class History:
         self._done.clear()
         self._undone.clear()
         self._bytes = 0
+
+    @property
+    def done(self) -> tuple[Step, ...]:
+        """The steps that can be taken back; the next one is the last."""
+        return tuple(step for step, _ in self._done)
+
+    @property
+    def undone(self) -> tuple[Step, ...]:
+        """The steps that can be made again; the next one is the last."""
+        return tuple(self._undone)
 
     @property
     def last_done(self) -> Step | None:
@@ -146,6 +164,10 @@ class History:
     def redo_text(self) -> str:
         """What would be made again; empty if there is nothing."""
         return self._undone[-1].text if self._undone else ""
+
+    def _forget_oldest(self) -> None:
+        while len(self._done) > max(self._longest, 1) or (self._bytes > self._largest_bytes and len(self._done) > 1):
+            self._bytes -= self._done.popleft()[1]
 
     def _take(self, step: Step) -> None:
         size = self._bytes_of(step)

@@ -13,7 +13,16 @@ from enum import StrEnum
 from typing import TypeVar
 
 from napari_sam2.document.prompt_parts import BoxYX
-from napari_sam2.document.reviews import At, Decision, Place, ReviewKind, ReviewState, Sample, Sampled
+from napari_sam2.document.reviews import (
+    At,
+    Decision,
+    Place,
+    ReviewKind,
+    ReviewRecord,
+    ReviewState,
+    Sample,
+    Sampled,
+)
 from napari_sam2.lineage.tracks import tracks_of
 from napari_sam2.masks.stored_masks import StoredMask
 from napari_sam2.review.error_rate import ErrorRate, drawn, error_rate
@@ -39,16 +48,23 @@ class SessionReview:
         self._do = do
         self._queue = Queue()
         self._prepared: Scene | None = None
+        self._known: tuple[ReviewRecord, tuple[ReviewItem, ...]] | None = None
         self._grounds: dict[Place, tuple[tuple[object, ...], str]] = {}
 
-    def prepared(self) -> Callable[[], Scene]:
-        """Return a function that looks at what changed, on any thread; until it is done, ask for nothing else here.
+    def prepared(self) -> Callable[[], tuple[ReviewItem, ...]]:
+        """Return a function that looks at what changed, on any thread, and returns all places in any state, ranked.
 
-        Without it, the first of the other calls looks; that takes 0.3 ms a mask for the first time.
+        Until it is done, ask nothing here but to decide or correct. Without it, the first of the other calls looks;
+        that takes 0.3 ms a mask for the first time.
         """
         scene = self._scene()
 
         return lambda: self._looked_at(scene)
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether nothing has changed since the last look, so that nothing takes long."""
+        return self._prepared is not None and self._scene().is_same(self._prepared)
 
     def items(
         self,
@@ -76,12 +92,12 @@ class SessionReview:
         in_state = None if state is None else _named(ReviewState, state)
         found = [
             item
-            for item in self._all()
+            for item in self._look()
             if (wanted is None or item.kind is wanted) and (in_state is None or item.state is in_state)
         ]
         if region is not None:
             found = [item for item in found if self._reaches(item.place, region)]
-        return tuple(sorted(found, key=lambda item: item.rank))
+        return tuple(found)
 
     def next(self, after: ReviewItem | None = None) -> ReviewItem | None:
         """Return the first open item, or the first behind another one, whether that is decided about or not."""
@@ -94,11 +110,11 @@ class SessionReview:
 
     def accept(self, items: Items) -> None:
         """Say that all is right there."""
-        self._decide(items, ReviewState.accepted, "accept a place")
+        self._decide(items, ReviewState.accepted, "accept")
 
     def dismiss(self, items: Items) -> None:
         """Say that it does not matter."""
-        self._decide(items, ReviewState.dismissed, "dismiss a place")
+        self._decide(items, ReviewState.dismissed, "dismiss")
 
     def reopen(self, items: Items) -> None:
         """Take back what was decided about places."""
@@ -110,7 +126,7 @@ class SessionReview:
         """Return the open items of a kind that were accepted: those with a confidence, 1 - degree, of at least that."""
         found = tuple(item for item in self.items(kind) if 1 - item.degree >= above)
         if found:
-            self._decide(found, ReviewState.accepted, f"accept {len(found)} places")
+            self._decide(found, ReviewState.accepted, "accept")
         return found
 
     def correct(self, item: ReviewItem, fix: Fix | Callable[[], object]) -> None:
@@ -138,19 +154,22 @@ class SessionReview:
         return ground_of(place, self._state.document, self._state.masks)
 
     def box_of(self, place: Place) -> BoxYX | None:
-        """Return where on its frame a place is, (y0, x0, y1, x1); None if nothing is there any more."""
+        """Return where on its frame a place is, or was next to it, (y0, x0, y1, x1); None if nothing is any more."""
         document, masks = self._state.document, self._state.masks
         if place.at is At.proposal:
             proposal = document.proposals.get(place.object_id)
             return None if proposal is None else _floats(*StoredMask.of_drawn(proposal.mask).box_yx)
         keys = [(place.object_id, place.frame), (place.object_id, place.frame - 1), (place.other, place.frame)]
-        boxes = [mask.box_yx for key in keys if (mask := masks.get(key)) is not None and not mask.is_empty]
-        return _floats(*boxes[0]) if boxes else None
+        there = {frame: mask for frame, mask in masks.frames(place.object_id).items() if not mask.is_empty}
+        nearest = (place.object_id, min(there, key=lambda frame: abs(frame - place.frame), default=place.frame))
+        known = (masks.get(key) for key in (*keys, nearest))
+        box = next((mask.box_yx for mask in known if mask is not None and not mask.is_empty), None)
+        return None if box is None else _floats(*box)
 
     @property
     def progress(self) -> Progress:
         """How many places are open, and how many were decided about."""
-        counts = Counter(item.state for item in self._all())
+        counts = Counter(item.state for item in self._look())
         return Progress(**{state.value: counts[state] for state in ReviewState})
 
     def sample(self, of: Sampled | str = Sampled.links, n: int = 50, seed: int = 0) -> Sample:
@@ -185,55 +204,60 @@ class SessionReview:
         """What the samples say by now, one for each kind that was drawn."""
         return tuple(error_rate(sample) for sample in self._state.document.review.samples.values())
 
-    def _all(self) -> list[ReviewItem]:
-        """Return all places, with what was decided about them."""
-        self._look()
-        open_ones, decisions = self._queue.items(), self._state.document.review.decisions
-        found = []
-        for place, item in open_ones.items():
-            decision = decisions.get(place)
-            if decision is not None and decision.ground == self._known_ground(place):
-                item = _in_state(item, decision.state)
-            found.append(item)
-        gone = (one for place, one in decisions.items() if place not in open_ones)
-        return found + [ReviewItem(one.place, one.kind, 0.0, ("in doubt no more",), 0, one.state) for one in gone]
-
     def _scene(self) -> Scene:
         return Scene.of(self._state.document, self._state.masks)
 
-    def _look(self) -> None:
-        scene = self._scene()
+    def _look(self) -> tuple[ReviewItem, ...]:
+        """Return all places, ranked, with what was decided about them, after a look at what has changed."""
+        scene, known = self._scene(), self._known
         if self._prepared is None or not scene.is_same(self._prepared):
-            self._looked_at(scene)
+            return self._looked_at(scene)
+        if known is None or known[0] is not scene.document.review:
+            known = self._known = scene.document.review, self._decided(scene)
+        return known[1]
 
-    def _looked_at(self, scene: Scene) -> Scene:
+    def _looked_at(self, scene: Scene) -> tuple[ReviewItem, ...]:
         if self._prepared is not None and self._prepared.source is not scene.source:
             self._grounds.clear()
         self._queue.look(scene)
-        self._prepared = scene
-        return scene
+        items = self._decided(scene)
+        self._prepared, self._known = scene, (scene.document.review, items)
+        return items
 
-    def _known_ground(self, place: Place) -> str:
-        """Return the ground of a place of what was looked at last; it is found again only where that has changed."""
-        scene = self._prepared
-        if scene is None or place.at is At.proposal:
-            return self.ground_of(place)
+    def _decided(self, scene: Scene) -> tuple[ReviewItem, ...]:
+        """Return all places of a scene that was looked at, ranked, with what was decided about them."""
+        open_ones, decisions = self._queue.items(), scene.document.review.decisions
+        found = []
+        for place, item in open_ones.items():
+            decision = decisions.get(place)
+            if decision is not None and decision.ground == self._known_ground(place, scene):
+                item = replace(item, state=decision.state)
+            found.append(item)
+        gone = (one for place, one in decisions.items() if place not in open_ones)
+        found += [ReviewItem(one.place, one.kind, 0.0, ("in doubt no more",), 0, one.state) for one in gone]
+        return tuple(sorted(found, key=lambda item: item.rank))
+
+    def _known_ground(self, place: Place, scene: Scene) -> str:
+        """Return the ground of a place of a scene; it is found again only where that has changed."""
+        if place.at is At.proposal:
+            return ground_of(place, scene.document, scene)
         info = scene.document.objects.get(place.object_id)
         daughters = [one for each in scene.divisions.get(place.object_id, ()) for one in each.daughters]
         around = (place.object_id, place.other, None if info is None else info.parent, *daughters)
         stamps = tuple(None if one is None else scene.stamps.get(one) for one in around)
         known = self._grounds.get(place)
         if known is None or known[0] != stamps:
-            known = self._grounds[place] = stamps, self.ground_of(place)
+            known = self._grounds[place] = stamps, ground_of(place, scene.document, scene)
         return known[1]
 
     def _decision(self, item: ReviewItem, state: ReviewState) -> Decision:
         return Decision(item.place, item.kind, state, self.ground_of(item.place))
 
-    def _decide(self, items: Items, state: ReviewState, text: str) -> None:
+    def _decide(self, items: Items, state: ReviewState, verb: str) -> None:
         decisions = {item.place: self._decision(item, state) for item in _several(items)}
         record = self._state.document.review.with_decisions(decisions)
-        self._steps.make(self._state.document.with_review(record), text)
+        what = "a place" if len(decisions) == 1 else f"{len(decisions)} places"
+        self._steps.make(self._state.document.with_review(record), f"{verb} {what}")
 
     def _keep(self, sample: Sample, text: str) -> None:
         document = self._state.document
@@ -248,10 +272,6 @@ class SessionReview:
 
 def _several(items: Items) -> list[ReviewItem]:
     return [items] if isinstance(items, ReviewItem) else list(items)
-
-
-def _in_state(item: ReviewItem, state: ReviewState) -> ReviewItem:
-    return replace(item, state=state)
 
 
 def _floats(y0: float, x0: float, y1: float, x1: float) -> BoxYX:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from napari_sam2.document.prompt import check_prompts
+from napari_sam2.document.difference import difference
+from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.io.results import Results
+from napari_sam2.io.saved_history import SavedStep
 from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.io.session_files import load_session
 from napari_sam2.io.session_images import changed_images, open_images
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
+from napari_sam2.session.history import Moment, Step
 from napari_sam2.session.looks import masks_on, settings_movie
-from napari_sam2.session.settings import SessionSettings
+from napari_sam2.session.settings import OF_THE_MOVIE, SessionSettings, changed_fields
 from napari_sam2.stacks import ModelMovie, Movie, Stack
 from sam2_core.errors import PromptError, StackError
 
@@ -77,6 +81,50 @@ def without_lost_channels(settings: SessionSettings, stack: Stack) -> tuple[Sess
     return settings.model_copy(update={"channels": None, "contrast_limits": limits}), (note,)
 
 
+def fitted_history(
+    saved: SavedSession, movie: ModelMovie, settings: SessionSettings
+) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """Return the steps of a saved session that can be taken back and made again; none where one has no place here."""
+    try:
+        document = saved.document
+        for step in (*reversed(saved.history.done), *saved.history.undone):
+            for key in difference(document, step.document).changed:
+                _check_prompt(step.document.prompts[key], movie)
+            _check_masks(step.masks, movie)
+            document = step.document
+        done, undone = (
+            tuple(_step(one, settings) for one in steps) for steps in (saved.history.done, saved.history.undone)
+        )
+    except (PromptError, StackError) as error:
+        _log.warning("Earlier steps cannot be undone any more: %s", error)
+        return (), ()
+    return done, undone
+
+
+def _check_prompt(prompt: Prompt, movie: Movie | ModelMovie) -> None:
+    """Return nothing if a prompt lies in the movie, or says that a person painted an object away."""
+    size, drawn = (movie.height, movie.width), prompt.drawn
+    if drawn is None or drawn.size != size or not drawn.is_empty or prompt.frame >= len(movie):
+        check_prompts([prompt], (len(movie), *size))
+
+
+def _check_masks(masks: Mapping[int, Mapping[int, StoredMask]], movie: ModelMovie) -> None:
+    for object_id, frames in masks.items():
+        for frame, mask in frames.items():
+            if frame >= len(movie) or mask.rows.stop > movie.height or mask.columns.stop > movie.width:
+                raise StackError(f"object {object_id}, frame {frame}: a mask reaches out of the movie.")
+
+
+def _step(saved: SavedStep, now: SessionSettings) -> Step:
+    """Return a step as it was saved; it goes by the device that is there, and by the frames that are looked at."""
+    settings = None
+    if saved.settings is not None:
+        settings = SessionSettings.model_validate(saved.settings).model_copy(update={"device": now.device})
+        if changed_fields(settings, now) & OF_THE_MOVIE:
+            raise StackError("They are of another axis.")
+    return Step(Moment(saved.document, saved.masks, saved.unshown, settings), saved.text, saved.run)
+
+
 def fitted(saved: SavedSession, movie: Movie | ModelMovie) -> tuple[SavedSession, list[MaskKey]]:
     """Return a saved session with what has a place in its movie, and the keys of the masks that are left out.
 
@@ -87,13 +135,10 @@ def fitted(saved: SavedSession, movie: Movie | ModelMovie) -> tuple[SavedSession
     notes, document = list(saved.notes), saved.document
     for key, prompt in saved.document.prompts.items():
         try:
-            check_prompts([prompt], (frames, height, width))
+            _check_prompt(prompt, movie)
         except PromptError as error:
-            drawn = prompt.drawn
-            is_emptied = drawn is not None and drawn.size == (height, width) and drawn.is_empty and key[1] < frames
-            if not is_emptied:
-                notes.append(f"{error} The prompt is left out.")
-                document = document.with_prompts({key: None})
+            notes.append(f"{error} The prompt is left out.")
+            document = document.with_prompts({key: None})
     for number, proposal in saved.document.proposals.items():
         if proposal.frame >= frames or proposal.mask.size != (height, width):
             notes.append(f"proposal {number}, frame {proposal.frame}: it lies outside the movie and is left out.")

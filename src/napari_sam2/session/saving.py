@@ -7,6 +7,7 @@ why, and `saving_failed` tells it. Where that does not help (the folder is gone)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from napari_sam2.io.label_files import check_label_path
 from napari_sam2.io.mask_log import FrameDone
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results, export_labels
+from napari_sam2.io.saved_history import HistoryChange, SavedHistory, SavedStep, StepKind
 from napari_sam2.io.saved_session import RunRecord, SavedSession
 from napari_sam2.io.session_images import SessionImages
 from napari_sam2.masks.stored_masks import MaskChange, MaskKey, StoredMask
+from napari_sam2.session.history import Moment, Step
 from napari_sam2.session.looks import masks_on
 from napari_sam2.session.state import SessionState
 from sam2_core.errors import StackError
@@ -153,11 +156,22 @@ class Saving:
             self._failures = queue.failures
             self._state.events.saving_failed.emit(self.unsaved)
 
+    def stepped(self, kind: StepKind, left: Moment, text: str = "", run: int | None = None) -> None:
+        """Have kept what happened to the history; `edited` comes next, and has the document saved that it led to."""
+        queue, now = self.queue, self._state.document
+        if queue is None:
+            return
+        if queue.keeps_history:
+            queue.add_history(HistoryChange(kind, _saved_step(Step(left, text, run)), now))
+        else:
+            queue.keep_history(self._history(), now)
+
     def take_images(self, images: SessionImages) -> None:
         """Have saved that the session works on other images from now on, which begin with those that it had."""
         self._images, queue = images, self.queue
         if queue is not None:
             saved = self._saved_session()
+            queue.keep_history(self._history(), saved.document)
             queue.save_document(saved.document, saved.settings)
             queue.do(lambda saver: saver.save(images.put_into(queue.as_it_is(saved))))
             queue.do_last(images.keep)
@@ -218,7 +232,7 @@ class Saving:
     def _save_in_new(self, place: Path, wait: bool) -> None:
         """Save in another folder than before, if there was one, and go on there."""
         check_not_raw(place, self._state.stack)
-        saved, images = self._saved_session(), self._images
+        saved, images = replace(self._saved_session(), history=self._history()), self._images
         queue = AutosaveQueue(place, lambda: Autosaver.create(place, images.put_into(saved)))
         queue.do_last(images.keep)
         if wait:
@@ -235,6 +249,10 @@ class Saving:
         saved, images = self._saved_session(), self._images
         queue.replace_all(lambda saver: saver.save_anew(images.put_into(queue.as_it_is(saved))))
 
+    def _history(self) -> SavedHistory:
+        history = self._state.history
+        return SavedHistory(tuple(map(_saved_step, history.done)), tuple(map(_saved_step, history.undone)))
+
     def _settings(self) -> dict[str, Any]:
         return self._state.settings.model_dump(mode="json")
 
@@ -246,6 +264,12 @@ class Saving:
     def _as_they_are(self, changes: Sequence[MaskChange]) -> list[tuple[MaskKey, StoredMask | None]]:
         """Return each key that changed once, with the mask that it has now, or None."""
         return [(key, self._state.masks.get(key)) for key in dict.fromkeys(change.key for change in changes)]
+
+
+def _saved_step(step: Step) -> SavedStep:
+    moment = step.moment
+    settings = None if moment.settings is None else moment.settings.model_dump(mode="json")
+    return SavedStep(moment.document, moment.masks, moment.unshown, settings, step.text, step.run)
 
 
 def _is_same(one: Path, other: Path | None) -> bool:

@@ -26,7 +26,7 @@ from napari_sam2.session.edits import Edits
 from napari_sam2.session.lineage import Lineage
 from napari_sam2.session.proposals import Proposals
 from napari_sam2.session.review import SessionReview
-from napari_sam2.session.saved_results import fitted, saved_settings, without_lost_channels
+from napari_sam2.session.saved_results import fitted, fitted_history, saved_settings, without_lost_channels
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.session.state import SessionEvents, SessionState
@@ -200,11 +200,12 @@ class Session:
         session._state.take_masks(fitting.masks)
         session.notes = (*lost_channels, *fitting.notes, *(() if images is not None else changed_images(saved, stack)))
         session.work.go_on_from(fitting)
+        if not lost and not lost_channels and fitting.document is saved.document:
+            session._history.restore(*fitted_history(saved, session.movie, same_masks))
         if saver is not None:
             session.saving.go_on(saver, lost)
         try:
             session.change_settings(**wanted.model_dump())
-            session._history.clear()
         except BaseException:
             session.close()
             raise

@@ -7,6 +7,7 @@ saved, and then tells about it. What an edit is, and whether it may be, is known
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 from napari_sam2.document.difference import DocumentDiff, difference
 from napari_sam2.document.document import Document
@@ -14,7 +15,7 @@ from napari_sam2.masks.stale import follow
 from napari_sam2.masks.stored_masks import MaskChange
 from napari_sam2.session.history import Moment, Step
 from napari_sam2.session.saving import Saving
-from napari_sam2.session.settings import SessionSettings
+from napari_sam2.session.settings import SHOWN_ONLY, SessionSettings, changed_fields, described
 from napari_sam2.session.state import SessionState
 
 Rearranged = Callable[[DocumentDiff], list[MaskChange]]
@@ -47,17 +48,44 @@ class Steps:
             return
         state.history.recount()
         state.replace_document(document, diff)
-        state.history.push(Step(before, text, run))
+        is_own = state.history.push(Step(before, text, run))
+        self._saving.stepped("step" if is_own else "amend", before, text, run)
         self.tell(made, diff)
 
     def amend(self, document: Document) -> None:
         """Let another document, which differs in nothing that has masks, be what the last step came to."""
         diff = difference(self._state.document, document)
         if not diff.is_empty:
+            before = self._state.moment()
             self._state.replace_document(document, diff)
+            self._saving.stepped("amend", before)
             self.tell((), diff)
 
-    def cross(self, step: Step | None, note: Callable[[Moment], None]) -> bool:
+    def set(self, settings: SessionSettings) -> None:
+        """Make a step to other settings; masks that do not go with them turn stale.
+
+        Raises
+        ------
+        StackError
+            If the stack has nothing of that kind, or other frames are asked for while there are prompts.
+        """
+        state, old = self._state, self._state.settings
+        is_shown_only = changed_fields(old, settings) <= SHOWN_ONLY
+        before = state.moment(() if is_shown_only else state.every_object(), settings=True)
+        turned, text = state.take_settings(settings), described(old, settings)
+        state.history.push(Step(before, text))
+        self._saving.stepped("step", before, text)
+        self.tell(turned, settings=(old, settings))
+
+    def undo(self) -> bool:
+        """Take the last step back; False if there is none."""
+        return self._cross("undo", self._state.history.last_done, self._state.history.undo)
+
+    def redo(self) -> bool:
+        """Make the step again that was taken back last; False if there is none."""
+        return self._cross("redo", self._state.history.last_undone, self._state.history.redo)
+
+    def _cross(self, kind: Literal["undo", "redo"], step: Step | None, note: Callable[[Moment], None]) -> bool:
         """Put what is on the other side of a step in place, and keep what is left by that; False without a step."""
         if step is None:
             return False
@@ -66,6 +94,7 @@ class Steps:
         here = state.moment({*there.masks, *(state.every_object() if has_settings else ())}, has_settings)
         diff, changes = state.go_to(there)
         note(here)
+        self._saving.stepped(kind, here)
         self.tell(changes, diff, (old, state.settings) if has_settings else None)
         return True
 

@@ -55,6 +55,7 @@ class Surgery:
             Verb.break_here: lambda: self.break_here(object_id, frame),
             Verb.remove: lambda: self._edits.remove_object(object_id),
             Verb.merge: lambda: self._edits.merge_objects(keys[1][0], object_id),
+            Verb.swap: lambda: self._edits.swap_objects(object_id, keys[1][0], frame),
             Verb.accept_proposal: lambda: self._proposals.accept([object_id]),
         }
         verbs[fix.verb]()

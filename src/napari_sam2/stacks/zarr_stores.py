@@ -2,7 +2,8 @@
 
 OME-Zarr 0.1 to 0.5, zarr formats 2 and 3. Where a store holds several images, the caller chooses one by number, name or
 place inside ("A/1/0"); labels beside an image are no choice of their own. A store may come from anybody: what it says
-about codecs is checked before zarr sees it, so that none is used that could run code (pickle) or is not known here.
+about codecs is checked before zarr sees it, so that none is used that could run code (pickle) or is not known here, and
+a chunk of blosc that lacks bytes, which its decoder would read beyond, is not handed to it.
 """
 
 from __future__ import annotations
@@ -202,21 +203,65 @@ def _beside(name: str, place: str) -> str:
 
 
 def _checking(store: Any) -> Any:
-    """Return a store that looks through its documents before zarr does."""
+    """Return a store that looks through its documents, and at the length of chunks, before zarr does."""
+    from zarr.abc.store import RangeByteRequest
     from zarr.storage import WrapperStore
+
+    blosc: dict[str, bool] = {}  # place of an array -> whether what blosc packed are its chunks, or parts of shards
 
     class CheckingStore(WrapperStore):  # type: ignore[type-arg]
         async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
             value = await super().get(key, prototype, byte_range)
-            if value is not None and key.rsplit("/", 1)[-1] in _DOCUMENTS:
-                check_codecs(value.to_bytes(), key)
+            if value is None:
+                return value
+            place, _, name = key.rpartition("/")
+            if name in _DOCUMENTS:
+                blosc.update(_packed_by_blosc(place, check_codecs(value.to_bytes(), key)))
+            if name in _DOCUMENTS or name.startswith("."):
+                return value
+            whole = next((one for at, one in blosc.items() if key.startswith(f"{at}/" if at else "")), None)
+            if whole is not None and (byte_range is None if whole else isinstance(byte_range, RangeByteRequest)):
+                _check_blosc(value.to_bytes(), key)
             return value
 
     return CheckingStore(store)
 
 
-def check_codecs(document: bytes, key: str) -> None:
-    """Raise where a document of a zarr store names a codec that could run code, or that is not known here.
+def _packed_by_blosc(place: str, content: object) -> dict[str, bool]:
+    """Return the places of arrays of which a document says that blosc packs them last; see `_checking`."""
+    if not isinstance(content, Mapping):
+        return {}
+    together = content.get("consolidated_metadata", content)
+    if isinstance(together, Mapping) and isinstance(together.get("metadata"), Mapping):
+        found: dict[str, bool] = {}
+        for inside, entry in together["metadata"].items():
+            found |= _packed_by_blosc(f"{place}/{str(inside).removesuffix('/.zarray')}".strip("/"), entry)
+        return found
+    codecs = content.get("codecs")
+    last = codecs[-1] if isinstance(codecs, list) and codecs else content.get("compressor")
+    if not isinstance(last, Mapping):
+        return {}
+    if last.get("name") == "sharding_indexed":
+        inner = last.get("configuration")
+        return dict.fromkeys(_packed_by_blosc(place, inner), False)
+    return {place: True} if "blosc" in (last.get("id"), last.get("name")) else {}
+
+
+def _check_blosc(chunk: bytes, key: str) -> None:
+    """Raise where a chunk is not as long as blosc says in its first 16 bytes, of which the last four are its length.
+
+    Raises
+    ------
+    ValueError
+        As said; who reads says which image it is. Source: https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst
+    """
+    said = int.from_bytes(chunk[12:16], "little")
+    if len(chunk) < 16 or said != len(chunk):
+        raise ValueError(f"{key} has {len(chunk)} bytes, and should have {said}; copy the store again")
+
+
+def check_codecs(document: bytes, key: str) -> object:
+    """Return what a document of a zarr store says; raise where it names a codec that could run code or is not known.
 
     Raises
     ------
@@ -226,13 +271,14 @@ def check_codecs(document: bytes, key: str) -> None:
     try:
         content = json.loads(document)
     except ValueError:
-        return
+        return None
     for name in _named_codecs(content):
         if name.removeprefix("numcodecs.") not in _CODECS and not name.startswith(_PREFIXES):
             raise StackError(
                 f"{key} wants the codec {name!r}, which is not read: it is not known to be safe. Write the array again "
                 "with one of the usual ones (blosc, zstd, gzip), without objects."
             )
+    return content
 
 
 def _named_codecs(content: object) -> Iterator[str]:

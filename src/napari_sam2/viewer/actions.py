@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from psygnal import Signal
 
+from napari_sam2.document.reviews import At, Place
 from napari_sam2.engine.jobs import Direction, PropagateRequest
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.deciding import Deciding
 from napari_sam2.viewer.lineage_verbs import LineageVerbs
-from napari_sam2.viewer.reviewing import Reviewing, place_of
+from napari_sam2.viewer.picking import Picking
+from napari_sam2.viewer.reviewing import Reviewing
 from napari_sam2.viewer.running import Notify, Work
+from napari_sam2.viewer.sampling import Sampling
 from napari_sam2.viewer.sight import Sight
+from napari_sam2.viewer.surgery_verbs import SurgeryVerbs
 
 
 class Actions:
@@ -29,8 +33,11 @@ class Actions:
         self, session: Session, current: Current, work: Work, sight: Sight, deciding: Deciding, notify: Notify
     ) -> None:
         self.reviewing = Reviewing(session, self.look_at, notify)
+        self.sampling = Sampling(session, self.look_at, notify)
+        self.picking = Picking(session, sight)
         self.deciding = deciding
         self.lineage = LineageVerbs(session, current, sight, notify)
+        self.surgery = SurgeryVerbs(session, current, sight, self.picking, self.reviewing, notify)
         self._session = session
         self._current = current
         self._work = work
@@ -93,13 +100,16 @@ class Actions:
         self._current.choose(object_id)
         self._sight.show(frame)
 
-    def look_at(self, object_id: int, frame: int) -> None:
-        """Make an object current, show a frame, and bring into view where the object is on it or was last."""
-        self.go_to(object_id, frame)
-        place = place_of(self._session.masks.frames(object_id), frame)
-        if place is not None:
-            self._sight.bring(frame, place)
-            self.looked_at.emit(self._sight.as_displayed(place))
+    def look_at(self, place: Place) -> None:
+        """Show a place: its object becomes the current one, and where it is on its frame the middle of the view."""
+        if place.at is not At.proposal:
+            self._current.choose(place.object_id)
+        self._sight.show(place.frame)
+        box = self._session.review.box_of(place)
+        if box is not None:
+            self._sight.bring(place.frame, box, centred=True)
+            self.picking.rest()
+            self.looked_at.emit(self._sight.as_displayed(box))
 
     def next_suspicious(self) -> None:
         """Go to the mask that looks most like a mistake of a run, of those not shown yet."""

@@ -23,10 +23,11 @@ from napari_sam2.session.found import Proposed
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import OF_THE_MOVIE, SessionSettings, changed_fields
 from napari_sam2.viewer.actions import Actions
-from napari_sam2.viewer.current import Current, heir_of
+from napari_sam2.viewer.current import Current, heir_of, unused_id
 from napari_sam2.viewer.deciding import Deciding
 from napari_sam2.viewer.image_source import grid_of
 from napari_sam2.viewer.label_layers import Array, LabelLayers
+from napari_sam2.viewer.marked_cells import MarkedCells
 from napari_sam2.viewer.prompt_layers import PromptLayers
 from napari_sam2.viewer.prompt_tables import check_adoptable
 from napari_sam2.viewer.proposal_layer import ProposalLayer
@@ -74,7 +75,7 @@ def bind(  # noqa: PLR0913 - one keyword per thing that a panel may want to say
     StackError
         If the image does not fit the session.
     """
-    binding = SessionBinding(viewer, session, image_layer, runner, notify or _nowhere)
+    binding = SessionBinding(viewer, session, image_layer, runner, notify or (lambda text: None))
     binding.begin(adopt, later or at_once)
     return binding
 
@@ -94,7 +95,7 @@ class SessionBinding:
         What to do about what was found.
     reviewing
         Masks to look at; set its `elsewhere` to keep the main thread free.
-    prompts, labels, found, lines
+    prompts, labels, found, lines, marked
         The layers; set `elsewhere` of `lines` to keep the main thread free.
     redraw
         When the labels are drawn anew.
@@ -106,7 +107,7 @@ class SessionBinding:
         self.image = image
         self.notify = notify
         self.grid = grid_of(image, session.stack, session.settings)
-        self.current = Current(min(session.document.objects, default=1), unused_id=partial(_unused_id, session))
+        self.current = Current(min(session.document.objects, default=1), unused_id=partial(unused_id, session))
         self.work = Work(session, runner, notify)
         self._sight = Sight(viewer, image, self.grid)
         self.show_frame, self.show_at = self._sight.show, self._sight.show_at
@@ -123,7 +124,9 @@ class SessionBinding:
         self.prompts = PromptLayers(image, self.grid, self.current, notify, self.labels.color)
         self.found = ProposalLayer(self.deciding.proposals, image, self.grid)
         self.lines = TrackLines(session, image, self.grid)
-        self._layers = SessionLayers(viewer, self.labels, self.prompts, (self.found, self.lines), do, notify)
+        self.marked = MarkedCells(session, image, self.grid)
+        drawings = self.found, self.lines, self.marked
+        self._layers = SessionLayers(viewer, self.labels, self.prompts, drawings, do, notify)
         self.layers, self.make_found = self._layers.all, self._layers.make_found
         self.redraw = Redraw(self.labels)
         self._drawers = [self.redraw.if_due, self.deciding.tell, self.found.go_on, self.lines.go_on]
@@ -174,6 +177,7 @@ class SessionBinding:
         if not self._bound:
             return
         self._bound = False
+        self.actions.picking.end()
         self.work.close()
         self._layers.close()
         for emitter, callback in self._connections():
@@ -203,6 +207,11 @@ class SessionBinding:
         self._edit(self._layers.toggle_lines)
         if not self.redraw.is_polled:
             self.lines.go_on()
+
+    def review(self, begin: bool) -> None:
+        """Begin to review or end it: cells in question are outlined, Shift+click chooses some."""
+        self._layers.show_marked(begin)
+        (self.actions.picking.begin(self.viewer) if begin else self.actions.picking.end())
 
     def follow_timer(self) -> None:
         """Leave to `poll`, which a timer calls from now on, what takes long to draw."""
@@ -335,6 +344,7 @@ class SessionBinding:
             self.deciding.proposals.forget(frame)
         if frame == self.frame:
             self._show_soon(object_ids)
+            self.marked.follow(object_ids)
 
     def _on_settings(self, old: SessionSettings, new: SessionSettings) -> None:
         if changed_fields(old, new) & OF_THE_MOVIE:
@@ -342,6 +352,7 @@ class SessionBinding:
             self.prompts.use_grid(self.grid)
             self.found.use_grid(self.grid)
             self.lines.use_grid(self.grid)
+            self.marked.use_grid(self.grid)
             self.labels.renew()
         self.labels.forget()
         self._layers.sync_labels()
@@ -387,11 +398,3 @@ class SessionBinding:
         self.prompts.show(self.session.document)
         self.prompts.tell_problems()
         self.work.preview()
-
-
-def _unused_id(session: Session, current: int) -> int:
-    return session.document.next_object_id() if current in session.document.objects else current
-
-
-def _nowhere(text: str) -> None:
-    """Drop a message."""

@@ -8,6 +8,7 @@ from typing import Literal
 from psygnal import Signal
 
 from napari_sam2.document.difference import DocumentDiff
+from napari_sam2.session.session import Session
 from sam2_core.errors import PromptError
 
 Polarity = Literal["in", "out"]
@@ -92,3 +93,8 @@ def heir_of(object_id: int, diff: DocumentDiff) -> int | None:
     frames = {frame for one, frame in diff.removed if one == object_id}
     heirs = {one for one, frame in diff.changed if frame in frames}
     return heirs.pop() if len(heirs) == 1 else None
+
+
+def unused_id(session: Session, current: int) -> int:
+    """Return the current id where no object of a session has it, else one that none has."""
+    return session.document.next_object_id() if current in session.document.objects else current

@@ -6,13 +6,14 @@ Everything is a step of the session that can be undone, and is told in words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
+from napari_sam2.document.prompt_parts import BoxYX
+from napari_sam2.masks.stored_masks import StoredMask
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.current import Current
-from napari_sam2.viewer.reviewing import place_of
 from napari_sam2.viewer.running import Notify
 from napari_sam2.viewer.sight import Sight
 from sam2_core.errors import PromptError
@@ -124,3 +125,12 @@ class LineageVerbs:
         info = self._session.document.objects.get(object_id)
         is_free = info is not None and info.parent is None
         return is_free and self._is_there(object_id, frame) and not self._is_there_before(object_id, frame)
+
+
+def place_of(masks: Mapping[int, StoredMask], frame: int) -> BoxYX | None:
+    """Return the box (y0, x0, y1, x1) of an object's mask on a frame, or else of the nearest one; None without any."""
+    there = [one for one, mask in masks.items() if not mask.is_empty]
+    if not there:
+        return None
+    mask = masks[min(there, key=lambda one: abs(one - frame))]
+    return float(mask.rows.start), float(mask.columns.start), float(mask.rows.stop), float(mask.columns.stop)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.viewer.cell_edges import edge_of
 from napari_sam2.viewer.coordinates import Grid, placement
 from napari_sam2.viewer.label_frames import LabelFrames
 from napari_sam2.viewer.shown_proposals import ShownProposals
@@ -156,12 +157,7 @@ class ProposalLayer:
 
 def outline(mask: Mask, thickness: int = 1) -> Pixels:
     """Return the pixels of a mask that lie next to others, so many deep; small ones stay open inside."""
-    inside = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), bool)  # np.pad takes longer than all the rest
-    inside[1:-1, 1:-1] = mask.inside
-    kept = inside
-    for _ in range(max(1, min(thickness, min(mask.shape) // 6))):
-        kept = _eroded(kept)
-    y, x = np.nonzero((inside & ~kept)[1:-1, 1:-1])
+    y, x = np.nonzero(edge_of(mask.inside, thickness))
     return np.ravel_multi_index((y + mask.y0, x + mask.x0), mask.size)
 
 
@@ -174,14 +170,6 @@ def circle(size: tuple[int, int], diameter_px: float, within: tuple[slice, slice
     y, x = np.rint(center_y + radius * np.sin(angles)), np.rint(center_x + radius * np.cos(angles))
     there = (y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])
     return np.ravel_multi_index((y[there].astype(np.intp), x[there].astype(np.intp)), size)
-
-
-def _eroded(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return a plane without the pixels that have an empty one beside them; its edge is empty."""
-    kept = np.zeros_like(inside)
-    middle = inside[1:-1, 1:-1] & inside[:-2, 1:-1] & inside[2:, 1:-1]
-    kept[1:-1, 1:-1] = middle & inside[1:-1, :-2] & inside[1:-1, 2:]
-    return kept
 
 
 def _colormap() -> DirectLabelColormap:

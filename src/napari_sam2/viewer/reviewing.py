@@ -1,67 +1,310 @@
-"""Going through the places in doubt, the worst first: where to is decided in `session.review`, this goes there.
+"""Going through the places in doubt, one after the other: what is listed, which one is in view, what is done about it.
 
-Looking through all masks takes time (0.3 ms each), so it is done by `elsewhere`, which a panel sets to its worker;
-by itself it is done on the spot. A place that nobody decided about is shown once, and again when it has changed.
+What is in doubt is known to `session.review`; here is the way through it. Looking through all masks takes time (0.3 ms
+each), so it is done by `elsewhere`, which a panel sets to its worker, while one goes on with what is known; by itself
+it is done on the spot. A place that nobody decided about is shown once, and again when it has changed, or when all
+were shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
 
-from napari_sam2.document.prompt_parts import BoxYX
-from napari_sam2.document.reviews import At
-from napari_sam2.masks.mask_store import StoredMask
-from napari_sam2.review.items import ReviewItem
-from napari_sam2.review.scene import Scene
+from psygnal import Signal
+
+from napari_sam2.document.reviews import Place, ReviewKind, ReviewState
+from napari_sam2.review.fixes import Fix
+from napari_sam2.review.items import Progress, ReviewItem
 from napari_sam2.session.session import Session
+from sam2_core.errors import PromptError
 
-Elsewhere = Callable[[Callable[[], Scene], Callable[[Scene], None]], None]
+Items = tuple[ReviewItem, ...]
+Elsewhere = Callable[[Callable[[], Items], Callable[[Items], None]], None]
 """Runs a function off the main thread, and hands over its result on the main thread."""
+SURE = 0.9
+"""Confidence from which all of a kind are accepted at once, where nobody said another."""
+
+
+class Order(StrEnum):
+    """What places are listed in order of."""
+
+    gain = "gain"
+    degree = "doubt"
+    kind = "kind"
+    object_id = "cell"
+    frame = "frame"
+
+
+_KEYS: dict[Order, Callable[[ReviewItem], Any]] = {
+    Order.gain: lambda item: item.rank,
+    Order.degree: lambda item: (-item.degree, item.rank),
+    Order.kind: lambda item: (item.kind.value, item.rank),
+    Order.object_id: lambda item: (item.place.object_id, item.place.frame, item.rank),
+    Order.frame: lambda item: (item.place.frame, item.place.object_id, item.rank),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which places are listed, and in which order.
+
+    Attributes
+    ----------
+    kind
+        None for all.
+    decided
+        Whether those that a person decided about are listed too.
+    """
+
+    kind: ReviewKind | None = None
+    decided: bool = False
+    order: Order = Order.gain
+
+    def of(self, items: Iterable[ReviewItem]) -> Items:
+        """Return what is listed of all places."""
+        wanted = (one for one in items if self.kind is None or one.kind is self.kind)
+        listed = [one for one in wanted if self.decided or one.state is ReviewState.open]
+        return tuple(sorted(listed, key=_KEYS[self.order]))
 
 
 class Reviewing:
-    """What is left to look at in one session; `notify` is told why a place is shown, or that there is none."""
+    """The way through the places in doubt of one session; `notify` is told why a place is shown, and what was done.
 
-    def __init__(self, session: Session, go_to: Callable[[int, int], None], notify: Callable[[str], None]) -> None:
+    `changed` is emitted when the list or the state of a place is another, `shown` when another place is in view.
+
+    Attributes
+    ----------
+    items, listed
+        All places that are known, and those that are listed.
+    item, fixes
+        The place in view, and what may be done about it: what keys 1, 2, 3 choose.
+    is_followed
+        Whether somebody calls `look` after each change: then one goes on at once with what is known.
+    above
+        Confidence from which `accept_alike` accepts.
+    """
+
+    changed = Signal()
+    shown = Signal()
+
+    def __init__(self, session: Session, go_to: Callable[[Place], None], notify: Callable[[str], None]) -> None:
         self.elsewhere: Elsewhere = lambda function, then: then(function())
+        self.is_followed = False
+        self.above = SURE
+        self.items: Items = ()
+        self.listed: Items = ()
+        self.item: ReviewItem | None = None
+        self.fixes: tuple[Fix, ...] = ()
         self._session = session
         self._go_to = go_to
         self._notify = notify
-        self._seen: set[tuple[ReviewItem, str]] = set()
-        self._looking = False
+        self._listing = Listing()
+        self._row = -1
+        self._seen: set[ReviewItem] = set()
+        self._earlier: list[ReviewItem] = []
+        self._touched: set[int] = set()
+        self._is_looking = self._is_due = self._is_known = False
+        self._then: Callable[[], None] | None = None
 
-    def next(self) -> None:
-        """Go to the worst place that was not shown yet; while it is looked for, nothing more is asked for."""
-        if self._looking:
+    @property
+    def listing(self) -> Listing:
+        """What is listed; set another one to list other places."""
+        return self._listing
+
+    @listing.setter
+    def listing(self, listing: Listing) -> None:
+        self._listing = listing
+        self._list()
+
+    @property
+    def progress(self) -> Progress:
+        """How many places are open and how many were decided about, by what is known."""
+        states = [item.state for item in self.items]
+        return Progress(**{state.value: states.count(state) for state in ReviewState})
+
+    def look(self) -> None:
+        """Look at what has changed; while that is done, once more afterwards."""
+        if self._is_looking:
+            self._is_due = True
             return
         prepared = self._session.review.prepared()
 
-        def look() -> Scene:
+        def look() -> Items:
             try:
                 return prepared()
             finally:
-                self._looking = False
+                self._is_looking = False
 
-        self._looking = True
+        self._is_looking, self._is_due = True, False
         self.elsewhere(look, self._looked)
 
-    def _looked(self, scene: Scene) -> None:
-        review = self._session.review
-        items = [item for item in review.items() if item.place.at is not At.proposal]
-        worst = next((one for one in items if (one, review.ground_of(one.place)) not in self._seen), None)
-        if worst is None:
-            self._notify("No more places look wrong." if items else "No place looks wrong.")
+    def next(self) -> None:
+        """Go to the next open place of the list that was not shown yet; behind the last one, from the top again."""
+        self._when_known(self._forward)
+
+    def previous(self) -> None:
+        """Go to the place above in the list."""
+        self._when_known(self._backward)
+
+    def back(self) -> None:
+        """Go back to the place that was shown before, whatever was decided about it."""
+        if not self._earlier:
+            self._notify("No place was shown before.")
             return
-        self._seen.add((worst, review.ground_of(worst.place)))
-        object_id, frame = worst.place.object_id, worst.place.frame
-        self._go_to(object_id, frame)
-        self._notify(f"Object {object_id} on frame {frame}: {', '.join(worst.reasons)}.")
+        place = self._earlier.pop().place
+        self._show(next((one for one in self.items if one.place == place), None), remember=False)
+
+    def show(self, item: ReviewItem) -> None:
+        """Go to a place."""
+        self._show(item)
+
+    def accept(self) -> None:
+        """Say that all is right at the place in view, and go to the next."""
+        self._decide(ReviewState.accepted)
+
+    def dismiss(self) -> None:
+        """Say that the place in view does not matter, and go to the next."""
+        self._decide(ReviewState.dismissed)
+
+    def accept_alike(self) -> None:
+        """Accept all open places of the kind in view whose confidence, 1 - degree, is at least `above`."""
+        if self.item is None:
+            self._notify("No place is shown; W goes to the first one.")
+            return
+        kind = self.item.kind
+        alike = [one for one in self.items if one.kind is kind and one.state is ReviewState.open]
+        sure = [one for one in alike if 1 - one.degree >= self.above]
+        told = (
+            f"{len(sure)} of {len(alike)} places of the kind '{kind.value}' accepted: at least {self.above:.0%} sure."
+        )
+        if sure:
+            self._session.review.accept(sure)
+            self._note(sure, ReviewState.accepted)
+        self._notify(f"{told} Accepted; Undo takes that back." if sure else told)
+        if self.item.state is not ReviewState.open:
+            self._forward()
+
+    def fix(self, number: int) -> None:
+        """Do what is offered under a number, from 1, about the place in view, and go to the next."""
+        if self.item is None or not 0 < number <= len(self.fixes):
+            self._notify(f"There is no alternative {number} here.")
+            return
+        fix, item = self.fixes[number - 1], self.item
+        try:
+            self._session.review.correct(item, fix)
+        except PromptError as error:
+            self._notify(str(error))
+            return
+        self._touched |= {object_id for object_id, _ in fix.keys}
+        self._note([item], ReviewState.corrected)
+        self._notify(f"Object {fix.text}. Undo takes that back.")
+        self._forward()
+
+    def correct(self, edit: Callable[[], object]) -> None:
+        """Make an edit by hand: the correction of the place in view if there is one."""
+        if self.item is None or self.item.state is not ReviewState.open:
+            edit()
+        else:
+            self._session.review.correct(self.item, edit)
+
+    def _when_known(self, go: Callable[[], None]) -> None:
+        if self._is_known and (self.is_followed or self._session.review.is_prepared):
+            go()
+        elif self._then is None:
+            self._then = go
+            self.look()
+
+    def _looked(self, items: Items) -> None:
+        if self._is_due:
+            self.look()
+            return
+        decided = {one.place for one in self.items if one.state is not ReviewState.open}
+        self._seen -= {one for one in items if one.place in decided and one.state is ReviewState.open}
+        self.items, self._is_known = items, True
+        self._touched.clear()
+        self._list()
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+
+    def _list(self) -> None:
+        """List what is known, the place in view as it is now."""
+        self.listed = self._listing.of(self.items)
+        if self.item is not None:
+            place = self.item.place
+            self.item = next((one for one in self.items if one.place == place), self.item)
+            self._row = next((row for row, one in enumerate(self.listed) if one.place == place), self._row)
+        self.fixes = self._fixes()
+        self.changed.emit()
+
+    def _fixes(self) -> tuple[Fix, ...]:
+        """Return what may be done about the place in view; nothing while that would take long."""
+        if self.item is None or self._is_looking or not self._session.review.is_prepared:
+            return ()
+        return self._session.review.fixes(self.item)
+
+    def _forward(self) -> None:
+        ahead = [*self.listed[self._row + 1 :], *self.listed[: self._row + 1]]
+        ahead = [one for one in ahead if self._is_ahead(one)]
+        fresh = next((one for one in ahead if one not in self._seen), None)
+        if fresh is not None:
+            self._show(fresh)
+            return
+        left = sum(one.state is ReviewState.open for one in self.listed)
+        more = f" Still open: {left}; W goes through them again." if left else ""
+        self._notify(f"No more places look wrong.{more}" if self._seen else "No place looks wrong.")
+        self._seen.clear()
+        self._row = -1
+
+    def _is_ahead(self, item: ReviewItem) -> bool:
+        """Return whether a place may come next: neither decided about, nor of what was just corrected."""
+        is_here = self.item is not None and item.place == self.item.place and item in self._seen
+        return item.state is ReviewState.open and not is_here and item.place.object_id not in self._touched
+
+    def _backward(self) -> None:
+        if self._row > 0:
+            self._show(self.listed[self._row - 1])
+        else:
+            self._notify("This is the first place of the list.")
+
+    def _decide(self, state: ReviewState) -> None:
+        if self.item is None:
+            self._notify("No place is shown; W goes to the first one.")
+            return
+        review = self._session.review
+        (review.accept if state is ReviewState.accepted else review.dismiss)(self.item)
+        self._note([self.item], state)
+        self._forward()
+
+    def _note(self, items: Sequence[ReviewItem], state: ReviewState) -> None:
+        """List places as they are once they were decided about, before the next look."""
+        places = {item.place for item in items}
+        self.items = tuple(replace(one, state=state) if one.place in places else one for one in self.items)
+        row = self._row
+        self._list()
+        if self.item is not None and self.item.place not in {one.place for one in self.listed}:
+            self._row = row - 1  # what came behind it has moved up
+
+    def _show(self, item: ReviewItem | None, remember: bool = True) -> None:
+        if item is None:
+            self._notify("That place is no more.")
+            return
+        if remember and self.item is not None and self.item.place != item.place:
+            self._earlier.append(self.item)
+        self.item = item
+        self._row = next((row for row, one in enumerate(self.listed) if one.place == item.place), self._row)
+        self._seen.add(item)
+        self.fixes = self._fixes()
+        self._go_to(item.place)
+        if not self.is_followed:  # who follows shows it
+            self._notify(f"{told_place(item.place)}: {', '.join(item.reasons)}.")
+        self.shown.emit()
 
 
-def place_of(masks: Mapping[int, StoredMask], frame: int) -> BoxYX | None:
-    """Return the box (y0, x0, y1, x1) of an object's mask on a frame, or else of the nearest one; None without any."""
-    there = [one for one, mask in masks.items() if not mask.is_empty]
-    if not there:
-        return None
-    mask = masks[min(there, key=lambda one: abs(one - frame))]
-    return float(mask.rows.start), float(mask.columns.start), float(mask.rows.stop), float(mask.columns.stop)
+def told_place(place: Place) -> str:
+    """Return where a place is, for people."""
+    what = "Found cell" if place.at.value == "proposal" else "Object"
+    return f"{what} {place.object_id} on frame {place.frame}"

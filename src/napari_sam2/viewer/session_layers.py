@@ -17,6 +17,7 @@ from napari_sam2.viewer.actions import Actions
 from napari_sam2.viewer.coordinates import AFFINE_NAMES
 from napari_sam2.viewer.keys import KEYS, ON_PROPOSALS, Key, bind_keys, unbind_keys
 from napari_sam2.viewer.label_layers import LabelLayers
+from napari_sam2.viewer.marked_cells import MarkedCells
 from napari_sam2.viewer.prompt_layers import PromptLayers
 from napari_sam2.viewer.proposal_layer import ProposalLayer
 from napari_sam2.viewer.running import Notify
@@ -35,13 +36,13 @@ class SessionLayers:
         viewer: ViewerModel,
         labels: LabelLayers,
         prompts: PromptLayers,
-        drawings: tuple[ProposalLayer, TrackLines],
+        drawings: tuple[ProposalLayer, TrackLines, MarkedCells],
         actions: Actions,
         notify: Notify,
     ) -> None:
         self.labels = labels
         self.prompts = prompts
-        self.found, self.lines = drawings
+        self.found, self.lines, self.marked = drawings
         self._viewer = viewer
         self._image = prompts.image
         self._actions = actions
@@ -91,6 +92,17 @@ class SessionLayers:
         else:
             self.lines.drop()
 
+    def show_marked(self, shown: bool) -> None:
+        """Have the layer of outlines of what is reviewed, or take it away; the tool in hand stays."""
+        layer, active = self.marked.layer, self._viewer.layers.selection.active
+        if shown and layer is None:
+            self._add(self.marked.make())
+            self._viewer.layers.selection.active = active
+        elif not shown and layer is not None:
+            self.marked.drop()
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
     def sync_labels(self) -> None:
         """Have one Labels layer, or one per object, as the settings and the objects are."""
         wanted = self.labels.wanted()
@@ -106,7 +118,8 @@ class SessionLayers:
 
     def all(self) -> list[Layer]:
         """Return our layers, adopted ones among them."""
-        drawings = [layer for layer in (self.found.layer, self.lines.layer) if layer is not None]
+        drawn = (self.found.layer, self.lines.layer, self.marked.layer)
+        drawings = [layer for layer in drawn if layer is not None]
         return [*self.labels.layers.values(), *self.prompts.layers(), *drawings]
 
     def close(self) -> None:
@@ -118,6 +131,7 @@ class SessionLayers:
         self.labels.close()
         self.found.detach()
         self.lines.drop()
+        self.marked.drop()
         for emitter, callback in self._connections():
             emitter.disconnect(callback)
 
@@ -162,6 +176,10 @@ class SessionLayers:
         if self.lines.layer is not None and layer is self.lines.layer:
             self.lines.drop()
             self._notify(f"The layer {layer.name} was removed; Tracks shows it again.")
+            return
+        if self.marked.layer is not None and layer is self.marked.layer:
+            self.marked.drop()
+            self._notify(f"The layer {layer.name} was removed; the review shows it again when it is next opened.")
             return
         if isinstance(layer, Labels):
             self._dropped |= {key for key, kept in self.labels.layers.items() if kept is layer}

@@ -17,6 +17,8 @@ from napari_sam2.viewer.regions import region_of
 Array = np.ndarray[Any, Any]
 SMALLEST_PX = 24.0
 """What is smaller on the screen is hard to see."""
+MOST_OF_VIEW = 0.4
+"""Share of the view that what is looked at may take up, with what is around it."""
 SHOWN_PX = 96.0
 """What was too small is shown as large."""
 
@@ -83,19 +85,24 @@ class Sight:
         for axis in (self.grid.axes.index(letter) for letter in places):
             dims.set_point(len(dims.point) - self._image.ndim + axis, float(world[axis]))
 
-    def bring(self, frame: int, place_yx: BoxYX) -> None:
-        """Move the camera so that a place of a frame is in view; it stays if it is, and so does the zoom if it can."""
+    def bring(self, frame: int, place_yx: BoxYX, centred: bool = False) -> None:
+        """Move the camera so that a place of a frame is in view; it stays if it is, and so does the zoom if it can.
+
+        Where `centred`, the place is in the middle afterwards, and what is around it is seen too.
+        """
         if self._viewer.dims.ndisplay != 2:
             return
         low, high = self._on_screen(frame, place_yx)
         camera, canvas = self._viewer.scene.camera, np.array(self._viewer.canvas.size, dtype=float)
         center, size = (low + high) / 2, np.maximum(high - low, 1e-9)
         seen = canvas / camera.zoom
-        if (size > seen).any():
+        if centred and (size > MOST_OF_VIEW * seen).any():
+            camera.zoom = float((canvas / size).min() / 5)
+        elif (size > seen).any():
             camera.zoom = float((canvas / size).min() / 2)
         elif (size * camera.zoom).max() < SMALLEST_PX:
             camera.zoom = float(SHOWN_PX / size.max())
-        elif (np.abs(center - camera.center[-2:]) + size / 2 <= seen / 2).all():
+        elif not centred and (np.abs(center - camera.center[-2:]) + size / 2 <= seen / 2).all():
             return
         camera.center = (*camera.center[:-2], *center.tolist())
 

@@ -1,10 +1,11 @@
-"""How our own models are trained: the recipe of `cells-nano` as data, three runs, each of which refines the one before.
+"""How our own models are trained: the recipe of `cells-nano` as data, four runs, each of which refines the one before.
 
 Written for two CPU cores: a dense warm-up of the encoder, stills with prompts on 128 px windows, then stills and clips
 on windows of all sizes, the same with most weight on what is hardest (adherent cells in phase contrast), at last mostly
 on large windows while the learning rate falls. The second run begins at the averaged weights of the first, and sees the
 few outlined images of adherent cells in many new arrangements. The third begins at those of the second, and gives clips
-and sheets of cells more room again. Objects span 20 to 70 px of a 128 px window and up to 100 px of a 256 px one.
+and sheets of cells more room again. The fourth trains the dense head with all the rest, and on clips in which a mask
+has slipped before a person corrects it. Objects span 20 to 70 px of a 128 px window and up to 100 px of a 256 px one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sam2_core.training.clip_windows import WindowSettings
 from sam2_core.training.clips import ClipSettings
 from sam2_core.training.dense_training import DenseRecipe
 from sam2_core.training.dense_windows import DenseWindowSettings
+from sam2_core.training.losses import LossWeights
 from sam2_core.training.recipes import Phase, Recipe, Task
 from sam2_core.training.steps import PromptSettings
 
@@ -33,6 +35,9 @@ GROUPS = {
     "colony phase": (0.6, 0.9),
     "colony dic": (0.1, 0.2),
     "tissue fluorescence": (0.0, 0.0),  # from the last phase of the first run on
+    "rods phase": (0.0, 0.0),  # from the fourth run on, as those below
+    "rods fluorescence": (0.0, 0.0),
+    "sheet fluorescence": (0.0, 0.0),
 }
 HALOED = ("phase", "phase pasted", "colony phase")
 INVERTING = dict.fromkeys(HALOED, 0.08)  # halos are bright: what is inverted is another thing
@@ -97,6 +102,11 @@ BALANCED = REARRANGED._replace(
     stills=REARRANGED.stills | {"phase pasted": 3.0, "synthetic phase": 0.6, "tissue fluorescence": 1.3},
     clips=REARRANGED.clips | {"synthetic phase": 0.9, "tissue fluorescence": 1.3},
 )
+EVERY_KIND = BALANCED._replace(
+    stills=BALANCED.stills | {"nuclei": 1.9, "rods phase": 0.5, "rods fluorescence": 0.15, "sheet fluorescence": 0.4},
+    clips=BALANCED.clips | {"rods phase": 0.7, "rods fluorescence": 0.2, "sheet fluorescence": 1.0},
+    box=0.3,
+)
 EVERY_SIZE = (
     Mixed(128, 10, 1, 6, 0.27),
     Mixed(192, 5, 1, 6, 0.1),
@@ -105,6 +115,15 @@ EVERY_SIZE = (
     Mixed(128, 3, 8, 8, 0.08),
     Mixed(192, 2, 4, 8, 0.06),
     Mixed(256, 1, 4, 12, 0.12),
+)
+CORRECTED_CLIPS = (  # from the fourth run on: as many clips as stills
+    Mixed(128, 10, 1, 6, 0.08),
+    Mixed(256, 4, 1, 8, 0.42),
+    Mixed(128, 4, 4, 8, 0.14),
+    Mixed(128, 3, 8, 8, 0.12),
+    Mixed(192, 2, 4, 8, 0.08),
+    Mixed(256, 1, 4, 12, 0.1),
+    Mixed(256, 1, 8, 8, 0.06),
 )
 LARGE_WINDOWS = (  # mostly of the size at which the model is used
     Mixed(128, 10, 1, 6, 0.1),
@@ -157,7 +176,15 @@ def cells_nano_balance(scale: float = 1.0, precision: str = "bfloat16") -> Recip
     )
 
 
-CELLS_NANO_RUNS = (cells_nano_recipe, cells_nano_refinement, cells_nano_balance)
+def cells_nano_corrections(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
+    """The fourth run of `cells-nano`, from what those before give; `scale` multiplies its steps."""
+    tasks = tuple(_with_slips(task) for task in _tasks(CORRECTED_CLIPS, EVERY_KIND))
+    return Recipe(
+        phases=(Phase("corrections", int(2200 * scale), tasks),), learning_rate=3e-4, precision=precision, seed=3
+    )
+
+
+CELLS_NANO_RUNS = (cells_nano_recipe, cells_nano_refinement, cells_nano_balance, cells_nano_corrections)
 """In their order."""
 
 
@@ -168,6 +195,14 @@ def _tasks(mixture: tuple[Mixed, ...], emphasis: Emphasis) -> tuple[Task, ...]:
     return tuple(
         Task("prompts", _clips(one, emphasis), look if one.frames == 1 else follow, odds=one.odds) for one in mixture
     )
+
+
+def _with_slips(task: Task) -> Task:
+    """Return a task in whose clips most masks slip, and are corrected until they obey."""
+    loss = LossWeights(dense=1.0, obeyed=0.3)
+    if task.clips.frames == 1:
+        return replace(task, prompts=replace(task.prompts, loss=loss))
+    return replace(task, prompts=replace(task.prompts, corrections=3, corrected_frame=0.75, slipped=0.7, loss=loss))
 
 
 def _clips(one: Mixed, emphasis: Emphasis) -> ClipSettings:

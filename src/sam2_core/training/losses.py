@@ -20,7 +20,7 @@ from sam2_core.modeling.sam2 import MaskPrediction
 class LossWeights:
     """Factors of the parts; `others` is the share of all candidates' mean mask loss added to the best one's.
 
-    dense: of the dense head's loss, where that is trained too.
+    dense: of the dense head's loss, where that is trained too. obeyed: of what a correction left wrong.
     """
 
     cross_entropy: float = 2.0
@@ -29,6 +29,7 @@ class LossWeights:
     score: float = 2.0
     others: float = 0.25
     dense: float = 0.5
+    obeyed: float = 0.0
 
 
 def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
@@ -59,6 +60,21 @@ def resize_to_loss(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     size = logits.shape[-1] * 2
     enlarged = functional.interpolate(logits.float(), size=(size, size), mode="bilinear", align_corners=False)
     return enlarged, functional.adaptive_avg_pool2d(masks, (size, size))
+
+
+def obedience_loss(logits: Tensor, masks: Tensor, wrong: Tensor) -> Tensor:
+    """What a correction left wrong: mean cross-entropy of all candidates over the pixels that were wrong before it.
+
+    logits: (O, M, h, w). masks, wrong: (O, 1, S, S) float 0/1. Each object with anything wrong counts alike; 0 where
+    there is none.
+    """
+    enlarged, truth = resize_to_loss(logits, masks)
+    _, region = resize_to_loss(logits, wrong)
+    per_pixel = functional.binary_cross_entropy_with_logits(enlarged, truth.expand_as(enlarged), reduction="none")
+    area = region.sum(dim=(2, 3))  # (O, 1)
+    left = (per_pixel * region).sum(dim=(2, 3)) / area.clamp(min=1.0)  # (O, M)
+    counts = (area >= 1.0).float()
+    return (left.mean(dim=1, keepdim=True) * counts).sum() / counts.sum().clamp(min=1.0)
 
 
 def segmentation_loss(

@@ -80,6 +80,21 @@ def corrective_click(predicted: Tensor, truth: Tensor, rng: np.random.Generator)
     return points, inside.long()[:, None]
 
 
+def clicks_on_both(predicted: Tensor, truth: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """A click outside, where too much is covered, and one inside, where something is missing: (O, 2, 2) and (O, 2).
+
+    Where nothing is missing the one inside lies anywhere in the object; where nothing is too much, or the object is
+    gone, that click is padding (label -1).
+    """
+    too_much, truth = (predicted > 0) & (truth <= 0), truth > 0
+    missing = truth & ~(predicted > 0)
+    inside = torch.where(missing.flatten(1).any(dim=1).view(-1, 1, 1, 1), missing, truth)
+    points = torch.cat([click_inside(region.float(), rng, power=3.0) for region in (too_much, inside)], dim=1)
+    given = torch.stack([region.flatten(1).any(dim=1) for region in (too_much, inside)], dim=1)  # (O, 2)
+    said = torch.tensor([0, 1], device=truth.device).expand_as(given)
+    return points, torch.where(given, said, -1)
+
+
 def noisy_box(regions: Tensor, rng: np.random.Generator, noise: float = 0.1) -> tuple[Tensor, Tensor]:
     """The box of each region with jittered corners, as two points (O, 2, 2) with labels 2, 3 (O, 2).
 

@@ -2,7 +2,8 @@
 
 `dense_losses` trains the encoder and the model's dense head alone. `clip_losses` plays a `ClipBatch` as a
 person would: a first prompt (click, box or mask), perhaps corrective clicks with the previous logits fed back, then
-frames from memory, some of them corrected and from then on conditioning. A still is a clip of one frame. With `dense`,
+frames from memory, some of them corrected and from then on conditioning; before some corrections the mask has slipped
+to a neighbour or off the cell (see `slips`). A still is a clip of one frame. With `dense`,
 the encoder goes on hearing about every object of every frame, not only about those that were prompted. Nothing here
 knows optimisers or schedules.
 """
@@ -24,9 +25,13 @@ from sam2_core.modeling.sam2 import MaskPrediction, Sam2Model
 from sam2_core.training.augment import normalise
 from sam2_core.training.clips import ClipBatch, presence
 from sam2_core.training.dense_targets import DenseTargets, dense_loss
-from sam2_core.training.losses import LossWeights, segmentation_loss
+from sam2_core.training.losses import LossWeights, obedience_loss, segmentation_loss
 from sam2_core.training.rollout import FrameMemory, condition, memorise
-from sam2_core.training.simulated_prompts import click_inside, corrective_click, noisy_box
+from sam2_core.training.simulated_prompts import click_inside, clicks_on_both, corrective_click, noisy_box
+from sam2_core.training.slips import Slip
+
+FORGETTING = 0.5  # of the corrected slips are no longer remembered afterwards but for what a person said
+BOTH_AT_ONCE = 0.4  # of the slips are corrected by a click outside and one inside, given together
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,15 @@ class PromptSettings:
     """How a simulated person works.
 
     first: odds of the first prompt on frame 0. corrections: most corrective clicks after it. corrected_frame: share of
-    the clips in which a later frame is corrected once. box_noise: deviations of the corners of a box, as shares of its
+    the clips in which a later frame is corrected once. slipped: share of those in which the mask had slipped for some
+    frames, and is corrected by one click at least. box_noise: deviations of the corners of a box, as shares of its
     side, of which one is drawn for each batch: by default of a careful and of a hasty person.
     """
 
     first: Mapping[str, float] = field(default_factory=lambda: {"click": 0.7, "box": 0.3})
     corrections: int = 2
     corrected_frame: float = 0.3
+    slipped: float = 0.0
     box_noise: tuple[float, ...] = (0.01, 0.08)
     loss: LossWeights = field(default_factory=LossWeights)
 
@@ -83,6 +90,7 @@ def _prompted_losses(
     masks = batch.masks  # (T, O, 1, S, S)
     present = presence(masks)  # (T, O)
     corrected = int(rng.integers(1, frames)) if frames > 1 and rng.random() < settings.corrected_frame else 0
+    slip = _slip(batch, corrected, settings, rng)
     times = frame_times(frames, rng)
     memories: list[FrameMemory] = []
     found: list[dict[str, Tensor]] = []
@@ -91,12 +99,24 @@ def _prompted_losses(
         player = _FramePlayer(model, features, masks[frame], present[frame], settings, rng)
         conditioned = condition(model, features, memories, times[frame])
         prediction = player.first(conditioned) if frame == 0 else player.tracked(conditioned)
+        if slip is not None and slip.start <= frame <= corrected:
+            with torch.no_grad():
+                prediction = model.predict_from_mask(features, slip.masks(batch, frame))
         if frame == corrected:
-            prediction = player.correct(conditioned, prediction)
+            prediction = player.correct(conditioned, prediction, at_least=0 if slip is None else 1)
+            if slip is not None and rng.random() < FORGETTING:
+                memories = [memory for memory in memories if memory.conditioning]
         found += player.losses
         if frame + 1 < frames:
             memories.append(memorise(model, features, prediction, times[frame], frame in (0, corrected)))
     return _mean(found)
+
+
+def _slip(batch: ClipBatch, corrected: int, settings: PromptSettings, rng: np.random.Generator) -> Slip | None:
+    """Return how masks slip before the frame that is corrected; None where none is, or nothing slips."""
+    if not corrected or not settings.slipped or rng.random() >= settings.slipped:
+        return None
+    return Slip.drawn(batch, int(rng.integers(1, corrected + 1)), rng)
 
 
 def frame_times(frames: int, rng: np.random.Generator) -> list[int]:
@@ -111,7 +131,9 @@ def frame_times(frames: int, rng: np.random.Generator) -> list[int]:
 
 
 def _mean(found: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.stack([losses[name] for losses in found]).mean() for name in found[0]} if found else {}
+    """Return the mean of each loss over the answers that have it."""
+    names = dict.fromkeys(name for losses in found for name in losses)
+    return {name: torch.stack([losses[name] for losses in found if name in losses]).mean() for name in names}
 
 
 class _FramePlayer:
@@ -148,24 +170,35 @@ class _FramePlayer:
         prompts = PromptBatch.empty(self.masks.shape[0], self.masks.device)
         return self._judged(self.model.predict_masks(conditioned, self.features, prompts, multimask=True, gate=False))
 
-    def correct(self, conditioned: Tensor, prediction: MaskPrediction) -> MaskPrediction:
-        for _ in range(int(self.rng.integers(self.settings.corrections + 1))):
+    def correct(self, conditioned: Tensor, prediction: MaskPrediction, at_least: int = 0) -> MaskPrediction:
+        """Return the answer to corrective clicks; the first of several may be two at once, outside and inside."""
+        clicks = int(self.rng.integers(at_least, max(self.settings.corrections, at_least) + 1))
+        for click in range(clicks):
             logits = prediction.low_res_masks.detach()
             size = (self.masks.shape[-2], self.masks.shape[-1])
             enlarged = functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-            self._add(*corrective_click(enlarged > 0, self.masks, self.rng))
-            prediction = self._decode(conditioned, logits.clamp(-32.0, 32.0))
+            if at_least and click == 0 and self.rng.random() < BOTH_AT_ONCE:
+                self._add(*clicks_on_both(enlarged > 0, self.masks, self.rng))
+            else:
+                self._add(*corrective_click(enlarged > 0, self.masks, self.rng))
+            wrong = ((enlarged > 0) != (self.masks > 0)).float()
+            prediction = self._decode(conditioned, logits.clamp(-32.0, 32.0), wrong)
         return prediction
 
     def _add(self, points: Tensor, labels: Tensor) -> None:
         self.points = torch.cat([self.points, points], dim=1)
         self.labels = torch.cat([self.labels, labels], dim=1)
 
-    def _decode(self, conditioned: Tensor, logits: Tensor | None) -> MaskPrediction:
+    def _decode(self, conditioned: Tensor, logits: Tensor | None, wrong: Tensor | None = None) -> MaskPrediction:
         prompts = PromptBatch(self.points, self.labels, logits)
         multimask = self.points.shape[1] <= 1
-        return self._judged(self.model.predict_masks(conditioned, self.features, prompts, multimask, gate=False))
+        answer = self.model.predict_masks(conditioned, self.features, prompts, multimask, gate=False)
+        return self._judged(answer, wrong)
 
-    def _judged(self, prediction: MaskPrediction) -> MaskPrediction:
-        self.losses.append(segmentation_loss(prediction, self.masks, self.present, self.settings.loss))
+    def _judged(self, prediction: MaskPrediction, wrong: Tensor | None = None) -> MaskPrediction:
+        losses = segmentation_loss(prediction, self.masks, self.present, self.settings.loss)
+        if wrong is not None and self.settings.loss.obeyed:
+            left = obedience_loss(prediction.low_res_multimasks, self.masks, wrong)
+            losses |= {"obeyed": left, "total": losses["total"] + self.settings.loss.obeyed * left}
+        self.losses.append(losses)
         return prediction

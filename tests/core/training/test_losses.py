@@ -11,6 +11,7 @@ from sam2_core.training.losses import (
     LossWeights,
     cross_entropy,
     dice,
+    obedience_loss,
     resize_to_loss,
     segmentation_loss,
     true_iou,
@@ -66,3 +67,22 @@ def test_absent_objects_train_the_score_alone():
     assert scores.grad is not None
     assert logits.grad.abs().max() == 0
     assert (scores.grad > 0).all()
+
+
+def test_what_a_correction_left_wrong_is_counted_where_it_was_wrong():
+    truth = torch.zeros(2, 1, 16, 16)
+    truth[:, :, :8] = 1.0
+    wrong = torch.zeros(2, 1, 16, 16)
+    wrong[0, :, 8:12] = 1.0  # of the first object alone
+    obeys, stays = torch.full((2, 1, 8, 8), -8.0), torch.full((2, 1, 8, 8), -8.0)
+    stays[:, :, 4:6] = 8.0
+    elsewhere = obeys.clone()
+    elsewhere[1] = 8.0
+    assert obedience_loss(obeys, truth, wrong) < 0.01
+    assert 6.0 < obedience_loss(stays, truth, wrong) < 8.1
+    assert obedience_loss(elsewhere, truth, wrong) < 0.01
+    half = torch.cat([obeys, stays], dim=1)
+    assert float(obedience_loss(half, truth, wrong)) == pytest.approx(
+        float(obedience_loss(stays, truth, wrong)) / 2, rel=0.01
+    )
+    assert obedience_loss(stays, truth, torch.zeros_like(wrong)) == 0.0

@@ -7,6 +7,7 @@ import torch
 
 from sam2_core.training.simulated_prompts import (
     click_inside,
+    clicks_on_both,
     corrective_click,
     measured_depth,
     noisy_box,
@@ -55,6 +56,18 @@ def test_a_perfect_mask_is_clicked_inside():
     points, labels = corrective_click(discs(), discs(), np.random.default_rng(0))
     assert (labels == 1).all()
     assert at(discs(), points).all()
+
+
+def test_a_click_on_what_is_too_much_and_one_on_what_is_missing_come_together():
+    truth = discs()
+    moved = torch.roll(truth, 8, dims=3)
+    gone = torch.cat([truth[:1], torch.zeros_like(truth[:1]), truth[:1]])
+    points, labels = clicks_on_both(moved, truth, np.random.default_rng(0))
+    assert labels.tolist() == [[0, 1]] * 4
+    assert at((moved > truth).float(), points[:, :1]).all()
+    assert at((truth > moved).float(), points[:, 1:]).all()
+    _, labels = clicks_on_both(torch.stack([truth[0], truth[0], truth[0] * 0]), gone, np.random.default_rng(0))
+    assert labels.tolist() == [[-1, 1], [0, -1], [-1, 1]]
 
 
 def test_boxes_are_exact_without_noise_and_stay_near_with_it():

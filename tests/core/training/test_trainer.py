@@ -16,6 +16,7 @@ from sam2_core import CheckpointError
 from sam2_core.training.cells_recipes import CELLS_NANO_RUNS, cells_nano_recipe
 from sam2_core.training.clip_windows import WindowSettings
 from sam2_core.training.clips import ClipSettings, draw_batch
+from sam2_core.training.losses import LossWeights
 from sam2_core.training.recipes import Phase, Recipe, Task
 from sam2_core.training.steps import PromptSettings, clip_losses, frame_times
 from sam2_core.training.trainer import Trainer
@@ -197,3 +198,25 @@ def test_boxes_are_as_far_off_as_the_simulated_person_is_hasty(tiny_model, disc_
         exact = torch.stack([columns.min(), rows.min(), columns.max(), rows.max()]).float()
         off = (corners.flatten() - exact).abs().max()
         assert (off == 0) if noise == 0 else (0 < off <= farthest), f"seed 3: {off} px"
+
+
+@pytest.mark.parametrize("slipped", [0.0, 1.0])
+def test_a_mask_that_slipped_is_what_a_person_corrects(tiny_model, disc_pack, monkeypatch, slipped):
+    model, fed_back = tiny_model().train(), []
+    predict = model.predict_masks
+
+    def recorded(conditioned, features, prompts, multimask, gate=True):
+        if (prompts.point_labels >= 0).any() and prompts.mask_logits is not None:
+            fed_back.append(prompts.mask_logits)
+        return predict(conditioned, features, prompts, multimask, gate=gate)
+
+    monkeypatch.setattr(model, "predict_masks", recorded)
+    batch = draw_batch(disc_pack, ClipSettings(WindowSettings(64), frames=3, clips=2), np.random.default_rng(3))
+    person = PromptSettings(
+        {"mask": 1.0}, corrections=1, corrected_frame=1.0, slipped=slipped, loss=LossWeights(obeyed=1.0)
+    )
+    losses = [clip_losses(model, batch, person, np.random.default_rng(seed)) for seed in range(4)]
+    drawn = [bool((logits.abs() > 9.0).float().mean() > 0.8) for logits in fed_back]
+    assert drawn == [bool(slipped)] * len(drawn)
+    assert drawn
+    assert all("obeyed" in one for one in losses) or not slipped

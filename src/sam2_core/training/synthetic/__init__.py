@@ -16,6 +16,7 @@ from .movie_settings import (
     everyday_settings,
     random_settings,
     rod_settings,
+    sheet_settings,
     tissue_settings,
 )
 
@@ -30,5 +31,6 @@ __all__ = [
     "make_movie",
     "random_settings",
     "rod_settings",
+    "sheet_settings",
     "tissue_settings",
 ]

@@ -246,6 +246,39 @@ def tissue_settings(
     )
 
 
+def sheet_settings(
+    rng: np.random.Generator, frames: int = 12, height: int = 224, width: int = 224, style: Style | None = None
+) -> MovieSettings:
+    """Return settings of nuclei that migrate together, half a diameter a frame and more: dense, often dim, dividing.
+
+    Neighbours look alike, and after a frame one may lie where another was. Parameters are those of `random_settings`;
+    the style is fluorescence by default.
+    """
+    settings = everyday_settings(rng, frames, height, width, style or "fluorescence")
+    diameter = rng.uniform(16.0, 36.0)
+    settings = replace(settings, kind="nucleus", diameter_px=diameter)
+    brightness = float(np.exp(rng.uniform(np.log(0.12), np.log(0.8))))
+    return replace(
+        settings,
+        cells=int(np.clip(rng.uniform(0.35, 0.9) * _room(settings), 6, 110)),
+        diameter_spread=rng.uniform(0.05, 0.25),
+        elongation=rng.uniform(1.05, 1.7),
+        irregularity=rng.uniform(0.02, 0.08),
+        deformation=rng.uniform(0.03, 0.2),
+        speed_px=diameter * rng.uniform(0.02, 0.2),
+        drift_px=diameter * rng.uniform(0.0, 0.4),
+        overlap=rng.uniform(0.0, 0.15),
+        divide_probability=rng.choice([0.05, 0.2, 0.4]),
+        leave_probability=0.0,
+        enter_probability=0.0,
+        brightness=brightness,
+        brightness_spread=rng.uniform(0.1, 0.5),
+        background=brightness * rng.uniform(0.0, 0.4),
+        haze=rng.uniform(0.0, 0.4),
+        photons=float(np.exp(rng.uniform(np.log(60.0), np.log(2000.0)))),
+    )
+
+
 def _kind_of(rng: np.random.Generator, style: Style) -> Kind:
     """Return a kind of cells, drawn by how often it is seen in a style."""
     kinds, weights = _KINDS_OF_STYLE[style]

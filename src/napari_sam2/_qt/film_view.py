@@ -1,0 +1,140 @@
+"""The film strip: small pictures of the frames around a place, the one in question in the middle and framed.
+
+Where it is wide all stand in one row, else in two. A click on one asks for its frame.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QRect, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from napari_sam2._qt.theme import Palette
+
+if TYPE_CHECKING:
+    from napari_sam2.viewer.film_strip import Still
+
+COUNT = 7
+_GAP, _NUMBER = 4, 15
+_LEAST, _MOST = 56, 150
+_IN_A_ROW_FROM = 520
+
+
+class FilmView(QWidget):
+    """The pictures. Signals: `frame_chosen(int)` after a click on one, `side_changed()` when they are to be larger."""
+
+    frame_chosen = Signal(int)
+    side_changed = Signal()
+
+    def __init__(self, theme_id: str) -> None:
+        super().__init__()
+        self.palette_of_theme = Palette.of(theme_id)
+        self._stills: tuple[Still, ...] = ()
+        self._images: list[QImage | None] = []
+        self._shown = -1
+        self._known_side = 0
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.setToolTip("Three frames before and after; click on one to go there")
+        self.setAccessibleName("Film strip of the place in doubt")
+
+    @property
+    def side(self) -> int:
+        """Width and height of a picture, in pixels of the screen."""
+        return round(self._side() * self.devicePixelRatioF())
+
+    def show_stills(self, stills: tuple[Still, ...]) -> None:
+        """Show other pictures; none for ()."""
+        self._stills = stills
+        self._images = [None if one.picture is None else _image(one.picture) for one in stills]
+        self.update()
+
+    def show_frame(self, frame: int) -> None:
+        """Mark the picture of the frame that the viewer shows."""
+        if frame != self._shown:
+            self._shown = frame
+            self.update()
+
+    def rect_of(self, number: int) -> QRect:
+        """Return where a picture is, from 0, in pixels of the widget."""
+        columns, side = self._columns(self.width()), self._side()
+        row, column = divmod(number, columns)
+        return QRect(column * (side + _GAP), row * (side + _NUMBER + _GAP), side, side)
+
+    def hasHeightForWidth(self) -> bool:
+        """Return that it is higher where it is wider."""
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the height of the rows at a width."""
+        return self._rows(width) * (self._side_across(width) + _NUMBER + _GAP)
+
+    def sizeHint(self) -> QSize:
+        """Return the size of one row of small pictures."""
+        return QSize(COUNT * 90, self.heightForWidth(COUNT * 90))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the size of two rows of the smallest pictures."""
+        return QSize(4 * (_LEAST + _GAP), _LEAST + _NUMBER + _GAP)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Ask for pictures of the new size."""
+        super().resizeEvent(event)
+        if self._known_side != self._side():
+            self._known_side = self._side()
+            self.side_changed.emit()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Ask for the frame under the mouse."""
+        for number, still in enumerate(self._stills):
+            if still.picture is not None and self.rect_of(number).contains(event.position().toPoint()):
+                self.frame_chosen.emit(still.frame)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the pictures, and their frames below."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        palette = self.palette_of_theme
+        for number, (still, image) in enumerate(zip(self._stills, self._images, strict=True)):
+            rect = self.rect_of(number)
+            if image is None:
+                painter.fillRect(rect, QColor(palette.lane))
+                continue
+            painter.drawImage(rect, image)
+            if number == COUNT // 2:
+                painter.setPen(QPen(QColor(palette.prompted), 2))
+                painter.drawRect(rect.adjusted(1, 1, -1, -1))
+            painter.setPen(QColor(palette.text))
+            below = QRect(rect.left(), rect.bottom() + 1, rect.width(), _NUMBER)
+            text = f"▸ {still.frame} ◂" if still.frame == self._shown else str(still.frame)
+            painter.drawText(below, Qt.AlignmentFlag.AlignCenter, text)
+        painter.end()
+
+    @staticmethod
+    def _columns(width: int) -> int:
+        return COUNT if width >= _IN_A_ROW_FROM else COUNT // 2 + 1
+
+    def _rows(self, width: int) -> int:
+        return -(-COUNT // self._columns(width))
+
+    def _side_across(self, width: int) -> int:
+        """Return how large pictures are of which as many stand in a row as there are columns."""
+        columns = self._columns(width)
+        return min(max((width - (columns - 1) * _GAP) // columns, _LEAST), _MOST)
+
+    def _side(self) -> int:
+        """Return how large a picture is: as large as width and height allow."""
+        down = self.height() // self._rows(self.width()) - _NUMBER - _GAP
+        return max(min(self._side_across(self.width()), down), _LEAST)
+
+
+def _image(picture: object) -> QImage:
+    """Return an image of a picture (S, S, 3) uint8; it holds its own pixels."""
+    import numpy as np
+
+    pixels = np.ascontiguousarray(picture, dtype=np.uint8)
+    height, width, _ = pixels.shape
+    return QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()

@@ -1,0 +1,256 @@
+"""Tracks cut and joined while reviewing, a key each, on the cell under the mouse or on those chosen by hand.
+
+Who is meant: the cells chosen with Shift+click; without any, the one under the mouse; else the current object. Verbs
+about two take the chosen ones, or the chosen or current one and the one under the mouse. Everything is a step of
+`session.surgery` that can be undone, and is told in words; where it is about the place in view, it corrects that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from napari_sam2.document.objects import LinkStatus
+from napari_sam2.masks.stored_masks import MaskKey
+from napari_sam2.session.session import Session
+from napari_sam2.viewer.current import Current
+from napari_sam2.viewer.picking import Picking
+from napari_sam2.viewer.reviewing import Reviewing
+from napari_sam2.viewer.running import Notify
+from napari_sam2.viewer.sight import Sight
+from sam2_core.errors import PromptError
+
+_BACK = "Undo takes that back."
+
+
+class SurgeryVerbs:
+    """The verbs of one session; `notify` is told what was done, or why nothing was."""
+
+    def __init__(
+        self, session: Session, current: Current, sight: Sight, picking: Picking, reviewing: Reviewing, notify: Notify
+    ) -> None:
+        self._session = session
+        self._current = current
+        self._sight = sight
+        self._picking = picking
+        self._reviewing = reviewing
+        self._notify = notify
+
+    def connect(self) -> None:
+        """Let a cell go on as another one: the one that is there earlier as the one that is there later."""
+
+        def edit(keys: Sequence[MaskKey]) -> str:
+            before, after = self._in_order(*_two(keys))
+            into = self._session.surgery.connect(before, after)
+            return f"Object {before[0]} goes on as {after[0]} from frame {after[1]}: one track, {into}."
+
+        self._do(self._pair(), edit)
+
+    def break_here(self) -> None:
+        """Let a cell be another one from the frame in view on."""
+
+        def edit(keys: Sequence[MaskKey]) -> str:
+            rests = [self._session.surgery.break_here(one, self._frame) for one, _ in keys]
+            return f"{_named(keys)} is {' and '.join(map(str, rests))} from frame {self._frame} on."
+
+        self._do(self._meant(), edit)
+
+    def divide(self) -> None:
+        """Let a cell divide on the frame in view: into the two chosen there, or the two nearest; it ends before."""
+
+        def edit(keys: Sequence[MaskKey]) -> str:
+            mother, daughters = self._family()
+            division = self._session.surgery.divide_here(mother, self._frame, daughters)
+            into = " and ".join(map(str, division.daughters))
+            return f"Object {mother} divides into {into} on frame {division.frame}."
+
+        self._do(self._meant(), edit)
+
+    def end(self) -> None:
+        """Let a cell end on the frame in view: on later ones it is not there."""
+
+        def edit(keys: Sequence[MaskKey]) -> str:
+            events = self._session.surgery.end_here([one for one, _ in keys], self._frame)
+            return f"{', '.join(f'Object {one.object_id} {one.kind.value}' for one in events)} on frame {self._frame}."
+
+        self._do(self._meant(), edit)
+
+    def begin(self) -> None:
+        """Let a cell begin on the frame in view: on earlier ones it is not there, and nobody is its mother."""
+
+        def edit(keys: Sequence[MaskKey]) -> str:
+            for object_id, _ in keys:
+                self._session.surgery.begin_here(object_id, self._frame)
+            return f"{_named(keys)} begins on frame {self._frame}."
+
+        self._do(self._meant(), edit)
+
+    def absent(self) -> None:
+        """Say that a cell is not there on the frame in view, or from the frame on which it was chosen to this one."""
+
+        def edit(keys: Sequence[MaskKey]) -> str:
+            for object_id, frame in keys:
+                self._session.surgery.absent(object_id, min(frame, self._frame), max(frame, self._frame))
+            first, last = min([self._frame, *(one for _, one in keys)]), max([self._frame, *(one for _, one in keys)])
+            when = f"on frame {first}" if first == last else f"from frame {first} to {last}"
+            return f"{_named(keys)} is not there {when}."
+
+        self._do(self._meant(), edit)
+
+    def delete_from(self) -> None:
+        """Delete a cell from the frame in view on; on its first frame, all of it."""
+
+        def edit(keys: Sequence[MaskKey]) -> str:
+            for object_id, _ in keys:
+                if self._frame <= min(self._there(object_id), default=0):
+                    self._session.remove_object(object_id)
+                else:
+                    self._session.surgery.delete_from(object_id, self._frame)
+            return f"{_named(keys)} is deleted from frame {self._frame} on."
+
+        self._do(self._meant(), edit)
+
+    def swap(self) -> None:
+        """Exchange two cells from the frame in view on."""
+
+        def edit(keys: Sequence[MaskKey]) -> str:
+            (first, _), (second, _) = _two(keys)
+            self._session.swap_objects(first, second, self._frame)
+            return f"Objects {first} and {second} are exchanged from frame {self._frame} on."
+
+        self._do(self._pair(), edit)
+
+    def merge(self) -> None:
+        """Make cells one, under the number of the first."""
+
+        def edit(keys: Sequence[MaskKey]) -> str:
+            _two(keys)
+            (into, _), *others = keys
+            for other, _ in others:
+                self._session.merge_objects(into, other)
+            return f"{' and '.join(str(one) for one, _ in others)} is part of object {into} now."
+
+        self._do(self._pair(), edit)
+
+    def looked_at(self) -> None:
+        """Say that a track is right as a whole: how it begins, ends and divides is in doubt no more."""
+
+        def edit(keys: Sequence[MaskKey]) -> str:
+            self._session.set_links([one for one, _ in keys], LinkStatus.looked_at)
+            return f"{_named(keys)} was looked at."
+
+        self._do(self._meant(), edit)
+
+    def find(self) -> None:
+        """Bring the cell that is meant to the middle of the view."""
+        for object_id, _ in self._meant()[:1]:
+            mask = self._session.masks.get((object_id, self._frame))
+            if mask is None or mask.is_empty:
+                self._notify(f"Object {object_id} is not there on frame {self._frame}.")
+                return
+            y0, x0, y1, x1 = mask.box_yx
+            self._sight.bring(self._frame, (float(y0), float(x0), float(y1), float(x1)), centred=True)
+
+    @property
+    def _frame(self) -> int:
+        return self._sight.frame
+
+    def _meant(self) -> list[MaskKey]:
+        """Return the cells that a verb about single ones is about, with the frame on which each was chosen."""
+        here = self._picking.under_cursor()
+        return list(self._picking.keys) or [here or (self._current.object_id, self._frame)]
+
+    def _pair(self) -> list[MaskKey]:
+        """Return the cells that a verb about several is about; fewer than two where that is not clear."""
+        chosen, here = list(self._picking.keys), self._picking.under_cursor()
+        if len(chosen) > 1:
+            return chosen
+        first = chosen or [(self._current.object_id, self._frame)]
+        return first if here is None or here[0] == first[0][0] else [*first, here]
+
+    def _do(self, keys: Sequence[MaskKey], edit: Callable[[Sequence[MaskKey]], str]) -> None:
+        """Make an edit, as the correction of the place in view where that is about the same cells; say what was done.
+
+        What was chosen for it is let go of.
+        """
+        told: list[str] = []
+        item = self._reviewing.item
+        is_about_it = item is not None and {item.place.object_id, item.place.other} & {one for one, _ in keys}
+        try:
+            if is_about_it:
+                self._reviewing.correct(lambda: told.append(edit(keys)))
+            else:
+                told.append(edit(keys))
+        except PromptError as error:
+            self._notify(str(error))
+            return
+        self._picking.choose(())
+        self._notify(f"{told[0]} {_BACK}")
+
+    def _in_order(self, one: MaskKey, other: MaskKey) -> tuple[MaskKey, MaskKey]:
+        """Return where the earlier of two cells is left, and where the later one is joined.
+
+        Raises
+        ------
+        PromptError
+            If it is not clear which one is the earlier.
+        """
+        (first, at), (second, then) = one, other
+        if at != then and at in self._there(first) and then in self._there(second):
+            return (one, other) if at < then else (other, one)
+        for left, (joined, frame) in ((first, other), (second, one)):
+            before = [each for each in self._there(left) if each < frame]
+            if before and frame in self._there(joined) and frame not in self._there(left):
+                return (left, before[-1]), (joined, frame)
+        for left, joined in ((first, second), (second, first)):
+            if self._there(left) and self._there(joined) and self._there(left)[-1] < self._there(joined)[0]:
+                return (left, self._there(left)[-1]), (joined, self._there(joined)[0])
+        raise PromptError(
+            f"Objects {first} and {second} are both there on frame {self._frame}: choose one on an earlier frame with "
+            "Shift+click, the other on a later one, then connect."
+        )
+
+    def _family(self) -> tuple[int, list[int]]:
+        """Return the mother, and her daughters where two were chosen; the nearest two are found without.
+
+        Raises
+        ------
+        PromptError
+            If nobody who is meant is there before.
+        """
+        frame, chosen = self._frame, self._picking.keys
+        daughters = [one for one, at in chosen if at == frame]
+        older = [one for one, at in chosen if at < frame]
+        here = self._picking.under_cursor()
+        hovered = [] if here is None else [here[0]]
+        candidates = [*older, self._current.object_id] if daughters else [*older, *hovered, self._current.object_id]
+        for mother in candidates:
+            if any(at < frame for at in self._there(mother)):
+                if len(daughters) == 1 and mother not in daughters and frame in self._there(mother):
+                    return mother, [mother, *daughters]
+                return mother, daughters if len(daughters) > 1 else []
+        raise PromptError(
+            f"It is not clear who divides on frame {frame}: point at a cell that is there on frame {frame - 1} too, or "
+            "choose the mother there with Shift+click."
+        )
+
+    def _there(self, object_id: int) -> list[int]:
+        """Return the frames on which a cell is there, ascending."""
+        return [frame for frame, mask in self._session.masks.frames(object_id).items() if not mask.is_empty]
+
+
+def _two(keys: Sequence[MaskKey]) -> tuple[MaskKey, MaskKey]:
+    """Return the last two of the cells that are meant.
+
+    Raises
+    ------
+    PromptError
+        If there are fewer.
+    """
+    if len(keys) < 2:
+        raise PromptError("That takes two cells: choose them with Shift+click, or point at the second one.")
+    return keys[-2], keys[-1]
+
+
+def _named(keys: Sequence[MaskKey]) -> str:
+    names = " and ".join(str(one) for one, _ in keys)
+    return f"Object {names}" if len(keys) == 1 else f"Objects {names}"
