@@ -20,6 +20,7 @@ from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.texts import TextLabel, apply_theme
 from napari_sam2._qt.theme import Palette
 from napari_sam2._qt.workbench import Workbench
+from napari_sam2.document.reviews import At, Place
 
 if TYPE_CHECKING:
     import napari
@@ -162,7 +163,7 @@ class PlotDock(QWidget):
         if object_id is None:
             binding.show_frame(min(max(frame, 0), binding.grid.frame_count - 1))
         else:
-            binding.actions.look_at(object_id, frame)
+            binding.actions.look_at(Place(At.step, object_id, frame))
 
     def ask_for_table(self) -> None:
         """Ask for a file and write the numbers."""

@@ -131,7 +131,7 @@ class Saving:
         check_label_path(Path(path))
         check_not_raw(path, self._state.stack, is_replaced=True)
         state, movie = self._state, self._state.movie.movie
-        results = Results(state.document, masks_on(movie, state.masks.items()), movie, state.settings.overlaps)
+        results = Results(state.document, masks_on(movie, state.masks.held_all()), movie, state.settings.overlaps)
         return lambda: export_labels(path, results)
 
     def go_on(self, saver: Autosaver, lost: Iterable[MaskKey] = ()) -> None:
@@ -259,7 +259,7 @@ class Saving:
     def _saved_session(self) -> SavedSession:
         state, run = self._state, self._state.run
         record = None if run is None else RunRecord(run.record(), run.done())
-        return SavedSession(state.document, tuple(state.masks.items()), self._settings(), run=record)
+        return SavedSession(state.document, state.masks.held_all(), self._settings(), run=record)
 
     def _as_they_are(self, changes: Sequence[MaskChange]) -> list[tuple[MaskKey, StoredMask | None]]:
         """Return each key that changed once, with the mask that it has now, or None."""
