@@ -1,8 +1,8 @@
 """Pictures of lineages for the documentation: the objects table as a tree, colours, and the plot of measurements.
 
 Run it under a screen, for example ``xvfb-run -s "-screen 0 1440x1000x24" python scripts/make_lineage_pictures.py``. The
-movie is synthetic, and its true labels are imported as tracks: no model runs. It writes lineage, lineage_dock,
-colours and plot to docs/images.
+movie is synthetic, and its true labels are imported as tracks: no model runs. It writes lineage, colours
+and plot to docs/images.
 """
 
 from __future__ import annotations
@@ -50,10 +50,6 @@ def make_lineage(folder: Path) -> None:
     with TemporaryDirectory() as there:
         import_colony(film, Path(there))
         film.picture("lineage")
-        film.panel.objects.bar.colours.choose("lineage")
-        film.panel.docks.show_tree()
-        film.settle()
-        film.picture("lineage_dock")
         film.panel.docks.show_tree().table.show_rows(RowSize.glance)
         film.panel.objects.bar.colours.choose("area")
         film.settle(rest_s=3)
