@@ -1,4 +1,4 @@
-"""The command line: `napari-sam2 track | segment | embed | import | export | evaluate | finetune | models | doctor`.
+"""The command line: `napari-sam2 track | segment | embed | edit | import | export | evaluate | finetune | ...`.
 
 `main` is the entry point: it runs a verb, turns every error that a user can meet into one red paragraph, and gives
 the exit code. One file per verb; what needs torch is imported inside the functions that use it, so that `--help` is
@@ -22,6 +22,7 @@ from rich.text import Text
 from napari_sam2.cli.console import errors, output
 from napari_sam2.cli.demo import demo_command
 from napari_sam2.cli.doctor import doctor_command
+from napari_sam2.cli.edit import edit_command
 from napari_sam2.cli.embed import embed_command
 from napari_sam2.cli.evaluate import evaluate_command
 from napari_sam2.cli.export import export_command
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.command("track")(track_command)
 app.command("segment")(segment_command)
 app.command("embed")(embed_command)
+app.command("edit")(edit_command)
 app.command("import")(import_command)
 app.command("export")(export_command)
 app.command("evaluate")(evaluate_command)

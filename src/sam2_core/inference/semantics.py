@@ -21,6 +21,12 @@ class Semantics:
     ----------
     corrections_condition
         A prompt on a tracked frame makes it a conditioning frame; else the next propagation overwrites it.
+    prompts_are_obeyed
+        Where the answer to a correction contradicts a click or box, it is asked for again without the mask that was
+        there before, then without memory, and the one that contradicts least is taken; see `obedience`.
+    corrections_supersede
+        Behind a second prompt, what was tracked before it is not looked at any more: the first one and the correction
+        are, and not the frames of the error between them.
     max_conditioning_frames
         How many conditioning frames attention looks at; None for all.
     keeps_first_conditioning_frame
@@ -39,6 +45,8 @@ class Semantics:
     """
 
     corrections_condition: bool
+    prompts_are_obeyed: bool
+    corrections_supersede: bool
     max_conditioning_frames: int | None
     keeps_first_conditioning_frame: bool
     counts_start_frame: bool
@@ -54,6 +62,8 @@ class Semantics:
 
 OFFICIAL = Semantics(
     corrections_condition=False,
+    prompts_are_obeyed=False,
+    corrections_supersede=False,
     max_conditioning_frames=None,
     keeps_first_conditioning_frame=False,
     counts_start_frame=False,
@@ -64,6 +74,8 @@ OFFICIAL = Semantics(
 )
 INTERACTIVE = Semantics(
     corrections_condition=True,
+    prompts_are_obeyed=True,
+    corrections_supersede=True,
     max_conditioning_frames=4,
     keeps_first_conditioning_frame=True,
     counts_start_frame=True,

@@ -10,7 +10,7 @@ Source of the order of events: ``sam2/sam2_video_predictor.py`` (facebookresearc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from sam2_core.inference.memory.inference_state import InferenceState, PendingEn
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry, SelectionRule, track_together
 from sam2_core.inference.network.frame_step import FrameStep, MetFrame
 from sam2_core.inference.network.runtime import Runtime, gathered
+from sam2_core.inference.obedience import contradictions
 from sam2_core.inference.postprocess import resolve_overlaps
 from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt, to_model_points
 from sam2_core.inference.read_ahead import FRAMES_AHEAD, FrameImages, FrameImagesAhead
@@ -66,7 +67,10 @@ class Tracker:
         points, labels = to_model_points(prompt, state.size, self.model.image_size)
         previous = tracked.seen(frame, None if self.semantics.corrections_condition else conditions)
         batch = PromptBatch(points.to(self.model.device), labels.to(self.model.device), self._previous_logits(previous))
-        entry = step.prompt(here, batch, tracked.bank if corrects else None, without=frame if keeps else None)
+        without, bank = frame if keeps else None, tracked.bank if corrects else None
+        entry = step.prompt(here, batch, bank, without)
+        if bank is not None and self.semantics.prompts_are_obeyed:
+            entry = _most_obedient(entry, batch, lambda said, known: step.prompt(here, said, known, without), bank)
         return PendingEntry(entry, conditions)
 
     def settle(self, state: InferenceState) -> None:
@@ -224,5 +228,28 @@ class Tracker:
             semantics.max_pointers(state.num_frames, config.pointers.max_in_memory),
             semantics.max_conditioning_frames if limit is None else limit,
             semantics.keeps_first_conditioning_frame,
+            semantics.corrections_supersede,
         )
         return FrameStep(self.runtime, self.options, selection, state.storage_device)
+
+
+def _most_obedient(
+    entry: MemoryEntry,
+    prompts: PromptBatch,
+    asked: Callable[[PromptBatch, MemoryBank | None], MemoryEntry],
+    bank: MemoryBank,
+) -> MemoryEntry:
+    """Return the answer to a correction that contradicts it least: the first, or one that holds on to less.
+
+    The mask that was there before is left out first, then what is remembered, unless nothing says what the object is.
+    """
+    least = contradictions(entry.low_res_logits, prompts)
+    afresh = prompts.with_mask(None)
+    says_what = bool((prompts.point_labels > 0).any())
+    for known in (bank, None) if says_what else (bank,):
+        if least == 0:
+            break
+        other = asked(afresh, known)
+        found = contradictions(other.low_res_logits, prompts)
+        entry, least = (other, found) if found < least else (entry, least)
+    return entry

@@ -138,3 +138,23 @@ def test_conditioning_takes_the_place_of_tracking_and_is_never_packed() -> None:
     assert 3 not in bank.tracked
     assert bank.conditioning[3].memory_features is not None
     assert (bank.reaches(3, False), bank.reaches(2, False), bank.reaches(2, True)) == (True, False, True)
+
+
+@pytest.mark.parametrize(
+    ("conditioning", "frame", "reverse", "seen"),
+    [
+        ([0], 6, False, [1, 2, 3, 4, 5]),
+        ([0, 4], 6, False, [5]),
+        ([0, 4], 3, False, [1, 2]),  # the correction lies ahead
+        ([10], 7, True, [8, 9]),
+        ([5, 10], 3, True, [4]),
+        ([5, 10], 7, True, [8, 9]),
+        ([0, 10], 6, True, [7, 8, 9]),
+    ],
+)
+def test_behind_a_correction_the_frames_of_the_error_are_not_looked_at(conditioning, frame, reverse, seen):
+    tracked = set(range(11)) - set(conditioning)
+    past = {one for one in tracked if (one > frame if reverse else one < frame)}
+    selection = select_memories(conditioning, past, frame, reverse, SelectionRule(corrections_supersede=True))
+    assert sorted(known for known, slot in selection.spatial if slot < 6) == seen
+    assert {known for known, _ in selection.pointers} <= {*seen, *conditioning}

@@ -186,7 +186,7 @@ class SelectionRule:
         1 for the conditioning frames, and the number of tracked frames.
     max_pointers
         Frames that object pointers may span, this one included.
-    max_conditioning_frames, keeps_first
+    max_conditioning_frames, keeps_first, corrections_supersede
         See `sam2_core.inference.semantics.Semantics`.
     """
 
@@ -194,6 +194,7 @@ class SelectionRule:
     max_pointers: int = 16
     max_conditioning_frames: int | None = None
     keeps_first: bool = False
+    corrections_supersede: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +232,8 @@ def select_memories(
     ahead.
     """
     chosen = select_conditioning(conditioning, frame, rule)
+    if rule.corrections_supersede:
+        tracked = _behind_corrections(conditioning, tracked, frame, reverse)
     rest = {*tracked, *conditioning} - set(chosen)
     step = 1 if reverse else -1
     last = rule.num_maskmem - 1
@@ -240,6 +243,19 @@ def select_memories(
     pointers = [(known, (frame - known) * -step) for known in past]
     pointers += [(frame + step * age, age) for age in range(1, rule.max_pointers) if frame + step * age in rest]
     return Selection(tuple(spatial), tuple(pointers))
+
+
+def _behind_corrections(
+    conditioning: Collection[int], tracked: Collection[int], frame: int, reverse: bool
+) -> Collection[int]:
+    """Return the tracked frames that lie behind the last prompt that was passed; all where there is but one prompt."""
+    if len(conditioning) < 2:
+        return tracked
+    if reverse:
+        last = min((one for one in conditioning if one >= frame), default=None)
+        return tracked if last in (None, max(conditioning)) else [one for one in tracked if one < last]
+    last = max((one for one in conditioning if one <= frame), default=None)
+    return tracked if last in (None, min(conditioning)) else [one for one in tracked if one > last]
 
 
 def select_conditioning(conditioning: Collection[int], frame: int, rule: SelectionRule) -> list[int]:

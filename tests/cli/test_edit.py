@@ -1,0 +1,75 @@
+"""`napari-sam2 edit`: words that cut and join tracks in a session folder, all of them or none."""
+
+from __future__ import annotations
+
+import pytest
+from disc_predictor import DiscPredictor
+
+from napari_sam2.cli import main
+from napari_sam2.session.session import Session
+
+
+@pytest.fixture
+def folder(work):
+    """A session in which objects 1 and 2 are followed over all frames."""
+    with Session.open("movie.tif", predictor=DiscPredictor()) as session:
+        session.add_points(1, 0, [(10, 12)])
+        session.add_points(2, 0, [(30, 30)])
+        list(session.propagate())
+        session.save("movie.sam2")
+    return "movie.sam2"
+
+
+def frames(folder):
+    """Object -> the frames on which it has a mask that is not empty."""
+    with Session.open(folder) as session:
+        return {
+            one: [frame for frame, mask in session.masks.frames(one).items() if not mask.is_empty]
+            for one in session.masks.object_ids()
+        }
+
+
+def test_edits_are_made_in_order_and_undone_later(folder, capsys):
+    before = frames(folder)
+    last = before[1][-1]
+    assert main(["edit", folder, "break 1 3", "end 2 1", "delete 3 4", "lock 1"]) == 0
+    after = frames(folder)
+    assert after[1] == [0, 1, 2]
+    assert after[3] == [3]
+    assert after[2] == [0, 1]
+    assert "break 1 3" in capsys.readouterr().out
+    assert main(["edit", folder, "--undo", "4"]) == 0
+    assert frames(folder) == before
+    assert main(["edit", folder, "--redo", "1"]) == 0
+    assert frames(folder)[3] == list(range(3, last + 1))
+
+
+def test_all_edits_of_a_file_are_made_or_none(folder, tmp_path, capsys):
+    before = frames(folder)
+    edits = tmp_path / "edits.txt"
+    edits.write_text("# what was seen\nend 1 2\n\nmerge 2 9  # there is no 9\n")
+    assert main(["edit", folder, "--file", str(edits)]) == 1
+    said = capsys.readouterr().err
+    assert "merge 2 9" in said
+    assert "Nothing was changed" in said.replace("\n", " ")
+    assert frames(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], 2, "say one or more edits"),
+        (["divide 1"], 1, "write divide MOTHER FRAME"),
+        (["cut 1 2"], 1, "is no edit; use divide"),
+        (["end one 2"], 1, "whole numbers are expected"),
+        (["--undo", "50"], 1, "there are only"),
+    ],
+)
+def test_what_cannot_be_is_said_in_words(folder, capsys, arguments, code, words):
+    assert main(["edit", folder, *arguments]) == code
+    assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_folder_that_is_no_session_is_an_error(work, capsys):
+    assert main(["edit", str(work), "end 1 2"]) == 1
+    assert "is no session folder" in " ".join(capsys.readouterr().err.split())
