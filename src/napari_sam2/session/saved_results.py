@@ -24,6 +24,7 @@ from napari_sam2.stacks import ModelMovie, Movie, Stack
 from sam2_core.errors import PromptError, StackError
 
 _log = logging.getLogger(__name__)
+_MANY_OBJECTS = 500_000
 
 
 def open_results(folder: str | Path) -> Results:
@@ -132,6 +133,7 @@ def collecting_later() -> Iterator[None]:
     """Leave Python's collector of cycles at rest.
 
     While many masks are made it would look at all of them again and again: as long as all the rest takes, for nothing.
+    After very many it looks once, here, and not at a person's next click.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -139,7 +141,10 @@ def collecting_later() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            is_much = gc.get_count()[0] > _MANY_OBJECTS
             gc.enable()
+            if is_much:
+                gc.collect()
 
 
 def fitted(saved: SavedSession, movie: Movie | ModelMovie) -> tuple[SavedSession, list[MaskKey]]:
