@@ -1,7 +1,8 @@
 """Pictures of lineages for the documentation: the objects table as a tree, colours, and the plot of measurements.
 
 Run it under a screen, for example ``xvfb-run -s "-screen 0 1440x1000x24" python scripts/make_lineage_pictures.py``. The
-movie is synthetic, and its true labels are imported as tracks: no model runs. It writes lineage to docs/images.
+movie is synthetic, and its true labels are imported as tracks: no model runs. It writes lineage, colours
+and plot to docs/images.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from tempfile import TemporaryDirectory
 
 import tifffile
 from make_screenshots import Film
+from qtpy.QtCore import QItemSelectionModel
 
+from napari_sam2._qt.objects_cells import RowSize
 from sam2_core.training.synthetic.movie import make_movie
 from sam2_core.training.synthetic.movie_settings import MovieSettings
 
@@ -47,7 +50,28 @@ def make_lineage(folder: Path) -> None:
     with TemporaryDirectory() as there:
         import_colony(film, Path(there))
         film.picture("lineage")
+        film.panel.docks.show_tree().table.show_rows(RowSize.glance)
+        film.panel.objects.bar.colours.choose("area")
+        film.settle(rest_s=3)
+        film.picture("colours")
+        film.panel.docks.show_tree().table.show_rows(RowSize.compact)
+        film.panel.objects.bar.colours.choose("own")
+        plot_some(film)
         film.viewer.close()
+
+
+def plot_some(film: Film) -> None:
+    """Show the areas of a mother and her daughters over time."""
+    panel = film.panel
+    panel.docks.show_plot()
+    mother = next(iter(panel.model.forest.daughters))
+    panel.objects.table.clearSelection()
+    for one in (mother, *panel.model.forest.daughters[mother]):
+        row = panel.model.row_of(one)
+        columns = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
+        panel.objects.table.selectionModel().select(panel.model.index(row, 0), columns)
+    film.settle(rest_s=3)
+    film.picture("plot")
 
 
 if __name__ == "__main__":

@@ -275,3 +275,30 @@ def test_what_is_kept_of_a_hundred_cells_on_a_thousand_frames_is_small():
     assert sum(len(mask.packed) for _, mask in store.items()) / len(store) < 20_000
     assert store.objects_on(50) == tuple(range(1, 101))
     assert not store.objects_on(51)
+
+
+@pytest.fixture
+def filled(store: MaskStore) -> MaskStore:
+    """Objects 1 and 2 on several frames, 3 absent on one."""
+    for key in ((1, 0), (2, 0), (2, 4), (1, 2)):
+        store.put(key, block(*(LEFT if key[0] == 1 else RIGHT)))
+    store.put((3, 1), StoredMask.empty())
+    return store
+
+
+def test_a_store_made_of_masks_is_the_one_that_they_were_put_into(filled):
+    made = MaskStore.of(filled.size, filled.frame_count, filled.held_all())
+    check_indexes(made)
+    assert list(made.items()) == list(filled.items())
+    assert made.object_ids() == (1, 2, 3)
+    with pytest.raises(StackError, match="reaches out of the frame"):
+        MaskStore.of((2, 2), filled.frame_count, filled.held_all())
+
+
+def test_all_masks_that_were_held_stay_as_they_were(filled):
+    held, before = filled.held_all(), dict(filled.items())
+    filled.put((1, 0), StoredMask.empty())
+    filled.remove_object(2)
+    filled.put((9, 0), StoredMask.empty())
+    assert dict(held) == before != dict(filled.items())
+    assert len(held) == len(before)

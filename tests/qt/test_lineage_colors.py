@@ -9,6 +9,7 @@ import numpy as np
 from napari_sam2._qt.lineage_colors import GENERATION, LINEAGE, OWN
 from napari_sam2.io.track_files import TrackedLabels
 from napari_sam2.stacks import open_stack
+from napari_sam2.viewer.label_colors import scale_of
 
 PARENTS = {3: 1, 4: 1, 5: 3, 6: 3}
 
@@ -60,8 +61,9 @@ def test_colours_say_lineage_generation_or_what_was_measured(desk: Any) -> None:
     by.choose("area")
     desk.until(lambda: "Colours by area" in desk.panel.message.text())
     area = colours(desk)
-    brightness = [sum(area[one][:3]) for one in sorted(area)]
-    assert brightness == sorted(brightness)
+    expected, _ = scale_of({one: 12.0 * one for one in area})
+    for one in area:
+        np.testing.assert_allclose(area[one], expected[one], atol=0.01)
     by.choose(OWN)
     assert colours(desk) == own
     assert not model.colours_lanes

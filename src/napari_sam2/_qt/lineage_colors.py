@@ -1,7 +1,7 @@
 """What the colours of objects say, in the table and in the image: nothing but who they are, or more.
 
-By lineage all that come of one cell have its colour; by generation or by a measurement colours go from dark to bright.
-Measuring runs in a worker; colours follow when objects come, go or get another parent.
+By lineage all that come of one cell have its colour; by generation or by a measurement colours go from violet to
+yellow. Measuring runs in a worker; colours follow when objects come, go or get another parent.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class ObjectColours(QObject):
 
         colours, (low, high) = scale_of(values)
         self._show(colours)
-        self._bench.said.emit(f"Colours by {self.by}: dark is {low:.4g}, bright is {high:.4g}.")
+        self._bench.said.emit(f"Colours by {self.by}: violet is {low:.4g}, yellow is {high:.4g}.")
 
     def _show(self, colours: Mapping[int, NDArray[np.float64]] | None) -> None:
         if self._bench.binding is not None:

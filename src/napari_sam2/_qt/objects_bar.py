@@ -60,11 +60,16 @@ class ObjectsBar(QWidget):
         self.menu = QMenu(self)
         self.menu.aboutToShow.connect(self._fill)
         self.show_button.setMenu(self.menu)
+        self.large = IconButton("", "pop_out", "Show the tree below the image, as wide as the window")
+        self.plot = IconButton("", "path", "Plot area, speed, intensity ... of the chosen objects over time")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
         row.addWidget(self.search, 1)
-        row.addWidget(self.show_button, 0)
+        for button in (self.show_button, self.large, self.plot):
+            row.addWidget(button, 0)
+        for button in (self.large, self.plot):
+            button.setFixedWidth(button.minimumWidth())
         self.search.textChanged.connect(self._find)
         self.search.returnPressed.connect(self.go_to_found)
         for signal in (self._model.modelReset, self._model.dataChanged):

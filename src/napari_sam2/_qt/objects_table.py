@@ -34,14 +34,16 @@ _SIZES = tuple(RowSize)
 class ObjectsTable(QTableView):
     """Objects with their timelines.
 
+    `frame` is the one that is marked, `doubtful` the object and frame of a mask that looks wrong, as long as it is
+    shown, `objects` the model.
+
     Signals: `frame_chosen(int)` after a click in a timeline, `object_chosen(int)` when the current row changes,
-    `row_size_changed()`. `frame` is the one that is marked, `doubtful` the object and frame of a mask that looks wrong,
-    as long as it is shown, `objects` the model.
+    `frame_shown(int)` when another frame is marked.
     """
 
     frame_chosen = Signal(int)
     object_chosen = Signal(int)
-    row_size_changed = Signal()
+    frame_shown = Signal(int)
 
     def __init__(self, model: ObjectsModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -104,7 +106,6 @@ class ObjectsTable(QTableView):
         self.updateGeometries()
         if middle >= 0:
             self.scrollTo(self.objects.index(middle, Column.title), QAbstractItemView.ScrollHint.PositionAtCenter)
-        self.row_size_changed.emit()
 
     def _fit_columns(self) -> None:
         """Give the columns of numbers and words the width that the longest takes."""
@@ -145,6 +146,7 @@ class ObjectsTable(QTableView):
         if self.doubtful is not None and self.doubtful[1] != frame:
             self.doubtful = None
         self.viewport().update()
+        self.frame_shown.emit(frame)
 
     def mark_doubtful(self, object_id: int, frame: int) -> None:
         """Bring the row of an object into view, and mark the frame on which its mask looks wrong."""

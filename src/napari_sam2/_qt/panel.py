@@ -17,6 +17,7 @@ from napari_sam2._qt.contrast_actions import ContrastActions
 from napari_sam2._qt.find_actions import FindActions
 from napari_sam2._qt.image_choice import ImageChooser
 from napari_sam2._qt.lineage_colors import ObjectColours
+from napari_sam2._qt.lineage_dock import ObjectDocks
 from napari_sam2._qt.manners import Manners
 from napari_sam2._qt.model_actions import ModelActions
 from napari_sam2._qt.objects_model import ObjectsModel
@@ -50,6 +51,8 @@ class SegmentAndTrackPanel(QWidget):
         Session, binding and runner of the viewer; they outlive the panel.
     verbs
         What the buttons do.
+    docks
+        The tree below the image, and the plot.
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
@@ -75,6 +78,7 @@ class SegmentAndTrackPanel(QWidget):
         self.chooser = ImageChooser(napari_viewer, parts.image, self.bench, self.slots)
         self.verbs = PanelActions(napari_viewer, self.bench, parts, self.slots)
         self._finding = FindActions(napari_viewer, parts.find, self.bench, self.verbs, self.slots)
+        self.docks = ObjectDocks(napari_viewer, parts.objects, self.slots)
         self._contrast = ContrastActions(parts.image, self.bench, self.slots)
         self._models = ModelActions(napari_viewer, parts.model_section, self.bench, self.slots)
         self.state = PanelState(napari_viewer, self.bench, self.chooser, parts, self.slots)
@@ -176,6 +180,7 @@ class SegmentAndTrackPanel(QWidget):
         self._models.close()
         self._contrast.close()
         self._finding.close()
+        self.docks.close()
         self.verbs.close()
         self.state.close()
         self.chooser.close()

@@ -15,6 +15,7 @@ from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
 
 LARGEST_SIDE = 2**20
 """Rows or columns of a frame, and frames of a movie: more are nowhere."""
+_STATUSES = {status.value: status for status in MaskStatus}
 _MOST_PACKED = 1032
 """zlib packs no more bytes than these into one."""
 
@@ -43,7 +44,10 @@ def key_of(entry: Mapping[str, Any]) -> MaskKey:
     ValueError, KeyError
         If it is none that there can be.
     """
-    return whole(entry["object"], 1, LARGEST_ID), whole(entry["frame"], 0, LARGEST_ID)
+    object_id, frame = entry["object"], entry["frame"]
+    if type(object_id) is int is type(frame) and 1 <= object_id <= LARGEST_ID and 0 <= frame <= LARGEST_ID:
+        return object_id, frame
+    raise ValueError(f"object {object_id!r}, frame {frame!r}")
 
 
 def mask_of(entry: Mapping[str, Any], packed: bytes) -> StoredMask:
@@ -54,13 +58,15 @@ def mask_of(entry: Mapping[str, Any], packed: bytes) -> StoredMask:
     ValueError, KeyError, TypeError, OverflowError
         If it is not.
     """
-    height, width = (whole(side, 0, LARGEST_SIDE) for side in entry["shape"])
-    y0, x0 = (whole(entry[name], 0, LARGEST_SIDE) for name in ("y0", "x0"))
+    y0, x0, (height, width) = entry["y0"], entry["x0"], entry["shape"]
+    for side in (y0, x0, height, width):
+        if type(side) is not int or not 0 <= side <= LARGEST_SIDE:
+            raise ValueError(f"{side!r} is no whole number from 0 to {LARGEST_SIDE}")
     score, leg = entry["score"], entry["leg"]
     if not isinstance(score, int | float) or not isinstance(leg, str):
         raise ValueError(f"score {score!r}, leg {leg!r}")
     check_packed(packed, height * width)
-    return StoredMask(y0, x0, (height, width), packed, MaskStatus(entry["status"]), float(score), leg)
+    return StoredMask(y0, x0, (height, width), packed, _STATUSES[entry["status"]], float(score), leg)
 
 
 def check_packed(packed: bytes, area: int) -> None:

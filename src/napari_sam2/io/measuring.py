@@ -75,6 +75,13 @@ def measures_of(movie: Movie) -> tuple[str, ...]:
     return (*SHAPES, *(INTENSITY + name for name in channels_of(movie, 0)))
 
 
+def unit_of(name: str) -> str:
+    """Return the unit of a measure in brackets, with a space before; nothing for intensities."""
+    if _is_intensity(name):
+        return ""
+    return " (px per frame)" if name == SPEED else " (px²)" if name == AREA else " (px)"
+
+
 def series_of(
     measurable: Measurable,
     object_ids: Iterable[int],

@@ -21,6 +21,21 @@ __all__ = ["MaskChange", "MaskKey", "MaskStatus", "MaskStore", "Overlaps", "Stor
 Change = tuple[MaskChange, ...]
 
 
+class HeldMasks:
+    """All masks of a store as they were at a moment, by key; iterated in any thread, as often as is wanted."""
+
+    def __init__(self, by_object: Mapping[int, Mapping[int, StoredMask]]) -> None:
+        self._by_object = by_object
+
+    def __iter__(self) -> Iterator[tuple[MaskKey, StoredMask]]:
+        for object_id, frames in self._by_object.items():
+            for frame, mask in frames.items():
+                yield (object_id, frame), mask
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_object.values()))
+
+
 class MaskStore:
     """Masks of objects on the frames of one movie, whose `size` is (height, width)."""
 
@@ -32,6 +47,30 @@ class MaskStore:
         self._codes: dict[int, Array] = {}
         self._revisions: dict[int, int] = {}
         self._shared: set[int] = set()  # objects whose masks by frame are held elsewhere too: copied before a change
+
+    @classmethod
+    def of(cls, size: tuple[int, int], frame_count: int, masks: Iterable[tuple[MaskKey, StoredMask]]) -> MaskStore:
+        """Return the store of masks by key; the last one counts of those of a key.
+
+        Raises
+        ------
+        StackError
+            See `put`.
+        """
+        store = cls(size, frame_count)
+        by_object, by_frame = store._by_object, store._by_frame
+        for (object_id, frame), mask in masks:
+            store._check(object_id, frame, mask)
+            if object_id not in by_object:
+                by_object[object_id] = {}
+            if frame not in by_frame:
+                by_frame[frame] = {}
+            by_object[object_id][frame] = by_frame[frame][object_id] = mask
+        for object_id, frames in by_object.items():
+            codes = store._codes[object_id] = np.zeros(frame_count, dtype=np.uint8)
+            codes[list(frames)] = [mask.status.code for mask in frames.values()]
+            store._revisions[object_id] = len(frames)
+        return store
 
     def __len__(self) -> int:
         return sum(map(len, self._by_object.values()))
@@ -58,6 +97,10 @@ class MaskStore:
         """Return the masks of an object by frame, as they are now; later changes leave what is returned alone."""
         self._shared.add(object_id)
         return MappingProxyType(self._by_object.get(object_id, {}))
+
+    def held_all(self) -> HeldMasks:
+        """Return all masks as they are now, at next to no cost; later changes leave them alone."""
+        return HeldMasks({object_id: self.held(object_id) for object_id in self._by_object})
 
     def hold(self, object_id: int, frames: Mapping[int, StoredMask]) -> Change:
         """Put masks that were `held` in the place of all masks of an object; return the changes."""
@@ -116,16 +159,19 @@ class MaskStore:
         StackError
             If there is no such frame, or the mask reaches out of it.
         """
-        object_id, frame = key
+        self._check(*key, mask)
+        return self._set(key, mask)
+
+    def _check(self, object_id: int, frame: int, mask: StoredMask) -> None:
+        """Return nothing if a mask has a place in the movie."""
         if not 0 <= frame < self.frame_count:
             raise StackError(f"object {object_id}, frame {frame}: the movie has frames 0 to {self.frame_count - 1}.")
-        y0, x0, y1, x1 = mask.box_yx
-        if min(y0, x0) < 0 or y1 > self.size[0] or x1 > self.size[1]:
+        y0, x0, (height, width) = mask.y0, mask.x0, mask.shape
+        if y0 < 0 or x0 < 0 or y0 + height > self.size[0] or x0 + width > self.size[1]:
             raise StackError(
                 f"object {object_id}, frame {frame}: the mask's box {mask.box_yx} (y0, x0, y1, x1) reaches out of the "
                 f"frame, which is {self.size[0]} high and {self.size[1]} wide."
             )
-        return self._set(key, mask)
 
     def remove(self, key: MaskKey) -> MaskChange:
         """Forget a mask, if it is there; return the change."""
@@ -176,7 +222,9 @@ class MaskStore:
         elif before is not None:
             del self._own(object_id)[frame]
             del self._by_frame[frame][object_id]
-        codes = self._codes.setdefault(object_id, np.zeros(self.frame_count, dtype=np.uint8))
+        codes = self._codes.get(object_id)
+        if codes is None:
+            codes = self._codes[object_id] = np.zeros(self.frame_count, dtype=np.uint8)
         codes[frame] = 0 if mask is None else mask.status.code
         return MaskChange(key, before, mask)
 

@@ -33,10 +33,7 @@ def movie_of(stack: Stack, settings: SessionSettings) -> ModelMovie:
 
 def masks_on(movie: Movie | ModelMovie, masks: Iterable[tuple[MaskKey, StoredMask]] = ()) -> MaskStore:
     """Return a store of masks on the frames of a movie, holding those that are given."""
-    store = MaskStore((movie.height, movie.width), len(movie))
-    for key, mask in masks:
-        store.put(key, mask)
-    return store
+    return MaskStore.of((movie.height, movie.width), len(movie), masks)
 
 
 def look_of(settings: SessionSettings, document: Document, masks: MaskStore) -> ViewRequest:

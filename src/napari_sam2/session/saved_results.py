@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from napari_sam2.stacks import ModelMovie, Movie, Stack
 from sam2_core.errors import PromptError, StackError
 
 _log = logging.getLogger(__name__)
+_MANY_OBJECTS = 500_000
 
 
 def open_results(folder: str | Path) -> Results:
@@ -125,6 +128,25 @@ def _step(saved: SavedStep, now: SessionSettings) -> Step:
     return Step(Moment(saved.document, saved.masks, saved.unshown, settings), saved.text, saved.run)
 
 
+@contextmanager
+def collecting_later() -> Iterator[None]:
+    """Leave Python's collector of cycles at rest.
+
+    While many masks are made it would look at all of them again and again: as long as all the rest takes, for nothing.
+    After very many it looks once, here, and not at a person's next click.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            is_much = gc.get_count()[0] > _MANY_OBJECTS
+            gc.enable()
+            if is_much:
+                gc.collect()
+
+
 def fitted(saved: SavedSession, movie: Movie | ModelMovie) -> tuple[SavedSession, list[MaskKey]]:
     """Return a saved session with what has a place in its movie, and the keys of the masks that are left out.
 
@@ -145,9 +167,11 @@ def fitted(saved: SavedSession, movie: Movie | ModelMovie) -> tuple[SavedSession
             document = document.with_proposals({number: None})
     kept: list[tuple[MaskKey, StoredMask]] = []
     left_out: list[MaskKey] = []
+    objects = frozenset(document.objects)
     for key, mask in saved.masks:
-        is_inside = key[1] < frames and mask.rows.stop <= height and mask.columns.stop <= width
-        if is_inside and key[0] in document.objects:
+        y1, x1 = mask.y0 + mask.shape[0], mask.x0 + mask.shape[1]
+        is_inside = key[1] < frames and y1 <= height and x1 <= width
+        if is_inside and key[0] in objects:
             kept.append((key, mask))
             continue
         left_out.append(key)

@@ -145,7 +145,7 @@ class Saving:
     def _results(self) -> Results:
         """Return what goes out, as it is now; later changes leave it alone."""
         state, movie = self._state, self._state.movie.movie
-        return Results(state.document, masks_on(movie, state.masks.items()), movie, state.settings.overlaps)
+        return Results(state.document, masks_on(movie, state.masks.held_all()), movie, state.settings.overlaps)
 
     def go_on(self, saver: Autosaver, lost: Iterable[MaskKey] = ()) -> None:
         """Save from now on with the writer of the folder that the session was opened from, without `lost` masks."""
@@ -272,7 +272,7 @@ class Saving:
     def _saved_session(self) -> SavedSession:
         state, run = self._state, self._state.run
         record = None if run is None else RunRecord(run.record(), run.done())
-        return SavedSession(state.document, tuple(state.masks.items()), self._settings(), run=record)
+        return SavedSession(state.document, state.masks.held_all(), self._settings(), run=record)
 
     def _as_they_are(self, changes: Sequence[MaskChange]) -> list[tuple[MaskKey, StoredMask | None]]:
         """Return each key that changed once, with the mask that it has now, or None."""

@@ -26,7 +26,13 @@ from napari_sam2.session.edits import Edits
 from napari_sam2.session.lineage import Lineage
 from napari_sam2.session.proposals import Proposals
 from napari_sam2.session.review import SessionReview
-from napari_sam2.session.saved_results import fitted, fitted_history, saved_settings, without_lost_channels
+from napari_sam2.session.saved_results import (
+    collecting_later,
+    fitted,
+    fitted_history,
+    saved_settings,
+    without_lost_channels,
+)
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.session.state import SessionEvents, SessionState
@@ -180,6 +186,7 @@ class Session:
         return cls(stack, wanted, predictor, images=SessionImages(stack, axes, is_sure=True))
 
     @classmethod
+    @collecting_later()
     def _reopened(
         cls, folder: Path, images: object, given: SessionSettings | None, chosen: dict[str, str], predictor: Predictor
     ) -> Session:

@@ -26,6 +26,8 @@ _TONES = ((0.95, 1.0), (0.6, 1.0), (0.95, 0.75))
 LARGEST_COLORED = 2**16 - 1
 """Ids up to this one can be given a colour; napari holds no more."""
 _SCALE = "viridis"
+_DARKEST = 0.8
+"""The strongest channel of every colour is at least so strong: it has to be seen over a black image."""
 _MIDDLE = 96
 """Per cent of numbers that the scale of colours spans; few large ones do not make all others look the same."""
 
@@ -47,11 +49,13 @@ def colors_of(colors: Mapping[int, RGBA]) -> CyclicLabelColormap:
 
 
 def scale_of(values: Mapping[int, float]) -> tuple[dict[int, RGBA], tuple[float, float]]:
-    """Return colours for numbers of objects, from dark to bright, and the numbers of the darkest and the brightest."""
+    """Return colours for numbers of objects, from violet to yellow, and the numbers of the first and the last."""
     numbers = np.array(list(values.values()), float)  # (N,)
     low, high = np.percentile(numbers, [(100 - _MIDDLE) / 2, (100 + _MIDDLE) / 2]) if len(numbers) else (0.0, 1.0)
     places = np.clip((numbers - low) / max(high - low, 1e-12), 0, 1)
-    mapped = ensure_colormap(_SCALE).map(places)  # (N, 4)
+    mapped = np.array(ensure_colormap(_SCALE).map(places), float)  # (N, 4)
+    strongest = mapped[:, :3].max(axis=1, keepdims=True)
+    mapped[:, :3] *= np.maximum(strongest, _DARKEST) / strongest
     return dict(zip(values, mapped, strict=True)), (float(low), float(high))
 
 
