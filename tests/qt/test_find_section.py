@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from finding_predictor import FindingPredictor
-from qtpy.QtGui import QShortcut
 
 from napari_sam2._qt import workbench
 from napari_sam2.session.session import Session
@@ -65,9 +64,8 @@ def told(desk: Any) -> str:
 
 def key(desk: Any, action: str) -> None:
     """Press one of our keys wherever the focus is."""
-    place = [one.action for one in KEYS].index(action)
-    desk.viewer.window._qt_window.findChildren(QShortcut)
-    desk.panel.verbs._keys._shortcuts[place].activated.emit()
+    (combination,) = (one.combination for one in KEYS if one.action == action)
+    desk.panel.verbs._keys._shortcuts[combination].activated.emit()
     settle(desk)
 
 

@@ -70,7 +70,8 @@ class Tracker:
         without, bank = frame if keeps else None, tracked.bank if corrects else None
         entry = step.prompt(here, batch, bank, without)
         if bank is not None and self.semantics.prompts_are_obeyed:
-            entry = _most_obedient(entry, batch, lambda said, known: step.prompt(here, said, known, without), bank)
+            said, afresh = PromptBatch(points, labels), batch.with_mask(None)
+            entry = _most_obedient(entry, said, lambda known: step.prompt(here, afresh, known, without), bank)
         return PendingEntry(entry, conditions)
 
     def settle(self, state: InferenceState) -> None:
@@ -235,21 +236,21 @@ class Tracker:
 
 def _most_obedient(
     entry: MemoryEntry,
-    prompts: PromptBatch,
-    asked: Callable[[PromptBatch, MemoryBank | None], MemoryEntry],
+    said: PromptBatch,
+    asked: Callable[[MemoryBank | None], MemoryEntry],
     bank: MemoryBank,
 ) -> MemoryEntry:
     """Return the answer to a correction that contradicts it least: the first, or one that holds on to less.
 
     The mask that was there before is left out first, then what is remembered, unless nothing says what the object is.
+    `said` is the correction on the host; `asked` asks again, without the mask, with what is remembered or nothing.
     """
-    least = contradictions(entry.low_res_logits, prompts)
-    afresh = prompts.with_mask(None)
-    says_what = bool((prompts.point_labels > 0).any())
+    least = contradictions(entry.low_res_logits, said)
+    says_what = bool((said.point_labels > 0).any())
     for known in (bank, None) if says_what else (bank,):
         if least == 0:
             break
-        other = asked(afresh, known)
-        found = contradictions(other.low_res_logits, prompts)
+        other = asked(known)
+        found = contradictions(other.low_res_logits, said)
         entry, least = (other, found) if found < least else (entry, least)
     return entry

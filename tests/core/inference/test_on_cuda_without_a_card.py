@@ -220,7 +220,13 @@ def test_frames_that_are_packed_leave_the_card_in_one_go(card: Card) -> None:
     assert card.downloads == [(4, 16, 16)]
 
 
-def test_a_correction_looks_back_on_the_card(card: Card, network: Sam2Model) -> None:
+@pytest.mark.parametrize("contradicts", [0.0, 1.0], ids=["obeyed", "asked again"])
+def test_a_correction_looks_back_on_the_card(
+    card: Card, network: Sam2Model, monkeypatch: pytest.MonkeyPatch, contradicts: float
+) -> None:
+    monkeypatch.setattr(
+        "sam2_core.inference.tracker.contradictions", lambda *_: contradicts
+    )  # a card has no values here
     predictor = predictor_on(card, network, "float32")
     with card:
         state = prompted(predictor)
