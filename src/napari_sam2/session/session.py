@@ -66,7 +66,7 @@ class Session:
         See `SessionWork`: `preview`, `propagate`, `fill_gaps`, `resume`, `preview_job`, `propagate_job`, `resume_job`,
         `run`, `accept`, `cancel`, `anything_to_do`.
     saving
-        See `Saving`: `save`, `flush`, `export_labels`, `label_exporter`.
+        See `Saving`: `save`, `flush`, `export_labels`, `label_exporter`, `all_exporter`.
     proposals
         Objects without a click, see `Proposals`; its verbs are its own: `session.proposals.find(frames=0)`, `accept`.
     surgery
@@ -111,7 +111,7 @@ class Session:
 
         self.saving = saving = Saving(state, images or SessionImages(stack, stack.axes))
         self.save, self.export_labels, self.label_exporter = saving.save, saving.export_labels, saving.label_exporter
-        self.flush = saving.flush
+        self.flush, self.all_exporter = saving.flush, saving.all_exporter
 
         self.edits = edits = Edits(state, saving)
         self.add_points, self.add_box, self.add_polygon = edits.add_points, edits.add_box, edits.add_polygon
