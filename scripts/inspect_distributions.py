@@ -18,7 +18,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src"
 LARGEST_FILE = 25 * 2**20
 LARGEST_WHEEL = 30 * 2**20
 TOP_LEVEL = {"sam2_core", "napari_sam2"}
-FORBIDDEN = re.compile(r"opencv|hydra|omegaconf|torchvision|pyqt|^sam-?2$", re.IGNORECASE)
+FORBIDDEN = re.compile(r"opencv|hydra|omegaconf|torchvision|pyqt(?!graph)|^sam-?2$", re.IGNORECASE)
 QT_OR_NAPARI = re.compile(r"^(napari|pyside\d|qtpy|superqt|magicgui)$", re.IGNORECASE)
 MACHINE_PATH = re.compile(rb"(?<![\w.])/(?:root|work|home/\w+|Users/\w+)/")
 
