@@ -56,7 +56,6 @@ def patch_between(old: Document, new: Document) -> DocumentPatch:
     claimed = {*before.differing(after), *after.differing(before)}
     objects = {one: new.objects.get(one) for one in (*diff.objects, *diff.removed_objects)}
     follows = tuple(ObjectMap.of(old.objects).changed(objects)) == tuple(new.objects)
-    decided, sampled = old.review, new.review
     return DocumentPatch(
         prompts={key: new.prompts.get(key) for key in diff.keys},
         objects=objects,
@@ -65,8 +64,8 @@ def patch_between(old: Document, new: Document) -> DocumentPatch:
         divisions=None if old.divisions == new.divisions else new.divisions,
         events=None if old.events == new.events else new.events,
         claims={one: new.claims.get(one) for one in sorted(claimed)},
-        decisions=_differing(decided.decisions, sampled.decisions) if diff.review else {},
-        samples=_differing(decided.samples, sampled.samples) if diff.review else {},
+        decisions=_differing(old.review.decisions, new.review.decisions) if diff.review else {},
+        samples=_differing(old.review.samples, new.review.samples) if diff.review else {},
     )
 
 

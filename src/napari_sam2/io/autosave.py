@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -149,22 +149,16 @@ class Autosaver:
         now
             The document that the steps lead to.
         """
-        with self._guard:
-            try:
-                self._check_place()
-                self._close_history()
-                self._history = HistoryLog(next_history(self.folder), history, now)
-            except (OSError, StackError) as error:
-                self._leave_history(error)
+        with self._guard, self._history_or_none():
+            self._check_place()
+            self._close_history()
+            self._history = HistoryLog(next_history(self.folder), history, now)
 
     def add_history(self, change: HistoryChange) -> None:
         """Add what happened to the history, as far as it is kept."""
-        with self._guard:
+        with self._guard, self._history_or_none():
             if isinstance(self._history, HistoryLog):
-                try:
-                    self._history.add(change)
-                except (OSError, StackError) as error:
-                    self._leave_history(error)
+                self._history.add(change)
 
     def save_anew(self, saved: SavedSession) -> None:
         """Write the whole session and its own run, whatever is in the folder of what was put before.
@@ -280,15 +274,18 @@ class Autosaver:
 
     def _announce(self, fingerprint: str) -> None:
         """Note which session.json will be in place, with which what can be undone goes."""
-        if self._history is not None:
-            try:
+        with self._history_or_none():
+            if self._history is not None:
                 write_at(self._history, fingerprint)
-            except (OSError, StackError) as error:
-                self._leave_history(error)
 
-    def _leave_history(self, error: Exception) -> None:
-        _log.warning("What can be undone is not saved for now: %s", error)
-        self._close_history()
+    @contextmanager
+    def _history_or_none(self) -> Iterator[None]:
+        """Keep no history for now where it cannot be written: nothing else shall suffer."""
+        try:
+            yield
+        except (OSError, StackError) as error:
+            _log.warning("What can be undone is not saved for now: %s", error)
+            self._close_history()
 
     def _close_history(self) -> None:
         if self._history is not None:

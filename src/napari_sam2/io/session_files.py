@@ -152,8 +152,11 @@ def histories_in(folder: Path) -> list[Path]:
 
 def next_history(folder: Path) -> Path:
     """Return the path of a log of what can be undone that is not there yet."""
-    numbers = [int(path.stem.rsplit("-", 1)[1]) for path in histories_in(folder)]
-    return folder / f"history-{max(numbers, default=0) + 1:06d}.log"
+    return folder / f"history-{_next_number(histories_in(folder)):06d}.log"
+
+
+def _next_number(logs: Iterable[Path]) -> int:
+    return max((int(path.stem.rsplit("-", 1)[1]) for path in logs), default=0) + 1
 
 
 def _undoable(folder: Path, document: Document, losses: Losses) -> tuple[tuple[Path, int] | None, SavedHistory]:
@@ -299,8 +302,7 @@ def new_run(run: RunRecord, document: Document, settings: Mapping[str, Any]) -> 
 
 def next_log(folder: Path) -> Path:
     """Return the path of a log that is not there yet."""
-    numbers = [int(path.stem.rsplit("-", 1)[1]) for path in logs_in(folder)]
-    return folder / f"masks-{max(numbers, default=0) + 1:06d}.log"
+    return folder / f"masks-{_next_number(logs_in(folder)):06d}.log"
 
 
 def write_log(path: Path, masks: Iterable[tuple[MaskKey, StoredMask]], run: LogContent) -> None:
