@@ -16,7 +16,7 @@ from napari_sam2.document.document import Document
 from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.document.proposing import rejected
-from napari_sam2.io import Autosaver, FrameDone, load_session, save_session, session_masks
+from napari_sam2.io import Autosaver, FrameDone, load_session, save_session, session_document, session_masks
 from napari_sam2.masks.mask_store import MaskStatus, StoredMask
 from sam2_core.errors import StackError
 
@@ -65,6 +65,38 @@ def test_a_document_is_saved_alone(saver, saved):
     assert difference(changed, back.document).is_empty
     assert back.settings == {"model": "other"}
     assert len(back.masks) == len(saved.masks)
+
+
+def test_an_edit_that_was_cut_off_has_changed_neither_prompts_nor_masks(tmp_path, saved, monkeypatch):
+    """Neither for those who only look, nor for those who go on there."""
+    folder, kept = tmp_path / "a.sam2", (9, 5)
+    fewer = saved.document.without_object(2)
+    gone = [(key, None) for key, _ in saved.masks if key[0] == 2]
+
+    def dies(*_):
+        raise OSError("killed")
+
+    with Autosaver.create(folder, saved) as saver:
+        saver.save_document(saved.document, changes=[(kept, stored(*kept))])
+        with monkeypatch.context() as cut:
+            cut.setattr(session_document, "write_atomically", dies)
+            with pytest.raises(StackError, match="killed"):
+                saver.save_document(fewer, changes=gone)
+    assert {2, 9} <= {one for (one, _), _ in load_session(folder).masks}
+    saver, back = Autosaver.open(folder)
+    with saver:
+        assert difference(saved.document, back.document).is_empty
+        assert dict(back.masks) == {**dict(saved.masks), kept: stored(*kept)}
+        assert not back.notes
+        saver.save_document(saved.document, changes=[(kept, None)])
+    assert dict(load_session(folder).masks) == dict(saved.masks)
+
+
+def test_edits_count_though_another_program_changed_the_document(saver, saved):
+    saver.save_document(saved.document, changes=[((9, 5), stored(9, 5))])
+    path = saver.folder / "session.json"
+    path.write_text(path.read_text().replace('"name": "', '"name": "the '))
+    assert dict(load_session(saver.folder).masks)[9, 5] == stored(9, 5)
 
 
 def test_masks_of_frames_that_did_not_change_are_not_looked_at_again(saver, monkeypatch):

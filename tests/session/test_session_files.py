@@ -181,12 +181,12 @@ def test_what_autosaving_cannot_write_is_told(movie, tmp_path):
     def full(*args):
         raise StackError("the disk is full")
 
-    saver.put = full
+    saver.save_document = full
     list(session.run(session.preview_job()))
     session.edit_mask(2, 0, np.ones(SIZE, bool))
     with pytest.raises(StackError, match="disk is full"):
         session.save()
-    del saver.put
+    del saver.save_document
     session.save()
     session.close()
     assert json.loads((folder / "session.json").read_text())["prompts"]

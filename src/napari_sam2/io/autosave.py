@@ -31,6 +31,7 @@ from napari_sam2.io.session_document import SESSION_FILE, read_document, write_d
 from napari_sam2.io.session_files import (
     LOCK_FILE,
     FolderRead,
+    document_in,
     histories_in,
     locked,
     made_folder,
@@ -177,14 +178,14 @@ class Autosaver:
             self._saved = replace(saved, masks=(), run=None, snapshot=None)
             self._forget_other_histories()
 
-    def save_document(self, document: Document, settings: Mapping[str, Any] | None = None) -> None:
-        """Write prompts and objects, and settings if they changed; masks stay as they are."""
+    def save_document(
+        self, document: Document, settings: Mapping[str, Any] | None = None, changes: Changes = ()
+    ) -> None:
+        """Write prompts and objects, settings if they changed, and masks that were edited: all of it counts or none."""
         with self._guard:
             self._check_place()
             settings = self._saved.settings if settings is None else settings
-            saved = replace(self._saved, document=document, settings=settings)
-            write_document(self.folder, saved, self._log.path.name, self._sheets, self._announce)
-            self._saved = saved
+            self._write_document(replace(self._saved, document=document, settings=settings), changes)
             self._forget_other_histories()
 
     def keep_images(self, stack: Stack, record: StackRecord) -> str | None:
@@ -199,8 +200,7 @@ class Autosaver:
             self._check_place()
             path = keep_images(self.folder, stack, record)
             if path is not None:
-                self._saved = replace(self._saved, source=str(path), axes=stack.axes)
-                write_document(self.folder, self._saved, self._log.path.name, self._sheets, self._announce)
+                self._write_document(replace(self._saved, source=str(path), axes=stack.axes))
             return None if path is None else str(path)
 
     def put(self, changes: Changes, done: FrameDone | None = None) -> None:
@@ -249,6 +249,16 @@ class Autosaver:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def _write_document(self, saved: SavedSession, changes: Changes = ()) -> None:
+        """Write session.json, and just before it the masks that count with it alone."""
+
+        def announced(fingerprint: str) -> None:
+            self._announce(fingerprint)
+            self._log.edit(changes, document_in(self.folder), fingerprint)
+
+        write_document(self.folder, saved, self._log.path.name, self._sheets, announced)
+        self._saved = saved
 
     def _check_place(self) -> None:
         """Return nothing if the folder is the one that was opened."""
@@ -320,8 +330,8 @@ def _mended(folder: Path, read: FolderRead) -> tuple[SavedSession, tuple[Path, L
     saved, log, content = read.saved, read.log, read.masks
     damaged = [path for path in read.losses.files if path != log]
     aside = [(path.name, put_aside(path).name) for path in damaged]
-    is_worn = log is None or content.skipped or content.missing or not content.whole_bytes or has_other_names(log)
-    if log is None or is_worn:
+    lacks = content.skipped or content.missing or not content.whole_bytes
+    if log is None or lacks or content.unsaid or has_other_names(log):
         made = next_log(folder)
         write_log(made, saved.masks, content)
     else:
@@ -332,6 +342,6 @@ def _mended(folder: Path, read: FolderRead) -> tuple[SavedSession, tuple[Path, L
     if log is not None and made != log and content.faults:
         aside.append((log.name, put_aside(log).name))
     elif log is not None and made != log:
-        remove_path(log)  # a second name of a file that is not ours; what it holds is in the new one
+        remove_path(log)  # what counts of it is in the new one
     notes = [f"{name} is kept as {kept}." for name, kept in aside]
     return replace(saved, notes=(*saved.notes, *notes)), (made, content)

@@ -1,9 +1,9 @@
 """The folder of a session kept up to date while work goes on, without holding anybody up.
 
-There is one writing thread and one order: the document as it is when its turn comes, then what happened to the masks,
-step by step. So a process that is killed loses next to nothing, and the main thread never waits for a disk. A step that
-cannot be written stays where it is, and all behind it: it is tried again with whatever comes next, and by `flush` and
-`close`. What is waiting is never taken for saved.
+There is one writing thread and one order, the one in which things happened; edits that wait one behind another are
+written as one. So a process that is killed loses next to nothing, and the main thread never waits for a disk. A step
+that cannot be written stays where it is, and all behind it: it is tried again with whatever comes next, and by `flush`
+and `close`. What is waiting is never taken for saved.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from napari_sam2.document.document import Document
@@ -21,11 +21,31 @@ from napari_sam2.io.autosave import Autosaver, FolderLost
 from napari_sam2.io.mask_log import Changes, FrameDone
 from napari_sam2.io.record_file import LogLost
 from napari_sam2.io.saved_history import HistoryChange, SavedHistory
-from napari_sam2.io.saved_session import SavedSession
+from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from sam2_core.errors import StackError
 
 Step = Callable[[Autosaver], object]
 _log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Edit:
+    """A document and settings that were edited, what happened to the history, and the masks that changed with it."""
+
+    document: Document
+    settings: Mapping[str, object]
+    changes: list[tuple[MaskKey, StoredMask | None]]
+    history: list[Step]
+
+    def add(self, later: _Edit) -> None:
+        self.document, self.settings = later.document, later.settings
+        self.changes += later.changes
+        self.history += later.history
+
+    def __call__(self, saver: Autosaver) -> None:
+        while self.history:
+            self.history.pop(0)(saver)
+        saver.save_document(self.document, self.settings, self.changes)
 
 
 class AutosaveQueue:
@@ -50,11 +70,9 @@ class AutosaveQueue:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="napari-sam2 autosave")
         self._changed = threading.Condition()
         self._is_closed = False
-        self._document: tuple[Document, Mapping[str, object]] | None = None
-        self._newest: tuple[Document, Mapping[str, object]] | None = None
-        self._history: deque[Step] = deque()
-        self._history_due = 0  # so many of these go with the document that waits
+        self._history: list[Step] = []  # goes with the next edit
         self._steps: deque[Step] = deque()
+        self._in_work: Step | None = None
         self._last: deque[Step] = deque()
         self._bulky = 0
         self._raised = 0
@@ -71,30 +89,34 @@ class AutosaveQueue:
         listed = list(changes)
         self.do(lambda saver: saver.put(listed, done))
 
-    def save_document(self, document: Document, settings: Mapping[str, object]) -> None:
-        """Have a document written; of several that wait only the last one is."""
+    def save_document(self, document: Document, settings: Mapping[str, object], changes: Changes = ()) -> None:
+        """Have a document written with the masks that changed with it, as one; see `Autosaver.save_document`."""
         with self._changed:
-            self._newest = (document, settings)
-        self._add(document=(document, settings))
-
-    def as_it_is(self, saved: SavedSession) -> SavedSession:
-        """Return a session with the newest document and settings: what was edited since it was made is not undone."""
-        newest = self._newest
-        return saved if newest is None else replace(saved, document=newest[0], settings=newest[1])
+            edit = _Edit(document, settings, list(changes), self._history)
+            self._history = []
+            last = self._steps[-1] if self._steps else None
+            if isinstance(last, _Edit) and last is not self._in_work:
+                last.add(edit)
+                self._add()
+            else:
+                self._add(edit)
 
     @property
     def keeps_history(self) -> bool:
         """Whether what happens to the history can be added to what is kept of it, or soon will be."""
         with self._changed:
-            return bool(self._history) or (self.saver is not None and self.saver.keeps_history)
+            waits = any(isinstance(step, _Edit) and step.history for step in self._steps)
+            return bool(self._history) or waits or (self.saver is not None and self.saver.keeps_history)
 
     def keep_history(self, history: SavedHistory, now: Document) -> None:
-        """Have kept what can be undone, from now on."""
-        self._add(history=lambda saver: saver.keep_history(history, now))
+        """Have kept what can be undone, from the next edit on."""
+        with self._changed:
+            self._history.append(lambda saver: saver.keep_history(history, now))
 
     def add_history(self, change: HistoryChange) -> None:
-        """Have added what happened to the history, before the document is written that it led to."""
-        self._add(history=lambda saver: saver.add_history(change))
+        """Have added what happened to the history, with the edit that it led to."""
+        with self._changed:
+            self._history.append(lambda saver: saver.add_history(change))
 
     def do(self, step: Step) -> None:
         """Have something done with the writer, behind all that waits."""
@@ -158,19 +180,10 @@ class AutosaveQueue:
         if self.saver is not None:
             self.saver.close()
 
-    def _add(
-        self,
-        step: Step | None = None,
-        last: Step | None = None,
-        document: tuple[Document, Mapping[str, object]] | None = None,
-        history: Step | None = None,
-    ) -> None:
+    def _add(self, step: Step | None = None, last: Step | None = None) -> None:
         with self._changed:
             if self._is_closed:
                 return
-            self._history.extend([] if history is None else [history])
-            if document is not None:
-                self._document, self._history_due = document, len(self._history)
             self._steps.extend([] if step is None else [step])
             self._last.extend([] if last is None else [last])
             self._thread.submit(self._work)
@@ -178,15 +191,14 @@ class AutosaveQueue:
     def _forget(self) -> None:
         with self._changed:
             self._history.clear()
-            self._history_due = 0
             self._steps.clear()
             self._last.clear()
-            self._bulky, self._document = 0, None
+            self._bulky = 0
 
     def _work(self) -> None:
         """Write what waits, in order, as far as it can be written."""
         faults: list[Exception] = []
-        for write in (self._open, self._write_document, self._write_steps, self._write_last):
+        for write in (self._open, self._write_steps, self._write_last):
             try:
                 write()
             except Exception as error:  # noqa: BLE001 - kept, and raised where somebody waits for it
@@ -202,27 +214,6 @@ class AutosaveQueue:
         if self.saver is None:
             self.saver = self._open_saver()
 
-    def _write_document(self) -> None:
-        while self.saver is not None:
-            with self._changed:
-                waiting, due = self._document, self._history_due
-            if waiting is None:
-                return
-            self._write_history(due)
-            self.saver.save_document(*waiting)
-            with self._changed:
-                self._document = None if self._document is waiting else self._document
-
-    def _write_history(self, due: int) -> None:
-        """Write what led to the document that waits, and no more: the two are read together."""
-        for _ in range(due):
-            with self._changed:
-                if self.saver is None or not self._history_due:
-                    return
-                self._history_due -= 1
-                step = self._history.popleft()
-            step(self.saver)
-
     def _write_steps(self) -> None:
         self._make(self._steps)
 
@@ -232,12 +223,20 @@ class AutosaveQueue:
 
     def _make(self, steps: deque[Step]) -> None:
         """Make steps in their order; one that fails stays the first."""
-        while self.saver is not None and steps:
-            step = steps[0]
-            step(self.saver)
+        while self.saver is not None:
             with self._changed:
-                if steps and steps[0] is step:
-                    steps.popleft()
+                self._in_work = step = steps[0] if steps else None
+            if step is None:
+                return
+            is_done = False
+            try:
+                step(self.saver)
+                is_done = True
+            finally:
+                with self._changed:
+                    self._in_work = None
+                    if is_done and steps and steps[0] is step:
+                        steps.popleft()
 
     def _do_bulky(self, step: Step, saver: Autosaver) -> None:
         step(saver)

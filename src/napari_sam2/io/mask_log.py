@@ -2,9 +2,11 @@
 
 Records (see `record_file`) hold the masks that their header names, one behind another, as they are packed in memory.
 Kinds of records: `log` (first in each file; it says how many masks the file was made with), `masks` (masks that were
-put or removed, perhaps as one finished frame of a run), `run` and `end` (a run was begun, has ended). A record that the
-process did not live to finish is the last and is left out; one that was damaged is skipped. Both are counted, nothing
-else is believed unseen (`log_entries`). Compacting is writing a new file (`session_files`).
+put or removed, perhaps as one finished frame of a run or with an edit of prompts), `run` and `end` (a run was begun,
+has ended). What came with an edit names the session.json of before and the one to come; where the process did not live
+to put that in place, it is left out, so that prompts and masks are of one moment. A record that was not finished is the
+last and is left out; one that was damaged is skipped. Both are counted, nothing else is believed unseen
+(`log_entries`). Compacting is writing a new file (`session_files`).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from sam2_core.errors import StackError
 
 VERSION = 1
+_EDIT, _LOOKED_AT = b'"edit":', 64  # it stands near the beginning of a header, so that not all of them are parsed twice
 Changes = Iterable[tuple[MaskKey, StoredMask | None]]
 
 
@@ -49,6 +53,8 @@ class LogContent:
         fingerprint of the prompts and settings that it began with.
     finished
         Leg -> the frames of that run that are finished.
+    unsaid
+        How many edits were left out, whose session.json did not come.
     whole_bytes
         Length of the file up to the end of its last whole record.
     cut_bytes
@@ -64,6 +70,7 @@ class LogContent:
     run_id: str = ""
     basis: str = ""
     finished: dict[str, dict[int, None]] = field(default_factory=dict)
+    unsaid: int = 0
     whole_bytes: int = 0
     cut_bytes: int = 0
     skipped: int = 0
@@ -109,11 +116,11 @@ class MaskLog(RecordFile):
 
     def put(self, changes: Changes, done: FrameDone | None = None) -> None:
         """Add masks that were put, or removed where they are None, as one record: all of it counts or nothing."""
-        listed = list(changes)
-        header: dict[str, Any] = {"kind": "masks", "masks": [entry_of(key, mask) for key, mask in listed]}
-        if done is not None:
-            header |= {"leg": done.leg, "frame": int(done.frame)}
-        self.write(header, b"".join(mask.packed for _, mask in listed if mask is not None))
+        self._put(changes, {} if done is None else {"leg": done.leg, "frame": int(done.frame)})
+
+    def edit(self, changes: Changes, before: str, after: str) -> None:
+        """Add masks, if any, that count once session.json is another; both are told by their fingerprints."""
+        self._put(changes, {"edit": [before, after]})
 
     def begin_run(self, run: LogContent) -> None:
         """Add that the run of a log is in work; an earlier one is over."""
@@ -125,9 +132,19 @@ class MaskLog(RecordFile):
         """Add that no run is in work."""
         self.write({"kind": "end"})
 
+    def _put(self, changes: Changes, of: dict[str, Any]) -> None:
+        listed = list(changes)
+        header = {"kind": "masks", **of, "masks": [entry_of(key, mask) for key, mask in listed]}
+        self.write(header, b"".join(mask.packed for _, mask in listed if mask is not None))
 
-def read_log(path: Path) -> LogContent:
+
+def read_log(path: Path, document: str = "") -> LogContent:
     """Return what a log holds; what is not whole or cannot be is left out and counted.
+
+    Parameters
+    ----------
+    document
+        Fingerprint of the session.json that it is read with; of one that no edit names, all edits count.
 
     Raises
     ------
@@ -143,10 +160,13 @@ def read_log(path: Path) -> LogContent:
     except (OSError, MemoryError) as error:
         raise StackError(f"{path} cannot be read ({error}); is the session folder complete?") from error
     content = LogContent()
-    made_with = 0
+    made_with, ahead = 0, _ahead_of(document, data)
     for start, end, payload in records(data):
         content.skipped += start != content.whole_bytes
         content.whole_bytes = end
+        if start in ahead:
+            content.unsaid += 1
+            continue
         try:
             made_with = _apply(payload, content, path) or made_with
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, struct.error, RecursionError) as error:
@@ -160,6 +180,19 @@ def read_log(path: Path) -> LogContent:
         content.skipped += 1
     content.missing = max(0, made_with - len(content.last)) if content.skipped == 0 else 0
     return content
+
+
+def _ahead_of(document: str, data: bytes) -> set[int]:
+    """Return where the edits begin that were to lead from a session.json to one that did not come."""
+    edits: list[tuple[int, str, str]] = []
+    for start, _, payload in records(data):
+        if _EDIT in payload[:_LOOKED_AT]:
+            with suppress(ValueError, KeyError, TypeError, struct.error, RecursionError):
+                before, after = told(payload)[0]["edit"]
+                edits.append((start, before, after))
+    came = max((number for number, (_, _, after) in enumerate(edits, 1) if after == document), default=0)
+    tried = next((number for number, (_, before, _) in enumerate(edits) if before == document), len(edits))
+    return {start for start, _, _ in edits[came or tried :]} if document else set()
 
 
 def _apply(payload: bytes, content: LogContent, path: Path) -> int:

@@ -133,14 +133,15 @@ def read_folder(folder: Path) -> FolderRead:
         losses.add(f"{PROMPT_FOLDER} is a link or no folder, and is not used.", prompts)
     saved = session_of(folder, read.content, losses)
     has_gaps = bool(losses.files)
-    log, content = read_masks(folder / read.content.masks, losses)
+    fingerprint = document_in(folder)
+    log, content = read_masks(folder / read.content.masks, losses, fingerprint)
     if has_gaps:  # else an object that is not there was removed, and the log has lost that its masks went with it
         saved = replace(saved, document=_with_objects(saved.document, content))
     run = content.run
     if run is not None and content.basis != run_fingerprint(saved.document, saved.settings):
         run = None  # prompts or settings were changed since: going on would mix what does not belong together
     snapshot = None if run is None else read_snapshot(folder, content.run_id, run.finished)
-    place, history = (None, SavedHistory()) if has_gaps else _undoable(folder, saved.document, losses)
+    place, history = (None, SavedHistory()) if has_gaps else _undoable(folder, saved.document, fingerprint, losses)
     saved = replace(saved, masks=content.masks, run=run, snapshot=snapshot, history=history, notes=tuple(losses.notes))
     return FolderRead(saved, log, content, read.content.masks, losses, place)
 
@@ -159,20 +160,27 @@ def _next_number(logs: Iterable[Path]) -> int:
     return max((int(path.stem.rsplit("-", 1)[1]) for path in logs), default=0) + 1
 
 
-def _undoable(folder: Path, document: Document, losses: Losses) -> tuple[tuple[Path, int] | None, SavedHistory]:
-    """Return the log that goes with session.json, how far it goes, and what it says; damaged ones are noted."""
+def document_in(folder: Path) -> str:
+    """Return the fingerprint of session.json, which logs name; empty where it cannot be read."""
     with suppress(OSError):
-        fingerprint = fingerprint_of(content_of(folder / SESSION_FILE))
-        for path in histories_in(folder):
-            try:
-                read = read_history(path, document, fingerprint)
-            except LeftAlone:
-                raise
-            except StackError as error:
-                losses.add(str(error), path)
-                continue
-            if read is not None:
-                return (path, read.whole_bytes), read.history
+        return fingerprint_of(content_of(folder / SESSION_FILE))
+    return ""
+
+
+def _undoable(
+    folder: Path, document: Document, fingerprint: str, losses: Losses
+) -> tuple[tuple[Path, int] | None, SavedHistory]:
+    """Return the log that goes with session.json, how far it goes, and what it says; damaged ones are noted."""
+    for path in histories_in(folder):
+        try:
+            read = read_history(path, document, fingerprint)
+        except LeftAlone:
+            raise
+        except StackError as error:
+            losses.add(str(error), path)
+            continue
+        if read is not None:
+            return (path, read.whole_bytes), read.history
     return None, SavedHistory()
 
 
@@ -319,10 +327,10 @@ def write_log(path: Path, masks: Iterable[tuple[MaskKey, StoredMask]], run: LogC
     sync_folder(path.parent)
 
 
-def read_masks(path: Path, losses: Losses) -> tuple[Path | None, LogContent]:
+def read_masks(path: Path, losses: Losses, document: str) -> tuple[Path | None, LogContent]:
     """Return the log that was read and what it holds: another one if it is not there or of no use, None without any.
 
-    What is missing is added to the losses.
+    What is missing is added to the losses. The document is told by its fingerprint, see `read_log`.
 
     Raises
     ------
@@ -332,7 +340,7 @@ def read_masks(path: Path, losses: Losses) -> tuple[Path | None, LogContent]:
     others = [log for log in reversed(logs_in(path.parent)) if log != path]
     for log in (path, *others) if is_there(path) else others:
         try:
-            content = read_log(log)
+            content = read_log(log, document)
         except LeftAlone:
             raise
         except StackError as error:

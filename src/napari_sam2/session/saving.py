@@ -81,7 +81,7 @@ class Saving:
             self._save_in_new(place, wait)
         else:
             saved, images = self._saved_session(), self._images
-            queue.do(lambda saver: saver.save(images.put_into(queue.as_it_is(saved))))
+            queue.do(lambda saver: saver.save(images.put_into(saved)))
             try:
                 if wait:
                     self.flush()
@@ -160,11 +160,9 @@ class Saving:
         queue = self.queue
         if queue is None:
             return
-        queue.save_document(self._state.document, self._settings())
+        queue.save_document(self._state.document, self._settings(), self._as_they_are(changes))
         if queue.needs_all:
             self._save_anew(queue)
-        elif changes:
-            queue.put(self._as_they_are(changes))
         if self._failures != queue.failures:
             self._failures = queue.failures
             self._state.events.saving_failed.emit(self.unsaved)
@@ -186,7 +184,7 @@ class Saving:
             saved = self._saved_session()
             queue.keep_history(self._history(), saved.document)
             queue.save_document(saved.document, saved.settings)
-            queue.do(lambda saver: saver.save(images.put_into(queue.as_it_is(saved))))
+            queue.do(lambda saver: saver.save(images.put_into(saved)))
             queue.do_last(images.keep)
 
     def run_began(self, run: RunInWork, document: Document) -> None:
@@ -260,7 +258,7 @@ class Saving:
 
     def _save_anew(self, queue: AutosaveQueue) -> None:
         saved, images = self._saved_session(), self._images
-        queue.replace_all(lambda saver: saver.save_anew(images.put_into(queue.as_it_is(saved))))
+        queue.replace_all(lambda saver: saver.save_anew(images.put_into(saved)))
 
     def _history(self) -> SavedHistory:
         history = self._state.history
