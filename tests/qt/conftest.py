@@ -13,9 +13,9 @@ import pytest
 from disc_predictor import DiscPredictor
 from npe2 import PluginManifest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QThreadPool
 
 from napari_sam2._qt import workbench
+from napari_sam2._qt.background import WORKER_NAME
 from napari_sam2._qt.panel import SegmentAndTrackPanel
 
 FRAMES, HEIGHT, WIDTH = 8, 40, 60
@@ -25,6 +25,14 @@ FRAMES, HEIGHT, WIDTH = 8, 40, 60
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Models and preferences of the person who runs the tests are neither read nor changed."""
     monkeypatch.setenv("NAPARI_SAM2_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def workers_end(qtbot: QtBot) -> Iterator[None]:
+    """Behind the test, wait until no worker is left and what they said has arrived."""
+    yield
+    qtbot.waitUntil(lambda: not any(one.name == WORKER_NAME for one in threading.enumerate()))
+    qtbot.wait(10)
 
 
 @dataclass
@@ -110,7 +118,6 @@ def desk(
     if desk.gate is not None:
         desk.gate.release(1000)
     panel.bench.close()
-    assert QThreadPool.globalInstance().waitForDone(20000)
     desk.until(lambda: not [t for t in set(threading.enumerate()) - threads if "napari-sam2" in t.name])
     made.clear()
     gc.collect()

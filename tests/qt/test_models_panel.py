@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_sam2._qt import models_panel
@@ -22,7 +21,7 @@ from sam2_core.errors import CheckpointError
 
 
 @pytest.fixture
-def panel(qtbot: QtBot) -> Iterator[ModelsPanel]:
+def panel(qtbot: QtBot, workers_end: None) -> ModelsPanel:
     emitter = SimpleNamespace(connect=lambda slot: None, disconnect=lambda slot: None)
     viewer: Any = SimpleNamespace(theme="dark", events=SimpleNamespace(theme=emitter))
     panel = ModelsPanel(viewer)
@@ -30,8 +29,7 @@ def panel(qtbot: QtBot) -> Iterator[ModelsPanel]:
     panel.resize(340, 500)
     panel.show()
     qtbot.waitUntil(lambda: panel.table.rowCount() > 0)
-    yield panel
-    assert QThreadPool.globalInstance().waitForDone(5000)
+    return panel
 
 
 def cells(panel: ModelsPanel, name: str) -> list[str]:

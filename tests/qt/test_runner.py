@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from napari.utils.progress import progress
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QThreadPool
 from stand_in_session import StandInSession
 
 from napari_sam2._qt.holds import GARBAGE, hold, record_holds
@@ -44,12 +43,16 @@ def session() -> StandInSession:
 
 
 @pytest.fixture
-def runner(session: StandInSession, qtbot: QtBot) -> Any:
+def runner(session: StandInSession, no_bars: None, workers_end: None) -> Any:
     runner = QtRunner(session)
     yield runner
     runner.close()
-    assert QThreadPool.globalInstance().waitForDone(5000)
-    qtbot.wait(10)
+
+
+@pytest.fixture
+def no_bars() -> Any:
+    """When all is over, no bar is left in napari's dock."""
+    yield
     assert not progress._all_instances
 
 
@@ -115,7 +118,7 @@ def test_a_new_job_replaces_the_one_in_work_and_its_updates_are_dropped(
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("out of memory"), OSError("disk is gone")])
-def test_a_failure_is_told_once_even_where_superqt_would_swallow_it(
+def test_a_failure_is_told_once_whatever_it_is(
     runner: QtRunner, session: StandInSession, qtbot: QtBot, failure: Exception
 ) -> None:
     heard = Heard()

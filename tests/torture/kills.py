@@ -113,7 +113,7 @@ class Player:
         elif what == "save":
             session.save()
             self.saved()
-        elif what == "run":
+        elif what == "run" and session.document.prompts:  # undo may have taken all of them
             self._run(direction, most)
         self.changed()
 

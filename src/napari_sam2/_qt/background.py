@@ -1,24 +1,27 @@
 """Work off the main thread, and how its results come back to it.
 
-`WorkerLink` receives a worker's signals for as long as the worker lives; `BackgroundWork` runs short functions
+`start_worker` iterates in a thread and hands over what comes on the main thread; `BackgroundWork` runs short functions
 (opening, saving, reading a checkpoint, downloading) and hands over the result or the error. Closing forgets what is
 in work. `list_in_napari` tells napari what is in work in a window, so that its question on closing names it.
 
-Workers are superqt's, as napari's are: those of napari would be listed in whatever window was in front, stop when that
-one is closed, and be kept, with all that they hold, for as long as it is open.
+Workers are plain threads. Those of napari would be listed in whatever window was in front, stop when that one is
+closed, and be kept, with all that they hold, for as long as it is open; theirs and superqt's are Qt objects that the
+thread may be the last to hold, and one that dies in another thread than its events come to ends the process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, Protocol, TypeVar
 
 from napari.utils import notifications
 from napari.utils.task_status import Status
-from qtpy.QtCore import QEventLoop, QObject, QTimer
+from qtpy.QtCore import QEventLoop, QObject, QTimer, Signal
 from qtpy.QtWidgets import QMainWindow
-from superqt.utils import FunctionWorker
 
 from napari_sam2._qt.holds import hold
 from sam2_core.errors import CheckpointError, PromptError, StackError
@@ -27,7 +30,9 @@ USER_ERRORS = (CheckpointError, PromptError, StackError, OSError)
 """What says by itself what is wrong and what to do."""
 
 Result = TypeVar("Result")
+WORKER_NAME = "napari-sam2 worker"
 _LOOK_MS = 20
+_NO_MORE = object()
 
 
 class ListTask(Protocol):
@@ -77,40 +82,51 @@ def unlisted(name: str, stop: Callable[[], object]) -> Callable[[], object]:
     return _do_nothing
 
 
-class WorkerLink(QObject):
-    """Receives a worker's signals on the main thread; the worker keeps it alive until it has finished.
+class _MainThread(QObject):
+    """Hands what other threads say to whom it is for, on the thread that made it, which holds these."""
 
-    A signal of another thread that arrives after its receiver is gone ends the process, hence the two hold each other,
-    and let go of each other on the main thread when the last signal has come.
-    """
+    said = Signal(int, object)
 
-    def __init__(
-        self,
-        worker: Any,
-        on_returned: Callable[[Any], object],
-        on_yielded: Callable[[Any], object] | None = None,
-    ) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._worker = worker
-        self._on_returned, self._on_yielded = on_returned, on_yielded
-        worker.link = self
-        worker.returned.connect(self._returned)
-        worker.finished.connect(self._finished)
-        if on_yielded is not None:
-            worker.yielded.connect(self._yielded)
+        self._receivers: dict[int, Callable[[Any], object]] = {}
+        self._numbers = itertools.count()
+        self.said.connect(self._hand_over)
 
-    def _yielded(self, value: object) -> None:
-        if self._on_yielded is not None:
-            self._on_yielded(value)
+    def expect(self, receiver: Callable[[Any], object]) -> int:
+        """Return the number under which values for a receiver are said."""
+        number = next(self._numbers)
+        self._receivers[number] = receiver
+        return number
 
-    def _returned(self, value: object) -> None:
-        self._on_returned(value)
+    def _hand_over(self, number: int, value: object) -> None:
+        if value is _NO_MORE:
+            del self._receivers[number]
+        else:
+            self._receivers[number](value)
 
-    def _finished(self) -> None:
-        worker, self._worker = self._worker, None
-        worker.link = None
-        self._on_returned = _nothing
-        self._on_yielded = None
+
+@cache
+def _main_thread() -> _MainThread:
+    return _MainThread()
+
+
+def start_worker(values: Callable[[], Iterable[Any]], on_value: Callable[[Any], object]) -> None:
+    """Iterate in a thread of its own, and call a receiver with each value on the main thread, in their order.
+
+    The thread holds neither the receiver nor anything else of Qt.
+    """
+    main = _main_thread()
+    threading.Thread(target=_say, args=(values, main.said.emit, main.expect(on_value)), name=WORKER_NAME).start()
+
+
+def _say(values: Callable[[], Iterable[Any]], say: Callable[[int, object], None], number: int) -> None:
+    try:
+        for value in values():
+            say(number, value)
+            del value
+    finally:
+        say(number, _NO_MORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +152,6 @@ class BackgroundWork:
         name: str = "",
     ) -> None:
         """Run a function in a worker and call one of the two on the main thread."""
-        worker = FunctionWorker(_guarded, [function])
         ended = self._listed(name, _do_nothing) if name else _do_nothing
 
         def returned(outcome: Outcome) -> None:
@@ -146,29 +161,23 @@ class BackgroundWork:
             with hold("result of background work"):
                 on_result(outcome.result) if outcome.failure is None else on_error(outcome.failure)
 
-        WorkerLink(worker, returned)
-        worker.start()
+        start_worker(partial(_guarded, [function]), returned)
 
     def close(self) -> None:
         """Forget what is in work; it ends by itself."""
         self._closed = True
 
 
-def _guarded(once: list[Callable[[], Any]]) -> Outcome:
-    """Return the result of the function in the list, or the error that ended it.
+def _guarded(once: list[Callable[[], Any]]) -> Iterator[Outcome]:
+    """Yield the result of the function in the list, or the error that ended it.
 
-    The list is emptied: Qt may keep a worker that has ended, and the function holds images or masks.
-    It crosses as a value: superqt takes a RuntimeError (torch raises them) for a sign of a deleted worker and tells
-    nobody, and what napari 0.9.2 connects to `errored` fails.
+    The list is emptied: the function holds images or masks, and is over when its result is handed over.
     """
     try:
-        return Outcome(once.pop()())
+        outcome = Outcome(once.pop()())
     except Exception as failure:  # noqa: BLE001  # handed over, and shown on the main thread
-        return Outcome(failure=failure)
-
-
-def _nothing(value: object) -> None:
-    """Stand in for a callback that is over."""
+        outcome = Outcome(failure=failure)
+    yield outcome
 
 
 def _do_nothing() -> None:

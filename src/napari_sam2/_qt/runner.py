@@ -1,9 +1,9 @@
-"""A session's jobs inside napari: a generator worker drains the lane, the main thread accepts, napari shows progress.
+"""A session's jobs inside napari: a worker drains the lane, the main thread accepts, napari shows progress.
 
-Order: `start` makes a token and a worker around `session.run(job, token)`; each update reaches `on_update` on the main
-thread; the end, a stop included, `on_done`; a failure `on_error`. At most two updates wait for the main thread, so a
-slow viewer slows the run down instead of filling memory. A stop goes through the token alone (`quit` of a worker would
-leave the generator to the garbage collector); napari's own wish to quit is turned into the same.
+Order: `start` makes a token and starts a worker around `session.run(job, token)`; each update reaches `on_update` on
+the main thread; the end, a stop included, `on_done`; a failure `on_error`. At most two updates wait for the main
+thread, so a slow viewer slows the run down instead of filling memory. A stop goes through the token alone, and so
+does napari's own wish to quit.
 
 Nothing is decided here: which job runs when is up to the binding.
 """
@@ -16,13 +16,13 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, Signal
-from superqt.utils import GeneratorWorker
 
-from napari_sam2._qt.background import ListTask, Outcome, WorkerLink
+from napari_sam2._qt.background import ListTask, Outcome, start_worker
 from napari_sam2._qt.holds import hold
 
 if TYPE_CHECKING:
@@ -140,13 +140,11 @@ class _Run:
         self._first: tuple[int, float] | None = None
         with hold("napari makes a progress bar"):
             self._bar = None if self.kind == "preview" else _StopBar(self.token, _IN_DOCK[self.kind])
-        self._worker = _TokenWorker(_drained, _Drain(session, job, self.token, self._room, self._begun, self._ended))
-        self._worker.token = self.token
-        WorkerLink(self._worker, self._returned, self._yielded)
+        self._drain = _Drain(session, job, self.token, self._room, self._begun, self._ended)
         self.unlist: Callable[[], object] | None = None
 
     def start(self) -> None:
-        self._worker.start()
+        start_worker(partial(_drained, self._drain), self._hand_over)
 
     def abandon(self, wait_s: float = 0.0) -> bool:
         """Stop and call nobody any more; return whether the worker has ended within the time."""
@@ -155,6 +153,12 @@ class _Run:
         self._close_bar()
         # A worker that has not begun sees the token first of all.
         return self._ended.wait(wait_s) if self._begun.is_set() else True
+
+    def _hand_over(self, value: Update | Outcome) -> None:
+        if isinstance(value, Outcome):
+            self._returned(value)
+        else:
+            self._yielded(value)
 
     def _yielded(self, update: Update) -> None:
         self._room.release()
@@ -230,20 +234,18 @@ class _Drain:
     ended: threading.Event
 
 
-def _drained(drain: _Drain) -> Generator[Update, None, Outcome]:
-    """Yield a job's updates, never more than a few ahead of the main thread; return the error that ended it.
-
-    It crosses as a value, see `background`.
-    """
+def _drained(drain: _Drain) -> Iterator[Update | Outcome]:
+    """Yield a job's updates, never more than a few ahead of the main thread, and then what it came to."""
     drain.begun.set()
+    outcome = Outcome()
     try:
         if not drain.token.cancelled:
             yield from _in_step(drain)
     except Exception as failure:  # noqa: BLE001  # handed over, and shown on the main thread
-        return Outcome(failure=failure)
+        outcome = Outcome(failure=failure)
     finally:
         drain.ended.set()
-    return Outcome()
+    yield outcome
 
 
 def _in_step(drain: _Drain) -> Iterator[Update]:
@@ -255,15 +257,6 @@ def _in_step(drain: _Drain) -> Iterator[Update]:
                 if drain.token.cancelled:
                     return
             yield update
-
-
-class _TokenWorker(GeneratorWorker):  # type: ignore[type-arg]  # what it yields and returns is said by `_drained`
-    """A worker that napari stops by the token, so that the generator ends by itself and is cleaned up."""
-
-    token: CancelToken
-
-    def quit(self) -> None:
-        self.token.cancel()
 
 
 class _StopBar(cancelable_progress):  # type: ignore[misc]  # napari ships no types
