@@ -22,9 +22,10 @@ def square(row: int, frame: int, side: int = 8, shift: int = 0) -> StoredMask:
     return StoredMask.of_mask(mask, MaskStatus.found)
 
 
-def linked_session(objects: Mapping[int, Iterable[int]], movie=None) -> Session:
+def linked_session(objects: Mapping[int, Iterable[int]], movie=None, predictor=None) -> Session:
     """Return a session with objects on frames, object n in row n."""
-    session = Session.open(np.zeros((FRAMES, *SIZE), np.uint8) if movie is None else movie, axes="TYX")
+    images = np.zeros((FRAMES, *SIZE), np.uint8) if movie is None else movie
+    session = Session.open(images, axes="TYX", predictor=predictor)
     take(session, {(one, frame): square(one, frame) for one, frames in objects.items() for frame in frames})
     return session
 

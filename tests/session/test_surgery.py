@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from linked_squares import FRAMES, linked_session, there
+from disc_predictor import DiscPredictor
+from linked_squares import FRAMES, SIZE, linked_session, there
 
 from napari_sam2.document.reviews import At, ReviewState
 from napari_sam2.document.track_events import Division, EventKind
@@ -149,3 +150,24 @@ def test_no_run_goes_over_an_end_or_an_absence():
         assert not {frame for _, frame in wanted()} & {3, 4}
         assert session.document.events[-1].kind is EventKind.absent
         np.testing.assert_array_equal(session.status(5)[3:5] > 0, True)
+
+
+def test_a_track_is_made_anew_from_a_frame_to_the_next_prompt():
+    """The mask there is gone on from; what is painted, earlier or of others stays, and one step takes it back."""
+    with linked_session({1: range(6), 2: range(8)}, predictor=DiscPredictor()) as session:
+        session.surgery.end_here(1, 4)
+        before = everything(session)
+        others = {key: mask for key, mask in session.masks.items() if key[0] == 2}
+        request = session.surgery.track_again(1, 2)
+        assert there(session, 1) == [0, 1, 2]
+        assert session.document.events == ()
+        list(session.propagate(request.direction, request.frames, request.object_ids, request.until_next_prompt))
+        assert there(session, 1) == list(range(FRAMES))
+        assert {key: mask for key, mask in session.masks.items() if key[0] == 2} == others
+        session.edit_mask(1, 4, np.ones(SIZE, bool))
+        assert session.surgery.track_again(1, 2).frames == range(3, 4), "what is painted stays"
+        with pytest.raises(PromptError, match="nothing to track"):
+            session.surgery.track_again(1, 3)
+        for _ in range(3):
+            session.undo()
+        assert everything(session) == before

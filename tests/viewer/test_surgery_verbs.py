@@ -174,3 +174,16 @@ def test_a_track_that_was_looked_at_is_in_doubt_no_more(cells):
     hover(cells, 5, 6)
     cells.verbs.looked_at()
     assert 5 not in {one.place.object_id for one in cells.session.review.items()}
+
+
+def test_a_cell_is_tracked_again_from_here(cells):
+    hover(cells, 3, 5)
+    cells.verbs.track_again()
+    assert "Object 3 is tracked again from frame 5 on. Undo takes that back." in cells.messages
+    assert there(cells.session, 3) == list(range(FRAMES))
+    assert {frame: mask.status.value for frame, mask in cells.session.masks.frames(3).items() if frame > 3} == {
+        4: "found",
+        5: "edited",
+        6: "tracked",
+        7: "tracked",
+    }

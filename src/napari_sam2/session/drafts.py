@@ -10,10 +10,12 @@ from dataclasses import replace
 
 from napari_sam2.document.difference import DocumentDiff
 from napari_sam2.document.document import Document
+from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.track_events import EventKind, TrackEvent
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stale import follow
-from napari_sam2.masks.stored_masks import MaskChange
+from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
 from sam2_core.errors import PromptError
 
 Move = Callable[[MaskStore], Sequence[MaskChange]]
@@ -171,6 +173,22 @@ class Draft:
         self.change(object_id, lambda masks: [masks.remove((object_id, frame)) for frame in gone])
         self._there[object_id] = [frame for frame in self.frames(object_id) if frame not in frames]
         self._says_less |= bool(self.document.prompts_of(object_id))
+
+    def say(self, object_id: int, frame: int) -> None:
+        """Let the mask of an object on a frame be a prompt, if it is none yet."""
+        mask = self._masks.frames(object_id)[frame]
+        if (object_id, frame) in self.document.prompts or mask.status is MaskStatus.edited:
+            return
+        drawn = Mask.in_box(self._masks.size, mask.y0, mask.x0, mask.codes() > 0)
+        self.document = self.document.with_prompts({(object_id, frame): Prompt(object_id, frame, mask=drawn)})
+        self.change(object_id, lambda masks: [masks.put((object_id, frame), StoredMask.of_drawn(drawn))])
+        self._says_less = True
+
+    def goes_on(self, object_id: int, frame: int) -> None:
+        """Say no longer that an object ends on a frame or later."""
+        ended = [one for one in self.document.events if one.kind in _ENDS and one.frame >= frame]
+        kept = [one for one in self.document.events if one.object_id != object_id or one not in ended]
+        self.document = self.document.with_events(kept)
 
     def is_made_by_runs(self, object_id: int, frame: int) -> bool:
         """Return whether an object is there from a frame on, and only by runs: nobody found or prompted it there."""

@@ -1,4 +1,4 @@
-"""Tracks cut and joined by hand: divide here, connect, break, end, begin, absent from - to, delete from here on.
+"""Tracks cut and joined by hand: divide here, connect, break, end, begin, absent from - to, delete or track again.
 
 Each verb is one step that can be undone. A place that a person made so is decided about with it (`Decided`), so that
 the review does not ask for it again. Where a track was ended, begun or is absent, an event says so, and no run carries
@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_sam2.document.reviews import At, Decision, Place, ReviewKind, ReviewState
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
+from napari_sam2.engine.jobs import PropagateRequest
 from napari_sam2.masks.mask_store import MaskKey
 from napari_sam2.masks.stored_masks import DRAWN_LOGIT, MaskStatus, StoredMask
 from napari_sam2.review.fixes import Fix, Verb
@@ -155,6 +156,32 @@ class Surgery:
         draft.last_before(object_id, frame)
         self._ended(draft, [object_id], frame, "delete the rest of a track")
 
+    def track_again(self, object_ids: int | Iterable[int], frame: int) -> PropagateRequest:
+        """Return the request that tracks objects anew from a frame on, each up to its next prompt; hand it to a run.
+
+        What they have there is deleted, but for prompts and painted masks, and that they end there is no longer said.
+        Their masks on the frame are what is gone on from: they become prompts where they are none.
+
+        Raises
+        ------
+        PromptError
+            If one of them is locked or not there on the frame, or all go no farther than the frame.
+        """
+        draft, ids = self._draft(), [object_ids] if isinstance(object_ids, int) else list(object_ids)
+        behind = {one: range(frame + 1, self._next_said(one, frame)) for one in ids}
+        if not any(behind.values()):
+            raise PromptError(
+                f"behind frame {frame} comes a prompt or the end of the movie; there is nothing to track."
+            )
+        for object_id, frames in behind.items():
+            draft.check_there(object_id, frame)
+            draft.clear(object_id, frames)
+            draft.goes_on(object_id, frame)
+            draft.say(object_id, frame)
+        self._make(draft, "track again from here", [])
+        stop = max(one.stop for one in behind.values())
+        return PropagateRequest("forward", range(frame + 1, stop), tuple(ids), until_next_prompt=True)
+
     def begin_here(self, object_id: int, frame: int) -> None:
         """Let a frame be the first one of an object: what it has earlier is deleted, and it has no parent.
 
@@ -220,6 +247,13 @@ class Surgery:
             events.append(draft.happens(object_id, self._kind_of_end(object_id, last), last))
         self._make(draft, text, [place for one in object_ids for place in _ends(draft, one)])
         return tuple(events)
+
+    def _next_said(self, object_id: int, frame: int) -> int:
+        """Return the next frame on which a person said something of an object, or the number of frames."""
+        masks = self._state.masks
+        painted = [one for one, mask in masks.frames(object_id).items() if mask.status is MaskStatus.edited]
+        said = [*self._state.document.prompts_of(object_id), *painted]
+        return min((one for one in said if one > frame), default=masks.frame_count)
 
     def _kind_of_end(self, object_id: int, frame: int) -> EventKind:
         y0, x0, y1, x1 = self._state.masks.frames(object_id)[frame].box_yx

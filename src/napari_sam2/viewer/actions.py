@@ -37,7 +37,7 @@ class Actions:
         self.picking = Picking(session, sight)
         self.deciding = deciding
         self.lineage = LineageVerbs(session, current, sight, notify)
-        self.surgery = SurgeryVerbs(session, current, sight, self.picking, self.reviewing, notify)
+        self.surgery = SurgeryVerbs(work, current, sight, self.picking, self.reviewing, notify)
         self._session = session
         self._current = current
         self._work = work

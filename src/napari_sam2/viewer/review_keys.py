@@ -86,6 +86,7 @@ REVIEW_KEYS = (
     Key(KeyCode.KeyF, "First here: this frame is its first", _surgery(SurgeryVerbs.begin)),
     Key(KeyCode.KeyA, "Absent here, or from where it was chosen to here", _surgery(SurgeryVerbs.absent)),
     Key(KeyCode.KeyX, "Delete from here on; on its first frame, all of it", _surgery(SurgeryVerbs.delete_from)),
+    Key(KeyCode.KeyR, "Track again from here, to the next prompt", _surgery(SurgeryVerbs.track_again)),
     Key(KeyCode.KeyS, "Swap two from here on", _surgery(SurgeryVerbs.swap)),
     Key(KeyCode.KeyH, "Merge into one", _surgery(SurgeryVerbs.merge)),
     Key(KeyCode.KeyL, "Looked at: the whole track is right", _surgery(SurgeryVerbs.looked_at)),

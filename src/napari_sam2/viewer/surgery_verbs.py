@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from napari_sam2.document.objects import LinkStatus
+from napari_sam2.engine.jobs import PropagateRequest
 from napari_sam2.masks.stored_masks import MaskKey
-from napari_sam2.session.session import Session
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.picking import Picking
 from napari_sam2.viewer.reviewing import Reviewing
-from napari_sam2.viewer.running import Notify
+from napari_sam2.viewer.running import Notify, Work
 from napari_sam2.viewer.sight import Sight
 from sam2_core.errors import PromptError
 
@@ -23,12 +23,13 @@ _BACK = "Undo takes that back."
 
 
 class SurgeryVerbs:
-    """The verbs of one session; `notify` is told what was done, or why nothing was."""
+    """The verbs of one session, with the work on it; `notify` is told what was done, or why nothing was."""
 
     def __init__(
-        self, session: Session, current: Current, sight: Sight, picking: Picking, reviewing: Reviewing, notify: Notify
+        self, work: Work, current: Current, sight: Sight, picking: Picking, reviewing: Reviewing, notify: Notify
     ) -> None:
-        self._session = session
+        self._session = work.session
+        self._propagate = work.propagate
         self._current = current
         self._sight = sight
         self._picking = picking
@@ -108,6 +109,18 @@ class SurgeryVerbs:
             return f"{_named(keys)} is deleted from frame {self._frame} on."
 
         self._do(self._meant(), edit)
+
+    def track_again(self) -> None:
+        """Track a cell anew from the frame in view on, up to its next prompt; its mask here is what is gone on from."""
+        requests: list[PropagateRequest] = []
+
+        def edit(keys: Sequence[MaskKey]) -> str:
+            requests.append(self._session.surgery.track_again([one for one, _ in keys], self._frame))
+            return f"{_named(keys)} is tracked again from frame {self._frame} on."
+
+        self._do(self._meant(), edit)
+        for request in requests:
+            self._propagate(request)
 
     def swap(self) -> None:
         """Exchange two cells from the frame in view on."""
