@@ -8,6 +8,7 @@
 #   make docs     build the documentation into site/; any warning is an error. make docs-serve shows it while you write
 #   make docs-pictures   make every picture of the documentation anew (a screen is needed: xvfb-run make docs-pictures)
 #   make dist     wheel and sdist in dist/, looked into
+#   make smoke    the wheel in an empty environment: doctor, demo, segment, track, export, without a network
 #   make release-notes   what CHANGELOG.md says of the version in pyproject.toml
 #   make torture  thousands of walks, damaged files, kills, full disks (docs/reliability.md), 20 minutes on two cores; what
 #                 came out is printed and in torture/; one part: make torture TORTURE_ARGS="--only files --seed 7"
@@ -23,12 +24,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help napari demo test check docs docs-serve docs-pictures dist release-notes torture bench bench-peers bench-quality clean
+.PHONY: help napari demo test check docs docs-serve docs-pictures dist smoke release-notes tag-fits torture bench bench-peers bench-quality clean
 
 NAPARI ?=
 VENV := $(if $(NAPARI),.venv-napari-$(NAPARI),.venv)
 PEERS := .venv-peers
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 NAME ?= bench_image.py bench_all_masks.py bench_video.py bench_retained.py bench_start_up.py bench_cells.py
 DATA ?=
 PYTEST_ARGS ?=
@@ -79,8 +80,14 @@ dist: $(VENV)/.check
 	rm -rf dist
 	@bash scripts/check_distributions.sh $(BIN)/python dist
 
-release-notes:
+smoke: dist
+	PYTHON="$(PYTHON)" bash scripts/smoke.sh $(EXTRA_INDEX)
+
+release-notes: $(VENV)/.base
 	@$(BIN)/python scripts/release_notes.py
+
+tag-fits: $(VENV)/.base
+	@$(BIN)/python scripts/release_notes.py --tag "$(TAG)"
 
 torture: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python -m torture --out torture $(TORTURE_ARGS)

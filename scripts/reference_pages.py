@@ -65,7 +65,7 @@ def python_page(room: str) -> str:
     alone = ("members: []", "show_root_heading: false", "show_root_toc_entry: false")
     directives = [f"::: {room}\n    options:\n" + "".join(f"      {option}\n" for option in alone)]
     names = [f"{room}.{name}" for name in public_names(room) if not name.startswith("__")]
-    if room == "napari_sam2.session":
+    if room == "napari_sam2":
         names += PARTS
     directives += [f"::: {name}\n" for name in names]
     return f"# {ROOMS[room]}: `{room}`\n\n" + "\n".join(directives)
