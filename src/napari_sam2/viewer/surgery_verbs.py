@@ -110,17 +110,13 @@ class SurgeryVerbs:
 
         self._do(self._meant(), edit)
 
-    def track_again(self) -> None:
+    def track_on(self) -> None:
         """Track a cell anew from the frame in view on, up to its next prompt; its mask here is what is gone on from."""
-        requests: list[PropagateRequest] = []
+        self._track_again(backward=False)
 
-        def edit(keys: Sequence[MaskKey]) -> str:
-            requests.append(self._session.surgery.track_again([one for one, _ in keys], self._frame))
-            return f"{_named(keys)} is tracked again from frame {self._frame} on."
-
-        self._do(self._meant(), edit)
-        for request in requests:
-            self._propagate(request)
+    def track_back(self) -> None:
+        """Track a cell anew from the frame in view to earlier ones, down to the prompt before."""
+        self._track_again(backward=True)
 
     def swap(self) -> None:
         """Exchange two cells from the frame in view on."""
@@ -166,6 +162,17 @@ class SurgeryVerbs:
     @property
     def _frame(self) -> int:
         return self._sight.frame
+
+    def _track_again(self, backward: bool) -> None:
+        requests: list[PropagateRequest] = []
+
+        def edit(keys: Sequence[MaskKey]) -> str:
+            requests.append(self._session.surgery.track_again([one for one, _ in keys], self._frame, backward))
+            return f"{_named(keys)} is tracked again from frame {self._frame} {'back' if backward else 'on'}."
+
+        self._do(self._meant(), edit)
+        for request in requests:
+            self._propagate(request)
 
     def _meant(self) -> list[MaskKey]:
         """Return the cells that a verb about single ones is about, with the frame on which each was chosen."""
