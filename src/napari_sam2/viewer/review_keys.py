@@ -78,7 +78,7 @@ REVIEW_KEYS = (
     Key(KeyCode.Digit2, "The second alternative (pink)", second_alternative),
     Key(KeyCode.Digit3, "The third alternative (green)", third_alternative),
     Key(KeyCode.KeyN, "Wrong, while a sample is judged; else the next object", wrong),
-    Key(KeyCode.KeyZ, "Where is it: the cell to the middle", _surgery(SurgeryVerbs.find)),
+    Key(KeyCode.KeyZ, "Where is it: the cell to the middle, blinking", _surgery(SurgeryVerbs.find)),
     Key(KeyCode.KeyC, "Connect the current or chosen cell and this one", _surgery(SurgeryVerbs.connect)),
     Key(KeyCode.KeyB, "Break here: another cell from this frame on", _surgery(SurgeryVerbs.break_here)),
     Key(KeyCode.KeyD, "Divide here, into the two nearest or chosen ones", _surgery(SurgeryVerbs.divide)),
