@@ -74,7 +74,7 @@ docs-serve: $(VENV)/.check
 
 docs-pictures: $(VENV)/.test
 	@bash scripts/qt_libraries.sh $(BIN)/python
-	cd scripts && for made in icon film find_picture lineage_pictures screenshots; do ../$(BIN)/python make_$$made.py || exit 1; done
+	cd scripts && for made in icon film concept_pictures find_picture lineage_pictures screenshots; do ../$(BIN)/python make_$$made.py || exit 1; done
 
 dist: $(VENV)/.check
 	rm -rf dist

@@ -1,7 +1,7 @@
 """What mkdocs does besides while it builds the site (`hooks` in mkdocs.yml).
 
-In order: pages that nobody writes are added (`reference_pages`, CONTRIBUTING and CHANGELOG of the repository), and
-links that lead out of docs/ go to the repository, or become plain text where no address of one is known
+In order: pages that nobody writes are added (`reference_pages`, CONTRIBUTING, CHANGELOG and others of the repository),
+and links that lead out of docs/ go to the repository, or become plain text where no address of one is known
 (REPOSITORY_URL).
 """
 
@@ -21,7 +21,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from reference_pages import pages
 
 ROOT = Path(__file__).resolve().parents[1]
-FROM_ROOT = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
+FROM_ROOT = {
+    "contributing.md": "CONTRIBUTING.md",
+    "changelog.md": "CHANGELOG.md",
+    "security.md": "SECURITY.md",
+    "conduct.md": "CODE_OF_CONDUCT.md",
+}
 """Page of the site -> file of the repository that it shows."""
 
 LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)]*)?\)")
