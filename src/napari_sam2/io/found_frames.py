@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from napari_sam2.io.atomic import remove_path, write_atomically
 from napari_sam2.io.found_table import Row
+from napari_sam2.io.label_planes import label_plane
 from sam2_core.inference.frames.reading import reading
 
 RUN_FILE = "run.json"
@@ -83,11 +84,9 @@ class FoundFrames:
 
     def labels(self, frame: int) -> Array:
         """Return the labels of a frame, (H, W)."""
-        import tifffile
-
         path = self._path(frame, "tif")
         with reading(path):
-            return tifffile.imread(path)
+            return label_plane(path.read_bytes())
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows of all frames in order."""

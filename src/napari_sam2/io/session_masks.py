@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import math
 import re
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
@@ -24,7 +23,7 @@ from napari_sam2.document.prompt_parts import BoolArray, Mask, cut_labels
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.folder_parts import OutOfReach, content_of, is_own_folder, is_there, put_aside, was_put_aside
-from napari_sam2.io.log_entries import LARGEST_SIDE
+from napari_sam2.io.label_planes import label_plane
 from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.masks.stored_masks import MaskKey
 from sam2_core.errors import PromptError, StackError
@@ -227,31 +226,12 @@ def _read(folder: Path, name: str) -> NDArray[Any]:
     if not is_mask_name(name) or (folder / PROMPT_FOLDER).is_symlink():
         raise PromptError(f"the mask {name!r:.80} is not read: it is no file of the folder {PROMPT_FOLDER}.")
     try:
-        return _decoded(content_of(path))
+        return label_plane(content_of(path))
     except OutOfReach:
         raise
     except Exception as error:
         what = str(error) or type(error).__name__
         raise PromptError(f"the mask {path.name} cannot be read ({what:.200}).") from error
-
-
-def _decoded(content: bytes) -> np.ndarray[Any, Any]:
-    """Return the one plane (H, W) of a label TIFF, unpacked only if it can be the plane of a stack."""
-    import tifffile
-
-    with tifffile.TiffFile(io.BytesIO(content)) as file:
-        shape = file.pages[0].shape
-        if len(shape) != 2 or len(file.pages) != 1 or max(shape) > LARGEST_SIDE or _is_inflated(shape, len(content)):
-            raise ValueError(f"its shape is {shape}")
-        plane = np.asarray(file.pages[0].asarray())
-    if plane.shape != shape:
-        raise ValueError(f"its pixels have the shape {plane.shape}, not {shape}")
-    return plane
-
-
-def _is_inflated(shape: tuple[int, ...], size: int) -> bool:
-    """Return whether so many pixels cannot come out of so many bytes (zlib: 1032 of one, 4 bytes a pixel)."""
-    return math.prod(shape) > size * 1032
 
 
 def remove_unused_masks(folder: Path, used: Container[str]) -> None:

@@ -1,0 +1,32 @@
+"""Frames that are kept one by one: what is read of them is what was put, or an error in words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_sam2.io.found_frames import FoundFrames
+from sam2_core.errors import StackError
+
+
+@pytest.fixture
+def frames(tmp_path):
+    kept = FoundFrames(tmp_path / "out.tif.partial")
+    kept.begin({"frames": [0]})
+    kept.put(0, np.arange(12, dtype=np.uint16).reshape(3, 4), [{"frame": 0, "label": 1, "score": 0.5}], 7.0)
+    return kept
+
+
+def test_a_frame_comes_back(frames):
+    assert frames.labels(0).tolist() == np.arange(12).reshape(3, 4).tolist()
+    assert (frames.finished(), frames.diameter_px()) == ((0,), 7.0)
+
+
+def test_a_frame_that_says_it_is_far_larger_than_it_can_be_is_not_unpacked(frames):
+    path = frames.folder / "frame000000.tif"
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags["ImageLength"].overwrite(2**19)
+        file.pages[0].tags["RowsPerStrip"].overwrite(2**19)
+    with pytest.raises(StackError, match="its shape is"):
+        frames.labels(0)
