@@ -16,9 +16,9 @@ from napari_sam2.cli.console import errors, frame_progress, output, table
 from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC
 from napari_sam2.cli.model_choice import download_bar
 from napari_sam2.plates.movies import MovieTask, movies_of
+from napari_sam2.plates.one_movie import Worker, new_worker
 from napari_sam2.plates.plan import Plan, read_plan
 from napari_sam2.plates.record import MovieRecord, State
-from napari_sam2.plates.run_movie import Worker, new_worker
 from napari_sam2.plates.running import run_here
 from napari_sam2.plates.summary import PlanStatus, plan_status, write_summary
 from sam2_core.errors import StackError
@@ -92,7 +92,9 @@ class RunScreen:
         self.ctrl_c.__exit__(None, None, None)
 
     def ended(self, task: MovieTask, record: MovieRecord) -> None:
-        """Count a movie; one that failed is told at once."""
+        """Count a movie that is done or failed; one that failed is told at once."""
+        if record.state not in ("done", "failed"):
+            return
         self._ended[record.state] += 1
         if record.state == "failed":
             self._bar.console.print(Text(f"{task.title}: {record.words}", style="red"))

@@ -8,9 +8,9 @@ this room says where from, where to, and what came of it. No engine of its own: 
 from __future__ import annotations
 
 from napari_sam2.plates.movies import MovieTask, movies_of
+from napari_sam2.plates.one_movie import Worker, new_worker, run_movie
 from napari_sam2.plates.plan import Plan, read_plan
 from napari_sam2.plates.record import MovieRecord
-from napari_sam2.plates.run_movie import Worker, new_worker, run_movie
 from napari_sam2.plates.summary import PlanStatus, plan_status, write_summary
 
 __all__ = [

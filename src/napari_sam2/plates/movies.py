@@ -110,10 +110,11 @@ class _Scenes:
         return tuple(found) if isinstance(found, list) and found else (None,)
 
     def keep(self) -> None:
-        """Write what was learned."""
+        """Write what was learned, where that can be written."""
         if self._is_changed:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._path, json.dumps(self._known).encode())
+            with suppress(OSError, StackError):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(self._path, json.dumps(self._known).encode())
 
 
 def _paths(plan: Plan, entry: Movies, place: int) -> Iterator[Path]:

@@ -87,7 +87,16 @@ class _Written(_Strict):
         return value
 
 
-class _Found(_Written):
+class _Labelled(_Written):
+    @field_validator("write")
+    @classmethod
+    def _with_labels(cls, value: dict[Format, str]) -> dict[Format, str]:
+        if "labels" not in value:
+            raise ValueError("labels are missing; they are always written")
+        return value
+
+
+class _Found(_Labelled):
     """Frames `start` to `stop` - 1 are looked at; `diameter_px` of a typical object, found out where None."""
 
     start: int | None = None
@@ -117,7 +126,7 @@ class TrackAll(_Found):
     write: dict[Format, str] = dict(_TRACKED)
 
 
-class FromPrompts(_Written):
+class FromPrompts(_Labelled):
     """Objects that a prompt file points at, one for each movie, as `napari-sam2 track --prompts`."""
 
     task: Literal["prompts"]

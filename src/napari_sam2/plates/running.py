@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from napari_sam2.plates.movies import MovieTask
+from napari_sam2.plates.one_movie import Worker, run_movie
 from napari_sam2.plates.record import MovieRecord
-from napari_sam2.plates.run_movie import Worker, run_movie
 
 Ended = Callable[[MovieTask, MovieRecord], None]
 """Is told of each movie that ended."""

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.plates.movies import MovieTask
+from napari_sam2.plates.one_movie import is_in_work
 from napari_sam2.plates.plan import Plan
 from napari_sam2.plates.record import PICTURE_FILE, MovieRecord, State, read_record
-from napari_sam2.plates.run_movie import is_in_work
 
 TABLE_FILE, REPORT_FILE = "results.csv", "report.html"
 _COLUMNS = ("plate", "well", "name", "state", "frames", "objects", "tracks", "divisions", "seconds")
