@@ -13,8 +13,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights", type=Path, nargs="+", help="the last one says how long was trained, and on what")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--decoder-shares", type=float, nargs="+", help="of each, in mask decoder and prompt encoder")
     chosen = parser.parse_args()
-    export_mean(chosen.weights, chosen.out)
+    export_mean(chosen.weights, chosen.out, chosen.decoder_shares)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("truth", type=Path)
     parser.add_argument("--images", help="the stack, if it is not where the session says")
     parser.add_argument("--policy", choices=[one.value for one in Policy], default="queue")
+    parser.add_argument("--track", action="store_true", help="let the model carry on what is missed: a key each")
     parser.add_argument("--most", type=int, default=10_000, help="actions after which to stop")
     parser.add_argument("--every", type=int, default=50, help="actions between two lines")
     given = parser.parse_args()
@@ -36,7 +37,7 @@ def main() -> None:
         copy = Path(folder) / "copy.sam2"
         shutil.copytree(given.session, copy)
         with Session.open(copy, images=given.images) as session:
-            curve(Curator(session, truth, Policy(given.policy)), given.most, given.every)
+            curve(Curator(session, truth, Policy(given.policy), given.track), given.most, given.every)
     sys.stdout.write(f"one click per cell and a key per division: {one_click_each(truth)} actions\n")
 
 

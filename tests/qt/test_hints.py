@@ -37,3 +37,7 @@ def test_a_run_and_a_session_that_can_go_on_are_named() -> None:
     assert "resume" in next_step(Situation(has_image=True, prompts=1, stale=3, can_resume=True))
     assert "work.sam2" in next_step(Situation(has_image=True, saved_as="work.sam2"))
     assert len(next_step(Situation(has_image=True, saved_as="a" * 99))) < 80
+
+
+def test_linked_cells_are_to_be_reviewed() -> None:
+    assert "Review" in next_step(Situation(has_image=True, linked=30))

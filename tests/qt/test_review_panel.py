@@ -97,6 +97,21 @@ def test_keys_accept_dismiss_correct_and_go_back(review: Review) -> None:
     assert review.going.places.progress.open == 2
 
 
+def test_the_cell_that_is_looked_for_blinks(review: Review) -> None:
+    layer = review.desk.binding.marked.layer
+
+    def area() -> int:
+        return int(np.count_nonzero(layer.data[review.desk.binding.frame]))
+
+    outline = area()
+    review.key(Qt.Key.Key_Z)
+    assert area() > outline
+    review.desk.until(lambda: area() == outline)
+    review.desk.until(lambda: area() > outline)
+    review.desk.until(lambda: not review.panel.work._blinker._timer.isActive())
+    assert area() == outline
+
+
 def test_keys_are_the_review_s_while_it_is_seen_and_no_longer(review: Review) -> None:
     (usual,) = [keys for keys in (review.desk.panel.verbs._keys,) if isinstance(keys, WindowKeys)]
     before = review.desk.binding.current.object_id

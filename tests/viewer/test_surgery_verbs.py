@@ -178,7 +178,7 @@ def test_a_track_that_was_looked_at_is_in_doubt_no_more(cells):
 
 def test_a_cell_is_tracked_again_from_here(cells):
     hover(cells, 3, 5)
-    cells.verbs.track_again()
+    cells.verbs.track_on()
     assert "Object 3 is tracked again from frame 5 on. Undo takes that back." in cells.messages
     assert there(cells.session, 3) == list(range(FRAMES))
     assert {frame: mask.status.value for frame, mask in cells.session.masks.frames(3).items() if frame > 3} == {
@@ -187,3 +187,6 @@ def test_a_cell_is_tracked_again_from_here(cells):
         6: "tracked",
         7: "tracked",
     }
+    hover(cells, 5, 6)
+    cells.verbs.track_back()
+    assert there(cells.session, 5) == list(range(FRAMES)), "also where it was not seen before"

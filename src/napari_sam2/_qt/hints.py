@@ -35,6 +35,8 @@ class Situation:
         Name of the session folder that the image came from and that is not open, "" where there is none.
     found
         Number of cells that were found on the frame in view and are shown to be decided about.
+    linked
+        Number of (object, frame) pairs that were found and linked by a program, here or elsewhere.
     """
 
     has_image: bool = False
@@ -52,6 +54,7 @@ class Situation:
     left_out: str = ""
     saved_as: str = ""
     found: int = 0
+    linked: int = 0
 
 
 def next_step(now: Situation) -> str:
@@ -106,6 +109,8 @@ def _beginning(now: Situation) -> str:
         return f"This image is from {shortened(now.saved_as)}: open that session, or click anew."
     if now.left_out:
         return now.left_out
+    if now.linked:
+        return "Review what is in doubt, or click on a cell that was missed."
     return "Click on a cell in the image."
 
 

@@ -15,7 +15,7 @@ from napari_sam2._qt.image_choice import ImageChooser
 from napari_sam2._qt.runner import RunProgress
 from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
-from napari_sam2._qt.timeline import ABSENT, STALE, TRACKED
+from napari_sam2._qt.timeline import ABSENT, FOUND, IMPORTED, STALE, TRACKED
 from napari_sam2._qt.tools import tool_in_hand
 from napari_sam2._qt.workbench import Workbench
 
@@ -123,6 +123,7 @@ class PanelState(QObject):
             shown_at=shown_at,
             sought=sought,
             left_out=self._chooser.files.left_out,
+            linked=self._objects.count(FOUND) + self._objects.count(IMPORTED),
             found=0 if bench.binding is None else bench.binding.deciding.counts()[1],
             saved_as="" if (folder := self._chooser.offered_folder()) is None else folder.name,
         )
@@ -142,7 +143,7 @@ class PanelState(QObject):
         hint.button.setVisible(bool(offered(now)))
 
     def _show_buttons(self) -> None:
-        parts, session = self._parts, self._bench.session
+        parts, session, now = self._parts, self._bench.session, self.situation()
         is_open = session is not None
         for part in (parts.objects.new, parts.prompts.clear, parts.saving.save, *parts.prompts.tools.values()):
             part.setEnabled(is_open)
@@ -156,7 +157,7 @@ class PanelState(QObject):
         parts.propagate.show_resumable(self._can_resume)
         parts.prompts.keys.setEnabled(not self._bench.is_opening)
         parts.objects.tracks.setEnabled(bool(self._objects.known))
-        parts.objects.doubtful.setEnabled(self.situation().tracked > 0)
+        parts.objects.doubtful.setEnabled(now.tracked + now.linked > 0)
         parts.model_section.looks.show_text("" if session is None else _for_panel(session.view_sentence))
         parts.saving.export.setEnabled(has_work)
         parts.saving.open.setEnabled(not self._bench.is_opening)

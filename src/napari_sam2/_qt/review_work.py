@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer
 
+from napari_sam2._qt.blinker import Blinker
 from napari_sam2._qt.holds import hold
 from napari_sam2._qt.review_parts import IN_DOUBT, ReviewParts, told_item
 from napari_sam2._qt.slots import Slots
@@ -45,6 +46,7 @@ class ReviewWork(QObject):
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
+        self._blinker = Blinker(self)
         self._connect(slots)
         viewer.dims.events.current_step.connect(self._on_frame)
 
@@ -132,6 +134,7 @@ class ReviewWork(QObject):
         if binding is not None:
             binding.reviewing.is_followed, binding.reviewing.soon = False, _at_once
             binding.actions.sampling.stop()
+            self._blinker.stop()
             for signal, slot in self._signals(binding):
                 signal.disconnect(slot)
 
@@ -144,7 +147,12 @@ class ReviewWork(QObject):
             (binding.reviewing.shown, self._show),
             (binding.actions.sampling.changed, self._show),
             (binding.actions.picking.changed, self._mark),
+            (binding.actions.surgery.pointed_at, self._blink),
         ]
+
+    def _blink(self, object_id: int) -> None:
+        if self._binding is not None:
+            self._blinker.blink(self._binding.marked, object_id)
 
     def _on_edit(self, *about: object) -> None:
         """Look at what has changed once nothing has for a moment; a run tells when it is over."""

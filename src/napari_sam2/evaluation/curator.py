@@ -6,15 +6,16 @@ by the verbs of `session.review`, `session.surgery` and `session.edits`. Every k
 - accept a place: 1; the next one comes by itself. Choose one of the first three fixes that are offered: 1.
 - any other link: 1 click on the other cell and 1 key; a division: 1 click for each daughter and 1 key.
 - break or delete: 1 key. Draw a missed or wrong mask: 1 click, and 1 key to go to its frame; what the click makes is
-  taken for right, as the truth has it.
+  taken for right, as the truth has it. Where the cell is missed on the next frame or the one before, it is first
+  tracked from here, 1 key, and what memory carries on stays as it comes; so is it from what was drawn.
 
 Policies: `queue`, places in doubt, the highest expected gain first; `frames`, the same places in order of frames; and
-`all`, every link of every frame in order, as without a queue. No model runs: what memory would carry on from a drawn
-mask is not counted in favour of anybody.
+`all`, every link of every frame in order, as without a queue.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -29,12 +30,13 @@ from napari_sam2.masks.stored_masks import MaskKey
 from napari_sam2.review.fixes import Fix, Verb
 from napari_sam2.review.items import ReviewItem
 from napari_sam2.session.session import Session
+from sam2_core.errors import PromptError
 from sam2_core.scoring.tracking import TrackingMetrics, paired_tracks, tracking_metrics
 
 OFFERED = 3
 """Fixes that one key chooses."""
 MOST_STEPS = 4
-"""Frames in a row on which a missed object is drawn at one place; then the curator goes on."""
+"""How often a missed object is drawn at one place; then the curator goes on."""
 
 
 class Policy(StrEnum):
@@ -47,11 +49,15 @@ class Policy(StrEnum):
 
 @dataclass(slots=True)
 class Curator:
-    """One pass through a session; `tally` counts, by kind, places looked at and those that were wrong."""
+    """One pass through a session; `tally` counts, by kind, places looked at and those that were wrong.
+
+    With `tracks` the model carries on what is missed behind an end or before a beginning.
+    """
 
     session: Session
     truth: TrueTracks
     policy: Policy = Policy.queue
+    tracks: bool = False
     actions: int = 0
     tally: dict[ReviewKind, list[int]] = field(default_factory=dict)
 
@@ -151,6 +157,8 @@ class Curator:
             return True
         mother, then = before
         owner = self._owner(mother, then)
+        if owner is None and mother == label and self._track(key, backward=True):
+            owner = self._owner(mother, then)
         if owner is None:
             owner = self._draw_before(key, mother, then)
         if mother != label:
@@ -165,6 +173,8 @@ class Curator:
             return
         label, (object_id, frame) = self._label(key), key
         for _ in range(MOST_STEPS):
+            if self._track((object_id, frame)):
+                frame = self._followed(object_id, label, frame)
             then = self.truth.next_of(label, frame)
             if then is None:
                 if self.truth.divides(label):
@@ -177,6 +187,31 @@ class Curator:
                 return
             self._draw((object_id, then), label)
             frame = then
+
+    def _track(self, key: MaskKey, backward: bool = False) -> bool:
+        """Track a cell that is missed beyond a frame from there; return whether that was done."""
+        (object_id, frame), there = key, self._frames(key[0])
+        label = self._label(key)
+        before = self.truth.before(label, frame) or (0, 0)
+        beyond = (before[1] if before[0] == label else None) if backward else self.truth.next_of(label, frame)
+        is_last = frame == (min(there) if backward else max(there))
+        if not self.tracks or not is_last or beyond is None or self._owner(label, beyond) is not None:
+            return False
+        try:
+            asked = self.session.surgery.track_again(object_id, frame, backward)
+        except PromptError:  # a prompt comes next
+            return False
+        self.actions += 1
+        deque(
+            self.session.propagate(asked.direction, asked.frames, asked.object_ids, asked.until_next_prompt), maxlen=0
+        )
+        return True
+
+    def _followed(self, object_id: int, label: int, frame: int) -> int:
+        """Return the last frame in a row, from one on, on which an object shows a cell of the truth."""
+        while frame + 1 < self.session.frame_count and self._label((object_id, frame + 1)) == label:
+            frame += 1
+        return frame
 
     def _divide(self, key: MaskKey, label: int, offered: Sequence[Fix]) -> None:
         """Let an object divide as the truth does, once its daughters are there."""

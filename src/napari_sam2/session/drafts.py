@@ -184,11 +184,14 @@ class Draft:
         self.change(object_id, lambda masks: [masks.put((object_id, frame), StoredMask.of_drawn(drawn))])
         self._says_less = True
 
-    def goes_on(self, object_id: int, frame: int) -> None:
-        """Say no longer that an object ends on a frame or later."""
-        ended = [one for one in self.document.events if one.kind in _ENDS and one.frame >= frame]
-        kept = [one for one in self.document.events if one.object_id != object_id or one not in ended]
-        self.document = self.document.with_events(kept)
+    def goes_on(self, object_id: int, frame: int, backward: bool) -> None:
+        """Say no longer that an object ends on a frame or later; or that it begins there or earlier."""
+
+        def holds(event: TrackEvent) -> bool:
+            is_beyond = event.frame <= frame if backward else event.frame >= frame
+            return event.object_id != object_id or event.kind not in (_BEGINS if backward else _ENDS) or not is_beyond
+
+        self.document = self.document.with_events(filter(holds, self.document.events))
 
     def is_made_by_runs(self, object_id: int, frame: int) -> bool:
         """Return whether an object is there from a frame on, and only by runs: nobody found or prompted it there."""

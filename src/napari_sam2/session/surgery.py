@@ -77,8 +77,9 @@ class Surgery:
     def connect(self, before: MaskKey, after: MaskKey) -> int:
         """Return the id of the object that (object_id, frame) and another one on a later frame are from now on.
 
-        What the first had later and the second had earlier become objects of their own; a mother that goes on as one
-        of her daughters has not divided, and where one of two daughters is taken away, she goes on as the other.
+        What the first had later and the second had earlier become objects of their own, but what only runs made of the
+        first is deleted; a mother that goes on as one of her daughters has not divided, and where one of two daughters
+        is taken away, she goes on as the other.
 
         Raises
         ------
@@ -93,6 +94,8 @@ class Surgery:
             return object_id
         for key in (before, after):
             draft.check_there(*key)
+        if draft.is_made_by_runs(object_id, frame + 1):
+            draft.clear(object_id, range(frame + 1, self._state.masks.frame_count))
         draft.end_before(object_id, frame + 1)
         joined = draft.begun_at(other, later)
         into = draft.now(object_id)
@@ -156,31 +159,35 @@ class Surgery:
         draft.last_before(object_id, frame)
         self._ended(draft, [object_id], frame, "delete the rest of a track")
 
-    def track_again(self, object_ids: int | Iterable[int], frame: int) -> PropagateRequest:
+    def track_again(self, object_ids: int | Iterable[int], frame: int, backward: bool = False) -> PropagateRequest:
         """Return the request that tracks objects anew from a frame on, each up to its next prompt; hand it to a run.
 
         What they have there is deleted, but for prompts and painted masks, and that they end there is no longer said.
         Their masks on the frame are what is gone on from: they become prompts where they are none.
 
+        Parameters
+        ----------
+        backward
+            To earlier frames, down to the prompt before; where they begin is then no longer said.
+
         Raises
         ------
         PromptError
-            If one of them is locked or not there on the frame, or all go no farther than the frame.
+            If one of them is locked or not there on the frame, or none has a frame to be tracked on.
         """
         draft, ids = self._draft(), [object_ids] if isinstance(object_ids, int) else list(object_ids)
-        behind = {one: range(frame + 1, self._next_said(one, frame)) for one in ids}
-        if not any(behind.values()):
-            raise PromptError(
-                f"behind frame {frame} comes a prompt or the end of the movie; there is nothing to track."
-            )
-        for object_id, frames in behind.items():
+        beyond = {one: self._to_next_said(one, frame, backward) for one in ids}
+        if not any(beyond.values()):
+            way = "before" if backward else "behind"
+            raise PromptError(f"{way} frame {frame} there is a prompt or no frame any more; there is nothing to track.")
+        for object_id, frames in beyond.items():
             draft.check_there(object_id, frame)
             draft.clear(object_id, frames)
-            draft.goes_on(object_id, frame)
+            draft.goes_on(object_id, frame, backward)
             draft.say(object_id, frame)
         self._make(draft, "track again from here", [])
-        stop = max(one.stop for one in behind.values())
-        return PropagateRequest("forward", range(frame + 1, stop), tuple(ids), until_next_prompt=True)
+        first, stop = min(one.start for one in beyond.values() if one), max(one.stop for one in beyond.values())
+        return PropagateRequest("backward" if backward else "forward", range(first, stop), tuple(ids), True, True)
 
     def begin_here(self, object_id: int, frame: int) -> None:
         """Let a frame be the first one of an object: what it has earlier is deleted, and it has no parent.
@@ -248,12 +255,14 @@ class Surgery:
         self._make(draft, text, [place for one in object_ids for place in _ends(draft, one)])
         return tuple(events)
 
-    def _next_said(self, object_id: int, frame: int) -> int:
-        """Return the next frame on which a person said something of an object, or the number of frames."""
+    def _to_next_said(self, object_id: int, frame: int, backward: bool) -> range:
+        """Return the frames of an object between a frame and the next on which a person said something, or the end."""
         masks = self._state.masks
         painted = [one for one, mask in masks.frames(object_id).items() if mask.status is MaskStatus.edited]
         said = [*self._state.document.prompts_of(object_id), *painted]
-        return min((one for one in said if one > frame), default=masks.frame_count)
+        if backward:
+            return range(max((one for one in said if one < frame), default=-1) + 1, frame)
+        return range(frame + 1, min((one for one in said if one > frame), default=masks.frame_count))
 
     def _kind_of_end(self, object_id: int, frame: int) -> EventKind:
         y0, x0, y1, x1 = self._state.masks.frames(object_id)[frame].box_yx

@@ -17,7 +17,7 @@ from napari_sam2.session.session import Session
 from napari_sam2.viewer.cell_edges import edge_of
 from napari_sam2.viewer.coordinates import Grid, placement
 from napari_sam2.viewer.label_frames import LabelFrames
-from napari_sam2.viewer.roles import COLORS, Roles
+from napari_sam2.viewer.roles import COLORS, Role, Roles
 
 _PX_PER_LINE = 600
 """Longer frames have lines of two pixels and more, for they are shown smaller."""
@@ -38,6 +38,7 @@ class MarkedCells:
         self._session = session
         self._image = image
         self._roles: Roles = {}
+        self._filled: int | None = None
 
     def make(self) -> Labels:
         """Return a new layer."""
@@ -61,6 +62,12 @@ class MarkedCells:
         """Outline these cells and no others."""
         if roles != self._roles:
             self._roles = roles
+            self.refresh()
+
+    def fill(self, object_id: int | None) -> None:
+        """Fill a cell from now on, outlined or not; no longer any if None."""
+        if object_id != self._filled:
+            self._filled = object_id
             self.refresh()
 
     def follow(self, object_ids: Iterable[int]) -> None:
@@ -95,4 +102,7 @@ class MarkedCells:
             mask = self._session.masks.get((object_id, frame))
             if mask is not None and not mask.is_empty:
                 plane[mask.rows, mask.columns][edge_of(mask.mask(), thickness)] = role
+        filled = None if self._filled is None else self._session.masks.get((self._filled, frame))
+        if filled is not None and not filled.is_empty:
+            plane[filled.rows, filled.columns][filled.mask()] = self._roles.get(self._filled or 0, Role.chosen)
         return plane

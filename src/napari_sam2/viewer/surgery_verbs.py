@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from psygnal import Signal
+
 from napari_sam2.document.objects import LinkStatus
 from napari_sam2.engine.jobs import PropagateRequest
 from napari_sam2.masks.stored_masks import MaskKey
@@ -23,7 +25,12 @@ _BACK = "Undo takes that back."
 
 
 class SurgeryVerbs:
-    """The verbs of one session, with the work on it; `notify` is told what was done, or why nothing was."""
+    """The verbs of one session, with the work on it; `notify` is told what was done, or why nothing was.
+
+    `pointed_at` is emitted with the id of a cell that a person looks for, once it is in view.
+    """
+
+    pointed_at = Signal(int)
 
     def __init__(
         self, work: Work, current: Current, sight: Sight, picking: Picking, reviewing: Reviewing, notify: Notify
@@ -110,17 +117,13 @@ class SurgeryVerbs:
 
         self._do(self._meant(), edit)
 
-    def track_again(self) -> None:
+    def track_on(self) -> None:
         """Track a cell anew from the frame in view on, up to its next prompt; its mask here is what is gone on from."""
-        requests: list[PropagateRequest] = []
+        self._track_again(backward=False)
 
-        def edit(keys: Sequence[MaskKey]) -> str:
-            requests.append(self._session.surgery.track_again([one for one, _ in keys], self._frame))
-            return f"{_named(keys)} is tracked again from frame {self._frame} on."
-
-        self._do(self._meant(), edit)
-        for request in requests:
-            self._propagate(request)
+    def track_back(self) -> None:
+        """Track a cell anew from the frame in view to earlier ones, down to the prompt before."""
+        self._track_again(backward=True)
 
     def swap(self) -> None:
         """Exchange two cells from the frame in view on."""
@@ -154,7 +157,7 @@ class SurgeryVerbs:
         self._do(self._meant(), edit)
 
     def find(self) -> None:
-        """Bring the cell that is meant to the middle of the view."""
+        """Bring the cell that is meant to the middle of the view, and point at it."""
         for object_id, _ in self._meant()[:1]:
             mask = self._session.masks.get((object_id, self._frame))
             if mask is None or mask.is_empty:
@@ -162,10 +165,22 @@ class SurgeryVerbs:
                 return
             y0, x0, y1, x1 = mask.box_yx
             self._sight.bring(self._frame, (float(y0), float(x0), float(y1), float(x1)), centred=True)
+            self.pointed_at.emit(object_id)
 
     @property
     def _frame(self) -> int:
         return self._sight.frame
+
+    def _track_again(self, backward: bool) -> None:
+        requests: list[PropagateRequest] = []
+
+        def edit(keys: Sequence[MaskKey]) -> str:
+            requests.append(self._session.surgery.track_again([one for one, _ in keys], self._frame, backward))
+            return f"{_named(keys)} is tracked again from frame {self._frame} {'back' if backward else 'on'}."
+
+        self._do(self._meant(), edit)
+        for request in requests:
+            self._propagate(request)
 
     def _meant(self) -> list[MaskKey]:
         """Return the cells that a verb about single ones is about, with the frame on which each was chosen."""

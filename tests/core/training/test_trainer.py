@@ -119,10 +119,16 @@ def test_exported_weights_load_in_half_precision_with_their_story(tiny_model, di
 def test_the_mean_of_weights_lies_between_them_and_tells_the_story_of_the_last(tmp_path):
     for name, value in (("first", 1.0), ("second", 4.0)):
         about = {"format": "pt", "steps": name}
-        save_file({"weight": torch.full((2,), value).half()}, tmp_path / name, metadata=about)
-    mean = tmp_path / "mean.safetensors"
-    export_mean([tmp_path / "first", tmp_path / "second"], mean)
+        weights = {key: torch.full((2,), value).half() for key in ("weight", "sam_mask_decoder.weight")}
+        save_file(weights, tmp_path / name, metadata=about)
+    mean, both = tmp_path / "mean.safetensors", [tmp_path / "first", tmp_path / "second"]
+    export_mean(both, mean)
     assert load_file(mean)["weight"].tolist() == [2.5, 2.5]
+    export_mean(both, mean, decoder_shares=[3, 1])
+    assert {key: value.tolist() for key, value in load_file(mean).items()} == {
+        "weight": [2.5, 2.5],
+        "sam_mask_decoder.weight": [1.75, 1.75],
+    }
     with safe_open(mean, "pt") as stored:
         assert stored.metadata() == {"format": "pt", "steps": "second"}
 
@@ -135,6 +141,8 @@ def test_weights_of_different_models_have_no_mean(tmp_path):
         export_mean([tmp_path / "first", tmp_path / "second"], mean)
     with pytest.raises(CheckpointError, match="at least one"):
         export_mean([], mean)
+    with pytest.raises(CheckpointError, match="not a share for each of 1"):
+        export_mean([tmp_path / "first"], mean, decoder_shares=[1, 2])
     assert not mean.exists()
 
 
