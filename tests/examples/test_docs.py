@@ -90,6 +90,8 @@ def write_several(folder: Path, movie: np.ndarray) -> None:
         image = zarr.open_group(folder / "plate.zarr/A/1" / field, mode="w")
         image.create_array("0", data=movie)
         image.attrs["ome"] = {"multiscales": [{"axes": axes, "datasets": [{"path": "0"}]}]}
+    fields = [{"path": field} for field in "01"]
+    zarr.open_group(folder / "plate.zarr/A/1", mode="a").attrs["ome"] = {"well": {"images": fields}}
     zarr.open_group(folder / "plate.zarr", mode="a").attrs["ome"] = {"plate": {"wells": [{"path": "A/1"}]}}
 
 
