@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from label_stacks import labels_of, seen
 from small_plates import TRACK, write_movie
 
 from napari_sam2.plates import movies_of, new_worker, read_plan, run_movie
-from napari_sam2.plates.record import lock_of, read_record
+from napari_sam2.plates.record import fingerprint, lock_of, read_record
 from napari_sam2.session import Session
+from sam2_core.checkpoints.registry import add_model
 
 FIRST = 'paths = "raw/A01_s1.tif"'
 
@@ -160,3 +162,28 @@ def test_a_folder_that_cannot_be_written_to_is_a_failure_in_words(work, write_pl
 def test_the_table_of_tracks_names_the_parent(tracked):
     with (tracked.folder / "tracks.csv").open() as table:
         assert sum(bool(row["parent"]) for row in csv.DictReader(table)) == 2
+
+
+def test_a_movie_in_which_nothing_tells_a_size_says_how_a_plan_says_it(work, write_plan):
+    class Unsure(FindingPredictor):
+        def find_steps(self, image, request):
+            found = yield from super().find_steps(image, request)
+            return replace(found, objects=(), diameter_px=None, remark="Nothing tells how large cells are.")
+
+    record = run_movie(only_task(write_plan('[do]\ntask = "track"\n', FIRST)), new_worker(Unsure()))
+    assert record.words == "Nothing tells how large cells are. (diameter_px in the plan)"
+
+
+@pytest.mark.parametrize("is_registered", [False, True])
+def test_a_model_that_was_trained_again_is_another_one(work, write_plan, monkeypatch, is_registered):
+    monkeypatch.setenv("NAPARI_SAM2_HOME", str(work / "home"))
+    weights = work / "mine.pt"
+    weights.write_bytes(b"first")
+    if is_registered:
+        add_model("mine", weights, "configs/cells/cells_nano.yaml")
+    path = write_plan(movies=FIRST)
+    path.write_text(f'{path.read_text()}model = "{"mine" if is_registered else weights}"\n')
+    before = fingerprint(only_task(path))
+    assert fingerprint(only_task(path)) == before
+    weights.write_bytes(b"second")
+    assert fingerprint(only_task(path)) != before

@@ -60,16 +60,19 @@ def run_command(
         return _run_one(tasks, index)
     if on != "dask" and scheduler is not None:
         raise typer.BadParameter("--scheduler is the address of a Dask cluster: give --on dask as well.")
+    is_whole = True
     with RunScreen(tasks) as screen:
         if on == "local" and workers == 1:
             _run_here(tasks, screen)
         else:
-            _run_on_cluster(tasks, screen, _cluster(on, workers, scheduler))
+            is_whole = _run_on_cluster(tasks, screen, _cluster(on, workers, scheduler))
     code = _show(said, tasks)
     if screen.ctrl_c.requested:
         errors().print("Stopped. What is finished is kept; the same command goes on.")
         return STOPPED
-    return code
+    if not is_whole:
+        errors().print("The scheduler was lost before all movies came back; the same command goes on.")
+    return code if is_whole else FAILED
 
 
 class RunScreen:
@@ -116,15 +119,13 @@ def _run_here(tasks: Sequence[MovieTask], screen: RunScreen) -> None:
         run_here(tasks, Worker(worker.loader, screen.ctrl_c), screen.ended, screen.step)
 
 
-def _run_on_cluster(tasks: Sequence[MovieTask], screen: RunScreen, cluster: Cluster) -> None:
-    """Run movies on a cluster; where its dashboard is, is said first."""
+def _run_on_cluster(tasks: Sequence[MovieTask], screen: RunScreen, cluster: Cluster) -> bool:
+    """Return whether all movies came back from a cluster; where its dashboard is, is said first."""
     from napari_sam2.plates.cluster import run_on
 
     with cluster as (client, plugin):
         errors().print(f"Dask's dashboard: {client.dashboard_link}")
-        is_whole = run_on(client, tasks, screen.ended, screen.ctrl_c.is_requested, plugin)
-    if not is_whole and not screen.ctrl_c.requested:
-        errors().print("The scheduler was lost before all movies came back; the same command goes on.")
+        return run_on(client, tasks, screen.ended, screen.ctrl_c.is_requested, plugin)
 
 
 def _cluster(on: Place, workers: int, scheduler: str | None) -> Cluster:

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 from filelock import Timeout
-from PIL import Image
 
 from napari_sam2.engine.jobs import CancelToken
 from napari_sam2.engine.loader import Loader
@@ -26,13 +25,14 @@ from napari_sam2.plates.movies import MovieTask
 from napari_sam2.plates.plan import Export, FromSessions
 from napari_sam2.plates.record import PICTURE_FILE, MovieRecord, fingerprint, lock_of, read_record, write_record
 from napari_sam2.plates.work import Made, MovieWork, Stopped, Told, done, opened
+from napari_sam2.session.found_run import SAY_SIZE
 from napari_sam2.session.saved_results import open_results
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ModelMovie, open_labels
 from sam2_core.errors import StackError
 from sam2_core.inference.video_calls import VideoPredictor
 
-_PICTURE_PX = 200
+_PICTURE_PX = 320
 _LOCK_SECONDS = 2.0  # whoever only looks whether a movie is in work lets go of it sooner
 _log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def _is_there(task: MovieTask, record: MovieRecord) -> bool:
 def _words(error: Exception) -> str:
     """Return an error in words; what is none of ours is named."""
     if isinstance(error, StackError) or type(error).__module__.startswith("sam2_core"):
-        return str(error)
+        return str(error).replace(SAY_SIZE, "(diameter_px in the plan)")
     return f"{type(error).__name__}: {error}"
 
 
@@ -166,7 +166,6 @@ def _seen(task: MovieTask) -> ModelMovie:
 
 
 def _write_picture(path: Path, image: np.ndarray, labels: np.ndarray) -> None:
-    """Write a frame with the outlines of its objects, `_PICTURE_PX` wide or high."""
-    picture: Image.Image = outlined(image, labels)
-    picture.thumbnail((_PICTURE_PX, _PICTURE_PX))
-    picture.save(path)
+    """Write a frame with the outlines of its objects, every so many pixels of one that is larger than `_PICTURE_PX`."""
+    step = -(-max(labels.shape) // _PICTURE_PX)
+    outlined(image[::step, ::step], labels[::step, ::step]).save(path)

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.session_files import LOCK_FILE
 from napari_sam2.plates.movies import MovieTask
+from sam2_core.checkpoints.registry import BUNDLED_NAME, find_model
+from sam2_core.errors import CheckpointError
 
 RECORD_FILE = "record.json"
 PICTURE_FILE = "thumbnail.png"
@@ -108,13 +110,25 @@ def fingerprint(task: MovieTask) -> str:
     Files count by name, size and time of change, and are not read.
     """
     said = {
-        "input": [_mark(path) for path in (task.source, task.aside, Path(task.settings.model)) if path is not None],
+        "input": [_mark(path) for path in (task.source, task.aside, _own_weights(task)) if path is not None],
         "image": [task.axes, task.scene],
         "work": task.work.model_dump(mode="json"),
         "settings": task.settings.model_dump(mode="json", exclude=_ONLY_HOW),
         "version": metadata.version("napari-sam2"),
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _own_weights(task: MovieTask) -> Path | None:
+    """Return the file of a model that a person trained or registered; those that ship or are fetched do not change."""
+    name = task.settings.model
+    if Path(name).is_file():
+        return Path(name)
+    try:
+        entry = find_model(name)
+    except CheckpointError:  # said when the model is loaded
+        return None
+    return None if entry.name == BUNDLED_NAME else entry.path
 
 
 def _mark(path: Path) -> list[object]:
