@@ -219,7 +219,7 @@ def _evaluated(task: MovieTask, work: Evaluate, how: MovieWork) -> Made:
     truth, found = open_judged(task.aside or task.source), open_judged(task.source)
     judged = benchmark_tracking(task.name, task.title, truth, found)
     judged.write_picture(task.folder)
-    values = judged.rows[0].values
+    values = {"true_divisions" if name == "divisions" else name: one for name, one in judged.rows[0].values.items()}
     return Made(scores={name: value for name, value in values.items() if math.isfinite(value)})
 
 
