@@ -4,7 +4,12 @@
 #   make demo     run the main job on a synthetic movie with the model that ships, and show what came out
 #   make test     all tests (installs missing Qt system libraries where it may); with another napari, release candidates
 #                 included, in an environment of its own: make test NAPARI=0.10 PYTEST_ARGS="tests/viewer tests/qt"
-#   make check    ruff, mypy, import contracts, plugin manifest, wheel and sdist
+#   make check    ruff, mypy, import contracts, plugin manifest, documentation, wheel and sdist
+#   make docs     build the documentation into site/; any warning is an error. make docs-serve shows it while you write
+#   make docs-pictures   make every picture of the documentation anew (a screen is needed: xvfb-run make docs-pictures)
+#   make dist     wheel and sdist in dist/, looked into
+#   make smoke    the wheel in an empty environment: doctor, demo, segment, track, export, without a network
+#   make release-notes   what CHANGELOG.md says of the version in pyproject.toml
 #   make torture  thousands of walks, damaged files, kills, full disks (docs/reliability.md), 20 minutes on two cores; what
 #                 came out is printed and in torture/; one part: make torture TORTURE_ARGS="--only files --seed 7"
 #   make bench    comparisons of docs/benchmarks.md; one of them: make bench NAME=bench_video.py; a trial: BENCH_QUICK=1
@@ -19,12 +24,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help napari demo test check torture bench bench-peers bench-quality clean
+.PHONY: help napari demo test check docs docs-serve docs-pictures dist smoke release-notes tag-fits torture bench bench-peers bench-quality clean
 
 NAPARI ?=
 VENV := $(if $(NAPARI),.venv-napari-$(NAPARI),.venv)
 PEERS := .venv-peers
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 NAME ?= bench_image.py bench_all_masks.py bench_video.py bench_retained.py bench_start_up.py bench_cells.py
 DATA ?=
 PYTEST_ARGS ?=
@@ -35,6 +40,8 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c $(CONSTRA
 # Naming a candidate lets pip take candidates of napari, and of nothing else.
 OTHER_NAPARI := $(if $(NAPARI),"napari~=$(NAPARI).0rc0")
 SETTINGS := pyproject.toml constraints.txt
+# Without the notice that Material will be followed by another program.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -56,7 +63,31 @@ check: $(VENV)/.check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/npe2 validate --imports napari-sam2
+	$(MKDOCS) build --strict --quiet
 	@bash scripts/check_distributions.sh $(BIN)/python
+
+docs: $(VENV)/.check
+	$(MKDOCS) build --strict
+
+docs-serve: $(VENV)/.check
+	$(MKDOCS) serve
+
+docs-pictures: $(VENV)/.test
+	@bash scripts/qt_libraries.sh $(BIN)/python
+	cd scripts && for made in icon film concept_pictures find_picture lineage_pictures screenshots; do ../$(BIN)/python make_$$made.py || exit 1; done
+
+dist: $(VENV)/.check
+	rm -rf dist
+	@bash scripts/check_distributions.sh $(BIN)/python dist
+
+smoke: dist
+	PYTHON="$(PYTHON)" bash scripts/smoke.sh $(EXTRA_INDEX)
+
+release-notes: $(VENV)/.base
+	@$(BIN)/python scripts/release_notes.py
+
+tag-fits: $(VENV)/.base
+	@$(BIN)/python scripts/release_notes.py --tag "$(TAG)"
 
 torture: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python -m torture --out torture $(TORTURE_ARGS)
@@ -73,7 +104,7 @@ bench-quality: $(VENV)/.plain
 	$(BIN)/python scripts/evaluate_all.py $(DATA) --out runs/quality
 
 clean:
-	rm -rf .venv .venv-napari-* build dist demo torture .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis src/*.egg-info
+	rm -rf .venv .venv-napari-* build dist site demo torture .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis src/*.egg-info
 
 # --- set-up: a stamp says that this much of constraints.txt and pyproject.toml is installed -------------------------
 
@@ -96,7 +127,7 @@ $(VENV)/.test: $(VENV)/.base $(SETTINGS)
 	@touch $@ $(VENV)/.plain
 
 $(VENV)/.check: $(VENV)/.base $(SETTINGS)
-	$(INSTALL) --editable . --group lint
+	$(INSTALL) --editable . --group lint --group docs
 	@touch $@ $(VENV)/.plain
 
 # PyPI's sam2 and transformers. sam2 is built without its CUDA kernel, with the torch that is there.

@@ -4,22 +4,23 @@
 set -euo pipefail
 folder=$1
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+bin=$([ "${OS:-}" = Windows_NT ] && echo Scripts || echo bin)
 
 new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 
-if new_enough "$folder/bin/python" && "$folder/bin/python" -m pip --version >/dev/null 2>&1; then
+if new_enough "$folder/$bin/python" && "$folder/$bin/python" -m pip --version >/dev/null 2>&1; then
   exit 0
 fi
 
 python=""
-for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
   if new_enough "$candidate"; then
     python=$candidate
     break
   fi
 done
 if [ -z "$python" ]; then
-  echo "No Python 3.11 or newer found (looked for ${PYTHON:-python3, python3.13, python3.12, python3.11})." >&2
+  echo "No Python 3.11 or newer found (looked for ${PYTHON:-python3, python3.14, python3.13, python3.12, python3.11})." >&2
   echo "Install one (Debian 12 and later: apt-get install python3 python3-venv) or name it: make demo PYTHON=/path/to/python3" >&2
   exit 1
 fi

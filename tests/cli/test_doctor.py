@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 
 from napari_sam2.cli import doctor
 
@@ -11,6 +12,10 @@ def test_doctor_lists_every_check_and_fails_only_for_what_is_needed(run, monkeyp
     for word in ("Python", "torch", "device", "weights", "napari", "Qt", "disk"):
         assert word in out
     assert code == (1 if "missing" in out else 0)
+    code, told, _ = run("doctor --json")
+    checks = json.loads(told)["checks"]
+    assert {check["what"] for check in checks} >= {"Python", "torch", "weights"}
+    assert code == (1 if "missing" in {check["verdict"] for check in checks} else 0)
 
 
 def test_absent_napari_and_qt_are_notes_with_the_command_that_installs_them(monkeypatch):

@@ -21,7 +21,8 @@ def predictor():
 @pytest.fixture
 def images():
     frames = np.random.default_rng(5).integers(0, 40, (2, 96, 96)).astype(np.uint8)
-    frames[:, 30:48, 30:48] += 150
+    rows, columns = np.indices((96, 96))
+    frames[:, (rows - 39) ** 2 + (columns - 39) ** 2 < 81] += 150
     return frames
 
 

@@ -165,3 +165,9 @@ def test_window_panel(run, qapp) -> None:
     assert holds(labels[0], click.x, click.y)
     assert all((frame == 1).any() for frame in labels)
     assert names["one"].session is None, "the viewer was closed"
+
+
+def test_the_notebook_is_the_page_that_is_tested() -> None:
+    """Its cells run as blocks of docs/scripting.md; `python scripts/make_notebook.py` makes it anew."""
+    make = runpy.run_path(str(EXAMPLES.parent / "scripts" / "make_notebook.py"))
+    assert make["NOTEBOOK"].read_text(encoding="utf-8") == make["notebook"](make["PAGE"].read_text(encoding="utf-8"))

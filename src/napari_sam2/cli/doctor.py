@@ -11,10 +11,12 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import typer
 
 from napari_sam2.cli.console import output, table
 from napari_sam2.cli.model_choice import DEFAULT_MODEL
@@ -34,12 +36,19 @@ class Finding:
     advice: str = ""
 
 
-def doctor_command() -> int:
+def doctor_command(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for a report of a fault.")] = False,
+) -> int:
     """Check the installation: Python, torch and device, model weights, napari and Qt, disk. Changes nothing."""
     findings = [check() for check in CHECKS]
+    code = 1 if any(finding.verdict == "missing" for finding in findings) else 0
+    if as_json:
+        about = {"napari-sam2": metadata.version("napari-sam2"), "checks": [asdict(finding) for finding in findings]}
+        output().print_json(data=about)
+        return code
     rows = [[f.what, f"[{_COLOURS[f.verdict]}]{f.verdict}[/]", f.found, f.advice] for f in findings]
     output().print(table("napari-sam2 doctor", ["what", "", "found", "what to do"], rows))
-    return 1 if any(finding.verdict == "missing" for finding in findings) else 0
+    return code
 
 
 def check_python() -> Finding:
@@ -54,7 +63,8 @@ def check_torch() -> Finding:
         import torch
     except (ImportError, OSError) as error:
         return Finding("torch", "missing", f"cannot be imported: {error}", "pip install --force-reinstall torch")
-    return Finding("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads of {os.cpu_count()} cores")
+    cores = f"{torch.get_num_threads()} threads of {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}"
+    return Finding("torch", "ok", f"{torch.__version__}, {cores}")
 
 
 def check_device() -> Finding:
@@ -83,6 +93,7 @@ def check_device() -> Finding:
 def check_weights() -> Finding:
     """Return whether the weights of the default model are there and how many others."""
     try:
+        from sam2_core.checkpoints.load import read_metadata
         from sam2_core.checkpoints.registry import checkpoints_folder, find_model, models
     except (ImportError, OSError) as error:
         return Finding("weights", "missing", f"unknown: {error}", "pip install --force-reinstall napari-sam2")
@@ -92,7 +103,8 @@ def check_weights() -> Finding:
         return Finding(
             "weights", "missing", f"{DEFAULT_MODEL} is not at {path}", "pip install --force-reinstall napari-sam2"
         )
-    return Finding("weights", "ok", f"{DEFAULT_MODEL} ({path.stat().st_size / 1e6:.0f} MB), {fetched} downloaded")
+    trained = f"{read_metadata(path).get('steps', '?')} steps, {path.stat().st_size / 1e6:.0f} MB"
+    return Finding("weights", "ok", f"{DEFAULT_MODEL} ({trained}), {fetched} downloaded")
 
 
 def check_napari() -> Finding:

@@ -15,6 +15,7 @@ from napari_sam2.engine.jobs import CancelToken, FindJob, FindRequest, Propagate
 from napari_sam2.io import is_session_folder, read_prompts
 from napari_sam2.io.exports import export
 from napari_sam2.io.found_frames import FoundFrames
+from napari_sam2.io.label_files import LABEL_SUFFIXES
 from napari_sam2.plates.movies import MovieTask
 from napari_sam2.plates.plan import Evaluate, Export, Format, FromPrompts, FromSessions, Segment, TrackAll
 from napari_sam2.session.auto_job import AutoJob, track_automatically
@@ -30,6 +31,9 @@ from napari_sam2.stacks import ModelMovie, open_stack
 
 Told = Callable[[str, int, int], None]
 """Is told how far a movie is: what is done, done, total."""
+
+
+_TRACK_TABLE = "tracks.csv"
 
 
 class Stopped(Exception):
@@ -216,11 +220,17 @@ def _exported(task: MovieTask, session: Path, write: Mapping[Format, str]) -> Ma
 def _evaluated(task: MovieTask, work: Evaluate, how: MovieWork) -> Made:
     from napari_sam2.evaluation.tracking import benchmark_tracking, open_judged
 
-    truth, found = open_judged(task.aside or task.source), open_judged(task.source)
+    truth, found = (open_judged(path, _parents(path)) for path in (task.aside or task.source, task.source))
     judged = benchmark_tracking(task.name, task.title, truth, found)
     judged.write_picture(task.folder)
     values = {"true_divisions" if name == "divisions" else name: one for name, one in judged.rows[0].values.items()}
     return Made(scores={name: value for name, value in values.items() if math.isfinite(value)})
+
+
+def _parents(labels: Path) -> Path | None:
+    """Return the table of tracks beside a label stack, as `track` leaves it; None where there is none."""
+    beside = labels.with_name(_TRACK_TABLE)
+    return beside if labels.suffix.lower() in LABEL_SUFFIXES and beside.is_file() else None
 
 
 def _paths(task: MovieTask, write: Mapping[Format, str]) -> dict[str, Path]:

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Installs the wheel of dist/ into an empty environment, with the versions of constraints.txt, and goes through smoke_list.
+# Usage: smoke.sh [EXTRA_PIP_ARGUMENTS...]     ($PYTHON picks the interpreter)
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$here")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+bin=$work/environment/$([ "${OS:-}" = Windows_NT ] && echo Scripts || echo bin)
+
+bash "$here/create_venv.sh" "$work/environment"
+wheels=("$root"/dist/*.whl)
+"$bin/python" -m pip install --quiet --disable-pip-version-check -c "$root/constraints.txt" "$@" "${wheels[0]}"
+bash "$here/smoke_list.sh" "$bin"
