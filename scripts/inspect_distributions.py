@@ -42,7 +42,8 @@ def sdist_contents(path: Path) -> dict[str, bytes]:
 
 def expected_data() -> set[str]:
     """Package files under src, as they have to stand in the wheel."""
-    kinds = ["*/**/*.py", "*/py.typed", "sam2_core/configs/**/*.yaml", "sam2_core/checkpoints/weights/*.safetensors"]
+    kinds = ["*/**/*.py", "*/**/*.jinja", "*/py.typed", "sam2_core/configs/**/*.yaml"]
+    kinds.append("sam2_core/checkpoints/weights/*.safetensors")
     found = {path.relative_to(SOURCE).as_posix() for kind in kinds for path in SOURCE.glob(kind)}
     return found | {"napari_sam2/napari.yaml", "sam2_core/checkpoints/weights/cells_nano.safetensors"}
 

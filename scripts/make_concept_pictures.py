@@ -14,7 +14,7 @@ from make_film import BRIGHT, GROUND, QUIET, font, seen
 from PIL import Image, ImageDraw
 
 from napari_sam2 import samples
-from napari_sam2.cli.contact_sheet import write_contact_sheet
+from napari_sam2.io.contact_sheet import write_contact_sheet
 from napari_sam2.session import Prompt, Session
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

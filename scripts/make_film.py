@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from skimage.segmentation import find_boundaries
 
 from napari_sam2 import samples
-from napari_sam2.cli.contact_sheet import object_colour, outlined
+from napari_sam2.io.contact_sheet import object_colour, outlined
 from napari_sam2.lineage.forest import Forest
 from napari_sam2.lineage.tracks import Track, tracks_of
 from napari_sam2.session import Session

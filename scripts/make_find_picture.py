@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from napari_sam2 import samples
-from napari_sam2.cli.contact_sheet import outlined, write_contact_sheet
+from napari_sam2.io.contact_sheet import outlined, write_contact_sheet
 from napari_sam2.session import Session
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "find.png"

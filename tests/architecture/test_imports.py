@@ -30,7 +30,8 @@ def modules_after(statement: str) -> set[str]:
         ("import napari_sam2.io", {"napari"} | QT),
         ("import sam2_core.scoring.ground_truth, sam2_core.scoring.clicks", {"napari_sam2", "torch"} | QT),
         ("import napari_sam2.evaluation", {"napari", "torch"} | QT),
-        ("import napari_sam2.cli", {"napari", "torch"} | QT),
+        ("import napari_sam2.plates", {"napari", "torch", "distributed"} | QT),
+        ("import napari_sam2.cli", {"napari", "torch", "distributed"} | QT),
         ("import napari_sam2.samples", {"napari", "torch"} | QT),
     ],
 )

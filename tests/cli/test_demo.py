@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from napari_sam2 import samples
-from napari_sam2.cli.contact_sheet import object_colour, outlined
 from napari_sam2.cli.demo import object_ious
 from napari_sam2.io import read_prompts
+from napari_sam2.io.contact_sheet import object_colour, outlined
 from napari_sam2.stacks import open_stack
 
 

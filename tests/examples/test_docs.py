@@ -1,7 +1,7 @@
 """What the documentation says can be typed, typed: its Python blocks and its `napari-sam2` commands, in order.
 
-A block behind the comment ``<!-- not run: reason -->`` is left out. A csv block is saved as the file that the text
-before it names. Each page runs in a folder of its own that holds the small files that it speaks of.
+A block behind the comment ``<!-- not run: reason -->`` is left out. A csv or toml block is saved as the file that
+the text before it names. Each page runs in a folder of its own that holds the small files that it speaks of.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ PAGES = (
     "docs/troubleshooting.md",
     "docs/find.md",
     "docs/whole-movies.md",
+    "docs/plates.md",
     "docs/linking.md",
     "docs/review.md",
     "docs/tutorial.md",
@@ -40,7 +41,7 @@ PAGES = (
     "docs/sessions.md",
 )
 FENCE = re.compile(r"(?P<skip><!-- not run: .+? -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)\n```", re.DOTALL)
-CSV_NAME = re.compile(r"`([\w/]+\.csv)`")
+FILE_NAME = re.compile(r"`([\w/]+\.(?:csv|toml))`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
 
 
@@ -95,6 +96,8 @@ def write_several(folder: Path, movie: np.ndarray) -> None:
         image = zarr.open_group(folder / "plate.zarr/A/1" / field, mode="w")
         image.create_array("0", data=movie)
         image.attrs["ome"] = {"multiscales": [{"axes": axes, "datasets": [{"path": "0"}]}]}
+    fields = [{"path": field} for field in "01"]
+    zarr.open_group(folder / "plate.zarr/A/1", mode="a").attrs["ome"] = {"well": {"images": fields}}
     zarr.open_group(folder / "plate.zarr", mode="a").attrs["ome"] = {"plate": {"wells": [{"path": "A/1"}]}}
 
 
@@ -104,8 +107,8 @@ def test_a_page_runs_as_it_stands(page, folder) -> None:
     for block in blocks(page):
         if block.kind == "python":
             exec(compile(block.text, f"{page}:{block.line}", "exec"), names)
-        elif block.kind == "csv":
-            Path(CSV_NAME.findall(block.before)[-1]).write_text(block.text + "\n", encoding="utf-8")
+        elif block.kind in ("csv", "toml"):
+            Path(FILE_NAME.findall(block.before)[-1]).write_text(block.text + "\n", encoding="utf-8")
         elif block.kind == "sh":
             run_commands(page, block)
 

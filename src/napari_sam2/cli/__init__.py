@@ -1,4 +1,4 @@
-"""The command line: `napari-sam2 track | segment | embed | edit | import | export | evaluate | finetune | ...`.
+"""The command line: `napari-sam2 track | segment | run | embed | edit | import | export | evaluate | finetune | ...`.
 
 `main` is the entry point: it runs a verb, turns every error that a user can meet into one red paragraph, and gives
 the exit code. One file per verb; what needs torch is imported inside the functions that use it, so that `--help` is
@@ -30,6 +30,7 @@ from napari_sam2.cli.finetune import finetune_command
 from napari_sam2.cli.import_tracks import import_command
 from napari_sam2.cli.interrupt import STOPPED
 from napari_sam2.cli.models import models_app
+from napari_sam2.cli.run import run_command
 from napari_sam2.cli.segment import segment_command
 from napari_sam2.cli.track import track_command
 from sam2_core.errors import CheckpointError, PromptError, StackError
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 app.command("track")(track_command)
 app.command("segment")(segment_command)
+app.command("run")(run_command)
 app.command("embed")(embed_command)
 app.command("edit")(edit_command)
 app.command("import")(import_command)

@@ -14,13 +14,13 @@ import numpy as np
 import typer
 
 from napari_sam2.cli.console import errors, output, table
-from napari_sam2.cli.contact_sheet import outlined, write_contact_sheet
 from napari_sam2.cli.interrupt import STOPPED
 from napari_sam2.cli.model_choice import DEFAULT_MODEL
 from napari_sam2.cli.out_folder import check_out_folder
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.io import write_prompts
+from napari_sam2.io.contact_sheet import outlined, write_contact_sheet
 from napari_sam2.masks.summary import ObjectSummary
 from napari_sam2.session.movie_job import MovieJob, track_movie
 from napari_sam2.session.settings import SessionSettings

@@ -13,13 +13,14 @@ from napari_sam2.cli.model_choice import DEFAULT_MODEL
 from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results
 from napari_sam2.cli.track_auto import chosen_linking, region_of, track_auto
-from napari_sam2.cli.track_session import SessionTracking, labels_beside, track_session
+from napari_sam2.cli.track_session import labels_beside, track_session
 from napari_sam2.engine.jobs import LEAST_LINKED_SCORE, LEAST_SCORE, FindRequest, checked_range
 from napari_sam2.engine.view import ViewChoice, view_request
 from napari_sam2.io import read_prompts
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.session.auto_job import AutoJob
 from napari_sam2.session.movie_job import MovieJob, MovieReport, track_movie
+from napari_sam2.session.saved_job import SavedJob
 from napari_sam2.session.settings import SessionSettings
 from sam2_core.errors import PromptError
 
@@ -86,9 +87,9 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     if not auto and session is not None and prompts is None and not find:
         _check_session_options(context)
         chosen_device = None if _is_default(context, "device") else device
-        return track_session(
-            SessionTracking(session, out, stack, direction, start, stop, chosen_device, overwrite, again)
-        )
+        written = out or labels_beside(session)
+        saved = SavedJob(session, written, stack, direction, start, stop, chosen_device, again)
+        return track_session(saved, written, overwrite)
     if again:
         raise typer.BadParameter("--again is for a session alone: --session without --prompts and --find.")
     if (find_frame is not None or min_score is not None) and not (find or auto):

@@ -28,6 +28,8 @@ from napari_sam2.session.settings import SAME_ANSWER, SessionSettings
 from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
 
+SAY_SIZE = "(--diameter PX)"
+"""How the size of the objects is said on the command line."""
 Labels: TypeAlias = "NDArray[np.uint16 | np.uint32]"
 Take = Callable[[FoundUpdate], None]
 RunFind = Callable[[Session, FindJob, Take], bool]
@@ -70,7 +72,7 @@ class FoundReport:
         """
         if parts.diameter_px() is None:
             why = "The size of the objects cannot be told; give that of a typical one in pixels."
-            raise StackError(f"{next(iter(self.remarks.values()), why)} (--diameter PX)")
+            raise StackError(f"{next(iter(self.remarks.values()), why)} {SAY_SIZE}")
 
 
 def find_quietly(session: Session, job: FindJob, take: Take) -> bool:
