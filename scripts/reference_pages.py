@@ -23,6 +23,7 @@ ROOMS = {
     "napari_sam2.linking": "Linking",
     "napari_sam2.viewer": "In a viewer",
     "napari_sam2.evaluation": "Measuring models",
+    "napari_sam2.plates": "Plates of movies",
     "napari_sam2.samples": "Samples",
     "sam2_core": "SAM 2, official names",
     "sam2_core.checkpoints": "Weights",

@@ -12,12 +12,21 @@ export HTTPS_PROXY=http://127.0.0.1:9 HTTP_PROXY=http://127.0.0.1:9   # whatever
 say() { echo "--- napari-sam2 $*"; "$command" "$@"; }
 
 say --version
-say doctor
+say doctor --json
 say demo --out demo
 say segment demo/images.tif --frames 0 --out found.tif --table objects.csv
 say track demo/images.tif --prompts demo/prompts.json --stop 3 --out labels.tif --session work.sam2
 say export work.sam2 --csv cells.csv --ctc 01_RES
-for file in found.tif objects.csv labels.tif cells.csv 01_RES/res_track.txt; do
+cat > plan.toml <<'PLAN'
+out = "plate"
+[[movies]]
+paths = ["demo/images.tif"]
+[do]
+task = "segment"
+diameter_px = 35
+PLAN
+say run plan.toml
+for file in found.tif objects.csv labels.tif cells.csv 01_RES/res_track.txt plate/results.csv; do
   [ -s "$file" ] || { echo "$file was not written" >&2; exit 1; }
 done
 echo "all of it works"
