@@ -24,7 +24,7 @@ class ObjectsSection(Section):
         self.remove = IconButton("Delete", "delete", "Delete the chosen objects with their masks and prompts")
         self.current = QLabel()
         self.current.setWordWrap(True)
-        self.current.setMinimumHeight(2 * self.current.fontMetrics().lineSpacing())
+        self.current.setFixedHeight(2 * self.current.fontMetrics().lineSpacing() + 2)
         self.doubtful = IconButton("Next doubtful", "warning", "Go to the mask that looks most like a mistake (W)")
         self.review = IconButton("Review", "check", "Go through all places in doubt, the worst first, by keys")
         self.tracks = IconButton("", "new_tracks", "Show the tracks of all objects in a layer, or take it away")
@@ -36,6 +36,8 @@ class ObjectsSection(Section):
         for button in (self.tracks, self.doubtful, self.review):
             below.addWidget(button, 0)
         self.body.addLayout(below)
+        model.modelReset.connect(self._show_bar)
+        self._show_bar()
         self.show_selection(())
 
     def show_selection(self, object_ids: tuple[int, ...]) -> None:
@@ -51,4 +53,8 @@ class ObjectsSection(Section):
 
     def show_deciding(self, new_id: int) -> None:
         """Say what the next click does where a person decides about what was found."""
-        self.current.setText(f"Next click: accepts a found cell, or adds a new object ({new_id})")
+        self.current.setText(f"Click: accepts a found cell, else adds {new_id}")
+
+    def _show_bar(self) -> None:
+        """Leave the height to others while there is nothing to look for."""
+        self.bar.setVisible(bool(self.model.known))

@@ -8,7 +8,7 @@ are looked at when it is drawn, so that thousands scroll as smoothly as ten.
 from __future__ import annotations
 
 from qtpy.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIndex, QPoint, QRect, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
+from qtpy.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableView, QToolTip, QWidget
 
 from napari_sam2._qt.lineage_lines import paint_connectors
@@ -186,9 +186,15 @@ class ObjectsTable(QTableView):
         height = min(LANE_HEIGHT + 2, shape.height - 1)
         return QRect(left + 4, top + (shape.height - height) // 2, max(width - 8, 1), height)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the current row in view."""
+        super().resizeEvent(event)
+        self.scrollTo(self.currentIndex())
+
     def sizeHint(self) -> QSize:
         """Return room for two rows; the table takes the height that is there, and more rows scroll."""
-        return QSize(300, self.horizontalHeader().sizeHint().height() + _FEWEST_ROWS * RowSize.roomy.value.height + 2)
+        header = max(self.horizontalHeader().sizeHint().height(), self.horizontalHeader().height())
+        return QSize(300, header + _FEWEST_ROWS * RowSize.roomy.value.height + 2 * self.frameWidth())
 
     def minimumSizeHint(self) -> QSize:
         """Return the same."""
