@@ -376,6 +376,7 @@ def test_a_long_error_is_two_lines_high_until_it_is_unfolded_and_the_panel_stays
     desk.until(
         lambda: not desk.panel.state._timer.isActive() and desk.panel.hint.text() == "Click on a cell in the image."
     )
+    desk.qtbot.wait(300)  # napari 0.10 gives a window that is shown its size a moment later
     go, message = desk.panel.propagate.go, desk.panel.message
     place, height = go.mapTo(desk.panel, go.rect().topLeft()), desk.panel.hint.height()
     text = "cannot write /a/long/path/" + "without_a_blank_" * 20 + "; close what uses it."
