@@ -193,8 +193,7 @@ class ObjectsTable(QTableView):
 
     def sizeHint(self) -> QSize:
         """Return room for two rows; the table takes the height that is there, and more rows scroll."""
-        header = max(self.horizontalHeader().sizeHint().height(), self.horizontalHeader().height())
-        return QSize(300, header + _FEWEST_ROWS * RowSize.roomy.value.height + 2 * self.frameWidth())
+        return QSize(300, self.horizontalHeader().sizeHint().height() + _FEWEST_ROWS * RowSize.roomy.value.height + 2)
 
     def minimumSizeHint(self) -> QSize:
         """Return the same."""

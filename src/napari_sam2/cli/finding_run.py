@@ -12,7 +12,7 @@ from rich.progress import TaskID
 from napari_sam2.cli.console import frame_progress
 from napari_sam2.cli.interrupt import StopOnCtrlC
 from napari_sam2.engine.finding import FINE
-from napari_sam2.engine.jobs import CancelToken, FindJob
+from napari_sam2.engine.jobs import FindJob, OneOfSeveral
 from napari_sam2.session.found_run import Take
 from napari_sam2.session.session import Session
 from napari_sam2.stacks import open_labels
@@ -47,7 +47,7 @@ class TerminalFind:
     def __call__(self, session: Session, job: FindJob, take: Take) -> bool:
         """Return whether a search came to its end, handing on what comes."""
         before, count = self._finished, len(job.request.frames)
-        with closing(session.run(job, _Search(self._ctrl_c))) as updates:  # type: ignore[type-var]
+        with closing(session.run(job, OneOfSeveral(lambda: self._ctrl_c.requested))) as updates:  # type: ignore[type-var]
             for update in updates:
                 if not self._bar.live.is_started:  # when the model is there
                     self._shown.enter_context(self._bar)
@@ -64,19 +64,6 @@ class TerminalFind:
         if stage not in self._stages:
             self._stages[stage] = self._bar.add_task(stage)
         self._bar.update(self._stages[stage], completed=done, total=total)
-
-
-class _Search(CancelToken):
-    """The token of one search of several, which Ctrl-C stops."""
-
-    def __init__(self, ctrl_c: StopOnCtrlC) -> None:
-        super().__init__()
-        self._ctrl_c = ctrl_c
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether it is to stop, because of Ctrl-C or otherwise."""
-        return self._ctrl_c.requested or super().cancelled
 
 
 def chosen_frames(words: str | None, count: int) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ spans of a job; `engine` runs it. Nothing here touches an image or a model.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -212,6 +212,19 @@ class CancelToken:
     def cancelled(self) -> bool:
         """Whether it was asked for."""
         return self._event.is_set()
+
+
+class OneOfSeveral(CancelToken):
+    """The token of one job of several, which all stop when something else says so; the session sets it at its end."""
+
+    def __init__(self, all_stop: Callable[[], bool]) -> None:
+        super().__init__()
+        self._all_stop = all_stop
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether this one is to stop, or all."""
+        return self._all_stop() or super().cancelled
 
 
 def checked_range(frame_count: int, start: int | None, stop: int | None) -> range:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from napari_sam2.engine.jobs import CancelToken, FindJob, FindRequest, PropagateJob, checked_range
+from napari_sam2.engine.jobs import CancelToken, FindJob, FindRequest, OneOfSeveral, PropagateJob, checked_range
 from napari_sam2.io import is_session_folder, read_prompts
 from napari_sam2.io.exports import export
 from napari_sam2.io.found_frames import FoundFrames
@@ -40,19 +40,6 @@ class Stopped(Exception):
     """The work was stopped between two steps; what is finished is kept."""
 
 
-class _OneRun(CancelToken):
-    """The token of one run of several, which another one stops; the session sets it when the run is over."""
-
-    def __init__(self, all_of_them: CancelToken) -> None:
-        super().__init__()
-        self._all = all_of_them
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether it is to stop."""
-        return self._all.cancelled or super().cancelled
-
-
 @dataclass(frozen=True, slots=True)
 class MovieWork:
     """How the work on a movie is run.
@@ -77,7 +64,7 @@ class MovieWork:
     def find(self, session: Session, job: FindJob, take: Take) -> bool:
         """Return whether a search came to its end, handing on what comes."""
         finished, count = 0, len(job.request.frames)
-        for update in session.run(job, _OneRun(self.token)):
+        for update in session.run(job, OneOfSeveral(lambda: self.token.cancelled)):
             take(update)
             finished += update.found is not None
             self.told("Finding", finished, count)
@@ -85,7 +72,7 @@ class MovieWork:
 
     def propagate(self, session: Session, job: PropagateJob) -> bool:
         """Return whether a run came to its end."""
-        for update in session.run(job, _OneRun(self.token)):
+        for update in session.run(job, OneOfSeveral(lambda: self.token.cancelled)):
             session.accept(update)
             self.told("Tracking", update.done, update.total)
         return not self.token.cancelled or session.interrupted_run is None
