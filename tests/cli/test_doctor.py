@@ -9,7 +9,7 @@ from napari_sam2.cli import doctor
 def test_doctor_lists_every_check_and_fails_only_for_what_is_needed(run, monkeypatch, tmp_path):
     monkeypatch.setenv("NAPARI_SAM2_HOME", str(tmp_path / "not" / "there"))
     code, out, _ = run("doctor")
-    for word in ("Python", "torch", "device", "weights", "napari", "Qt", "disk"):
+    for word in ("Python", "torch", "processor", "device", "weights", "napari", "Qt", "disk"):
         assert word in out
     assert code == (1 if "missing" in out else 0)
     code, told, _ = run("doctor --json")

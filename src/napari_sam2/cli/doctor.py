@@ -67,6 +67,18 @@ def check_torch() -> Finding:
     return Finding("torch", "ok", f"{torch.__version__}, {cores}")
 
 
+def check_kernels() -> Finding:
+    """Return what the processor multiplies with, and what is chosen for it."""
+    try:
+        from sam2_core.kernels.processor import processor
+    except (ImportError, OSError) as error:
+        return Finding("processor", "missing", f"unknown: {error}", "mend torch first")
+    here = processor()
+    return Finding(
+        "processor", "ok", f"{here.name or 'unknown'} ({', '.join(here.units) or 'no units'}): {here.chosen}"
+    )
+
+
 def check_device() -> Finding:
     """Return the device that `auto` picks."""
     try:
@@ -140,6 +152,7 @@ def check_disk() -> Finding:
 CHECKS: tuple[Callable[[], Finding], ...] = (
     check_python,
     check_torch,
+    check_kernels,
     check_device,
     check_weights,
     check_napari,

@@ -131,7 +131,9 @@ def _steps(
         keep_border=request.keep_border,
         least_score=request.min_score,
     )
-    return find_steps(predictor.model, image, options, encode=_encoder(predictor, state, frame))
+    return find_steps(
+        predictor.model, image, options, encode=_encoder(predictor, state, frame), precision=predictor.precision
+    )
 
 
 def _encoder(predictor: SAM2VideoPredictor, state: TrackingState | None, frame: int) -> Encoded:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from sam2_core.errors import PromptError
@@ -132,8 +133,15 @@ def find_steps(
     *,
     contrast_limits: object = None,
     encode: Encode | None = None,
+    precision: str = "auto",
 ) -> Steps[FoundObjects]:
-    """Return the work of `find_objects` tile by tile: a generator of (done, total), whose value is the result."""
+    """Return the work of `find_objects` tile by tile: a generator of (done, total), whose value is the result.
+
+    Parameters
+    ----------
+    precision
+        In which tiles are looked at, and `encode` answers; see `sam2_core.inference.network.precision`.
+    """
     options = options or FindingOptions()
     picture = Picture.of(image, contrast_limits)
     _check(options, picture.frame_hw)
@@ -143,7 +151,12 @@ def find_steps(
         diameter = yield from diameter_steps(model, picture, options.region)
     if diameter is None:
         return FoundObjects((), picture.frame_hw, None, is_told=False, method=method, remark=CANNOT_TELL)
-    objects, scale = yield from _searched(model, picture, options, encode, diameter)
+    dtype = pick_precision(precision, model.device)
+
+    def finder_at(scale: float) -> Finder:
+        return Finder(model, picture, tiles_for(picture.frame_hw, scale, model.image_size), encode, dtype)
+
+    objects, scale = yield from _searched(finder_at, options, diameter)
     if options.diameter_px is None and scale < diameter:
         diameter = typical_size(objects)
     return FoundObjects(
@@ -157,21 +170,21 @@ def find_steps(
 
 
 def _searched(
-    model: Sam2Model, picture: Picture, options: FindingOptions, encode: Encode | None, diameter_px: float
+    finder_at: Callable[[float], Finder], options: FindingOptions, diameter_px: float
 ) -> Steps[tuple[tuple[FoundObject, ...], float]]:
     """Return the objects, and the diameter for which tiles were laid: less than what was given for rods."""
 
     def search(scale: float, region: npt.NDArray[np.bool_] | None) -> Steps[tuple[FoundObject, ...]]:
-        finder = Finder(model, picture, tiles_for(picture.frame_hw, scale, model.image_size), encode)
+        finder = finder_at(scale)
         _check_tiles(len(finder.windows(region)), scale)
         found = yield from finder.search(region)
-        return _chosen(found, options, picture)
+        return _chosen(found, options, finder.picture)
 
-    scale = diameter_px
+    scale, first = diameter_px, finder_at(diameter_px)
     objects = yield from search(scale, options.region)
-    for _ in range(MOST_NEARER if model.dense_head is not None else 0):
+    for _ in range(MOST_NEARER if first.model.dense_head is not None else 0):
         looks, widest = _nearer_looks(objects, scale)
-        where = covered(objects, picture.frame_hw)
+        where = covered(objects, first.picture.frame_hw)
         for nearer in looks:
             parts = yield from search(max(LEAST_DIAMETER_PX, nearer), where)
             narrow = rod_width(parts)
@@ -196,12 +209,14 @@ def _nearer_looks(objects: Sequence[FoundObject], scale: float) -> tuple[tuple[f
 class Finder:
     """A model at work on one picture, tile by tile."""
 
-    def __init__(self, model: Sam2Model, picture: Picture, tiles: Tiling, encode: Encode | None = None) -> None:
+    def __init__(
+        self, model: Sam2Model, picture: Picture, tiles: Tiling, encode: Encode | None, dtype: torch.dtype | None
+    ) -> None:
         self.model = model
         self.picture = picture
         self.tiles = tiles
         self._encode = encode or (lambda _, image: model.encode_image(image().to(model.device)))
-        self._dtype = pick_precision("auto", model.device)
+        self._dtype = dtype
 
     def windows(self, region: npt.NDArray[np.bool_] | None) -> list[Window]:
         """Return the tiles that are looked at for a region (H, W)."""

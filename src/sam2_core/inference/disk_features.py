@@ -165,7 +165,7 @@ def fingerprint(model: Sam2Model) -> str:
 
 
 def bytes_per_frame(model: Sam2Model, exact: bool = True) -> int:
-    """Return how much the features of a frame take on disk, about."""
+    """Return how much the features of a frame take on disk, about; less where they are made in half precision."""
     grid = model.image_size // 16
     return 4 * model.config.d_model * grid * grid * (4 if exact else 2)  # 1 + 1 + 2 times d_model * grid * grid
 

@@ -25,7 +25,7 @@ from sam2_core.inference.frames.opened_frames import open_frames
 from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.memory.snapshots import Snapshot
 from sam2_core.inference.memory.state_snapshots import restore_snapshot, take_snapshot
-from sam2_core.inference.network.precision import pick_precision, running
+from sam2_core.inference.network.precision import PRECISIONS, pick_precision, running
 from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt, mask_prompt, merge, point_prompt
 from sam2_core.inference.run import Run
 from sam2_core.inference.tracker import Tracker
@@ -58,7 +58,7 @@ class SAM2VideoPredictor:
         self.model = model
         self.options = TrackingOptions(**options)
         self._tracker = Tracker(model, self.options)
-        self._dtype = pick_precision(self.options.precision, model.device)
+        self._dtype = self._picked()
         self._stores = FeatureStores(self.options.feature_cache, self.options.cached_frames)
 
     @classmethod
@@ -79,6 +79,11 @@ class SAM2VideoPredictor:
         return self.model.image_size
 
     @property
+    def precision(self) -> str:
+        """In what it computes here: ``float32``, ``bfloat16`` or ``float16``."""
+        return next(name for name, dtype in PRECISIONS.items() if dtype is self._dtype)
+
+    @property
     def feature_folder(self) -> FeatureFolder | None:
         """Where image features are kept on disk, if they are."""
         return self._stores.folder(self.model)
@@ -86,7 +91,7 @@ class SAM2VideoPredictor:
     def to(self, device: torch.device | str) -> Self:
         """Move the model; states made before stay where they are."""
         self.model.to(device)
-        self._dtype = pick_precision(self.options.precision, self.model.device)
+        self._dtype = self._picked()
         self._tracker = Tracker(self.model, self.options)
         return self
 
@@ -362,6 +367,9 @@ class SAM2VideoPredictor:
         state = self.init_state(video_path, **options)
         restore_snapshot(self.model, self.options.semantics, state, snapshot, self._tracker.new_object)
         return state
+
+    def _picked(self) -> torch.dtype | None:
+        return pick_precision(self.options.precision, self.device, exact=self.options.semantics == "official")
 
     def _take_prompt(
         self,

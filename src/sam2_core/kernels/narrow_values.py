@@ -3,11 +3,12 @@
 Memories are 64 channels wide and their keys 256: summing them as they are takes a quarter of the multiplications that
 summing projected values does. The choice of a kernel:
 
-- CPU, float32: torch's fused kernel wants one width for both. Products over tiles (`products`) and a running softmax
-  take 0.4 of its time; 0.6 to 0.75 of it where values are as wide as keys, so long sequences of any attention may come
-  here. What fits into the cache as a whole takes 0.8 of the time of tiles (measured with torch 2.13 and oneDNN).
-- CPU, half precision: without AMX the fused kernel is no faster than in float32 (measured), so the same in float32;
-  with AMX the fused kernel (not measured).
+- CPU, float32: torch's fused kernel wants one width for both. Products over tiles (`tiles`) take 0.4 to 0.65 of its
+  time. Where values are as wide as keys they take 0.6 to 0.75 on processors of AMD with 512-bit units and as long as
+  the fused kernel on others (measured): only there long sequences of any attention come here.
+- CPU, bfloat16, where the processor multiplies it: tiles of bfloat16, 0.6 of the time in float32 (measured).
+- CPU, other half precision: without AMX the fused kernel is no faster than in float32 (measured), so the same in
+  float32; with AMX the fused kernel (not measured).
 - CUDA, float32: the memory-efficient kernel takes narrow values as they are (not measured; the flash kernel knows half
   precision only).
 - Half precision there, and other devices: values are padded with zeros to the width of the keys, which is what the
@@ -18,30 +19,23 @@ Inference only: nothing here drops out.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sam2_core.kernels.products import infers_on_cpu, linear, onednn_is_on
+from sam2_core.kernels.processor import processor
+from sam2_core.kernels.products import infers_in_bfloat16, infers_on_cpu, onednn_is_on
+from sam2_core.kernels.tiles import in_bfloat16, in_float32
 
-TILE = 512
-"""Queries and keys of a tile: its weights, 1 MB, stay in the cache."""
-AT_ONCE = 2**19
-"""So many weights, 2 MB, need no tiles: 256 queries and seven memories of 16 x 16."""
-FAINTEST = -64.0
-"""Exponents below count as this one: a weight of 1e-28 beside 1 is nothing, and smaller ones become subnormal numbers,
-with which processors take ten times as long.
-"""
+SHORTEST = 512
+"""Queries and keys of the shortest attention whose values are as wide as its keys that goes over tiles."""
 
 
 def suits_tiles(queries: Tensor, keys: Tensor) -> bool:
     """Return whether tiles beat torch's fused kernel: queries (..., Nq, E), keys (..., Nk, E) of any attention."""
-    long = min(queries.shape[-2], keys.shape[-2]) >= TILE
-    return long and infers_on_cpu(queries) and _for_tiles(queries) and onednn_is_on()
+    if min(queries.shape[-2], keys.shape[-2]) < SHORTEST or not (infers_on_cpu(queries) and onednn_is_on()):
+        return False
+    return _for_tiles(queries) and (infers_in_bfloat16(queries) or processor().has_wide_units)
 
 
 def weighted_values(q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Tensor:
@@ -62,8 +56,9 @@ def weighted_values(q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Te
 def attend_narrow(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """Return (B, Nq, Ev): values (B, Nk, Ev) summed by softmaxed products of queries (B, Nq, E) and keys (B, Nk, E)."""
     if _for_tiles(queries):
+        attend = in_bfloat16 if infers_in_bfloat16(queries) and onednn_is_on() else in_float32
         with torch.autocast("cpu", enabled=False):
-            return _in_float32(queries, keys, values)
+            return attend(queries, keys, values)
     if queries.device.type == "cuda" and queries.dtype == torch.float32:
         return _fused(queries, keys, values)
     width = values.shape[-1]
@@ -74,54 +69,8 @@ def attend_narrow(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
 def _for_tiles(x: Tensor) -> bool:
     if x.device.type != "cpu":
         return False
-    return x.dtype == torch.float32 or (x.dtype in (torch.bfloat16, torch.float16) and not _has_amx())
-
-
-@lru_cache(1)
-def _has_amx() -> bool:
-    known = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return known is not None and bool(known())
+    return x.dtype == torch.float32 or (x.dtype in (torch.bfloat16, torch.float16) and not processor().has_amx)
 
 
 def _fused(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(queries[:, None], keys[:, None], values[:, None])[:, 0]
-
-
-def _in_float32(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Return the sums in the dtype of the queries, made in float32, one sequence after the other."""
-    scale = 1 / math.sqrt(queries.shape[-1])
-    summed = queries.new_empty(*queries.shape[:2], values.shape[-1])
-    attend = _at_once if queries.shape[1] * keys.shape[1] <= AT_ONCE else _in_tiles
-    for own_queries, own_keys, own_values, place in zip(queries, keys, values, summed, strict=True):
-        attend(own_queries.float() * scale, own_keys.float(), own_values.float(), place)
-    return summed
-
-
-def _at_once(queries: Tensor, keys: Tensor, values: Tensor, place: Tensor) -> None:
-    """Write the sums (Nq, Ev) to their place."""
-    products = linear(queries, keys)
-    products.sub_(products.amax(dim=1, keepdim=True)).clamp_(min=FAINTEST)
-    place.copy_(linear(torch.softmax(products, dim=1), values.T))
-
-
-def _in_tiles(queries: Tensor, keys: Tensor, values: Tensor, place: Tensor) -> None:
-    """Write the sums (Nq, Ev) to their place."""
-    key_tiles = keys.contiguous().split(TILE)
-    columns = [tile.T.contiguous() for tile in values.split(TILE)]  # (Ev, TILE) each
-    for some, there in zip(queries.split(TILE), place.split(TILE), strict=True):
-        there.copy_(_running_softmax(some, key_tiles, columns))
-
-
-def _running_softmax(queries: Tensor, key_tiles: Sequence[Tensor], columns: Sequence[Tensor]) -> Tensor:
-    """Return (Nq, Ev), tile by tile: when a larger product turns up, what was summed before shrinks to its scale."""
-    largest = queries.new_full((len(queries), 1), -math.inf)
-    total = queries.new_zeros(len(queries), 1)
-    summed = queries.new_zeros(len(queries), len(columns[0]))
-    for some_keys, some_columns in zip(key_tiles, columns, strict=True):
-        products = linear(queries, some_keys)
-        before, largest = largest, torch.maximum(largest, products.amax(dim=1, keepdim=True))
-        weights = products.sub_(largest).clamp_(min=FAINTEST).exp_()
-        shrink = (before - largest).exp_()
-        total.mul_(shrink).add_(weights.sum(dim=1, keepdim=True))
-        summed.mul_(shrink).add_(linear(weights, some_columns))
-    return summed / total

@@ -1,10 +1,10 @@
-"""Matrix products, by oneDNN where a CPU infers in float32.
+"""Matrix products, by oneDNN where a CPU infers in float32, or in bfloat16 and multiplies it itself.
 
-torch gives float32 products on a CPU to MKL, which on processors of AMD runs at half of what they can do (80 to 95 of
-195 GFLOP/s on one core, measured with torch 2.13); oneDNN, which torch brings along for its convolutions, does not mind
-who made the processor. The choice follows a fixed rule (`suits_onednn`) and never the clock; everything else, training,
-autocast and other devices among it, goes torch's ordinary way. ``torch.backends.mkldnn.enabled = False`` takes oneDNN
-out everywhere: what is left is the plain path.
+torch gives float32 products on a CPU to MKL; oneDNN, which torch brings along for its convolutions, does not mind who
+made the processor. bfloat16 goes to oneDNN either way: here with the activation, before the sums are rounded. The
+choice follows a fixed rule (`product_dtype`, `processor`) and never the clock; everything else, training and other
+devices among it, goes torch's ordinary way. ``torch.backends.mkldnn.enabled = False`` takes oneDNN out everywhere: what
+is left is the plain path.
 
 Layers here have the weights and the names of their parents in `torch.nn`. `in_pieces` is for long inputs: what lies
 between two products stays in the cache, and never exists as a whole.
@@ -12,14 +12,14 @@ between two products stays in the cache, and never exists as a whole.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from sam2_core.kernels.processor import processor
 
 Activation = Literal["none", "relu", "gelu"]
 """What follows a product; ``gelu`` is the exact one."""
@@ -35,15 +35,9 @@ change, not in their last bits either, with how many objects are in its batch.
 _ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"none": lambda x: x, "relu": torch.relu_, "gelu": F.gelu}
 
 
-@lru_cache(1)
-def _has_onednn() -> bool:
-    known = platform.machine().lower() in ("x86_64", "amd64")
-    return known and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-
-
 def onednn_is_on() -> bool:
-    """Return whether oneDNN's product is there and not switched off; a compiler chooses for itself."""
-    return not torch.compiler.is_compiling() and _has_onednn() and bool(torch.backends.mkldnn.enabled)
+    """Return whether oneDNN's products are taken here and not switched off; a compiler chooses for itself."""
+    return not torch.compiler.is_compiling() and processor().takes_onednn and bool(torch.backends.mkldnn.enabled)
 
 
 def infers_on_cpu(x: Tensor) -> bool:
@@ -56,19 +50,36 @@ def on_plain_cpu(x: Tensor) -> bool:
     return infers_on_cpu(x) and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
+def infers_in_bfloat16(x: Tensor) -> bool:
+    """Return whether x is on a CPU that multiplies bfloat16 itself, and is to be multiplied in it without gradients."""
+    if not infers_on_cpu(x) or not torch.is_autocast_enabled("cpu"):
+        return False
+    return torch.get_autocast_dtype("cpu") == torch.bfloat16 and processor().takes_bfloat16
+
+
+def product_dtype(x: Tensor) -> torch.dtype | None:
+    """Return in what oneDNN multiplies x: float32, or bfloat16 under autocast; None where it does not."""
+    if not onednn_is_on():
+        return None
+    if infers_in_bfloat16(x):
+        return torch.bfloat16 if x.dtype in (torch.float32, torch.bfloat16) else None
+    return torch.float32 if on_plain_cpu(x) else None
+
+
 def suits_onednn(x: Tensor, outputs: int) -> bool:
     """Return whether a product of x (..., K) with K x outputs numbers is oneDNN's."""
-    return x.shape[-1] * outputs >= FEWEST_WEIGHTS and x.numel() > 0 and on_plain_cpu(x) and onednn_is_on()
+    return x.shape[-1] * outputs >= FEWEST_WEIGHTS and x.numel() > 0 and product_dtype(x) is not None
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: Activation = "none") -> Tensor:
     """Return the activated x W^T + b, (..., N), for x (..., K), W (N, K) and b (N,)."""
-    if not suits_onednn(x, len(weight)) or weight.dtype != torch.float32:
+    dtype = product_dtype(x) if suits_onednn(x, len(weight)) else None
+    if dtype is None or weight.dtype not in (torch.float32, dtype):
         return _ACTIVATIONS[activation](F.linear(x, weight, bias))
     kind = "none" if activation == "gelu" else ""  # of gelu: not approximated
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(
-        x.contiguous(), weight.contiguous(), bias, activation, [], kind
-    )
+    x, weight = x.to(dtype).contiguous(), weight.to(dtype).contiguous()
+    bias = None if bias is None else bias.to(dtype)
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], kind)
     return product
 
 
@@ -94,11 +105,11 @@ class PointwiseConv2d(nn.Conv2d):
 
 
 def in_a_row(first: PointwiseConv2d, second: PointwiseConv2d, x: Tensor) -> Tensor:
-    """Return second(first(x)); on a CPU that infers in float32 as one product, as nothing lies between the two.
+    """Return second(first(x)); on a CPU that infers by oneDNN as one product, as nothing lies between the two.
 
     So the wide map in the middle, the largest of an image, is never made.
     """
-    if first.bias is None or not (on_plain_cpu(x) and onednn_is_on()):
+    if first.bias is None or product_dtype(x) is None:
         return second(first(x))
     outer = second.weight.flatten(1)  # (N, K)
     joined = linear(x.permute(0, 2, 3, 1), outer @ first.weight.flatten(1), linear(first.bias, outer, second.bias))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sam2_core.kernels.narrow_values import attend_narrow, weighted_values
-from sam2_core.kernels.products import Linear, linear, on_plain_cpu, onednn_is_on
+from sam2_core.kernels.products import Linear, linear, product_dtype
 from sam2_core.modeling.position import rotate, rotate_in_place
 
 
@@ -52,10 +52,10 @@ class Attention(nn.Module):
     def read_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Return what `forward` does, up to rounding and without dropout, cheaper where many queries meet few keys.
 
-        On a CPU that infers in float32 keys and values carry the projections of the queries and of the sums, so
+        On a CPU that infers by oneDNN keys and values carry the projections of the queries and of the sums, so
         nothing as long as the queries is projected: two products with heads * Nk channels are left. q may have batch 1.
         """
-        if self.num_heads * k.shape[1] >= self.q_proj.out_features or not (on_plain_cpu(q) and onednn_is_on()):
+        if self.num_heads * k.shape[1] >= self.q_proj.out_features or product_dtype(q) is None:
             return self(q, k, v)
         keys, values = self.split(self.k_proj(k)), self.split(self.v_proj(v))  # (B, heads, Nk, e)
         keys = keys / math.sqrt(keys.shape[-1])

@@ -51,6 +51,10 @@ class ImageFeatures:
         """Return the features of images ``index`` (O,), batch O."""
         return ImageFeatures(*(level[index] for level in self.maps))
 
+    def in_float32(self) -> ImageFeatures:
+        """Return the same features in float32."""
+        return ImageFeatures(*(level.float() for level in self.maps))
+
     def plus(self, other: ImageFeatures) -> ImageFeatures:
         """Return the sum of two, map by map."""
         return ImageFeatures(*(one + another for one, another in zip(self.maps, other.maps, strict=True)))

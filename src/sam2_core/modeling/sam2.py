@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from sam2_core.config import ModelConfig
 from sam2_core.errors import ConfigError
+from sam2_core.kernels.products import infers_in_bfloat16
 from sam2_core.modeling.dense_head import DenseHead, DenseMaps
 from sam2_core.modeling.detail_branch import DetailBranch
 from sam2_core.modeling.image_encoder import ImageEncoder, ImageFeatures
@@ -219,7 +220,7 @@ class Sam2Model(nn.Module):
         logits = masks * 20.0 - 10.0
         size = (logits.shape[-2] // 4, logits.shape[-1] // 4)
         low_res = F.interpolate(logits, size=size, mode="bilinear", align_corners=False, antialias=True)
-        prompts = PromptBatch.empty(masks.shape[0], masks.device).with_mask(self.mask_downsample(masks))
+        prompts = PromptBatch.empty(masks.shape[0], masks.device).with_mask(self.mask_downsample(masks).float())
         decoded = self.predict_masks(features.stride16, features, prompts, multimask=False)
         present = (masks.flatten(1) > 0).any(dim=1, keepdim=True).float()  # (O, 1)
         return MaskPrediction(
@@ -255,6 +256,10 @@ class Sam2Model(nn.Module):
         return memory
 
     def _decode(self, conditioned: Tensor, features: ImageFeatures, prompts: PromptBatch) -> DecodedMasks:
+        """Return all masks of O objects; on a CPU in float32, as little is to be gained on what is thresholded."""
+        if infers_in_bfloat16(conditioned):
+            with torch.autocast("cpu", enabled=False):
+                return self._decode(conditioned.float(), features.in_float32(), prompts)
         grid = (conditioned.shape[-2], conditioned.shape[-1])
         encoded = self.sam_prompt_encoder(prompts, grid)
         return self.sam_mask_decoder(conditioned, self.sam_prompt_encoder.dense_position(grid), encoded, features)

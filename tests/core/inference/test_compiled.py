@@ -43,7 +43,8 @@ def tracked(predictor, objects: int) -> torch.Tensor:
 
 
 def test_compiled_tracking_is_the_same_and_shapes_stay(model, caplog) -> None:
-    plain, compiled = (SAM2VideoPredictor(model, memory_dtype=torch.float32, compile=how) for how in (None, "eager"))
+    exact = {"memory_dtype": torch.float32, "precision": "float32"}
+    plain, compiled = (SAM2VideoPredictor(model, compile=how, **exact) for how in (None, "eager"))
     torch.testing.assert_close(tracked(compiled, 3), tracked(plain, 3), atol=1e-3, rtol=1e-3)
     assert graphs() == 2  # one of the image encoder, one of a tracked frame: full memories, four objects
     torch.testing.assert_close(tracked(compiled, 4), tracked(plain, 4), atol=1e-3, rtol=1e-3)

@@ -6,8 +6,12 @@ import contextlib
 
 import pytest
 import torch
+from small_models import tiny_model
 
+from sam2_core.inference.network import precision
 from sam2_core.inference.network.precision import pick_precision, running
+from sam2_core.inference.video_predictor import SAM2VideoPredictor
+from sam2_core.kernels.processor import Processor
 
 CUDA = torch.device("cuda:0")
 
@@ -25,8 +29,29 @@ def test_a_precision_that_was_asked_for_is_taken(name, dtype, device) -> None:
 
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])
-def test_only_cuda_is_halved_without_being_asked(device) -> None:
+def test_only_cuda_is_halved_where_numbers_are_to_be_exact(device, monkeypatch) -> None:
+    on_processor(monkeypatch, "AVX512-BF16")
     assert pick_precision("auto", torch.device(device)) is None
+
+
+@pytest.mark.parametrize(("units", "dtype"), [("AVX512-BF16", torch.bfloat16), ("AVX2", None)])
+def test_a_processor_that_multiplies_bfloat16_does_where_they_need_not_be(units, dtype, monkeypatch) -> None:
+    on_processor(monkeypatch, units)
+    assert pick_precision("auto", torch.device("cpu"), exact=False) is dtype
+    assert pick_precision("auto", torch.device("mps"), exact=False) is None
+    assert pick_precision("float32", torch.device("cpu"), exact=False) is None
+
+
+@pytest.mark.parametrize(("semantics", "dtype"), [("official", "float32"), ("interactive", "bfloat16")])
+def test_the_official_reading_stays_float32_on_a_cpu(semantics, dtype, monkeypatch) -> None:
+    on_processor(monkeypatch, "AVX512-BF16")
+    model = tiny_model()
+    assert SAM2VideoPredictor(model, semantics=semantics).precision == dtype
+    assert SAM2VideoPredictor(model, semantics=semantics, precision="float32").precision == "float32"
+
+
+def on_processor(monkeypatch, *units) -> None:
+    monkeypatch.setattr(precision, "processor", lambda: Processor("another", units, True))
 
 
 @pytest.mark.parametrize(("computes_in_it", "dtype"), [(True, torch.bfloat16), (False, torch.float16)])

@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sam2_core.kernels import narrow_values
-from sam2_core.kernels.narrow_values import AT_ONCE, TILE, attend_narrow
+from sam2_core.kernels import tiles
+from sam2_core.kernels.narrow_values import attend_narrow
+from sam2_core.kernels.tiles import AT_ONCE, TILE, in_bfloat16
 
 
 @pytest.fixture(params=[AT_ONCE, 0], ids=["at once where it fits", "in tiles"])
 def either_way(request, monkeypatch) -> None:
-    monkeypatch.setattr(narrow_values, "AT_ONCE", request.param)
+    monkeypatch.setattr(tiles, "AT_ONCE", request.param)
 
 
 @pytest.fixture
@@ -56,6 +57,32 @@ def test_one_set_of_queries_serves_many_objects(generator) -> None:
     together = attend_narrow(queries.expand(3, -1, -1), keys, values)
     for i in range(3):
         assert torch.equal(together[i : i + 1], attend_narrow(queries, keys[i : i + 1], values[i : i + 1]))
+
+
+@pytest.mark.parametrize(("num_queries", "num_keys"), [(1, 1), (16, 3), (TILE + 7, 2 * TILE + 5)])
+@pytest.mark.parametrize("strength", [0.1, 3.0])
+def test_in_bfloat16_it_is_as_near_as_rounding_allows(num_queries, num_keys, strength, generator) -> None:
+    """The bound is twice what rounding queries, keys and values alone does."""
+    queries = strength * torch.randn(2, num_queries, 64, generator=generator)
+    keys = strength * torch.randn(2, num_keys, 64, generator=generator)
+    values = torch.randn(2, num_keys, 16, generator=generator)
+    exact = by_formula(queries, keys, values)
+    rounded = by_formula(queries.bfloat16(), keys.bfloat16(), values.bfloat16()).bfloat16()
+    found = in_bfloat16(queries, keys, values)
+    assert found.dtype == torch.bfloat16
+    assert (found - exact).square().mean().sqrt() < 2 * (rounded - exact).square().mean().sqrt() + 1e-3
+
+
+def test_in_bfloat16_a_weight_far_above_the_guess_does_not_overflow(generator) -> None:
+    """The guess looks at every eighth key; the largest product here is one of another key."""
+    queries = torch.full((1, 2, 4), 40.0)
+    keys = torch.randn(1, 3 * TILE, 4, generator=generator)
+    values = torch.randn(1, 3 * TILE, 2, generator=generator)
+    for place in (1, TILE + 1, 3 * TILE - 1):
+        sharp = keys.clone()
+        sharp[:, place] = 40.0
+        expected = values[:, [place, place]].bfloat16()
+        assert torch.equal(in_bfloat16(queries, sharp, values), expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])

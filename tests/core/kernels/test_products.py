@@ -11,12 +11,13 @@ from small_models import fresh_model
 from torch import nn
 from torch.nn import functional as F
 
-from sam2_core.kernels.narrow_values import TILE, suits_tiles, weighted_values
+from sam2_core.kernels import narrow_values, products
+from sam2_core.kernels.narrow_values import SHORTEST, suits_tiles, weighted_values
+from sam2_core.kernels.processor import Processor, processor
 from sam2_core.kernels.products import (
     ROWS,
     Linear,
     PointwiseConv2d,
-    _has_onednn,
     in_a_row,
     in_pieces,
     linear,
@@ -28,7 +29,9 @@ from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import Sam2Model
 
 CPU = torch.device("cpu")
-needs_onednn = pytest.mark.skipif(not _has_onednn(), reason="this torch has no oneDNN")
+NARROW = ("AVX512-BF16",)
+needs_onednn = pytest.mark.skipif(not processor().takes_onednn, reason="this torch has no oneDNN")
+needs_bfloat16 = pytest.mark.skipif(not processor().takes_bfloat16, reason="this processor imitates bfloat16")
 
 
 @contextmanager
@@ -39,6 +42,18 @@ def without_onednn() -> Iterator[None]:
         yield
     finally:
         torch.backends.mkldnn.enabled = True
+
+
+@pytest.fixture
+def on_processor(monkeypatch):
+    """Have kernels chosen for another processor."""
+
+    def chosen(*units: str, has_wide_units: bool = False, overruled: str = "") -> None:
+        other = Processor("another", units, True, has_wide_units, overruled)
+        for module in (products, narrow_values):
+            monkeypatch.setattr(module, "processor", lambda: other)
+
+    return chosen
 
 
 @pytest.fixture
@@ -64,7 +79,8 @@ def test_a_product_is_the_ordinary_one(activation, with_bias, generator) -> None
 
 
 @needs_onednn
-def test_only_large_float32_products_without_gradients_are_for_onednn() -> None:
+def test_only_large_float32_products_without_gradients_are_for_onednn(on_processor) -> None:
+    on_processor("AVX2")
     x = torch.ones(7, 32)
     with torch.no_grad():
         assert suits_onednn(x, 32)
@@ -80,13 +96,47 @@ def test_only_large_float32_products_without_gradients_are_for_onednn() -> None:
 
 
 @needs_onednn
+def test_bfloat16_is_for_processors_that_multiply_it(on_processor) -> None:
+    x = torch.ones(7, 32)
+    for units, overruled, taken in ((NARROW, "", True), (("AMX",), "", True), (NARROW, "float32", False)):
+        on_processor(*units, overruled=overruled)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            assert suits_onednn(x, 32) == suits_onednn(x.bfloat16(), 32) == taken
+            assert not suits_onednn(x.double(), 32)
+        with torch.autocast("cpu", torch.bfloat16):  # as it is trained
+            assert not suits_onednn(x, 32)
+        with torch.no_grad():
+            assert suits_onednn(x, 32)
+            assert not suits_onednn(x.bfloat16(), 32)
+    on_processor(*NARROW, overruled="plain")
+    with torch.no_grad():
+        assert not suits_onednn(x, 32)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("activation", ["none", "relu", "gelu"])
+@torch.inference_mode()
+def test_a_product_in_bfloat16_is_rounded_once(activation, generator) -> None:
+    x, weight, bias = (torch.randn(*shape, generator=generator) for shape in ((200, 96), (80, 96), (80,)))
+    exact = F.linear(*(part.bfloat16().double() for part in (x, weight, bias)))
+    exact = {"none": lambda y: y, "relu": F.relu, "gelu": F.gelu}[activation](exact)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = linear(x, weight, bias, activation)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.double(), exact, atol=1e-5, rtol=2**-8)
+
+
+@needs_onednn
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=needs_bfloat16)])
 @pytest.mark.parametrize("activation", ["none", "gelu"])
 @torch.inference_mode()
-def test_products_do_not_depend_on_how_many_rows_there_are(activation, generator) -> None:
+def test_products_do_not_depend_on_how_many_rows_there_are(activation, dtype, generator) -> None:
     x, weight = torch.randn(400, 160, generator=generator), torch.randn(96, 160, generator=generator)
-    whole = linear(x, weight, activation=activation)
-    for rows in (2, 9, 64, 256):
-        assert torch.equal(linear(x[:rows], weight, activation=activation), whole[:rows])
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        whole = linear(x, weight, activation=activation)
+        assert whole.dtype == dtype
+        for rows in (2, 9, 64, 256):
+            assert torch.equal(linear(x[:rows], weight, activation=activation), whole[:rows])
 
 
 def test_gradients_are_those_of_the_ordinary_layer(generator) -> None:
@@ -166,11 +216,14 @@ def test_stretching_is_bicubic(generator) -> None:
 
 @needs_onednn
 @torch.inference_mode()
-def test_long_attention_in_tiles_is_the_same(generator) -> None:
-    shape = (2, 2 * TILE + 30, 3, 32)
+def test_long_attention_in_tiles_is_the_same(generator, on_processor) -> None:
+    shape = (2, 2 * SHORTEST + 30, 3, 32)
     q, k, v = (torch.randn(shape, generator=generator).transpose(1, 2) for _ in range(3))
+    on_processor("AVX2")
+    assert not suits_tiles(q, k)
+    on_processor("AVX2", has_wide_units=True)
     assert suits_tiles(q, k)
-    assert not suits_tiles(q[:, :, : TILE - 1], k)
+    assert not suits_tiles(q[:, :, : SHORTEST - 1], k)
     torch.testing.assert_close(weighted_values(q, k, v), F.scaled_dot_product_attention(q, k, v), atol=1e-5, rtol=1e-5)
 
 

@@ -11,15 +11,17 @@ from contextlib import contextmanager
 import torch
 
 from sam2_core.inference.network.device_memory import explained
+from sam2_core.kernels.processor import processor
 
 PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def pick_precision(precision: str, device: torch.device) -> torch.dtype | None:
+def pick_precision(precision: str, device: torch.device, exact: bool = True) -> torch.dtype | None:
     """Return the dtype to run in, None for plain float32.
 
-    ``auto`` is bfloat16 on CUDA devices that compute in it, float16 on those that would only imitate it, and float32
-    on a CPU and on MPS.
+    ``auto`` is bfloat16 on CUDA devices that compute in it, float16 on those that would only imitate it; on a CPU
+    float32, but bfloat16 where the processor multiplies that faster and nobody asks for `exact` numbers; on MPS
+    float32.
 
     Raises
     ------
@@ -28,12 +30,19 @@ def pick_precision(precision: str, device: torch.device) -> torch.dtype | None:
         half of what the network needs.
     """
     if precision == "auto":
-        return _half_precision(device) if device.type == "cuda" else None
+        return _by_device(device, exact)
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be auto or one of {sorted(PRECISIONS)}, is {precision!r}")
     if precision == "float16" and device.type == "cpu":
         raise ValueError("float16 cannot be computed on a CPU; use precision='bfloat16' or 'float32' there")
     return PRECISIONS[precision]
+
+
+def _by_device(device: torch.device, exact: bool) -> torch.dtype | None:
+    if device.type == "cuda":
+        return _half_precision(device)
+    narrow = device.type == "cpu" and not exact and processor().takes_bfloat16
+    return torch.bfloat16 if narrow else None
 
 
 def _half_precision(device: torch.device) -> torch.dtype:

@@ -1,0 +1,109 @@
+"""Attention on a CPU, tile by tile: the weights of a tile stay in the cache, its products are by the fastest kernel.
+
+Two ways, each one sequence after the other. In float32 with a running softmax: exact up to rounding. In bfloat16 the
+sums of each product are float32 and rounded once, less a guess of their row's largest (the largest of every eighth
+key): so a rounding error is small where the weight is large, and the weights need no second look. Where a guess was so
+far off that weights overflowed, the rows are made in float32.
+
+Weights are powers of two, which torch makes in a third of the time of powers of e (Zen 4, torch 2.13).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sam2_core.kernels.products import linear
+
+TILE = 1024
+"""Queries and keys of a tile."""
+AT_ONCE = 2**19
+"""So many weights, 2 MB, need no tiles: 256 queries and seven memories of 16 x 16."""
+FAINTEST = -90.0
+"""Exponents of two below count as this one: a weight of 1e-27 beside 1 is nothing, and smaller ones become subnormal
+numbers, with which processors take ten times as long. In bfloat16 they are zero without more ado.
+"""
+ASKED = 8
+"""Of so many keys one is asked for the guess."""
+
+
+def in_float32(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Return (B, Nq, Ev), of the dtype of queries: values (B, Nk, Ev) summed by softmaxed products of them and keys."""
+    summed = queries.new_empty(*queries.shape[:2], values.shape[-1])
+    attend = _at_once if queries.shape[1] * keys.shape[1] <= AT_ONCE else _in_tiles
+    for own_queries, own_keys, own_values, place in zip(queries, keys, values, summed, strict=True):
+        attend(_for_powers_of_two(own_queries), own_keys.float(), own_values.float(), place)
+    return summed
+
+
+def in_bfloat16(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Return the same in bfloat16, for a processor that multiplies it."""
+    summed = torch.empty(*queries.shape[:2], values.shape[-1], dtype=torch.bfloat16)
+    for own_queries, own_keys, own_values, place in zip(queries, keys, values, summed, strict=True):
+        _in_narrow_tiles(_for_powers_of_two(own_queries), own_keys.bfloat16(), own_values.bfloat16(), place)
+    return summed
+
+
+def _for_powers_of_two(queries: Tensor) -> Tensor:
+    """Return float32 queries whose products with keys are the exponents of two of the weights."""
+    return queries.float() * (math.log2(math.e) / math.sqrt(queries.shape[-1]))
+
+
+def _at_once(queries: Tensor, keys: Tensor, values: Tensor, place: Tensor) -> None:
+    """Write the sums (Nq, Ev) to their place."""
+    products = linear(queries, keys)
+    weights = products.sub_(products.amax(dim=1, keepdim=True)).clamp_(min=FAINTEST).exp2_()
+    place.copy_(linear(weights, values.T).div_(weights.sum(dim=1, keepdim=True)))
+
+
+def _in_tiles(queries: Tensor, keys: Tensor, values: Tensor, place: Tensor) -> None:
+    """Write the sums (Nq, Ev) to their place."""
+    key_tiles = keys.contiguous().split(TILE)
+    columns = [tile.T.contiguous() for tile in values.split(TILE)]  # (Ev, TILE) each
+    for some, there in zip(queries.split(TILE), place.split(TILE), strict=True):
+        there.copy_(_running_softmax(some, key_tiles, columns))
+
+
+def _running_softmax(queries: Tensor, key_tiles: Sequence[Tensor], columns: Sequence[Tensor]) -> Tensor:
+    """Return (Nq, Ev), tile by tile: when a larger product turns up, what was summed before shrinks to its scale."""
+    largest = queries.new_full((len(queries), 1), -math.inf)
+    total = queries.new_zeros(len(queries), 1)
+    summed = queries.new_zeros(len(queries), len(columns[0]))
+    for some_keys, some_columns in zip(key_tiles, columns, strict=True):
+        products = linear(queries, some_keys)
+        before, largest = largest, torch.maximum(largest, products.amax(dim=1, keepdim=True))
+        weights = products.sub_(largest).clamp_(min=FAINTEST).exp2_()
+        shrink = (before - largest).exp2_()
+        total.mul_(shrink).add_(weights.sum(dim=1, keepdim=True))
+        summed.mul_(shrink).add_(linear(weights, some_columns))
+    return summed / total
+
+
+def _in_narrow_tiles(queries: Tensor, keys: Tensor, values: Tensor, place: Tensor) -> None:
+    """Write the sums (Nq, Ev) of float32 queries, bfloat16 keys and values to their place."""
+    tiles = list(zip(keys.split(TILE), values.split(TILE), strict=True))
+    asked = keys[::ASKED].T
+    for some, there in zip(queries.split(TILE), place.split(TILE), strict=True):
+        narrow = some.bfloat16()
+        total, summed = _from_a_guess(narrow, torch.mm(narrow, asked).amax(dim=1, keepdim=True), tiles)
+        if bool(torch.isfinite(total).all()):
+            torch.div(summed, total, out=summed)
+            there.copy_(summed)
+        else:
+            _in_tiles(some, keys.float(), values.float(), there)
+
+
+def _from_a_guess(queries: Tensor, guess: Tensor, tiles: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Return float32 sums of weights (Nq, 1) and of weighted values (Nq, Ev), relative to a guess (Nq, 1)."""
+    total = torch.zeros(len(queries), 1)
+    summed = torch.zeros(len(queries), tiles[0][1].shape[1])
+    home = torch.empty(len(queries) * TILE, dtype=torch.bfloat16)  # of the weights of all tiles in turn
+    for keys, values in tiles:
+        weights = home[: len(queries) * len(keys)].view(len(queries), len(keys))
+        torch.addmm(-guess, queries, keys.T, out=weights).exp2_()
+        total += weights.sum(dim=1, keepdim=True, dtype=torch.float32)
+        summed += torch.mm(weights, values)
+    return total, summed
