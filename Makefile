@@ -13,6 +13,7 @@
 #   make torture  thousands of walks, damaged files, kills, full disks (docs/reliability.md), 20 minutes on two cores; what
 #                 came out is printed and in torture/; one part: make torture TORTURE_ARGS="--only files --seed 7"
 #   make bench    comparisons of docs/benchmarks.md; one of them: make bench NAME=bench_video.py; a trial: BENCH_QUICK=1
+#   make bench-check   count the work of typical steps and compare it with what was counted before; runs anywhere
 #   make bench-peers   the packages that the benchmarks compare with, in an environment of their own
 #   make bench-quality DATA=folder   masks of cells-nano against ground truth, by the protocol of docs/evaluation.md
 #   make clean    remove .venv and everything that was made
@@ -24,7 +25,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help napari demo test check docs docs-serve docs-pictures dist smoke release-notes tag-fits torture bench bench-peers bench-quality clean
+.PHONY: help napari demo test check docs docs-serve docs-pictures dist smoke release-notes tag-fits torture bench bench-check bench-peers bench-quality clean
 
 NAPARI ?=
 VENV := $(if $(NAPARI),.venv-napari-$(NAPARI),.venv)
@@ -97,6 +98,9 @@ bench: export TRANSFORMERS_SAM2_PYTHON ?= $(abspath $(wildcard $(PEERS)/bin/pyth
 bench: $(VENV)/.test
 	@bash scripts/qt_libraries.sh $(BIN)/python
 	$(BIN)/python -m pytest -s -o "python_files=bench_*.py" $(addprefix tests/benchmark/,$(NAME)) $(PYTEST_ARGS)
+
+bench-check: $(VENV)/.test
+	$(BIN)/python -m pytest -q -s tests/benchmark/test_counted_work.py
 
 bench-peers: $(PEERS)/.peers
 

@@ -30,16 +30,16 @@ from benchmark.comparison import (
     seconds,
 )
 from benchmark.report import Row
-from benchmark.sides import OpenSide, everyone, open_sides, take_turns
+from benchmark.sides import OpenSide, everyone_and_auto, open_sides, take_turns
 
 OBJECTS = amount(10, 3)
 CARRIED_ON = 20
-TIMED = {"ours": CARRIED_ON, "official": amount(2, 1), "transformers": amount(2, 1)}
+TIMED = {"ours": CARRIED_ON, "auto": CARRIED_ON, "official": amount(2, 1), "transformers": amount(2, 1)}
 
 
 @pytest.fixture(scope="module")
 def sides() -> Iterator[list[OpenSide]]:
-    with open_sides(everyone(MODEL, IMAGE_SIZE)) as opened:
+    with open_sides(everyone_and_auto(MODEL, IMAGE_SIZE)) as opened:
         prepare(opened, "object_frame", objects=1)
         take_turns(opened, 1)  # kernels are chosen and memory is claimed before anything counts
         yield opened
@@ -59,7 +59,7 @@ def test_a_correction_is_carried_on(sides: list[OpenSide], tmp_path: Path) -> No
     for side in sides:
         side.prepare("correction", objects=OBJECTS, frames=TIMED[side.name])
     again = take_turns(sides, 1, warm_up=on_gpu(sides))
-    ours = [side for side in sides if side.name == "ours"]
+    ours = [side for side in sides if side.package == "ours"]
     prepare(ours, "correction", objects=OBJECTS, frames=TIMED["ours"], cache=str(tmp_path))
     kept = take_turns(ours, 1, warm_up=on_gpu(sides))
     what = f"1 of {OBJECTS} objects corrected, {CARRIED_ON} frames"

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from benchmark.measured_on import machine
 from benchmark.report import Report, Row, keep
-from benchmark.sides import NAMES, OpenSide, take_turns, versions
+from benchmark.sides import NAMES, OWN_PRECISION, OpenSide, take_turns, versions
 
 T = TypeVar("T")
 
@@ -64,14 +64,23 @@ def publish(
     base: str = "ours",
     compared: Sequence[str] | None = None,
 ) -> Report:
-    """Return the report of a comparison after printing and keeping it; results of a GPU go by a name of their own."""
+    """Return the report of a comparison after printing and keeping it; results of a GPU go by a name of their own.
+
+    Parameters
+    ----------
+    base, compared
+        What the columns are compared with, and which of them are; all where None. The official package is compared
+        with this project in its own precision, too.
+    """
     there = {key: title for key, title in columns.items() if any(key in row.columns for row in rows)}
-    others = [key for key in there if key != base and (compared is None or key in compared)]
+    others = [key for key in there if key not in (base, OWN_PRECISION) and (compared is None or key in compared)]
+    pairs = [(key, base) for key in others]
+    if OWN_PRECISION in there and "official" in others:
+        pairs.insert(1, ("official", OWN_PRECISION))
     report = Report(
         name=f"{name}_gpu" if on_gpu(sides) else name,
-        base=base,
         columns=there,
-        compared=others,
+        compared=pairs,
         rows=rows,
         machine=machine(sides[0].hello, versions(sides)),
     )

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sam2_core.kernels import processor as kernels
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -25,6 +27,7 @@ def machine(hello: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str, 
     """
     return {
         "processor": processor(),
+        "units": list(kernels.processor().units),
         "cores": os.cpu_count(),
         "threads": hello["threads"],
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),

@@ -36,6 +36,7 @@ class Side:
 
     def __init__(self, setting: Setting) -> None:
         self.size = setting.image_size
+        self.precision = setting.precision if setting.device == "cpu" else "auto"
         shipped = setting.model if setting.model in SHIPPED else None
         self.model = build_sam2(setting.model, shipped, device="cpu", image_size=self.size)
         if shipped is None:
@@ -54,7 +55,7 @@ class Side:
 
     def image_encoder(self) -> Action:
         pixels = normalised(self.size)[None].to(self.model.device)
-        precision = pick_precision("auto", self.model.device)
+        precision = pick_precision(self.precision, self.model.device, exact=False)
 
         def encode() -> None:
             with running(self.model.device, precision):
@@ -120,7 +121,7 @@ class Side:
 
         All frames of the stack are the same here, so features are kept on disk only where that is what is measured.
         """
-        options |= {"binarize_prompted_masks": True, "feature_cache": feature_cache}
+        options |= {"binarize_prompted_masks": True, "feature_cache": feature_cache, "precision": self.precision}
         return SAM2VideoPredictor(self.model, **options)
 
     def prompted(self, objects: int, frames: int, predictor: SAM2VideoPredictor) -> InferenceState:

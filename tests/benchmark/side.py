@@ -28,11 +28,12 @@ Action = Callable[[], dict[str, Any] | None]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a side is opened with."""
+    """What a side is opened with; the precision is this project's on a CPU."""
 
     model: str
     image_size: int
     device: str
+    precision: str = "float32"
 
 
 class Clock:

@@ -18,24 +18,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from sam2_core.kernels.processor import processor
+
 WORKER = Path(__file__).with_name("side_worker.py")
 PEERS = {"official": "OFFICIAL_SAM2_PYTHON", "transformers": "TRANSFORMERS_SAM2_PYTHON"}
-NAMES = {"ours": "this project", "official": "official sam2", "transformers": "transformers"}
+OWN_PRECISION = "auto"
+"""The side of this project that computes in the precision that it takes by itself; the other one is in float32."""
+NAMES = {
+    "ours": "this project",
+    OWN_PRECISION: 'this, precision="auto"',
+    "official": "official sam2",
+    "transformers": "transformers",
+}
 HOW = "{name} is left out: {variable} is not set. `make bench-peers` makes an environment that has it."
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A package with a model, and the side of its square input in pixels."""
+    """A package with a model, the side of its square input in pixels, and the precision on a CPU."""
 
     package: str
     model: str
     image_size: int
+    precision: str = "float32"
 
 
 def everyone(model: str, image_size: int) -> dict[str, Wanted]:
     """Return all packages with the same model, by the name of the package."""
-    return {package: Wanted(package, model, image_size) for package in NAMES}
+    return {package: Wanted(package, model, image_size) for package in NAMES if package != OWN_PRECISION}
+
+
+def everyone_and_auto(model: str, image_size: int) -> dict[str, Wanted]:
+    """Return the same, and this project in the precision that it takes by itself where a processor has two."""
+    own = {OWN_PRECISION: Wanted("ours", model, image_size, "auto")} if processor().takes_bfloat16 else {}
+    return {**everyone(model, image_size), **own}
 
 
 class OpenSide:
@@ -63,9 +79,10 @@ class OpenSide:
         self._process.communicate()
         self._errors.close()
 
-    def open(self, model: str, image_size: int, device: str) -> Self:
+    def open(self, wanted: Wanted, device: str) -> Self:
         """Return this side with its model loaded."""
-        self.hello = self.ask("open", model=model, image_size=image_size, device=device)
+        setting = {"model": wanted.model, "image_size": wanted.image_size, "precision": wanted.precision}
+        self.hello = self.ask("open", device=device, **setting)
         return self
 
     def prepare(self, task: str, **arguments: Any) -> None:
@@ -122,7 +139,7 @@ def open_sides(wanted: Mapping[str, Wanted]) -> Iterator[list[OpenSide]]:
             for name, side in wanted.items()
             if side.package in there
         ]
-        yield [opened.open(side.model, side.image_size, device) for opened, side in started]
+        yield [opened.open(side, device) for opened, side in started]
 
 
 def take_turns(sides: Iterable[OpenSide], repeats: int, warm_up: bool = True) -> dict[str, list[dict[str, Any]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ ROWS = [
 ]
 MACHINE = {
     "processor": "a chip",
+    "units": ["AVX2", "AVX-512"],
     "cores": 2,
     "threads": 1,
     "memory_gb": 8,
@@ -24,12 +26,14 @@ MACHINE = {
     "commit": "abc",
     "date": "2026-01-31",
 }
-REPORT = Report("speed", "ours", {"ours": "this", "peer": "a peer"}, ["peer"], ROWS, MACHINE)
+REPORT = Report("speed", {"ours": "this", "peer": "a peer"}, [("peer", "ours")], ROWS, MACHINE)
 PAGE = "# Numbers\n<!-- begin speed -->\nold\n<!-- end speed -->\nrest\n<!-- begin files -->\n<!-- end files -->\n"
 
 
 def test_the_table_holds_medians_and_ratios() -> None:
     assert REPORT.as_markdown().splitlines() == [
+        "**a chip** (AVX2, AVX-512), 2 cores",
+        "",
         "|  | this | a peer | a peer / this |",
         "| --- | ---: | ---: | ---: |",
         "| a frame | 20 ms | 45 ms | 2.25 x |",
@@ -38,13 +42,13 @@ def test_the_table_holds_medians_and_ratios() -> None:
         "",
         "- start-up: ours alone",
         "",
-        "a chip, 2 cores, threads: 1, 8 GB; device cpu; torch 2; commit abc; 2026-01-31",
+        "threads: 1, 8 GB; device cpu; torch 2; commit abc; 2026-01-31",
     ]
 
 
 def test_a_note_that_two_rows_share_is_said_once() -> None:
     rows = [Row(what, "s", {"ours": [1.0]}, note="a few frames") for what in ("here", "there")]
-    lines = Report("speed", "ours", {"ours": "this"}, [], rows).as_markdown().splitlines()
+    lines = Report("speed", {"ours": "this"}, [], rows).as_markdown().splitlines()
     assert [line for line in lines if line.startswith("- ")] == ["- here and there: a few frames"]
 
 
@@ -57,9 +61,10 @@ def test_json_keeps_every_repeat(tmp_path) -> None:
         "unit": "ms",
         "repeats": {"ours": [10.0, 30.0, 20.0], "peer": [50.0, 40.0]},
         "medians": {"ours": 20.0, "peer": 45.0},
-        "ratios": {"peer": 2.25},
+        "ratios": {"peer / ours": 2.25},
     }
-    assert kept["rows"][2]["ratios"] == {"peer": None}
+    assert kept["rows"][2]["ratios"] == {"peer / ours": None}
+    assert Report.of_json(kept).as_markdown() == REPORT.as_markdown()
 
 
 def test_a_trial_leaves_the_documentation_alone(tmp_path) -> None:
@@ -80,10 +85,20 @@ def test_a_full_run_replaces_its_own_table_and_lists_all_files(tmp_path) -> None
     text = page.read_text()
     assert "old" not in text
     assert text.count(REPORT.as_markdown()) == 1
-    assert text.startswith("# Numbers\n<!-- begin speed -->\n|  | this |")
+    assert text.startswith("# Numbers\n<!-- begin speed -->\n**a chip**")
     assert "\n<!-- end speed -->\nrest\n" in text
-    links = "- [other.json](benchmarks/other.json)\n- [speed.json](benchmarks/speed.json)"
+    own = "speed.a-chip-avx2-avx-512.json"
+    links = f"- [other.json](benchmarks/other.json)\n- [{own}](benchmarks/{own})"
     assert f"<!-- begin files -->\n{links}\n<!-- end files -->" in text
+
+
+def test_what_another_processor_measured_stays(tmp_path) -> None:
+    page = tmp_path / "benchmarks.md"
+    page.write_text(PAGE)
+    later = replace(REPORT, machine={**MACHINE, "processor": "another chip", "date": "2026-02-01"})
+    for report in (REPORT, later, REPORT):
+        keep(report, quick=False, docs=tmp_path)
+    assert f"{later.as_markdown()}\n\n{REPORT.as_markdown()}\n<!-- end speed" in page.read_text()
 
 
 @pytest.mark.parametrize("page", ["nothing", PAGE + PAGE])
