@@ -98,7 +98,7 @@ def test_the_order_of_edits_and_runs_does_not_matter(images, predictor, view):
     assert again.keys() == masks.keys()
     for key, mask in masks.items():
         assert replace(again[key], score=0) == replace(mask, score=0), key
-        assert again[key].score == pytest.approx(mask.score, abs=1e-5), key
+        assert again[key].score == pytest.approx(mask.score, abs=1e-4), key
 
 
 def test_a_correction_that_is_taken_back_and_made_again_says_the_same(images, predictor):

@@ -20,7 +20,9 @@ from napari_sam2.review.views import View
 
 Floats = NDArray[np.float64]
 NEAREST = 7
-"""Tracks around a place whose steps say how objects move there; where a frame has fewer, they count as standing."""
+"""Tracks around a place whose steps say how objects move there, an odd number; where a frame has fewer, they count as
+standing.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,5 +135,6 @@ class Usual:
         for field in self._fields[frame:then]:
             if field is not None:
                 tree, steps = field
-                there = there + np.median(steps[tree.query(there, NEAREST)[1]], axis=0)
+                near = np.sort(steps[tree.query(there, NEAREST)[1]], axis=0)
+                there = there + near[NEAREST // 2]  # their median, in a third of the time of numpy's for so few
         return there - yx
