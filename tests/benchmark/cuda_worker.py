@@ -1,9 +1,12 @@
-"""Frames per second of one video predictor on a CUDA device, as one line of JSON; run by the Python of either package.
+"""Frames per second on a CUDA device, as one line of JSON; run by the Python of either package.
 
     python cuda_worker.py ours|official FOLDER OBJECTS compiled|plain
+    python cuda_worker.py ours tracked|found OBJECTS float32|auto [DEVICE]
 
-FOLDER holds the frames as JPEGs. Discs are prompted as masks on frame 0; what is timed is from frame WARM on, when all
-memories are there and everything is compiled. Both run in bfloat16, with the same stand-in weights.
+In the first form, FOLDER holds the frames as JPEGs. Discs are prompted as masks on frame 0; what is timed is from frame
+WARM on, when all memories are there and everything is compiled. Both packages run in bfloat16, with the same stand-in
+weights. The second form is of `cells-nano` on a synthetic movie of so many cells: objects and frames a second that are
+tracked in windows from a click on each, or frames a second on which every cell is found.
 """
 
 from __future__ import annotations
@@ -62,6 +65,57 @@ def frames_per_second(predictor: Any, folder: str, objects: int, warm: int = WAR
     return frames / (time.perf_counter() - began)
 
 
+def cells(count: int, frames: int) -> Any:
+    """Return a synthetic movie of nuclei, SIDE x SIDE."""
+    from sam2_core.training.synthetic import MovieSettings, make_movie
+
+    settings = MovieSettings(frames=frames, height=SIDE, width=SIDE, cells=count, diameter_px=30.0)
+    return make_movie(settings, seed=5)
+
+
+def tracked_per_second(count: int, precision: str, device: str, warm: int = 4, frames: int = 12) -> float:
+    """Return how many objects and frames a second are tracked once memories are there."""
+    from sam2_core import SAM2VideoPredictor, WindowedPredictor, build_sam2
+    from sam2_core.scoring.ground_truth import farthest_pixel
+
+    movie = cells(count, frames)
+    model = build_sam2("cells-nano", "cells-nano", device=device)
+    predictor = WindowedPredictor(SAM2VideoPredictor(model, precision=precision, feature_cache=False), 30.0)
+    state = predictor.init_state(movie.images)
+    ids = [int(one) for one in np.unique(movie.labels[0]) if one]
+    for number in ids:
+        y, x = farthest_pixel(movie.labels[0] == number)
+        predictor.add_new_points_or_box(state, 0, number, points=[[x, y]], labels=[1])
+    began = 0.0
+    for frame, _, _ in predictor.propagate_in_video(state):
+        if frame == warm:
+            _wait()
+            began = time.perf_counter()
+    _wait()
+    return len(ids) * (frames - 1 - warm) / (time.perf_counter() - began)
+
+
+def found_per_second(count: int, precision: str, device: str, times: int = 4) -> float:
+    """Return on how many frames a second every cell is found."""
+    from sam2_core import build_sam2
+    from sam2_core.finding import FindingOptions, find_steps
+    from sam2_core.finding.steps import result_of
+
+    movie = cells(count, 1)
+    model = build_sam2("cells-nano", "cells-nano", device=device)
+
+    def find() -> Any:
+        return result_of(find_steps(model, movie.images[0], FindingOptions(diameter_px=30.0), precision=precision))
+
+    assert len(find().objects) > count / 2
+    _wait()
+    began = time.perf_counter()
+    for _ in range(times):
+        find()
+    _wait()
+    return times / (time.perf_counter() - began)
+
+
 def _wait() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
@@ -76,5 +130,15 @@ def main(who: str, folder: str, objects: str, how: str) -> None:
     print(json.dumps({"fps": fps, "peak_gb": torch.cuda.max_memory_allocated() / 1e9}))
 
 
+def main_of_cells(what: str, count: str, precision: str, device: str = "cuda") -> None:
+    measure = {"tracked": tracked_per_second, "found": found_per_second}[what]
+    fps = measure(int(count), precision, device)
+    peak = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0
+    print(json.dumps({"fps": fps, "peak_gb": peak}))
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[2] in ("tracked", "found"):
+        main_of_cells(*sys.argv[2:])
+    else:
+        main(*sys.argv[1:])

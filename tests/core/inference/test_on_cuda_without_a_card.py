@@ -6,6 +6,7 @@ the host may wait for masks that are packed, and for those of `cells-nano` whose
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -267,3 +268,11 @@ def test_the_benchmarks_of_a_card_come_as_far_as_to_skip() -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=BENCHMARKS.parents[1])
     assert (done.returncode, "2 skipped" in done.stdout) == (0, True), done.stdout + done.stderr
     assert "no CUDA device" in done.stdout
+
+
+@pytest.mark.parametrize("what", ["tracked", "found"])
+def test_what_is_measured_of_cells_can_be_measured_without_a_card(what) -> None:
+    words = [sys.executable, str(BENCHMARKS / "cuda_worker.py"), "ours", what, "6", "float32", "cpu"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["fps"] > 0
