@@ -1,7 +1,7 @@
 # Each command sets up what it needs in .venv, from constraints.txt, and is quick the second time.
 #
 #   make napari   open napari with the panel "Segment and track"
-#   make demo     run the main job on a synthetic movie with the model that ships, and show what came out
+#   make demo     find, track and write the dividing cells of a synthetic movie without a click, beside its truth (a minute)
 #   make test     all tests (installs missing Qt system libraries where it may); with another napari, release candidates
 #                 included, in an environment of its own: make test NAPARI=0.10 PYTEST_ARGS="tests/viewer tests/qt"
 #   make check    ruff, mypy, import contracts, plugin manifest, documentation, wheel and sdist

@@ -14,7 +14,7 @@ from make_film import BRIGHT, GROUND, QUIET, font, seen
 from PIL import Image, ImageDraw
 
 from napari_sam2 import samples
-from napari_sam2.io.contact_sheet import write_contact_sheet
+from napari_sam2.io.contact_sheet import contact_sheet
 from napari_sam2.session import Prompt, Session
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -46,7 +46,7 @@ def make_prompts(path: Path) -> None:
             panels.append((caption, answered(session, prompt, 0)))
         list(session.propagate(direction="forward"))
         panels.append((f"followed, frame {LATER}", answered(session, None, LATER)))
-    write_contact_sheet(path, panels, columns=4)
+    contact_sheet(panels, columns=4).save(path)
 
 
 def nearest_other(labels: np.ndarray, click: samples.Click) -> tuple[float, float]:

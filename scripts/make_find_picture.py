@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from napari_sam2 import samples
-from napari_sam2.io.contact_sheet import outlined, write_contact_sheet
+from napari_sam2.io.contact_sheet import contact_sheet, outlined
 from napari_sam2.session import Session
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "find.png"
@@ -29,7 +29,7 @@ def make_picture(path: Path) -> None:
             pass
         tracked = outlined(session.movie[LATER], session.labels(LATER))
         panels = [("frame 0", seen), ("found, with scores", found), (f"accepted and tracked, frame {LATER}", tracked)]
-        write_contact_sheet(path, panels)
+        contact_sheet(panels).save(path)
 
 
 def with_scores(session: Session) -> Image.Image:

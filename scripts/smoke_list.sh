@@ -15,7 +15,9 @@ say --version
 say doctor --json
 say demo --out demo
 say segment demo/images.tif --frames 0 --out found.tif --table objects.csv
-say track demo/images.tif --prompts demo/prompts.json --stop 3 --out labels.tif --session work.sam2
+awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; print "object_id,frame,y,x" }
+         NR == 2 { print "1,0," $at["y_px"] "," $at["x_px"] }' objects.csv > clicks.csv
+say track demo/images.tif --prompts clicks.csv --stop 3 --out labels.tif --session work.sam2
 say export work.sam2 --csv cells.csv --ctc 01_RES
 cat > plan.toml <<'PLAN'
 out = "plate"

@@ -1,61 +1,98 @@
+"""`napari-sam2 demo`: a movie with a division, found and tracked without a click, and compared with its truth."""
+
 from __future__ import annotations
+
+import csv
+import re
+import shlex
 
 import numpy as np
 import pytest
+from finding_predictor import FindingPredictor
 from PIL import Image
 
 from napari_sam2 import samples
-from napari_sam2.cli.demo import object_ious
-from napari_sam2.io import read_prompts
 from napari_sam2.io.contact_sheet import object_colour, outlined
-from napari_sam2.stacks import open_stack
+from napari_sam2.session import Session
+from napari_sam2.stacks import open_labels
+from sam2_core.training.synthetic import MovieSettings, SyntheticMovie
+from sam2_core.training.synthetic.movie import LineageRow
 
 
-@pytest.fixture(scope="module")
-def movie():
-    return samples.sample_movie()
+def drawn_movie() -> SyntheticMovie:
+    """Six frames with a cell that moves, and one that divides on frame 3."""
+    labels = np.zeros((6, 60, 80), np.uint16)
+    for frame, truth in enumerate(labels):
+        truth[6:15, 6 + 2 * frame : 15 + 2 * frame] = 1
+        for label, x0, x1 in ((2, 28, 48),) if frame < 3 else ((3, 26, 36), (4, 40, 50)):
+            truth[36:48, x0:x1] = label
+    lineage = (LineageRow(1, 0, 5, 0), LineageRow(2, 0, 2, 0), LineageRow(3, 3, 5, 2), LineageRow(4, 3, 5, 2))
+    images = np.where(labels > 0, 250, 0).astype(np.uint8)
+    return SyntheticMovie(images, labels, lineage, "fluorescence", 0, MovieSettings())
 
 
-@pytest.fixture(autouse=True)
-def made_once(monkeypatch, movie):
-    monkeypatch.setattr(samples, "sample_movie", lambda: movie)
+@pytest.fixture
+def movie(monkeypatch):
+    """The sample that the demo takes; bright pieces are found for cells."""
+    made = drawn_movie()
+    monkeypatch.setattr(samples, "sample_movie", lambda: made)
+    predictor = FindingPredictor(dark=100)
+    monkeypatch.setattr("napari_sam2.cli.terminal_run.load_predictor", lambda *args: predictor)
+    return made
 
 
-def test_demo_leaves_a_movie_prompts_labels_and_a_picture(work, predictor, run):
-    code, out, _ = run("demo --out shown")
-    assert code == 0
+def row(out: str, name: str) -> list[int]:
+    """The numbers of a row of the table."""
+    return [int(word) for word in re.findall(r"\d+", next(line for line in out.splitlines() if f"│ {name}" in line))]
+
+
+def test_cells_are_found_tracked_divided_and_written_without_a_click(work, movie, run):
+    code, out, err = run("demo --out shown")
+    assert code == 0, err
     folder = work / "shown"
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "demo.png", "images.tif", "labels.tif", "prompts.json", "truth.tif"
-    ]  # fmt: skip
-    prompts = read_prompts(folder / "prompts.json")
-    assert all(prompt.frame == 0 for prompt in prompts)
-    first = next(iter(open_stack(folder / "labels.tif").movie()))
-    assert set(np.unique(first)) - {0} == {prompt.object_id for prompt in prompts}
-    assert "Mean IoU" in out
-    assert "demo.png" in out
+    found = [len(np.unique(frame)) - 1 for frame in open_labels(folder / "labels.tif")]
+    assert found == [2, 2, 2, 3, 3, 3]
+    with Session.open(folder / "demo.sam2", predictor=FindingPredictor()) as session:
+        assert not session.document.prompts
+        assert len(session.document.divisions) == 1
+    with (folder / "cells.csv").open() as table:
+        assert len(list(csv.DictReader(table))) == 15
+    assert len(np.loadtxt(folder / "01_RES" / "res_track.txt", dtype=int)) == 4
+    assert (folder / "tracks.xml").is_file()
+    assert (folder / "tracks.csv").is_file()
     with Image.open(folder / "demo.png") as picture:
         assert picture.size[0] > 600
+    assert [row(out, name) for name in ("cells on", "tracks", "divisions")] == [[15, 15], [4, 4], [1, 1]]
 
 
-def test_demo_can_be_run_again_in_the_same_folder(work, predictor, run):
+def test_what_was_missed_is_told(work, movie, run):
+    movie.images[4][movie.labels[4] == 4] = 0
+    movie.images[:, :, :26][movie.labels[:, :, :26] == 1] = 0
+    code, out, err = run("demo")
+    assert code == 0, err
+    truth, here = row(out, "cells on")
+    assert truth == 15
+    assert here < truth
+    assert "100.0% found" not in out
+
+
+def test_the_command_that_it_names_does_the_same(work, movie, run):
+    _, out, _ = run("demo")
+    line = next(line for line in out.splitlines() if line.strip().startswith("napari-sam2 track"))
+    before = list(open_labels(work / "demo" / "labels.tif"))
+    code, _, err = run(shlex.join([*shlex.split(line)[1:], "--overwrite"]))
+    assert code == 0, err
+    np.testing.assert_array_equal(list(open_labels(work / "demo" / "labels.tif")), before)
+
+
+def test_it_can_be_run_again_in_its_own_folder_alone(work, movie, run):
     assert run("demo")[0] == 0
     assert run("demo")[0] == 0
-
-
-def test_iou_counts_frames_behind_the_click_on_which_the_object_is(tmp_path):
-    truth = np.zeros((3, 4, 4), np.uint16)
-    truth[:, :2, :2] = 1
-    truth[:2, 3, 3] = 2
-    truth[1:, 3, 0] = 5  # not there on frame 0, so never clicked
-    found = np.zeros_like(truth)
-    found[1, :2, :1] = 1
-    found[2, :2, :2] = 1
-    np.save(tmp_path / "truth.npy", truth)
-    np.save(tmp_path / "found.npy", found)
-    # Three dimensions of size 4 need their axes; saved as TIFF they would carry them.
-    ious = object_ious(open_stack(tmp_path / "truth.npy", axes="TYX"), open_stack(tmp_path / "found.npy", axes="TYX"))
-    assert ious == {1: 0.75, 2: 0.0}
+    (work / "mine").mkdir()
+    (work / "mine" / "truth.tif").write_bytes(b"the only copy")
+    code, _, err = run("demo --out mine")
+    assert (code, "truth.tif exists" in err) == (1, True)
+    assert (work / "mine" / "truth.tif").read_bytes() == b"the only copy"
 
 
 def test_outlines_are_drawn_in_the_colour_of_the_object():

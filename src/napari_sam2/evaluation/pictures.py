@@ -6,13 +6,14 @@ shown: hits in green, misses in red, extras in orange. Writes PNG through Pillow
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from napari_sam2.evaluation.movies import MovieRun, MovieTask
@@ -138,19 +139,26 @@ def still_panels(stills: Iterable[Still], results: Sequence[StillResult], prompt
 def write_picture(path: Path, rows: Sequence[Sequence[Drawn]]) -> None:
     """Write rows of panels to a PNG file, its folder too; each under its caption."""
     pictures = [[panel.drawn() for panel in row] for row in rows]
-    width = max(sum(picture.width + _GAP for picture in row) for row in pictures) - _GAP
+    widths = [
+        [max(picture.width, _caption_width(panel)) + _GAP for panel, picture in zip(row, shown, strict=True)]
+        for row, shown in zip(rows, pictures, strict=True)
+    ]
     heights = [max(picture.height for picture in row) + _CAPTION + _GAP for row in pictures]
-    sheet = Image.new("RGB", (width, sum(heights) - _GAP), (24, 24, 24))
+    sheet = Image.new("RGB", (max(map(sum, widths)) - _GAP, sum(heights) - _GAP), (24, 24, 24))
     draw, y = ImageDraw.Draw(sheet), 0
-    for row, shown, height in zip(rows, pictures, heights, strict=True):
+    for row, shown, steps, height in zip(rows, pictures, widths, heights, strict=True):
         x = 0
-        for panel, picture in zip(row, shown, strict=True):
+        for panel, picture, step in zip(row, shown, steps, strict=True):
             draw.text((x + 2, y + 2), panel.caption, fill=(230, 230, 230))
             sheet.paste(picture, (x, y + _CAPTION))
-            x += picture.width + _GAP
+            x += step
         y += height
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
+
+
+def _caption_width(panel: Drawn) -> int:
+    return math.ceil(ImageFont.load_default().getlength(panel.caption)) + 4
 
 
 def _panel(task: MovieTask, run: MovieRun, object_id: int, frame: int, caption: str) -> Panel:

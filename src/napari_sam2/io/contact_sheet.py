@@ -1,14 +1,12 @@
 """A picture of a tracking result: a few frames side by side, every object outlined in its colour.
 
-Colours follow the object id, so that an object keeps its colour from frame to frame. Writes PNG through Pillow; knows
-no model.
+Colours follow the object id, so that an object keeps its colour from frame to frame. Drawn with Pillow; knows no model.
 """
 
 from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,8 +38,8 @@ def outlined(frame: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Image
     return Image.fromarray(pixels)
 
 
-def write_contact_sheet(path: Path, panels: Sequence[tuple[str, Image.Image]], columns: int = 3) -> None:
-    """Write panels (caption, image of one size) as a grid to a PNG file."""
+def contact_sheet(panels: Sequence[tuple[str, Image.Image]], columns: int = 3) -> Image.Image:
+    """Return panels (caption, image of one size) as a grid."""
     width, height = panels[0][1].size
     rows = -(-len(panels) // columns)
     sheet = Image.new("RGB", (columns * (width + _GAP) - _GAP, rows * (height + _GAP) - _GAP), (24, 24, 24))
@@ -50,4 +48,4 @@ def write_contact_sheet(path: Path, panels: Sequence[tuple[str, Image.Image]], c
         corner = (number % columns * (width + _GAP), number // columns * (height + _GAP))
         sheet.paste(image, corner)
         draw.text((corner[0] + 6, corner[1] + 4), caption, fill=(255, 255, 255))
-    sheet.save(path)
+    return sheet
