@@ -8,7 +8,7 @@
 #   make docs     build the documentation into site/; any warning is an error. make docs-serve shows it while you write
 #   make docs-pictures   make every picture of the documentation anew (a screen is needed: xvfb-run make docs-pictures)
 #   make dist     wheel and sdist in dist/, looked into
-#   make smoke    the wheel in an empty environment: doctor, demo, segment, track, export, without a network
+#   make smoke    the wheel in an empty environment: doctor, demo, segment, track, export, run, view, without a network
 #   make release-notes   what CHANGELOG.md says of the version in pyproject.toml
 #   make torture  thousands of walks, damaged files, kills, full disks (docs/reliability.md), 20 minutes on two cores; what
 #                 came out is printed and in torture/; one part: make torture TORTURE_ARGS="--only files --seed 7"

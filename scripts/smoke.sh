@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the wheel of dist/ into an empty environment, with the versions of constraints.txt, and goes through smoke_list.
+# Installs the wheel of dist/ into an empty environment, with the versions of constraints.txt, and goes through smoke_list;
+# then installs napari beside it, and opens a window (smoke_view).
 # Usage: smoke.sh [EXTRA_PIP_ARGUMENTS...]     ($PYTHON picks the interpreter)
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -10,5 +11,13 @@ bin=$work/environment/$([ "${OS:-}" = Windows_NT ] && echo Scripts || echo bin)
 
 bash "$here/create_venv.sh" "$work/environment"
 wheels=("$root"/dist/*.whl)
-"$bin/python" -m pip install --quiet --disable-pip-version-check -c "$root/constraints.txt" "$@" "${wheels[0]}"
+install=("$bin/python" -m pip install --quiet --disable-pip-version-check -c "$root/constraints.txt" "$@")
+"${install[@]}" "${wheels[0]}"
 bash "$here/smoke_list.sh" "$bin"
+
+"${install[@]}" "${wheels[0]}[all]"
+bash "$here/qt_libraries.sh" "$bin/python"
+screen=()
+if [ "$(uname -s)" = Linux ] && [ -z "${DISPLAY:-}" ]; then screen=(xvfb-run -a -s "-screen 0 1440x1000x24"); fi
+cd "$work"
+"${screen[@]}" "$bin/python" "$here/smoke_view.py" "$work/view.png"

@@ -28,6 +28,11 @@ task = "segment"
 diameter_px = 35
 PLAN
 say run plan.toml
+if ! "$1/python" -c 'import napari' 2>/dev/null; then
+  echo "--- napari-sam2 view, without napari"
+  if "$command" view demo/images.tif 2> view.txt; then echo "a window without napari?" >&2; exit 1; fi
+  grep -F 'pip install "napari-sam2[all]"' view.txt
+fi
 for file in found.tif objects.csv labels.tif cells.csv 01_RES/res_track.txt plate/results.csv; do
   [ -s "$file" ] || { echo "$file was not written" >&2; exit 1; }
 done

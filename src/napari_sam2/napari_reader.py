@@ -1,10 +1,11 @@
 """What napari's manifest names for files: a reader of session folders and a writer of label layers.
 
 The reader also takes files of several image series, each as a layer; the manifest does not offer it for them, or napari
-would ask at each TIFF which reader to take.
+would ask at each TIFF which reader to take. `napari-sam2 view` reads images and labels here too.
 
 napari is not imported: layers go in and out as tuples. What is read is for looking; the panel opens the folder itself
-to work on it, and finds it in the layers' metadata under "napari_sam2_session".
+to work on it, and finds it in the layers' metadata under "napari_sam2_session". Images say there which file and series
+they are ("napari_sam2_path", "napari_sam2_scene").
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from napari_sam2.io.label_files import LabelSpec, write_labels
 from napari_sam2.io.results import Results
 from napari_sam2.io.session_files import is_session_folder
 from napari_sam2.session.saved_results import open_results
-from napari_sam2.stacks import Movie, Stack, open_stack
+from napari_sam2.stacks import Movie, Stack, open_labels, open_stack
 from napari_sam2.stacks.sources import scenes_of
 from sam2_core.errors import StackError
 
@@ -56,7 +57,37 @@ def read_series_layers(path: str | Sequence[str]) -> list[LayerData]:
     scenes: tuple[int | str | None, ...] = scenes_of(file) or (None,)
     stacks = [open_stack(file, scene=scene) for scene in scenes]
     named = [replace(one, name=f"{one.name} {one.scene}") if isinstance(one.scene, int) else one for one in stacks]
-    return [_image_layer(stack, {"metadata": {"napari_sam2_scene": stack.scene}}) for stack in named]
+    return [_image_layer(stack, _whence(stack)) for stack in named]
+
+
+def read_image_layers(path: str | Path, axes: str | None = None, scene: int | str | None = None) -> list[LayerData]:
+    """Return images as one layer in all their axes, read when they are shown; see `stacks.open_stack`.
+
+    Channels stay an axis of it, so that a session on the layer is one on the file.
+
+    Raises
+    ------
+    StackError
+        If they cannot be read, or their axes cannot be told.
+    """
+    stack = open_stack(path, axes, scene)
+    order = [stack.axes.index(axis) for axis in _spatial_first(stack.axes)]
+    placed = _placed(stack, stack.axes.replace("S", "")) | {"rgb": stack.size("S") in (3, 4)}
+    return [(shown_array(stack).transpose(order), {"name": stack.name} | placed | _whence(stack), "image")]
+
+
+def read_label_layers(path: str | Path) -> list[LayerData]:
+    """Return a label stack as layer data; see `stacks.open_labels`.
+
+    Raises
+    ------
+    StackError
+        If it cannot be read, or holds no labels.
+    """
+    stack = open_labels(path).stack
+    lazy = shown_array(stack)
+    is_small = int(np.prod(lazy.shape)) * lazy.dtype.itemsize <= MOST_BYTES
+    return [(np.asarray(lazy) if is_small else lazy, {"name": stack.name} | _placed(stack, stack.axes), "labels")]
 
 
 def read_session_layers(path: str | Sequence[str]) -> list[LayerData]:
@@ -98,6 +129,12 @@ def shown_array(stack: Stack) -> Any:
         return stack.data
     chunks = tuple(size if axis in "YXS" else 1 for axis, size in zip(stack.axes, stack.shape, strict=True))
     return _dask(_PlaneByPlane(stack), chunks)
+
+
+def _whence(stack: Stack) -> dict[str, Any]:
+    """Return what the panel is to know of the file that a layer shows."""
+    path = None if stack.path is None else str(Path(stack.path).absolute())
+    return {"metadata": {"napari_sam2_scene": stack.scene, "napari_sam2_path": path}}
 
 
 def _image_layer(stack: Stack, metadata: dict[str, Any]) -> LayerData:

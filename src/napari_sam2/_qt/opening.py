@@ -16,8 +16,9 @@ from sam2_core.errors import StackError
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
+    from napari_sam2.napari_reader import LayerData
     from napari_sam2.session.session import Session
     from napari_sam2.session.settings import SessionSettings
     from napari_sam2.stacks import Stack
@@ -193,6 +194,13 @@ def shown_image(viewer: napari.viewer.Viewer, opened: Reopened) -> Image:
     if opened.layer is not None and opened.layer in viewer.layers:
         return opened.layer
     return _added_image(viewer, opened.session.stack)
+
+
+def add_layers(viewer: napari.viewer.Viewer, read: LayerData) -> list[Layer]:
+    """Return what a reader's layer data became in a viewer: one layer, or one for each channel."""
+    data, meta, kind = read
+    added: Any = getattr(viewer, f"add_{kind}")(data, **meta)
+    return added if isinstance(added, list) else [added]
 
 
 def sample_layers() -> list[tuple[Any, dict[str, Any], str]]:

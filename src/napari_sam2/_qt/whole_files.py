@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari.layers import Image, Layer
+from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam2._qt.holds import hold
+from napari_sam2._qt.opening import add_layers
 from napari_sam2._qt.workbench import Workbench
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Layer
+
+    from napari_sam2.napari_reader import LayerData
 
 
 class WholeFiles(QObject):
@@ -67,10 +71,10 @@ class WholeFiles(QObject):
             self.left_out = left_out
             self.found.emit()
 
-    def _add(self, read: list[tuple[Any, dict[str, Any], str]]) -> None:
-        added = []
-        for data, meta, kind in read:
+    def _add(self, read: list[LayerData]) -> None:
+        added: list[Layer] = []
+        for one in read:
             with hold("napari adds a layer"):
-                added.append(self._viewer.add_layer(Layer.create(data, meta, kind)))
+                added += add_layers(self._viewer, one)
         self.left_out = ""
         self.opened.emit(added[0])

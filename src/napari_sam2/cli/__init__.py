@@ -33,12 +33,13 @@ from napari_sam2.cli.models import models_app
 from napari_sam2.cli.run import run_command
 from napari_sam2.cli.segment import segment_command
 from napari_sam2.cli.track import track_command
+from napari_sam2.cli.view import view_command
 from sam2_core.errors import CheckpointError, PromptError, StackError
 
 USER_ERROR, PROGRAM_ERROR = 1, 3
 
 app = typer.Typer(
-    help="Track cells and other objects through time-lapse and volume stacks with SAM 2, from a few clicks.",
+    help="Find and track cells and other objects through time-lapse movies and z-stacks, without a click or with few.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -54,6 +55,7 @@ app.command("evaluate")(evaluate_command)
 app.command("finetune")(finetune_command)
 app.add_typer(models_app, name="models")
 app.command("doctor")(doctor_command)
+app.command("view")(view_command)
 app.command("demo")(demo_command)
 
 
@@ -70,7 +72,7 @@ def options(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")] = False,
 ) -> None:
-    """Track cells and other objects through time-lapse and volume stacks with SAM 2, from a few clicks."""
+    """Find and track cells and other objects through time-lapse movies and z-stacks, without a click or with few."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,6 +23,7 @@ from napari_sam2.viewer.coordinates import Grid, lies_alike
 from sam2_core.errors import StackError
 
 SCENE = "napari_sam2_scene"  # in the metadata of a layer: which image series of its file it shows
+PATH = "napari_sam2_path"  # and which file, where napari does not know it
 MOST_LIKELY_CHANNELS = 4  # more planes than these are rather a z-stack
 _BY_NDIM = {2: "YX", 3: "TYX", 4: "TZYX", 5: "TCZYX"}
 
@@ -205,7 +206,7 @@ def _stack(layers: Sequence[Image], letters: str) -> Stack:
         return Stack(
             ArraysAsChannels([full_resolution(layer) for layer in layers]), "C" + letters, first.name, calibration
         )
-    path, scene = first.source.path, first.metadata.get(SCENE)
+    path, scene = first.source.path or first.metadata.get(PATH), first.metadata.get(SCENE)
     return Stack(full_resolution(first), letters + ("S" if first.rgb else ""), first.name, calibration, path, scene)
 
 
