@@ -59,6 +59,18 @@ def test_labels_tracks_tables_and_a_session_come_of_one_command(work, found, run
     assert not (work / "labels.tif.partial").exists()
 
 
+def test_where_the_size_cannot_be_told_its_option_is_named(work, found, run, monkeypatch):
+    steps = found.find_steps
+
+    def unsure(image, request):
+        result = yield from steps(image, request)
+        return type(result)((), result.frame_hw, None, False, "pieces", "Nothing tells how large cells are.")
+
+    monkeypatch.setattr(found, "find_steps", unsure)
+    code, _, err = run(AUTO.removesuffix(" --object-diameter 10"))
+    assert (code, "large cells are. (--object-diameter PX)" in err) == (1, True)
+
+
 def test_divisions_can_be_left_out_and_frames_chosen(work, found, run):
     assert run(f"{AUTO} --no-division --ctc ctc --start 1 --stop 5")[0] == 0
     assert [len(one) - 1 for one in seen(work / "labels.tif")] == [0, 2, 2, 3, 3, 0]

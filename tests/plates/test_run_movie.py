@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import pickle
 from dataclasses import replace
 
@@ -14,8 +15,10 @@ from label_stacks import labels_of, seen
 from small_plates import TRACK, write_movie
 
 from napari_sam2.plates import MovieRecord, movies_of, new_worker, read_plan, run_movie
+from napari_sam2.plates import record as records
 from napari_sam2.plates.record import fingerprint, lock_of, read_record
 from napari_sam2.session import Session
+from sam2_core.checkpoints import registry
 from sam2_core.checkpoints.registry import add_model
 
 FIRST = 'paths = "raw/A01_s1.tif"'
@@ -188,3 +191,22 @@ def test_a_model_that_was_trained_again_is_another_one(work, write_plan, monkeyp
     assert fingerprint(only_task(path)) == before
     weights.write_bytes(b"second")
     assert fingerprint(only_task(path)) != before
+
+
+def test_weights_that_ship_count_by_what_is_in_them(work, write_plan, monkeypatch):
+    """Another installation of the same release is no reason to do a plate again; other weights are."""
+    task = only_task(write_plan(movies=FIRST))
+    shipped = registry.find_model(registry.BUNDLED_NAME)
+    weights = work / "weights.safetensors"
+
+    def fingerprint_of(content):
+        weights.write_bytes(content)
+        moved = replace(shipped, path=weights)
+        monkeypatch.setattr(records, "find_model", lambda name: moved if name == shipped.name else None)
+        return fingerprint(task)
+
+    first = fingerprint_of(b"first")
+    os.utime(weights, (1, 1))
+    assert fingerprint(task) == first
+    assert fingerprint_of(b"other") != first
+    assert fingerprint_of(b"first") == first

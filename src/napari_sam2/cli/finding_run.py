@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 
 import numpy as np
 import typer
@@ -13,10 +14,10 @@ from napari_sam2.cli.console import frame_progress
 from napari_sam2.cli.interrupt import StopOnCtrlC
 from napari_sam2.engine.finding import FINE
 from napari_sam2.engine.jobs import FindJob, OneOfSeveral
-from napari_sam2.session.found_run import Take
+from napari_sam2.session.found_run import SizeUnknownError, Take
 from napari_sam2.session.session import Session
 from napari_sam2.stacks import open_labels
-from sam2_core.errors import PromptError
+from sam2_core.errors import PromptError, StackError
 
 
 class TerminalFind:
@@ -64,6 +65,15 @@ class TerminalFind:
         if stage not in self._stages:
             self._stages[stage] = self._bar.add_task(stage)
         self._bar.update(self._stages[stage], completed=done, total=total)
+
+
+@contextmanager
+def size_said_by(option: str) -> Iterator[None]:
+    """Name the option that says the size of the objects, where nothing told it."""
+    try:
+        yield
+    except SizeUnknownError as error:
+        raise StackError(f"{error} ({option} PX)") from error
 
 
 def chosen_frames(words: str | None, count: int) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ import typer
 
 from napari_sam2.cli import options
 from napari_sam2.cli.console import errors, output
-from napari_sam2.cli.finding_run import TerminalFind, chosen_diameter, chosen_frames, chosen_region
+from napari_sam2.cli.finding_run import TerminalFind, chosen_diameter, chosen_frames, chosen_region, size_said_by
 from napari_sam2.cli.interrupt import STOPPED, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL
 from napari_sam2.cli.movie_choice import MovieChoice
@@ -30,6 +30,8 @@ from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ModelMovie
 from sam2_core.inference.frames.picture_files import files_of_one_kind
 from sam2_core.inference.frames.stored_images import FOLDER_KINDS, is_zarr
+
+_SIZE = "--diameter"
 
 
 def segment_command(  # noqa: PLR0913 - one parameter per option of the command
@@ -76,7 +78,7 @@ def segment_command(  # noqa: PLR0913 - one parameter per option of the command
             resume=resume,
             overwrite=overwrite,
         )
-        with TerminalFind(len(stills.images)) as run:
+        with TerminalFind(len(stills.images)) as run, size_said_by(_SIZE):
             return _over(segment_stills(stills, run, load), stills, context, None)
     still = _still(choice, looks, asked, stack)
     job = SegmentJob(
@@ -88,7 +90,7 @@ def segment_command(  # noqa: PLR0913 - one parameter per option of the command
         resume=resume,
         overwrite=overwrite,
     )
-    with TerminalFind() as run:
+    with TerminalFind() as run, size_said_by(_SIZE):
         return _over(segment(job, run, load), job, context, job.request.diameter_px)
 
 
@@ -145,7 +147,7 @@ def _show(report: FoundReport, job: SegmentJob | StillsJob, told: float | None) 
     """Show how many objects there are, how large they are, what is to be known, and where all of it is."""
     count, frames = sum(report.objects.values()), len(report.objects)
     size = report.diameter_px
-    how = "as given" if told is not None else "as found; to choose yourself, give --diameter"
+    how = "as given" if told is not None else f"as found; to choose yourself, give {_SIZE}"
     about = "" if size is None else f" Sought with a diameter of {size:.3g} px, {how}."
     objects = f"{count} object{'' if count == 1 else 's'}"
     output().print(f"{objects} on {frames} frame{'' if frames == 1 else 's'}.{about}")

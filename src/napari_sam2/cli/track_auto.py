@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam2.cli.console import errors, output
-from napari_sam2.cli.finding_run import TerminalFind, chosen_region
+from napari_sam2.cli.finding_run import TerminalFind, chosen_region, size_said_by
 from napari_sam2.cli.interrupt import STOPPED, resume_command
 from napari_sam2.cli.terminal_run import predictor_of
 from napari_sam2.io.found_frames import FoundFrames
@@ -19,6 +19,7 @@ from napari_sam2.session.auto_job import AutoJob, AutoReport, track_automaticall
 from napari_sam2.session.linked import linking_for
 from napari_sam2.stacks import ModelMovie
 
+_SIZE = "--object-diameter"
 _NAMES = {
     "labels": "Labels",
     "csv": "Table of objects",
@@ -42,7 +43,7 @@ def region_of(words: str | None, movie: ModelMovie) -> NDArray[np.bool_] | None:
 def track_auto(job: AutoJob, arguments: Sequence[str]) -> int:
     """Return the exit code after a movie is tracked and all that is asked for is written, or it was stopped."""
     report: AutoReport | None = None
-    with TerminalFind() as run, suppress(KeyboardInterrupt):
+    with TerminalFind() as run, size_said_by(_SIZE), suppress(KeyboardInterrupt):
         report = track_automatically(job, run, run.tell, lambda: predictor_of(job.settings))
     if report is None or not report.found.is_whole:
         _say_how_to_resume(arguments, job)
@@ -69,7 +70,7 @@ def _show(report: AutoReport, job: AutoJob) -> None:
     tracks = f"{_counted(len(linked.object_ids), 'track')} with {_counted(linked.divisions, 'division')}"
     size = found.diameter_px
     told = job.request.diameter_px is not None
-    how = "as given" if told else "as found; to choose yourself, give --object-diameter"
+    how = "as given" if told else f"as found; to choose yourself, give {_SIZE}"
     about = "" if size is None else f" Sought with a diameter of {size:.3g} px, {how}."
     output().print(f"{seen}: {tracks}.{about}")
     for frame, remark in found.remarks.items():

@@ -25,7 +25,7 @@ from napari_sam2.plates.movies import MovieTask
 from napari_sam2.plates.plan import Export, FromSessions
 from napari_sam2.plates.record import PICTURE_FILE, MovieRecord, fingerprint, lock_of, read_record, write_record
 from napari_sam2.plates.work import Made, MovieWork, Stopped, Told, done, opened
-from napari_sam2.session.found_run import SAY_SIZE
+from napari_sam2.session.found_run import SizeUnknownError
 from napari_sam2.session.saved_results import open_results
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ModelMovie, open_labels
@@ -135,8 +135,10 @@ def _is_there(task: MovieTask, record: MovieRecord) -> bool:
 
 def _words(error: Exception) -> str:
     """Return an error in words; what is none of ours is named."""
+    if isinstance(error, SizeUnknownError):
+        return f"{error} (diameter_px in the plan)"
     if isinstance(error, StackError) or type(error).__module__.startswith("sam2_core"):
-        return str(error).replace(SAY_SIZE, "(diameter_px in the plan)")
+        return str(error)
     return f"{type(error).__name__}: {error}"
 
 

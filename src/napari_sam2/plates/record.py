@@ -1,7 +1,7 @@
 """What is known of one movie of a plan, as a file beside its results: how it ended, what was found, or what went wrong.
 
 A movie is finished when its record says so with the fingerprint that the movie has now: of its input, of what is done,
-and of the version that did it. Records are replaced in one step, so one that is there is whole.
+and of the weights and the version that did it. Records are replaced in one step, so one that is there is whole.
 """
 
 from __future__ import annotations
@@ -107,10 +107,12 @@ def lock_of(task: MovieTask) -> FileLock:
 def fingerprint(task: MovieTask) -> str:
     """Return what tells whether a movie is the same and would be done in the same way.
 
-    Files count by name, size and time of change, and are not read.
+    Files count by name, size and time of change, and are not read, but for the weights that ship: they are the same on
+    every machine, and others with another installation.
     """
     said = {
-        "input": [_mark(path) for path in (task.source, task.aside, _own_weights(task)) if path is not None],
+        "input": [_mark(path) for path in (task.source, task.aside) if path is not None],
+        "weights": _weights(task.settings.model),
         "image": [task.axes, task.scene],
         "work": task.work.model_dump(mode="json"),
         "settings": task.settings.model_dump(mode="json", exclude=_ONLY_HOW),
@@ -119,16 +121,20 @@ def fingerprint(task: MovieTask) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _own_weights(task: MovieTask) -> Path | None:
-    """Return the file of a model that a person trained or registered; those that ship or are fetched do not change."""
-    name = task.settings.model
-    if Path(name).is_file():
-        return Path(name)
+def _weights(model: str) -> list[object]:
+    """Return what changes with the weights of a model: a digest of those that ship or are fetched, else a mark."""
+    if Path(model).is_file():
+        return _mark(Path(model))
     try:
-        entry = find_model(name)
+        entry = find_model(model)
     except CheckpointError:  # said when the model is loaded
-        return None
-    return None if entry.name == BUNDLED_NAME else entry.path
+        return [model]
+    if entry.path is None:
+        return [entry.sha256 or entry.name]
+    if entry.name != BUNDLED_NAME or not entry.path.is_file():
+        return _mark(entry.path)
+    with entry.path.open("rb") as file:
+        return [hashlib.file_digest(file, "sha256").hexdigest()]
 
 
 def _mark(path: Path) -> list[object]:

@@ -28,12 +28,14 @@ from napari_sam2.session.settings import SAME_ANSWER, SessionSettings
 from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
 
-SAY_SIZE = "(--diameter PX)"
-"""How the size of the objects is said on the command line."""
 Labels: TypeAlias = "NDArray[np.uint16 | np.uint32]"
 Take = Callable[[FoundUpdate], None]
 RunFind = Callable[[Session, FindJob, Take], bool]
 """Runs a session's job and hands on what comes; whether it came to its end."""
+
+
+class SizeUnknownError(StackError):
+    """Nothing told the size of the objects; whoever runs the search knows how it is said there."""
 
 
 @dataclass(slots=True)
@@ -67,12 +69,12 @@ class FoundReport:
 
         Raises
         ------
-        StackError
+        SizeUnknownError
             If none did.
         """
         if parts.diameter_px() is None:
             why = "The size of the objects cannot be told; give that of a typical one in pixels."
-            raise StackError(f"{next(iter(self.remarks.values()), why)} {SAY_SIZE}")
+            raise SizeUnknownError(next(iter(self.remarks.values()), why))
 
 
 def find_quietly(session: Session, job: FindJob, take: Take) -> bool:
@@ -166,7 +168,7 @@ def played(parts: FoundFrames, report: FoundReport, search: Callable[[], bool], 
 
     Raises
     ------
-    StackError
+    SizeUnknownError
         If the size of the objects could not be told on any frame.
     """
     is_needed = True
