@@ -39,8 +39,19 @@ def test_the_package_with_napari_needs_what_the_extras_need() -> None:
     assert said == required(lines)
 
 
-@pytest.mark.parametrize("name", ["recipe/recipe.yaml", "CITATION.cff"])
+@pytest.mark.parametrize("name", ["recipe/recipe.yaml", "CITATION.cff", ".zenodo.json"])
 def test_the_version_is_the_same_everywhere(name: str) -> None:
-    found = re.search(r"^ *version: (\d[\w.]*)$", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+    found = re.search(r"^ *\"?version\"?: \"?(\d[\w.]*)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
     assert found is not None
     assert found[1] == PROJECT["version"]
+
+
+def test_the_day_of_the_release_is_the_same_everywhere() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    heading = re.search(rf"^## {re.escape(PROJECT['version'])} - (\S+)$", changelog, re.MULTILINE)
+    assert heading is not None
+    if heading[1] == "unreleased":  # between two releases
+        return
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    zenodo = yaml.safe_load((ROOT / ".zenodo.json").read_text(encoding="utf-8"))  # JSON is YAML
+    assert {str(citation["date-released"]), zenodo["publication_date"]} == {heading[1]}
