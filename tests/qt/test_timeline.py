@@ -9,6 +9,7 @@ from napari_sam2._qt.theme import Palette
 from napari_sam2._qt.timeline import (
     ABSENT,
     EDITED,
+    FOUND,
     IMPORTED,
     NOTHING,
     PROMPTED,
@@ -96,3 +97,21 @@ def test_current_frame_is_marked_where_its_frame_is(qapp: object) -> None:
     painter.end()
     marked = [x for x in range(100) if QColor(image.pixel(x, 5)) == QColor(palette.text)]
     assert [frame_at(x, 100, 10) for x in marked] == [7]
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_no_two_states_look_alike_to_who_sees_no_colours(theme: str) -> None:
+    """All in one colour, as timelines are where colours stand for objects: shape alone tells them apart."""
+    shapes = {}
+    for code in (PROMPTED, TRACKED, EDITED, STALE, ABSENT, IMPORTED, FOUND):
+        image = QImage(60, 9, QImage.Format.Format_Grayscale8)
+        image.fill(0)
+        painter = QPainter(image)
+        run = lane_runs(codes_of(code), 60)
+        paint_lane(painter, QRect(0, 0, 60, 9), run, Palette.of(theme), QColor("white"))
+        painter.end()
+        shapes[code] = np.array([[image.pixelColor(x, y).value() > 40 for x in range(60)] for y in range(9)])
+    for code, shape in shapes.items():
+        assert 20 < shape.sum() <= shape.size
+        others = [np.count_nonzero(shape != other) for key, other in shapes.items() if key != code]
+        assert min(others) > 0.05 * shape.size

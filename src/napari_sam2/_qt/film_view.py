@@ -1,6 +1,6 @@
 """The film strip: small pictures of the frames around a place, the one in question in the middle and framed.
 
-Where it is wide all stand in one row, else in two. A click on one asks for its frame.
+Where it is wide all stand in one row, else in two. A click on one asks for its frame, the arrow keys for the next.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QRect, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from qtpy.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_sam2._qt.theme import Palette
@@ -25,7 +25,7 @@ _IN_A_ROW_FROM = 520
 class FilmView(QWidget):
     """The pictures, `stills`.
 
-    Signals: `frame_chosen(int)` after a click on one, `side_changed()` when they are to be larger or smaller.
+    Signals: `frame_chosen(int)` when one was chosen, `side_changed()` when they are to be larger or smaller.
     """
 
     frame_chosen = Signal(int)
@@ -42,6 +42,7 @@ class FilmView(QWidget):
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         self.setToolTip("Three frames before and after; click on one to go there")
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAccessibleName("Film strip of the place in doubt")
 
     @property
@@ -96,6 +97,14 @@ class FilmView(QWidget):
             if still.picture is not None and self.rect_of(number).contains(event.position().toPoint()):
                 self.frame_chosen.emit(still.frame)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Ask for the frame before or behind the one that is shown, as far as there are pictures."""
+        wanted = self._shown + {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()), 0)
+        if wanted != self._shown and any(one.frame == wanted and one.picture is not None for one in self.stills):
+            self.frame_chosen.emit(wanted)
+        else:
+            super().keyPressEvent(event)
+
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the pictures, and their frames below."""
         painter = QPainter(self)
@@ -114,6 +123,9 @@ class FilmView(QWidget):
             below = QRect(rect.left(), rect.bottom() + 1, rect.width(), _NUMBER)
             text = f"▸ {still.frame} ◂" if still.frame == self._shown else str(still.frame)
             painter.drawText(below, Qt.AlignmentFlag.AlignCenter, text)
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(palette.text), 1, Qt.PenStyle.DotLine))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
 
     @staticmethod

@@ -44,6 +44,7 @@ class FindSection(Section):
             "From labels", "new_labels", "Take the cells of a Labels layer: of Cellpose, StarDist, a threshold"
         )
         self.progress = QProgressBar()
+        self.progress.setAccessibleName("How far the search is")
         self.cancel = IconButton("Cancel", "playback-stop", "Stop looking; nothing changes (H)")
         self.diameter = PixelsField("object_diameter_px")
         self.diameter.setToolTip("Diameter of a typical cell for the next search; a circle shows it; auto finds it")

@@ -45,6 +45,7 @@ class HeldAxes(QWidget):
         box = QSpinBox()
         box.setPrefix(f"{letter} = ")
         box.setKeyboardTracking(False)
+        box.setAccessibleName(f"Work at {letter}")
         box.setToolTip(f"The {letter} at which the session works; objects are not followed along it")
         box.valueChanged.connect(partial(self.chosen.emit, letter))
         self._row.addWidget(box, 1)

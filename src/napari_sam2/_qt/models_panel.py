@@ -68,6 +68,7 @@ class ModelsPanel(QWidget):
 
     def _build(self) -> None:
         self.table = QTableWidget(0, len(_COLUMNS))
+        self.table.setAccessibleName("Models")
         self.table.setHorizontalHeaderLabels(_COLUMNS)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -86,6 +87,7 @@ class ModelsPanel(QWidget):
         self.add = IconButton("Add …", "plus", "Add a checkpoint from this computer, for example a fine-tuned one")
         self.delete = IconButton("Delete", "delete", "Delete the downloaded file, or forget an added model")
         self.progress = QProgressBar()
+        self.progress.setAccessibleName("How far the download is")
         self.progress.setVisible(False)
         self.message = InfoLine()
         self.message.setVisible(False)

@@ -65,6 +65,7 @@ class ObjectsTable(QTableView):
         self.setWordWrap(False)
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAccessibleName("Objects, with a timeline of each")
         self._set_headers()
         self.clicked.connect(self._toggle)
         self.selectionModel().currentRowChanged.connect(self._announce)
@@ -263,7 +264,18 @@ class ObjectsTable(QTableView):
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Fold what comes of the chosen objects with the left arrow, unfold it with the right one."""
+        """Fold what comes of the chosen objects with the left arrow, unfold it with the right one.
+
+        Space shows or hides them, Shift and Space lock them or let them go, F2 renames the current one.
+        """
+        if event.key() == Qt.Key.Key_F2 and self.currentIndex().isValid():
+            self.edit(self.objects.index(self.currentIndex().row(), Column.title))
+            return
+        if event.key() == Qt.Key.Key_Space and self.currentIndex().isValid():
+            is_lock = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            self._switch(Column.locked if is_lock else Column.visible)
+            event.accept()
+            return
         arrows = {Qt.Key.Key_Left: True, Qt.Key.Key_Right: False}
         if self.objects.is_tree and event.key() in arrows and not event.modifiers():
             self.objects.fold(self.selected_ids(), arrows[Qt.Key(event.key())])
@@ -314,6 +326,13 @@ class ObjectsTable(QTableView):
     def _is_beside(self, rect: QRect, place: QPoint) -> bool:
         """Return whether a place is left or right of a lane that has cells there."""
         return not self.row_size.value.is_two_lines and not rect.left() - 4 <= place.x() <= rect.right() + 4
+
+    def _switch(self, column: Column) -> None:
+        """Change visibility or lock of the chosen objects, all to what the current one is not."""
+        row = self.objects.at(self.currentIndex().row())
+        value = not (row.info.locked if column == Column.locked else row.info.visible)
+        for index in self.selectionModel().selectedRows(column):
+            self.objects.setData(index, value, Qt.ItemDataRole.CheckStateRole)
 
     def _toggle(self, index: QModelIndex) -> None:
         """Change visibility or lock after a click on its icon."""

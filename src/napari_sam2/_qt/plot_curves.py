@@ -35,6 +35,7 @@ class Curves(pyqtgraph.PlotWidget):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
+        self.setAccessibleName("Measurements of the chosen objects over time")
         self._curves: dict[int, Curve] = {}
         self._title = ""
         self._ink = _PAPER

@@ -24,8 +24,9 @@ class PropagateSection(Section):
         self.objects = Combo(_WHOM, "For whom: all objects, or those selected in the table")
         self.reach = Combo(_REACH, "How far: over the whole stack, up to the next prompt, or over a range")
         self.first, self.last = QSpinBox(), QSpinBox()
-        self.first.setToolTip("First frame of the range")
-        self.last.setToolTip("Last frame of the range")
+        for box, tip in ((self.first, "First frame of the range"), (self.last, "Last frame of the range")):
+            box.setToolTip(tip)
+            box.setAccessibleName(tip)
         self.go = IconButton("Propagate", "long_right_arrow", "Find what is stale or missing (Shift+G)")
         self.menu = IconButton("", "down_arrow", "Other ways to propagate")
         self.menu.setFixedWidth(28)
@@ -37,6 +38,7 @@ class PropagateSection(Section):
         self.stop = IconButton("Stop", "playback-stop", "Stop after the frame in work (H)")
         self.resume = IconButton("Resume the run", "step_right", "Go on where the last run stopped")
         self.progress = QProgressBar()
+        self.progress.setAccessibleName("How far the run is")
         self._range, self._running = QWidget(), QWidget()
         self._below = QStackedWidget()
         self._can_resume = False

@@ -1,4 +1,7 @@
-"""The places in doubt as a list: what, who, when, how sure, why; a click on a row goes there, on a header sorts."""
+"""The places in doubt as a list: what, who, when, how sure, why; a click on a row goes there, on a header sorts.
+
+So do Enter, and Ctrl with the number of a column.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_sam2._qt.theme import Palette
@@ -104,7 +107,7 @@ class ReviewModel(QAbstractTableModel):
 
 
 class ReviewList(QTableView):
-    """The list. Signals: `item_chosen(ReviewItem)` after a click on a row, `order_chosen(str)` on a header."""
+    """The list. Signals: `item_chosen(ReviewItem)` for a row that was chosen, `order_chosen(str)` for a column."""
 
     item_chosen = Signal(object)
     order_chosen = Signal(str)
@@ -113,6 +116,7 @@ class ReviewList(QTableView):
         super().__init__()
         self._places = model
         self.setModel(model)
+        self.setAccessibleName("Places in doubt")
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -150,6 +154,16 @@ class ReviewList(QTableView):
         else:
             self.selectRow(row)
             self.scrollTo(self._places.index(row, 0))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Go to the current row with Enter, sort by a column with Ctrl and its number."""
+        column = event.key() - Qt.Key.Key_1
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
+            self._choose(self.currentIndex())
+        elif event.modifiers() & Qt.KeyboardModifier.ControlModifier and 0 <= column < len(ReviewColumn):
+            self._sort(column)
+        else:
+            super().keyPressEvent(event)
 
     def _choose(self, index: QModelIndex) -> None:
         self.item_chosen.emit(self._places.at(index.row()))

@@ -6,6 +6,7 @@ Each section says what was chosen (`choice`) and takes what to show (`show_...`)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QButtonGroup, QCheckBox, QGridLayout, QProgressBar, QWidget
@@ -54,6 +55,7 @@ class ImageSection(Section):
         self.axes.setEditable(True)
         self.track = Combo([("Time (T)", "T"), ("Depth (Z)", "Z")], "The axis along which objects are followed")
         self.held = HeldAxes()
+        self.held.grown.connect(self._order_tabs)
         self.channels = QGridLayout()
         self.channel_boxes: list[QCheckBox] = []  # no layout is asked: PySide would keep its answers of items long gone
         self._channels_row = QWidget()
@@ -148,7 +150,14 @@ class ImageSection(Section):
                 box.setChecked(index in seen)
         self._form.setRowVisible(self._channels_row, len(names) > 1)
         if len(names) > before:
+            self._order_tabs()
             self.grown.emit()
+
+    def _order_tabs(self) -> None:
+        """Let Tab come to boxes where they stand, and not behind everything that was there before them."""
+        in_order = (self.layers, self.axes, self.track, *self.held.boxes.values(), *self.channel_boxes)
+        for before, after in pairwise((*in_order, self.use_contrast)):
+            QWidget.setTabOrder(before, after)
 
     def _made_box(self) -> QCheckBox:
         box = QCheckBox()
@@ -174,6 +183,7 @@ class ModelSection(Section):
         self.manage.setFixedWidth(28)
         self.measure = IconButton("Measure", "line", "Draw a line across an object; its length is taken")
         self.progress = QProgressBar()
+        self.progress.setAccessibleName("How far the download is")
         self.cancel = IconButton("Cancel", "playback-stop", "Stop the download; it can go on later")
         self.downloading = QWidget()
         self.downloading.setLayout(row_of(self.progress, self.cancel))

@@ -58,6 +58,7 @@ class PixelsField(QDoubleSpinBox):
         self.setSpecialValueText("auto")
         self.setKeyboardTracking(False)
         self.setToolTip(told.description)
+        self.setAccessibleName(told.title)
         self.name, self.title = name, told.title
 
     def chosen(self) -> float | None:

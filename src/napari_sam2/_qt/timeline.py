@@ -21,9 +21,17 @@ NOTHING, PROMPTED, TRACKED, EDITED, STALE, ABSENT, IMPORTED, FOUND = range(8)
 """Codes of `Session.status`."""
 STATE_NAMES = ("no mask", "prompted", "tracked", "edited", "stale", "absent", "imported", "found")
 
+_PATTERN = {
+    STALE: Qt.BrushStyle.BDiagPattern,
+    FOUND: Qt.BrushStyle.Dense4Pattern,
+    IMPORTED: Qt.BrushStyle.VerPattern,
+}
+"""Filled otherwise."""
+
 # What is shown where several frames share a pixel: what a person made is never hidden.
 _RANK = np.array([0, 7, 2, 6, 5, 1, 4, 3], np.uint8)
 _BY_RANK = np.argsort(_RANK).astype(np.uint8)
+_LEAST_SLIT = 6  # pixels of height below which a slit would leave nothing
 _HEIGHT = {PROMPTED: 1.0, EDITED: 1.0, TRACKED: 0.6, IMPORTED: 0.8, FOUND: 0.8, STALE: 0.6, ABSENT: 0.2}
 
 
@@ -62,9 +70,10 @@ def frame_x(frame: float, rect: QRect, frame_count: int) -> int:
 def paint_lane(
     painter: QPainter, rect: QRect, runs: Iterable[TimelineRun], palette: Palette, colour: QColor | None = None
 ) -> None:
-    """Draw the stretches of a lane into a rectangle: taller is closer to what a person did, stale is hatched.
+    """Draw the stretches of a lane into a rectangle: taller is closer to what a person did.
 
-    An absence is a line. Stretches have the colours of what they are, or all the one that is given.
+    No two look alike without their colours: edited has a slit, found is dotted, imported is a comb, stale is hatched,
+    an absence is a line. Stretches have the colours of what they are, or all the one that is given.
     """
     colours = {
         PROMPTED: palette.prompted,
@@ -80,9 +89,14 @@ def paint_lane(
             continue
         height = max(1.0, _HEIGHT[run.code] * rect.height())
         box = QRectF(rect.x() + run.x, rect.bottom() + 1 - height, run.width, height)
-        pattern = Qt.BrushStyle.BDiagPattern if run.code == STALE else Qt.BrushStyle.SolidPattern
+        pattern = _PATTERN.get(run.code, Qt.BrushStyle.SolidPattern)
         own = colour if colour is not None and run.code != ABSENT else QColor(colours[run.code])
+        if run.code == EDITED and height >= _LEAST_SLIT:
+            painter.fillRect(box.adjusted(0, 0, 0, -(height + 1) // 2 - 1), QBrush(own))
+            box.adjust(0, (height + 1) // 2 + 1, 0, 0)
         painter.fillRect(box, QBrush(own, pattern))
+        if run.code == IMPORTED:
+            painter.fillRect(box.adjusted(0, height / 2, 0, 0), QBrush(own))
 
 
 def paint_current_frame(painter: QPainter, rect: QRect, frame: int, frame_count: int, palette: Palette) -> None:
