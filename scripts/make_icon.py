@@ -1,4 +1,4 @@
-"""Makes docs/images/icon.png: a cell that divides, as a tree."""
+"""Makes the icon, for the documentation and for napari: a cell that divides, as a tree."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-PICTURE = Path(__file__).parents[1] / "docs" / "images" / "icon.png"
+ROOT = Path(__file__).parents[1]
+PICTURES = (ROOT / "docs" / "images" / "icon.png", ROOT / "src" / "napari_sam2" / "icon.png")
 SIDE, TIMES = 256, 4
 GROUND, MOTHER, LEFT, RIGHT = (0, 121, 107), (240, 242, 245), (240, 228, 66), (230, 159, 0)
 PLACES = {"mother": (128, 70), "left": (72, 186), "right": (184, 186)}
@@ -26,4 +27,5 @@ def make_icon(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    make_icon(PICTURE)
+    for picture in PICTURES:
+        make_icon(picture)

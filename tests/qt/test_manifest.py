@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import resources
 from typing import Any
 
 import numpy as np
 import pytest
 from npe2 import PluginManifest
+from PIL import Image
 from pydantic import ValidationError
 
 from napari_sam2._qt.models_panel import ModelsPanel
@@ -32,6 +34,14 @@ def test_every_command_can_be_imported_and_is_used(manifest: PluginManifest) -> 
     used |= {sample.command for sample in contributions.sample_data}
     used |= {item.command for item in (*contributions.readers, *contributions.writers)}
     assert {command.id for command in contributions.commands} == used
+
+
+def test_the_icon_is_shipped_and_each_panel_says_where_it_is_docked(manifest: PluginManifest) -> None:
+    package, _, name = str(manifest.icon).partition(":")
+    with resources.as_file(resources.files(package) / name) as path, Image.open(path) as icon:
+        assert icon.size == (256, 256)
+    areas = {widget.display_name: widget.default_dock_area for widget in manifest.contributions.widgets}
+    assert areas == {"Segment and track": "right", "Review": "bottom", "Models": "right", "Plot": "bottom"}
 
 
 def test_menus_are_those_that_napari_lets_plugins_fill(manifest: PluginManifest) -> None:
