@@ -29,6 +29,14 @@ def test_manifest_is_ours_and_complete(manifest: PluginManifest) -> None:
     assert set(manifest.categories) == {"Segmentation", "Annotation"}
 
 
+def test_menus_are_called_in_the_documentation_as_napari_calls_them(manifest: PluginManifest) -> None:
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md")]
+    named = [found for page in pages for found in re.findall(r"Plugins\s>\s([^>*]+?)\s>\s([^>*]+?)\*", page)]
+    widgets = {widget.display_name for widget in manifest.contributions.widgets or []}
+    ours = {plugin for plugin, widget in named if " ".join(widget.split()) in widgets}  # Fiji has such menus too
+    assert ours == {manifest.display_name}
+
+
 def test_every_python_name_of_the_manifest_resolves(manifest: PluginManifest) -> None:
     manifest.validate_imports()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import napari
+from qtpy.QtCore import QTimer
 
 from napari_sam2._qt.opening import add_layers
 from napari_sam2._qt.panel import TITLE, SegmentAndTrackPanel
@@ -26,11 +27,12 @@ def fill(
     viewer: napari.viewer.Viewer, layers: Iterable[LayerData], session: Path | None = None
 ) -> SegmentAndTrackPanel:
     """Return the panel, docked in a viewer that shows layers, and opening a session folder where one is given."""
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, TITLE)
     for layer in layers:
         add_layers(viewer, layer)
     if "t" in viewer.dims.axis_labels:  # napari shows the middle of a movie first
         viewer.dims.set_current_step(viewer.dims.axis_labels.index("t"), 0)
-    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, TITLE)
+    QTimer.singleShot(0, panel, viewer.reset_view)  # once the canvas has the size that the panel leaves it
     if session is not None:
         panel.bench.open_folder(session)
     return panel
