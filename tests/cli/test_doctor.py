@@ -25,6 +25,15 @@ def test_absent_napari_and_qt_are_notes_with_the_command_that_installs_them(monk
         assert command in finding.advice
 
 
+def test_brackets_are_shown_as_they_are(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    found = doctor.Finding("napari", "note", "in env[1]", 'pip install "napari-sam2[all]"')
+    monkeypatch.setattr(doctor, "CHECKS", (lambda: found,))
+    _, out, _ = run("doctor")
+    assert "in env[1]" in out
+    assert 'pip install "napari-sam2[all]"' in out
+
+
 def test_two_qt_bindings_are_noticed(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name in ("PySide6", "PyQt6") or None)
     assert doctor.check_qt().found == "PySide6 and PyQt6"

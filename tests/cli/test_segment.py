@@ -247,3 +247,10 @@ def test_stills_go_on_where_they_were_stopped(cells, stills, found, run):
     assert run(f"{STILLS} --resume")[0] == 0
     assert len(found.requests) == 4
     assert len(rows_of(cells / "objects.csv")) == 3
+
+
+def test_a_name_with_brackets_is_told_as_it_is(cells, found, run):
+    (cells / "cells.tif").rename(cells / "cells[red].tif")
+    code, out, err = run(SEGMENT.replace("cells.tif", "cells[red].tif").replace("labels.tif", "labels[red].tif"))
+    assert code == 0, err
+    assert "Labels: labels[red].tif" in out

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.text import Text
 
 from napari_sam2.cli.console import output, table
 from napari_sam2.cli.model_choice import DEFAULT_MODEL
@@ -46,7 +47,7 @@ def doctor_command(
         about = {"napari-sam2": metadata.version("napari-sam2"), "checks": [asdict(finding) for finding in findings]}
         output().print_json(data=about)
         return code
-    rows = [[f.what, f"[{_COLOURS[f.verdict]}]{f.verdict}[/]", f.found, f.advice] for f in findings]
+    rows: list[list[str | Text]] = [[f.what, Text(f.verdict, _COLOURS[f.verdict]), f.found, f.advice] for f in findings]
     output().print(table("napari-sam2 doctor", ["what", "", "found", "what to do"], rows))
     return code
 
