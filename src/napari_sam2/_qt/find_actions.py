@@ -145,7 +145,7 @@ class FindActions:
                 self._viewer.add_layer(layer)
         self._viewer.layers.selection.active = layer
         layer.mode = "add_polygon_lasso"
-        self._bench.said.emit("Draw around the part in which to look, then press Find cells.")
+        self._bench.said.emit(f"Draw around the part in which to look, then press {self._section.go.text()}.")
 
     def _list_events(self) -> tuple[Any, ...]:
         events = self._viewer.layers.events
