@@ -20,4 +20,4 @@ bash "$here/qt_libraries.sh" "$bin/python"
 screen=()
 if [ "$(uname -s)" = Linux ] && [ -z "${DISPLAY:-}" ]; then screen=(xvfb-run -a -s "-screen 0 1440x1000x24"); fi
 cd "$work"
-"${screen[@]}" "$bin/python" "$here/smoke_view.py" "$work/view.png"
+${screen[@]+"${screen[@]}"} "$bin/python" "$here/smoke_view.py" "$work/view.png"
