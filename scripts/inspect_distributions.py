@@ -45,11 +45,7 @@ def expected_data() -> set[str]:
     kinds = ["*/**/*.py", "*/**/*.jinja", "*/py.typed", "sam2_core/configs/**/*.yaml"]
     kinds.append("sam2_core/checkpoints/weights/*.safetensors")
     found = {path.relative_to(SOURCE).as_posix() for kind in kinds for path in SOURCE.glob(kind)}
-    return found | {
-        "napari_sam2/napari.yaml",
-        "napari_sam2/icon.png",
-        "sam2_core/checkpoints/weights/cells_nano.safetensors",
-    }
+    return found | {"napari_sam2/napari.yaml", "napari_sam2/icon.png"}
 
 
 def content_findings(kind: str, files: dict[str, bytes], prefix: str) -> Iterable[str]:

@@ -89,6 +89,7 @@ def _with_weights(config: ModelConfig, weights: str | Path | OpenedModel) -> Sam
         config = config.replace(dense_widths=())
     model = build_model(config)
     fit(model, tensors, path)
+    model.weights_path = path
     return model
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from sam2_core.build import build_sam2
+from sam2_core.checkpoints.registry import BUNDLED_NAME, find_model, place_of
 from sam2_core.scoring.metrics import movie_metrics
 from sam2_core.training.finetuning import FinetuneSettings, Finetuning
 from sam2_core.training.labelled_stack import split_stack
@@ -26,7 +27,7 @@ from sam2_core.training.synthetic import make_movie, random_settings
 from sam2_core.training.validation import FollowedMovie, evaluate_movie
 
 FRAMES, LABELLED, SIDE_PX = 24, 12, 160
-SHIPPED = Path(__file__).parents[2] / "src" / "sam2_core" / "checkpoints" / "weights" / "cells_nano.safetensors"
+SHIPPED = place_of(find_model(BUNDLED_NAME))
 
 
 def later_frames(model, images, labels):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from disc_predictor import DiscPredictor
 
 from napari_sam2.cli import main
 from napari_sam2.session.session import Session
+from sam2_core.checkpoints.identity import weights_here
 
 
 @pytest.fixture
@@ -73,3 +77,16 @@ def test_what_cannot_be_is_said_in_words(folder, capsys, arguments, code, words)
 def test_a_folder_that_is_no_session_is_an_error(work, capsys):
     assert main(["edit", str(work), "end 1 2"]) == 1
     assert "is no session folder" in " ".join(capsys.readouterr().err.split())
+
+
+def test_other_weights_than_those_that_made_the_masks_are_said(folder, capsys):
+    path = Path(folder) / "session.json"
+    content = json.loads(path.read_text())
+    made = {"name": "cells-nano", "version": "0.9", "sha256": "0" * 64}
+    path.write_text(json.dumps(content | {"weights": [made]}))
+    before = frames(folder)
+    assert main(["edit", folder, "lock 1"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "were made with cells-nano 0.9 (sha256 000000000000)" in said
+    assert f"will be of {weights_here('cells-nano')}" in said
+    assert frames(folder) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -251,6 +252,23 @@ def test_layers_read_from_a_session_offer_to_open_it(desk: Any, tmp_path: Path) 
     assert labels in desk.viewer.layers
     assert not labels.visible
     assert desk.panel.hint.button.isHidden()
+
+
+def test_a_session_that_other_weights_made_says_so_and_keeps_its_masks(
+    desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = saved_session(tmp_path)
+    saved = json.loads((folder / "session.json").read_text())
+    made = {"name": "cells-nano", "version": "0.9", "sha256": "0" * 64}
+    (folder / "session.json").write_text(json.dumps(saved | {"weights": [made]}))
+    said: list[str] = []
+    desk.panel.bench.said.connect(said.append)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+    desk.press(desk.panel.saving.open)
+    desk.until(lambda: desk.session is not None)
+    desk.until(lambda: bool(said))
+    assert any("made with cells-nano 0.9" in text and "Nothing was computed again" in text for text in said)
+    assert list(desk.session.status(1)) == [PROMPTED, *[TRACKED] * 7]
 
 
 def test_a_session_whose_images_are_gone_says_to_open_the_image_first(

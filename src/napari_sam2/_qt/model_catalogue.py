@@ -61,10 +61,10 @@ class ModelRow:
 
 def list_models() -> tuple[ModelRow, ...]:
     """Return every known model."""
-    from sam2_core.checkpoints.registry import BUNDLED_NAME, ModelEntry, checkpoints_folder, models
+    from sam2_core.checkpoints.registry import BUNDLED_NAME, ModelEntry, models, place_of
 
     def row(entry: ModelEntry) -> ModelRow:
-        path = entry.path or checkpoints_folder() / entry.filename
+        path = place_of(entry)
         here = path.is_file()
         if entry.name == BUNDLED_NAME:
             where = "ships"

@@ -107,17 +107,18 @@ def check_weights() -> Finding:
     """Return whether the weights of the default model are there and how many others."""
     try:
         from sam2_core.checkpoints.load import read_metadata
-        from sam2_core.checkpoints.registry import checkpoints_folder, find_model, models
+        from sam2_core.checkpoints.registry import find_model, models, place_of
     except (ImportError, OSError) as error:
         return Finding("weights", "missing", f"unknown: {error}", "pip install --force-reinstall napari-sam2")
-    path = find_model(DEFAULT_MODEL).path
-    fetched = sum((checkpoints_folder() / entry.filename).is_file() for entry in models() if not entry.is_local)
+    found = find_model(DEFAULT_MODEL)
+    path = found.path
+    fetched = sum(place_of(entry).is_file() for entry in models() if not entry.is_local)
     if path is None or not path.is_file():
         return Finding(
             "weights", "missing", f"{DEFAULT_MODEL} is not at {path}", "pip install --force-reinstall napari-sam2"
         )
     trained = f"{read_metadata(path).get('steps', '?')} steps, {path.stat().st_size / 1e6:.0f} MB"
-    return Finding("weights", "ok", f"{DEFAULT_MODEL} ({trained}), {fetched} downloaded")
+    return Finding("weights", "ok", f"{DEFAULT_MODEL} {found.version} ({trained}), {fetched} downloaded")
 
 
 def check_napari() -> Finding:

@@ -21,7 +21,7 @@ def list_models(context: typer.Context) -> None:
         return
     from sam2_core.checkpoints.registry import models
 
-    columns = ["name", "parameters", "size", "licence", "sha256", "where"]
+    columns = ["name", "version", "parameters", "size", "licence", "sha256", "where"]
     output().print(table("Models", columns, [_row(entry) for entry in models()], right=["parameters", "size"]))
 
 
@@ -41,7 +41,7 @@ def download(name: Annotated[str, typer.Argument(help="Name of the model, as `na
 def _row(entry: ModelEntry) -> list[str]:
     parameters = "" if entry.parameters_m is None else f"{entry.parameters_m:.1f} M"
     size = "" if entry.size_bytes is None else f"{entry.size_bytes / 1e6:.0f} MB"
-    return [entry.name, parameters, size, entry.licence or "unknown", _sha256(entry), _where(entry)]
+    return [entry.name, entry.version, parameters, size, entry.licence or "unknown", _sha256(entry), _where(entry)]
 
 
 def _sha256(entry: ModelEntry) -> str:
@@ -53,9 +53,9 @@ def _sha256(entry: ModelEntry) -> str:
 
 
 def _where(entry: ModelEntry) -> str:
-    from sam2_core.checkpoints.registry import checkpoints_folder
+    from sam2_core.checkpoints.registry import place_of
 
-    path = entry.path if entry.path is not None else checkpoints_folder() / entry.filename
+    path = place_of(entry)
     if path.is_file():
         return str(path)
     return f"missing: {path}" if entry.is_local else f"not here; napari-sam2 models download {entry.name}"

@@ -20,6 +20,7 @@ from napari_sam2.document.document import Document
 from napari_sam2.document.prompt import typical_diameter
 from napari_sam2.engine.clicked_sizes import ClickedSizes
 from napari_sam2.engine.finding import find
+from napari_sam2.engine.foreign_predictor import weights_of
 from napari_sam2.engine.jobs import CancelToken, FindJob, Job, Json, PropagateJob, Span
 from napari_sam2.engine.prompted_state import PromptedState
 from napari_sam2.engine.remembered_frames import Remembered
@@ -27,6 +28,7 @@ from napari_sam2.engine.span_plan import Pass, passes_of
 from napari_sam2.engine.updates import FoundUpdate, FrameUpdate, LegName, MaskPatch
 from napari_sam2.engine.view import ChosenView, ViewChoice, ViewRequest, choose_view
 from napari_sam2.stacks import ModelMovie
+from sam2_core.checkpoints.identity import WeightsId
 from sam2_core.errors import CheckpointError, StackError
 from sam2_core.inference.memory.snapshots import Snapshot
 from sam2_core.inference.video_calls import WholeFramePredictor
@@ -83,6 +85,11 @@ class Engine:
         A size that is not known is taken from the first masks, of small cells from those in windows around the clicks.
     restored
         Where to go on from, if anywhere.
+
+    Attributes
+    ----------
+    weights
+        Those of the predictor, None before the first job and where it does not know.
     """
 
     def __init__(
@@ -94,6 +101,7 @@ class Engine:
     ) -> None:
         self.on_snapshot: OnSnapshot | None = None
         self.view_sentence = ""
+        self.weights: WeightsId | None = None
         self._load_predictor = load_predictor
         self._movie = movie
         self._look = look
@@ -103,7 +111,9 @@ class Engine:
     @cached_property
     def _predictor(self) -> WholeFramePredictor:
         """The predictor as it was loaded; it looks at whole frames."""
-        return self._load_predictor()
+        predictor = self._load_predictor()
+        self.weights = weights_of(predictor)
+        return predictor
 
     @cached_property
     def _clicked(self) -> ClickedSizes:

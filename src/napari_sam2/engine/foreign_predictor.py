@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from sam2_core.checkpoints.identity import WeightsId, weights_here
 from sam2_core.errors import CheckpointError
 from sam2_core.inference.mask_logits import MaskLogits
 from sam2_core.inference.memory.snapshots import Snapshot
@@ -35,6 +37,20 @@ def taken_in(given: object) -> WholeFramePredictor:
         return taken_in(given())
     needed = ", ".join(name for name in vars(_FewCalls) if not name.startswith("_"))
     raise CheckpointError(f"{type(given).__name__} is no video predictor; it must have {needed}")
+
+
+def weights_of(predictor: object) -> WeightsId | None:
+    """Return which weights a predictor works with, None where it does not know, or their file is gone."""
+    path = predictor.weights_path if isinstance(predictor, _KnowsItsWeights) else None
+    return None if path is None else weights_here(path)
+
+
+@runtime_checkable
+class _KnowsItsWeights(Protocol):
+    """What a predictor of a model has besides."""
+
+    @property
+    def weights_path(self) -> Path | None: ...
 
 
 @runtime_checkable

@@ -45,6 +45,7 @@ from napari_sam2.io.session_files import (
 from napari_sam2.io.session_masks import PROMPT_FOLDER, KnownSheets
 from napari_sam2.io.snapshot_files import SnapshotWriter
 from napari_sam2.stacks import Stack
+from sam2_core.checkpoints.identity import WeightsId
 from sam2_core.errors import StackError
 
 _log = logging.getLogger(__name__)
@@ -179,13 +180,22 @@ class Autosaver:
             self._forget_other_histories()
 
     def save_document(
-        self, document: Document, settings: Mapping[str, Any] | None = None, changes: Changes = ()
+        self,
+        document: Document,
+        settings: Mapping[str, Any] | None = None,
+        changes: Changes = (),
+        weights: tuple[WeightsId, ...] | None = None,
     ) -> None:
-        """Write prompts and objects, settings if they changed, and masks that were edited: all of it counts or none."""
+        """Write prompts and objects, and masks that were edited: all of it counts or none.
+
+        Settings and the weights that made masks are as they were where None.
+        """
         with self._guard:
             self._check_place()
             settings = self._saved.settings if settings is None else settings
-            self._write_document(replace(self._saved, document=document, settings=settings), changes)
+            weights = self._saved.weights if weights is None else weights
+            saved = replace(self._saved, document=document, settings=settings, weights=weights)
+            self._write_document(saved, changes)
             self._forget_other_histories()
 
     def keep_images(self, stack: Stack, record: StackRecord) -> str | None:

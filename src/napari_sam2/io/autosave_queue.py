@@ -22,6 +22,7 @@ from napari_sam2.io.mask_log import Changes, FrameDone
 from napari_sam2.io.record_file import LogLost
 from napari_sam2.io.saved_history import HistoryChange, SavedHistory
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
+from sam2_core.checkpoints.identity import WeightsId
 from sam2_core.errors import StackError
 
 Step = Callable[[Autosaver], object]
@@ -30,22 +31,23 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class _Edit:
-    """A document and settings that were edited, what happened to the history, and the masks that changed with it."""
+    """A document and settings that were edited, with the masks that changed, what made them, and the history."""
 
     document: Document
     settings: Mapping[str, object]
     changes: list[tuple[MaskKey, StoredMask | None]]
+    weights: tuple[WeightsId, ...]
     history: list[Step]
 
     def add(self, later: _Edit) -> None:
-        self.document, self.settings = later.document, later.settings
+        self.document, self.settings, self.weights = later.document, later.settings, later.weights
         self.changes += later.changes
         self.history += later.history
 
     def __call__(self, saver: Autosaver) -> None:
         while self.history:
             self.history.pop(0)(saver)
-        saver.save_document(self.document, self.settings, self.changes)
+        saver.save_document(self.document, self.settings, self.changes, self.weights)
 
 
 class AutosaveQueue:
@@ -89,10 +91,16 @@ class AutosaveQueue:
         listed = list(changes)
         self.do(lambda saver: saver.put(listed, done))
 
-    def save_document(self, document: Document, settings: Mapping[str, object], changes: Changes = ()) -> None:
+    def save_document(
+        self,
+        document: Document,
+        settings: Mapping[str, object],
+        changes: Changes = (),
+        weights: tuple[WeightsId, ...] = (),
+    ) -> None:
         """Have a document written with the masks that changed with it, as one; see `Autosaver.save_document`."""
         with self._changed:
-            edit = _Edit(document, settings, list(changes), self._history)
+            edit = _Edit(document, settings, list(changes), weights, self._history)
             self._history = []
             last = self._steps[-1] if self._steps else None
             if isinstance(last, _Edit) and last is not self._in_work:

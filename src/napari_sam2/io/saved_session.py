@@ -19,6 +19,7 @@ from napari_sam2.engine.engine import KeptSnapshot
 from napari_sam2.io.saved_history import SavedHistory
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from napari_sam2.stacks import Stack
+from sam2_core.checkpoints.identity import WeightsId
 from sam2_core.errors import StackError
 
 MOST_READ = 2**28
@@ -210,6 +211,8 @@ class SavedSession:
         What could not be read, one sentence each; empty when all is well.
     history
         What can be undone and redone.
+    weights
+        Those that made masks or proposals of it, the last used last; empty where nobody wrote that down.
     """
 
     document: Document
@@ -223,6 +226,7 @@ class SavedSession:
     notes: tuple[str, ...] = ()
     scene: int | str | None = None
     history: SavedHistory = field(default_factory=SavedHistory)
+    weights: tuple[WeightsId, ...] = ()
 
 
 def _outer_planes(stack: Stack) -> tuple[np.ndarray[Any, Any], ...]:

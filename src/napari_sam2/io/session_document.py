@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -38,8 +38,16 @@ from napari_sam2.io.session_masks import (
     write_prompt_masks,
     write_proposal_masks,
 )
-from napari_sam2.io.session_schema import ClaimsEntry, ProposalEntry, SessionDocument, SourceEntry, parse_session
+from napari_sam2.io.session_schema import (
+    ClaimsEntry,
+    ProposalEntry,
+    SessionDocument,
+    SourceEntry,
+    WeightsEntry,
+    parse_session,
+)
 from napari_sam2.masks.stored_masks import MaskKey
+from sam2_core.checkpoints.identity import WeightsId
 from sam2_core.errors import PromptError, StackError
 
 SESSION_FILE = "session.json"
@@ -87,6 +95,7 @@ def write_document(
             claims=tuple(map(ClaimsEntry.of, said.claims.values())),
             decisions=tuple(said.review.decisions.values()),
             samples=tuple(said.review.samples.values()),
+            weights=tuple(WeightsEntry(**asdict(one)) for one in saved.weights),
         )
         before, told = _keep_previous(folder), _told(content.to_json()).encode()
         if announced is not None:
@@ -201,6 +210,7 @@ def session_of(folder: Path, document: SessionDocument, losses: Losses) -> Saved
         axes=document.source.axes,
         stack=document.source.stack,
         scene=document.source.scene,
+        weights=tuple(WeightsId(one.name, one.version, one.sha256) for one in document.weights),
     )
 
 

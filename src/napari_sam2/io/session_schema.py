@@ -30,7 +30,7 @@ FORMAT = "napari-sam2-session"
 VERSION = 1
 _USUAL = {"source": "", "score": None, "links": "made"}
 """What is not written of an object, so that earlier programs read it."""
-_WHERE_SOME = {"proposals", "divisions", "events", "claims", "decisions", "samples"}
+_WHERE_SOME = {"proposals", "divisions", "events", "claims", "decisions", "samples", "weights"}
 _UNKNOWN_FIELD = ("extra_forbidden", "unexpected_keyword_argument")
 
 
@@ -83,6 +83,14 @@ class ClaimsEntry(Entry):
         return LinkClaims(self.object_id, frames, sure, self.rivals)
 
 
+class WeightsEntry(Entry):
+    """Which weights made masks; see `WeightsId`."""
+
+    name: str
+    version: str = ""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class SessionDocument(Entry):
     """A whole session.json; what stands behind `masks` is written only where there is some."""
 
@@ -100,6 +108,7 @@ class SessionDocument(Entry):
     claims: tuple[ClaimsEntry, ...] = ()
     decisions: tuple[Decision, ...] = ()
     samples: tuple[Sample, ...] = ()
+    weights: tuple[WeightsEntry, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""

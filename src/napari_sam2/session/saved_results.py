@@ -11,6 +11,7 @@ from pathlib import Path
 
 from napari_sam2.document.difference import difference
 from napari_sam2.document.prompt import Prompt, check_prompts
+from napari_sam2.engine.foreign_predictor import weights_of
 from napari_sam2.io.results import Results
 from napari_sam2.io.saved_history import SavedStep
 from napari_sam2.io.saved_session import SavedSession
@@ -21,6 +22,7 @@ from napari_sam2.session.history import Moment, Step
 from napari_sam2.session.looks import masks_on, settings_movie
 from napari_sam2.session.settings import OF_THE_MOVIE, SessionSettings, changed_fields
 from napari_sam2.stacks import ModelMovie, Movie, Stack
+from sam2_core.checkpoints.identity import WeightsId, weights_here
 from sam2_core.errors import PromptError, StackError
 
 _log = logging.getLogger(__name__)
@@ -69,6 +71,22 @@ def saved_settings(saved: SavedSession, name: str) -> SessionSettings:
         return SessionSettings.model_validate(dict(saved.settings))
     except StackError as error:
         raise StackError(f"{name}: {error}") from error
+
+
+def weights_note(made: tuple[WeightsId, ...], settings: SessionSettings, predictor: object) -> tuple[str, ...]:
+    """Return a note where a saved session goes on with other weights than it was last worked on with.
+
+    Nothing is said where one of the two is not known. Of a function that makes a predictor, the settings tell.
+    """
+    is_asked_for = predictor is None or (callable(predictor) and not hasattr(predictor, "init_state"))
+    here = weights_here(settings.model) if is_asked_for else weights_of(predictor)
+    if not made or here is None or here.sha256 == made[-1].sha256:
+        return ()
+    return (
+        f"The masks of this session were made with {', then '.join(map(str, made))}; new ones will be of {here}. "
+        "Nothing was computed again: propagate from scratch to have all masks of one kind, or choose the file of the "
+        "earlier weights as the model.",
+    )
 
 
 def without_lost_channels(settings: SessionSettings, stack: Stack) -> tuple[SessionSettings, tuple[str, ...]]:

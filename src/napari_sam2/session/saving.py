@@ -160,7 +160,8 @@ class Saving:
         queue = self.queue
         if queue is None:
             return
-        queue.save_document(self._state.document, self._settings(), self._as_they_are(changes))
+        state = self._state
+        queue.save_document(state.document, self._settings(), self._as_they_are(changes), state.weights)
         if queue.needs_all:
             self._save_anew(queue)
         if self._failures != queue.failures:
@@ -183,7 +184,7 @@ class Saving:
         if queue is not None:
             saved = self._saved_session()
             queue.keep_history(self._history(), saved.document)
-            queue.save_document(saved.document, saved.settings)
+            queue.save_document(saved.document, saved.settings, weights=saved.weights)
             queue.do(lambda saver: saver.save(images.put_into(saved)))
             queue.do_last(images.keep)
 
@@ -270,7 +271,7 @@ class Saving:
     def _saved_session(self) -> SavedSession:
         state, run = self._state, self._state.run
         record = None if run is None else RunRecord(run.record(), run.done())
-        return SavedSession(state.document, state.masks.held_all(), self._settings(), run=record)
+        return SavedSession(state.document, state.masks.held_all(), self._settings(), run=record, weights=state.weights)
 
     def _as_they_are(self, changes: Sequence[MaskChange]) -> list[tuple[MaskKey, StoredMask | None]]:
         """Return each key that changed once, with the mask that it has now, or None."""

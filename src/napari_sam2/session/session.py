@@ -31,6 +31,7 @@ from napari_sam2.session.saved_results import (
     fitted,
     fitted_history,
     saved_settings,
+    weights_note,
     without_lost_channels,
 )
 from napari_sam2.session.saving import Saving
@@ -39,6 +40,7 @@ from napari_sam2.session.state import SessionEvents, SessionState
 from napari_sam2.session.surgery import Surgery
 from napari_sam2.session.work import SessionWork
 from napari_sam2.stacks import ModelMovie, Stack, open_stack
+from sam2_core.checkpoints.identity import WeightsId
 from sam2_core.errors import StackError
 from sam2_core.inference.video_calls import VideoPredictor
 
@@ -82,7 +84,8 @@ class Session:
     events
         See `SessionEvents`.
     notes
-        What could not be read from a session folder, one sentence each.
+        What could not be read from a session folder, and whether other weights are at work than those that made its
+        masks, one sentence each.
 
     Examples
     --------
@@ -205,8 +208,11 @@ class Session:
         fitting, lost = fitted(saved, session.movie)
         session._state.document = fitting.document
         session._state.take_masks(fitting.masks)
-        session.notes = (*lost_channels, *fitting.notes, *(() if images is not None else changed_images(saved, stack)))
-        session.work.go_on_from(fitting)
+        session._state.weights = saved.weights
+        others = weights_note(saved.weights, wanted, predictor)
+        changed = () if images is not None else changed_images(saved, stack)
+        session.notes = (*lost_channels, *fitting.notes, *changed, *others)
+        session.work.go_on_from(replace(fitting, snapshot=None) if others else fitting)  # memory is of one model
         if not lost and not lost_channels and fitting.document is saved.document:
             session._history.restore(*fitted_history(saved, session.movie, same_masks))
         if saver is not None:
@@ -261,6 +267,11 @@ class Session:
     def settings(self) -> SessionSettings:
         """Replaced by `change_settings`."""
         return self._state.settings
+
+    @property
+    def weights(self) -> tuple[WeightsId, ...]:
+        """Which weights made masks and proposals, the last used last; empty where that is not known."""
+        return self._state.weights
 
     @property
     def movie(self) -> ModelMovie:

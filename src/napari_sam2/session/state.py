@@ -22,6 +22,7 @@ from napari_sam2.session.history import History, Moment, Step
 from napari_sam2.session.looks import masks_on, movie_of
 from napari_sam2.session.settings import OF_THE_MOVIE, SHOWN_ONLY, SessionSettings, changed_fields, invalidated
 from napari_sam2.stacks import ModelMovie, Stack
+from sam2_core.checkpoints.identity import WeightsId
 from sam2_core.errors import StackError
 
 
@@ -56,6 +57,8 @@ class SessionState:
         The propagation that was begun and is not finished; None where prompts were changed since.
     unshown
         Prompts whose masks are not shown yet.
+    weights
+        Those that made masks or proposals, the last used last; empty where that is not known.
     """
 
     looked_away = Signal()
@@ -72,6 +75,7 @@ class SessionState:
         self.revision = 0
         self.run: RunInWork | None = None
         self.unshown: set[PromptKey] = set()
+        self.weights: tuple[WeightsId, ...] = ()
         self._key_revisions: dict[PromptKey, int] = {}
         self._object_revisions: dict[int, int] = {}
         self._all_revision = 0

@@ -222,6 +222,8 @@ class SessionWork:
             return self.link(update) is not None
         state = self._state
         changes = write_update(update, state.document, state.masks, lambda key: state.is_void(update, key))
+        if changes:
+            self._keep_weights()
         if update.leg == "prompt":
             state.unshown -= {change.key for change in changes}
         else:
@@ -235,7 +237,10 @@ class SessionWork:
 
     def propose(self, update: FoundUpdate) -> Proposed | None:
         """Propose what was found; None where that is nothing, or was found on what the model sees no more."""
-        return take_found(self._state, self._steps, update)
+        proposed = take_found(self._state, self._steps, update)
+        if proposed is not None and proposed.numbers:
+            self._keep_weights()
+        return proposed
 
     def link(self, update: LinkUpdate) -> LinkedObjects | None:
         """Make objects of tracks; None where there are none yet.
@@ -327,6 +332,13 @@ class SessionWork:
         self._state.settings = new = old.model_copy(update={"estimated_diameter_px": size})
         self._saving.edited(())
         self._state.events.settings_changed.emit(old, new)
+
+    def _keep_weights(self) -> None:
+        """Note which weights are at work, behind those that were before."""
+        state, now = self._state, None if self._engine is None else self._engine.weights
+        if now is not None and now not in state.weights[-1:]:
+            state.weights = (*(one for one in state.weights if one != now), now)
+            self._saving.edited(())
 
     def _known(self) -> dict[PromptKey, StoredMask]:
         """Return the masks that prompts of clicks outside the object alone have refined; they say nothing without."""

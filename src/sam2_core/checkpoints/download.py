@@ -24,7 +24,7 @@ import filelock
 import pooch
 
 from sam2_core.checkpoints.formats import sniff_format
-from sam2_core.checkpoints.registry import HOME_VARIABLE, ModelEntry, OnDownload, checkpoints_folder
+from sam2_core.checkpoints.registry import HOME_VARIABLE, ModelEntry, OnDownload, checkpoints_folder, place_of
 from sam2_core.checkpoints.transfer import Cancel, Interrupted, Progress, ResumingDownloader, TransferSettings
 from sam2_core.errors import CheckpointError
 
@@ -62,7 +62,7 @@ def fetch(
     CheckpointError
         If it cannot be fetched (the message says what to put where by hand), is damaged, or was cancelled.
     """
-    target = _target(entry)
+    target = place_of(entry)
     if target.is_file() or entry.is_local:
         return local_file(entry)
     if source == "hub" or entry.url is None:
@@ -96,7 +96,7 @@ def local_file(entry: ModelEntry) -> Path:
     CheckpointError
         If it is not here, or is not what was downloaded.
     """
-    path = _target(entry)
+    path = place_of(entry)
     if not path.is_file():
         raise CheckpointError(_missing(entry, path))
     if not entry.is_local:
@@ -105,7 +105,7 @@ def local_file(entry: ModelEntry) -> Path:
 
 
 def _download(entry: ModelEntry, downloader: ResumingDownloader) -> None:
-    target = _target(entry)
+    target = place_of(entry)
     try:
         with _quiet_pooch():
             pooch.retrieve(
@@ -137,11 +137,11 @@ def expected_sha256(entry: ModelEntry) -> str | None:
     if entry.sha256 is not None or entry.is_local:
         return entry.sha256
     try:
-        recorded = _memo(_target(entry)).read_text(encoding="utf-8").split()
+        recorded = _memo(place_of(entry)).read_text(encoding="utf-8").split()
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{_memo(_target(entry))} cannot be read ({error}); delete it") from error
+        raise CheckpointError(f"{_memo(place_of(entry))} cannot be read ({error}); delete it") from error
     return recorded[0] if recorded else None
 
 
@@ -233,10 +233,6 @@ def _quiet_pooch() -> Iterator[None]:
         yield
     finally:
         pooch_logger.setLevel(level)
-
-
-def _target(entry: ModelEntry) -> Path:
-    return entry.path or checkpoints_folder() / entry.filename
 
 
 def _partial(target: Path) -> Path:

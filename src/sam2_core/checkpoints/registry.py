@@ -2,6 +2,7 @@
 
 Three kinds: the eight official models (fetched when first asked for), ``cells-nano`` (ships in this package), and
 those that the user registered (a path on this machine, remembered in ``models.json`` in the user's data folder).
+``cells-nano`` is the newest version of it, ``cells-nano-1.1`` that version alone.
 The folder is platformdirs' user data folder of napari-sam2, or what the environment variable NAPARI_SAM2_HOME says.
 
 Nothing here opens a connection or reads a tensor.
@@ -26,8 +27,10 @@ OnDownload = Callable[[str, int, int], None]
 """Called with the name of a model, the bytes of its weights that are here, and the bytes in all, 0 where unknown."""
 HOME_VARIABLE = "NAPARI_SAM2_HOME"
 BUNDLED_NAME = "cells-nano"
+BUNDLED_VERSION = "1.1"
+"""Counts up with every other set of weights that ships; the table in docs/models.md has those of before."""
 
-_BUNDLED_PATH = Path(__file__).parent / "weights" / "cells_nano.safetensors"
+_BUNDLED_PATH = Path(__file__).parent / "weights" / f"cells_nano-{BUNDLED_VERSION}.safetensors"
 _OFFICIAL_LICENCE = "Apache-2.0"
 _OFFICIAL_FOLDERS = {
     "sam2": "https://dl.fbaipublicfiles.com/segment_anything_2/072824",
@@ -76,6 +79,8 @@ class ModelEntry:
         Parameters in millions, None where unknown.
     path
         Where the file is, for models that are never fetched.
+    version
+        Of the weights, "" where nobody counts them.
     """
 
     name: str
@@ -88,6 +93,7 @@ class ModelEntry:
     licence: str = ""
     parameters_m: float | None = None
     path: Path | None = None
+    version: str = ""
 
     @property
     def is_local(self) -> bool:
@@ -115,6 +121,11 @@ def data_folder() -> Path:
 def checkpoints_folder() -> Path:
     """The folder for fetched weights; it may not exist yet."""
     return data_folder() / "checkpoints"
+
+
+def place_of(entry: ModelEntry) -> Path:
+    """Where the weights file of a model is, or would be once it is fetched."""
+    return entry.path or checkpoints_folder() / entry.filename
 
 
 def models() -> tuple[ModelEntry, ...]:
@@ -189,12 +200,13 @@ def remove_model(name: str) -> None:
 def _shipped_models() -> tuple[ModelEntry, ...]:
     bundled = ModelEntry(
         name=BUNDLED_NAME,
-        aliases=("cells_nano", "default"),
+        aliases=("cells_nano", "default", f"{BUNDLED_NAME}-{BUNDLED_VERSION}"),
         config="configs/cells/cells_nano.yaml",
         filename=_BUNDLED_PATH.name,
         licence=_OFFICIAL_LICENCE,
         parameters_m=8.150,
         path=_BUNDLED_PATH,
+        version=BUNDLED_VERSION,
     )
     versions = (("sam2.1", 1), ("sam2", 0))  # newest first
     official = (

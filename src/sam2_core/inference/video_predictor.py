@@ -12,6 +12,7 @@ tests hold the official reading to the recorded answers.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -82,6 +83,11 @@ class SAM2VideoPredictor:
     def precision(self) -> str:
         """In what it computes here: ``float32``, ``bfloat16`` or ``float16``."""
         return next(name for name, dtype in PRECISIONS.items() if dtype is self._dtype)
+
+    @property
+    def weights_path(self) -> Path | None:
+        """The file that the weights were loaded from, None where they came from elsewhere."""
+        return self.model.weights_path
 
     @property
     def feature_folder(self) -> FeatureFolder | None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -69,11 +70,18 @@ class MaskPrediction:
 
 
 class Sam2Model(nn.Module):
-    """The network, with the official state-dict keys."""
+    """The network, with the official state-dict keys.
+
+    Attributes
+    ----------
+    weights_path
+        The file that its weights were loaded from; None while they are random or being trained.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.weights_path: Path | None = None
         dim, mem_dim = config.d_model, config.mem_dim
         self.image_encoder = ImageEncoder(config)
         self.detail_branch = DetailBranch(config.detail_widths, config.d_model) if config.detail_widths else None

@@ -99,6 +99,7 @@ class Finetuning:
         self.size = settings.size or model.image_size
         self.held_out = HeldOutFrames(data, self.size, settings.judged)
         self._base_weights = f"{_size_of_weights(model):.8g}"
+        model.weights_path = None
         self.trained = choose_parts(model, settings.train, settings.rank, settings.seed)
         self.recipe = _recipe(data, settings, self.size, model.device)
         self.optimizer = torch.optim.AdamW(self.trained.values(), lr=0.0, weight_decay=self.recipe.weight_decay)

@@ -34,6 +34,7 @@ class Trainer:
     def __init__(self, model: Sam2Model, pack: TrainingPack, recipe: Recipe, folder: Path) -> None:
         torch.manual_seed(recipe.seed)
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a tenth less time on a CPU
+        model.weights_path = None
         self.model = model
         self.pack, self.recipe, self.folder = pack, recipe, folder
         self.optimizer = torch.optim.AdamW(_parameter_groups(model, recipe.weight_decay), lr=0.0)

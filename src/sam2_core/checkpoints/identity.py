@@ -1,0 +1,70 @@
+"""Which weights a file holds: name, version and digest, short enough to be kept beside what was made with them.
+
+A name alone says too little: `cells-nano` is the newest version that ships, and a path is whatever lies there today.
+Needs no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+
+from sam2_core.checkpoints.download import expected_sha256
+from sam2_core.checkpoints.registry import find_model, models, place_of
+from sam2_core.errors import CheckpointError
+
+_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsId:
+    """Weights as they are told from others; they are the same where `sha256` is.
+
+    Attributes
+    ----------
+    name
+        Of the registered model, else of the file.
+    version
+        "" where nobody counts versions.
+    sha256
+        Of the file, 64 hexadecimal digits.
+    """
+
+    name: str
+    version: str
+    sha256: str
+
+    def __str__(self) -> str:
+        """Return it for people: "cells-nano 1.1 (sha256 41f1707cef0d)"."""
+        return f"{' '.join(filter(None, (self.name, self.version)))} (sha256 {self.sha256[:_SHOWN]})"
+
+
+def weights_id(path: str | Path) -> WeightsId:
+    """Return which weights a file holds; it is read unless it was verified when it was fetched.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read.
+    """
+    path = Path(path).expanduser()
+    try:
+        entry = next((one for one in models() if place_of(one) == path.absolute()), None)
+        known = None if entry is None else expected_sha256(entry)
+        digest = (known or pooch.file_hash(str(path), alg="sha256")).removeprefix("sha256:")
+    except OSError as error:
+        raise CheckpointError(f"cannot read the weights {path}: {error.strerror or error}") from error
+    return WeightsId(path.name, "", digest) if entry is None else WeightsId(entry.name, entry.version, digest)
+
+
+def weights_here(name_or_path: str | Path) -> WeightsId | None:
+    """Return which weights a registered name or a path stands for on this machine, None where they are not here."""
+    path = Path(name_or_path).expanduser()
+    try:
+        if not path.is_file():
+            path = place_of(find_model(str(name_or_path)))
+        return weights_id(path) if path.is_file() else None
+    except CheckpointError:
+        return None
