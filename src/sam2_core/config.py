@@ -216,7 +216,7 @@ def find_config(name: str | Path) -> Path:
     """Return the file of a configuration, by its official spelling, its bare name or its path."""
     text = str(name)
     bare = Path(text).name.removesuffix(".yaml")
-    if Path(text).suffix == ".yaml" and Path(text).is_file():
+    if Path(text).suffix in (".yaml", ".json") and Path(text).is_file():
         return Path(text)
     for path in CONFIG_ROOT.glob("*/*.yaml"):
         if path.stem in (bare, bare.replace("-", "_")):

@@ -28,6 +28,12 @@ def write_weights(path, factor=1.0):
     return weights_here("mine")
 
 
+@pytest.fixture(autouse=True)
+def _home(tmp_path, monkeypatch):
+    """A list of models of this test's own."""
+    monkeypatch.setenv("NAPARI_SAM2_HOME", str(tmp_path / "home"))
+
+
 @pytest.fixture
 def images():
     frames = np.zeros((3, 48, 64), np.uint8)

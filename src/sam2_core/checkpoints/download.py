@@ -158,29 +158,47 @@ def _remember(memo: Path, line: str) -> None:
 
 def _fetch_from_hub(entry: ModelEntry, progress: Progress | None, cancel: Cancel | None) -> Path:
     """The file in the hub's own cache, downloaded if it is not there."""
-    import huggingface_hub
-    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of the client that the hub uses
-
     if entry.hf_id is None:
         raise CheckpointError(f"{entry.name} has no known source. {_by_hand(entry)}")
     try:
-        cached = huggingface_hub.try_to_load_from_cache(entry.hf_id, entry.filename)
-        if not isinstance(cached, str):
-            reporter = _hub_reporter(progress, cancel)
-            cached = huggingface_hub.hf_hub_download(entry.hf_id, entry.filename, tqdm_class=reporter)
+        path = hub_file(entry.hf_id, entry.filename, _hub_reporter(progress, cancel))
+    except Unreachable as error:
+        raise CheckpointError(f"{error}. {_by_hand(entry)}") from error
+    sniff_format(path)
+    return _verify_hub_file(path, entry.sha256)
+
+
+class Unreachable(CheckpointError):
+    """A file of the hub cannot be had."""
+
+
+def hub_file(repository: str, filename: str, reporter: type[Any] | None = None, *, download: bool = True) -> Path:
+    """The verified file of a Hugging Face repository in the hub's own cache, downloaded if it is not there.
+
+    Raises
+    ------
+    CheckpointError
+        If it is damaged, or, as `Unreachable`, cannot be had.
+    """
+    import huggingface_hub
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of the client that the hub uses
+
+    try:
+        cached = huggingface_hub.try_to_load_from_cache(repository, filename)
+        if not isinstance(cached, str) and download:
+            cached = huggingface_hub.hf_hub_download(repository, filename, tqdm_class=reporter)
     except (OSError, ValueError, HTTPError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise CheckpointError(
-            f"could not get {entry.filename} of {entry.hf_id} ({reason}). {_by_hand(entry)}"
-        ) from error
-    return _verify_hub_file(entry, Path(cached))
+        raise Unreachable(f"could not get {filename} of {repository} ({reason})") from error
+    if not isinstance(cached, str):
+        raise Unreachable(f"{filename} of {repository} has not been downloaded yet")
+    return _verify_hub_file(Path(cached), None)
 
 
-def _verify_hub_file(entry: ModelEntry, path: Path) -> Path:
+def _verify_hub_file(path: Path, sha256: str | None) -> Path:
     """The file, if it has the hash under which the hub stores large files."""
-    sniff_format(path)
     stored = path.resolve().name
-    expected = entry.sha256 or (stored if _SHA256_NAME.fullmatch(stored) else None)
+    expected = sha256 or (stored if _SHA256_NAME.fullmatch(stored) else None)
     if expected is not None and pooch.file_hash(str(path), alg="sha256") != expected.removeprefix("sha256:"):
         raise CheckpointError(f"{path} is damaged: its sha256 is not {expected}; delete it to have it downloaded again")
     return path

@@ -6,13 +6,12 @@ Needs no torch.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
-
-from sam2_core.checkpoints.download import expected_sha256
-from sam2_core.checkpoints.registry import find_model, models, place_of
+from sam2_core.checkpoints.locate import WEIGHTS_FILE, located
+from sam2_core.checkpoints.registry import models, place_of
 from sam2_core.errors import CheckpointError
 
 _SHOWN = 12
@@ -25,7 +24,7 @@ class WeightsId:
     Attributes
     ----------
     name
-        Of the registered model, else of the file.
+        Of the registered model, else of the file, or of its folder where all such files have one name.
     version
         "" where nobody counts versions.
     sha256
@@ -49,22 +48,30 @@ def weights_id(path: str | Path) -> WeightsId:
     CheckpointError
         If it cannot be read.
     """
+    from sam2_core.checkpoints.download import expected_sha256
+
     path = Path(path).expanduser()
     try:
         entry = next((one for one in models() if place_of(one) == path.absolute()), None)
         known = None if entry is None else expected_sha256(entry)
-        digest = (known or pooch.file_hash(str(path), alg="sha256")).removeprefix("sha256:")
+        digest = (known or _digest(path)).removeprefix("sha256:")
     except OSError as error:
         raise CheckpointError(f"cannot read the weights {path}: {error.strerror or error}") from error
-    return WeightsId(path.name, "", digest) if entry is None else WeightsId(entry.name, entry.version, digest)
+    if entry is None:
+        return WeightsId(path.absolute().parent.name if path.name == WEIGHTS_FILE else path.name, "", digest)
+    return WeightsId(entry.name, entry.version, digest)
 
 
 def weights_here(name_or_path: str | Path) -> WeightsId | None:
     """Return which weights a registered name or a path stands for on this machine, None where they are not here."""
-    path = Path(name_or_path).expanduser()
     try:
-        if not path.is_file():
-            path = place_of(find_model(str(name_or_path)))
+        found = located(name_or_path, download=False)
+        path = found if isinstance(found, Path) else place_of(found)
         return weights_id(path) if path.is_file() else None
     except CheckpointError:
         return None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -23,7 +23,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sam2_core.checkpoints.formats import sniff_format
-from sam2_core.checkpoints.registry import ModelEntry, OnDownload, find_model, models
+from sam2_core.checkpoints.locate import located
+from sam2_core.checkpoints.registry import ModelEntry, OnDownload
 from sam2_core.checkpoints.signature import infer_config
 from sam2_core.errors import CheckpointError
 
@@ -33,7 +34,6 @@ WRAPPERS = ("model", "state_dict", "model_state_dict", "model_state")
 """Names under which the tensors may lie in a file."""
 PREFIXES = ("module.", "_orig_mod.", "sam2_model.", "sam2.", "sam.", "model.", "net.", "network.")
 """What may stand in front of every key, of data parallel and compiled models and of classes around the model."""
-_SUFFIXES = (".pt", ".pth", ".safetensors", ".ckpt", ".bin")
 _NAMED = 3  # how many keys of each kind an error spells out
 
 
@@ -61,7 +61,7 @@ def open_model(name_or_path: str | Path, on_download: OnDownload | None = None) 
     CheckpointError
         If there is no such file or model, it cannot be fetched or read, or no configuration that ships fits.
     """
-    found = _file_or_entry(name_or_path)
+    found = located(name_or_path)
     path = _file_of(found, on_download)
     tensors = read_state_dict(path)
     config = found.config if isinstance(found, ModelEntry) else infer_config(tensors)
@@ -76,30 +76,17 @@ def open_model(name_or_path: str | Path, on_download: OnDownload | None = None) 
 def resolve_checkpoint(name_or_path: str | Path, *, download: bool = True) -> Path:
     """Return the checkpoint file that a registered name or a path stands for.
 
-    An existing file, or anything that is written like a path, never touches the network. A registered name gives the
-    file that ships with the package, that was registered by the user or that was fetched before; an official model
-    that is not here yet is fetched if `download` is set.
+    An existing file, or anything that is written like a path, never touches the network; of a folder it is the weights
+    in it (`locate`). A registered name gives the file that ships with the package, that was registered by the user or
+    that was fetched before; an official model that is not here yet is fetched if `download` is set, and so is the
+    repository of a Hugging Face id that is not registered.
 
     Raises
     ------
     CheckpointError
         If there is no such file or model, or if it cannot be fetched or verified.
     """
-    return _file_of(_file_or_entry(name_or_path), download=download)
-
-
-def _file_or_entry(name_or_path: str | Path) -> Path | ModelEntry:
-    """Return the file where a path was meant, else the model of that name."""
-    path = Path(name_or_path).expanduser()
-    if path.is_file():
-        return path
-    if isinstance(name_or_path, Path) or _looks_like_path(name_or_path):
-        official = next((entry.name for entry in models() if entry.filename == path.name), None)
-        hint = (
-            f"{official!r} instead of a path fetches it" if official else "give the path of a .pt or .safetensors file"
-        )
-        raise CheckpointError(f"there is no checkpoint file {path}; {hint}")
-    return find_model(name_or_path)
+    return _file_of(located(name_or_path, download=download), download=download)
 
 
 def _file_of(found: Path | ModelEntry, on_download: OnDownload | None = None, download: bool = True) -> Path:
@@ -239,11 +226,6 @@ def _without_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         return tensors
     logger.info("all keys begin with %r, which is left out", prefix)
     return _without_prefixes({key.removeprefix(prefix): tensor for key, tensor in tensors.items()})
-
-
-def _looks_like_path(text: str) -> bool:
-    is_hub_id = text.count("/") == 1 and not text.startswith((".", "/", "~"))
-    return text.lower().endswith(_SUFFIXES) or "\\" in text or ("/" in text and not is_hub_id)
 
 
 def _advice(state_dict: Mapping[str, Tensor]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import io
 import re
 import threading
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
+import huggingface_hub
 import pytest
 import torch
 
@@ -80,6 +83,12 @@ def fixed(body: bytes, status: int = 200, length: int | None = None, **headers: 
     return answer
 
 
+def of_the_hub(body: bytes, etag: str | None = None) -> Answer:
+    """What the hub says of a large file: its sha256 as the version, and the commit."""
+    digest = etag or hashlib.sha256(body).hexdigest()
+    return fixed(body, **{"ETag": f'"{digest}"', "X-Repo-Commit": "c" * 40, "X-Linked-Size": str(len(body))})
+
+
 def stalling(body: bytes, total: int) -> Answer:
     """Announces `total` bytes, sends `body`, and says nothing more."""
 
@@ -121,6 +130,17 @@ def server() -> Iterator[Server]:
     thread.join()
 
 
+@pytest.fixture
+def hub(server: Server, tmp_path, monkeypatch) -> Server:
+    """The server in the place of the Hugging Face hub, with a cache of this test's own."""
+    cache = tmp_path / "hub"
+    download = functools.partial(huggingface_hub.hf_hub_download, endpoint=server.url, cache_dir=cache)
+    look = functools.partial(huggingface_hub.try_to_load_from_cache, cache_dir=cache)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", look)
+    return server
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     """The user's data folder of this test, with no proxy between the test and its server."""
@@ -146,4 +166,5 @@ def sockets_refused(monkeypatch):
 @pytest.fixture
 def behave() -> SimpleNamespace:
     """The answers that a server can be told to give, and something to send."""
-    return SimpleNamespace(whole=whole, fixed=fixed, stalling=stalling, checkpoint_bytes=checkpoint_bytes)
+    answers = {"whole": whole, "fixed": fixed, "of_the_hub": of_the_hub, "stalling": stalling}
+    return SimpleNamespace(**answers, checkpoint_bytes=checkpoint_bytes)

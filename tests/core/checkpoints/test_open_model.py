@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 import subprocess
 import sys
 
@@ -21,7 +23,7 @@ from sam2_core import (
     build_sam2_video_predictor,
 )
 from sam2_core.build import build_model
-from sam2_core.checkpoints import open_model, registry
+from sam2_core.checkpoints import open_model, registry, weights_here
 from sam2_core.checkpoints.download import local_file
 from sam2_core.checkpoints.load import read_state_dict
 from sam2_core.checkpoints.registry import add_model, find_model
@@ -114,3 +116,69 @@ def test_the_door_is_there_without_torch_until_it_is_used() -> None:
     assert run.stdout.strip() == "False"
     with pytest.raises(AttributeError, match="close_model"):
         sam2_core.checkpoints.close_model  # noqa: B018
+
+
+def folder_of(model, folder, **changes):
+    """A folder as the hub has it: weights beside the fields of their configuration."""
+    save_checkpoint(folder / "model.safetensors", model.state_dict())
+    fields = dataclasses.asdict(model.config) | changes
+    (folder / "config.json").write_text(json.dumps(fields))
+    return folder
+
+
+def same(model, other):
+    weights, wanted = model.state_dict(), other.state_dict()
+    return weights.keys() == wanted.keys() and all(torch.equal(weights[key], value) for key, value in wanted.items())
+
+
+def test_a_folder_with_weights_and_configuration_is_a_model(tmp_path, sockets_refused) -> None:
+    model = tiny_model()
+    folder = folder_of(model, tmp_path / "mine")
+    for given in (folder, str(folder)):
+        opened_model = open_model(given)
+        assert load_config(opened_model.config) == model.config
+        assert same(build_sam2_hf(given, device="cpu"), model)
+    assert same(build_sam2(folder / "config.json", folder, device="cpu"), model)
+    assert same(SAM2VideoPredictor.from_pretrained(str(folder), device="cpu").model, model)
+    assert same(SAM2ImagePredictor.from_pretrained(str(folder), device="cpu").model, model)
+    assert weights_here(folder).name == "mine"
+    with pytest.raises(CheckpointError, match="does not fit this model"):
+        build_sam2("cells-nano", folder, device="cpu")
+
+
+def test_what_is_no_such_folder_is_said(tmp_path, sockets_refused) -> None:
+    folder = folder_of(tiny_model(), tmp_path / "mine")
+    (folder / "config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"mine holds no config\.json"):
+        open_model(folder)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"or of a folder with model\.safetensors and config\.json"):
+        open_model(folder)
+
+
+def test_a_repository_that_nobody_registered_comes_from_the_hub_once(hub, behave, tmp_path, monkeypatch) -> None:
+    model = tiny_model()
+    folder = folder_of(model, tmp_path / "mine")
+
+    def answer(handler, server):
+        path = folder / handler.path.rsplit("/", 1)[1]
+        behave.of_the_hub(path.read_bytes())(handler, server)
+
+    hub.answers = [answer]
+    assert same(build_sam2_hf("someone/cells", device="cpu"), model)
+    assert same(SAM2VideoPredictor.from_pretrained("someone/cells", device="cpu").model, model)
+    asked = {request["path"] for request in hub.requests}
+    assert asked == {f"/someone/cells/resolve/main/{name}" for name in ("model.safetensors", "config.json")}
+    before = len(hub.requests)
+    assert same(build_sam2_hf("someone/cells", device="cpu"), model)
+    assert len(hub.requests) == before
+    assert weights_here("someone/cells").sha256 == weights_here(folder).sha256
+
+
+def test_a_repository_that_is_not_there_is_said_with_names_like_it(hub, behave) -> None:
+    hub.answers = [behave.fixed(b"", 404, **{"X-Error-Code": "RepoNotFound"})]
+    with pytest.raises(CheckpointError, match=r"did you mean sam2\.1_hiera_t.*could not get config\.json of facebook/"):
+        open_model("facebook/sam2.1-hiera-tinny")
+    asked = len(hub.requests)
+    assert weights_here("facebook/sam2.1-hiera-tinny") is None
+    assert len(hub.requests) == asked, "to ask what is here opens no connection"
