@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from napari_sam2._qt.hints import Situation, next_step
+from napari_sam2.session.looks import SizeMisfit
 
 
 def test_every_step_of_a_first_use_says_what_comes_next() -> None:
@@ -41,3 +42,10 @@ def test_a_run_and_a_session_that_can_go_on_are_named() -> None:
 
 def test_linked_cells_are_to_be_reviewed() -> None:
     assert "Review" in next_step(Situation(has_image=True, linked=30))
+
+
+def test_clicked_cells_of_another_size_are_said_until_something_is_tracked() -> None:
+    now = Situation(has_image=True, prompts=1, misfit=SizeMisfit(28.4, 12.0))
+    assert next_step(now) == "Clicked cells are 28 px across, Object size says 12: set it anew."
+    assert "28 px" not in next_step(replace(now, tracked=3))
+    assert len(next_step(replace(now, misfit=SizeMisfit(1234.0, 2345.0)))) < 75

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_sam2.session.looks import SizeMisfit
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -37,6 +39,8 @@ class Situation:
         Number of cells that were found on the frame in view and are shown to be decided about.
     linked
         Number of (object, frame) pairs that were found and linked by a program, here or elsewhere.
+    misfit
+        How clicked cells differ in size from what was said, None where that is not much.
     """
 
     has_image: bool = False
@@ -55,6 +59,7 @@ class Situation:
     saved_as: str = ""
     found: int = 0
     linked: int = 0
+    misfit: SizeMisfit | None = None
 
 
 def next_step(now: Situation) -> str:
@@ -97,6 +102,9 @@ def _going_on(now: Situation) -> str:
         return "The run was interrupted: resume it, or correct masks first."
     if now.stale:
         return f"{now.stale} mask{'' if now.stale == 1 else 's'} behind a correction: propagate again."
+    if now.misfit is not None and not now.tracked:
+        clicked, said = now.misfit.clicked_px, now.misfit.chosen_px
+        return f"Clicked cells are {clicked:.0f} px across, Object size says {said:.0f}: set it anew."
     if now.tracked == 0:
         return "Add the next object and click it, or propagate."
     if now.is_saved:

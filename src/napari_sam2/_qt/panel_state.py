@@ -123,6 +123,7 @@ class PanelState(QObject):
             shown_at=shown_at,
             sought=sought,
             left_out=self._chooser.files.left_out,
+            misfit=session.size_misfit,
             linked=self._objects.count(FOUND) + self._objects.count(IMPORTED),
             found=0 if bench.binding is None else bench.binding.deciding.counts()[1],
             saved_as="" if (folder := self._chooser.offered_folder()) is None else folder.name,

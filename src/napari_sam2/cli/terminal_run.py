@@ -36,6 +36,8 @@ def run_in_terminal(session: Session, job: PropagateJob) -> bool:
                     errors().print(session.view_sentence)
                     shown.enter_context(bar)
                 bar.update(task, completed=update.done, total=update.total)
+        if session.size_misfit is not None:
+            errors().print(str(session.size_misfit))
         return not ctrl_c.requested or session.interrupted_run is None
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import typical_diameter
 from napari_sam2.document.prompt_parts import Mask
-from napari_sam2.engine.view import ViewRequest
+from napari_sam2.engine.view import ViewChoice, ViewRequest
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ContrastLimits, ModelMovie, Movie, Stack
+
+MISFIT = 1.6
+"""Factor from which on a wrong size costs more than it is worth to ask nobody (`docs/models.md`, the size of cells)."""
+ASKED = 5
+"""So many clicked objects tell how large they are."""
 
 
 def movie_of(stack: Stack, settings: SessionSettings) -> ModelMovie:
@@ -47,6 +53,37 @@ def look_of(settings: SessionSettings, document: Document, masks: MaskStore) -> 
 def has_size(settings: SessionSettings) -> bool:
     """Return whether settings say how large an object is: as given, or as the first run took it."""
     return settings.object_diameter_px is not None or settings.estimated_diameter_px is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SizeMisfit:
+    """Clicked objects that are of another size than the view was chosen for, in pixels of the frame."""
+
+    clicked_px: float
+    chosen_px: float
+
+    def __str__(self) -> str:
+        """Return what to do about it, in words of the command line."""
+        return (
+            f"Clicked objects are {self.clicked_px:.0f} px across, {self.clicked_px / self.chosen_px:.1f} times the "
+            f"{self.chosen_px:.0f} px that the view was chosen for: give --object-diameter {self.clicked_px:.0f} to "
+            "have them looked at again."
+        )
+
+
+def size_misfit(settings: SessionSettings, document: Document, masks: MaskStore) -> SizeMisfit | None:
+    """Return how clicked objects differ in size from what the settings say, None where that is not much.
+
+    What was boxed or drawn is as large as a person said, and tells nothing about clicks.
+    """
+    chosen = settings.object_diameter_px or settings.estimated_diameter_px
+    if chosen is None or settings.view is ViewChoice.full:
+        return None
+    clicked = [key for key, prompt in document.prompts.items() if typical_diameter([prompt]) is None]
+    sizes = [_mask_diameter(masks.get(key)) for key in clicked[-ASKED:]]
+    found = [size for size in sizes if size is not None]
+    typical = float(np.median(found)) if found else chosen
+    return None if 1 / MISFIT < typical / chosen < MISFIT else SizeMisfit(typical, chosen)
 
 
 def _prompted_diameter(document: Document, masks: MaskStore) -> float | None:

@@ -24,6 +24,7 @@ from napari_sam2.io.session_images import SessionImages, changed_images, open_im
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.session.edits import Edits
 from napari_sam2.session.lineage import Lineage
+from napari_sam2.session.looks import SizeMisfit, size_misfit
 from napari_sam2.session.proposals import Proposals
 from napari_sam2.session.review import SessionReview
 from napari_sam2.session.saved_results import (
@@ -322,6 +323,11 @@ class Session:
     def view_sentence(self) -> str:
         """What the model looks at and why, for people; empty before the first job."""
         return self.work.view_sentence
+
+    @property
+    def size_misfit(self) -> SizeMisfit | None:
+        """How clicked objects differ in size from what the view was chosen for; None where that is not much."""
+        return size_misfit(self.settings, self.document, self.masks)
 
     @property
     def on_download(self) -> OnDownload | None:
