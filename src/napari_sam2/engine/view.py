@@ -86,13 +86,22 @@ def choose_view(request: ViewRequest, predictor: WholeFramePredictor, frame_size
         f"an object of {diameter:.3g} px ({request.source}) takes {seen:.0f} of the model's {model_px} pixels on the "
         f"whole frame of {width} x {height}"
     )
-    windowed = WindowedPredictor(predictor, diameter)
+    windowed = WindowedPredictor(predictor, diameter, second_look=_knows_cells(predictor))
     small = request.view is ViewChoice.auto and is_small(diameter, model_px, frame_size)
     if windowed.shows_whole(frame_size) or not (small or request.view is ViewChoice.windows):
         return ChosenView(predictor, f"View: full frame; {why}.{_doubt(request, frame_size, model_px)}")
     side = windowed.side_on(frame_size)
     windows = f"View: windows of {side} x {side} px that follow the objects"
     return ChosenView(windowed, f"{windows}; {why}.{_choice(request)}")
+
+
+def _knows_cells(predictor: WholeFramePredictor) -> bool:
+    """Return whether the size of a predictor's masks may choose windows: that of one of our own models, for cells."""
+    from sam2_core.inference.video_predictor import SAM2VideoPredictor
+
+    if not isinstance(predictor, SAM2VideoPredictor):
+        return False
+    return predictor.model.config.prompt_encoder.click_map and predictor.options.semantics == "interactive"
 
 
 def _doubt(request: ViewRequest, frame_size: tuple[int, int], model_px: int) -> str:

@@ -47,6 +47,11 @@ class PromptCall:
         return _around(corners)
 
     @property
+    def is_of_clicks(self) -> bool:
+        """Whether nothing but clicks says where the object is, at least one of them in it; they tell no size."""
+        return isinstance(self.prompt, PointPrompt) and self.prompt.box_xyxy is None and 1 in self.prompt.labels
+
+    @property
     def clicked_xyxy(self) -> BoxXYXY | None:
         """Box around all points, those outside the object too; None without points."""
         return None if isinstance(self.prompt, MaskPrompt) else _around(self.prompt.points_xy)

@@ -10,6 +10,7 @@ Places are (x, y) in whole pixels. A size whose name ends with `_hw` is (height,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 
@@ -21,6 +22,9 @@ measured best, at every input size."""
 NARROWEST, WIDEST = 0.15, 0.4
 """Shares of a window's side between which an object stays, whatever the input size."""
 SMALLEST_SIDE = 16
+NEAR, STEP, FARTHEST = 1.3, 1.35, 2.5
+"""Factor up to which an object's size is near enough to that of a typical one, those in whose steps windows are larger
+or smaller for others, and the largest: what seems to be farther off is rather a wrong mask."""
 
 PointXY = tuple[float, float]
 BoxXYXY = tuple[float, float, float, float]
@@ -78,6 +82,17 @@ def window_side(object_diameter_px: float, span: float) -> int:
             "a share above 0 and up to 1"
         )
     return max(SMALLEST_SIDE, round(object_diameter_px / span))
+
+
+def rescaled(ratio: float) -> float:
+    """Return by which factor a window is made larger for an object that is `ratio` times as large as a typical one.
+
+    1 where that is not far off, or no size at all; else the nearest power of `STEP`, up to `FARTHEST`.
+    """
+    if ratio <= 0 or 1 / NEAR <= ratio <= NEAR:
+        return 1.0
+    nearest = STEP ** round(log(ratio) / log(STEP))
+    return min(max(nearest, 1 / FARTHEST), FARTHEST)
 
 
 def window_at(centre_xy: PointXY, window_hw: SizeHW, frame_hw: SizeHW) -> Window:

@@ -9,12 +9,17 @@ object that comes near the border of its tile is handed over to another, its mem
 there. So what an object is seen in, and its mask within rounding, depends on that object alone. A prompt that the
 window on its frame cannot show hands the object over too: its prompts are made again. Objects for which a window would
 be about as large as the frame share one state over whole frames.
+
+With `second_look` the typical diameter may be wrong, or wrong for some: an object whose first click is answered by a
+mask of quite another size is looked at again through a window for that size (`rescaled`). Steps of size are few, so
+that objects which are looked at again still share tiles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from math import pi, sqrt
 from typing import Any
 
 from sam2_core.errors import PromptError
@@ -25,7 +30,7 @@ from sam2_core.inference.prompt_inputs import mask_prompt, point_prompt, said_pl
 from sam2_core.inference.video_calls import Answer, WholeFramePredictor
 from sam2_core.windowed.following_window import RecentFrames
 from sam2_core.windowed.prompt_calls import PromptCall, in_pixels, united
-from sam2_core.windowed.window import SizeHW, usual_span, window_side
+from sam2_core.windowed.window import SMALLEST_SIDE, SizeHW, rescaled, usual_span, window_side
 from sam2_core.windowed.window_view import Followed, WindowView, needed_side
 from sam2_core.windowed.windowed_snapshots import restore_snapshot, take_snapshot
 from sam2_core.windowed.windowed_state import WindowedState
@@ -52,6 +57,8 @@ class WindowedPredictor:
     shared
         Whether neighbours are seen in the same window where they fit, on tiles; else each object has its own, which
         keeps it in the middle.
+    second_look
+        Whether the mask that answers an object's first click may choose another size of window.
 
     Examples
     --------
@@ -68,9 +75,12 @@ class WindowedPredictor:
         object_diameter_px: float,
         span: float | None = None,
         shared: bool = True,
+        second_look: bool = False,
     ) -> None:
         self.predictor = predictor
         self.shared = shared
+        self.second_look = second_look
+        self.object_diameter_px = object_diameter_px
         self.side = window_side(object_diameter_px, span or usual_span(self.image_size))
 
     @property
@@ -84,7 +94,7 @@ class WindowedPredictor:
 
     def side_on(self, frame_hw: SizeHW) -> int:
         """Return the side of the window in which an object of typical size is seen on frames of (height, width)."""
-        return self._tile_side(frame_hw) or self.side
+        return self._tile_side(frame_hw, self.side) or self.side
 
     def init_state(
         self,
@@ -194,40 +204,62 @@ class WindowedPredictor:
 
     def _take(self, state: WindowedState, call: PromptCall, need_output: bool) -> WindowedAnswer | None:
         """Answer a prompt, and only then record it; where it takes another view, the earlier ones are made again."""
-        view = state.view_for(call.object_id)
-        calls = [*state.calls.get(call.object_id, []), call]
-        if view is not None and view.takes(call):
-            seen, made = state.narrowed(view), [call]
+        view, before = state.view_for(call.object_id), state.calls.get(call.object_id, [])
+        calls = [*before, call]
+        is_unsure = self.second_look and not before and call.is_of_clicks
+        answer: Answer | None
+        if view is not None and view.takes(call) and (view.source.shows_all or not is_unsure):
+            seen = state.narrowed(view)
+            answer = self._made(seen, [call], need_output)
         else:
-            view = self._roomy_view(state, calls)
-            seen, made = state.narrowed(view, call.object_id), calls
-        answer: Answer | None = None
-        for one in made:
-            seen.prepare(one.frame, one.extent_xyxy or one.clicked_xyxy)
-            answer = one.make(self.predictor, seen.state, seen.source.window(one.frame), need_output)
+            view = self._roomy_view(state, calls, self.side)
+            seen = state.narrowed(view, call.object_id)
+            answer = self._made(seen, calls, need_output or is_unsure)
+            side = self._fitting_side(seen, call, answer) if is_unsure and not view.source.shows_all else self.side
+            if side != self.side:
+                view = self._roomy_view(state, calls, side)
+                seen = state.narrowed(view, call.object_id)
+                answer = self._made(seen, calls, need_output)
         state.views[call.object_id] = view
         state.calls[call.object_id] = calls
-        return None if answer is None else _placed_back(state, seen, answer)
+        return _placed_back(state, seen, answer) if need_output and answer is not None else None
 
-    def _roomy_view(self, state: WindowedState, calls: Sequence[PromptCall]) -> WindowView:
+    def _made(self, seen: WindowView, calls: Sequence[PromptCall], need_output: bool) -> Answer | None:
+        """Make calls through a view, placed where it is not yet, and return the answer to the last."""
+        answer: Answer | None = None
+        for one in calls:
+            seen.prepare(one.frame, one.extent_xyxy or one.clicked_xyxy)
+            answer = one.make(self.predictor, seen.state, seen.source.window(one.frame), need_output)
+        return answer
+
+    def _fitting_side(self, seen: WindowView, call: PromptCall, answer: Answer | None) -> int:
+        """Return the side of a window for what answers an object's first click; that of a typical one where it fits."""
+        if answer is None:
+            return self.side
+        _, object_ids, logits = answer
+        patch = seen.patches(call.frame, object_ids, as_numpy(logits))[call.object_id]
+        diameter_px = 2 * sqrt(int((patch.logits > 0).sum()) / pi)
+        return max(SMALLEST_SIDE, round(self.side * rescaled(diameter_px / self.object_diameter_px)))
+
+    def _roomy_view(self, state: WindowedState, calls: Sequence[PromptCall], own_side: int) -> WindowView:
         """Return a view, placed on their frames, that shows all prompts of an object: the one of whole frames where a
-        window would hardly be smaller, else a new one.
+        window would hardly be smaller, else a new one; its side is the object's own, or more where that is needed.
         """
         extents = {call.frame: united(one.extent_xyxy for one in calls if one.frame == call.frame) for call in calls}
         largest = max((needed_side(extent) for extent in extents.values() if extent is not None), default=0)
-        side = max(self.side, largest)
+        side = max(own_side, largest)
         shows_whole = side >= WHOLE_FRAME_SHARE * max(state.size)
         known = state.whole_frames() if shows_whole else None
-        tile = self._tile_side(state.size) if side == self.side else None
+        tile = self._tile_side(state.size, own_side) if side == own_side else None
         view = known or state.new_view(self.predictor, None if shows_whole else tile or side, tile is not None)
         for frame, extent in extents.items():
             if extent is not None:
                 view.prepare(frame, extent)
         return view
 
-    def _tile_side(self, frame_hw: SizeHW) -> int | None:
-        """Return the side of the tiles on a frame, None where objects are not to share any."""
-        side = round(SHARED_ROOM * self.side)
+    def _tile_side(self, frame_hw: SizeHW, own_side: int) -> int | None:
+        """Return the side of the tiles on a frame for windows of a side, None where objects are not to share any."""
+        side = round(SHARED_ROOM * own_side)
         return side if self.shared and side < WHOLE_FRAME_SHARE * max(frame_hw) else None
 
 
