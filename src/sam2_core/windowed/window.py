@@ -22,7 +22,7 @@ measured best, at every input size."""
 NARROWEST, WIDEST = 0.15, 0.4
 """Shares of a window's side between which an object stays, whatever the input size."""
 SMALLEST_SIDE = 16
-NEAR, STEP, FARTHEST = 1.3, 1.35, 2.5
+NEAR, STEP, FARTHEST = 1.5, 1.35, 2.5
 """Factor up to which an object's size is near enough to that of a typical one, those in whose steps windows are larger
 or smaller for others, and the largest: what seems to be farther off is rather a wrong mask."""
 

@@ -28,7 +28,7 @@ def side(state, object_id=1):
 
 
 @pytest.mark.parametrize("shared", [True, False])
-@pytest.mark.parametrize("share", [0.45, 0.6, 0.7, 1.4, 1.7, 2.2])
+@pytest.mark.parametrize("share", [0.45, 0.6, 1.7, 2.2])
 def test_a_wrong_size_ends_near_the_window_of_the_right_one(share, shared):
     right = side(clicked(windowed(TRUE_PX, second_look=False, shared=shared)))
     without = side(clicked(windowed(share * TRUE_PX, second_look=False, shared=shared)))
@@ -36,7 +36,7 @@ def test_a_wrong_size_ends_near_the_window_of_the_right_one(share, shared):
     assert abs(np.log(found / right)) < 0.55 * np.log(STEP) < abs(np.log(without / right))
 
 
-@pytest.mark.parametrize("share", [0.8, 1.0, 1.2])
+@pytest.mark.parametrize("share", [0.7, 1.0, 1.4])
 def test_a_size_that_is_near_enough_is_left_as_it_is(share):
     plain, looking = (windowed(share * TRUE_PX, second_look=looks) for looks in (False, True))
     assert side(clicked(looking)) == side(clicked(plain))
@@ -106,4 +106,4 @@ def test_steps_are_few_and_what_is_no_size_changes_nothing():
     assert rescaled(100.0) == FARTHEST == 1 / rescaled(0.001)
     factors = {rescaled(ratio) for ratio in np.geomspace(0.2, 5, 500)}
     assert len(factors) <= 9
-    assert all(1 / STEP < rescaled(ratio) / ratio < STEP for ratio in np.geomspace(0.42, 2.4, 100))
+    assert all(1 / NEAR <= rescaled(ratio) / ratio <= NEAR for ratio in np.geomspace(0.42, 2.4, 100))
