@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.session_files import LOCK_FILE
 from napari_sam2.plates.movies import MovieTask
-from sam2_core.checkpoints.registry import BUNDLED_NAME, find_model
+from sam2_core.checkpoints.identity import weights_id
+from sam2_core.checkpoints.registry import find_model
 from sam2_core.errors import CheckpointError
 
 RECORD_FILE = "record.json"
@@ -131,10 +132,8 @@ def _weights(model: str) -> list[object]:
         return [model]
     if entry.path is None:
         return [entry.sha256 or entry.name]
-    if entry.name != BUNDLED_NAME or not entry.path.is_file():
-        return _mark(entry.path)
-    with entry.path.open("rb") as file:
-        return [hashlib.file_digest(file, "sha256").hexdigest()]
+    ships = entry.version and entry.path.is_file()  # what a user added is perhaps large, and is not read
+    return [weights_id(entry.path).sha256] if ships else _mark(entry.path)
 
 
 def _mark(path: Path) -> list[object]:
