@@ -13,6 +13,11 @@ from safetensors.numpy import load_file, save_file
 from sam2_core.inference.memory.snapshots import Snapshot
 
 
+def rounding(predictor: Any) -> float:
+    """By how much logits may differ that are the same but for rounding, in the precision of a predictor."""
+    return 1e-4 if getattr(predictor, "predictor", predictor).precision == "float32" else 0.05
+
+
 def run(predictor: Any, state: Any, *args: Any, **kwargs: Any) -> dict[int, torch.Tensor]:
     """Logits (O, 1, H, W) of the frames of a run."""
     return {frame: logits.clone() for frame, _, logits in predictor.propagate_in_video(state, *args, **kwargs)}

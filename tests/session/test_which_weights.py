@@ -47,10 +47,10 @@ def made(tmp_path, images):
     weights = write_weights(tmp_path / "mine.safetensors")
     with Session.open(images, axes="TYX", settings=SETTINGS) as session:
         session.save(tmp_path / "a.sam2")
-        assert session.weights == ()
+        assert session.saving.weights == ()
         session.add_points(1, 0, [(20, 30)])
         list(session.propagate())
-        assert session.weights == (weights,)
+        assert session.saving.weights == (weights,)
     return tmp_path / "a.sam2", weights
 
 
@@ -68,7 +68,7 @@ def test_they_are_kept_with_name_and_digest(made):
 def test_the_same_weights_are_no_news(made):
     with Session.open(made[0]) as session:
         assert session.notes == ()
-        assert session.weights == (made[1],)
+        assert session.saving.weights == (made[1],)
 
 
 def test_other_weights_are_said_and_nothing_is_made_again(made, tmp_path):
@@ -83,7 +83,7 @@ def test_other_weights_are_said_and_nothing_is_made_again(made, tmp_path):
         assert str(now) in note
         assert masks_of(session) == masks
         assert not session.anything_to_do()
-        assert session.weights == (before,), "they have made nothing yet"
+        assert session.saving.weights == (before,), "they have made nothing yet"
 
 
 def test_what_they_make_from_then_on_is_noted_behind_the_first(made, tmp_path):
@@ -92,10 +92,10 @@ def test_what_they_make_from_then_on_is_noted_behind_the_first(made, tmp_path):
     with Session.open(folder) as session:
         session.add_points(2, 1, [(15, 25)])
         list(session.preview())
-        assert session.weights == (before, now)
+        assert session.saving.weights == (before, now)
     with Session.open(folder) as session:
         assert session.notes == (), "it was said once"
-        assert session.weights == (before, now)
+        assert session.saving.weights == (before, now)
 
 
 def test_a_run_goes_on_without_the_memory_of_other_weights(tmp_path):
@@ -138,12 +138,12 @@ def test_a_predictor_of_ones_own_is_asked_itself(made, images, tmp_path):
         assert session.notes == (), "nobody knows what it works with"
         session.add_points(3, 1, [(15, 25)])
         list(session.preview())
-        assert session.weights == (before,)
+        assert session.saving.weights == (before,)
     own = build_sam2_video_predictor(TINY, tmp_path / "mine.safetensors", device="cpu")
     with Session.open(images, axes="TYX", settings=SETTINGS, predictor=own) as session:
         session.add_points(1, 0, [(20, 30)])
         list(session.preview())
-        assert session.weights == (before,)
+        assert session.saving.weights == (before,)
 
 
 def test_a_session_that_does_not_say_opens_as_before(made):
@@ -154,7 +154,7 @@ def test_a_session_that_does_not_say_opens_as_before(made):
         (folder / name).write_text(json.dumps(content))
     with Session.open(folder) as session:
         assert session.notes == ()
-        assert session.weights == ()
+        assert session.saving.weights == ()
         assert len(session.masks)
 
 

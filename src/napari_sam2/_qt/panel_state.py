@@ -18,6 +18,7 @@ from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.timeline import ABSENT, FOUND, IMPORTED, STALE, TRACKED
 from napari_sam2._qt.tools import tool_in_hand
 from napari_sam2._qt.workbench import Workbench
+from napari_sam2.session.looks import size_misfit
 
 if TYPE_CHECKING:
     import napari
@@ -123,7 +124,7 @@ class PanelState(QObject):
             shown_at=shown_at,
             sought=sought,
             left_out=self._chooser.files.left_out,
-            misfit=session.size_misfit,
+            misfit=size_misfit(session.settings, session.document, session.masks),
             linked=self._objects.count(FOUND) + self._objects.count(IMPORTED),
             found=0 if bench.binding is None else bench.binding.deciding.counts()[1],
             saved_as="" if (folder := self._chooser.offered_folder()) is None else folder.name,

@@ -13,6 +13,7 @@ from napari_sam2.cli.interrupt import StopOnCtrlC
 from napari_sam2.cli.model_choice import load_predictor
 from napari_sam2.engine.jobs import PropagateJob
 from napari_sam2.masks.summary import ObjectSummary
+from napari_sam2.session.looks import size_misfit
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ModelMovie
@@ -36,8 +37,9 @@ def run_in_terminal(session: Session, job: PropagateJob) -> bool:
                     errors().print(session.view_sentence)
                     shown.enter_context(bar)
                 bar.update(task, completed=update.done, total=update.total)
-        if session.size_misfit is not None:
-            errors().print(str(session.size_misfit))
+        misfit = size_misfit(session.settings, session.document, session.masks)
+        if misfit is not None:
+            errors().print(str(misfit))
         return not ctrl_c.requested or session.interrupted_run is None
 
 

@@ -28,6 +28,7 @@ from napari_sam2.masks.stored_masks import MaskChange, MaskKey, StoredMask
 from napari_sam2.session.history import Moment, Step
 from napari_sam2.session.looks import masks_on
 from napari_sam2.session.state import SessionState
+from sam2_core.checkpoints.identity import WeightsId
 from sam2_core.errors import StackError
 from sam2_core.inference.memory.snapshots import Snapshot
 
@@ -41,6 +42,11 @@ class Saving:
         self._images = images
         self._saved = True
         self._failures = 0
+
+    @property
+    def weights(self) -> tuple[WeightsId, ...]:
+        """Which weights made masks and proposals, the last used last; empty where that is not known."""
+        return self._state.weights
 
     @property
     def folder(self) -> Path | None:

@@ -24,7 +24,6 @@ from napari_sam2.io.session_images import SessionImages, changed_images, open_im
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.session.edits import Edits
 from napari_sam2.session.lineage import Lineage
-from napari_sam2.session.looks import SizeMisfit, size_misfit
 from napari_sam2.session.proposals import Proposals
 from napari_sam2.session.review import SessionReview
 from napari_sam2.session.saved_results import (
@@ -41,7 +40,6 @@ from napari_sam2.session.state import SessionEvents, SessionState
 from napari_sam2.session.surgery import Surgery
 from napari_sam2.session.work import SessionWork
 from napari_sam2.stacks import ModelMovie, Stack, open_stack
-from sam2_core.checkpoints.identity import WeightsId
 from sam2_core.errors import StackError
 from sam2_core.inference.video_calls import VideoPredictor
 
@@ -69,7 +67,8 @@ class Session:
         See `SessionWork`: `preview`, `propagate`, `fill_gaps`, `resume`, `preview_job`, `propagate_job`, `resume_job`,
         `run`, `accept`, `cancel`, `anything_to_do`.
     saving
-        See `Saving`: `save`, `flush`, `export_labels`, `label_exporter`, `all_exporter`.
+        See `Saving`: `save`, `flush`, `export_labels`, `label_exporter`, `all_exporter`; `saving.weights`: which made
+        the masks.
     proposals
         Objects without a click, see `Proposals`; its verbs are its own: `session.proposals.find(frames=0)`, `accept`.
     surgery
@@ -270,11 +269,6 @@ class Session:
         return self._state.settings
 
     @property
-    def weights(self) -> tuple[WeightsId, ...]:
-        """Which weights made masks and proposals, the last used last; empty where that is not known."""
-        return self._state.weights
-
-    @property
     def movie(self) -> ModelMovie:
         """Frames as the model sees them."""
         return self._state.movie
@@ -323,11 +317,6 @@ class Session:
     def view_sentence(self) -> str:
         """What the model looks at and why, for people; empty before the first job."""
         return self.work.view_sentence
-
-    @property
-    def size_misfit(self) -> SizeMisfit | None:
-        """How clicked objects differ in size from what the view was chosen for; None where that is not much."""
-        return size_misfit(self.settings, self.document, self.masks)
 
     @property
     def on_download(self) -> OnDownload | None:
