@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import typical_diameter
-from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.document.prompt_parts import Clicks, Mask
 from napari_sam2.engine.view import ViewChoice, ViewRequest
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
@@ -79,7 +79,9 @@ def size_misfit(settings: SessionSettings, document: Document, masks: MaskStore)
     chosen = settings.object_diameter_px or settings.estimated_diameter_px
     if chosen is None or settings.view is ViewChoice.full:
         return None
-    clicked = [key for key, prompt in document.prompts.items() if typical_diameter([prompt]) is None]
+    clicked = [
+        key for key, prompt in document.prompts.items() if all(isinstance(part, Clicks) for part in prompt.parts)
+    ]
     sizes = [_mask_diameter(masks.get(key)) for key in clicked[-ASKED:]]
     found = [size for size in sizes if size is not None]
     typical = float(np.median(found)) if found else chosen

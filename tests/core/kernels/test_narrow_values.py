@@ -40,15 +40,21 @@ def test_it_is_the_weighted_sum(num_queries, num_keys, strength, generator) -> N
     torch.testing.assert_close(found.double(), by_formula(queries, keys, values), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.usefixtures("either_way")
-def test_large_products_do_not_overflow_wherever_they_lie(generator) -> None:
+def one_key_far_above(places, generator):
+    """Queries, keys and values in which one key wins, at each place in turn, and the value that belongs to it."""
     queries = torch.full((1, 2, 4), 40.0)
     keys = torch.randn(1, 3 * TILE, 4, generator=generator)
     values = torch.randn(1, 3 * TILE, 2, generator=generator)
-    for place in (0, TILE + 1, 3 * TILE - 1):
+    for place in places:
         sharp = keys.clone()
         sharp[:, place] = 40.0
-        torch.testing.assert_close(attend_narrow(queries, sharp, values), values[:, [place, place]])
+        yield (queries, sharp, values), values[:, [place, place]]
+
+
+@pytest.mark.usefixtures("either_way")
+def test_large_products_do_not_overflow_wherever_they_lie(generator) -> None:
+    for given, expected in one_key_far_above((0, TILE + 1, 3 * TILE - 1), generator):
+        torch.testing.assert_close(attend_narrow(*given), expected)
 
 
 def test_one_set_of_queries_serves_many_objects(generator) -> None:
@@ -75,14 +81,8 @@ def test_in_bfloat16_it_is_as_near_as_rounding_allows(num_queries, num_keys, str
 
 def test_in_bfloat16_a_weight_far_above_the_guess_does_not_overflow(generator) -> None:
     """The guess looks at every eighth key; the largest product here is one of another key."""
-    queries = torch.full((1, 2, 4), 40.0)
-    keys = torch.randn(1, 3 * TILE, 4, generator=generator)
-    values = torch.randn(1, 3 * TILE, 2, generator=generator)
-    for place in (1, TILE + 1, 3 * TILE - 1):
-        sharp = keys.clone()
-        sharp[:, place] = 40.0
-        expected = values[:, [place, place]].bfloat16()
-        assert torch.equal(in_bfloat16(queries, sharp, values), expected)
+    for given, expected in one_key_far_above((1, TILE + 1, 3 * TILE - 1), generator):
+        assert torch.equal(in_bfloat16(*given), expected.bfloat16())
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
