@@ -41,3 +41,13 @@ class FindingPredictor(DiscPredictor):
         kept = tuple(one for one in found if one.score >= request.min_score)
         diameter = request.diameter_px or 9.0
         return FoundObjects(kept, plane.shape, diameter, request.diameter_px is not None, "pieces")
+
+
+def unsure_of_size(steps):
+    """The same search, which cannot tell how large cells are."""
+
+    def unsure(image, request):
+        result = yield from steps(image, request)
+        return type(result)((), result.frame_hw, None, False, "pieces", "Nothing tells how large cells are.")
+
+    return unsure

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 import tifffile
-from finding_predictor import FindingPredictor
+from finding_predictor import FindingPredictor, unsure_of_size
 from label_stacks import labels_of
 
 from napari_sam2.stacks import open_stack
@@ -179,13 +179,7 @@ def test_what_was_found_is_kept_where_the_labels_cannot_be_written(cells, found,
 
 
 def test_where_the_size_cannot_be_told_it_is_asked_for(cells, found, run, monkeypatch):
-    steps = found.find_steps
-
-    def unsure(image, request):
-        result = yield from steps(image, request)
-        return type(result)((), result.frame_hw, None, False, "pieces", "Nothing tells how large cells are.")
-
-    monkeypatch.setattr(found, "find_steps", unsure)
+    monkeypatch.setattr(found, "find_steps", unsure_of_size(found.find_steps))
     code, _, err = run(SEGMENT)
     assert code == 1
     assert "Nothing tells how large cells are. (--diameter PX)" in err

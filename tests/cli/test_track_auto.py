@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 import tifffile
-from finding_predictor import FindingPredictor
+from finding_predictor import FindingPredictor, unsure_of_size
 from label_stacks import labels_of, seen
 
 from napari_sam2.session import Session
@@ -60,13 +60,7 @@ def test_labels_tracks_tables_and_a_session_come_of_one_command(work, found, run
 
 
 def test_where_the_size_cannot_be_told_its_option_is_named(work, found, run, monkeypatch):
-    steps = found.find_steps
-
-    def unsure(image, request):
-        result = yield from steps(image, request)
-        return type(result)((), result.frame_hw, None, False, "pieces", "Nothing tells how large cells are.")
-
-    monkeypatch.setattr(found, "find_steps", unsure)
+    monkeypatch.setattr(found, "find_steps", unsure_of_size(found.find_steps))
     code, _, err = run(AUTO.removesuffix(" --object-diameter 10"))
     assert (code, "large cells are. (--object-diameter PX)" in err) == (1, True)
 
