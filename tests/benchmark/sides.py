@@ -23,7 +23,7 @@ from sam2_core.kernels.processor import processor
 WORKER = Path(__file__).with_name("side_worker.py")
 PEERS = {"official": "OFFICIAL_SAM2_PYTHON", "transformers": "TRANSFORMERS_SAM2_PYTHON"}
 OWN_PRECISION = "auto"
-"""The side of this project that computes in the precision that it takes by itself; the other one is in float32."""
+"""The side of this project in the precision that a device computes fastest; the other one is in float32."""
 NAMES = {
     "ours": "this project",
     OWN_PRECISION: 'this, precision="auto"',
@@ -49,7 +49,7 @@ def everyone(model: str, image_size: int) -> dict[str, Wanted]:
 
 
 def everyone_and_auto(model: str, image_size: int) -> dict[str, Wanted]:
-    """Return the same, and this project in the precision that it takes by itself where a processor has two."""
+    """Return the same, and this project in the fastest precision too, where a processor has two."""
     own = {OWN_PRECISION: Wanted("ours", model, image_size, "auto")} if processor().takes_bfloat16 else {}
     return {**everyone(model, image_size), **own}
 

@@ -130,10 +130,8 @@ def about_model(model: str, predictor: VideoPredictor) -> About:
     """Return what the table says about a model: its name, and the device, precision and input of its predictor."""
     import torch
 
-    from sam2_core.inference.network.precision import pick_precision
-
     device = getattr(predictor, "device", torch.device("cpu"))
-    precision = str(pick_precision("auto", device) or torch.float32).removeprefix("torch.")
+    precision = getattr(predictor, "precision", "float32")
     return About(model, _device_words(device), precision, {"model input": f"{predictor.image_size} px"})
 
 

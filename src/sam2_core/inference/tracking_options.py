@@ -26,7 +26,8 @@ class TrackingOptions:
     non_overlap_masks
         Give each pixel to one object in what is returned.
     precision
-        ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+        ``float32``, ``bfloat16``, ``float16``, or ``auto``: what the device computes fastest. None is ``auto`` on a
+        graphics card and float32 elsewhere. See `sam2_core.inference.network.precision`.
     memory_dtype
         Precision in which memories are kept.
     cached_frames
@@ -58,7 +59,7 @@ class TrackingOptions:
     fill_hole_area: int = 0
     binarize_prompted_masks: bool = False
     non_overlap_masks: bool = False
-    precision: str = "auto"
+    precision: str | None = None
     memory_dtype: torch.dtype = torch.bfloat16
     cached_frames: int = 4
     feature_cache: bool | FeatureFolder | None = None

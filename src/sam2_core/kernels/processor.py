@@ -7,7 +7,11 @@
 - **Attention in tiles** (`narrow_values`): for values as wide as keys in float32 only where oneDNN is much faster than
   MKL, which torch's fused kernel multiplies with: on processors of AMD with 512-bit units.
 
-``NAPARI_SAM2_KERNELS`` overrules it: ``plain`` takes torch's ordinary ways everywhere, ``float32`` leaves out bfloat16.
+bfloat16 has to be asked for, by ``precision="auto"`` or for the whole process: masks differ in single pixels from those
+of float32, and from one size of a batch to another.
+
+``NAPARI_SAM2_KERNELS`` overrules it: ``plain`` takes torch's ordinary ways everywhere, ``float32`` leaves out bfloat16,
+``bfloat16`` asks for it wherever no precision was named.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from functools import lru_cache
 import torch
 
 VARIABLE = "NAPARI_SAM2_KERNELS"
-CHOICES = ("", "plain", "float32")
+CHOICES = ("", "plain", "float32", "bfloat16")
 SHOWN = {
     "avx2": "AVX2",
     "avx512_f": "AVX-512",
@@ -67,14 +71,22 @@ class Processor:
     @property
     def takes_bfloat16(self) -> bool:
         """Whether products in bfloat16 are faster than in float32."""
-        return self.has_onednn and not self.overruled and not {"AVX512-BF16", "AMX"}.isdisjoint(self.units)
+        allowed = self.has_onednn and self.overruled in ("", "bfloat16")
+        return allowed and not {"AVX512-BF16", "AMX"}.isdisjoint(self.units)
+
+    @property
+    def prefers_bfloat16(self) -> bool:
+        """Whether products are in bfloat16 where no precision was named."""
+        return self.takes_bfloat16 and self.overruled == "bfloat16"
 
     @property
     def chosen(self) -> str:
         """What is chosen, in words."""
         products = "products by oneDNN" if self.takes_onednn else "products by torch"
-        narrow = "bfloat16 for tracking" if self.takes_bfloat16 else "float32"
-        return f"{products}, {narrow}" + (f" ({VARIABLE}={self.overruled})" if self.overruled else "")
+        if self.overruled:
+            narrow = "bfloat16 for tracking" if self.prefers_bfloat16 else "float32"
+            return f"{products}, {narrow} ({VARIABLE}={self.overruled})"
+        return f"{products}, float32" + (f"; {VARIABLE}=bfloat16 tracks faster" if self.takes_bfloat16 else "")
 
     @property
     def has_amx(self) -> bool:
@@ -89,7 +101,7 @@ def processor() -> Processor:
     units = tuple(shown for name, shown in SHOWN.items() if capabilities.get(name))
     overruled = os.environ.get(VARIABLE, "")
     if overruled not in CHOICES:
-        logger.warning("%s is %r and is ignored; it may be plain, float32 or empty", VARIABLE, overruled)
+        logger.warning("%s is %r and is ignored; it may be plain, float32, bfloat16 or empty", VARIABLE, overruled)
         overruled = ""
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     has_onednn = x86 and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")

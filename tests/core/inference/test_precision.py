@@ -42,16 +42,26 @@ def test_a_processor_that_multiplies_bfloat16_does_where_they_need_not_be(units,
     assert pick_precision("float32", torch.device("cpu"), exact=False) is None
 
 
+def test_nothing_is_narrowed_on_a_cpu_that_nobody_asked_for(monkeypatch) -> None:
+    on_processor(monkeypatch, "AVX512-BF16")
+    assert SAM2VideoPredictor(tiny_model()).precision == "float32"
+    on_processor(monkeypatch, "AVX512-BF16", overruled="bfloat16")
+    assert SAM2VideoPredictor(tiny_model()).precision == "bfloat16"
+    assert SAM2VideoPredictor(tiny_model(), semantics="official").precision == "float32"
+    on_processor(monkeypatch, "AVX2", overruled="bfloat16")
+    assert SAM2VideoPredictor(tiny_model()).precision == "float32"
+
+
 @pytest.mark.parametrize(("semantics", "dtype"), [("official", "float32"), ("interactive", "bfloat16")])
 def test_the_official_reading_stays_float32_on_a_cpu(semantics, dtype, monkeypatch) -> None:
     on_processor(monkeypatch, "AVX512-BF16")
     model = tiny_model()
-    assert SAM2VideoPredictor(model, semantics=semantics).precision == dtype
+    assert SAM2VideoPredictor(model, semantics=semantics, precision="auto").precision == dtype
     assert SAM2VideoPredictor(model, semantics=semantics, precision="float32").precision == "float32"
 
 
-def on_processor(monkeypatch, *units) -> None:
-    monkeypatch.setattr(precision, "processor", lambda: Processor("another", units, True))
+def on_processor(monkeypatch, *units, overruled="") -> None:
+    monkeypatch.setattr(precision, "processor", lambda: Processor("another", units, True, overruled=overruled))
 
 
 @pytest.mark.parametrize(("computes_in_it", "dtype"), [(True, torch.bfloat16), (False, torch.float16)])

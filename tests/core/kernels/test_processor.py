@@ -46,6 +46,9 @@ def test_a_user_can_overrule_it(found_on) -> None:
     plain, float32 = found_on(ZEN4, chosen="plain"), found_on(ZEN4, chosen="float32")
     assert (plain.takes_onednn, plain.takes_bfloat16) == (False, False)
     assert (float32.takes_onednn, float32.takes_bfloat16) == (True, False)
+    assert not found_on(ZEN4).prefers_bfloat16
+    assert found_on(ZEN4, chosen="bfloat16").prefers_bfloat16
+    assert not found_on(LAPTOP, chosen="bfloat16").prefers_bfloat16
 
 
 def test_another_word_is_ignored_with_a_word(found_on, caplog) -> None:

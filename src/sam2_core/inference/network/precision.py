@@ -16,12 +16,12 @@ from sam2_core.kernels.processor import processor
 PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def pick_precision(precision: str, device: torch.device, exact: bool = True) -> torch.dtype | None:
+def pick_precision(precision: str | None, device: torch.device, exact: bool = True) -> torch.dtype | None:
     """Return the dtype to run in, None for plain float32.
 
-    ``auto`` is bfloat16 on CUDA devices that compute in it, float16 on those that would only imitate it; on a CPU
-    float32, but bfloat16 where the processor multiplies that faster and nobody asks for `exact` numbers; on MPS
-    float32.
+    None and ``auto`` are bfloat16 on CUDA devices that compute in it, float16 on those that would only imitate it, and
+    float32 elsewhere; ``auto`` is bfloat16 on a CPU too, where the processor multiplies that faster and nobody asks for
+    `exact` numbers. ``NAPARI_SAM2_KERNELS=bfloat16`` makes ``auto`` of None.
 
     Raises
     ------
@@ -29,6 +29,8 @@ def pick_precision(precision: str, device: torch.device, exact: bool = True) -> 
         Another name than ``auto``, ``float32``, ``bfloat16`` or ``float16``; or float16 on a CPU, where torch lacks
         half of what the network needs.
     """
+    if precision is None:
+        return _by_device(device, exact or not processor().prefers_bfloat16)
     if precision == "auto":
         return _by_device(device, exact)
     if precision not in PRECISIONS:
