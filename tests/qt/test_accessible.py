@@ -81,7 +81,8 @@ def parts(dock: QWidget, kinds: tuple[type[QWidget], ...]) -> Iterator[QWidget]:
         above = widget.parentWidget()
         while above is not None and above is not dock and not isinstance(above, inside):
             above = above.parentWidget()
-        is_empty = isinstance(widget.parentWidget(), InfoLine) and widget.isHidden()  # there is nothing to press
+        above_it = widget.parentWidget()
+        is_empty = isinstance(above_it, InfoLine) and (widget.isHidden() or not above_it.text())  # nothing is said
         if not isinstance(above, inside) and widget.window() is dock.window() and not is_empty:
             yield widget
 

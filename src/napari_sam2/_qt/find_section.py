@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QMenu, QProgressBar, QSlider, QStackedWidget, QWidget
+from qtpy.QtWidgets import QLabel, QMenu, QSlider, QStackedWidget, QWidget
 from superqt.utils import signals_blocked
 
 from napari_sam2._qt.find_more import FindMore
-from napari_sam2._qt.parts import FoldButton, IconButton, Section, form, row_of
+from napari_sam2._qt.parts import FoldButton, IconButton, ProgressBar, Section, form, row_of
 from napari_sam2._qt.setting_fields import PixelsField
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class FindSection(Section):
         self.labels = IconButton(
             "From labels", "new_labels", "Take the cells of a Labels layer: of Cellpose, StarDist, a threshold"
         )
-        self.progress = QProgressBar()
+        self.progress = ProgressBar()
         self.progress.setAccessibleName("How far the search is")
         self.cancel = IconButton("Cancel", "playback-stop", "Stop looking; nothing changes (H)")
         self.diameter = PixelsField("object_diameter_px")
@@ -133,11 +133,7 @@ class FindSection(Section):
 
     def show_running(self, done: int, total: int) -> None:
         """Show how far a search is; a moving bar where `total` is 0."""
-        self.progress.setUpdatesEnabled(False)  # setValue would paint at once
-        self.progress.setRange(0, total)
-        self.progress.setValue(done)
-        self.progress.setFormat(f"{100 * done // total} %" if total else "Getting ready …")
-        self.progress.setUpdatesEnabled(True)
+        self.progress.show_done(done, total, f"{100 * done // total} %" if total else "Getting ready …")
         self._pages.setCurrentWidget(self._running)
 
     def show_idle(self) -> None:

@@ -64,7 +64,7 @@ class ModelActions:
         """Fetch a model, then take it."""
         if self._download.start(row.name, download_model):
             self._wanted = row.name
-            self._section.progress.setRange(0, 0)
+            self._section.progress.show_done(0, 0)
             self._section.downloading.setVisible(True)
         else:
             self._bench.said.emit("Another model is being downloaded; wait for it, or cancel it first.")

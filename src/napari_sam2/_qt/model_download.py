@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import QObject, Qt, Signal
-from qtpy.QtWidgets import QMessageBox, QProgressBar, QWidget
+from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_sam2._qt.background import BackgroundWork
 from napari_sam2._qt.model_catalogue import ModelRow
+from napari_sam2._qt.parts import ProgressBar
 
 _REPORT_EVERY_S = 0.1
 CANCELLED = "Cancelled. What has arrived is kept, and the next download goes on from there."
@@ -86,8 +87,6 @@ class ModelDownload(QObject):
         self.failed.emit(None if self._cancelled.is_set() else error)
 
 
-def show_arrived(bar: QProgressBar, done_kb: int, total_kb: int) -> None:
+def show_arrived(bar: ProgressBar, done_kb: int, total_kb: int) -> None:
     """Show how far a download is."""
-    bar.setRange(0, total_kb)
-    bar.setValue(done_kb)
-    bar.setFormat(f"{done_kb / 1e3:.0f} of {total_kb / 1e3:.0f} MB")
+    bar.show_done(done_kb, total_kb, f"{done_kb / 1e3:.0f} of {total_kb / 1e3:.0f} MB")

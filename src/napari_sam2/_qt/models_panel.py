@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QHeaderView,
     QMessageBox,
-    QProgressBar,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -33,7 +32,7 @@ from napari_sam2._qt.model_catalogue import (
     register_model,
 )
 from napari_sam2._qt.model_download import CANCELLED, ModelDownload, show_arrived
-from napari_sam2._qt.parts import IconButton, row_of
+from napari_sam2._qt.parts import IconButton, ProgressBar, row_of
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.texts import InfoLine, Kind, apply_theme
 from sam2_core.checkpoints.registry import BUNDLED_NAME
@@ -86,7 +85,7 @@ class ModelsPanel(QWidget):
         self.cancel = IconButton("Cancel", "playback-stop", "Stop the download; it can go on later")
         self.add = IconButton("Add …", "plus", "Add a checkpoint from this computer, for example a fine-tuned one")
         self.delete = IconButton("Delete", "delete", "Delete the downloaded file, or forget an added model")
-        self.progress = QProgressBar()
+        self.progress = ProgressBar()
         self.progress.setAccessibleName("How far the download is")
         self.progress.setVisible(False)
         self.message = InfoLine()
@@ -131,7 +130,7 @@ class ModelsPanel(QWidget):
         row = self.chosen()
         if row is None or not row.can_download or not self._fetching.start(row.name, download_model):
             return
-        self.progress.setRange(0, 0)
+        self.progress.show_done(0, 0)
         self.progress.setVisible(True)
         self.show_info(f"Downloading {row.name} …")
         self._show_buttons()

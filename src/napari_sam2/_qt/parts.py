@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QFrame,
     QHBoxLayout,
+    QProgressBar,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -43,6 +44,22 @@ class IconButton(QPushButton):
         self.setStyleSheet(
             "IconButton { font-size: 9pt; padding: 4px 2px; } IconButton::menu-indicator { image: none; width: 0px; }"
         )
+
+
+class ProgressBar(QProgressBar):
+    """A bar that is drawn in its turn, with the rest of the window.
+
+    Qt's own draws at once what it is set to, and with it the whole window, canvas and all.
+    """
+
+    def show_done(self, done: int, total: int, text: str | None = None) -> None:
+        """Show how much of all is done; a moving bar where `total` is 0."""
+        self.setUpdatesEnabled(False)
+        self.setRange(0, total)
+        self.setValue(done)
+        if text is not None:
+            self.setFormat(text)
+        self.setUpdatesEnabled(True)
 
 
 class FoldButton(IconButton):

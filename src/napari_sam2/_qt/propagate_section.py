@@ -5,9 +5,9 @@ What a run shows takes the place of *Resume the run*, so that nothing below move
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QGridLayout, QLabel, QMenu, QProgressBar, QSpinBox, QStackedWidget, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QMenu, QSpinBox, QStackedWidget, QWidget
 
-from napari_sam2._qt.parts import Combo, IconButton, Section, row_of
+from napari_sam2._qt.parts import Combo, IconButton, ProgressBar, Section, row_of
 from napari_sam2.engine.jobs import PropagateRequest
 
 _WAYS = [("Both ways", "both"), ("Forward", "forward"), ("Backward", "backward")]
@@ -37,7 +37,7 @@ class PropagateSection(Section):
         self.menu.setMenu(choices)
         self.stop = IconButton("Stop", "playback-stop", "Stop after the frame in work (H)")
         self.resume = IconButton("Resume the run", "step_right", "Go on where the last run stopped")
-        self.progress = QProgressBar()
+        self.progress = ProgressBar()
         self.progress.setAccessibleName("How far the run is")
         self._range, self._running = QWidget(), QWidget()
         self._below = QStackedWidget()
@@ -104,11 +104,7 @@ class PropagateSection(Section):
 
     def show_running(self, done: int, total: int, text: str) -> None:
         """Show how far a run is; a moving bar where `total` is 0."""
-        self.progress.setUpdatesEnabled(False)  # setValue would paint at once: 12 ms instead of none
-        self.progress.setRange(0, total)
-        self.progress.setValue(done)
-        self.progress.setFormat(text)
-        self.progress.setUpdatesEnabled(True)
+        self.progress.show_done(done, total, text)
         self._below.setCurrentWidget(self._running)
 
     def show_idle(self) -> None:

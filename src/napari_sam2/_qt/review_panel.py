@@ -7,12 +7,14 @@ as the main panel does; nothing is decided here.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from qtpy.QtWidgets import QBoxLayout, QDockWidget, QMainWindow, QVBoxLayout, QWidget
 
+from napari_sam2._qt.holds import hold
 from napari_sam2._qt.keys_window import KeysWindow
 from napari_sam2._qt.manners import Manners, window_above
 from napari_sam2._qt.preferences import PLUGIN
@@ -46,11 +48,15 @@ class ReviewPanel(QWidget):
         self.viewer = napari_viewer
         self.bench = Workbench.of(napari_viewer)
         self.slots = Slots(self.bench.failed.emit)
-        self.parts = ReviewParts(napari_viewer.theme)
+        with hold("make the Review panel"):
+            self._make()
+
+    def _make(self) -> None:
+        self.parts = ReviewParts(self.viewer.theme)
         self._lay_out()
         self._manners = Manners(self)
-        self._keys = WindowKeys(napari_viewer, self.bench, self.slots, of_review=True)
-        self.work = ReviewWork(napari_viewer, self.bench, self.parts, self.slots)
+        self._keys = WindowKeys(self.viewer, self.bench, self.slots, of_review=True)
+        self.work = ReviewWork(self.viewer, self.bench, self.parts, self.slots)
         self.slots.connect(self.parts.buttons.keys.clicked, self._show_keys)
         self.slots.connect(self.bench.said, self.parts.place.tell, 1)
         self.slots.connect(self.bench.failed, self._show_error, 1)
@@ -92,9 +98,13 @@ class ReviewPanel(QWidget):
         self.viewer.events.theme.disconnect(self._take_theme)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Begin to review."""
+        """Begin to review, once the panel stands where it is shown."""
         super().showEvent(event)
         if not event.spontaneous() and not self._closed:
+            QTimer.singleShot(0, self, partial(self.slots.call, self._begin))
+
+    def _begin(self) -> None:
+        if self.isVisible() and not self._closed:
             self.work.begin()
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -137,12 +147,13 @@ def open_review(viewer: napari.viewer.Viewer) -> ReviewPanel:
     """Return the Review panel of a viewer, opened below the canvas if it is not there."""
     window = viewer.window.file_menu.parentWidget()
     is_there = isinstance(window, QMainWindow) and window.findChild(ReviewPanel) is not None
-    dock, panel = viewer.window.add_plugin_dock_widget(PLUGIN, TITLE)
-    above = window_above(panel)
-    if not is_there and above is not None and isinstance(dock, QDockWidget):
-        panel.stand(side_by_side=True)
-        above.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
-        above.resizeDocks([dock], [_HEIGHT], Qt.Orientation.Vertical)
-    dock.show()
-    dock.raise_()
+    with hold("napari docks a panel"):
+        dock, panel = viewer.window.add_plugin_dock_widget(PLUGIN, TITLE)
+        above = window_above(panel)
+        if not is_there and above is not None and isinstance(dock, QDockWidget):
+            panel.stand(side_by_side=True)
+            above.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+            above.resizeDocks([dock], [_HEIGHT], Qt.Orientation.Vertical)
+        dock.show()
+        dock.raise_()
     return panel

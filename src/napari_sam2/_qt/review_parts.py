@@ -14,7 +14,6 @@ from qtpy.QtGui import QColor, QGuiApplication
 from qtpy.QtWidgets import (
     QCheckBox,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
     QSpinBox,
@@ -26,7 +25,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_sam2._qt.film_view import FilmView
-from napari_sam2._qt.parts import Combo, IconButton, form, row_of
+from napari_sam2._qt.parts import Combo, IconButton, ProgressBar, form, row_of
 from napari_sam2._qt.review_list import ReviewList, ReviewModel
 from napari_sam2._qt.texts import ElidedLabel, TextLabel
 from napari_sam2._qt.theme import swatch
@@ -52,7 +51,7 @@ class QueueSide(QWidget):
         self.kinds = Combo([("All kinds", "")], "Which kind of places to list")
         self.decided = QCheckBox("Decided too")
         self.decided.setToolTip("List the places that were accepted, corrected or dismissed as well")
-        self.progress = QProgressBar()
+        self.progress = ProgressBar()
         self.progress.setAccessibleName("Places decided")
         self.progress.setFormat("%v of %m places decided")
         self.progress.setMaximumHeight(16)
@@ -75,8 +74,7 @@ class QueueSide(QWidget):
                 if counts.get(kind) or kind.value == chosen:
                     self.kinds.addItem(f"{kind.value} ({counts.get(kind, 0)})", kind.value)
             self.kinds.setCurrentIndex(max(self.kinds.findData(chosen), 0))
-        self.progress.setMaximum(max(progress.open + progress.done, 1))
-        self.progress.setValue(progress.done)
+        self.progress.show_done(progress.done, max(progress.open + progress.done, 1))
 
 
 class PlaceView(QWidget):
@@ -184,7 +182,7 @@ class RateSide(QWidget):
         self.seed.setAccessibleName("Seed of the sample")
         self.seed.setToolTip("Decides which places are drawn: the same ones again with the same number")
         self.draw = IconButton("Draw a sample", "shuffle", "Draw places at random, to be judged one by one")
-        self.progress = QProgressBar()
+        self.progress = ProgressBar()
         self.progress.setAccessibleName("Places judged")
         self.progress.setMaximumHeight(16)
         self.progress.setFormat("%v of %m judged")
@@ -208,8 +206,7 @@ class RateSide(QWidget):
         """Show how much of a sample was judged."""
         self.progress.setVisible(rate is not None)
         if rate is not None:
-            self.progress.setMaximum(rate.drawn)
-            self.progress.setValue(rate.looked_at)
+            self.progress.show_done(rate.looked_at, rate.drawn)
 
 
 class RateButtons(QWidget):

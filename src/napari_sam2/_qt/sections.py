@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QButtonGroup, QCheckBox, QGridLayout, QProgressBar, QWidget
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QGridLayout, QWidget
 from superqt.utils import signals_blocked
 
 from napari_sam2._qt.find_section import FindSection
@@ -18,7 +18,7 @@ from napari_sam2._qt.hints import shortened
 from napari_sam2._qt.model_catalogue import ModelRow
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.objects_section import ObjectsSection
-from napari_sam2._qt.parts import Combo, IconButton, Section, ToolButton, form, row_of
+from napari_sam2._qt.parts import Combo, IconButton, ProgressBar, Section, ToolButton, form, row_of
 from napari_sam2._qt.propagate_section import PropagateSection
 from napari_sam2._qt.setting_fields import ChoiceField, PixelsField, TickField
 from napari_sam2._qt.texts import ElidedLabel, InfoLine, TextLabel
@@ -182,7 +182,7 @@ class ModelSection(Section):
         self.manage = IconButton("", "plus", "Open the Models panel: download, add or remove models")
         self.manage.setFixedWidth(28)
         self.measure = IconButton("Measure", "line", "Draw a line across an object; its length is taken")
-        self.progress = QProgressBar()
+        self.progress = ProgressBar()
         self.progress.setAccessibleName("How far the download is")
         self.cancel = IconButton("Cancel", "playback-stop", "Stop the download; it can go on later")
         self.downloading = QWidget()
