@@ -109,6 +109,31 @@ def test_a_decision_leads_to_the_next_place_and_undo_brings_it_back(linked):
     assert linked.reviewing.item == first, "what was taken back is not shown again"
 
 
+def test_undo_and_redo_go_to_the_place_whose_decision_they_change(linked):
+    linked.reviewing.next()
+    first = linked.reviewing.item
+    linked.reviewing.accept()
+    second = linked.reviewing.item
+    linked.reviewing.fix(1)
+    assert linked.reviewing.item.place not in (first.place, second.place)
+    linked.binding.undo()
+    assert (linked.reviewing.item.place, linked.reviewing.item.state) == (second.place, ReviewState.open)
+    assert linked.messages[-1].startswith("Undone: ")
+    linked.binding.undo()
+    assert (linked.reviewing.item, linked.binding.frame) == (first, first.place.frame)
+    assert linked.reviewing.places.progress.accepted == 0
+    linked.reviewing.look()
+    assert linked.reviewing.item == first
+    linked.binding.redo()
+    assert (linked.reviewing.item.place, linked.reviewing.item.state) == (first.place, ReviewState.accepted)
+    linked.reviewing.back()
+    linked.binding.new_object()
+    linked.session.add_points(9, 0, [(5, 5)])
+    frame = linked.binding.frame
+    linked.binding.undo()
+    assert linked.binding.frame == frame, "what is no decision leads nowhere"
+
+
 def test_a_number_corrects_and_the_next_place_is_none_of_the_same_cells(linked):
     linked.reviewing.listing = Listing(order=Order.object_id)
     linked.reviewing.next()

@@ -117,13 +117,17 @@ class Actions:
 
     def undo(self) -> None:
         """Take the last edit back, whatever layer it was made in, and say which it was."""
-        text = self._session.undo_text
-        self._notify(f"Undone: {text}." if self._session.undo() else "There is nothing to undo.")
+        text, decided = self._session.undo_text, self._session.document.review
+        done = self._session.undo()
+        self.reviewing.follow_step(decided)
+        self._notify(f"Undone: {text}." if done else "There is nothing to undo.")
 
     def redo(self) -> None:
         """Make the edit again that was taken back last, and say which it was."""
-        text = self._session.redo_text
-        self._notify(f"Done again: {text}." if self._session.redo() else "There is nothing to redo.")
+        text, decided = self._session.redo_text, self._session.document.review
+        done = self._session.redo()
+        self.reviewing.follow_step(decided)
+        self._notify(f"Done again: {text}." if done else "There is nothing to redo.")
 
     def _step_object(self, step: int) -> None:
         ids = sorted(self._session.document.objects)

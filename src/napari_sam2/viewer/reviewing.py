@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import groupby
 
 from psygnal import Signal
 
-from napari_sam2.document.reviews import Place, ReviewState
+from napari_sam2.document.reviews import Place, ReviewRecord, ReviewState
 from napari_sam2.review.fixes import Fix
 from napari_sam2.review.items import ReviewItem
 from napari_sam2.session.session import Session
@@ -180,6 +181,22 @@ class Reviewing:
         else:
             self._session.review.correct(self.item, edit)
 
+    def follow_step(self, before: ReviewRecord) -> None:
+        """Go to the place about which an undo or redo has changed what was decided, if one of those known.
+
+        before: what was decided before that.
+        """
+        now = self._session.document.review
+        if self.item is None or now is before:
+            return
+        old, new = before.decisions, now.decisions
+        changed = [place for place in {**old, **new} if old.get(place) != new.get(place)]
+        known = [item for item in map(self.places.get, changed) if item is not None]
+        for state, items in groupby(known, key=lambda item: _state(now, item)):
+            self._note(items, state)
+        if known:
+            self._show(self.places.get(known[0].place))
+
     def _when_known(self, go: Callable[[], None]) -> None:
         if self._is_known and (self.is_followed or self._session.review.is_prepared):
             go()
@@ -284,6 +301,11 @@ class Reviewing:
         if not self.is_followed:  # who follows shows it
             self._notify(f"{told_place(item.place)}: {', '.join(item.reasons)}.")
         self.shown.emit()
+
+
+def _state(record: ReviewRecord, item: ReviewItem) -> ReviewState:
+    decision = record.decisions.get(item.place)
+    return ReviewState.open if decision is None else decision.state
 
 
 def told_place(place: Place) -> str:
