@@ -1,6 +1,7 @@
 """The film strip: small pictures of the frames around a place, the one in question in the middle and framed.
 
-Where it is wide all stand in one row, else in two. A click on one asks for its frame, the arrow keys for the next.
+They stand in one row or in two, whichever lets them be larger. A click on one asks for its frame, the arrow keys for
+the next.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 COUNT = 7
 _GAP, _NUMBER = 4, 15
-_LEAST, _MOST = 56, 150
+_LEAST, _MOST = 40, 150
+_COLUMNS = COUNT, COUNT // 2 + 1
 _IN_A_ROW_FROM = 520
 
 
@@ -64,8 +66,8 @@ class FilmView(QWidget):
 
     def rect_of(self, number: int) -> QRect:
         """Return where a picture is, from 0, in pixels of the widget."""
-        columns, side = self._columns(self.width()), self._side()
-        row, column = divmod(number, columns)
+        side = self._side()
+        row, column = divmod(number, self._columns())
         return QRect(column * (side + _GAP), row * (side + _NUMBER + _GAP), side, side)
 
     def hasHeightForWidth(self) -> bool:
@@ -73,15 +75,16 @@ class FilmView(QWidget):
         return True
 
     def heightForWidth(self, width: int) -> int:
-        """Return the height of the rows at a width."""
-        return self._rows(width) * (self._side_across(width) + _NUMBER + _GAP)
+        """Return the height of the rows at a width: one row where it is wide."""
+        columns = _COLUMNS[0] if width >= _IN_A_ROW_FROM else _COLUMNS[1]
+        return _rows(columns) * (_side(columns, width) + _NUMBER + _GAP)
 
     def sizeHint(self) -> QSize:
         """Return the size of one row of small pictures."""
         return QSize(COUNT * 90, self.heightForWidth(COUNT * 90))
 
     def minimumSizeHint(self) -> QSize:
-        """Return the size of two rows of the smallest pictures."""
+        """Return the size of a row of the smallest pictures, half of them."""
         return QSize(4 * (_LEAST + _GAP), _LEAST + _NUMBER + _GAP)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -128,22 +131,23 @@ class FilmView(QWidget):
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
 
-    @staticmethod
-    def _columns(width: int) -> int:
-        return COUNT if width >= _IN_A_ROW_FROM else COUNT // 2 + 1
-
-    def _rows(self, width: int) -> int:
-        return -(-COUNT // self._columns(width))
-
-    def _side_across(self, width: int) -> int:
-        """Return how large pictures are of which as many stand in a row as there are columns."""
-        columns = self._columns(width)
-        return min(max((width - (columns - 1) * _GAP) // columns, _LEAST), _MOST)
+    def _columns(self) -> int:
+        return max(_COLUMNS, key=lambda columns: _side(columns, self.width(), self.height()))
 
     def _side(self) -> int:
         """Return how large a picture is: as large as width and height allow."""
-        down = self.height() // self._rows(self.width()) - _NUMBER - _GAP
-        return max(min(self._side_across(self.width()), down), _LEAST)
+        return _side(self._columns(), self.width(), self.height())
+
+
+def _rows(columns: int) -> int:
+    return -(-COUNT // columns)
+
+
+def _side(columns: int, width: int, height: int | None = None) -> int:
+    """Return how large pictures are of which so many stand in a row."""
+    across = (width - (columns - 1) * _GAP) // columns
+    down = _MOST if height is None else height // _rows(columns) - _NUMBER - _GAP
+    return max(min(across, down, _MOST), _LEAST)
 
 
 def _image(picture: object) -> QImage:

@@ -69,7 +69,7 @@ class QueueSide(QWidget):
         chosen = self.kinds.currentData()
         with signals_blocked(self.kinds):
             self.kinds.clear()
-            self.kinds.addItem(f"All kinds ({progress.open})", "")
+            self.kinds.addItem("All kinds", "")
             for kind in ReviewKind:
                 if counts.get(kind) or kind.value == chosen:
                     self.kinds.addItem(f"{kind.value} ({counts.get(kind, 0)})", kind.value)
