@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from itertools import groupby
 
 from psygnal import Signal
 
@@ -182,20 +181,18 @@ class Reviewing:
             self._session.review.correct(self.item, edit)
 
     def follow_step(self, before: ReviewRecord) -> None:
-        """Go to the place about which an undo or redo has changed what was decided, if one of those known.
+        """Go to the place about which an undo or redo has changed what was decided, if it is there after a look.
 
         before: what was decided before that.
         """
-        now = self._session.document.review
-        if self.item is None or now is before:
+        old, new = before.decisions, self._session.document.review.decisions
+        if self.item is None or old is new:
             return
-        old, new = before.decisions, now.decisions
-        changed = [place for place in {**old, **new} if old.get(place) != new.get(place)]
-        known = [item for item in map(self.places.get, changed) if item is not None]
-        for state, items in groupby(known, key=lambda item: _state(now, item)):
-            self._note(items, state)
-        if known:
-            self._show(self.places.get(known[0].place))
+        places = [place for place in {**old, **new} if old.get(place) != new.get(place)]
+        if places:
+            self._notes += 1
+            self._then = partial(self._return, places)
+            self.look()
 
     def _when_known(self, go: Callable[[], None]) -> None:
         if self._is_known and (self.is_followed or self._session.review.is_prepared):
@@ -263,6 +260,12 @@ class Reviewing:
         is_here = self.item is not None and item.place == self.item.place and item in self._seen
         return item.state is ReviewState.open and not is_here and item.place.object_id not in self._touched
 
+    def _return(self, places: Iterable[Place]) -> None:
+        """Go to the first of places that is there."""
+        item = next(filter(None, map(self.places.get, places)), None)
+        if item is not None:
+            self._show(item)
+
     def _backward(self) -> None:
         if self._row > 0:
             self._show(self.listed[self._row - 1])
@@ -301,11 +304,6 @@ class Reviewing:
         if not self.is_followed:  # who follows shows it
             self._notify(f"{told_place(item.place)}: {', '.join(item.reasons)}.")
         self.shown.emit()
-
-
-def _state(record: ReviewRecord, item: ReviewItem) -> ReviewState:
-    decision = record.decisions.get(item.place)
-    return ReviewState.open if decision is None else decision.state
 
 
 def told_place(place: Place) -> str:
