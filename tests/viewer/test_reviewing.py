@@ -157,9 +157,9 @@ def test_a_number_corrects_and_the_next_place_is_none_of_the_same_cells(linked):
 
 def test_a_number_pressed_twice_is_not_the_answer_to_a_place_that_nobody_saw(linked):
     waiting = []
-    linked.reviewing.soon = waiting.append
     linked.reviewing.listing = Listing(order=Order.object_id)
     linked.reviewing.next()
+    linked.reviewing.soon = waiting.append
     linked.reviewing.fix(1)
     after = linked.session.document
     linked.reviewing.fix(1)

@@ -212,7 +212,7 @@ class Reviewing:
         self._list()
         then, self._then = self._then, None
         if then is not None:
-            then()
+            self.soon(then)
 
     def _is_open_again(self, seen: ReviewItem, places: Places) -> bool:
         """Return whether what was decided about a place was taken back."""
