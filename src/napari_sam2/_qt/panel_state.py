@@ -94,8 +94,9 @@ class PanelState(QObject):
             self._objects.reload()
         else:
             self._objects.refresh(rows)
-        self._show_hint()
-        self._show_buttons()
+        now = self.situation()
+        self._show_hint(now)
+        self._show_buttons(now)
         self._show_current()
         if self._reveals:  # the row with Stop, which came below Propagate
             self._reveals = False
@@ -136,16 +137,16 @@ class PanelState(QObject):
         binding = self._bench.binding
         return self._bench.session is not None and binding is not None and binding.work.can_resume
 
-    def _show_hint(self) -> None:
-        hint, now = self._parts.hint, self.situation()
+    def _show_hint(self, now: Situation) -> None:
+        hint = self._parts.hint
         text = next_step(now)
         if text != hint.text():
             hint.show_text(text)
         hint.button.setText(offered(now))
         hint.button.setVisible(bool(offered(now)))
 
-    def _show_buttons(self) -> None:
-        parts, session, now = self._parts, self._bench.session, self.situation()
+    def _show_buttons(self, now: Situation) -> None:
+        parts, session = self._parts, self._bench.session
         is_open = session is not None
         for part in (parts.objects.new, parts.prompts.clear, parts.saving.save, *parts.prompts.tools.values()):
             part.setEnabled(is_open)
