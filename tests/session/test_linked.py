@@ -11,7 +11,7 @@ from napari_sam2.lineage.tracks import links_of, tracks_of
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.session import Session
-from napari_sam2.session.looking_on import ends_job
+from napari_sam2.session.looking_on import SOURCE, LookingOn, ends_job
 
 FRAMES, SIZE = 6, (60, 80)
 
@@ -65,6 +65,31 @@ def test_memory_looks_on_behind_both_ends_of_a_track_as_far_as_it_is_asked_to(re
         spans = ends_job(tracks, 0, reach).spans
     seen = {span.leg: list(span.frames) for span in spans if span.frames}
     assert seen == (frames if frames is not None else {"forward": [5, 6, 7], "backward": [2, 1, 0]})
+
+
+@pytest.mark.parametrize(
+    ("step_px", "reach", "looked"), [(2, None, {0, 1, 5, 6}), (2, 1, {1, 5}), (8, None, set()), (8, 1, {1, 5})]
+)
+def test_memory_looks_on_by_itself_where_cells_move_slowly(step_px, reach, looked):
+    """A square of 10 px that is there on frames 2 to 4 of 7, another one is on all."""
+    images = np.zeros((7, *SIZE), np.uint8)
+    for frame in range(7):
+        images[frame, 45:55, 5 + step_px * frame : 15 + step_px * frame] = 200
+    for frame in range(2, 5):
+        images[frame, 20:30, 20 + step_px * frame : 30 + step_px * frame] = 200
+    with Session.open(images, axes="TYX", predictor=FindingPredictor()) as session:
+        session.change_settings(contrast_limits=((0, 255),))
+        session.proposals.find(frames=None, diameter_px=10)
+        before = dict(session.document.proposals)
+        (tracks,) = [one.tracks for one in session.run(session.proposals.link_job()) if one.tracks is not None]
+        looking = LookingOn(session, tracks, reach)
+        for update in session.run(looking.job):
+            looking.take(update)
+        assert {session.document.proposals[number].frame for number in looking.numbers} == looked
+        assert {session.document.proposals[number].source for number in looking.numbers} <= {SOURCE}
+        assert session.undo() is True
+        if looked:
+            assert dict(session.document.proposals) == before, "all of it is one step"
 
 
 def test_a_division_makes_a_parent_and_what_was_missed_is_a_gap(session):

@@ -116,7 +116,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
             request=FindRequest(tuple(frames), object_diameter, region=region_of(region, movie), min_score=score),
             out=labels,
             linking=chosen_linking(movie, division, longest_gap),
-            look_on=look_on or 0,
+            look_on=look_on,
             session=session,
             exports={name: path for name, path in exports.items() if path is not None},
             resume=resume,

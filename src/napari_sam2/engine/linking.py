@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.engine.jobs import CancelToken, LinkJob
 from napari_sam2.engine.updates import FoundTracks, LinkUpdate
-from napari_sam2.linking import Detection, link_steps
+from napari_sam2.linking import Detection, Linked, link_steps
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
 from napari_sam2.stacks import Movie
 
@@ -40,11 +40,25 @@ def link(movie: Movie, job: LinkJob, token: CancelToken) -> Iterator[LinkUpdate]
             try:
                 done, total = next(steps)
             except StopIteration as end:
-                tracks = FoundTracks(end.value, job.proposals, job.frames, masks)
+                tracks = FoundTracks(end.value, job.proposals, job.frames, masks, _median_step(end.value, seen))
                 yield LinkUpdate(job.revision, count - 1, 2 * count, 2 * count, tracks)
                 return
             done = min(count + count * done // max(1, total), 2 * count - 1)
             yield LinkUpdate(job.revision, min(done - count, count - 1), done, 2 * count)
+
+
+def _median_step(linked: Linked, seen: Sequence[Sequence[Detection]]) -> float:
+    steps: list[float] = []
+    for link in linked.links:
+        if not link.gap:
+            before, after = (seen[frame][index] for frame, index in (link.before, link.after))
+            way = np.subtract(_middle(before), _middle(after))
+            steps.append(float(np.hypot(*way) / np.sqrt(4 / np.pi * np.count_nonzero(before.mask))))
+    return float(np.median(steps)) if steps else 0.0
+
+
+def _middle(detection: Detection) -> tuple[float, ...]:
+    return tuple(start + size / 2 for start, size in zip(detection.box_yx, detection.mask.shape, strict=True))
 
 
 def _detection(plane: NDArray[Any], proposal: Proposal) -> Detection:

@@ -138,12 +138,15 @@ class FoundTracks:
         As in the job; the nodes of tracks are places in `frames`.
     masks
         Number of a proposal -> its mask as it is kept.
+    median_step
+        How far objects move from one frame to the next: the median over all links, in their diameters.
     """
 
     linked: Linked
     proposals: Mapping[int, Proposal]
     frames: Sequence[Sequence[int]]
     masks: Mapping[int, StoredMask]
+    median_step: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -122,7 +122,7 @@ class TrackAll(_Found):
     min_score: Score = LEAST_LINKED_SCORE
     division: bool | None = None
     longest_gap: int | None = Field(None, ge=0)
-    look_on: int = Field(0, ge=0, le=5)
+    look_on: int | None = Field(None, ge=0, le=5)
     write: dict[Format, str] = dict(_TRACKED)
 
 

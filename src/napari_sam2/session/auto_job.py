@@ -1,7 +1,7 @@
 """A whole movie as one job, without a prompt: every object of every frame is found and linked, and tracks are written.
 
 Order: all that is asked for is checked; each frame is looked at and kept (`found_run`), so that a run that was stopped
-goes on; where that is asked for, memory proposes what was missed behind the ends of tracks (`looking_on`); then what
+goes on; memory proposes what was missed behind the ends of tracks, where cells move slowly (`looking_on`); then what
 was found is linked, frames between on which an object was missed are filled by memory, and the session, labels and
 tracks are written. No object has a prompt: opened in a window, the session shows masks that were found, to be looked at
 and corrected.
@@ -23,7 +23,7 @@ from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.session.found_run import FoundReport, FrameJob, RunFind, check_run, find_frames, find_quietly
 from napari_sam2.session.linked import LinkedObjects
-from napari_sam2.session.looking_on import look_on
+from napari_sam2.session.looking_on import LookingOn
 from napari_sam2.session.movie_job import results_in
 from napari_sam2.session.session import Predictor, Session
 from sam2_core.errors import StackError
@@ -41,7 +41,8 @@ class AutoJob(FrameJob):
     linking
         How it is linked; as `linked.linking_for` says where None.
     look_on
-        Frames for which memory looks on behind the ends of tracks, see `looking_on`; 0 for none, and along Z.
+        Frames for which memory looks on behind the ends of tracks, 0 for none, None for what `looking_on` says; never
+        along Z.
     session
         Folder in which the session stays; None for none.
     exports
@@ -49,7 +50,7 @@ class AutoJob(FrameJob):
     """
 
     linking: LinkingOptions | None = None
-    look_on: int = 0
+    look_on: int | None = None
     session: Path | None = None
     exports: Mapping[str, Path] = field(default_factory=dict)
 
@@ -93,8 +94,7 @@ def _link(job: AutoJob, session: Session, parts: FoundFrames, told: Told | None)
         masks = cut_labels(parts.labels(frame))
         session.proposals.add(frame, list(masks.values()), Path(job.settings.model).name, scores)
     tell = told or (lambda *_: None)
-    if job.look_on and session.movie.movie.track_axis == "T":
-        look_on(session, job.request, job.linking, job.look_on, partial(tell, "Looking on"))
+    _look_on(job, session, tell)
     linked = session.proposals.link(options=job.linking, progress=partial(tell, "Linking"))
     for update in session.fill_gaps():
         tell("Filling gaps", update.done, update.total)
@@ -104,6 +104,19 @@ def _link(job: AutoJob, session: Session, parts: FoundFrames, told: Told | None)
         make_room_for_ctc(job.exports["ctc"])
     export(results_in(session), {"labels": job.out, **job.exports})
     return linked
+
+
+def _look_on(job: AutoJob, session: Session, tell: Told) -> None:
+    """Let memory propose what was missed behind the ends of what linking makes of the proposals."""
+    if job.look_on == 0:
+        return
+    linked = [update.tracks for update in session.run(session.proposals.link_job(options=job.linking))]
+    if not linked or linked[-1] is None:
+        return
+    looking = LookingOn(session, linked[-1], job.look_on, job.request.region)
+    for shown in session.run(looking.job) if not looking.job.is_empty else ():
+        tell("Looking on", shown.done, shown.total)
+        looking.take(shown)
 
 
 def _scores(parts: FoundFrames) -> dict[int, Sequence[float]]:

@@ -3,22 +3,23 @@
 Proposals are linked, but not taken; SAM 2's memory looks on for some frames from where each track ends, and back from
 where it begins. What it sees where nobody was found is proposed as well, and linking again decides who it is. Most of
 what it adds are cells that come in or go out at the border, and ones that look different for a moment. Along Z an
-object ends where it ends, and this is not done. It costs as much as finding where many tracks end, so it is asked for.
+object ends where it ends, and this is not done. Memory follows what it finds near its place: where cells move by half
+of their size or more from frame to frame it loses most of them, and looks on only where that is asked for.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_sam2.document.document import Document
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
-from napari_sam2.engine.jobs import FindRequest, PropagateJob, PropagateRequest, Span
-from napari_sam2.engine.updates import FoundTracks
-from napari_sam2.linking import Begin, End, LinkingOptions
+from napari_sam2.engine.jobs import PropagateJob, PropagateRequest, Span
+from napari_sam2.engine.updates import FoundTracks, FrameUpdate
+from napari_sam2.linking import Begin, End
 from napari_sam2.masks.ground import Ground
 from napari_sam2.session.session import Session
 
@@ -26,42 +27,80 @@ SCORE = 0.3
 """What its proposals are worth: that many were right in the development movies, about."""
 SOURCE = "memory"
 LEAST_PIXELS = 10
+REACH = 2
+"""Frames for which memory looks on where nobody said how many; on the third, what it sees is hardly ever right."""
+MOST_STEP = 0.5
+"""Median step of cells from frame to frame, in their diameters, up to which it does by itself."""
 
 
-def look_on(
-    session: Session, request: FindRequest, options: LinkingOptions | None, reach: int, told: Callable[[int, int], None]
-) -> int:
-    """Return how many masks memory proposed behind the ends of what linking makes of the proposals.
-
-    Only where the request looks: on its frames, in its region.
+class LookingOn:
+    """A look behind the ends of tracks that are not taken yet.
 
     Parameters
     ----------
+    tracks
+        What linking made of the proposals.
     reach
-        Frames behind an end; 2 are enough: on the third, what is seen is hardly ever right.
+        Frames behind an end; None for `REACH` where cells move slowly enough for memory, and none elsewhere.
+    region
+        (H, W) bool, where to look; the whole frame where None.
+
+    Attributes
+    ----------
+    job
+        What is to be run, `take` its updates; empty where there is nothing to look at.
     """
-    tracks: FoundTracks | None = None
-    link_job = session.proposals.link_job(options=options)
-    for update in session.run(link_job):
-        tracks = update.tracks or tracks
-    if tracks is None:
-        return 0
-    job = ends_job(tracks, link_job.revision, reach)
-    seen: dict[int, list[Mask]] = defaultdict(list)
-    for shown in session.run(job) if not job.is_empty else ():
-        told(shown.done, shown.total)
-        for patch in shown.patches if shown.leg != "prompt" else ():
-            if patch is not None:
-                mask = Mask.in_box(session.size, patch.y0, patch.x0, patch.logits > 0)
-                seen[shown.frame_index] += [mask] if np.count_nonzero(mask.inside) >= LEAST_PIXELS else []
-    where = {frame: [mask for mask in seen[frame] if _is_asked(request, mask)] for frame in sorted(seen)}
-    return sum(_proposed(session, tracks, frame, where[frame]) for frame in where if frame in set(request.frames))
 
+    def __init__(
+        self, session: Session, tracks: FoundTracks, reach: int | None, region: NDArray[np.bool_] | None = None
+    ) -> None:
+        self._session = session
+        self._tracks = tracks
+        self._region = region
+        self._seen: dict[int, list[Mask]] = defaultdict(list)
+        self._numbers: dict[int, tuple[int, ...]] = {}
+        if session.movie.movie.track_axis != "T":
+            reach = 0
+        elif reach is None:
+            reach = REACH if tracks.median_step <= MOST_STEP else 0
+        self.job = ends_job(tracks, session.work.ready(), reach)
 
-def _is_asked(request: FindRequest, mask: Mask) -> bool:
-    """Return whether a mask lies in the region, for the most part."""
-    region = request.region
-    return region is None or bool(region[mask.rows, mask.columns][mask.inside].mean() > 0.5)
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of what memory saw and is proposed."""
+        return tuple(number for frame in sorted(self._numbers) for number in self._numbers[frame])
+
+    def take(self, update: FrameUpdate) -> None:
+        """Propose what memory saw on a frame beside all that was found there, if cells were sought on it.
+
+        Everything that one look proposes is taken back in one step.
+        """
+        frame = update.frame_index
+        if update.leg == "prompt" or not self._tracks.frames[frame]:
+            return
+        for patch in update.patches:
+            mask = None if patch is None else Mask.in_box(self._session.size, patch.y0, patch.x0, patch.logits > 0)
+            if mask is not None and np.count_nonzero(mask.inside) >= LEAST_PIXELS and self._is_asked(mask):
+                self._seen[frame].append(mask)
+        free = self._free(frame)
+        if free:
+            scores, run = [SCORE] * len(free), self.job.revision
+            self._numbers[frame] = self._session.proposals.add(frame, free, SOURCE, scores, run=run).numbers
+
+    def _is_asked(self, mask: Mask) -> bool:
+        """Return whether a mask lies in the region, for the most part."""
+        region = self._region
+        return region is None or bool(region[mask.rows, mask.columns][mask.inside].mean() > 0.5)
+
+    def _free(self, frame: int) -> list[Mask]:
+        """Return the masks that memory saw beside all that was found on a frame, and beside each other."""
+        found = {number: self._tracks.proposals[number].mask for number in self._tracks.frames[frame]}
+        ground, free = Ground(self._session.size, found), list[Mask]()
+        for mask in self._seen[frame]:
+            if not ground.is_taken(mask):
+                ground.take(max(found, default=0) + 1 + len(free), mask)
+                free.append(mask)
+        return free
 
 
 def ends_job(tracks: FoundTracks, revision: int, reach: int) -> PropagateJob:
@@ -71,9 +110,10 @@ def ends_job(tracks: FoundTracks, revision: int, reach: int) -> PropagateJob:
     spans: list[Span] = []
 
     def follow(object_id: int, node: tuple[int, int], way: range) -> None:
-        mask = tracks.proposals[tracks.frames[node[0]][node[1]]].mask
-        prompts.append(Prompt(object_id, node[0], mask=mask))
-        spans.append(Span("forward" if way.step > 0 else "backward", object_id, node[0], way))
+        if way:
+            mask = tracks.proposals[tracks.frames[node[0]][node[1]]].mask
+            prompts.append(Prompt(object_id, node[0], mask=mask))
+            spans.append(Span("forward" if way.step > 0 else "backward", object_id, node[0], way))
 
     for track in tracks.linked.tracks:
         first, end = track.nodes[0], track.nodes[-1]
@@ -82,16 +122,3 @@ def ends_job(tracks: FoundTracks, revision: int, reach: int) -> PropagateJob:
         if track.begins in (Begin.appears, Begin.enters):
             follow(track.track_id + many, first, range(first[0] - 1, max(first[0] - reach, 0) - 1, -1))
     return PropagateJob(Document.of(prompts), revision, PropagateRequest("both"), tuple(spans), is_aside=True)
-
-
-def _proposed(session: Session, tracks: FoundTracks, frame: int, masks: list[Mask]) -> int:
-    """Return how many masks of a frame were proposed: those that lie beside all that was found there."""
-    ground = Ground(session.size, {number: tracks.proposals[number].mask for number in tracks.frames[frame]})
-    free: list[Mask] = []
-    for mask in masks:
-        if not ground.is_taken(mask):
-            ground.take(session.document.next_proposal() + len(free), mask)
-            free.append(mask)
-    if free:
-        session.proposals.add(frame, free, SOURCE, [SCORE] * len(free))
-    return len(free)

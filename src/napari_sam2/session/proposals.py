@@ -112,6 +112,7 @@ class Proposals:
         source: str,
         scores: Sequence[float] | None = None,
         labels: Sequence[int] | None = None,
+        run: int | None = None,
     ) -> Proposed:
         """Propose masks of a frame, (H, W) each, instead of what the source proposed there before.
 
@@ -123,6 +124,8 @@ class Proposals:
             One per mask, larger is surer; all 1 where None.
         labels
             The object id that each would like; where None, or where an id is taken, they get the next ones.
+        run
+            A number of your own, 0 or more: what is proposed under one, call after call, is taken back in one step.
 
         Raises
         ------
@@ -138,7 +141,8 @@ class Proposals:
         named = [None] * len(drawn) if labels is None else labels
         rows = zip(drawn, sure, named, strict=True)
         found = [Proposal(frame, mask, score, source, label=label) for mask, score, label in rows]
-        return propose(self._state, self._steps, found, (frame, source), "propose objects")
+        mine = None if run is None else -1 - run  # searches have revisions, which are none of these
+        return propose(self._state, self._steps, found, (frame, source), "propose objects", mine)
 
     def from_labels(
         self, labels: ArrayLike, source: str, frame: int = 0, scores: Sequence[float] | None = None

@@ -18,11 +18,13 @@ from napari_sam2.engine.jobs import AnyJob, CancelToken, FindJob, FindRequest, L
 from napari_sam2.engine.updates import FoundUpdate, LinkUpdate, Update
 from napari_sam2.session.found import Proposed
 from napari_sam2.session.linked import LinkedObjects
+from napari_sam2.session.looking_on import LookingOn
 from napari_sam2.session.session import Session
 from sam2_core.errors import CheckpointError, PromptError, StackError
 
 Notify = Callable[[str], None]
 NOTHING_TO_DO = "Nothing is stale or missing."
+STOPPED = "Linking was stopped; no tracks were made."
 
 
 class Runner(Protocol):
@@ -115,8 +117,10 @@ class Work:
         self._came: set[int] = set()
         self._proposed: Proposed | None = None
         self._linked: LinkedObjects | None = None
+        self._looking: LookingOn | None = None
+        self._to_link: tuple[int, ...] = ()
         self._through = 0
-        self._wants_preview = False
+        self._wants_preview = self._is_stopped = False
         self._wanted: PropagateRequest | FindRequest | None = None
         self.unfinished: PropagateRequest | None = None
         self._closed = False
@@ -158,10 +162,15 @@ class Work:
             self._start(lambda: self.session.proposals.find_job(request))
 
     def link(self, numbers: Sequence[int]) -> None:
-        """Link proposals of many frames to tracks, then track over frames on which an object was missed."""
+        """Link proposals of many frames to tracks, then track over frames on which an object was missed.
+
+        Where memory can see what was missed behind the ends of tracks (`session.looking_on`), it looks first, and all
+        is linked again.
+        """
         if self.busy:
             self._notify("Something is running; stop it first, then link.")
         elif not self._closed:
+            self._looking, self._to_link = None, tuple(numbers)
             self._start(lambda: self.session.proposals.link_job(numbers))
 
     def _has_turn(self, request: PropagateRequest | FindRequest) -> bool:
@@ -196,6 +205,7 @@ class Work:
         """Ask what runs to stop before its next frame, and forget what was to follow; what was found is kept."""
         self._wanted = None
         if self.busy:
+            self._is_stopped = True
             self._runner.cancel()
 
     def close(self) -> None:
@@ -214,7 +224,7 @@ class Work:
             if job.is_empty:
                 self.ended.emit(NOTHING_TO_DO)
                 return
-        self._job, self.done, self.total = job, 0, 0
+        self._job, self.done, self.total, self._is_stopped = job, 0, 0, False
         self._came, self._proposed, self._linked, self._through = set(), None, None, 0
         self.changed.emit()
         self._runner.start(job, self._on_update, self._on_done, self._on_error)
@@ -228,7 +238,9 @@ class Work:
             if isinstance(update, FoundUpdate):
                 self._note_found(self.session.work.propose(update))
             elif isinstance(update, LinkUpdate):
-                self._linked = self.session.work.link(update) or self._linked
+                self._take_linked(update)
+            elif self._looking is not None and self._job is self._looking.job:
+                self._looking.take(update)
             else:
                 self.session.accept(update)
         except StackError as error:  # it is in the masks, but could not be saved
@@ -241,7 +253,10 @@ class Work:
             return
         self._note_rest(job)
         self.changed.emit()
-        if isinstance(job, PropagateJob):
+        looking = self._looking
+        if looking is not None and job is looking.job:
+            self._link_again(looking)
+        elif isinstance(job, PropagateJob):
             self.ended.emit(self._told_end(job))
         if isinstance(job, LinkJob):
             self._tell_linked()
@@ -263,11 +278,29 @@ class Work:
             on_frames = "" if frames == 1 else f" on {self._through} of {frames} frames"
             self.ended.emit(told_found(self._proposed, f"Found{on_frames}"))
 
+    def _take_linked(self, update: LinkUpdate) -> None:
+        """Take tracks once they are there, unless memory is to look behind their ends first."""
+        if update.tracks is not None and self._looking is None:
+            self._looking = LookingOn(self.session, update.tracks, None)
+            if not self._looking.job.is_empty:
+                return
+        self._linked = self.session.work.link(update) or self._linked
+
+    def _link_again(self, looking: LookingOn) -> None:
+        """Link what memory saw as well; nothing where it was stopped."""
+        if self._is_stopped:
+            self.ended.emit(STOPPED)
+            return
+        self._start(lambda: self.session.proposals.link_job((*self._to_link, *looking.numbers)))
+
     def _tell_linked(self) -> None:
-        """Say what came of linking, and go on with the gaps of the new tracks."""
-        linked = self._linked
+        """Say what came of linking, and go on with what memory is to see of it: behind ends, or in gaps."""
+        linked, looking = self._linked, self._looking
+        if linked is None and looking is not None and not self._is_stopped:
+            self._start(lambda: looking.job)
+            return
         if linked is None:
-            self.ended.emit("Linking was stopped; nothing has changed.")
+            self.ended.emit(STOPPED)
             return
         divisions = f"{linked.divisions} division{'' if linked.divisions == 1 else 's'}"
         self.ended.emit(f"Linked to {len(linked.object_ids)} tracks with {divisions}.")
@@ -290,14 +323,17 @@ class Work:
         return f"Stopped after {came} of {len(wanted)} frames; they are kept. Resume goes on with the rest."
 
     def _on_error(self, error: Exception) -> None:
-        self._note_rest(self._job)
-        self._job = None
+        job, self._job = self._job, None
+        self._note_rest(job)
         self._wants_preview = False
         self._wanted = None
         if self._closed:
             return
         self.changed.emit()
         self._notify(str(error) or type(error).__name__)
+        if self._looking is not None and job is self._looking.job:
+            self._start(lambda: self.session.proposals.link_job(self._to_link))  # without what memory would see
+            return
         self.ended.emit("It failed; prompts and masks are kept.")
 
     def _next(self) -> None:
