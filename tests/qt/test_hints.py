@@ -40,6 +40,12 @@ def test_a_run_and_a_session_that_can_go_on_are_named() -> None:
     assert len(next_step(Situation(has_image=True, saved_as="a" * 99))) < 80
 
 
+def test_what_is_being_linked_is_no_run_to_click_into() -> None:
+    told = next_step(Situation(has_image=True, found=30, running="link"))
+    assert told.startswith("Linking")
+    assert "click" not in told
+
+
 def test_linked_cells_are_to_be_reviewed() -> None:
     assert "Review" in next_step(Situation(has_image=True, linked=30))
 

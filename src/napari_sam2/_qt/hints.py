@@ -74,6 +74,8 @@ def next_step(now: Situation) -> str:
         return f"Tracking. Keep clicking if you like; Stop ends after this {now.axis}."
     if now.running == "find":
         return "Looking for cells. Keep clicking if you like."
+    if now.running == "link":
+        return "Linking what was found, with what memory sees of it."
     if now.works_at:
         return f"The work is at {now.works_at}; this is {now.shown_at}."
     if now.found and now.running != "preview":

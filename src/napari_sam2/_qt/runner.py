@@ -204,20 +204,23 @@ class _Run:
 
 
 def run_kind(job: AnyJob) -> str:
-    """Return what a job does: "preview", "propagate", "find" or "link"."""
+    """Return what a job does: "preview", "propagate", "find" or "link", which memory has a part in."""
     from napari_sam2.engine.jobs import FindJob, LinkJob, PropagateJob
 
-    if isinstance(job, FindJob | LinkJob):
-        return "find" if isinstance(job, FindJob) else "link"
-    return "propagate" if isinstance(job, PropagateJob) else "preview"
+    if isinstance(job, PropagateJob):
+        return "link" if job.is_aside else "propagate"
+    if isinstance(job, LinkJob):
+        return "link"
+    return "find" if isinstance(job, FindJob) else "preview"
 
 
 def run_name(session: Session, job: AnyJob) -> str:
     """Return a run in words: "Tracking 3 objects in movie"."""
-    from napari_sam2.engine.jobs import FindJob, LinkJob, PropagateJob
+    from napari_sam2.engine.jobs import PropagateJob
 
-    if isinstance(job, FindJob | LinkJob):
-        return f"{'Finding' if isinstance(job, FindJob) else 'Linking'} cells in {session.stack.name}"
+    kind = run_kind(job)
+    if kind in ("find", "link"):
+        return f"{_IN_DOCK[kind]} cells in {session.stack.name}"
     count = len({span.object_id for span in job.spans}) if isinstance(job, PropagateJob) else 0
     return f"Tracking {count} object{'' if count == 1 else 's'} in {session.stack.name}"
 
