@@ -39,6 +39,7 @@ class ReviewWork(QObject):
         self._viewer = viewer
         self._bench = bench
         self._parts = parts
+        self._slots = slots
         self._binding: SessionBinding | None = None
         self._ticket = 0
         self._filmed: tuple[object, ...] = ()
@@ -47,7 +48,7 @@ class ReviewWork(QObject):
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
         self._blinker = Blinker(self)
-        self._connect(slots)
+        self._connect()
         viewer.dims.events.current_step.connect(self._on_frame)
 
     def begin(self) -> None:
@@ -66,9 +67,9 @@ class ReviewWork(QObject):
         self.end()
         self._viewer.dims.events.current_step.disconnect(self._on_frame)
 
-    def _connect(self, slots: Slots) -> None:
+    def _connect(self) -> None:
         queue, buttons, rate, judging = self._parts.queue, self._parts.buttons, self._parts.rate, self._parts.judging
-        do, connect = self._with_binding, slots.connect
+        do, connect = self._with_binding, self._slots.connect
         connect(queue.list.item_chosen, do(lambda binding, item: binding.reviewing.show(item)), 1)
         connect(queue.list.order_chosen, do(self._sort), 1)
         connect(queue.kinds.currentIndexChanged, do(self._filter))
@@ -139,7 +140,7 @@ class ReviewWork(QObject):
                 signal.disconnect(slot)
 
     def _soon(self, function: Callable[[], None]) -> None:
-        QTimer.singleShot(0, self, function)
+        QTimer.singleShot(0, self, partial(self._slots.call, function))
 
     def _signals(self, binding: SessionBinding) -> list[tuple[Any, Callable[..., None]]]:
         return [

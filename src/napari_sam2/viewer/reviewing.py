@@ -156,7 +156,7 @@ class Reviewing:
 
     def fix(self, number: int) -> None:
         """Do what is offered under a number, from 1, about the place in view, and go to the next."""
-        if self._is_going:  # to the next place, about which nobody pressed a key yet
+        if self._is_going:
             return
         if self.item is None or not 0 < number <= len(self.fixes):
             self._notify(f"There is no alternative {number} here.")
@@ -170,8 +170,7 @@ class Reviewing:
         self._touched |= {object_id for object_id, _ in fix.keys}
         self._note([item], ReviewState.corrected)
         self._notify(f"Object {fix.text}. Undo takes that back.")
-        self._is_going = True
-        self.soon(self._go_on)
+        self._leave()
 
     def correct(self, edit: Callable[[], object]) -> None:
         """Make an edit by hand: the correction of the place in view if there is one."""
@@ -251,6 +250,11 @@ class Reviewing:
         self._seen.clear()
         self._row = -1
 
+    def _leave(self) -> None:
+        """Go on in a turn of its own; until then a key says nothing, as nobody has seen the next place."""
+        self._is_going = True
+        self.soon(self._go_on)
+
     def _go_on(self) -> None:
         self._is_going = False
         self._forward()
@@ -273,13 +277,15 @@ class Reviewing:
             self._notify("This is the first place of the list.")
 
     def _decide(self, state: ReviewState) -> None:
+        if self._is_going:
+            return
         if self.item is None:
             self._notify("No place is shown; W goes to the first one.")
             return
         review = self._session.review
         (review.accept if state is ReviewState.accepted else review.dismiss)(self.item)
         self._note([self.item], state)
-        self._forward()
+        self._leave()
 
     def _note(self, items: Iterable[ReviewItem], state: ReviewState) -> None:
         """List places as they are once they were decided about, before the next look."""
