@@ -169,6 +169,25 @@ def test_a_number_pressed_twice_is_not_the_answer_to_a_place_that_nobody_saw(lin
     assert at(linked) == (At.step, 4, 5)
 
 
+def test_who_goes_elsewhere_before_the_next_place_came_stays_there(linked):
+    linked.reviewing.next()
+    first, waiting = linked.reviewing.item, []
+    linked.reviewing.soon = waiting.append
+    linked.reviewing.accept()
+    linked.reviewing.accept()
+    assert linked.reviewing.places.progress.accepted == 1, "nobody has seen the second place"
+    linked.reviewing.back()
+    assert linked.reviewing.item.place == first.place
+    waiting.pop()()
+    assert linked.reviewing.item.place == first.place
+    linked.reviewing.show(linked.reviewing.listed[0])
+    linked.reviewing.dismiss()
+    chosen = linked.reviewing.listed[-1]
+    linked.reviewing.show(chosen)
+    waiting.pop()()
+    assert linked.reviewing.item == chosen
+
+
 def test_a_look_that_began_before_a_decision_does_not_open_the_place_again(linked):
     linked.reviewing.next()
     first, waiting = linked.reviewing.item, []

@@ -118,6 +118,7 @@ class Reviewing:
 
     def back(self) -> None:
         """Go back to the place that was shown before, whatever was decided about it."""
+        self._go_on()
         if not self._earlier:
             self._notify("No place was shown before.")
             return
@@ -239,6 +240,7 @@ class Reviewing:
         return self._session.review.fixes(self.item)
 
     def _forward(self) -> None:
+        self._is_going = False
         ahead = (*self.listed[self._row + 1 :], *self.listed[: self._row + 1])
         fresh = next((one for one in ahead if self._is_ahead(one) and one not in self._seen), None)
         if fresh is not None:
@@ -256,8 +258,9 @@ class Reviewing:
         self.soon(self._go_on)
 
     def _go_on(self) -> None:
-        self._is_going = False
-        self._forward()
+        """Go to the next place if that is due, and nobody has gone elsewhere since."""
+        if self._is_going:
+            self._forward()
 
     def _is_ahead(self, item: ReviewItem) -> bool:
         """Return whether a place may come next: neither decided about, nor of what was just corrected."""
@@ -300,6 +303,7 @@ class Reviewing:
         if item is None:
             self._notify("That place is no more.")
             return
+        self._is_going = False
         if remember and self.item is not None and self.item.place != item.place:
             self._earlier.append(self.item)
         self.item = item
