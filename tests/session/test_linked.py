@@ -11,7 +11,7 @@ from napari_sam2.lineage.tracks import links_of, tracks_of
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.session import Session
-from napari_sam2.session.looking_on import SOURCE, LookingOn, ends_job
+from napari_sam2.session.looking_on import SOURCE, ends_job
 
 FRAMES, SIZE = 6, (60, 80)
 
@@ -82,7 +82,7 @@ def test_memory_looks_on_by_itself_where_cells_move_slowly(step_px, reach, looke
         session.proposals.find(frames=None, diameter_px=10)
         before = dict(session.document.proposals)
         (tracks,) = [one.tracks for one in session.run(session.proposals.link_job()) if one.tracks is not None]
-        looking = LookingOn(session, tracks, reach)
+        looking = session.proposals.looking_on(tracks, reach)
         for update in session.run(looking.job):
             looking.take(update)
         assert {session.document.proposals[number].frame for number in looking.numbers} == looked

@@ -23,7 +23,6 @@ from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.session.found_run import FoundReport, FrameJob, RunFind, check_run, find_frames, find_quietly
 from napari_sam2.session.linked import LinkedObjects
-from napari_sam2.session.looking_on import LookingOn
 from napari_sam2.session.movie_job import results_in
 from napari_sam2.session.session import Predictor, Session
 from sam2_core.errors import StackError
@@ -94,7 +93,9 @@ def _link(job: AutoJob, session: Session, parts: FoundFrames, told: Told | None)
         masks = cut_labels(parts.labels(frame))
         session.proposals.add(frame, list(masks.values()), Path(job.settings.model).name, scores)
     tell = told or (lambda *_: None)
-    _look_on(job, session, tell)
+    if job.look_on != 0:
+        for update in session.proposals.look_on(job.look_on, job.linking, job.request.region):
+            tell("Looking on", update.done, update.total)
     linked = session.proposals.link(options=job.linking, progress=partial(tell, "Linking"))
     for update in session.fill_gaps():
         tell("Filling gaps", update.done, update.total)
@@ -104,19 +105,6 @@ def _link(job: AutoJob, session: Session, parts: FoundFrames, told: Told | None)
         make_room_for_ctc(job.exports["ctc"])
     export(results_in(session), {"labels": job.out, **job.exports})
     return linked
-
-
-def _look_on(job: AutoJob, session: Session, tell: Told) -> None:
-    """Let memory propose what was missed behind the ends of what linking makes of the proposals."""
-    if job.look_on == 0:
-        return
-    linked = [update.tracks for update in session.run(session.proposals.link_job(options=job.linking))]
-    if not linked or linked[-1] is None:
-        return
-    looking = LookingOn(session, linked[-1], job.look_on, job.request.region)
-    for shown in session.run(looking.job) if not looking.job.is_empty else ():
-        tell("Looking on", shown.done, shown.total)
-        looking.take(shown)
 
 
 def _scores(parts: FoundFrames) -> dict[int, Sequence[float]]:

@@ -1,8 +1,11 @@
-"""What was found becomes proposals: where an object is already, and where it was rejected before, none is made."""
+"""What was found becomes proposals: where an object is already, and where it was rejected before, none is made.
+
+And which ids they get as objects.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from napari_sam2.document.proposal_map import ProposalMap
@@ -90,3 +93,33 @@ def take_found(state: SessionState, steps: Steps, update: FoundUpdate) -> Propos
 
 def _is_rejected(one: Proposal, source: str) -> bool:
     return one.state is ProposalState.rejected and one.source == source
+
+
+def new_ids(state: SessionState, numbers: Iterable[int]) -> dict[int, int]:
+    """Return the ids that proposals get as objects, best first; without those that are, or are on top of one."""
+    proposals = state.document.proposals
+    open_ones = {n: proposals[n] for n in numbers if proposals[n].state is not ProposalState.accepted}
+    grounds: dict[int, Ground] = {}
+    taken = {*state.document.objects, *state.masks.object_ids()}
+    wanted = {one.label for one in open_ones.values()} - {None}
+    following, ids = max(taken, default=0) + 1, dict[int, int]()
+    for number in best_first(open_ones):
+        one = open_ones[number]
+        if one.frame not in grounds:
+            grounds[one.frame] = Ground.of_objects(state.document, state.masks, one.frame)
+        if grounds[one.frame].is_taken(one.mask):
+            continue
+        if one.label is not None and one.label not in taken:
+            ids[number] = one.label
+        else:
+            while following in taken or following in wanted:
+                following += 1
+            ids[number] = following
+        taken.add(ids[number])
+        grounds[one.frame].take(ids[number], one.mask)
+    return ids
+
+
+def best_first(proposals: Mapping[int, Proposal]) -> list[int]:
+    """Return the numbers of proposals, the surest first."""
+    return sorted(proposals, key=lambda number: (-proposals[number].score, number))

@@ -10,6 +10,7 @@ of their size or more from frame to frame it loses most of them, and looks on on
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,6 @@ from napari_sam2.engine.jobs import PropagateJob, PropagateRequest, Span
 from napari_sam2.engine.updates import FoundTracks, FrameUpdate
 from napari_sam2.linking import Begin, End
 from napari_sam2.masks.ground import Ground
-from napari_sam2.session.session import Session
 
 SCORE = 0.3
 """What its proposals are worth: that many were right in the development movies, about."""
@@ -33,37 +33,42 @@ MOST_STEP = 0.5
 """Median step of cells from frame to frame, in their diameters, up to which it does by itself."""
 
 
+Add = Callable[[int, list[Mask], str, list[float], int], tuple[int, ...]]
+"""Proposes masks of a frame: frame, masks, source, scores, a number for all that is one step; returns their numbers."""
+
+
 class LookingOn:
-    """A look behind the ends of tracks that are not taken yet.
+    """A look behind the ends of tracks that are not taken yet: `job` is to be run, each update of it is for `take`.
 
     Parameters
     ----------
     tracks
         What linking made of the proposals.
-    reach
-        Frames behind an end; None for `REACH` where cells move slowly enough for memory, and none elsewhere.
+    job
+        See `ends_job`; empty where there is nothing to look at.
+    size
+        (H, W) of a frame.
+    add
+        Proposes what is seen.
     region
         (H, W) bool, where to look; the whole frame where None.
-
-    Attributes
-    ----------
-    job
-        What is to be run, `take` its updates; empty where there is nothing to look at.
     """
 
     def __init__(
-        self, session: Session, tracks: FoundTracks, reach: int | None, region: NDArray[np.bool_] | None = None
+        self,
+        tracks: FoundTracks,
+        job: PropagateJob,
+        size: tuple[int, int],
+        add: Add,
+        region: NDArray[np.bool_] | None = None,
     ) -> None:
-        self._session = session
+        self.job = job
         self._tracks = tracks
+        self._size = size
+        self._add = add
         self._region = region
         self._seen: dict[int, list[Mask]] = defaultdict(list)
         self._numbers: dict[int, tuple[int, ...]] = {}
-        if session.movie.movie.track_axis != "T":
-            reach = 0
-        elif reach is None:
-            reach = REACH if tracks.median_step <= MOST_STEP else 0
-        self.job = ends_job(tracks, session.work.ready(), reach)
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -79,13 +84,12 @@ class LookingOn:
         if update.leg == "prompt" or not self._tracks.frames[frame]:
             return
         for patch in update.patches:
-            mask = None if patch is None else Mask.in_box(self._session.size, patch.y0, patch.x0, patch.logits > 0)
+            mask = None if patch is None else Mask.in_box(self._size, patch.y0, patch.x0, patch.logits > 0)
             if mask is not None and np.count_nonzero(mask.inside) >= LEAST_PIXELS and self._is_asked(mask):
                 self._seen[frame].append(mask)
         free = self._free(frame)
         if free:
-            scores, run = [SCORE] * len(free), self.job.revision
-            self._numbers[frame] = self._session.proposals.add(frame, free, SOURCE, scores, run=run).numbers
+            self._numbers[frame] = self._add(frame, free, SOURCE, [SCORE] * len(free), self.job.revision)
 
     def _is_asked(self, mask: Mask) -> bool:
         """Return whether a mask lies in the region, for the most part."""
@@ -95,12 +99,19 @@ class LookingOn:
     def _free(self, frame: int) -> list[Mask]:
         """Return the masks that memory saw beside all that was found on a frame, and beside each other."""
         found = {number: self._tracks.proposals[number].mask for number in self._tracks.frames[frame]}
-        ground, free = Ground(self._session.size, found), list[Mask]()
+        ground, free = Ground(self._size, found), list[Mask]()
         for mask in self._seen[frame]:
             if not ground.is_taken(mask):
                 ground.take(max(found, default=0) + 1 + len(free), mask)
                 free.append(mask)
         return free
+
+
+def reach_of(tracks: FoundTracks, asked: int | None) -> int:
+    """Return for how many frames to look on: as was asked, or `REACH` where cells move slowly enough for memory."""
+    if asked is not None:
+        return asked
+    return REACH if tracks.median_step <= MOST_STEP else 0
 
 
 def ends_job(tracks: FoundTracks, revision: int, reach: int) -> PropagateJob:

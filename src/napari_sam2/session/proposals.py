@@ -8,7 +8,7 @@ prompt. What a person made is never overwritten: a proposal on top of an object 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,10 +22,12 @@ from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal, ProposalState
 from napari_sam2.document.proposing import accepted, forgotten, rejected
 from napari_sam2.engine.jobs import LEAST_SCORE, FindJob, FindRequest, LinkJob
+from napari_sam2.engine.updates import FoundTracks, FrameUpdate
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.ground import Ground
-from napari_sam2.session.found import Proposed, propose
+from napari_sam2.session.found import Proposed, best_first, new_ids, propose
 from napari_sam2.session.linked import LinkedObjects, by_frame, linking_for
+from napari_sam2.session.looking_on import LookingOn, ends_job, reach_of
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
@@ -180,7 +182,7 @@ class Proposals:
         if not waiting:
             return {}
         ground = Ground.of_objects(state.document, state.masks, frame)
-        return {number: waiting[number] for number in _best_first(waiting) if not ground.is_taken(waiting[number].mask)}
+        return {number: waiting[number] for number in best_first(waiting) if not ground.is_taken(waiting[number].mask)}
 
     def chosen(
         self,
@@ -217,7 +219,7 @@ class Proposals:
         if point_yx is not None:
             there = [number for number, one in found.items() if one.mask.holds(*map(float, point_yx))]
             return tuple(there[:1])
-        return tuple(_best_first(found))
+        return tuple(best_first(found))
 
     def accept(self, numbers: Iterable[int] | None = None) -> tuple[int, ...]:
         """Make objects of proposals, and return their ids; the better ones first, and none on top of another object.
@@ -232,7 +234,7 @@ class Proposals:
         PromptError
             If there is no such proposal.
         """
-        ids = self._new_ids(self.chosen() if numbers is None else self._known(numbers))
+        ids = new_ids(self._state, self.chosen() if numbers is None else self._known(numbers))
         if ids:
             self._steps.make(accepted(self._document, ids), _counted("accept", len(ids)))
         return tuple(ids.values())
@@ -268,6 +270,50 @@ class Proposals:
             linked = self._work.link(update) or linked
         return linked
 
+    def look_on(
+        self,
+        reach: int | None = None,
+        options: LinkingOptions | None = None,
+        region: NDArray[np.bool_] | None = None,
+    ) -> Iterator[FrameUpdate]:
+        """Let memory propose cells that were missed behind the ends of what `link` would make, and yield what it sees.
+
+        All of it is one step of undo. What was found before is linked best after that.
+
+        Parameters
+        ----------
+        reach
+            Frames behind an end; None for 2 where cells move by less than half of their size from frame to frame, and
+            none elsewhere, nor along Z.
+        options
+            How they are linked; see `linking_for` where None.
+        region
+            (H, W) bool, where to look; the whole frame where None.
+
+        Raises
+        ------
+        CheckpointError, StackError
+            The model cannot be had, or a frame not be read.
+        """
+        linked = [update.tracks for update in self._work.run(self.link_job(options=options))]
+        if linked and linked[-1] is not None:
+            looking = self.looking_on(linked[-1], reach, region)
+            for update in self._work.run(looking.job) if not looking.job.is_empty else ():
+                looking.take(update)
+                yield update
+
+    def looking_on(
+        self, tracks: FoundTracks, reach: int | None = None, region: NDArray[np.bool_] | None = None
+    ) -> LookingOn:
+        """Return the look behind the ends of tracks, whose job `session.run` runs; see `look_on`."""
+
+        def add(frame: int, masks: list[Mask], source: str, scores: list[float], run: int) -> tuple[int, ...]:
+            return self.add(frame, masks, source, scores, run=run).numbers
+
+        along_time = self._state.movie.movie.track_axis == "T"
+        job = ends_job(tracks, self._work.ready(), reach_of(tracks, reach) if along_time else 0)
+        return LookingOn(tracks, job, self._state.masks.size, add, region)
+
     def link_job(self, numbers: Iterable[int] | None = None, options: LinkingOptions | None = None) -> LinkJob:
         """Return the job that links proposals; `session.run` it, and `session.accept` its updates. See `link`.
 
@@ -276,7 +322,7 @@ class Proposals:
         PromptError
             If there is no such proposal.
         """
-        taken = self._new_ids(self.chosen() if numbers is None else self._known(numbers))
+        taken = new_ids(self._state, self.chosen() if numbers is None else self._known(numbers))
         frames = by_frame(self._document.proposals, list(taken), self._state.masks.frame_count)
         how = options or linking_for(self._state.movie.movie)
         return LinkJob(self._work.ready(), self._document.proposals, frames, how)
@@ -321,30 +367,6 @@ class Proposals:
             raise PromptError(f"there is no proposal {missing[0]}; there are {list(known)[:20] or 'none'}.")
         return chosen
 
-    def _new_ids(self, numbers: Iterable[int]) -> dict[int, int]:
-        """Return the ids that proposals get as objects, best first; without those that are, or are on top of one."""
-        state, proposals = self._state, self._document.proposals
-        open_ones = {n: proposals[n] for n in numbers if proposals[n].state is not ProposalState.accepted}
-        grounds: dict[int, Ground] = {}
-        taken = {*self._document.objects, *state.masks.object_ids()}
-        wanted = {one.label for one in open_ones.values()} - {None}
-        following, ids = max(taken, default=0) + 1, dict[int, int]()
-        for number in _best_first(open_ones):
-            one = open_ones[number]
-            if one.frame not in grounds:
-                grounds[one.frame] = Ground.of_objects(self._document, state.masks, one.frame)
-            if grounds[one.frame].is_taken(one.mask):
-                continue
-            if one.label is not None and one.label not in taken:
-                ids[number] = one.label
-            else:
-                while following in taken or following in wanted:
-                    following += 1
-                ids[number] = following
-            taken.add(ids[number])
-            grounds[one.frame].take(ids[number], one.mask)
-        return ids
-
     def _check_frame(self, frame: int) -> None:
         count = self._state.masks.frame_count
         if not 0 <= frame < count:
@@ -364,10 +386,6 @@ class Proposals:
         y0, x0, y1, x1 = (max(0, round(float(edge))) for edge in given)
         pixels[y0:y1, x0:x1] = True
         return pixels
-
-
-def _best_first(proposals: dict[int, Proposal]) -> list[int]:
-    return sorted(proposals, key=lambda number: (-proposals[number].score, number))
 
 
 def _share_in(pixels: NDArray[np.bool_], mask: Mask) -> float:

@@ -281,7 +281,7 @@ class Work:
     def _take_linked(self, update: LinkUpdate) -> None:
         """Take tracks once they are there, unless memory is to look behind their ends first."""
         if update.tracks is not None and self._looking is None:
-            self._looking = LookingOn(self.session, update.tracks, None)
+            self._looking = self.session.proposals.looking_on(update.tracks)
             if not self._looking.job.is_empty:
                 return
         self._linked = self.session.work.link(update) or self._linked
