@@ -106,7 +106,7 @@ LookOn = Annotated[
         min=0,
         max=5,
         help="With --auto: frames for which memory looks on behind the ends of tracks for cells that were missed; by "
-        "default 2 where cells move by less than half of their size from frame to frame, else 0.",
+        "default 3 where cells move by less than half of their size from frame to frame, else 0.",
     ),
 ]
 ObjectTable = Annotated[Path | None, typer.Option("--csv", help="With --auto: table of every object on every frame.")]

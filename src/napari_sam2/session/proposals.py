@@ -283,7 +283,7 @@ class Proposals:
         Parameters
         ----------
         reach
-            Frames behind an end; None for 2 where cells move by less than half of their size from frame to frame, and
+            Frames behind an end; None for 3 where cells move by less than half of their size from frame to frame, and
             none elsewhere, nor along Z.
         options
             How they are linked; see `linking_for` where None.
