@@ -2,8 +2,8 @@
 
 A seed of the dense head asks with a click and with its instance as a rough mask, a point of a grid with a click. The
 decoder's masks lie at a quarter of the model's input. They are judged there (how stable, how well they agree with what
-the dense head sees). The chosen one and what the head sees decide together, pixel by pixel, by how sure each of them
-is; only the part around that is brought to pixels of the frame.
+the dense head sees). The best one, those that see the same object, and the head decide together, pixel by pixel, by how
+sure each of them is; only the part around that is brought to pixels of the frame.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ ROUGH_LOGIT = 6.0
 
 SUREST_LOGIT = 6.0
 """More than this counts no more where decoder and head decide together."""
+SAME_OBJECT = 0.7
+"""IoU with the best answer of the decoder from which on another one is about the same object, and has a say too."""
+QUALITY_STEP = 0.1
+"""By so much worse an answer has a say that is e times less."""
 HEAD_WEIGHT = 2.0
 """Of the head's logits beside the decoder's, which are larger: outlines are better than those of either alone."""
 
@@ -144,9 +148,10 @@ def candidates(model: Sam2Model, seeds: Sequence[Seed], patches: PatchMaker, fra
     logits, ious = answers(model, seeds, instances)
     stable = stability(logits)
     fits = torch.ones_like(stable) if instances is None else agreement(logits > 0, instances)
-    chosen = ((0.5 * fits + 0.5 * ious) * stable).argmax(dim=1)
+    quality = (0.5 * fits + 0.5 * ious) * stable
+    chosen = quality.argmax(dim=1)
     every = torch.arange(len(seeds), device=chosen.device)
-    decided = logits[every, chosen] if instances is None else _together(logits[every, chosen], seeds)
+    decided = logits[every, chosen] if instances is None else _together(common_answer(logits, quality), seeds)
     masks = remove_small_pieces(decided[:, None], model.config.smallest_piece)[:, 0].float().cpu().numpy()
     evidence = torch.stack([part[every, chosen] for part in (ious, stable, fits)], dim=1).cpu().numpy()
     found = []
@@ -159,11 +164,24 @@ def candidates(model: Sam2Model, seeds: Sequence[Seed], patches: PatchMaker, fra
     return found
 
 
+def common_answer(logits: Tensor, quality: Tensor) -> Tensor:
+    """Return logits (O, h, w), up to `SUREST_LOGIT` in size: what answers (O, M, h, w) have in common of an object.
+
+    The best of each object by quality (O, M), and those that see the same as it does; better ones count more.
+    """
+    best = quality.argmax(dim=1)
+    masks = logits > 0
+    same = agreement(masks, masks[torch.arange(len(best), device=best.device), best]) >= SAME_OBJECT
+    same.scatter_(1, best[:, None], True)  # also where it is empty
+    weights = torch.softmax((quality / QUALITY_STEP).masked_fill(~same, -torch.inf), dim=1)
+    return (weights[:, :, None, None] * logits.clamp(-SUREST_LOGIT, SUREST_LOGIT)).sum(dim=1)
+
+
 def _together(logits: Tensor, seeds: Sequence[Seed]) -> Tensor:
-    """Return logits (O, S/4, S/4) of the decoder's and those of the instances of seeds."""
+    """Return logits (O, S/4, S/4) of the decoder's common answers and those of the instances of seeds."""
     seen = [seed.instance.logits for seed in seeds if seed.instance is not None]
     head = torch.from_numpy(np.stack(seen)).to(logits)
-    return logits.clamp(-SUREST_LOGIT, SUREST_LOGIT) + HEAD_WEIGHT * head.clamp(-SUREST_LOGIT, SUREST_LOGIT)
+    return logits + HEAD_WEIGHT * head.clamp(-SUREST_LOGIT, SUREST_LOGIT)
 
 
 def _instances(seeds: Sequence[Seed], device: torch.device) -> Tensor | None:

@@ -14,7 +14,7 @@ import numpy as np
 from sam2_core.finding.candidates import Candidate
 from sam2_core.finding.found import BoxXYXY
 from sam2_core.finding.picture import Picture
-from sam2_core.finding.scores import rank
+from sam2_core.finding.scores import score
 from sam2_core.windowed.window import Window
 
 AROUND = 0.15
@@ -24,7 +24,7 @@ EXTREMES = (5.0, 95.0)
 BLACK = 8 / 255
 """Is added to brightness, 0 to 1: less is the camera's."""
 REFERENCE = 0.75
-"""Of the area of all objects, each as heavy as it is sure, so much has less contrast than the reference."""
+"""Of the area of all objects, each as heavy as it is likely right, so much has less contrast than the reference."""
 FULL = 0.5
 """Share of the reference from which on an object stands out enough."""
 
@@ -38,7 +38,7 @@ def prominence(picture: Picture, candidates: Sequence[Candidate]) -> list[float]
         [_contrast(picture, each.box_xyxy, float(area)) for each, area in zip(candidates, areas, strict=True)]
     )
     order = np.argsort(contrasts)
-    gathered = np.cumsum((areas * [rank(each) for each in candidates])[order])
+    gathered = np.cumsum((areas * [score(each) for each in candidates])[order])
     reference = contrasts[order[np.searchsorted(gathered, REFERENCE * gathered[-1])]]
     return [float(share) for share in np.clip(contrasts / max(FULL * reference, 1e-6), 0.0, 1.0)]
 

@@ -24,12 +24,13 @@ from sam2_core.windowed.window import SMALLEST_SIDE, SizeHW, Window, window_at
 
 FIRST_SIDE = 256
 """Of the crops of the first look, in pixels of the frame."""
-BLIND_SHARES = (4.0, 0.25)
-"""Of that, where nothing was seen."""
 CROPS = 2
 """Per look at most."""
 ENOUGH = 8
 """Objects in a look, after which no further crop is taken."""
+BLIND_LOOKS = ((0.25, ENOUGH), (4.0, 1), (0.25, 1))
+"""Where nothing was seen: share of that side, and how many objects such a look must show to count. Many small ones look
+like one large from far away, so from nearer first; there a large one shows a few specks at most."""
 MOST_LOOKS = 7
 AGREES = 0.2
 """Two looks agree where they differ by less than this share."""
@@ -122,16 +123,17 @@ def _best_side(diameter_px: float) -> int:
 
 def _settled(look: Look, first: int) -> Steps[float | None]:
     """Return the diameter on which two looks agree, or one at the scale that it found, from crops of a side on."""
-    blind = iter(round(share * first) for share in BLIND_SHARES)
-    side, before = first, 0.0
+    blind = ((round(share * first), count) for share, count in BLIND_LOOKS if share * first >= SMALLEST_SIDE)
+    side, least, before = first, 1, 0.0
     most, nearest = 0, (0, 0.0)  # the look that showed most objects: side, diameter
     for _ in range(MOST_LOOKS):
         now = yield from look.at(side)
-        if now is None:
-            side = next(blind, 0)
-            if side < SMALLEST_SIDE:
+        if now is None or look.count < least:
+            side, least = next(blind, (0, 0))
+            if side == 0:
                 return None
             continue
+        least = 1
         if most >= OF_SOME and look.count < FEWER * most and side > nearest[0] and now > nearest[1]:
             return nearest[1]
         if look.count > most:

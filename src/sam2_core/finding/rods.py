@@ -20,7 +20,7 @@ ROUGH = 0.075
 proportion, as the same bend makes more of them. Cells with arms lack more."""
 FEW = 8
 """Objects at most that may be clumps of rods, if they are `CLUMP` times as long as wide: of more, some lie alone."""
-CLUMP = 1.4
+CLUMP = 1.25
 LEAST_AREA = 20
 """Pixels; smaller ones have no shape."""
 

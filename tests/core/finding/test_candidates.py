@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sam2_core.finding.candidates import PatchMaker, agreement, stability
+from sam2_core.finding.candidates import SUREST_LOGIT, PatchMaker, agreement, common_answer, stability
 from sam2_core.modeling.mask_decoder import upscale_masks
 from sam2_core.windowed.window import Window, paste
 
@@ -42,3 +42,33 @@ def test_stability_and_agreement_count_pixels():
     instance[0, :2] = True
     assert stability(logits)[0].tolist() == pytest.approx([8 / 12, 0])
     assert agreement(logits > 0, instance)[0].tolist() == pytest.approx([8 / 12, 0])
+
+
+def squares(*boxes, inside=3.0):
+    """Answers (1, M, 20, 20), each above 0 in (y0, y1, x0, x1)."""
+    logits = torch.full((1, len(boxes), 20, 20), -3.0)
+    for place, (y0, y1, x0, x1) in enumerate(boxes):
+        logits[0, place, y0:y1, x0:x1] = inside
+    return logits
+
+
+def test_answers_about_the_same_object_decide_together_and_the_better_one_has_more_of_a_say():
+    logits = squares((0, 10, 0, 10), (0, 10, 0, 12))
+    ahead, behind = (common_answer(logits, torch.tensor([quality]))[0] for quality in ([0.9, 0.8], [0.8, 0.9]))
+    assert not (ahead[:10, 10:12] > 0).any()
+    assert (behind[:10, 10:12] > 0).all()
+    assert (ahead[:10, 10:12] > -3).all(), "the other answer had no say"
+    assert (ahead[:10, :10] == 3).all()
+
+
+def test_an_answer_about_another_object_has_no_say():
+    logits = squares((0, 10, 0, 10), (0, 10, 0, 20), (0, 5, 0, 5))
+    assert torch.equal(common_answer(logits, torch.tensor([[0.9, 0.89, 0.89]]))[0], logits[0, 0])
+
+
+def test_how_sure_a_common_answer_is_has_a_bound_and_empty_ones_stay_empty():
+    sure = squares((0, 10, 0, 10), (0, 10, 0, 10), inside=50.0)
+    assert common_answer(sure, torch.tensor([[0.9, 0.9]])).max() == SUREST_LOGIT
+    assert torch.equal(
+        common_answer(squares((0, 0, 0, 0), (0, 0, 0, 0)), torch.zeros(1, 2))[0], torch.full((20, 20), -3.0)
+    )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from bright_model import BrightModel, discs
@@ -34,6 +36,14 @@ def test_what_is_faint_beside_others_stands_out_less():
 def test_dim_objects_among_bright_ones_are_none_the_less_objects():
     image, found = scene(200, 180, 60, dark=10)
     assert prominence(Picture.of(image), found) == [1.0, 1.0, 1.0]
+
+
+def test_much_dust_that_is_hardly_believed_does_not_pass_for_what_the_frame_is_about():
+    image, found = scene(20, 20, *[110] * 14)
+    dust = [replace(each, predicted_iou=0.6, stability=0.6, agreement=0.6) for each in found[2:]]
+    shares = prominence(Picture.of(image), [*found[:2], *dust])
+    assert shares[:2] == [1.0, 1.0]
+    assert max(shares[2:]) < 0.2
 
 
 def test_where_all_are_faint_all_count_and_without_any_there_is_nothing():

@@ -45,7 +45,24 @@ def large(side):
     return (max(2, round(20 * (side / 800) ** 2)), 90.0 * (1 + 0.1 * (side < 400)))
 
 
-@pytest.mark.parametrize(("what", "diameter"), [(colony, 42), (textured, 12), (large, 90)])
+def embryo(side):
+    """Nuclei of 12 px, too many and too faint to be seen in the first crop; from far away, one body."""
+    return (16, 14.0) if side < 80 else (30, 12.0) if side < 200 else (0, None) if side < 300 else (2, 380.0)
+
+
+def huge(side):
+    """A cell of 600 px: nothing of it in the first crop, specks from near, itself from far away."""
+    return (5, 25.0) if side < 100 else (0, None) if side < 500 else (1, 600.0)
+
+
+def lost(side):
+    """Two specks of 10 px in a frame of nothing else: seen from near alone."""
+    return (2, 10.0) if side < 100 else (0, None)
+
+
+@pytest.mark.parametrize(
+    ("what", "diameter"), [(colony, 42), (textured, 12), (large, 90), (embryo, 12), (huge, 600), (lost, 10)]
+)
 def test_what_is_seen_from_near_counts_where_far_away_shows_groups(monkeypatch, what, diameter):
     assert seen(monkeypatch, what) == pytest.approx(diameter, rel=0.15)
 

@@ -42,6 +42,7 @@ def test_what_is_covered_is_the_union_on_the_frame():
 
 def test_few_long_things_may_be_clumps_of_rods_and_many_or_round_ones_are_none():
     assert clump_width([thing(45, 28)] * FEW) == pytest.approx(28, rel=0.2)
+    assert clump_width([thing(40, 30)] * FEW) == pytest.approx(30, rel=0.2)
     assert clump_width([thing(45, 28)] * (FEW + 1)) is None
     assert clump_width([thing(30, 29)]) is None
     assert clump_width([]) is None
