@@ -10,7 +10,9 @@ Sources of the idea: Neven et al. 2019 (arXiv:1906.11109), Cheng et al. 2020 (ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -176,22 +178,37 @@ def _instances(labels: npt.NDArray[np.int32], centres: Numbers, sizes: Numbers, 
     foreground: (FINER * h, FINER * w) logits.
     """
     found = []
-    h, w = (length // FINER for length in labels.shape)
+    shape = labels.shape[0] // FINER, labels.shape[1] // FINER
     sure = np.abs(foreground)
+    outside = _coarser(-sure, np.mean).astype(np.float32)
     for index, region in enumerate(ndimage.find_objects(labels)):
         if region is None:
             continue
-        pieces, count = ndimage.label(labels[region] == index + 1)
+        box, fine = _whole_pixels(region)
+        pieces, count = ndimage.label(labels[fine] == index + 1)
         largest = np.bincount(pieces.ravel())[1:].argmax() + 1 if count > 1 else 1
-        whole = np.zeros(labels.shape, dtype=bool)
-        whole[region] = ndimage.binary_fill_holes(pieces == largest)
-        mask = 2 * whole.reshape(h, FINER, w, FINER).sum(axis=(1, 3)) >= FINER**2
+        whole = ndimage.binary_fill_holes(pieces == largest)
+        mask = np.zeros(shape, dtype=bool)
+        mask[box] = 2 * _coarser(whole, np.sum) >= FINER**2
         rows, columns = np.nonzero(mask)
         if rows.size:
             x, y = centres[index]
             nearest = int(np.argmin((columns - x) ** 2 + (rows - y) ** 2))
             inside = float(columns[nearest]), float(rows[nearest])
-            presence = float(expit(foreground[whole]).mean())
-            logits = np.where(whole, sure, -sure).reshape(h, FINER, w, FINER).mean(axis=(1, 3))
+            presence = float(expit(foreground[fine][whole]).mean())
+            logits = outside.copy()
+            logits[box] = _coarser(np.where(whole, sure[fine], -sure[fine]), np.mean)
             found.append(DenseInstance(mask, logits, (float(x), float(y)), inside, float(sizes[index]), presence))
     return found
+
+
+def _whole_pixels(region: tuple[slice, slice]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return the part of a map that a part of the finer grid touches, and that on the finer grid."""
+    box = tuple(slice(each.start // FINER, -(-each.stop // FINER)) for each in region)
+    return box, tuple(slice(FINER * each.start, FINER * each.stop) for each in box)
+
+
+def _coarser(plane: npt.NDArray[Any], reduce: Callable[..., npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return a map (h, w) of a plane (FINER * h, FINER * w): what its FINER x FINER pixels are reduced to."""
+    h, w = (length // FINER for length in plane.shape)
+    return reduce(plane.reshape(h, FINER, w, FINER), axis=(1, 3))
