@@ -66,8 +66,9 @@ class Attention(nn.Module):
         for place, queries, some_keys, offset, sums in zip(
             read, q.expand(len(k), -1, -1), for_queries, offsets, for_sums, strict=True
         ):
-            products = linear(queries, some_keys, offset).unflatten(-1, (self.num_heads, -1))
-            place.copy_(linear(products.softmax(-1).flatten(-2), sums.T, self.out_proj.bias))
+            products = linear(queries, some_keys, offset).T.contiguous()  # torch is slow along few neighbours
+            weights = products.unflatten(0, (self.num_heads, -1)).softmax(1).flatten(0, 1).T
+            place.copy_(linear(weights, sums.T, self.out_proj.bias))
         return read
 
 
