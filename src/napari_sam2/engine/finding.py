@@ -7,7 +7,7 @@ by itself (`Finds`), or does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 Steps: TypeAlias = "Generator[tuple[int, int], None, FoundObjects]"
 """Yields how far it is, (done, total); returns what was found."""
-Encoded: TypeAlias = "Callable[[Window, Callable[[], Tensor]], ImageFeatures]"
-"""Returns the features of what a window shows, (1, 3, S, S)."""
+Encoded: TypeAlias = "Callable[[Sequence[Window], Callable[[Window], Tensor]], list[ImageFeatures]]"
+"""Returns the features of what each window shows, (1, 3, S, S)."""
 FINE = 100
 """Parts of a frame in which progress is told."""
 PASS = 0.8
@@ -137,18 +137,29 @@ def _steps(
 
 
 def _encoder(predictor: SAM2VideoPredictor, state: TrackingState | None, frame: int) -> Encoded:
-    """Return what encodes a window of a frame, or finds it encoded in a state, without its other views."""
+    """Return what encodes windows of a frame, or finds them encoded in a state, without their other views."""
+    import torch
+
     from sam2_core.inference.memory.inference_state import InferenceState
     from sam2_core.windowed.window import Window
     from sam2_core.windowed.windowed_state import WindowedState
 
-    def encoded(window: Window, shown: Callable[[], Tensor]) -> ImageFeatures:
-        kept: ImageFeatures | None = None
+    whole = Window(0, 0, state.frames.width, state.frames.height) if isinstance(state, InferenceState) else None
+
+    def kept(window: Window) -> ImageFeatures | None:
         if isinstance(state, WindowedState):
-            kept = state.features.get((frame, window))
-        elif isinstance(state, InferenceState) and window == Window(0, 0, state.frames.width, state.frames.height):
-            kept = state.features.get(frame) or state.features.put(frame, predictor.model.encode_image(shown()))
-        return predictor.model.encode_image(shown()) if kept is None else replace(kept, views=())
+            return state.features.get((frame, window))
+        return state.features.get(frame) if isinstance(state, InferenceState) and window == whole else None
+
+    def encoded(windows: Sequence[Window], shown: Callable[[Window], Tensor]) -> list[ImageFeatures]:
+        features = {window: known for window in windows if (known := kept(window)) is not None}
+        new = [window for window in windows if window not in features]
+        if new:
+            made = predictor.model.encode_image(torch.cat([shown(window) for window in new])).apart()
+            features |= zip(new, made, strict=True)
+        if isinstance(state, InferenceState) and whole in new:
+            features[whole] = state.features.put(frame, features[whole])
+        return [replace(features[window], views=()) for window in windows]
 
     return encoded
 

@@ -2,8 +2,8 @@
 
 1. `diameter`: how large objects are, where the caller does not say.
 2. `tile_plan`: tiles in which they have the size that the model knows; those outside a region are left out.
-3. A pass of the encoder a tile; `votes`: the dense head's instances, and a seed in each, `splitting`: in either half of
-   those that are two; `grid` where there is no head.
+3. The encoder, a few tiles at once; `votes`: the dense head's instances, and a seed in each, `splitting`: in either
+   half of those that are two; `grid` where there is no head.
 4. `candidates`: one click a seed, in batches across tiles.
 5. `conflicts`: the better candidates stay; `scores` says how likely each is right, `contrast` what of that is dirt.
 6. `rods`: where objects are long and smooth, 2 to 5 again from nearer, so that their width has the usual size.
@@ -38,15 +38,16 @@ from sam2_core.finding.steps import Steps, result_of
 from sam2_core.finding.tile_plan import tiles_for
 from sam2_core.finding.votes import DenseInstance, as_arrays, dense_instances
 from sam2_core.inference.network.precision import pick_precision, running
+from sam2_core.inference.tracker import PIXELS_AT_ONCE
 from sam2_core.modeling.dense_head import DenseMaps
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.windowed.tiles import Tiling
 from sam2_core.windowed.window import SizeHW, Window
 
-Encode = Callable[[Window, Callable[[], Tensor]], ImageFeatures]
-"""Gives the features of what a window of the frame shows: kept ones, or those made of the image (1, 3, S, S) that the
-second argument returns."""
+Encode = Callable[[Sequence[Window], Callable[[Window], Tensor]], Sequence[ImageFeatures]]
+"""Gives the features of what each of some windows of the frame shows: kept ones, or those made of the images
+(1, 3, S, S) that the second argument returns."""
 SEEDS_AT_ONCE = 16
 """Clicks that go through the decoder together."""
 LEAST_DIAMETER_PX = 2.0
@@ -215,7 +216,7 @@ class Finder:
         self.model = model
         self.picture = picture
         self.tiles = tiles
-        self._encode = encode or (lambda _, image: model.encode_image(image().to(model.device)))
+        self._encode = encode or self._encoded
         self._dtype = dtype
 
     def windows(self, region: npt.NDArray[np.bool_] | None) -> list[Window]:
@@ -229,19 +230,31 @@ class Finder:
         patches = PatchMaker(self.model.config.low_res_size, self.tiles.side)
         waiting: list[Seed] = []
         found: list[Candidate] = []
-        for done, window in enumerate(windows, start=1):
+        for done, (window, features) in enumerate(self._looks(windows), start=1):
             with running(self.model.device, self._dtype):
-                waiting += (seed for seed in self.seeds(window) if _lies_in(seed, region, self.model.image_size))
+                seeds = self.seeds(window, features)
+                waiting += (seed for seed in seeds if _lies_in(seed, region, self.model.image_size))
                 while len(waiting) >= SEEDS_AT_ONCE or (waiting and done == len(windows)):
                     now, waiting = waiting[:SEEDS_AT_ONCE], waiting[SEEDS_AT_ONCE:]
                     found += candidates(self.model, now, patches, hw)
             yield done, len(windows)
         return found
 
-    def seeds(self, window: Window) -> Iterator[Seed]:
+    def _looks(self, windows: Sequence[Window]) -> Iterator[tuple[Window, ImageFeatures]]:
+        """Yield each tile with its features; small ones go through the encoder together, which is faster."""
+        size, device = self.model.image_size, self.model.device
+        count = max(1, PIXELS_AT_ONCE // size**2)
+        for some in (windows[start : start + count] for start in range(0, len(windows), count)):
+            with running(device, self._dtype):
+                encoded = self._encode(some, lambda window: self.picture.shown(window, size).to(device))
+            yield from zip(some, encoded, strict=True)
+
+    def _encoded(self, windows: Sequence[Window], shown: Callable[[Window], Tensor]) -> list[ImageFeatures]:
+        return self.model.encode_image(torch.cat([shown(window) for window in windows])).apart()
+
+    def seeds(self, window: Window, features: ImageFeatures) -> Iterator[Seed]:
         """Yield the seeds of a tile: those that lie nearer to its middle than to that of another tile."""
         size = self.model.image_size
-        features = self._encode(window, lambda: self.picture.shown(window, size))
         if self.model.dense_head is None:
             every = [Seed(window, features, point) for point in grid_points(size)]
         else:

@@ -152,8 +152,8 @@ class Tracker:
         source = images or self.images()
         for some in (different[start : start + size] for start in range(0, len(different), size)):
             features = self.model.encode_image(torch.cat([source.get(state.frames, frame) for state in some]))
-            for state, index in zip(some, torch.arange(len(some), device=self.model.device).split(1), strict=True):
-                state.features.put(frame, features.select(index))
+            for state, own in zip(some, features.apart(), strict=True):
+                state.features.put(frame, own)
 
     def _looks_at(self, state: InferenceState, frame: int, reverse: bool) -> bool:
         """Return whether something is tracked on a frame of a stack."""

@@ -51,6 +51,10 @@ class ImageFeatures:
         """Return the features of images ``index`` (O,), batch O."""
         return ImageFeatures(*(level[index] for level in self.maps))
 
+    def apart(self) -> list[ImageFeatures]:
+        """Return the features of each image by itself, batch 1, in memory of its own: one may be kept longer."""
+        return [self.select(index) for index in torch.arange(len(self.stride16), device=self.stride16.device).split(1)]
+
     def in_float32(self) -> ImageFeatures:
         """Return the same features in float32."""
         return ImageFeatures(*(level.float() for level in self.maps))

@@ -5,7 +5,7 @@ import pytest
 from bright_model import BrightModel, discs
 
 from sam2_core.errors import PromptError, StackError
-from sam2_core.finding import FindingOptions, find_diameter, find_objects, find_steps
+from sam2_core.finding import FindingOptions, find_diameter, find_objects, find_steps, finding
 from sam2_core.finding.tile_plan import tiles_for
 
 PLACES = [(x, y) for y in range(30, 400, 52) for x in range(22, 500, 47)]
@@ -106,10 +106,11 @@ def test_without_a_head_a_grid_of_points_finds_the_same_when_told_the_diameter(s
 def test_features_come_from_the_caller_who_keeps_them(model, scene):
     kept = {}
 
-    def encode(window, image):
-        if window not in kept:
-            kept[window] = model.encode_image(image())
-        return kept[window]
+    def encode(windows, image):
+        for window in windows:
+            if window not in kept:
+                kept[window] = model.encode_image(image(window))
+        return [kept[window] for window in windows]
 
     first = find_objects(model, scene[0], told(), encode=encode)
     encoded = model.encoded
@@ -118,16 +119,20 @@ def test_features_come_from_the_caller_who_keeps_them(model, scene):
     np.testing.assert_array_equal(first.labels(), again.labels())
 
 
-def test_work_goes_tile_by_tile_and_ends_when_it_is_closed(model, scene):
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_work_goes_tile_by_tile_and_ends_when_it_is_closed(model, scene, at_once, monkeypatch):
     said = []
-    find_objects(model, scene[0], told(), progress=lambda done, total: said.append((done, total)))
+    expected = find_objects(model, scene[0], told()).labels()
+    monkeypatch.setattr(finding, "PIXELS_AT_ONCE", at_once * model.image_size**2)
+    found = find_objects(model, scene[0], told(), progress=lambda done, total: said.append((done, total)))
+    np.testing.assert_array_equal(found.labels(), expected)
     tiles = len(tiles_for(scene[0].shape, DIAMETER, model.image_size))
     assert said == [(done, tiles) for done in range(1, tiles + 1)]
     steps = find_steps(model, scene[0], told())
     encoded = model.encoded
     next(steps)
     steps.close()
-    assert model.encoded == encoded + 1
+    assert model.encoded == encoded + at_once < encoded + tiles
 
 
 @pytest.mark.parametrize("diameter", [0, -3, np.nan, np.inf, 1])
