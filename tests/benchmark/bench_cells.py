@@ -6,7 +6,8 @@ frames. Whole frames at 1024 cost the same for every further object, so they are
 remember everything, and the line through both says what more would take.
 
 From file to labels is the command line as a person types it, in a process of its own: TIFF and click file in, label
-TIFF out, with `cells-nano`, which ships. Two lengths of the movie tell what a frame takes apart from starting up.
+TIFF out, with `cells-nano`, which ships. Two lengths of the movie tell what a frame takes apart from starting up. In
+the same way, nuclei are found, linked and filled without a click, in turns with tracking them from a click each.
 """
 
 from __future__ import annotations
@@ -23,21 +24,31 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from benchmark.comparison import IMAGE_SIZE, MODEL, amount, publish, seconds
+from benchmark.comparison import IMAGE_SIZE, MODEL, amount, publish, repeats, seconds
 from benchmark.report import Row
 from benchmark.sides import OpenSide, Wanted, open_sides
 
 from napari_sam2.io import write_prompts
-from napari_sam2.samples import first_clicks
+from napari_sam2.samples import Click, first_clicks
 from napari_sam2.session import Prompt
 from sam2_core.training.synthetic import MovieSettings, make_movie
 
 FIELD = 1024
 DIAMETER = 40.0
+STILL: dict[str, Any] = {
+    "speed_px": 2.0,
+    "bits": 8,
+    "divide_probability": 0.0,
+    "leave_probability": 0.0,
+    "enter_probability": 0.0,
+}
 CELLS = amount(50, 12)
 FRAMES = amount(9, 3)
 LENGTHS = amount((6, 46), (3, 6))
 FEW, MORE = 1, amount(5, 3)
+NUCLEI, NUCLEUS = amount(220, 20), 24.0
+NUCLEI_FRAMES = amount((2, 6), (2, 3))
+WAYS = {"found": "found, linked and filled (`--auto`)", "clicked": "tracked from a click each"}
 COLUMNS = {
     "windows": "windows at 256",
     "full": f"whole frame at {IMAGE_SIZE}",
@@ -66,15 +77,19 @@ class Cells:
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Cells:
     folder = tmp_path_factory.mktemp("cells")
-    still = {"divide_probability": 0.0, "leave_probability": 0.0, "enter_probability": 0.0}
     size = {"frames": max(*LENGTHS, FRAMES + 1), "height": FIELD, "width": FIELD}
-    movie = make_movie(MovieSettings(**size, cells=CELLS, diameter_px=DIAMETER, speed_px=2.0, bits=8, **still), seed=7)
+    movie = make_movie(MovieSettings(**size, cells=CELLS, diameter_px=DIAMETER, **STILL), seed=7)
     clicks = [click for click in first_clicks(movie) if click.frame == 0]
     files = Cells(folder / "movie.npz", folder / "movie.tif", folder / "clicks.json")
     np.savez(files.arrays, images=movie.images, clicks_xy=[(c.x, c.y) for c in clicks], diameter_px=DIAMETER)
-    tifffile.imwrite(files.tiff, movie.images, imagej=True, metadata={"axes": "TYX"})
-    write_prompts(files.prompts, [Prompt(c.object_id, 0, ((float(c.y), float(c.x)),), (1,)) for c in clicks])
+    write_movie(files.tiff, files.prompts, movie.images, clicks)
     return files
+
+
+def write_movie(tiff: Path, prompts: Path, images: Any, clicks: list[Click]) -> None:
+    """Write a movie and its clicks, all on frame 0, for the command line."""
+    tifffile.imwrite(tiff, images, imagej=True, metadata={"axes": "TYX"})
+    write_prompts(prompts, [Prompt(c.object_id, 0, ((float(c.y), float(c.x)),), (1,)) for c in clicks])
 
 
 def test_windows_against_whole_frames(cells: Cells) -> None:
@@ -105,6 +120,31 @@ def cost_of_objects(sides: list[OpenSide]) -> dict[str, tuple[float, float]]:
     return {name: (few[name] - FEW * each[name], each[name]) for name in few}
 
 
+def test_a_whole_movie_without_a_click(tmp_path: Path) -> None:
+    size = {"frames": NUCLEI_FRAMES[1], "height": FIELD // 2, "width": FIELD}
+    movie = make_movie(MovieSettings(**size, cells=NUCLEI, diameter_px=NUCLEUS, **STILL), seed=5)
+    clicks = first_clicks(movie)
+    tiff, prompts = tmp_path / "nuclei.tif", tmp_path / "clicks.json"
+    write_movie(tiff, prompts, movie.images, clicks)
+    clicked = ["--prompts", prompts, "--view", "windows", "--object-diameter", NUCLEUS]
+    ways: dict[str, list[Any]] = {"found": ["--auto"], "clicked": clicked}
+    short: dict[str, list[float]] = {name: [] for name in ways}
+    long: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(repeats(2, 1)):
+        for frames, taken in zip(NUCLEI_FRAMES, (short, long), strict=True):
+            for name, words in ways.items():
+                out = tmp_path / f"{name}_{frames}_{turn}.tif"
+                taken[name].append(tracked(tiff, frames, out, words, len(clicks) // 2))
+    between = NUCLEI_FRAMES[1] - NUCLEI_FRAMES[0]
+    a_frame = {n: [(b - a) / between for a, b in zip(short[n], long[n], strict=True)] for n in ways}
+    rows = [
+        Row(f"{len(clicks)} nuclei: a frame", "s", a_frame),
+        Row(f"{len(clicks)} nuclei: {NUCLEI_FRAMES[1]} frames, start-up, clicks and labels included", "s", long),
+    ]
+    with open_sides({"ours": SIDES["nano_windows"]}) as sides:
+        publish("whole_movie", rows, sides, WAYS, "clicked")
+
+
 def test_from_file_to_labels(cells: Cells, tmp_path: Path) -> None:
     rows = []
     for view in ("windows", "full"):
@@ -121,15 +161,23 @@ def test_from_file_to_labels(cells: Cells, tmp_path: Path) -> None:
 
 
 def file_to_labels(cells: Cells, view: str, frames: int, out: Path) -> float:
-    """Return the seconds of a whole run of the command line."""
-    command: list[Any] = ["track", cells.tiff, "--prompts", cells.prompts, "--out", out, "--stop", frames]
-    command += ["--view", view, "--object-diameter", DIAMETER, "--device", os.environ.get("BENCH_DEVICE") or "auto"]
+    """Return the seconds of a whole run of the command line from clicks."""
+    words = ["--prompts", cells.prompts, "--view", view, "--object-diameter", DIAMETER]
+    return tracked(cells.tiff, frames, out, words, CELLS // 2)
+
+
+def tracked(tiff: Path, frames: int, out: Path, words: list[Any], least: int) -> float:
+    """Return the seconds of a run of the command line that leaves more than so many objects on the last frame."""
+    command = ["track", tiff, "--out", out, "--stop", frames, *words]
+    command += ["--device", os.environ.get("BENCH_DEVICE") or "auto"]
     program = [sys.executable, "-c", "from napari_sam2.cli import main; raise SystemExit(main())"]
     began = time.perf_counter()
     subprocess.run([*program, *map(str, command)], check=True, capture_output=True)
     taken = time.perf_counter() - began
     found = np.unique(tifffile.imread(out)[frames - 1])
-    assert len(found) > CELLS // 2, f"of {CELLS} cells {len(found) - 1} are there on frame {frames - 1}"
+    assert len(found) > least, (
+        f"{len(found) - 1} objects are there on frame {frames - 1}, {least} at least are not lost"
+    )
     return taken
 
 
