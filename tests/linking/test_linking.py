@@ -23,6 +23,15 @@ def test_neighbours_that_move_keep_their_tracks() -> None:
     assert all(0.9 < each.confidence <= 1 for each in linked.links)
 
 
+def test_frames_beyond_the_first_and_the_last_sight_say_nothing() -> None:
+    """On frames of a movie that nobody looked at, no cell dies, and none appears behind them."""
+    frames = movie(*[[(50 + 3 * t, 50.0), (120 - 2 * t, 60.0)] for t in range(4)])
+    linked = link([[], [], *frames, []], frame_hw=HW)
+    assert [track.nodes[0][0] for track in linked.tracks] == [2, 2]
+    assert {track.begins for track in linked.tracks} == {Begin.first_frame}
+    assert {track.ends for track in linked.tracks} == {End.last_frame}
+
+
 @pytest.mark.parametrize("drift", [True, False])
 def test_a_sheet_that_moves_a_spacing_a_frame_is_followed_by_its_drift(drift: bool) -> None:
     frames = movie(*[grid(6, 22.0, shift=(0.0, 20.0 * t), jitter=4.0) for t in range(3)])

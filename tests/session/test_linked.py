@@ -56,8 +56,9 @@ def test_tracks_become_objects_with_masks_that_were_found(session):
 
 @pytest.mark.parametrize(("reach", "frames"), [(2, {"forward": [5, 6], "backward": [2, 1]}), (0, {}), (9, None)])
 def test_memory_looks_on_behind_both_ends_of_a_track_as_far_as_it_is_asked_to(reach, frames):
-    images = np.zeros((8, *SIZE), np.uint8)
+    images = np.zeros((10, *SIZE), np.uint8)
     images[3:5, 20:30, 30:40] = 200
+    images[:8, 45:55, 30:40] = 200  # on the last two frames nothing is found, so nobody looks there
     with Session.open(images, axes="TYX", predictor=FindingPredictor()) as session:
         session.change_settings(contrast_limits=((0, 255),))
         session.proposals.find(frames=None, diameter_px=10)

@@ -116,7 +116,8 @@ def reach_of(tracks: FoundTracks, asked: int | None) -> int:
 
 def ends_job(tracks: FoundTracks, revision: int, reach: int) -> PropagateJob:
     """Return the job that follows objects for `reach` frames behind the ends of their tracks; empty without any."""
-    last, many = len(tracks.frames) - 1, len(tracks.linked.tracks)
+    seen = [frame for frame, numbers in enumerate(tracks.frames) if numbers]
+    many = len(tracks.linked.tracks)
     prompts: list[Prompt] = []
     spans: list[Span] = []
 
@@ -129,7 +130,7 @@ def ends_job(tracks: FoundTracks, revision: int, reach: int) -> PropagateJob:
     for track in tracks.linked.tracks:
         first, end = track.nodes[0], track.nodes[-1]
         if track.ends in (End.dies, End.leaves):
-            follow(track.track_id, end, range(end[0] + 1, min(end[0] + reach, last) + 1))
+            follow(track.track_id, end, range(end[0] + 1, min(end[0] + reach, seen[-1]) + 1))
         if track.begins in (Begin.appears, Begin.enters):
-            follow(track.track_id + many, first, range(first[0] - 1, max(first[0] - reach, 0) - 1, -1))
+            follow(track.track_id + many, first, range(first[0] - 1, max(first[0] - reach, seen[0]) - 1, -1))
     return PropagateJob(Document.of(prompts), revision, PropagateRequest("both"), tuple(spans), is_aside=True)
