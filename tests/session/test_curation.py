@@ -25,6 +25,12 @@ def session():
         yield made
 
 
+def test_frames_on_which_nobody_looked_put_nothing_in_doubt():
+    """Frames 2 to 5 of eight were looked at: what is there on all of these neither begins nor ends inside."""
+    with linked_session({1: range(2, 6), 2: range(2, 6), 3: range(3, 6)}) as session:
+        assert places(session) == [(At.track, 3, 3)]
+
+
 def test_what_is_in_doubt_comes_the_highest_gain_first(session):
     assert set(places(session)) == {(At.end, 1, 3), (At.begin, 2, 4), (At.step, 4, 5)}
     gains = [item.gain for item in session.review.items()]

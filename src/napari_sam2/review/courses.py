@@ -113,8 +113,12 @@ class Usual:
     """What is usual among the objects of a movie: their diameter, and how they move from frame to frame."""
 
     def __init__(self, courses: Iterable[Course], frame_count: int) -> None:
+        self.first, self.last = frame_count - 1, 0
+        """Frames on which anything is there for the first and for the last time: nobody may have looked beyond."""
         frames, begins, steps, areas = [np.zeros(0, np.int64)], [np.zeros((0, 2))], [np.zeros((0, 2))], [np.zeros(0)]
         for course in courses:
+            if len(course):
+                self.first, self.last = min(self.first, course.begin), max(self.last, course.end)
             follows = np.flatnonzero(np.diff(course.frames) == 1)
             frames.append(course.frames[follows])
             begins.append(course.yx[follows])

@@ -32,8 +32,8 @@ _SAID = (MaskStatus.prompted, MaskStatus.edited)
 
 def end_doubts(object_id: int, course: Course, scene: Scene, usual: Usual) -> Iterator[Doubt]:
     """Yield what is in doubt of the beginning and the end of an object that a program linked."""
-    begins = course.begin > 0 and scene.document.objects[object_id].parent is None
-    ends = course.end < scene.frame_count - 1 and object_id not in scene.divisions
+    begins = course.begin > usual.first and scene.document.objects[object_id].parent is None
+    ends = course.end < usual.last and object_id not in scene.divisions
     if len(course) <= SHORT and (begins or ends):
         place = Place(At.track, object_id, course.begin)
         count = "1 frame" if len(course) == 1 else f"{len(course)} frames"
@@ -47,7 +47,7 @@ def end_doubts(object_id: int, course: Course, scene: Scene, usual: Usual) -> It
         if not is_so or mask.status in _SAID:
             continue
         inside = not at_border(mask, scene.size, MARGIN * usual.diameter)
-        spoils = len(course) if at is At.begin else scene.frame_count - 1 - frame
+        spoils = len(course) if at is At.begin else usual.last - frame
         where = "inside the field" if inside else "near the border"
         yield Doubt(
             Place(at, object_id, frame), kind, INSIDE if inside else AT_THE_BORDER, f"it {at.value}s {where}", spoils
