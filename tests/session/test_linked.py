@@ -93,6 +93,20 @@ def test_memory_looks_on_by_itself_where_cells_move_slowly(step_px, reach, looke
             assert dict(session.document.proposals) == before, "all of it is one step"
 
 
+def test_what_memory_saw_before_stays_when_it_looks_once_more():
+    """One square is on frames 2 to 4, one on 2 to 5: the second look sees the first one where it saw the other."""
+    images = np.zeros((7, *SIZE), np.uint8)
+    images[:, 25:35, 30:40] = images[2:5, 5:15, 30:40] = images[2:6, 45:55, 30:40] = 200
+    with Session.open(images, axes="TYX", predictor=FindingPredictor()) as session:
+        session.change_settings(contrast_limits=((0, 255),))
+        session.proposals.find(frames=None, diameter_px=10)
+        for count in (4, 7):
+            list(session.proposals.look_on(1))
+            assert sum(one.source == SOURCE for one in session.document.proposals.values()) == count
+        session.proposals.link()
+        assert [len(session.masks.frames(one)) for one in session.document.objects] == [7, 7, 7]
+
+
 def test_a_division_makes_a_parent_and_what_was_missed_is_a_gap(session):
     session.proposals.link()
     (division,) = session.document.divisions

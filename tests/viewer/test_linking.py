@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from finding_predictor import FindingPredictor
 
+from napari_sam2.session.looking_on import SOURCE
 from napari_sam2.viewer.running import STOPPED
 from sam2_core.errors import CheckpointError
 
@@ -25,9 +26,9 @@ def movie(step_px):
 def found(make_desk):
     """Return what makes a desk of a movie on which all cells of all frames were found."""
 
-    def find(step_px):
+    def find(step_px, **how):
         predictor = FindingPredictor()
-        desk = make_desk(movie(step_px), contrast_limits=(0, 255), predictor=predictor)
+        desk = make_desk(movie(step_px), contrast_limits=(0, 255), predictor=predictor, **how)
         desk.predictor = predictor
         desk.session.proposals.find(frames=None, diameter_px=10)
         desk.ended = []
@@ -81,3 +82,87 @@ def test_a_model_that_fails_leaves_what_was_found_to_be_linked(found):
     desk.binding.deciding.link_shown()
     assert "The model is gone." in desk.messages
     assert sorted(map(len, frames_of(desk.session).values())) == [3, FRAMES]
+
+
+def linking(found):
+    """Return a desk on which linking has begun, and what goes on with it until memory looks, or no longer does."""
+    desk = found(2, stepped=True)
+    desk.binding.deciding.link_shown()
+
+    def go_on(looks):
+        while desk.binding.work.is_propagating is not looks:
+            desk.runner.step()
+
+    return desk, go_on
+
+
+def test_a_click_while_what_was_found_is_linked_waits_and_linking_goes_on(found):
+    desk, _ = linking(found)
+    desk.runner.step()
+    desk.session.add_points(9, 0, [(5, 70)])
+    desk.binding.work.preview()
+    desk.runner.finish()
+    assert not desk.session.needs_preview
+    assert desk.session.masks.get((9, 0)) is not None
+    assert any("Linked to 2 tracks" in one for one in desk.ended)
+
+
+def test_stopped_while_a_click_is_shown_linking_does_not_go_on(found):
+    desk, _ = linking(found)
+    desk.session.add_points(9, 0, [(5, 70)])
+    desk.binding.work.preview()
+    while desk.binding.work.is_finding:
+        desk.runner.step()
+    desk.binding.stop()
+    desk.runner.finish()
+    assert set(desk.session.document.objects) == {9}
+
+
+def test_what_is_undone_while_memory_looks_can_be_made_again(found):
+    desk, go_on = linking(found)
+    before = dict(desk.session.document.proposals)
+    go_on(True)
+    desk.binding.undo()
+    desk.runner.finish()
+    assert not desk.session.document.objects
+    assert not desk.session.document.proposals
+    assert desk.ended[-1] == STOPPED
+    desk.binding.redo()
+    assert dict(desk.session.document.proposals) == before
+
+
+def test_what_memory_saw_can_be_undone_while_it_looks(found):
+    desk, go_on = linking(found)
+    go_on(True)
+    while not any(one.source == SOURCE for one in desk.session.document.proposals.values()):
+        desk.runner.step()
+    desk.binding.undo()
+    desk.runner.finish()
+    assert any("Linked to 2 tracks" in one for one in desk.ended)
+
+
+def test_what_is_rejected_while_memory_looks_is_not_linked(found):
+    desk, go_on = linking(found)
+    go_on(True)
+    number = next(number for number, one in desk.session.document.proposals.items() if one.frame == 0)
+    desk.session.proposals.reject([number])
+    desk.runner.finish()
+    assert not desk.session.document.proposals[number].is_open
+    assert sorted(map(len, frames_of(desk.session).values())) == [FRAMES - 1, FRAMES]
+
+
+@pytest.mark.parametrize("is_setting", [True, False])
+def test_what_changes_while_all_is_linked_again_stops_it_and_memory_does_not_look_again(found, is_setting):
+    desk, go_on = linking(found)
+    go_on(True)
+    go_on(False)
+    looked = []
+    desk.predictor.on_frame = looked.append
+    if is_setting:
+        desk.session.change_settings(contrast_limits=((0, 250),))
+    else:
+        desk.session.proposals.reject([next(iter(desk.session.document.proposals))])
+    desk.runner.finish()
+    assert desk.ended == [STOPPED]
+    assert not looked
+    assert not desk.session.document.objects

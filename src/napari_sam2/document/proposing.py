@@ -6,7 +6,7 @@ session's business: masks are not known here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from napari_sam2.document.document import Document
@@ -17,13 +17,15 @@ from napari_sam2.document.proposals import Proposal, ProposalState
 from sam2_core.errors import PromptError
 
 
-def proposed(document: Document, found: Sequence[Proposal], frame: int, source: str) -> Document:
+def proposed(
+    document: Document, found: Sequence[Proposal], frame: int, source: str, kept: Container[int] = ()
+) -> Document:
     """Return the document with what a source found on a frame, in place of what it proposed there before.
 
-    What a person accepted or rejected stays. New ones are numbered on, in their order.
+    What a person accepted or rejected stays, as do `kept` numbers. New ones are numbered on, in their order.
     """
     here = ProposalMap.of(document.proposals).on_frame(frame)
-    gone = [number for number, one in here.items() if one.source == source and one.is_open]
+    gone = [number for number, one in here.items() if one.source == source and one.is_open and number not in kept]
     new = enumerate(found, start=document.next_proposal())
     return document.with_proposals({**dict.fromkeys(gone), **dict(new)})
 

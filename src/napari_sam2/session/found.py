@@ -5,7 +5,7 @@ And which ids they get as objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from napari_sam2.document.proposal_map import ProposalMap
@@ -52,31 +52,39 @@ class Proposed:
         )
 
 
-def propose(
-    state: SessionState,
-    steps: Steps,
-    found: Sequence[Proposal],
-    about: tuple[int, str],
-    text: str = "find cells",
-    run: int | None = None,
-) -> Proposed:
-    """Return what came of what a source found on a frame; what it had proposed there and nobody decided is replaced.
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Where something was found, and how that becomes a step.
 
-    Parameters
+    Attributes
     ----------
-    about
-        Frame, and what found it there.
+    frame, source
+        On which frame, and by what.
+    text
+        Of the step.
     run
         Of which search it is a part: all of one are taken back in one step.
+    kept
+        Numbers that stay of what the source had proposed there.
     """
-    document, size, (frame, source) = state.document, state.masks.size, about
+
+    frame: int
+    source: str
+    text: str = "find cells"
+    run: int | None = None
+    kept: Container[int] = ()
+
+
+def propose(state: SessionState, steps: Steps, found: Sequence[Proposal], search: Search) -> Proposed:
+    """Return what came of what a source found on a frame; what it had proposed there and nobody decided is replaced."""
+    document, size, frame, source = state.document, state.masks.size, search.frame, search.source
     objects = Ground.of_objects(document, state.masks, frame)
     known = ProposalMap.of(document.proposals).on_frame(frame)
     rejected = Ground(size, {n: one.mask for n, one in known.items() if _is_rejected(one, source)})
     free = [one for one in found if not objects.is_taken(one.mask)]
     new = [one for one in free if not rejected.is_known(one.mask)]
     first = document.next_proposal()
-    steps.make(proposed(document, new, frame, source), text, run=run)
+    steps.make(proposed(document, new, frame, source, search.kept), search.text, run=search.run)
     return Proposed(tuple(range(first, first + len(new))), len(found) - len(free), len(free) - len(new))
 
 
@@ -87,7 +95,7 @@ def take_found(state: SessionState, steps: Steps, update: FoundUpdate) -> Propos
         return None
     frame, pairs = update.frame_index, zip(found.masks, found.scores, strict=True)
     proposals = [Proposal(frame, mask, score, found.source) for mask, score in pairs]
-    made = propose(state, steps, proposals, (frame, found.source), run=update.revision)
+    made = propose(state, steps, proposals, Search(frame, found.source, run=update.revision))
     return made.joined(Proposed(diameter_px=found.diameter_px, remark=found.remark))
 
 

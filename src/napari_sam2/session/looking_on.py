@@ -10,7 +10,7 @@ of their size or more from frame to frame it loses most of them, and looks on on
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from napari_sam2.document.document import Document
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.document.proposals import Proposal
 from napari_sam2.engine.jobs import PropagateJob, PropagateRequest, Span
 from napari_sam2.engine.updates import FoundTracks, FrameUpdate
 from napari_sam2.linking import Begin, End
@@ -33,8 +34,8 @@ MOST_STEP = 0.5
 """Median step of cells from frame to frame, in their diameters, up to which it does by itself."""
 
 
-Add = Callable[[int, list[Mask], str, list[float], int], tuple[int, ...]]
-"""Proposes masks of a frame: frame, masks, source, scores, a number for all that is one step; returns their numbers."""
+Add = Callable[[int, list[Proposal]], dict[int, Proposal]]
+"""Proposes what was seen on a frame beside all that is linked there, and returns it by number."""
 
 
 class LookingOn:
@@ -68,12 +69,22 @@ class LookingOn:
         self._add = add
         self._region = region
         self._seen: dict[int, list[Mask]] = defaultdict(list)
-        self._numbers: dict[int, tuple[int, ...]] = {}
+        self._proposed: dict[int, dict[int, Proposal]] = {}
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """Of what memory saw and is proposed."""
-        return tuple(number for frame in sorted(self._numbers) for number in self._numbers[frame])
+        return tuple(number for frame in sorted(self._proposed) for number in self._proposed[frame])
+
+    def left(self, known: Mapping[int, Proposal]) -> list[int]:
+        """Return the numbers to link again: of what was linked and is as it was, and of what memory saw beside that.
+
+        known: the proposals as they are now. Nothing is left where all that was linked is gone.
+        """
+        linked = {number: self._tracks.proposals[number] for numbers in self._tracks.frames for number in numbers}
+        seen = {number: one for found in self._proposed.values() for number, one in found.items()}
+        same = [number for number, one in linked.items() if known.get(number) is one]
+        return same and same + [number for number, one in seen.items() if known.get(number) is one]
 
     def take(self, update: FrameUpdate) -> None:
         """Propose what memory saw on a frame beside all that was found there, if cells were sought on it.
@@ -89,7 +100,7 @@ class LookingOn:
                 self._seen[frame].append(mask)
         free = self._free(frame)
         if free:
-            self._numbers[frame] = self._add(frame, free, SOURCE, [SCORE] * len(free), self.job.revision)
+            self._proposed[frame] = self._add(frame, [Proposal(frame, mask, SCORE, SOURCE) for mask in free])
 
     def _is_asked(self, mask: Mask) -> bool:
         """Return whether a mask lies in the region, for the most part."""

@@ -25,15 +25,16 @@ from napari_sam2.engine.jobs import LEAST_SCORE, FindJob, FindRequest, LinkJob
 from napari_sam2.engine.updates import FoundTracks, FrameUpdate
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.ground import Ground
-from napari_sam2.session.found import Proposed, best_first, new_ids, propose
+from napari_sam2.session.found import Proposed, Search, best_first, new_ids, propose
 from napari_sam2.session.linked import LinkedObjects, by_frame, linking_for
-from napari_sam2.session.looking_on import LookingOn, ends_job, reach_of
+from napari_sam2.session.looking_on import SOURCE, LookingOn, ends_job, reach_of
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
 from napari_sam2.session.work import SessionWork
 from sam2_core.errors import PromptError
 
+_PROPOSE = "propose objects"
 Region = ArrayLike
 """Pixels (H, W) bool, or a box (y0, x0, y1, x1)."""
 
@@ -114,7 +115,6 @@ class Proposals:
         source: str,
         scores: Sequence[float] | None = None,
         labels: Sequence[int] | None = None,
-        run: int | None = None,
     ) -> Proposed:
         """Propose masks of a frame, (H, W) each, instead of what the source proposed there before.
 
@@ -126,8 +126,6 @@ class Proposals:
             One per mask, larger is surer; all 1 where None.
         labels
             The object id that each would like; where None, or where an id is taken, they get the next ones.
-        run
-            A number of your own, 0 or more: what is proposed under one, call after call, is taken back in one step.
 
         Raises
         ------
@@ -143,8 +141,7 @@ class Proposals:
         named = [None] * len(drawn) if labels is None else labels
         rows = zip(drawn, sure, named, strict=True)
         found = [Proposal(frame, mask, score, source, label=label) for mask, score, label in rows]
-        mine = None if run is None else -1 - run  # searches have revisions, which are none of these
-        return propose(self._state, self._steps, found, (frame, source), "propose objects", mine)
+        return propose(self._state, self._steps, found, Search(frame, source, _PROPOSE))
 
     def from_labels(
         self, labels: ArrayLike, source: str, frame: int = 0, scores: Sequence[float] | None = None
@@ -307,8 +304,14 @@ class Proposals:
     ) -> LookingOn:
         """Return the look behind the ends of tracks, whose job `session.run` runs; see `look_on`."""
 
-        def add(frame: int, masks: list[Mask], source: str, scores: list[float], run: int) -> tuple[int, ...]:
-            return self.add(frame, masks, source, scores, run=run).numbers
+        def add(frame: int, found: list[Proposal]) -> dict[int, Proposal]:
+            linked, known = tracks.frames[frame], self._document.proposals
+            if not any(number in known and known[number].mask is tracks.proposals[number].mask for number in linked):
+                return {}  # it was undone, and a step now would be in the way of redo
+            run = -1 - job.revision  # searches have revisions, which are none of these
+            search = Search(frame, SOURCE, _PROPOSE, run, kept=linked)
+            numbers = propose(self._state, self._steps, found, search).numbers
+            return {number: self._document.proposals[number] for number in numbers}
 
         along_time = self._state.movie.movie.track_axis == "T"
         job = ends_job(tracks, self._work.ready(), reach_of(tracks, reach) if along_time else 0)

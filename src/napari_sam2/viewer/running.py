@@ -118,7 +118,7 @@ class Work:
         self._proposed: Proposed | None = None
         self._linked: LinkedObjects | None = None
         self._looking: LookingOn | None = None
-        self._to_link: tuple[int, ...] = ()
+        self._further: Callable[[], AnyJob] | None = None
         self._through = 0
         self._wants_preview = self._is_stopped = False
         self._wanted: PropagateRequest | FindRequest | None = None
@@ -170,7 +170,7 @@ class Work:
         if self.busy:
             self._notify("Something is running; stop it first, then link.")
         elif not self._closed:
-            self._looking, self._to_link = None, tuple(numbers)
+            self._looking = None
             self._start(lambda: self.session.proposals.link_job(numbers))
 
     def _has_turn(self, request: PropagateRequest | FindRequest) -> bool:
@@ -203,7 +203,7 @@ class Work:
 
     def stop(self) -> None:
         """Ask what runs to stop before its next frame, and forget what was to follow; what was found is kept."""
-        self._wanted = None
+        self._wanted = self._further = None
         if self.busy:
             self._is_stopped = True
             self._runner.cancel()
@@ -281,23 +281,23 @@ class Work:
     def _take_linked(self, update: LinkUpdate) -> None:
         """Take tracks once they are there, unless memory is to look behind their ends first."""
         if update.tracks is not None and self._looking is None:
-            self._looking = self.session.proposals.looking_on(update.tracks)
-            if not self._looking.job.is_empty:
+            looking = self._looking = self.session.proposals.looking_on(update.tracks)
+            if not looking.job.is_empty:
+                self._further = lambda: looking.job
                 return
         self._linked = self.session.work.link(update) or self._linked
 
     def _link_again(self, looking: LookingOn) -> None:
-        """Link what memory saw as well; nothing where it was stopped."""
-        if self._is_stopped:
+        """Link what memory saw as well; nothing where it was stopped, or what was found is gone."""
+        if self._is_stopped or not looking.left(self.session.document.proposals):
             self.ended.emit(STOPPED)
-            return
-        self._start(lambda: self.session.proposals.link_job((*self._to_link, *looking.numbers)))
+        else:
+            self._further = lambda: self.session.proposals.link_job(looking.left(self.session.document.proposals))
 
     def _tell_linked(self) -> None:
-        """Say what came of linking, and go on with what memory is to see of it: behind ends, or in gaps."""
-        linked, looking = self._linked, self._looking
-        if linked is None and looking is not None and not self._is_stopped:
-            self._start(lambda: looking.job)
+        """Say what came of linking, and go on with the gaps, unless memory is to look behind ends first."""
+        linked = self._linked
+        if self._further is not None:
             return
         if linked is None:
             self.ended.emit(STOPPED)
@@ -306,7 +306,7 @@ class Work:
         self.ended.emit(f"Linked to {len(linked.object_ids)} tracks with {divisions}.")
         gaps = self.session.work.gap_job(linked.object_ids)
         if not gaps.is_empty:
-            self._start(lambda: gaps)
+            self._further = lambda: gaps
 
     def _note_rest(self, job: AnyJob | None) -> None:
         if isinstance(job, PropagateJob) and not job.is_aside and (self.done < self.total or not self.total):
@@ -332,16 +332,22 @@ class Work:
         self.changed.emit()
         self._notify(str(error) or type(error).__name__)
         if self._looking is not None and job is self._looking.job:
-            self._start(lambda: self.session.proposals.link_job(self._to_link))  # without what memory would see
-            return
-        self.ended.emit("It failed; prompts and masks are kept.")
+            self._link_again(self._looking)  # nothing is lost but what memory would see
+        else:
+            self.ended.emit("It failed; prompts and masks are kept.")
+        self._next()
 
     def _next(self) -> None:
-        """Start what was asked for meanwhile: the preview of later edits first."""
+        """Start what was asked for meanwhile: the preview of later edits first, then what is left of linking."""
         wants_preview, self._wants_preview = self._wants_preview, False
         wanted, self._wanted = self._wanted, None
+        further, self._further = self._further, None
         if wants_preview:
             self.preview()
+        if further is not None and self.busy:
+            self._further = further
+        elif further is not None:
+            self._start(further)
         if isinstance(wanted, FindRequest):
             self.find(wanted)
         elif wanted is not None:
