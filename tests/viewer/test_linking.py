@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from finding_predictor import FindingPredictor
 
+from napari_sam2.session import Session
 from napari_sam2.session.looking_on import SOURCE
 from napari_sam2.viewer.running import STOPPED
 from sam2_core.errors import CheckpointError
@@ -166,3 +167,26 @@ def test_what_changes_while_all_is_linked_again_stops_it_and_memory_does_not_loo
     assert desk.ended == [STOPPED]
     assert not looked
     assert not desk.session.document.objects
+
+
+def test_a_propagation_that_was_stopped_can_be_resumed_after_linking(found, tmp_path):
+    """Also on another day: neither memory's look nor what fills the gap on frame 3 is a part of it."""
+    desk = found(2)
+    gone = [n for n, one in desk.session.document.proposals.items() if one.frame == 3 and one.mask.y0 > 40]
+    desk.session.proposals.remove(gone)
+    desk.session.add_points(9, 0, [(5, 70)])
+    desk.session.save(tmp_path / "a.sam2")
+    run = desk.session.propagate("forward")
+    assert [next(run).frame_index for _ in range(3)]
+    run.close()
+    wanted = desk.session.interrupted_run
+    snapshot = tmp_path / "a.sam2" / "snapshot-000001.safetensors"
+    desk.session.flush()
+    before = snapshot.read_bytes()
+    desk.binding.deciding.link_shown()
+    assert any("Looked again on 1 frames" in one for one in desk.ended)
+    assert desk.session.interrupted_run == wanted
+    desk.session.close()
+    assert snapshot.read_bytes() == before
+    with Session.open(tmp_path / "a.sam2", predictor=FindingPredictor()) as again:
+        assert again.interrupted_run == wanted

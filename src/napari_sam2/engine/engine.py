@@ -139,7 +139,8 @@ class Engine:
         passes: tuple[Pass, ...] = ()
         if isinstance(job, PropagateJob):
             passes = passes_of(work.remembered.begins(job.spans, job.document))
-        progress = _Progress(job.revision, len(asked) + sum(len(one.frames) for one in passes))
+        is_aside = isinstance(job, PropagateJob) and job.is_aside
+        progress = _Progress(job.revision, len(asked) + sum(len(one.frames) for one in passes), is_aside)
         for key in asked:
             if token.cancelled:
                 return
@@ -270,7 +271,7 @@ class Engine:
     def _take_snapshot(self, work: PromptedState, one: Pass, frame: int, progress: _Progress) -> None:
         """Hand over a snapshot if one is due and somebody wants it."""
         progress.shown += 1
-        if self.on_snapshot is None or progress.shown % SNAPSHOT_EVERY != 1:
+        if self.on_snapshot is None or progress.is_aside or progress.shown % SNAPSHOT_EVERY != 1:
             return
         other = "forward" if one.reverse else "backward"
         snapshot = work.predictor.snapshot(work.state)
@@ -307,6 +308,7 @@ class _Progress:
 
     revision: int
     total: int
+    is_aside: bool
     done: int = 0
     shown: int = 0
 
@@ -316,5 +318,13 @@ def _update(
 ) -> FrameUpdate:
     scores = tuple(work.score(object_id, frame, present=patch is not None) for object_id, patch in found.items())
     return FrameUpdate(
-        progress.revision, frame, leg, tuple(found), tuple(found.values()), scores, progress.done, progress.total
+        progress.revision,
+        frame,
+        leg,
+        tuple(found),
+        tuple(found.values()),
+        scores,
+        progress.done,
+        progress.total,
+        is_aside=progress.is_aside,
     )

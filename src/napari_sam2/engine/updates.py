@@ -68,6 +68,8 @@ class FrameUpdate:
         Progress of the job: frames finished, this one included, and frames in all.
     is_anew
         Whether it takes the place of a mask that was shown in another view, although its prompt did not change.
+    is_aside
+        Whether it is of no run of the session, see `PropagateJob`.
     """
 
     revision: int
@@ -79,6 +81,7 @@ class FrameUpdate:
     done: int
     total: int
     is_anew: bool = False
+    is_aside: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -222,7 +222,8 @@ class Saving:
         self._saved = self._saved and not changes
         if self.queue is None:
             return
-        done = None if update.leg == "prompt" else FrameDone(update.leg, update.frame_index)
+        is_of_run = update.leg != "prompt" and not update.is_aside
+        done = FrameDone(update.leg, update.frame_index) if is_of_run else None
         if changes or done is not None:
             self.queue.put(self._as_they_are(changes), done)
         if done is not None and update.done >= update.total:

@@ -110,8 +110,6 @@ class SessionWork:
         """Return the job that tracks objects over gaps between masks that were found; see `gaps`."""
         state = self._state
         self._have_engine()
-        if self._engine is not None:
-            self._engine.on_snapshot = None  # of what is said for this job alone
         return gap_job(state.document, state.masks, state.revision, object_ids)
 
     def resume(self) -> Iterator[FrameUpdate]:
@@ -227,7 +225,8 @@ class SessionWork:
         if update.leg == "prompt":
             state.unshown -= {change.key for change in changes}
         else:
-            state.finish_frame(update)
+            if not update.is_aside:
+                state.finish_frame(update)
             self._keep_size()
         try:
             self._saving.came(update, changes)
