@@ -160,6 +160,18 @@ def test_a_sample_is_drawn_judged_by_keys_and_told_in_a_sentence(review: Review)
     assert review.going.places.progress.accepted == 1
 
 
+def test_a_sample_is_judged_on_once_the_panel_is_seen_again(review: Review) -> None:
+    review.parts.tabs.setCurrentIndex(1)
+    review.parts.rate.count.setValue(2)
+    review.desk.press(review.parts.rate.draw)
+    review.dock().hide()
+    review.dock().show()
+    review.desk.until(lambda: review.desk.binding.actions.sampling.place is not None)
+    review.key(Qt.Key.Key_Y)
+    assert review.desk.binding.actions.sampling.rate.looked_at == 1
+    assert review.going.places.progress.accepted == 0
+
+
 def test_a_closed_panel_leaves_the_session_and_another_shows_it_again(review: Review) -> None:
     review.key(Qt.Key.Key_Y)
     review.desk.viewer.window.remove_dock_widget(review.dock())

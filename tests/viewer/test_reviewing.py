@@ -8,7 +8,9 @@ from linked_squares import FRAMES, SIZE, square, take
 
 from napari_sam2.document.reviews import At, ReviewKind, ReviewState, Sampled
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
+from napari_sam2.review.fixes import Verb
 from napari_sam2.viewer.places import Listing, Order
+from napari_sam2.viewer.reviewing import JUDGING
 
 
 def tracked(desk, object_id, frame, radius):
@@ -218,6 +220,65 @@ def test_all_of_a_kind_that_are_sure_enough_are_accepted_in_one_step(linked):
     linked.session.undo()
     linked.reviewing.look()
     assert linked.reviewing.places.progress.accepted == 0
+
+
+def test_who_goes_on_before_an_undo_has_led_back_stays_there(linked):
+    linked.reviewing.next()
+    linked.reviewing.accept()
+    linked.reviewing.is_followed = True
+    waiting = []
+    linked.reviewing.elsewhere = lambda function, then: waiting.append((function, then))
+    linked.binding.undo()
+    linked.reviewing.next()
+    there = linked.reviewing.item.place
+    while waiting:
+        function, then = waiting.pop()
+        then(function())
+    assert linked.reviewing.item.place == there
+
+
+def test_the_place_above_is_of_the_list_also_where_that_became_shorter(linked):
+    linked.reviewing.next()
+    linked.reviewing.show(linked.reviewing.listed[-1])
+    kind = next(one.kind for one in linked.reviewing.listed if one.kind is not linked.reviewing.item.kind)
+    linked.reviewing.listing = Listing(kind=kind)
+    linked.reviewing.previous()
+    assert linked.reviewing.item == linked.reviewing.listed[-1]
+
+
+def test_an_object_that_is_there_no_more_is_exchanged_with_nobody(linked):
+    linked.reviewing.look()
+    step = next(one for one in linked.reviewing.listed if one.place.at is At.step)
+    linked.reviewing.show(step)
+    linked.reviewing.accept()
+    linked.session.surgery.delete_from(step.place.object_id, step.place.frame)
+    linked.reviewing.back()
+    linked.reviewing.look()
+    assert not [fix for fix in linked.session.review.fixes(step) if fix.verb is Verb.swap]
+
+
+def test_nothing_is_decided_about_a_place_of_the_list_while_a_sample_is_judged(linked):
+    linked.reviewing.next()
+    linked.reviewing.accept()
+    item, decisions = linked.reviewing.item, linked.session.document.review.decisions
+    linked.binding.actions.sampling.draw(Sampled.masks, 3, seed=2)
+    seen = linked.binding.current.object_id, linked.binding.frame
+    for key in (
+        linked.reviewing.dismiss,
+        linked.reviewing.accept_alike,
+        linked.reviewing.next,
+        linked.reviewing.previous,
+        lambda: linked.reviewing.fix(1),
+    ):
+        key()
+        assert linked.messages[-1] == JUDGING
+    linked.reviewing.correct(lambda: linked.session.add_points(9, 0, [(5, 5)]))
+    assert linked.session.document.review.decisions == decisions
+    for _ in range(3):
+        linked.binding.undo()
+    assert not linked.session.document.review.decisions
+    assert (linked.binding.current.object_id, linked.binding.frame) == seen, "undo led away from what is judged"
+    assert linked.reviewing.item.place == item.place
 
 
 def test_what_is_judged_of_a_sample_becomes_a_rate(linked):

@@ -127,13 +127,16 @@ class ReviewWork(QObject):
         self._parts.place.show_words("Looking …", "")
         self._filter(binding)
         self._look()
-        if binding.reviewing.item is None:
+        if self._parts.is_rating:
+            self._on_tab(binding)
+        elif binding.reviewing.item is None:
             binding.reviewing.next()
 
     def _let_go(self) -> None:
         binding, self._binding = self._binding, None
         if binding is not None:
             binding.reviewing.is_followed, binding.reviewing.soon = False, _at_once
+            binding.reviewing.arrive()  # its turn may not come any more
             binding.actions.sampling.stop()
             self._blinker.stop()
             for signal, slot in self._signals(binding):

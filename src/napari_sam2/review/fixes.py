@@ -123,7 +123,7 @@ class _Near:
         """Yield whom an object may have been exchanged with on a frame: each lies nearer to where the other was."""
         object_id, frame = key
         own = self._course(object_id).frames
-        if not len(own[own < frame]):
+        if frame not in own or not len(own[own < frame]):
             return
         before = object_id, int(own[own < frame][-1])
         for other, away in self._around(before, frame, object_id):

@@ -32,8 +32,8 @@ class Actions:
     def __init__(
         self, session: Session, current: Current, work: Work, sight: Sight, deciding: Deciding, notify: Notify
     ) -> None:
-        self.reviewing = Reviewing(session, self.look_at, notify)
         self.sampling = Sampling(session, self.look_at, notify)
+        self.reviewing = Reviewing(session, self.look_at, notify, lambda: self.sampling.of is not None)
         self.picking = Picking(session, sight)
         self.deciding = deciding
         self.lineage = LineageVerbs(session, current, sight, notify)

@@ -22,6 +22,7 @@ from sam2_core.errors import PromptError
 
 Elsewhere = Callable[[Callable[[], Places], Callable[[Places], None]], None]
 """Runs a function off the main thread, and hands over its result on the main thread."""
+JUDGING = "The error rate is in front: Y says right, N wrong. Places in doubt are in the tab beside it."
 SURE = 0.9
 """Confidence from which all of a kind are accepted at once, where nobody said another."""
 
@@ -30,6 +31,11 @@ class Reviewing:
     """The way through the places in doubt of one session; `notify` is told why a place is shown, and what was done.
 
     `changed` is emitted when the list or the state of a place is another, `shown` when another place is in view.
+
+    Parameters
+    ----------
+    is_judging
+        Whether a place of a sample is in view instead: nothing is decided about the one here then.
 
     Attributes
     ----------
@@ -48,7 +54,13 @@ class Reviewing:
     changed = Signal()
     shown = Signal()
 
-    def __init__(self, session: Session, go_to: Callable[[Place], None], notify: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        go_to: Callable[[Place], None],
+        notify: Callable[[str], None],
+        is_judging: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.elsewhere: Elsewhere = lambda function, then: then(function())
         self.soon: Callable[[Callable[[], None]], object] = lambda function: function()
         self.is_followed = self._is_going = False
@@ -60,6 +72,7 @@ class Reviewing:
         self._session = session
         self._go_to = go_to
         self._notify = notify
+        self._is_judging = is_judging
         self._listing = Listing()
         self._row = -1
         self._seen: set[ReviewItem] = set()
@@ -110,20 +123,27 @@ class Reviewing:
 
     def next(self) -> None:
         """Go to the next open place of the list that was not shown yet; behind the last one, from the top again."""
-        self._when_known(self._forward)
+        if self._is_in_front():
+            self._when_known(self._forward)
 
     def previous(self) -> None:
         """Go to the place above in the list."""
-        self._when_known(self._backward)
+        if self._is_in_front():
+            self._when_known(self._backward)
 
     def back(self) -> None:
         """Go back to the place that was shown before, whatever was decided about it."""
-        self._go_on()
+        self.arrive()
         if not self._earlier:
             self._notify("No place was shown before.")
             return
         place = self._earlier.pop().place
         self._show(self.places.get(place), remember=False)
+
+    def arrive(self) -> None:
+        """Go to the next place now if that is due: something was decided, and nobody has gone elsewhere since."""
+        if self._is_going:
+            self._forward()
 
     def show(self, item: ReviewItem) -> None:
         """Go to a place."""
@@ -139,6 +159,8 @@ class Reviewing:
 
     def accept_alike(self) -> None:
         """Accept all open places of the kind in view whose confidence, 1 - degree, is at least `above`."""
+        if not self._is_in_front():
+            return
         if self.item is None:
             self._notify("No place is shown; W goes to the first one.")
             return
@@ -157,7 +179,7 @@ class Reviewing:
 
     def fix(self, number: int) -> None:
         """Do what is offered under a number, from 1, about the place in view, and go to the next."""
-        if self._is_going:
+        if self._is_going or not self._is_in_front():
             return
         if self.item is None or not 0 < number <= len(self.fixes):
             self._notify(f"There is no alternative {number} here.")
@@ -175,7 +197,7 @@ class Reviewing:
 
     def correct(self, edit: Callable[[], object]) -> None:
         """Make an edit by hand: the correction of the place in view if there is one."""
-        if self.item is None or self.item.state is not ReviewState.open:
+        if self.item is None or self.item.state is not ReviewState.open or self._is_judging():
             edit()
         else:
             self._session.review.correct(self.item, edit)
@@ -186,13 +208,21 @@ class Reviewing:
         before: what was decided before that.
         """
         old, new = before.decisions, self._session.document.review.decisions
-        if self.item is None or old is new:
+        if self.item is None or old is new or self._is_judging():
             return
         places = [place for place in {**old, **new} if old.get(place) != new.get(place)]
         if places:
             self._notes += 1
+            self._is_going = False
             self._then = partial(self._return, places)
             self.look()
+
+    def _is_in_front(self) -> bool:
+        """Return whether keys are about the place here, or say about what they are."""
+        if self._is_judging():
+            self._notify(JUDGING)
+            return False
+        return True
 
     def _when_known(self, go: Callable[[], None]) -> None:
         if self._is_known and (self.is_followed or self._session.review.is_prepared):
@@ -230,8 +260,8 @@ class Reviewing:
         self.changed.emit()
 
     def _row_of(self, item: ReviewItem) -> int:
-        """Return where a place is listed; where the one before was, if it is not."""
-        return next((row for row, one in enumerate(self.listed) if one is item), self._row)
+        """Return where a place is listed; where the one before was, if it is not, or behind the last one."""
+        return next((row for row, one in enumerate(self.listed) if one is item), min(self._row, len(self.listed)))
 
     def _fixes(self) -> tuple[Fix, ...]:
         """Return what may be done about the place in view; nothing while that would take long."""
@@ -255,12 +285,7 @@ class Reviewing:
     def _leave(self) -> None:
         """Go on in a turn of its own; until then a key says nothing, as nobody has seen the next place."""
         self._is_going = True
-        self.soon(self._go_on)
-
-    def _go_on(self) -> None:
-        """Go to the next place if that is due, and nobody has gone elsewhere since."""
-        if self._is_going:
-            self._forward()
+        self.soon(self.arrive)
 
     def _is_ahead(self, item: ReviewItem) -> bool:
         """Return whether a place may come next: neither decided about, nor of what was just corrected."""
@@ -280,7 +305,7 @@ class Reviewing:
             self._notify("This is the first place of the list.")
 
     def _decide(self, state: ReviewState) -> None:
-        if self._is_going:
+        if self._is_going or not self._is_in_front():
             return
         if self.item is None:
             self._notify("No place is shown; W goes to the first one.")
@@ -303,7 +328,7 @@ class Reviewing:
         if item is None:
             self._notify("That place is no more.")
             return
-        self._is_going = False
+        self._is_going, self._then = False, None  # who goes somewhere stays there
         if remember and self.item is not None and self.item.place != item.place:
             self._earlier.append(self.item)
         self.item = item
