@@ -152,6 +152,7 @@ def find_steps(
         diameter = yield from diameter_steps(model, picture, options.region)
     if diameter is None:
         return FoundObjects((), picture.frame_hw, None, is_told=False, method=method, remark=CANNOT_TELL)
+    diameter = max(LEAST_DIAMETER_PX, diameter)  # what is found can be asked for on the next frame
     dtype = pick_precision(precision, model.device)
 
     def finder_at(scale: float) -> Finder:
@@ -159,7 +160,7 @@ def find_steps(
 
     objects, scale = yield from _searched(finder_at, options, diameter)
     if options.diameter_px is None and scale < diameter:
-        diameter = typical_size(objects)
+        diameter = max(LEAST_DIAMETER_PX, typical_size(objects))
     return FoundObjects(
         objects=objects,
         frame_hw=picture.frame_hw,

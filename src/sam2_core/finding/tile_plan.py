@@ -26,11 +26,15 @@ def object_span(image_size: int, cell_px: float = CELL_PX) -> float:
 
 
 def tiles_for(frame_hw: SizeHW, diameter_px: float, image_size: int) -> Tiling:
-    """Return the tiles in which objects of that diameter are sought on a frame of (height, width) pixels."""
+    """Return the tiles in which objects of that diameter are sought on a frame of (height, width) pixels.
+
+    Objects that are larger than the frame are sought like one that fills it.
+    """
+    longest = max(frame_hw)
+    diameter_px = min(diameter_px, longest)
     usual, widest, narrowest = (
         window_side(diameter_px, object_span(image_size, px)) for px in (CELL_PX, LEAST_CELL_PX, LARGEST_CELL_PX)
     )
-    longest = max(frame_hw)
     if usual >= longest:
         return Tiling(frame_hw, max(longest, narrowest), OVERLAP)
     few = Tiling(frame_hw, widest, OVERLAP)

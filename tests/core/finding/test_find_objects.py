@@ -56,6 +56,13 @@ def test_the_diameter_is_found_and_said(model, scene):
     assert len(found) == len(PLACES)
 
 
+def test_a_diameter_that_was_found_in_noise_can_be_asked_for_again(model):
+    noise = np.random.default_rng(0).integers(0, 255, (100, 140), dtype=np.uint8)
+    found = find_objects(model, noise)
+    assert not found.is_told
+    assert find_objects(model, noise, FindingOptions(diameter_px=found.diameter_px)).is_told
+
+
 @pytest.mark.parametrize("value", [0, 255])
 def test_an_empty_frame_asks_for_the_diameter_and_holds_nothing(model, value):
     found = find_objects(model, np.full((200, 300), value, np.uint8) * (value == 0))

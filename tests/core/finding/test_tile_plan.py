@@ -36,3 +36,7 @@ def test_a_small_frame_is_one_tile_and_not_shown_in_a_much_larger_one():
     assert len(tiles_for((60, 60), 30, 256)) == 1
     assert tiles_for((200, 150), 30, 256).side == 200
     assert np.isclose(tiles_for((60, 60), 30, 256).side, 30 * 256 / LARGEST_CELL_PX, atol=1)
+
+
+def test_an_object_larger_than_the_frame_asks_for_no_larger_tile_than_one_that_fills_it():
+    assert tiles_for((60, 80), 1e6, 256).side == tiles_for((60, 80), 80, 256).side
