@@ -31,7 +31,7 @@ ENOUGH = 8
 BLIND_LOOKS = ((0.25, ENOUGH), (4.0, 1), (0.25, 1))
 """Where nothing was seen: share of that side, and how many objects such a look must show to count. Many small ones look
 like one large from far away, so from nearer first; there a large one shows a few specks at most."""
-MOST_LOOKS = 7
+MOST_LOOKS = 8
 AGREES = 0.2
 """Two looks agree where they differ by less than this share."""
 FEWER, OF_SOME = 0.6, 4
