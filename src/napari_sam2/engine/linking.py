@@ -52,13 +52,9 @@ def _median_step(linked: Linked, seen: Sequence[Sequence[Detection]]) -> float:
     for link in linked.links:
         if not link.gap:
             before, after = (seen[frame][index] for frame, index in (link.before, link.after))
-            way = np.subtract(_middle(before), _middle(after))
-            steps.append(float(np.hypot(*way) / np.sqrt(4 / np.pi * np.count_nonzero(before.mask))))
+            way = np.subtract(before.centroid_yx, after.centroid_yx)
+            steps.append(float(np.hypot(*way)) / before.diameter)
     return float(np.median(steps)) if steps else 0.0
-
-
-def _middle(detection: Detection) -> tuple[float, ...]:
-    return tuple(start + size / 2 for start, size in zip(detection.box_yx, detection.mask.shape, strict=True))
 
 
 def _detection(plane: NDArray[Any], proposal: Proposal) -> Detection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -65,6 +65,12 @@ class Detection:
         """Mean place of its pixels on the frame."""
         rows, columns = np.nonzero(self.mask)
         return self.box_yx[0] + float(rows.mean()), self.box_yx[1] + float(columns.mean())
+
+
+def sighted(frames: Sequence[Sized]) -> range:
+    """Return the frames from the first to the last on which anything was seen: nobody may have looked beyond."""
+    there = [frame for frame, each in enumerate(frames) if len(each)]
+    return range(there[0], there[-1] + 1) if there else range(0)
 
 
 def detections_of(labels: npt.NDArray[Any], image: npt.NDArray[Any] | None = None) -> dict[int, Detection]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_sam2.linking.choice import Hypotheses
-from napari_sam2.linking.detections import Detection, Floats, Node
+from napari_sam2.linking.detections import Detection, Floats, Node, sighted
 from napari_sam2.linking.hypotheses import Movie
 from napari_sam2.linking.judging import MOST_GAIN
 from napari_sam2.linking.linked import Alternative, Begin, End, Link, Linked, LinkedDivision, LinkedTrack
@@ -141,28 +141,24 @@ def _way(node: Node, after: Mapping[Node, list[Link]]) -> tuple[list[Node], list
 
 
 class Edge:
-    """The border of the frames and the ends of the movie: why tracks begin and end there.
-
-    The movie begins and ends where anything was seen for the first and the last time: nobody may have looked beyond.
-    """
+    """The border of the frames and the ends of what was looked at: why tracks begin and end there."""
 
     def __init__(self, movie: Movie, order: Order, frame_hw: tuple[int, int] | None) -> None:
         self.movie = movie
         self.place = [{index: place for place, index in enumerate(each)} for each in order.given]
         self.drift = movie.common_drift()
-        seen = [frame for frame, each in enumerate(movie.frames) if each]
-        self.first, self.last = (seen[0], seen[-1]) if seen else (0, 0)
+        self.sighted = sighted(movie.frames)
         self.size: Floats = np.array(frame_hw or movie.extent(), np.float64)
 
     def begin(self, node: Node) -> Begin:
         """Return why a track begins without a parent."""
-        if node[0] == self.first:
+        if node[0] == self.sighted[0]:
             return Begin.first_frame
         return Begin.enters if self._is_near(node, -self.drift[node[0]]) else Begin.appears
 
     def end(self, node: Node) -> End:
         """Return why a track ends without daughters."""
-        if node[0] == self.last:
+        if node[0] == self.sighted[-1]:
             return End.last_frame
         return End.leaves if self._is_near(node, self.drift[node[0] + 1]) else End.dies
 

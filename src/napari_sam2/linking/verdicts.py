@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from napari_sam2.linking.detections import Detection, Floats, Node
+from napari_sam2.linking.detections import Detection, Floats, Node, sighted
 from napari_sam2.linking.linked import End, Linked, LinkedDivision, LinkedTrack
 
 VERDICT_FEATURES = (
@@ -39,7 +39,7 @@ class Verdicts:
         self._frames = frames
         self._tracks = {track.track_id: track for track in linked.tracks}
         self._moved = np.cumsum(linked.drift, axis=0)
-        self._last = max((frame for frame, each in enumerate(frames) if each), default=0)
+        self._sighted = sighted(frames)
         areas = [each.area for frame in frames for each in frame]
         self._diameter = float(np.sqrt(4 * np.median(areas) / np.pi)) if areas else 1.0
         self._ended: Mapping[int, list[Floats]] = self._ends()
@@ -52,7 +52,7 @@ class Verdicts:
         """Return what a division is judged by (len(VERDICT_FEATURES),)."""
         mother = self._tracks[division.mother]
         daughters = [self._tracks[each] for each in division.daughters]
-        begin, last = division.frame, self._last
+        begin, last = division.frame, self._sighted[-1]
         after = [self._area(track.nodes[:LOOK]) for track in daughters]
         sure = np.log(division.confidence / max(1 - division.confidence, 1e-6) + 1e-6)
         soon = [track for track in daughters if track.last_frame <= min(begin + LOOK, last - 1)]

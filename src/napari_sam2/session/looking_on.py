@@ -21,7 +21,7 @@ from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.engine.jobs import PropagateJob, PropagateRequest, Span
 from napari_sam2.engine.updates import FoundTracks, FrameUpdate
-from napari_sam2.linking import Begin, End
+from napari_sam2.linking import Begin, End, sighted
 from napari_sam2.masks.ground import Ground
 
 SCORE = 0.3
@@ -70,11 +70,6 @@ class LookingOn:
         self._region = region
         self._seen: dict[int, list[Mask]] = defaultdict(list)
         self._proposed: dict[int, dict[int, Proposal]] = {}
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """Of what memory saw and is proposed."""
-        return tuple(number for frame in sorted(self._proposed) for number in self._proposed[frame])
 
     def left(self, known: Mapping[int, Proposal]) -> list[int]:
         """Return the numbers to link again: of what was linked and is as it was, and of what memory saw beside that.
@@ -127,8 +122,7 @@ def reach_of(tracks: FoundTracks, asked: int | None) -> int:
 
 def ends_job(tracks: FoundTracks, revision: int, reach: int) -> PropagateJob:
     """Return the job that follows objects for `reach` frames behind the ends of their tracks; empty without any."""
-    seen = [frame for frame, numbers in enumerate(tracks.frames) if numbers]
-    many = len(tracks.linked.tracks)
+    sought, many = sighted(tracks.frames), len(tracks.linked.tracks)
     prompts: list[Prompt] = []
     spans: list[Span] = []
 
@@ -141,7 +135,7 @@ def ends_job(tracks: FoundTracks, revision: int, reach: int) -> PropagateJob:
     for track in tracks.linked.tracks:
         first, end = track.nodes[0], track.nodes[-1]
         if track.ends in (End.dies, End.leaves):
-            follow(track.track_id, end, range(end[0] + 1, min(end[0] + reach, seen[-1]) + 1))
+            follow(track.track_id, end, range(end[0] + 1, min(end[0] + reach, sought[-1]) + 1))
         if track.begins in (Begin.appears, Begin.enters):
-            follow(track.track_id + many, first, range(first[0] - 1, max(first[0] - reach, seen[0]) - 1, -1))
+            follow(track.track_id + many, first, range(first[0] - 1, max(first[0] - reach, sought[0]) - 1, -1))
     return PropagateJob(Document.of(prompts), revision, PropagateRequest("both"), tuple(spans), is_aside=True)
