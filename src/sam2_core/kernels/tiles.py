@@ -1,11 +1,11 @@
 """Attention on a CPU, tile by tile: the weights of a tile stay in the cache, its products are by the fastest kernel.
 
-Two ways, each one sequence after the other. In float32 with a running softmax: exact up to rounding. In bfloat16 the
-sums of each product are float32 and rounded once, less a guess of their row's largest (the largest of every eighth
-key): so a rounding error is small where the weight is large, and the weights need no second look. Where a guess was so
-far off that weights overflowed, the rows are made in float32.
+Two ways, each one sequence after the other. In float32 with a running softmax: exact up to rounding, with weights that
+are powers of two, which torch makes in a third of the time of powers of e (Zen 4, torch 2.13).
 
-Weights are powers of two, which torch makes in a third of the time of powers of e (Zen 4, torch 2.13).
+In bfloat16 the weights come out of the product itself: oneDNN has a sigmoid that it applies before it rounds, and far
+below 0 a sigmoid is the exponential. So a product, less a guess of its query's largest (that of some keys), less `FAR`,
+is a weight, and is looked at no more. Queries whose guess was too far off for that are made in float32.
 """
 
 from __future__ import annotations
@@ -26,8 +26,13 @@ FAINTEST = -90.0
 """Exponents of two below count as this one: a weight of 1e-27 beside 1 is nothing, and smaller ones become subnormal
 numbers, with which processors take ten times as long. In bfloat16 they are zero without more ado.
 """
-ASKED = 8
-"""Of so many keys one is asked for the guess."""
+ASKED = 17
+"""Of so many keys one is asked for the guess; odd, so that all columns of a map are."""
+FAR = 32.0
+"""Exponents of e between the guess and 0. A product may be 24 more than the guess; 55 less is nothing."""
+MOST = math.exp(-8.0)
+"""A query's sum of weights, of its own and in all: below it a sigmoid is the exponential to 0.03 %, less than bfloat16
+rounds."""
 
 
 def in_float32(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -42,8 +47,9 @@ def in_float32(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
 def in_bfloat16(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """Return the same in bfloat16, for a processor that multiplies it."""
     summed = torch.empty(*queries.shape[:2], values.shape[-1], dtype=torch.bfloat16)
-    for own_queries, own_keys, own_values, place in zip(queries, keys, values, summed, strict=True):
-        _in_narrow_tiles(_for_powers_of_two(own_queries), own_keys.bfloat16(), own_values.bfloat16(), place)
+    scaled = queries.float() / math.sqrt(queries.shape[-1])
+    for own_queries, own_keys, own_values, place in zip(scaled, keys, values, summed, strict=True):
+        _in_narrow_tiles(own_queries, own_keys.bfloat16(), own_values.bfloat16(), place)
     return summed
 
 
@@ -84,26 +90,28 @@ def _running_softmax(queries: Tensor, key_tiles: Sequence[Tensor], columns: Sequ
 
 def _in_narrow_tiles(queries: Tensor, keys: Tensor, values: Tensor, place: Tensor) -> None:
     """Write the sums (Nq, Ev) of float32 queries, bfloat16 keys and values to their place."""
-    tiles = list(zip(keys.split(TILE), values.split(TILE), strict=True))
     asked = keys[::ASKED].T
-    for some, there in zip(queries.split(TILE), place.split(TILE), strict=True):
+    key_tiles = keys.contiguous().split(TILE)
+    counted = torch.cat([values, values.new_ones(len(values), 1)], dim=1)  # the last column sums the weights
+    columns = [tile.T.contiguous() for tile in counted.split(TILE)]  # (Ev + 1, TILE) each
+    totals = queries.new_empty(len(queries))
+    for some, there, all_in_all in zip(*(each.split(TILE) for each in (queries, place, totals)), strict=True):
         narrow = some.bfloat16()
-        total, summed = _from_a_guess(narrow, torch.mm(narrow, asked).amax(dim=1, keepdim=True), tiles)
-        if bool(torch.isfinite(total).all()):
-            torch.div(summed, total, out=summed)
-            there.copy_(summed)
-        else:
-            _in_tiles(some, keys.float(), values.float(), there)
+        guess = torch.mm(narrow, asked).amax(dim=1)
+        summed, total = _from_a_guess(narrow, guess, key_tiles, columns).split([values.shape[1], 1])
+        there.copy_((summed / total).T)
+        all_in_all.copy_(total[0])
+    missed = torch.nonzero(~((totals > 0) & (totals < MOST))).flatten()
+    if len(missed):
+        again = torch.empty(len(missed), values.shape[1])
+        _in_tiles(queries[missed] * math.log2(math.e), keys.float(), values.float(), again)
+        place[missed] = again.to(place.dtype)
 
 
-def _from_a_guess(queries: Tensor, guess: Tensor, tiles: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Return float32 sums of weights (Nq, 1) and of weighted values (Nq, Ev), relative to a guess (Nq, 1)."""
-    total = torch.zeros(len(queries), 1)
-    summed = torch.zeros(len(queries), tiles[0][1].shape[1])
-    home = torch.empty(len(queries) * TILE, dtype=torch.bfloat16)  # of the weights of all tiles in turn
-    for keys, values in tiles:
-        weights = home[: len(queries) * len(keys)].view(len(queries), len(keys))
-        torch.addmm(-guess, queries, keys.T, out=weights).exp2_()
-        total += weights.sum(dim=1, keepdim=True, dtype=torch.float32)
-        summed += torch.mm(weights, values)
-    return total, summed
+def _from_a_guess(queries: Tensor, guess: Tensor, key_tiles: Sequence[Tensor], columns: Sequence[Tensor]) -> Tensor:
+    """Return the float32 sums (E, Nq) of columns, by weights relative to a guess (Nq,) and to `FAR`."""
+    summed = torch.zeros(len(columns[0]), len(queries))
+    for some_keys, some_columns in zip(key_tiles, columns, strict=True):
+        weights = torch.ops.mkldnn._linear_pointwise(some_keys, queries, -guess - FAR, "sigmoid", [], "")  # (Nk, Nq)
+        summed += torch.mm(some_columns, weights)
+    return summed
