@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import ndimage
+from skimage.measure import regionprops
 
 from sam2_core.training.synthetic import (
     LineageRow,
     MovieSettings,
     SyntheticMovie,
+    adherent_settings,
     colony_settings,
     make_movie,
     random_settings,
@@ -202,6 +204,25 @@ def test_rods_are_long_and_some_lie_side_by_side() -> None:
         touching += int(beside.any())
     assert np.median(ratios) > 1.7, f"seeds 0 to 5: length to width {ratios}"
     assert touching >= 3, f"seeds 0 to 5: {touching} colonies in which rods touch"
+
+
+def test_adherent_cells_have_hollow_outlines_and_shine_by_their_thickness() -> None:
+    solid, rises, styles = [], [], set()
+    for seed in range(12):
+        settings = adherent_settings(np.random.default_rng(seed), frames=1)
+        styles.add(settings.style)
+        movie = make_movie(settings, seed)
+        for one in regionprops(movie.labels[0]):
+            if one.area > 150:
+                solid.append(one.solidity)
+        if settings.style == "fluorescence" and not settings.inverted:
+            inside = movie.labels[0] > 0
+            depth = ndimage.distance_transform_edt(inside)
+            shallow, deep = (depth > 0) & (depth < 4), depth > 0.5 * depth.max()
+            rises.append(np.median(movie.images[0][deep]) / np.median(movie.images[0][shallow]))
+    assert styles == set(STYLES)
+    assert np.quantile(solid, 0.1) < 0.82, f"seeds 0 to 11: {np.quantile(solid, [0.1, 0.5])}"
+    assert min(rises) > 1.1, f"seeds 0 to 11: {rises}"
 
 
 def test_tissue_leaves_no_gaps_and_its_cells_meet_where_the_light_is() -> None:

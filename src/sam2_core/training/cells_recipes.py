@@ -1,11 +1,12 @@
-"""How our own models are trained: the recipe of `cells-nano` as data, four runs, each of which refines the one before.
+"""How our own models are trained: the recipe of `cells-nano` as data, five runs, each of which refines the one before.
 
 Written for two CPU cores: a dense warm-up of the encoder, stills with prompts on 128 px windows, then stills and clips
 on windows of all sizes, the same with most weight on what is hardest (adherent cells in phase contrast), at last mostly
 on large windows while the learning rate falls. The second run begins at the averaged weights of the first, and sees the
 few outlined images of adherent cells in many new arrangements. The third begins at those of the second, and gives clips
 and sheets of cells more room again. The fourth trains the dense head with all the rest, and on clips in which a mask
-has slipped before a person corrects it. Objects span 20 to 70 px of a 128 px window and up to 100 px of a 256 px one.
+has slipped before a person corrects it. The fifth asks about what the dense head sees, as finding does, and shows flat
+cells with processes. Objects span 20 to 70 px of a 128 px window and up to 100 px of a 256 px one.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ GROUPS = {
     "rods phase": (0.0, 0.0),  # from the fourth run on, as those below
     "rods fluorescence": (0.0, 0.0),
     "sheet fluorescence": (0.0, 0.0),
+    "adherent phase": (0.0, 0.0),  # from the fifth run on, as those below
+    "adherent fluorescence": (0.0, 0.0),
+    "adherent dic": (0.0, 0.0),
 }
 HALOED = ("phase", "phase pasted", "colony phase")
 INVERTING = dict.fromkeys(HALOED, 0.08)  # halos are bright: what is inverted is another thing
@@ -107,6 +111,11 @@ EVERY_KIND = BALANCED._replace(
     clips=BALANCED.clips | {"rods phase": 0.7, "rods fluorescence": 0.2, "sheet fluorescence": 1.0},
     box=0.3,
 )
+WITH_ADHERENT = EVERY_KIND._replace(
+    stills=EVERY_KIND.stills
+    | {"tissue fluorescence": 1.6, "adherent phase": 1.4, "adherent fluorescence": 0.7, "adherent dic": 0.3},
+    clips=EVERY_KIND.clips | {"adherent phase": 1.0, "adherent fluorescence": 0.5, "adherent dic": 0.25},
+)
 EVERY_SIZE = (
     Mixed(128, 10, 1, 6, 0.27),
     Mixed(192, 5, 1, 6, 0.1),
@@ -124,6 +133,14 @@ CORRECTED_CLIPS = (  # from the fourth run on: as many clips as stills
     Mixed(192, 2, 4, 8, 0.08),
     Mixed(256, 1, 4, 12, 0.1),
     Mixed(256, 1, 8, 8, 0.06),
+)
+SEEN_STILLS = (  # from the fifth run on: two stills to a clip
+    Mixed(128, 8, 1, 6, 0.08),
+    Mixed(256, 4, 1, 8, 0.6),
+    Mixed(128, 4, 4, 8, 0.1),
+    Mixed(128, 3, 8, 8, 0.06),
+    Mixed(192, 2, 4, 8, 0.06),
+    Mixed(256, 1, 4, 12, 0.1),
 )
 LARGE_WINDOWS = (  # mostly of the size at which the model is used
     Mixed(128, 10, 1, 6, 0.1),
@@ -184,7 +201,19 @@ def cells_nano_corrections(scale: float = 1.0, precision: str = "bfloat16") -> R
     )
 
 
-CELLS_NANO_RUNS = (cells_nano_recipe, cells_nano_refinement, cells_nano_balance, cells_nano_corrections)
+def cells_nano_finding(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
+    """The fifth run of `cells-nano`, from the weights of version 1.1; `scale` multiplies its steps."""
+    tasks = tuple(_with_slips(task, seen=0.6) for task in _tasks(SEEN_STILLS, WITH_ADHERENT))
+    return Recipe(phases=(Phase("finding", int(2600 * scale), tasks),), learning_rate=3e-4, precision=precision, seed=4)
+
+
+CELLS_NANO_RUNS = (
+    cells_nano_recipe,
+    cells_nano_refinement,
+    cells_nano_balance,
+    cells_nano_corrections,
+    cells_nano_finding,
+)
 """In their order."""
 
 
@@ -197,11 +226,14 @@ def _tasks(mixture: tuple[Mixed, ...], emphasis: Emphasis) -> tuple[Task, ...]:
     )
 
 
-def _with_slips(task: Task) -> Task:
-    """Return a task in whose clips most masks slip, and are corrected until they obey."""
+def _with_slips(task: Task, seen: float = 0.0) -> Task:
+    """Return a task in whose clips most masks slip, and are corrected until they obey.
+
+    seen: share of the stills in which the dense head gives the prompts.
+    """
     loss = LossWeights(dense=1.0, obeyed=0.3)
     if task.clips.frames == 1:
-        return replace(task, prompts=replace(task.prompts, loss=loss))
+        return replace(task, prompts=replace(task.prompts, seen=seen, loss=replace(loss, nothing=float(seen > 0))))
     return replace(task, prompts=replace(task.prompts, corrections=3, corrected_frame=0.75, slipped=0.7, loss=loss))
 
 

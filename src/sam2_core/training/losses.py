@@ -20,7 +20,8 @@ from sam2_core.modeling.sam2 import MaskPrediction
 class LossWeights:
     """Factors of the parts; `others` is the share of all candidates' mean mask loss added to the best one's.
 
-    dense: of the dense head's loss, where that is trained too. obeyed: of what a correction left wrong.
+    dense: of the dense head's loss, where that is trained too. obeyed: of what a correction left wrong. nothing: of the
+    predicted IoU where a prompt lies on nothing and 0 is right; the object score is not asked for there then.
     """
 
     cross_entropy: float = 2.0
@@ -30,6 +31,7 @@ class LossWeights:
     others: float = 0.25
     dense: float = 0.5
     obeyed: float = 0.0
+    nothing: float = 0.0
 
 
 def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
@@ -83,7 +85,7 @@ def segmentation_loss(
     """Parts and `total` of the loss of one decoding, and what the best and the picked candidate reach.
 
     prediction: ungated. masks (O, 1, S, S), present (O,) bool. Masks and IoUs count where the object is present, the
-    score everywhere.
+    score everywhere (but see `LossWeights.nothing`).
     """
     logits, truth = resize_to_loss(prediction.low_res_multimasks, masks)
     mask_loss = weights.cross_entropy * cross_entropy(logits, truth) + weights.dice * dice(logits, truth)  # (O, M)
@@ -91,9 +93,16 @@ def segmentation_loss(
     here = present.float()
     count = here.sum().clamp(min=1.0)
     best = mask_loss.amin(dim=1) + weights.others * mask_loss.mean(dim=1)
-    iou_loss = (prediction.ious.float() - reached).abs().mean(dim=1)
-    score_loss = functional.binary_cross_entropy_with_logits(prediction.object_score_logits.float().flatten(), here)
-    parts = {"mask": (best * here).sum() / count, "iou": (iou_loss * here).sum() / count, "score": score_loss}
+    iou_loss = (prediction.ious.float() - reached * here[:, None]).abs().mean(dim=1)
+    judged = here + weights.nothing * (1.0 - here)
+    asked = torch.ones_like(here) if weights.nothing == 0.0 else here
+    scores = prediction.object_score_logits.float().flatten()
+    score_loss = functional.binary_cross_entropy_with_logits(scores, here, reduction="none")
+    parts = {
+        "mask": (best * here).sum() / count,
+        "iou": (iou_loss * judged).sum() / judged.sum().clamp(min=1.0),
+        "score": (score_loss * asked).sum() / asked.sum().clamp(min=1.0),
+    }
     picked = reached.gather(1, prediction.ious.argmax(dim=1, keepdim=True)).flatten()
     return parts | {
         "total": parts["mask"] + weights.iou * parts["iou"] + weights.score * parts["score"],

@@ -3,9 +3,9 @@
 `dense_losses` trains the encoder and the model's dense head alone. `clip_losses` plays a `ClipBatch` as a
 person would: a first prompt (click, box or mask), perhaps corrective clicks with the previous logits fed back, then
 frames from memory, some of them corrected and from then on conditioning; before some corrections the mask has slipped
-to a neighbour or off the cell (see `slips`). A still is a clip of one frame. With `dense`,
-the encoder goes on hearing about every object of every frame, not only about those that were prompted. Nothing here
-knows optimisers or schedules.
+to a neighbour or off the cell (see `slips`). A still is a clip of one frame; in some the prompts are what the dense
+head sees (see `seen_objects`). With `dense`, the encoder goes on hearing about every object of every frame, not only
+about those that were prompted. Nothing here knows optimisers or schedules.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sam2_core.errors import ConfigError
+from sam2_core.modeling.dense_head import DenseMaps
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import MaskPrediction, Sam2Model
@@ -27,6 +28,7 @@ from sam2_core.training.clips import ClipBatch, presence
 from sam2_core.training.dense_targets import DenseTargets, dense_loss
 from sam2_core.training.losses import LossWeights, obedience_loss, segmentation_loss
 from sam2_core.training.rollout import FrameMemory, condition, memorise
+from sam2_core.training.seen_objects import SeenObjects, seen_objects
 from sam2_core.training.simulated_prompts import click_inside, clicks_on_both, corrective_click, noisy_box
 from sam2_core.training.slips import Slip
 
@@ -40,7 +42,8 @@ class PromptSettings:
 
     first: odds of the first prompt on frame 0. corrections: most corrective clicks after it. corrected_frame: share of
     the clips in which a later frame is corrected once. slipped: share of those in which the mask had slipped for some
-    frames, and is corrected by one click at least. box_noise: deviations of the corners of a box, as shares of its
+    frames, and is corrected by one click at least. seen: share of the stills in which the first prompts are what the
+    dense head sees instead. box_noise: deviations of the corners of a box, as shares of its
     side, of which one is drawn for each batch: by default of a careful and of a hasty person.
     """
 
@@ -48,19 +51,22 @@ class PromptSettings:
     corrections: int = 2
     corrected_frame: float = 0.3
     slipped: float = 0.0
+    seen: float = 0.0
     box_noise: tuple[float, ...] = (0.01, 0.08)
     loss: LossWeights = field(default_factory=LossWeights)
 
 
 def dense_losses(model: Sam2Model, batch: ClipBatch) -> dict[str, Tensor]:
     """Losses of the dense head on the first frame of a batch: parts and `total`."""
-    return _seen_losses(model, model.encode_image(normalise(batch.images[0])), batch.labels[0])
+    channels = _dense_channels(model, model.encode_image(normalise(batch.images[0])))
+    return dense_loss(channels, DenseTargets.of(batch.labels[0]))
 
 
-def _seen_losses(model: Sam2Model, features: ImageFeatures, labels: Tensor) -> dict[str, Tensor]:
+def _dense_channels(model: Sam2Model, features: ImageFeatures) -> Tensor:
     if model.dense_head is None:
         raise ConfigError(f"{model.config.name} has no dense head to train; give it dense_widths")
-    return dense_loss(model.dense_head(features), DenseTargets.of(labels))
+    channels: Tensor = model.dense_head(features)
+    return channels
 
 
 def clip_losses(
@@ -75,11 +81,37 @@ def clip_losses(
     dense: train the model's dense head too. Every object of the frames has to have a label for that.
     """
     every = model.encode_image(normalise(batch.images.flatten(0, 1)))
-    losses = _prompted_losses(model, every, batch, settings, rng)
-    if not dense:
+    channels = _dense_channels(model, every) if dense else None
+    seen = _seen(channels, batch, settings, rng)
+    if seen is None:
+        losses = _prompted_losses(model, every, batch, settings, rng)
+    else:
+        losses = _losses_of_seen(model, every, seen, settings, rng)
+    if channels is None:
         return losses
-    seen = _seen_losses(model, every, batch.labels.flatten(0, 1))["total"]
-    return losses | {"dense": seen, "total": losses["total"] + settings.loss.dense * seen}
+    known = dense_loss(channels, DenseTargets.of(batch.labels.flatten(0, 1)))["total"]
+    return losses | {"dense": known, "total": losses["total"] + settings.loss.dense * known}
+
+
+def _seen(
+    channels: Tensor | None, batch: ClipBatch, settings: PromptSettings, rng: np.random.Generator
+) -> SeenObjects | None:
+    """Return what the dense head sees of stills where that is asked about; None where it is not, or sees nothing."""
+    if channels is None or len(batch.images) > 1 or not settings.seen or rng.random() >= settings.seen:
+        return None
+    return seen_objects(DenseMaps.of_channels(channels.detach()), batch.labels[0], rng)
+
+
+def _losses_of_seen(
+    model: Sam2Model, every: ImageFeatures, seen: SeenObjects, settings: PromptSettings, rng: np.random.Generator
+) -> dict[str, Tensor]:
+    """Losses of the answers to what the dense head sees, corrected or not."""
+    features = every.select(seen.image_index)
+    there = seen.masks.flatten(1).any(dim=1)
+    player = _FramePlayer(model, features, seen.masks, there, settings, rng)
+    conditioned = condition(model, features, [], 0)
+    player.correct(conditioned, player.seen(conditioned, seen))
+    return _mean(player.losses)
 
 
 def _prompted_losses(
@@ -165,6 +197,11 @@ class _FramePlayer:
         else:
             self._add(click_inside(self.masks, self.rng), torch.ones_like(self.present, dtype=torch.long)[:, None])
         return self._decode(conditioned, None)
+
+    def seen(self, conditioned: Tensor, prompts: SeenObjects) -> MaskPrediction:
+        """Return the answer to a click in each instance and the instance as a rough mask."""
+        self._add(prompts.points, torch.ones_like(self.present, dtype=torch.long)[:, None])
+        return self._decode(conditioned, prompts.rough)
 
     def tracked(self, conditioned: Tensor) -> MaskPrediction:
         prompts = PromptBatch.empty(self.masks.shape[0], self.masks.device)

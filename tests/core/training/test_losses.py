@@ -86,3 +86,20 @@ def test_what_a_correction_left_wrong_is_counted_where_it_was_wrong():
         float(obedience_loss(stays, truth, wrong)) / 2, rel=0.01
     )
     assert obedience_loss(stays, truth, torch.zeros_like(wrong)) == 0.0
+
+
+def test_where_a_prompt_lies_on_nothing_the_iou_should_be_0_and_the_score_is_not_asked():
+    logits, truth = logits_and_truth()
+    masks = truth.repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
+    masks[1] = 0.0
+    ious = torch.tensor([[0.5, 0.25, 1.0], [0.75, 0.5, 0.25]])
+    scores = torch.tensor([[2.0], [-1.0]], requires_grad=True)
+    weights = LossWeights(nothing=1.0)
+    parts = segmentation_loss(prediction_of(logits, ious, scores), masks, torch.tensor([True, False]), weights)
+    reached = true_iou(*resize_to_loss(logits, masks))
+    expected = ((ious[0] - reached[0]).abs().mean() + ious[1].mean()) / 2
+    assert parts["iou"] == pytest.approx(float(expected), rel=1e-5)
+    parts["score"].backward()
+    assert scores.grad is not None
+    assert scores.grad[0] != 0
+    assert scores.grad[1] == 0

@@ -1,6 +1,6 @@
-"""What a synthetic movie should look like: one frozen value, and a function that draws widely varying ones.
+"""What a synthetic movie should look like: one frozen value, and functions that draw widely varying ones.
 
-Lengths are image pixels and times are frames. It does not draw anything.
+Lengths are image pixels and times are frames. It does not draw anything. Movies of one kind of cells: `populations`.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class MovieSettings:
     outline: float = 0.0
     membrane: float = 0.0  # fluorescence only: how much of the light comes from where cells meet
     membrane_width: float = 0.15  # of the radius
+    dome: float = 0.0  # fluorescence only: part of the radius over which light rises inwards, at least; 1 as thickness
     halo: float = 0.6
     halo_width: float = 0.1  # of the diameter
     body: float = 0.5  # phase only: how much darker (below 0: brighter) the inside is than the background
@@ -103,7 +104,7 @@ def random_settings(
     side = min(height, width)
     diameter = float(np.exp(rng.uniform(np.log(15.0), np.log(min(120.0, max(20.0, 0.5 * side))))))
     settings = MovieSettings(frames=frames, height=height, width=width, style=style, kind=kind, diameter_px=diameter)
-    settings = _with_microscope(rng, _with_appearance(rng, _with_population(rng, settings)))
+    settings = with_microscope(rng, _with_appearance(rng, with_population(rng, settings)))
     return _as_tissue(rng, settings) if rng.random() < 0.1 else settings
 
 
@@ -118,7 +119,7 @@ def everyday_settings(
     kind = _kind_of(rng, style)
     diameter = rng.uniform(25.0, 50.0)
     settings = MovieSettings(frames=frames, height=height, width=width, style=style, kind=kind, diameter_px=diameter)
-    settings = _with_population(rng, settings)
+    settings = with_population(rng, settings)
     fluorescent = style == "fluorescence"
     return replace(
         settings,
@@ -137,160 +138,18 @@ def everyday_settings(
     )
 
 
-def colony_settings(
-    rng: np.random.Generator, frames: int = 12, height: int = 224, width: int = 224, style: Style | None = None
-) -> MovieSettings:
-    """Return settings of a young colony of budding cells: touching, of all sizes, dark in a bright halo or textured.
-
-    Two of three are in phase contrast, the others DIC. In phase contrast the outline is that of the dark inside, as
-    people draw it: the blurrier the halo, the farther inside. Parameters are those of `random_settings`.
-    """
-    settings = everyday_settings(rng, frames, height, width, style or ("phase" if rng.random() < 0.67 else "dic"))
-    diameter = rng.uniform(28.0, 60.0)
-    phase = settings.style == "phase"
-    blur = rng.uniform(0.7, 0.065 * diameter) if phase else settings.blur_px
-    return replace(
-        settings,
-        kind="yeast",
-        cells=int(rng.integers(1, 8)),
-        diameter_px=diameter,
-        diameter_spread=rng.uniform(0.1, 0.4),
-        elongation=rng.uniform(1.0, 1.5),
-        irregularity=0.03 * rng.uniform(0.3, 1.5),
-        deformation=rng.uniform(0.01, 0.06),
-        speed_px=rng.uniform(0.0, 0.8),
-        crowding=1.0,
-        overlap=rng.uniform(0.0, 0.08),
-        divide_probability=rng.uniform(0.5, 1.0),
-        leave_probability=0.0,
-        enter_probability=0.0,
-        body=rng.uniform(0.3, 0.9),
-        halo=rng.uniform(0.5, 1.6),
-        halo_width=rng.uniform(0.06, 0.2),
-        margin=rng.uniform(0.8, 1.8) * blur / diameter if phase else 0.0,
-        background=rng.uniform(0.1, 0.4) if phase else settings.background,
-        blur_px=blur,
-    )
-
-
-def rod_settings(
-    rng: np.random.Generator, frames: int = 12, height: int = 224, width: int = 224, style: Style | None = None
-) -> MovieSettings:
-    """Return settings of a young colony of rods that touch side by side, in a field that is empty otherwise.
-
-    Four of five are in phase contrast, dark in a bright halo; the others shine. Parameters are those of
-    `random_settings`.
-    """
-    settings = colony_settings(rng, frames, height, width, style or ("phase" if rng.random() < 0.8 else "fluorescence"))
-    phase = settings.style == "phase"
-    diameter = rng.uniform(20.0, 45.0)
-    return replace(
-        settings,
-        kind="rod",
-        cells=int(rng.integers(1, 20)),
-        diameter_px=diameter,
-        diameter_spread=rng.uniform(0.05, 0.25),
-        elongation=rng.uniform(2.0, 5.0),
-        divide_probability=rng.uniform(0.0, 0.4),
-        irregularity=rng.uniform(0.0, 0.03),
-        overlap=rng.uniform(0.0, 0.06),
-        texture=rng.uniform(0.02, 0.25),
-        brightness=rng.uniform(0.6, 1.0),
-        body=rng.uniform(0.5, 1.0),
-        halo=rng.uniform(0.4, 1.2),
-        background=rng.uniform(0.25, 0.6) if phase else settings.background,
-        blur_px=rng.uniform(0.6, 0.04 * diameter + 0.6),
-        margin=rng.uniform(0.0, 0.03) if phase else 0.0,
-        debris=rng.uniform(0.0, 0.6),
-    )
-
-
-def tissue_settings(
-    rng: np.random.Generator, frames: int = 8, height: int = 224, width: int = 224, style: Style | None = None
-) -> MovieSettings:
-    """Return settings of a sheet of cells that tile it, told apart by membranes; a cell ends where they are brightest.
-
-    Some cells shine inside as well. Parameters are those of `random_settings`; the style is fluorescence by default.
-    """
-    diameter = float(np.exp(rng.uniform(np.log(18.0), np.log(70.0))))
-    settings = MovieSettings(
-        frames=frames,
-        height=height,
-        width=width,
-        style=style or "fluorescence",
-        kind="amoeboid",
-        diameter_px=diameter,
-    )
-    settings = _with_microscope(rng, settings)
-    brightness = rng.uniform(0.3, 1.0)
-    return replace(
-        settings,
-        cells=int(np.clip(rng.uniform(0.8, 1.3) * _room(settings), 3, 160)),
-        diameter_spread=rng.uniform(0.1, 0.35),
-        elongation=rng.uniform(1.0, 1.6),
-        irregularity=rng.uniform(0.02, 0.1),
-        deformation=rng.uniform(0.03, 0.3),
-        speed_px=diameter * rng.uniform(0.0, 0.03),
-        overlap=rng.uniform(0.0, 0.2),
-        reach=rng.uniform(1.3, 2.2),
-        divide_probability=rng.choice([0.0, 0.1, 0.25]),
-        leave_probability=0.0,
-        enter_probability=0.0,
-        drift_px=float(rng.random() < 0.5) * rng.uniform(0.2, 0.06 * diameter),
-        brightness=brightness,
-        brightness_spread=rng.uniform(0.1, 0.9),
-        background=brightness * rng.uniform(0.0, 0.3),
-        membrane=rng.uniform(0.5, 1.0),
-        membrane_width=rng.uniform(0.08, 0.45),
-        blur_px=rng.uniform(0.5, rng.choice([0.03, 0.09]) * diameter + 0.5),
-    )
-
-
-def sheet_settings(
-    rng: np.random.Generator, frames: int = 12, height: int = 224, width: int = 224, style: Style | None = None
-) -> MovieSettings:
-    """Return settings of nuclei that migrate together, half a diameter a frame and more: dense, often dim, dividing.
-
-    Neighbours look alike, and after a frame one may lie where another was. Parameters are those of `random_settings`;
-    the style is fluorescence by default.
-    """
-    settings = everyday_settings(rng, frames, height, width, style or "fluorescence")
-    diameter = rng.uniform(16.0, 36.0)
-    settings = replace(settings, kind="nucleus", diameter_px=diameter)
-    brightness = float(np.exp(rng.uniform(np.log(0.12), np.log(0.8))))
-    return replace(
-        settings,
-        cells=int(np.clip(rng.uniform(0.35, 0.9) * _room(settings), 6, 110)),
-        diameter_spread=rng.uniform(0.05, 0.25),
-        elongation=rng.uniform(1.05, 1.7),
-        irregularity=rng.uniform(0.02, 0.08),
-        deformation=rng.uniform(0.03, 0.2),
-        speed_px=diameter * rng.uniform(0.02, 0.2),
-        drift_px=diameter * rng.uniform(0.0, 0.4),
-        overlap=rng.uniform(0.0, 0.15),
-        divide_probability=rng.choice([0.05, 0.2, 0.4]),
-        leave_probability=0.0,
-        enter_probability=0.0,
-        brightness=brightness,
-        brightness_spread=rng.uniform(0.1, 0.5),
-        background=brightness * rng.uniform(0.0, 0.4),
-        haze=rng.uniform(0.0, 0.4),
-        photons=float(np.exp(rng.uniform(np.log(60.0), np.log(2000.0)))),
-    )
-
-
 def _kind_of(rng: np.random.Generator, style: Style) -> Kind:
     """Return a kind of cells, drawn by how often it is seen in a style."""
     kinds, weights = _KINDS_OF_STYLE[style]
     return kinds[rng.choice(len(kinds), p=weights)]
 
 
-def _room(settings: MovieSettings) -> float:
+def room(settings: MovieSettings) -> float:
     """Return how many discs of the typical diameter have the area of the image."""
     return settings.height * settings.width / (np.pi * (settings.diameter_px / 2) ** 2)
 
 
-def _with_population(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
+def with_population(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
     """Return the settings with shapes, density and behaviour drawn."""
     low, high = {"nucleus": (1.05, 1.8), "yeast": (1.0, 1.35), "spread": (1.05, 2.6), "amoeboid": (1.0, 2.0)}.get(
         settings.kind, (2.0, 5.0)
@@ -300,7 +159,7 @@ def _with_population(rng: np.random.Generator, settings: MovieSettings) -> Movie
     still = settings.kind in ("yeast", "rod")
     return replace(
         settings,
-        cells=int(np.clip(round(_room(settings) * density), 3, 60)),
+        cells=int(np.clip(round(room(settings) * density), 3, 60)),
         diameter_spread=rng.uniform(0.05, 0.3),
         elongation=rng.uniform(low, high),
         irregularity=rough * rng.uniform(0.3, 1.5),
@@ -339,7 +198,7 @@ def _with_appearance(rng: np.random.Generator, settings: MovieSettings) -> Movie
     )
 
 
-def _with_microscope(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
+def with_microscope(rng: np.random.Generator, settings: MovieSettings) -> MovieSettings:
     """Return the settings with blur, light, dirt and noise drawn."""
     blur = float(np.exp(rng.uniform(np.log(0.5), np.log(0.6 + 0.045 * settings.diameter_px))))
     fluorescent = settings.style == "fluorescence"
@@ -364,7 +223,7 @@ def _as_tissue(rng: np.random.Generator, settings: MovieSettings) -> MovieSettin
     settings = replace(settings, kind="amoeboid", diameter_px=min(settings.diameter_px, 40.0))
     return replace(
         settings,
-        cells=int(np.clip(1.7 * _room(settings), 3, 100)),
+        cells=int(np.clip(1.7 * room(settings), 3, 100)),
         overlap=rng.uniform(0.2, 0.35),
         elongation=rng.uniform(1.0, 1.4),
         irregularity=0.05,

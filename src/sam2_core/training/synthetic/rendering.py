@@ -86,7 +86,7 @@ def expose(
 def _fluorescence(fields: Fields, snapshot: CellStates, look: Look, settings: MovieSettings) -> Image:
     """Return bright cells on a dark, hazy background."""
     strength = _per_cell(look.strength, snapshot, 1 + 0.9 * snapshot.mitosis)[fields.owner]
-    body = _profile(fields.depth, 0.5 * look.edge)
+    body = _profile(fields.depth, max(0.5 * look.edge, settings.dome))
     texture = settings.texture * (0.45 * fields.coarse + 0.35 * fields.fine)
     if settings.kind == "nucleus":
         texture = texture - 0.9 * settings.texture * (fields.coarse > 1.4)
