@@ -28,8 +28,8 @@ numbers, with which processors take ten times as long. In bfloat16 they are zero
 """
 ASKED = 17
 """Of so many keys one is asked for the guess; odd, so that all columns of a map are."""
-FAR = 32.0
-"""Exponents of e between the guess and 0. A product may be 24 more than the guess; 55 less is nothing."""
+FAR = 60.0
+"""Exponents of e between the guess and 0. A product may be 52 more than the guess; what is 27 less is nothing."""
 MOST = math.exp(-8.0)
 """A query's sum of weights, of its own and in all: below it a sigmoid is the exponential to 0.03 %, less than bfloat16
 rounds."""
