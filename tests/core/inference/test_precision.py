@@ -42,6 +42,14 @@ def test_a_processor_that_multiplies_bfloat16_does_where_they_need_not_be(units,
     assert pick_precision("float32", torch.device("cpu"), exact=False) is None
 
 
+def test_without_onednn_no_processor_is_fast_in_bfloat16(monkeypatch) -> None:
+    on_processor(monkeypatch, "AVX512-BF16", overruled="bfloat16")
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    assert pick_precision("auto", torch.device("cpu"), exact=False) is None
+    assert pick_precision(None, torch.device("cpu"), exact=False) is None
+    assert pick_precision("bfloat16", torch.device("cpu"), exact=False) is torch.bfloat16
+
+
 def test_nothing_is_narrowed_on_a_cpu_that_nobody_asked_for(monkeypatch) -> None:
     on_processor(monkeypatch, "AVX512-BF16")
     assert SAM2VideoPredictor(tiny_model()).precision == "float32"

@@ -21,7 +21,8 @@ def pick_precision(precision: str | None, device: torch.device, exact: bool = Tr
 
     None and ``auto`` are bfloat16 on CUDA devices that compute in it, float16 on those that would only imitate it, and
     float32 elsewhere; ``auto`` is bfloat16 on a CPU too, where the processor multiplies that faster and nobody asks for
-    `exact` numbers. ``NAPARI_SAM2_KERNELS=bfloat16`` makes ``auto`` of None.
+    `exact` numbers, but not where oneDNN is switched off: there it takes six times as long as float32.
+    ``NAPARI_SAM2_KERNELS=bfloat16`` makes ``auto`` of None.
 
     Raises
     ------
@@ -43,8 +44,9 @@ def pick_precision(precision: str | None, device: torch.device, exact: bool = Tr
 def _by_device(device: torch.device, exact: bool) -> torch.dtype | None:
     if device.type == "cuda":
         return _half_precision(device)
-    narrow = device.type == "cpu" and not exact and processor().takes_bfloat16
-    return torch.bfloat16 if narrow else None
+    if device.type != "cpu" or exact or not bool(torch.backends.mkldnn.enabled):
+        return None
+    return torch.bfloat16 if processor().takes_bfloat16 else None
 
 
 def _half_precision(device: torch.device) -> torch.dtype:
