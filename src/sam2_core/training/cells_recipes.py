@@ -5,8 +5,9 @@ on windows of all sizes, the same with most weight on what is hardest (adherent 
 on large windows while the learning rate falls. The second run begins at the averaged weights of the first, and sees the
 few outlined images of adherent cells in many new arrangements. The third begins at those of the second, and gives clips
 and sheets of cells more room again. The fourth trains the dense head with all the rest, and on clips in which a mask
-has slipped before a person corrects it. The fifth asks about what the dense head sees, as finding does, and shows flat
-cells with processes. Objects span 20 to 70 px of a 128 px window and up to 100 px of a 256 px one.
+has slipped before a person corrects it. The fifth, which is not in the weights that ship (docs/models.md), asks about
+what the dense head sees, as finding does, and shows flat cells with processes. Objects span 20 to 70 px of a 128 px
+window and up to 100 px of a 256 px one.
 """
 
 from __future__ import annotations
