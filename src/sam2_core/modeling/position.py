@@ -139,11 +139,8 @@ def rotate_in_place(x: Tensor, table: Tensor) -> None:
     if _knows_complex(x.device) and x.dtype in (torch.float32, torch.float64):
         pairs = x.unflatten(-2, (-1, table.shape[0])).unflatten(-1, (-1, 2))
         torch.view_as_complex(pairs).mul_(torch.view_as_complex(table))
-    elif x.device.type == "cpu" and x.ndim > 2:
-        for part in x:  # what is float32 in between stays in the cache
-            rotate_in_place(part, table)
     elif x.device.type == "cpu":
-        for grid in x.split(table.shape[0]):
+        for grid in x.split(table.shape[0], dim=-2):  # no float32 copy of all of it, which would cost most of the time
             grid.copy_(rotate(grid, table))
     else:
         x.copy_(rotate(x, table))

@@ -234,7 +234,7 @@ def _with_slips(task: Task, seen: float = 0.0) -> Task:
     """
     loss = LossWeights(dense=1.0, obeyed=0.3)
     if task.clips.frames == 1:
-        return replace(task, prompts=replace(task.prompts, seen=seen, loss=replace(loss, nothing=float(seen > 0))))
+        return replace(task, prompts=replace(task.prompts, seen=seen, loss=replace(loss, nothing=seen > 0)))
     return replace(task, prompts=replace(task.prompts, corrections=3, corrected_frame=0.75, slipped=0.7, loss=loss))
 
 

@@ -20,8 +20,9 @@ from sam2_core.modeling.sam2 import MaskPrediction
 class LossWeights:
     """Factors of the parts; `others` is the share of all candidates' mean mask loss added to the best one's.
 
-    dense: of the dense head's loss, where that is trained too. obeyed: of what a correction left wrong. nothing: of the
-    predicted IoU where a prompt lies on nothing and 0 is right; the object score is not asked for there then.
+    dense: of the dense head's loss, where that is trained too. obeyed: of what a correction left wrong.
+    nothing: whether an absent object means a prompt that lies on nothing: its predicted IoU should be 0, and its score
+    is not asked for.
     """
 
     cross_entropy: float = 2.0
@@ -31,7 +32,7 @@ class LossWeights:
     others: float = 0.25
     dense: float = 0.5
     obeyed: float = 0.0
-    nothing: float = 0.0
+    nothing: bool = False
 
 
 def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
@@ -94,8 +95,8 @@ def segmentation_loss(
     count = here.sum().clamp(min=1.0)
     best = mask_loss.amin(dim=1) + weights.others * mask_loss.mean(dim=1)
     iou_loss = (prediction.ious.float() - reached * here[:, None]).abs().mean(dim=1)
-    judged = here + weights.nothing * (1.0 - here)
-    asked = torch.ones_like(here) if weights.nothing == 0.0 else here
+    all_of_them = torch.ones_like(here)
+    judged, asked = (all_of_them, here) if weights.nothing else (here, all_of_them)
     scores = prediction.object_score_logits.float().flatten()
     score_loss = functional.binary_cross_entropy_with_logits(scores, here, reduction="none")
     parts = {

@@ -43,8 +43,8 @@ class PromptSettings:
     first: odds of the first prompt on frame 0. corrections: most corrective clicks after it. corrected_frame: share of
     the clips in which a later frame is corrected once. slipped: share of those in which the mask had slipped for some
     frames, and is corrected by one click at least. seen: share of the stills in which the first prompts are what the
-    dense head sees instead. box_noise: deviations of the corners of a box, as shares of its
-    side, of which one is drawn for each batch: by default of a careful and of a hasty person.
+    dense head sees instead. box_noise: deviations of the corners of a box, as shares of its side, of which one is drawn
+    for each batch: by default of a careful and of a hasty person.
     """
 
     first: Mapping[str, float] = field(default_factory=lambda: {"click": 0.7, "box": 0.3})

@@ -94,7 +94,7 @@ def test_where_a_prompt_lies_on_nothing_the_iou_should_be_0_and_the_score_is_not
     masks[1] = 0.0
     ious = torch.tensor([[0.5, 0.25, 1.0], [0.75, 0.5, 0.25]])
     scores = torch.tensor([[2.0], [-1.0]], requires_grad=True)
-    weights = LossWeights(nothing=1.0)
+    weights = LossWeights(nothing=True)
     parts = segmentation_loss(prediction_of(logits, ious, scores), masks, torch.tensor([True, False]), weights)
     reached = true_iou(*resize_to_loss(logits, masks))
     expected = ((ious[0] - reached[0]).abs().mean() + ious[1].mean()) / 2

@@ -95,7 +95,7 @@ def test_stills_are_asked_about_what_the_head_sees(tiny_model, disc_pack, monkey
     settings = ClipSettings(WindowSettings(64), clips=2, frames=frames, objects=3)
     batch = draw_batch(disc_pack, settings, np.random.default_rng(3))
     monkeypatch.setattr(DenseMaps, "of_channels", lambda channels: maps_of(batch.labels[0]))
-    person = PromptSettings({"click": 1.0}, 0, corrected_frame=0.0, seen=share, loss=LossWeights(nothing=1.0))
+    person = PromptSettings({"click": 1.0}, 0, corrected_frame=0.0, seen=share, loss=LossWeights(nothing=True))
     losses = clip_losses(model, batch, person, np.random.default_rng(0), dense=True)
     assert len(asked) == frames
     assert (asked[0].mask_logits is not None) == is_seen
