@@ -219,15 +219,16 @@ def test_a_doubtful_link_comes_with_what_else_may_be() -> None:
     assert 0 < other.confidence <= 1 - doubtful.confidence
 
 
-def test_what_is_unsure_and_alone_is_left_out_and_what_goes_on_is_not() -> None:
-    unsure = {(1, 1): 0.3, (0, 2): 0.3, (1, 2): 0.3, (2, 1): 0.3}
+def test_what_is_unsure_is_left_out_unless_it_is_linked_to_something_sure() -> None:
+    unsure = {(1, 1): 0.3, (0, 2): 0.3, (2, 1): 0.3, (1, 3): 0.3, (2, 2): 0.3}
     places = [[(40, 40), (150, 150)], [(40, 41), (100, 20)], [(40, 42), (150, 152)]]
-    frames = movie([*places[0], (90, 90)], [*places[1], (90, 91)], places[2])
+    frames = movie([*places[0], (90, 90)], [*places[1], (90, 91), (20, 150)], [*places[2], (20, 151)])
     frames = [
         [replace(each, score=unsure.get((t, k), 0.9)) for k, each in enumerate(frame)] for t, frame in enumerate(frames)
     ]
-    linked = link(frames, LinkingOptions(least_alone=0.4), frame_hw=HW)
-    assert linked.left_out == ((1, 1),)
+    linked = link(frames, LinkingOptions(least_score=0.4), frame_hw=HW)
+    assert linked.left_out == ((1, 1), (1, 3), (2, 2)), "the latter two are linked, and both are unsure"
+    assert {each.after for each in linked.links} == {(1, 0), (2, 0), (2, 1), (1, 2)}
     assert {node for track in linked.tracks for node in track.nodes} == {
         (0, 0), (1, 0), (2, 0), (0, 1), (2, 1), (0, 2), (1, 2)
     }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from finding_predictor import FindingPredictor
@@ -63,6 +65,23 @@ def test_a_fast_cell_is_linked_as_it_was_found(found):
     assert not desk.session.document.objects
 
 
+def test_what_is_too_unsure_to_be_shown_carries_a_track_on_unless_a_person_asks_for_surer_cells(make_desk):
+    images = movie(8)
+    images[3][images[3] > 0] = 60
+    desk = make_desk(images, contrast_limits=(0, 255), predictor=FindingPredictor())
+    deciding = desk.binding.deciding
+    deciding.search = replace(deciding.search, every_frame=True, diameter_px=10)
+    deciding.find_cells()
+    known = desk.session.document.proposals
+    deciding.proposals.least_score = 0.5
+    assert {known[number].frame for number in deciding.proposals.to_link()} == {0, 1, 2, 4, 5, 6}
+    deciding.proposals.least_score = 0.4
+    assert not deciding.proposals.shown(3)
+    deciding.link_shown()
+    assert sorted(map(len, frames_of(desk.session).values())) == [3, FRAMES]
+    assert not deciding.proposals.to_link()
+
+
 def test_stopped_while_memory_looks_nothing_is_linked(found):
     desk = found(2)
     desk.predictor.on_frame = lambda frame: desk.binding.stop()
@@ -106,6 +125,21 @@ def test_a_click_while_what_was_found_is_linked_waits_and_linking_goes_on(found)
     assert not desk.session.needs_preview
     assert desk.session.masks.get((9, 0)) is not None
     assert any("Linked to 2 tracks" in one for one in desk.ended)
+
+
+def test_a_click_while_memory_looks_is_shown_first_and_what_it_saw_is_linked(found):
+    desk, go_on = linking(found)
+    go_on(True)
+    while not any(one.source == SOURCE for one in desk.session.document.proposals.values()):
+        desk.runner.step()
+    desk.session.add_points(9, 0, [(5, 70)])
+    desk.binding.work.preview()
+    desk.runner.finish()
+    assert desk.session.masks.get((9, 0)) is not None
+    assert STOPPED not in desk.ended
+    assert any("Linked to 2 tracks" in one for one in desk.ended)
+    seen = [frames for each, frames in frames_of(desk.session).items() if each != 9]
+    assert sorted(map(len, seen)) == [4, FRAMES], "memory had seen one frame more"
 
 
 def test_stopped_while_a_click_is_shown_linking_does_not_go_on(found):

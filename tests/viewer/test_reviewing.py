@@ -281,6 +281,25 @@ def test_nothing_is_decided_about_a_place_of_the_list_while_a_sample_is_judged(l
     assert linked.reviewing.item.place == item.place
 
 
+def test_an_answer_that_is_undone_leads_back_to_its_place(linked):
+    actions = linked.binding.actions
+    sampling = actions.sampling
+    sampling.draw(Sampled.masks, 3, seed=2)
+    places = linked.session.document.review.samples["masks"].places
+    sampling.right()
+    sampling.wrong()
+    assert sampling.number == 2
+    for number in (1, 0):
+        actions.undo()
+        assert sampling.number == number
+        assert (linked.binding.current.object_id, linked.binding.frame) == places[number]
+    sampling.right()
+    assert sampling.number == 1
+    actions.undo()
+    actions.redo()
+    assert sampling.number == 0
+
+
 def test_what_is_judged_of_a_sample_becomes_a_rate(linked):
     sampling, messages = linked.binding.actions.sampling, linked.messages
     sampling.right()

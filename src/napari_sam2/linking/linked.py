@@ -136,7 +136,7 @@ class Linked:
     drift
         (T, 2) pixels by which the objects of a frame have moved from the frame before, as a rule; the first row is 0.
     left_out
-        Detections that are unsure and alone, see `LinkingOptions.least_alone`.
+        Detections that are unsure, and linked to unsure ones at most, see `LinkingOptions.least_score`.
     alternatives
         By the later node, the surest first; at most two where a link is doubtful, or where a track begins without one.
     """

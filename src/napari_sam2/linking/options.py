@@ -23,15 +23,15 @@ class LinkingOptions:
         Whether what all objects have in common of their motion is taken out; False where the frames are registered.
     most_distance
         How far from where the drift carries it an object may be found, in diameters of a typical object.
-    least_alone
-        A detection with a lower score that nothing is linked to makes no track: more often than not it is dirt.
+    least_score
+        A track of which no detection scores as much, nor one of its mothers and daughters, is none: it is dirt, mostly.
     """
 
     divisions: bool = True
     longest_gap: int = 1
     drift: bool = True
     most_distance: float = 1.5
-    least_alone: float = 0.0
+    least_score: float = 0.0
 
     def __post_init__(self) -> None:
         if self.longest_gap < 0:

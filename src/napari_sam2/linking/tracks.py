@@ -13,7 +13,7 @@ from napari_sam2.linking.detections import Detection, Floats, Node, sighted
 from napari_sam2.linking.hypotheses import Movie
 from napari_sam2.linking.judging import MOST_GAIN
 from napari_sam2.linking.linked import Alternative, Begin, End, Link, Linked, LinkedDivision, LinkedTrack
-from napari_sam2.linking.options import Kept
+from napari_sam2.linking.options import Kept, LinkingOptions
 
 DOUBTFUL = 0.9
 """Links that are less sure are told with what else may be."""
@@ -106,11 +106,10 @@ def tracks_from(movie: Movie, links: list[Link], order: Order, frame_hw: tuple[i
         after[each.before].append(each)
     before = {each.after: each for each in links}
     nodes = [(frame, index) for frame, given in enumerate(order.given) for index in range(len(given))]
-    is_linked = before.keys() | after.keys()
-    least = movie.options.least_alone
-    left_out = tuple(node for node in nodes if node not in is_linked and movie.score(order.place_of(node)) < least)
-    begins = [node for node in nodes if node not in before or len(after[before[node].before]) > 1]
+    left_out = _unsure(nodes, before, {node: movie.score(order.place_of(node)) for node in nodes}, movie.options)
     out = set(left_out)
+    links = [each for each in links if each.after not in out]
+    begins = [node for node in nodes if node not in before or len(after[before[node].before]) > 1]
     begins = [node for node in begins if node not in out]
     ids = {node: track_id for track_id, node in enumerate(begins, start=1)}
     ways = {track_id: _way(node, after) for node, track_id in ids.items()}
@@ -128,6 +127,17 @@ def tracks_from(movie: Movie, links: list[Link], order: Order, frame_hw: tuple[i
             least = min(each.confidence for each in daughters)
             divisions.append(LinkedDivision(track_id, frame, tuple(ids[each.after] for each in daughters), least))
     return Linked(tuple(tracks), tuple(links), tuple(divisions), movie.common_drift(), left_out)
+
+
+def _unsure(
+    nodes: list[Node], before: Mapping[Node, Link], scores: Mapping[Node, float], options: LinkingOptions
+) -> tuple[Node, ...]:
+    """Return the nodes (frame by frame) of families of which none is as sure as one has to be; see `least_score`."""
+    first, best = dict[Node, Node](), dict[Node, float]()
+    for node in nodes:
+        family = first[node] = first[before[node].before] if node in before else node
+        best[family] = max(scores[node], best.get(family, 0.0))
+    return tuple(node for node in nodes if best[first[node]] < options.least_score)
 
 
 def _way(node: Node, after: Mapping[Node, list[Link]]) -> tuple[list[Node], list[float]]:

@@ -50,7 +50,7 @@ def linking_for(movie: Movie, divisions: bool | None = None) -> LinkingOptions:
     """Return how the objects of a movie are linked: along Z they do not divide, where nothing is said, nor drift."""
     along_time = movie.track_axis == "T"
     divides = along_time if divisions is None else divisions
-    return LinkingOptions(divisions=divides, drift=along_time, least_alone=LEAST_SCORE)
+    return LinkingOptions(divisions=divides, drift=along_time, least_score=LEAST_SCORE)
 
 
 def by_frame(

@@ -67,7 +67,7 @@ def relinked(document: Document, masks: MaskStore, options: LinkingOptions) -> R
             frames[frame].append(Detection((mask.y0, mask.x0), mask.mask()))
     closed = {one for one in own if one in document.locked or _ends_said(masks, one)}
     kept = _kept(document, keys, (own, closed), open_frames)
-    linked = link(frames, replace(options, divisions=False, least_alone=0.0), kept=kept, frame_hw=masks.size)
+    linked = link(frames, replace(options, divisions=False, least_score=0.0), kept=kept, frame_hw=masks.size)
     return _exchanged(document, keys, linked)
 
 

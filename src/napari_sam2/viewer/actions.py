@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from psygnal import Signal
 
-from napari_sam2.document.reviews import At, Place
+from napari_sam2.document.reviews import At, Place, ReviewRecord
 from napari_sam2.engine.jobs import Direction, PropagateRequest
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.current import Current
@@ -119,15 +119,20 @@ class Actions:
         """Take the last edit back, whatever layer it was made in, and say which it was."""
         text, decided = self._session.undo_text, self._session.document.review
         done = self._session.undo()
-        self.reviewing.follow_step(decided)
+        self._follow_step(decided)
         self._notify(f"Undone: {text}." if done else "There is nothing to undo.")
 
     def redo(self) -> None:
         """Make the edit again that was taken back last, and say which it was."""
         text, decided = self._session.redo_text, self._session.document.review
         done = self._session.redo()
-        self.reviewing.follow_step(decided)
+        self._follow_step(decided)
         self._notify(f"Done again: {text}." if done else "There is nothing to redo.")
+
+    def _follow_step(self, decided: ReviewRecord) -> None:
+        """Go to what an undo or redo has changed among what was decided or judged."""
+        self.reviewing.follow_step(decided)
+        self.sampling.follow_step(decided)
 
     def _step_object(self, step: int) -> None:
         ids = sorted(self._session.document.objects)

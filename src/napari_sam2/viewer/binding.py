@@ -312,8 +312,8 @@ class SessionBinding:
             current.choose(max((key[0] for key in diff.changed if key[0] in diff.objects), default=None))
 
     def _on_document(self, diff: DocumentDiff) -> None:
-        if diff.keys and self.work.is_propagating:
-            self.work.stop()  # what it goes on from has changed
+        if diff.keys:
+            self.work.interrupt()
         self.labels.unmark()
         self._follow_object(diff)
         self.prompts.show(self.session.document, diff.keys)

@@ -17,7 +17,7 @@ from psygnal import Signal
 
 from napari_sam2.document.prompt_parts import PointYX
 from napari_sam2.document.proposals import Proposal
-from napari_sam2.engine.jobs import FindRequest
+from napari_sam2.engine.jobs import LEAST_LINKED_SCORE, FindRequest
 from napari_sam2.session.found import Proposed
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.coordinates import Grid
@@ -56,7 +56,7 @@ class Search:
     region: Shapes | None = None
 
     def request(self, sight: Sight) -> FindRequest:
-        """Return what is asked for, given what is in view.
+        """Return what is asked for, given what is in view: also cells that are too unsure to be shown, for linking.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class Search:
         frames = tuple(range(sight.grid.frame_count)) if self.every_frame else (sight.frame,)
         region = None if self.region is None else sight.inside(self.region)
         limits = self.min_diameter_px, self.max_diameter_px
-        return FindRequest(frames, self.diameter_px, *limits, region, self.keep_border)
+        return FindRequest(frames, self.diameter_px, *limits, region, self.keep_border, LEAST_LINKED_SCORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +188,11 @@ class Deciding:
             self._session.proposals.reject(numbers)
 
     def link_shown(self) -> None:
-        """Link those that are sure enough on all frames to tracks, with divisions."""
-        if self._sight.is_at_work and (numbers := self.proposals.everywhere()):
+        """Link what is shown on all frames to tracks, with divisions; see `ShownProposals.to_link`."""
+        if self._sight.is_at_work and (numbers := self.proposals.to_link()):
             self._work.link(numbers)
         else:
-            self._notify("No found cell is shown on any frame; look for them on all frames first.")
+            self._notify("Found cells are shown on fewer than two frames; look for them on all frames first.")
 
     def next_proposal(self) -> None:
         """Go to the next proposal that is shown on the frame in view, the least sure first."""

@@ -140,15 +140,27 @@ class Work:
         """Whether a search for objects runs, or what was found is linked."""
         return isinstance(self._job, FindJob | LinkJob)
 
+    @property
+    def _look(self) -> LookingOn | None:
+        """The look behind the ends of tracks that are to be linked, while memory looks."""
+        looking = self._looking
+        return looking if looking is not None and self._job is looking.job else None
+
     def preview(self) -> None:
-        """Show the masks of prompts that are not shown yet; a propagation is stopped for it."""
+        """Show the masks of prompts that are not shown yet, once a propagation is interrupted for it."""
         if self._closed or not self.session.needs_preview:
             return
         if not self.busy:
             self._start(self.session.preview_job)
             return
         self._wants_preview = True
-        if self.is_propagating:
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Stop a propagation: prompts from which it goes on have changed. What memory saw till then is linked still."""
+        if self._look is not None:
+            self._runner.cancel()
+        elif self.is_propagating:
             self.stop()
 
     def propagate(self, request: PropagateRequest) -> None:
@@ -239,8 +251,8 @@ class Work:
                 self._note_found(self.session.work.propose(update))
             elif isinstance(update, LinkUpdate):
                 self._take_linked(update)
-            elif self._looking is not None and self._job is self._looking.job:
-                self._looking.take(update)
+            elif (look := self._look) is not None:
+                look.take(update)
             else:
                 self.session.accept(update)
         except StackError as error:  # it is in the masks, but could not be saved

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from psygnal import Signal
 
-from napari_sam2.document.reviews import At, Place, Sample, Sampled
+from napari_sam2.document.reviews import At, Place, ReviewRecord, Sample, Sampled
 from napari_sam2.review.error_rate import ErrorRate, error_rate
 from napari_sam2.session.session import Session
 
@@ -91,6 +91,19 @@ class Sampling:
     def back(self) -> None:
         """Go to the place before, to judge it again."""
         self.number = max(self.number - 1, 0)
+        self._go()
+
+    def follow_step(self, before: ReviewRecord) -> None:
+        """Go to the place whose answer an undo or redo has changed, of several the first; before: all answers then."""
+        sample = self.sample
+        old = None if self.of is None else before.samples.get(self.of)
+        if sample is None or old is sample:
+            return
+        if old is None or old.places != sample.places:
+            self.go_on(sample.of)
+            return
+        pairs = enumerate(zip(old.answers, sample.answers, strict=True))
+        self.number = next((number for number, (was, now) in pairs if was != now), self.number)
         self._go()
 
     def stop(self) -> None:

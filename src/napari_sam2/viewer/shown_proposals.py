@@ -13,10 +13,8 @@ from psygnal import Signal
 from napari_sam2.document.prompt_parts import PointYX
 from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal
+from napari_sam2.engine.jobs import LEAST_LINKED_SCORE, LEAST_SCORE
 from napari_sam2.session.session import Session
-
-LEAST_SCORE = 0.4
-"""Measured on development movies: the average precision is best there."""
 
 
 class ShownProposals:
@@ -55,14 +53,20 @@ class ShownProposals:
 
     @property
     def on_several_frames(self) -> bool:
-        """Whether there are some to decide about on more than one frame."""
+        """Whether there are some that are sure enough to decide about on more than one frame."""
         known = ProposalMap.of(self._session.document.proposals)
-        open_on = (frame for frame in known.frames() if any(one.is_open for one in known.on_frame(frame).values()))
+        open_on = (frame for frame in known.frames() if any(map(self._is_sure, known.on_frame(frame).values())))
         return len(list(islice(open_on, 2))) > 1
 
-    def everywhere(self) -> tuple[int, ...]:
-        """Return the numbers of those of all frames that are sure enough, best first."""
-        return self._session.proposals.chosen(min_score=self._least_score)
+    def to_link(self) -> tuple[int, ...]:
+        """Return the numbers of those of all frames that are sure enough, best first; none where they are on one only.
+
+        At the usual score, or a lower one, less sure ones come along, on which a track that goes on may rely.
+        """
+        if not self.on_several_frames:
+            return ()
+        least = LEAST_LINKED_SCORE if self._least_score <= LEAST_SCORE else self._least_score
+        return self._session.proposals.chosen(min_score=least)
 
     def found(self, frame: int) -> dict[int, Proposal]:
         """Return those of a frame to decide about, number -> proposal, best first."""
@@ -72,7 +76,7 @@ class ShownProposals:
 
     def shown(self, frame: int) -> dict[int, Proposal]:
         """Return those that are sure enough, best first."""
-        return {number: one for number, one in self.found(frame).items() if one.score >= self._least_score}
+        return {number: one for number, one in self.found(frame).items() if self._is_sure(one)}
 
     def at(self, frame: int, place_yx: PointYX) -> int | None:
         """Return the number of the one that is shown at a place, of several the best; None where there is none."""
@@ -93,3 +97,6 @@ class ShownProposals:
         if is_due:
             self.changed.emit()
         return is_due
+
+    def _is_sure(self, one: Proposal) -> bool:
+        return one.is_open and one.score >= self._least_score
