@@ -2,9 +2,10 @@
 
 DATA_FOLDER holds one folder per movie with truth: `images.tif`, `masks.tif` whose ids last, `tracks.csv` with `id` and,
 where cells divide, `parent_id`. `masks_linked_pseudo.tif` with `tracks_pseudo.csv` will do for the weights, but not for
-the confidences. Synthetic movies with divisions are drawn beside them. An NPZ of `--found` holds what was found in one
-of the movies, `find_objects` with scores from 0.2: `labels` (T, H, W) and `scores` (T, labels + 1); its NAME is a part
-of the name of the movie's folder. With it, links and divisions of imperfect outlines are learned too.
+the confidences. Synthetic movies with divisions, and of rods that become a colony, are drawn beside them. An NPZ of
+`--found` holds what was found in one of the movies, `find_objects` with scores from 0.2: `labels` (T, H, W) and
+`scores` (T, labels + 1); its NAME is a part of the name of the movie's folder. With it, links and divisions of
+imperfect outlines are learned too.
 
 1. Links: a logistic regression over all pairs near by, of which one at least is an object of the truth; every movie
    counts the same, a synthetic one a sixth. Everything is shown twice, the second time (half the weight) without
@@ -22,31 +23,27 @@ without that movie. The constants of judging.py are not fitted, but chosen by ha
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import tifffile
+from linking_truths import Bools, Seen, drawn_rods, drawn_truth, read_truths, seen_as_drawn, seen_as_found
 from scipy.optimize import minimize
 
-from napari_sam2.linking import Detection, Kept, LinkingOptions, Node, detections_of, judging
-from napari_sam2.linking.detections import Floats, Ints, Population
+from napari_sam2.linking import Kept, LinkingOptions, Node, judging
+from napari_sam2.linking.detections import Floats, Ints
 from napari_sam2.linking.forks import FORK_FEATURES, forks_of
 from napari_sam2.linking.hypotheses import Movie
-from napari_sam2.linking.pairs import LINK_FEATURES, Pairs, pairs_between
+from napari_sam2.linking.pairs import LINK_FEATURES
 from napari_sam2.linking.search import search
 from napari_sam2.linking.tracks import Order, links_from, tracks_from
 from napari_sam2.linking.verdicts import VERDICT_FEATURES, VERDICT_WEIGHTS, Verdicts
-from sam2_core.training.synthetic import Style, everyday_settings, make_movie
+from sam2_core.training.synthetic import Style
 
-TRUTHS = (("masks.tif", "tracks.csv"), ("masks_linked_pseudo.tif", "tracks_pseudo.csv"))
 STYLES: tuple[Style, ...] = ("fluorescence", "phase")
 FITTED_SEEDS, HELD_SEEDS = range(100, 106), range(900, 906)
-LEAST_SCORE = 0.3
+FITTED_RODS, HELD_RODS = range(100, 108), range(2000, 2006)
 SYNTHETIC_LINKS, SYNTHETIC_FORKS, SYNTHETIC_SURE = 1 / 6, 0.75, 0.5
 """What a synthetic movie (links), division and choice counts, against one of a real movie."""
 SYNTHETIC_VERDICTS = 0.35
@@ -54,58 +51,6 @@ WITHOUT_INTENSITY = 0.5
 LINK_RIDGE, RIDGE, VERDICT_RIDGE = 1e-4, 1e-5, 3e-3
 LEAD = 3.0
 """What divisions get beyond their odds, chosen by F1 in development movies: verdicts take back what does not hold."""
-
-Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Truth:
-    """Images and labels (T, H, W) of a movie, and the mother of each object that has one."""
-
-    name: str
-    images: npt.NDArray[Any]
-    labels: npt.NDArray[Any]
-    parents: dict[int, int]
-    is_synthetic: bool = False
-    is_pseudo: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """What is near by between a frame and the next."""
-
-    frame: int
-    before: Population
-    after: Population
-    drift: Floats
-    pairs: Pairs
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """Detections of a movie; `ids` say of each which object of the truth it is, below 0 for none."""
-
-    truth: Truth
-    is_found: bool
-    frames: list[list[Detection]]
-    ids: list[Ints]
-    steps: list[Step] = field(init=False)
-    first: dict[int, int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        movie = Movie(self.frames, LinkingOptions())
-        object.__setattr__(self, "steps", [_step(movie, frame) for frame in range(len(self.frames) - 1)])
-        backwards = reversed(list(enumerate(self.ids)))
-        object.__setattr__(self, "first", {int(each): frame for frame, ids in backwards for each in ids})
-
-    @property
-    def name(self) -> str:
-        """For tables."""
-        return f"{self.truth.name}, found" if self.is_found else self.truth.name
-
-    def mothers(self, ids: Ints) -> Ints:
-        """Return the mother of each object, 0 for none."""
-        return np.array([self.truth.parents.get(int(each), 0) for each in ids], np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,80 +105,6 @@ class Weights:
     forks: Floats
 
 
-def read_truths(folder: Path) -> list[Truth]:
-    """Return the movies below a folder that have masks whose ids last, and a table of tracks."""
-    found = []
-    for movie in sorted(each for each in folder.iterdir() if each.is_dir()):
-        for masks, tracks in TRUTHS:
-            if (movie / masks).exists() and (movie / tracks).exists():
-                with (movie / tracks).open(encoding="utf-8", newline="") as file:
-                    rows = [(int(row["id"]), int(row.get("parent_id") or 0)) for row in csv.DictReader(file)]
-                parents = {child: mother for child, mother in rows if mother}
-                images, labels = tifffile.imread(movie / "images.tif"), tifffile.imread(movie / masks)
-                found.append(Truth(movie.name, images, labels, parents, is_pseudo=(masks, tracks) != TRUTHS[0]))
-                break
-    return found
-
-
-def drawn_truth(style: Style, seed: int) -> Truth:
-    """Return a synthetic movie of many cells of which half divide, with a drift or without."""
-    rng = np.random.default_rng(seed)
-    settings = everyday_settings(rng, 24, 320, 320, style)
-    while settings.kind == "yeast":  # buds are no divisions of one into two
-        settings = everyday_settings(rng, 24, 320, 320, style)
-    settings = replace(
-        settings,
-        cells=int(rng.integers(12, 28)),
-        diameter_px=float(rng.uniform(22, 36)),
-        divide_probability=0.5,
-        speed_px=float(rng.uniform(0.5, 5)),
-        drift_px=float(rng.choice([0, 0, 2, 5])),
-    )
-    movie = make_movie(settings, seed)
-    parents = {row.object_id: row.parent for row in movie.lineage if row.parent}
-    return Truth(f"synthetic {style} {seed}", movie.images, movie.labels, parents, is_synthetic=True)
-
-
-def seen_as_drawn(truth: Truth) -> Seen:
-    """Return the masks of the truth as detections."""
-    planes = [detections_of(plane, image) for plane, image in zip(truth.labels, truth.images, strict=True)]
-    ids = [np.array(list(each), np.int64) for each in planes]
-    return Seen(truth, False, [list(each.values()) for each in planes], ids)
-
-
-def seen_as_found(truths: Sequence[Truth], path: Path) -> Seen:
-    """Return what was found in one of the movies as detections; ones that are nothing of the truth stay."""
-    name = path.stem.removeprefix("found_")
-    fitting = [each for each in truths if name in each.name]
-    if len(fitting) != 1:
-        raise SystemExit(f"{path.name}: {len(fitting)} movies have {name!r} in their names; name the file after one")
-    truth = fitting[0]
-    with np.load(path) as stored:
-        labels, scores = stored["labels"], stored["scores"]
-    frames, ids = [], []
-    for plane, score, image, true in zip(labels, scores, truth.images, truth.labels, strict=False):
-        found = {each: seen for each, seen in detections_of(plane, image).items() if score[each] >= LEAST_SCORE}
-        frames.append(list(found.values()))
-        ids.append(np.array([_true_id(plane == each, true) for each in found], np.int64))
-    return Seen(truth, True, frames, ids)
-
-
-def _true_id(mask: Bools, true: npt.NDArray[Any]) -> int:
-    """Return the object of the truth that a mask is, -1 for none: they share an IoU of .4, or half of each."""
-    shared = np.bincount(true[mask])
-    shared[0] = 0
-    best = int(shared.argmax())
-    common, there, here = shared[best], np.count_nonzero(true == best), np.count_nonzero(mask)
-    is_it = common > 0 and (common > 0.4 * (here + there - common) or 2 * common > max(here, there))
-    return best if is_it else -1
-
-
-def _step(movie: Movie, frame: int) -> Step:
-    before, after, drift = movie.population(frame), movie.population(frame + 1), movie.drift(frame)
-    pairs = pairs_between(before, after, drift, movie.options.most_distance * movie.diameter)
-    return Step(frame, before, after, drift, pairs)
-
-
 def link_examples(seen: Seen) -> Examples:
     """Return the pairs of frames next to each other, of which one at least is an object of the truth."""
     features, right = [], []
@@ -268,10 +139,11 @@ def fork_examples(seen: Seen, link_weights: Floats) -> Examples:
     return Examples(np.concatenate(features), np.concatenate(right), np.full(sum(map(len, right)), counts))
 
 
-def fitted(movies: Sequence[Seen]) -> Weights:
-    """Return the weights of links, and then of divisions, that fit those movies best."""
-    links = Examples.joined([link_examples(each).shown_twice(LINK_FEATURES.index("intensity")) for each in movies])
-    link_weights = links.fitted(LINK_RIDGE)
+def fitted(movies: Sequence[Seen], link_weights: Floats | None = None) -> Weights:
+    """Return the weights of links, where none are given, and then of divisions that fit those movies best."""
+    if link_weights is None:
+        links = Examples.joined([link_examples(each).shown_twice(LINK_FEATURES.index("intensity")) for each in movies])
+        link_weights = links.fitted(LINK_RIDGE)
     light = FORK_FEATURES.index("light asymmetry")
     forks = Examples.joined([fork_examples(each, link_weights).shown_twice(light) for each in movies])
     fork_weights = forks.fitted(RIDGE)
@@ -387,23 +259,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="of movies with truth")
     parser.add_argument("--found", type=Path, nargs="+", default=[], help="what was found in them, as NPZ")
+    parser.add_argument("--keep-links", action="store_true", help="fit divisions only, to links as they are judged now")
     chosen = parser.parse_args()
     truths = read_truths(chosen.folder)
     if not truths:
         parser.error(f"no folder in {chosen.folder} has images.tif, masks.tif and tracks.csv")
     drawn = [seen_as_drawn(drawn_truth(style, seed)) for style in STYLES for seed in FITTED_SEEDS]
+    drawn += [seen_as_drawn(drawn_rods(seed)) for seed in FITTED_RODS]
     held = [seen_as_drawn(drawn_truth(style, seed)) for style in STYLES for seed in HELD_SEEDS]
+    held_rods = [seen_as_drawn(drawn_rods(seed)) for seed in HELD_RODS]
     real = [seen_as_drawn(truth) for truth in truths]
     found = [seen_as_found(truths, path) for path in chosen.found]
     movies = [*real, *found, *drawn]
 
     shipped = Weights(judging.LINK_WEIGHTS, judging.FORK_WEIGHTS)
-    fit = fitted(movies)
+    links = shipped.links if chosen.keep_links else None
+    fit = fitted(movies, links)
     show_weights("LINK_WEIGHTS", fit.links, shipped.links)
     show_weights("FORK_WEIGHTS", fit.forks, shipped.forks)
-    without = {truth: fitted([each for each in movies if each.truth is not truth]) for truth in truths}
-    rows = {each.name: [each] for each in [*real, *found]} | {"synthetic": drawn, "synthetic, not fitted on": held}
-    left_out = [*(without[each.truth] for each in [*real, *found]), fitted([*real, *found]), fit]
+    without = {truth: fitted([each for each in movies if each.truth is not truth], links) for truth in truths}
+    rows = {each.name: [each] for each in [*real, *found]} | {"synthetic": drawn}
+    rows |= {"synthetic, not fitted on": held, "rods, not fitted on": held_rods}
+    left_out = [*(without[each.truth] for each in [*real, *found]), fitted([*real, *found], links), fit, fit]
     show_ranking(rows, {"fitted": [fit] * len(rows), "shipped": [shipped] * len(rows), "without": left_out})
 
     judging.LINK_WEIGHTS, judging.FORK_WEIGHTS = np.round(fit.links, 2), np.round(fit.forks, 2)  # for the search
@@ -412,7 +289,7 @@ def main() -> None:
     )
     sure = [each for each in movies if not each.truth.is_pseudo]
     groups = {"truth": [each for each in sure if not each.is_found], "found": [each for each in sure if each.is_found]}
-    show_sureness(sure, groups | {"synthetic, not fitted on": held})
+    show_sureness(sure, groups | {"synthetic, not fitted on": [*held, *held_rods]})
 
 
 if __name__ == "__main__":

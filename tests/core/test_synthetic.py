@@ -15,6 +15,7 @@ from sam2_core.training.synthetic import (
     SyntheticMovie,
     adherent_settings,
     colony_settings,
+    growing_rod_settings,
     make_movie,
     random_settings,
     rod_settings,
@@ -204,6 +205,23 @@ def test_rods_are_long_and_some_lie_side_by_side() -> None:
         touching += int(beside.any())
     assert np.median(ratios) > 1.7, f"seeds 0 to 5: length to width {ratios}"
     assert touching >= 3, f"seeds 0 to 5: {touching} colonies in which rods touch"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rods_grow_and_become_two_again_and_again(seed: int) -> None:
+    settings = replace(growing_rod_settings(np.random.default_rng(seed)), cells=2, doubling=5.0, drift_px=0.0)
+    movie = make_movie(settings, seed)
+    parents = {row.object_id: row.parent for row in movie.lineage if row.parent}
+    daughters = [[one for one, parent in parents.items() if parent == mother] for mother in set(parents.values())]
+    assert {len(each) for each in daughters} <= {1, 2}, "one where the other was born outside"
+    assert len(set(parents.values()) & set(parents)) > 4, "daughters that divided"
+    born = {row.object_id: row.first_frame for row in movie.lineage}
+    shares = []
+    for one, other in (each for each in daughters if len(each) == 2):
+        frame = born[one]
+        before, after = movie.labels[frame - 1] == parents[one], np.isin(movie.labels[frame], (one, other))
+        shares.append(np.count_nonzero(before & after) / np.count_nonzero(after))
+    assert np.median(shares) > 0.6, "daughters lie where their mother was"
 
 
 def test_adherent_cells_have_hollow_outlines_and_shine_by_their_thickness() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from drawn_discs import disc, grid, movie, paths
 
-from napari_sam2.linking import Begin, End, Kept, LinkingOptions, detections_of, link, link_steps
+from napari_sam2.linking import Begin, Detection, End, Kept, LinkingOptions, detections_of, link, link_steps
 from sam2_core.errors import PromptError
 
 HW = (200, 200)
@@ -40,6 +40,41 @@ def test_a_sheet_that_moves_a_spacing_a_frame_is_followed_by_its_drift(drift: bo
     assert (paths(linked) == whole) is drift
     if drift:
         assert linked.drift == pytest.approx(np.array([[0, 0], [0, 20], [0, 20]]), abs=1.0)
+
+
+def rod(y: float, x: float, length: int = 40) -> Detection:
+    """A rod of 10 px with its middle at a place; it may lie outside of the frame."""
+    return Detection((round(y) - 5, round(x) - length // 2), np.ones((10, length), bool))
+
+
+def test_two_rods_that_go_further_than_they_are_long_together_are_followed_and_one_divides() -> None:
+    ways = [(0, 0), (10, -60), (14, -110), (20, -175)]
+    frames = [[rod(60 + dy, 180 + dx), rod(90 + dy, 190 + dx + 2 * t)] for t, (dy, dx) in enumerate(ways)]
+    dy, dx = 25, -230
+    frames.append([rod(60 + dy, 169 + dx, 20), rod(60 + dy, 191 + dx, 20), rod(90 + dy, 198 + dx)])
+    linked = link(frames, frame_hw=HW)
+    assert linked.drift == pytest.approx(np.diff([(0, 0), *ways, (dy, dx)], axis=0), abs=4.0)
+    assert [(one.mother, one.frame) for one in linked.divisions] == [(1, 4)]
+    assert paths(linked) == {
+        ((0, 0), (1, 0), (2, 0), (3, 0)),
+        (*((t, 1) for t in range(4)), (4, 2)),
+        ((4, 0),),
+        ((4, 1),),
+    }
+
+
+def test_two_that_go_different_ways_carry_nobody_along() -> None:
+    linked = link([[rod(50, 50), rod(120, 120)], [rod(50, 95), rod(160, 120)]])
+    assert not linked.drift.any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_that_wander_by_themselves_carry_nobody_along(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    places = [np.array(grid(6, 30.0, jitter=5.0))[:, :2]]
+    for _ in range(4):
+        places.append(places[-1] + rng.normal(0, 7.0, places[-1].shape))
+    assert np.abs(link(movie(*[list(map(tuple, each)) for each in places])).drift).max() < 5.0
 
 
 def test_two_populations_that_cross_a_still_one_are_not_dragged_along() -> None:

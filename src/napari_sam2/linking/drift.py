@@ -1,28 +1,28 @@
 """How the objects of a frame move together to the next: a displacement for each of them.
 
-The histogram of displacements between all detections of two frames that are near and alike has its peak where most go;
-then every detection takes the median displacement of its neighbours, twice, which follows a sheet that turns or
-stretches. Each step is kept only where it brings the two frames closer, so a movie without drift is left as it is.
+The frames are laid on each other where most of what is seen on one lies on what is seen on the other; then every
+detection takes the median displacement of its neighbours, twice, which follows a sheet that turns or stretches. Each
+step is kept only where it brings the two frames closer, so a movie without drift is left as it is.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+from scipy import signal
 from scipy.spatial import cKDTree
 
 from napari_sam2.linking.detections import Floats, Ints, Population
 
 NEIGHBOURS = 6
-REACH = 3.0
+REACH = 4.0
 """How far the population may move from frame to frame, in diameters."""
-BINS_A_DIAMETER = 5
-LEAST_GAIN = 1.15
-"""How much higher than at no drift the histogram must be for a drift to be believed."""
-LEAST_SUPPORT = 1.5
-"""How many more pairs of a kind must go with it than stay: one alone moves by itself."""
-SMOOTHING = BINS_A_DIAMETER / 4
-"""Of the histogram, in bins."""
+BINS_A_DIAMETER = 8
+MOST_BINS = 1024
+"""Along the frame: where objects are tiny bins are coarser, and the neighbours say the rest."""
+LEAST_GAIN = 0.05
+"""How much better, as an IoU of all that is seen, the frames must lie on each other for a drift to be believed."""
+LEAST_SHARED = 1.25
+"""How much must lie on each other, in objects of mean size: one alone moves by itself."""
 
 
 def drift_between(before: Population, after: Population, diameter: float) -> Floats:
@@ -38,28 +38,34 @@ def drift_between(before: Population, after: Population, diameter: float) -> Flo
 
 
 def _common(before: Population, after: Population, diameter: float) -> Floats:
-    """Return the displacement (2,) at the peak of the histogram."""
-    reach = REACH * diameter
-    pairs = cKDTree(before.yx).sparse_distance_matrix(cKDTree(after.yx), reach, output_type="ndarray")
-    first, second = pairs["i"], pairs["j"]
-    moved = after.yx[second] - before.yx[first]
-    weights = likeness(before, after, first, second)
-    bins = int(np.ceil(reach / diameter * BINS_A_DIAMETER))
-    edges = (np.arange(-bins, bins + 2) - 0.5) * diameter / BINS_A_DIAMETER
-    counts, _, _ = np.histogram2d(moved[:, 0], moved[:, 1], bins=(edges, edges), weights=weights)
-    together = 2 * np.pi * SMOOTHING**2 * ndimage.gaussian_filter(counts, SMOOTHING, mode="constant")
-    peak = np.unravel_index(np.argmax(together), together.shape)
-    at_rest = together[bins, bins]
-    if together[peak] < max(LEAST_GAIN * at_rest, at_rest + LEAST_SUPPORT):
+    """Return the displacement (2,) with which most of what is seen lies on each other, 0 where none is believed."""
+    corner, extent = _extent(before, after)
+    side = max(1, int(diameter // BINS_A_DIAMETER), int(-(-extent.max() // MOST_BINS)))
+    bins = -(-extent // side)
+    there, here = (_filled(each, corner, side, bins) for each in (before, after))
+    shared = signal.correlate(here, there, method="fft")
+    reach = np.minimum(int(REACH * diameter / side), bins - 1)
+    shared = shared[tuple(slice(at - far, at + far + 1) for at, far in zip(bins - 1, reach, strict=True))]
+    overlap = shared / (there.sum() + here.sum() - shared)
+    peak, rest = np.unravel_index(np.argmax(overlap), overlap.shape), tuple(reach)
+    objects = shared[peak] * side**2 / before.area.mean()
+    if overlap[peak] < overlap[rest] + LEAST_GAIN or objects < LEAST_SHARED:
         return np.zeros(2)
-    return (np.array(peak, np.float64) - bins) * diameter / BINS_A_DIAMETER
+    return (np.array(peak, np.float64) - reach) * side
 
 
-def likeness(before: Population, after: Population, first: Ints, second: Ints) -> Floats:
-    """Return 0 to 1 for each pair of detections: how alike they are in size and, where known, intensity."""
-    size = np.log(after.area[second] / before.area[first])
-    light = np.nan_to_num(np.log(after.intensity[second] / before.intensity[first]))
-    return np.exp(-((size / 0.35) ** 2) / 2 - ((light / 0.35) ** 2) / 2)
+def _extent(before: Population, after: Population) -> tuple[Ints, Ints]:
+    """Return the upper left corner (2,) of all that is seen on two frames, and its height and width (2,)."""
+    boxes = np.concatenate([before.boxes, after.boxes])
+    corner = boxes[:, :2].min(axis=0)
+    return corner, boxes[:, 2:].max(axis=0) - corner
+
+
+def _filled(population: Population, corner: Ints, side: int, bins: Ints) -> Floats:
+    """Return how much of each bin is taken."""
+    rows, columns = population.rows - corner[0], population.columns - corner[1]
+    place = np.ravel_multi_index((rows // side, columns // side), tuple(bins))
+    return np.bincount(place, minlength=int(bins.prod())).reshape(bins) / side**2
 
 
 def _of_neighbours(before: Population, after: Population, field: Floats, diameter: float) -> Floats:
@@ -77,5 +83,15 @@ def _of_neighbours(before: Population, after: Population, field: Floats, diamete
     itself[~itself.any(axis=1), -1] = True
     others = near[~itself].reshape(before.count, NEIGHBOURS)
     local = np.median(moved[others], axis=1)
-    closer = np.median(np.hypot(*(moved - local[sure]).T)) < np.median(np.hypot(*(moved - field[sure]).T))
-    return local if closer else field
+    return local if _shared(before, after, local) > _shared(before, after, field) else field
+
+
+def _shared(before: Population, after: Population, field: Floats) -> int:
+    """Return how many pixels of `before` lie on something of `after` under a field."""
+    corner, extent = _extent(after, after)
+    taken = np.zeros(extent, bool)
+    taken[after.rows - corner[0], after.columns - corner[1]] = True
+    way = np.rint(field).astype(np.int64)[before.owner] - corner
+    rows, columns = before.rows + way[:, 0], before.columns + way[:, 1]
+    there = (rows >= 0) & (columns >= 0) & (rows < extent[0]) & (columns < extent[1])
+    return int(np.count_nonzero(taken[rows[there], columns[there]]))

@@ -11,11 +11,14 @@ from napari_sam2.linking.pairs import Pairs
 
 FORK_FEATURES = (
     "union", "union squared", "asymmetry", "middle", "separation", "separation squared", "straightness",
-    "light asymmetry", "daughters small", "daughters small squared", "overlap", "uneven overlap",
+    "light asymmetry", "daughters small", "daughters small squared", "overlap", "uneven overlap", "inside",
+    "long", "long, inside", "long, separation",
     "daughter's rival", "mother's best", "one",
 )  # fmt: skip
 MOST_DAUGHTERS = 6
 """Of the detections near a mother so many, the nearest, are looked at."""
+MOST_ELONGATION = 1.5
+"""Of a mother, as `Population.elongation` has it: what is longer than four and a half times its width is long."""
 MOST_SEPARATION = 2.5
 """Between the daughters' centres, in their mean diameters."""
 
@@ -42,8 +45,11 @@ def forks_of(before: Population, after: Population, drift: Floats, pairs: Pairs,
     middle = (after.yx[one] + after.yx[other]) / 2
     union = np.log((after.area[one] + after.area[other]) / before.area[mother])
     light = np.nan_to_num(np.abs(np.log(after.intensity[one] / after.intensity[other])))
-    typical = np.median(after.area)
+    typical = np.median(before.area)  # of those that have not divided yet, where all do at once
     small = (np.log(after.area[one] / typical) + np.log(after.area[other] / typical)) / 2
+    daughters = (first, one), (second, other)
+    inside = [_inside(pairs.overlap[pair], before.area[mother], after.area[each]) for pair, each in daughters]
+    long = np.minimum(before.elongation[mother], MOST_ELONGATION)
     rival = rivals(pairs, gains, before.count, after.count)
     columns = [
         union,
@@ -58,6 +64,10 @@ def forks_of(before: Population, after: Population, drift: Floats, pairs: Pairs,
         small**2,
         pairs.overlap[first] + pairs.overlap[second],
         np.abs(pairs.overlap[first] - pairs.overlap[second]),
+        np.minimum(*inside),
+        long,
+        long * np.minimum(*inside),
+        long * apart,
         np.clip(np.maximum(rival[first], rival[second]), -6, 6),
         np.clip(np.minimum(gains[first], gains[second]), -6, 6),
         np.ones_like(union),
@@ -76,6 +86,11 @@ def rivals(pairs: Pairs, gains: Floats, before: int, after: int) -> Floats:
     net = gains - np.maximum(without, 0)
     order, best, runner = _two_best(pairs.second, net, after)
     return np.where(order[pairs.second] == np.arange(len(gains)), runner[pairs.second], best[pairs.second])
+
+
+def _inside(overlap: Floats, mother: Floats, daughter: Floats) -> Floats:
+    """Return which share of a daughter lies on the drifted mother, for their IoU and areas."""
+    return overlap * (mother + daughter) / ((1 + overlap) * daughter)
 
 
 def _two_best(group: Ints, values: Floats, many: int) -> tuple[Ints, Floats, Floats]:

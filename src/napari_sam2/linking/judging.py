@@ -3,7 +3,7 @@
 The weights are logistic regressions, fitted on the development movies: nuclei of breast cancer cells (with divisions),
 T98G, yeast, a fly epithelium, and synthetic fluorescence and phase contrast with divisions; with intensities and
 without. Numbers measured on those movies are therefore not those of unseen data (docs/linking.md). An earlier form of
-`scripts/fit_linking.py` fitted them.
+`scripts/fit_linking.py` fitted those of links; those of divisions were fitted again with synthetic colonies of rods.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from napari_sam2.linking.detections import Floats
 
 LINK_WEIGHTS = np.array([-1.73, -3.16, -4.96, -0.55, -3.26, 1.29, -0.10, 8.25])
 FORK_WEIGHTS = np.array(
-    [1.63, 0.05, -3.1, -4.94, 3.4, -1.57, -1.99, -0.33, -4.08, -1.36, 1.14, -6.25, -0.65, -0.06, 0.3]
+    [
+        *[0.38, 0.33, -1.93, -3.27, 3.75, -2.15, -0.58, 0.21, -2.5, -0.68],
+        *[3.27, -6.72, -6.44, -4.26, 5.48, 3.01, -0.56, 0.05, -0.05],
+    ]
 )
 CONSTANCY = 8.0
 """What speaks for an object's being there on the next frame at all, as log odds: objects hardly ever vanish."""

@@ -10,7 +10,14 @@ from __future__ import annotations
 
 from .movie import LineageRow, SyntheticMovie, make_movie
 from .movie_settings import Kind, MovieSettings, Style, everyday_settings, random_settings
-from .populations import adherent_settings, colony_settings, rod_settings, sheet_settings, tissue_settings
+from .populations import (
+    adherent_settings,
+    colony_settings,
+    growing_rod_settings,
+    rod_settings,
+    sheet_settings,
+    tissue_settings,
+)
 
 __all__ = [
     "Kind",
@@ -21,6 +28,7 @@ __all__ = [
     "adherent_settings",
     "colony_settings",
     "everyday_settings",
+    "growing_rod_settings",
     "make_movie",
     "random_settings",
     "rod_settings",

@@ -16,6 +16,7 @@ from .movie_settings import MovieSettings
 Floats = NDArray[np.float64]
 _MITOSIS_FRAMES = 5
 _DISCS = np.array([-0.75, 0.0, 0.75])  # a cell pushes with three discs on its long axis
+_ROD_DISCS = np.linspace(-0.95, 0.95, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,9 @@ class Population:
         self.division = self._division_frames(n, 1)
         self.attached = np.full(n, -1)
         self.bud_angle = np.zeros(n)
+        self.full_elongation = self.elongation.copy()
+        if settings.doubling:
+            self._begin_at(rng.uniform(0.55, 0.95, n if rng.random() < 0.5 else 1))  # by chance all are equally old
         self._send_in(rng.random(n) < settings.enter_probability)
 
     def _division_frames(self, n: int, earliest: int) -> NDArray[np.int64]:
@@ -76,6 +80,8 @@ class Population:
     def step(self, frame: int) -> None:
         """Advance the cells by one frame: divide, move, grow, push, stay inside."""
         self.age += 1
+        if self.settings.doubling:
+            self._lengthen()
         for i in np.flatnonzero(self.alive & (self.division == frame)):
             if self.settings.kind == "yeast":
                 self._bud(i)
@@ -84,9 +90,33 @@ class Population:
         self._start_leaving(frame)
         self._walk()
         self._grow()
-        self.push(2)
+        self.push(8 if self.settings.doubling else 2)
         self._hold_buds()
         self._keep_inside()
+
+    def _begin_at(self, share: Floats) -> None:
+        """Cut rods down to a share (N,) or (1,) of the length at which they divide; they stay as wide."""
+        self.elongation *= share
+        self.radius *= np.sqrt(share)
+
+    def _lengthen(self) -> None:
+        """Let rods grow along their axis, and cut those in two that are as long as they get."""
+        grown = 2 ** (self.rng.normal(1.0, 0.15, len(self.alive)).clip(0.3) / self.settings.doubling)
+        self.elongation *= grown
+        self.radius *= np.sqrt(grown)
+        for i in np.flatnonzero(self.alive & (self.elongation >= self.full_elongation)):
+            self._cut(i)
+
+    def _cut(self, i: np.intp) -> None:
+        """Replace a rod by its two ends, one behind the other and as wide as it was."""
+        reach = self._semi_axes()[i, 0] * np.array([np.sin(self.angle[i]), np.cos(self.angle[i])])
+        self.alive[i] = False
+        share = self.rng.uniform(0.44, 0.56)
+        for sign, part in ((-1, share), (1, 1 - share)):
+            self._append(i, self.centre[i] + sign * (1 - part) * reach, self.radius[i] * np.sqrt(part))
+            self.elongation[-1] *= part
+            self.full_elongation[-1] = self.settings.elongation * self.rng.uniform(0.85, 1.15)
+            self.angle[-1] += self.rng.normal(0, 0.08)
 
     def _divide(self, i: np.intp) -> None:
         """Replace a cell by two daughters, side by side on its long axis."""
@@ -116,6 +146,7 @@ class Population:
         """Add one cell that inherits what is not given."""
         self.alive = np.append(self.alive, True)
         self.elongation = np.append(self.elongation, self.elongation[parent])
+        self.full_elongation = np.append(self.full_elongation, self.full_elongation[parent])
         self.angle = np.append(self.angle, self.angle[parent])
         self.heading = np.append(self.heading, self.heading[parent])
         self.speed = np.append(self.speed, self.speed[parent])
@@ -156,6 +187,8 @@ class Population:
 
     def _grow(self) -> None:
         """Grow the cells: buds fast to their full size, the others by the rate of the settings."""
+        if self.settings.doubling:
+            return
         young = self.attached >= 0
         rate = np.where(young, 0.12, self.settings.growth)
         ceiling = np.where(young, self.full_radius, self.full_radius * 1.35)
@@ -164,6 +197,9 @@ class Population:
 
     def _semi_axes(self) -> Floats:
         """Return the long and short semi-axis of every cell, (N, 2)."""
+        if self.settings.doubling:
+            ratio = np.sqrt(self.elongation)
+            return np.stack([self.radius * ratio, self.radius / ratio], 1)
         mitosis = self._mitosis_before() if len(self.alive) else np.zeros(0)
         round_up = 1.0 + (self.elongation - 1.0) * np.where(self.age < 6, self.age / 6, 1.0)
         ratio = np.sqrt(np.where(mitosis > 0, 1.0 + (round_up - 1.0) * (1 - mitosis) + 0.75 * mitosis, round_up))
@@ -182,17 +218,19 @@ class Population:
         living = np.flatnonzero(self.alive)
         axes = self._semi_axes()[living]
         direction = np.stack([np.sin(self.angle[living]), np.cos(self.angle[living])], 1)
-        offsets = (axes[:, 0] - axes[:, 1])[:, None, None] * _DISCS[None, :, None] * direction[:, None, :]  # (N, 3, 2)
-        radius = np.repeat(axes[:, 1], 3)
-        owner = np.repeat(np.arange(len(living)), 3)
+        places = _ROD_DISCS if self.settings.doubling else _DISCS
+        many = len(places)
+        offsets = (axes[:, 0] - axes[:, 1])[:, None, None] * places[None, :, None] * direction[:, None, :]  # (N, D, 2)
+        radius = np.repeat(axes[:, 1], many)
+        owner = np.repeat(np.arange(len(living)), many)
         reach = (radius[:, None] + radius[None]) * (1 - self.settings.overlap)
         reach[owner[:, None] == owner[None]] = 0.0
         for _ in range(rounds):
             discs = (self.centre[living][:, None] + offsets).reshape(-1, 2)
-            distance = np.hypot(*(np.subtract.outer(part, part) for part in discs.T)) + 1e-6  # (3N, 3N)
+            distance = np.hypot(*(np.subtract.outer(part, part) for part in discs.T)) + 1e-6  # (ND, ND)
             weight = np.maximum(reach / distance - 1.0, 0.0)
             force = weight.sum(1, keepdims=True) * discs - weight @ discs  # the sum of weight * (disc - other)
-            self.centre[living] += np.clip(0.3 * force.reshape(-1, 3, 2).sum(1), -4.0, 4.0)
+            self.centre[living] += np.clip(0.3 * force.reshape(-1, many, 2).sum(1), -4.0, 4.0)
 
     def _hold_buds(self) -> None:
         """Keep every attached bud on the outline of its mother."""
@@ -217,7 +255,7 @@ class Population:
         living = np.flatnonzero(self.alive)
         before = self._mitosis_before()
         after = np.where((self.parent >= 0) & (self.age < 4), 1 - self.age / 4, 0.0)
-        after = np.zeros_like(after) if self.settings.kind == "yeast" else after
+        after = np.zeros_like(after) if self.settings.kind == "yeast" or self.settings.doubling else after
         return CellStates(
             living,
             self.centre[living].copy(),

@@ -50,6 +50,7 @@ class MovieSettings:
     overlap: float = 0.04  # how far neighbours are pressed into each other, as part of their distance
     reach: float = 1.0  # how far cells spread where none is next to them, in radii; gaps close above about 1.5
     divide_probability: float = 0.15
+    doubling: float = 0.0  # rods only: frames in which one grows to twice its length and divides; 0: lives as others do
     leave_probability: float = 0.1
     enter_probability: float = 0.1
     drift_px: float = 0.0

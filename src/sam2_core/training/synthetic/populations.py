@@ -80,6 +80,31 @@ def rod_settings(
     )
 
 
+def growing_rod_settings(
+    rng: np.random.Generator, frames: int = 24, height: int = 320, width: int = 320, style: Style | None = None
+) -> MovieSettings:
+    """Return settings of a few rods that grow to twice their length and divide, again and again, into a colony.
+
+    Half of the fields drift, by up to six tenths of a rod from frame to frame. Parameters are those of
+    `random_settings`.
+    """
+    settings = rod_settings(rng, frames, height, width, style)
+    diameter = rng.uniform(18.0, 32.0)
+    return replace(
+        settings,
+        cells=int(rng.integers(1, 6)),
+        diameter_px=diameter,
+        elongation=rng.uniform(4.0, 7.0),
+        divide_probability=0.0,
+        doubling=rng.uniform(3.0, 10.0),
+        leave_probability=0.0,
+        enter_probability=0.0,
+        speed_px=rng.uniform(0.0, 0.04) * diameter,
+        crowding=rng.uniform(0.3, 1.0),
+        drift_px=float(rng.random() < 0.5) * rng.uniform(0.1, 0.6) * diameter,
+    )
+
+
 def tissue_settings(
     rng: np.random.Generator, frames: int = 8, height: int = 224, width: int = 224, style: Style | None = None
 ) -> MovieSettings:
