@@ -58,6 +58,10 @@ class Seed:
         x, y = ((place + 0.5) * scale - 0.5 for place in self.point_xy)
         return self.window.x0 + x, self.window.y0 + y
 
+    def covers(self, cell: tuple[int, int]) -> bool:
+        """Return whether the instance has a cell (row, column) of the map."""
+        return self.instance is not None and bool(self.instance.mask[cell])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
@@ -72,6 +76,8 @@ class Candidate:
     predicted_iou, stability, agreement, presence
         Each from 0 to 1: what the decoder believes of the mask, how little it depends on its threshold, its IoU with
         the dense instance at the seed (None where there is none), and how sure the head is of that (1 then).
+    cut_at
+        The middle of where the border of the window cuts it, in pixels of the frame; None where it lies whole in it.
     """
 
     box_xyxy: BoxXYXY
@@ -81,6 +87,24 @@ class Candidate:
     stability: float
     agreement: float | None
     presence: float = 1.0
+    cut_at: PointXY | None = None
+
+    @property
+    def area(self) -> int:
+        """Number of its pixels."""
+        return int(np.count_nonzero(self.mask))
+
+    def shared_with(self, other: Candidate) -> int:
+        """Return how many pixels it shares with another one."""
+        x0, y0 = np.maximum(self.box_xyxy[:2], other.box_xyxy[:2])
+        x1, y1 = np.minimum(self.box_xyxy[2:], other.box_xyxy[2:])
+        if x0 >= x1 or y0 >= y1:
+            return 0
+        return int(np.count_nonzero(self._part(x0, y0, x1, y1) & other._part(x0, y0, x1, y1)))
+
+    def _part(self, x0: int, y0: int, x1: int, y1: int) -> Mask:
+        left, top = self.box_xyxy[:2]
+        return self.mask[y0 - top : y1 - top, x0 - left : x1 - left]
 
 
 def answers(model: Sam2Model, seeds: Sequence[Seed], instances: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -160,8 +184,21 @@ def candidates(model: Sam2Model, seeds: Sequence[Seed], patches: PatchMaker, fra
         if patch is not None:
             place = seed.on_frame(model.image_size)
             agrees, presence = (None, 1.0) if seed.instance is None else (float(fit), seed.instance.presence)
-            found.append(Candidate(*patch, place, float(iou), float(steady), agrees, presence))
+            cut_at = _cut_at(*patch, seed.window, frame_hw)
+            found.append(Candidate(*patch, place, float(iou), float(steady), agrees, presence, cut_at))
     return found
+
+
+def _cut_at(box: BoxXYXY, mask: Mask, window: Window, frame_hw: SizeHW) -> PointXY | None:
+    """Return the middle of the pixels of a patch that lie at a border of the window inside of the frame."""
+    x0, y0, x1, y1 = box
+    cut = np.zeros_like(mask)
+    cut[:, :1] |= x0 == window.x0 > 0
+    cut[:1] |= y0 == window.y0 > 0
+    cut[:, -1:] |= x1 == window.x0 + window.width < frame_hw[1]
+    cut[-1:] |= y1 == window.y0 + window.height < frame_hw[0]
+    rows, columns = np.nonzero(cut & mask)
+    return (x0 + float(columns.mean()), y0 + float(rows.mean())) if rows.size else None
 
 
 def common_answer(logits: Tensor, quality: Tensor) -> Tensor:

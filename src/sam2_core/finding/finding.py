@@ -2,9 +2,9 @@
 
 1. `diameter`: how large objects are, where the caller does not say.
 2. `tile_plan`: tiles in which they have the size that the model knows; those outside a region are left out.
-3. The encoder, a few tiles at once; `votes`: the dense head's instances, and a seed in each, `splitting`: in either
-   half of those that are two; `grid` where there is no head.
-4. `candidates`: one click a seed, in batches across tiles.
+3. `finder`: the encoder, a few tiles at once; `votes`: the dense head's instances, and a seed in each, `splitting`: in
+   either half of those that are two; `grid` where there is no head.
+4. `candidates`: one click a seed, in batches across tiles; once more around where the border of a tile cuts one.
 5. `conflicts`: the better candidates stay; `scores` says how likely each is right, `contrast` what of that is dirt.
 6. `rods`: where objects are long and smooth, 2 to 5 again from nearer, so that their width has the usual size.
 
@@ -14,42 +14,29 @@ Nothing is tracked and nothing kept from call to call: a caller who wants to use
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from sam2_core.errors import PromptError
-from sam2_core.finding.candidates import Candidate, PatchMaker, Seed, candidates
+from sam2_core.finding.candidates import Candidate
 from sam2_core.finding.conflicts import without_conflicts
 from sam2_core.finding.contrast import prominence
 from sam2_core.finding.diameter import CANNOT_TELL, diameter_steps
-from sam2_core.finding.found import FoundObject, FoundObjects
-from sam2_core.finding.grid import grid_points
+from sam2_core.finding.finder import Encode, Finder
+from sam2_core.finding.found import FoundObject, FoundObjects, Mask
 from sam2_core.finding.picture import Picture
 from sam2_core.finding.rods import clump_width, covered, rod_width, typical_size
 from sam2_core.finding.scores import rank, score
-from sam2_core.finding.splitting import split
 from sam2_core.finding.steps import Steps, result_of
 from sam2_core.finding.tile_plan import tiles_for
-from sam2_core.finding.votes import DenseInstance, as_arrays, dense_instances
-from sam2_core.inference.network.precision import pick_precision, running
-from sam2_core.inference.tracker import PIXELS_AT_ONCE
-from sam2_core.modeling.dense_head import DenseMaps
-from sam2_core.modeling.image_encoder import ImageFeatures
+from sam2_core.inference.network.precision import pick_precision
 from sam2_core.modeling.sam2 import Sam2Model
-from sam2_core.windowed.tiles import Tiling
-from sam2_core.windowed.window import SizeHW, Window
+from sam2_core.windowed.window import SizeHW
 
-Encode = Callable[[Sequence[Window], Callable[[Window], Tensor]], Sequence[ImageFeatures]]
-"""Gives the features of what each of some windows of the frame shows: kept ones, or those made of the images
-(1, 3, S, S) that the second argument returns."""
-SEEDS_AT_ONCE = 16
-"""Clicks that go through the decoder together."""
 LEAST_DIAMETER_PX = 2.0
 MOST_TILES = 5000
 """More are refused: they take many minutes on a processor, and come of a diameter that is hardly ever meant."""
@@ -176,10 +163,10 @@ def _searched(
 ) -> Steps[tuple[tuple[FoundObject, ...], float]]:
     """Return the objects, and the diameter for which tiles were laid: less than what was given for rods."""
 
-    def search(scale: float, region: npt.NDArray[np.bool_] | None) -> Steps[tuple[FoundObject, ...]]:
+    def search(scale: float, region: Mask | None, whole: bool = True) -> Steps[tuple[FoundObject, ...]]:
         finder = finder_at(scale)
         _check_tiles(len(finder.windows(region)), scale)
-        found = yield from finder.search(region)
+        found = yield from finder.search(region, whole)
         return _chosen(found, options, finder.picture)
 
     scale, first = diameter_px, finder_at(diameter_px)
@@ -188,7 +175,7 @@ def _searched(
         looks, widest = _nearer_looks(objects, scale)
         where = covered(objects, first.picture.frame_hw)
         for nearer in looks:
-            parts = yield from search(max(LEAST_DIAMETER_PX, nearer), where)
+            parts = yield from search(max(LEAST_DIAMETER_PX, nearer), where, whole=False)
             narrow = rod_width(parts)
             if narrow is not None and narrow <= widest:
                 break
@@ -206,80 +193,6 @@ def _nearer_looks(objects: Sequence[FoundObject], scale: float) -> tuple[tuple[f
         return ((width,), np.inf) if width < SLIM * scale else ((NEARER * scale,), SPLIT * width)
     width = clump_width(objects)
     return ((NEARER * scale, NEARER**2 * scale), SPLIT * width) if width is not None else ((), 0.0)
-
-
-class Finder:
-    """A model at work on one picture, tile by tile."""
-
-    def __init__(
-        self, model: Sam2Model, picture: Picture, tiles: Tiling, encode: Encode | None, dtype: torch.dtype | None
-    ) -> None:
-        self.model = model
-        self.picture = picture
-        self.tiles = tiles
-        self._encode = encode or self._encoded
-        self._dtype = dtype
-
-    def windows(self, region: npt.NDArray[np.bool_] | None) -> list[Window]:
-        """Return the tiles that are looked at for a region (H, W)."""
-        hw = self.picture.frame_hw
-        return [window for window in self.tiles if region is None or region[window.region(hw)].any()]
-
-    def search(self, region: npt.NDArray[np.bool_] | None) -> Steps[list[Candidate]]:
-        """Yield (done, total) tile by tile, and return the candidates of all of them."""
-        hw, windows = self.picture.frame_hw, self.windows(region)
-        patches = PatchMaker(self.model.config.low_res_size, self.tiles.side)
-        waiting: list[Seed] = []
-        found: list[Candidate] = []
-        for done, (window, features) in enumerate(self._looks(windows), start=1):
-            with running(self.model.device, self._dtype):
-                seeds = self.seeds(window, features)
-                waiting += (seed for seed in seeds if _lies_in(seed, region, self.model.image_size))
-                while len(waiting) >= SEEDS_AT_ONCE or (waiting and done == len(windows)):
-                    now, waiting = waiting[:SEEDS_AT_ONCE], waiting[SEEDS_AT_ONCE:]
-                    found += candidates(self.model, now, patches, hw)
-            yield done, len(windows)
-        return found
-
-    def _looks(self, windows: Sequence[Window]) -> Iterator[tuple[Window, ImageFeatures]]:
-        """Yield each tile with its features; small ones go through the encoder together, which is faster."""
-        size, device = self.model.image_size, self.model.device
-        count = max(1, PIXELS_AT_ONCE // size**2)
-        for some in (windows[start : start + count] for start in range(0, len(windows), count)):
-            with running(device, self._dtype):
-                encoded = self._encode(some, lambda window: self.picture.shown(window, size).to(device))
-            yield from zip(some, encoded, strict=True)
-
-    def _encoded(self, windows: Sequence[Window], shown: Callable[[Window], Tensor]) -> list[ImageFeatures]:
-        return self.model.encode_image(torch.cat([shown(window) for window in windows])).apart()
-
-    def seeds(self, window: Window, features: ImageFeatures) -> Iterator[Seed]:
-        """Yield the seeds of a tile: those that lie nearer to its middle than to that of another tile."""
-        size = self.model.image_size
-        if self.model.dense_head is None:
-            every = [Seed(window, features, point) for point in grid_points(size)]
-        else:
-            seen = _instances(self.model.see_objects(features))
-            places = [(4 * x + 1.5, 4 * y + 1.5) for x, y in (instance.inside_xy for instance in seen)]
-            every = [Seed(window, features, place, instance) for place, instance in zip(places, seen, strict=True)]
-        for seed in every:
-            x, y = seed.on_frame(size)
-            height, width = self.picture.frame_hw
-            if -0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5 and self.tiles.nearest((x, y)) == window:
-                yield seed
-
-
-def _instances(maps: DenseMaps) -> list[DenseInstance]:
-    """Return the instances that the dense head sees in a tile, pairs that touch split in two."""
-    foreground, offsets, diameters = as_arrays(maps)
-    boundary = maps.boundary[0].float().cpu().numpy()
-    whole = dense_instances(foreground, offsets, diameters)
-    return [part for each in whole for part in split(each, foreground, boundary, offsets)]
-
-
-def _lies_in(seed: Seed, region: npt.NDArray[np.bool_] | None, image_size: int) -> bool:
-    x, y = seed.on_frame(image_size)
-    return region is None or bool(region[round(y), round(x)])
 
 
 def _chosen(found: list[Candidate], options: FindingOptions, picture: Picture) -> tuple[FoundObject, ...]:

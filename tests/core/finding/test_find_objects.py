@@ -5,7 +5,7 @@ import pytest
 from bright_model import BrightModel, discs
 
 from sam2_core.errors import PromptError, StackError
-from sam2_core.finding import FindingOptions, find_diameter, find_objects, find_steps, finding
+from sam2_core.finding import FindingOptions, find_diameter, find_objects, find_steps, finder
 from sam2_core.finding.tile_plan import tiles_for
 
 PLACES = [(x, y) for y in range(30, 400, 52) for x in range(22, 500, 47)]
@@ -46,6 +46,20 @@ def test_each_object_is_found_once_wherever_tiles_meet(model, scene):
     scores = [each.score for each in found.objects]
     assert scores == sorted(scores, reverse=True)
     assert 0 <= min(scores) <= max(scores) <= 1
+
+
+@pytest.mark.parametrize(("has_head", "width"), [(True, 12), (False, 24)])
+def test_what_is_longer_than_tiles_overlap_is_found_whole(has_head, width):
+    labels = np.zeros((300, 420), int)
+    for place in range(16):  # bars of 70 pixels, tiles overlap by 28 at most
+        row, column = divmod(place, 4)
+        labels[20 + 68 * row : 20 + width + 68 * row, 20 + 98 * column : 90 + 98 * column] = place + 1
+    image = np.where(labels > 0, 220, 20).astype(np.uint8)
+    model = BrightModel(has_head=has_head)
+    found = find_objects(model, image, told(least_score=0.1))
+    assert model.encoded > len(tiles_for(image.shape, DIAMETER, model.image_size)) > 4
+    assert len(found) == 16
+    assert min(ious(found, labels)) > 0.85
 
 
 def test_the_diameter_is_found_and_said(model, scene):
@@ -130,7 +144,7 @@ def test_features_come_from_the_caller_who_keeps_them(model, scene):
 def test_work_goes_tile_by_tile_and_ends_when_it_is_closed(model, scene, at_once, monkeypatch):
     said = []
     expected = find_objects(model, scene[0], told()).labels()
-    monkeypatch.setattr(finding, "PIXELS_AT_ONCE", at_once * model.image_size**2)
+    monkeypatch.setattr(finder, "PIXELS_AT_ONCE", at_once * model.image_size**2)
     found = find_objects(model, scene[0], told(), progress=lambda done, total: said.append((done, total)))
     np.testing.assert_array_equal(found.labels(), expected)
     tiles = len(tiles_for(scene[0].shape, DIAMETER, model.image_size))
