@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from disc_predictor import DiscPredictor
+from finding_predictor import FindingPredictor
 
 from napari_sam2.document.track_events import EventKind, TrackEvent
 from napari_sam2.session import Session
@@ -113,6 +114,50 @@ def test_steps_are_added_before_and_after_reopening(movie, tmp_path):
             names.append(session.document.objects[1].name)
         assert names == ["two", "one", ""]
         assert not session.document.prompts
+
+
+@pytest.fixture
+def cells(tmp_path):
+    """Two squares that stay, of which one is there on frames 3 to 5 alone."""
+    images = np.zeros((FRAMES, *SIZE), np.uint8)
+    images[:, 25:35, 30:40] = images[3:6, 5:15, 30:40] = 200
+    np.save(tmp_path / "cells.npy", images)
+    return tmp_path / "cells.npy"
+
+
+def found_in(source):
+    return Session.open(source, axes="TYX", predictor=FindingPredictor())
+
+
+@pytest.mark.parametrize("saved_before", [True, False], ids=["saved as it goes on", "saved at the end"])
+def test_linking_with_what_memory_saw_can_be_undone_after_reopening(cells, tmp_path, saved_before):
+    with found_in(cells) as session:
+        if saved_before:
+            session.save(tmp_path / "a.sam2")
+        session.proposals.find(frames=None, diameter_px=10)
+        before = len(session.document.proposals)
+        assert list(session.proposals.look_on(1)), "memory saw nothing"
+        session.proposals.link()
+        session.save(tmp_path / "a.sam2")
+    with found_in(tmp_path / "a.sam2") as session:
+        assert not session.notes
+        assert session.undo_text == "link cells"
+        session.undo()
+        assert len(session.document.proposals) > before
+        session.undo()
+        assert len(session.document.proposals) == before
+        assert not session.document.objects
+
+
+def test_a_search_after_reopening_is_a_step_of_its_own(cells, tmp_path):
+    with found_in(cells) as session:
+        session.proposals.find(frames=0, diameter_px=10)
+        session.save(tmp_path / "a.sam2")
+    with found_in(tmp_path / "a.sam2") as session:
+        session.proposals.find(frames=4, diameter_px=10)
+        assert {one.frame for one in session.document.proposals.values()} == {0, 4}
+        session.undo()
+        assert {one.frame for one in session.document.proposals.values()} == {0}
 
 
 def test_a_session_json_that_another_program_changed_begins_anew(movie, tmp_path):

@@ -77,7 +77,6 @@ class HistoryLog(RecordFile):
         header = {
             "kind": kind,
             "text": step.text,
-            "run": step.run,
             "unshown": sorted(step.unshown),
             "settings": None if step.settings is None else dict(step.settings),
             "masks": masks,
@@ -219,7 +218,7 @@ def _apply(kind: str, left: SavedStep, done: list[SavedStep], undone: list[Saved
 
 
 def _crossed(step: SavedStep, left: SavedStep) -> SavedStep:
-    return replace(left, text=step.text, run=step.run)
+    return replace(left, text=step.text)
 
 
 def _step(said: _Told, header: Mapping[str, Any], document: Document) -> SavedStep:
@@ -227,16 +226,9 @@ def _step(said: _Told, header: Mapping[str, Any], document: Document) -> SavedSt
         whole(int(one), 1, 2**32): {whole(frame, 0, 2**32): _kept(said, number) for frame, number in _pairs(told_of)}
         for one, told_of in header["masks"].items()
     }
-    settings, run = header["settings"], header["run"]
+    settings = header["settings"]
     unshown = frozenset((whole(one, 1, 2**32), whole(frame, 0, 2**32)) for one, frame in header["unshown"])
-    return SavedStep(
-        document,
-        masks,
-        unshown,
-        None if settings is None else dict(settings),
-        str(header["text"]),
-        None if run is None else whole(run, 0, 2**62),
-    )
+    return SavedStep(document, masks, unshown, None if settings is None else dict(settings), str(header["text"]))
 
 
 def _pairs(told_of: Sequence[Sequence[int]]) -> list[tuple[int, int]]:

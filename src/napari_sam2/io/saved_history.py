@@ -24,7 +24,7 @@ class SavedStep:
         Prompts of these whose masks are not shown.
     settings
         As JSON can hold them; None where the step leaves them alone.
-    text, run
+    text
         See `session.history.Step`.
     """
 
@@ -33,7 +33,6 @@ class SavedStep:
     unshown: frozenset[PromptKey] = frozenset()
     settings: Mapping[str, Any] | None = None
     text: str = ""
-    run: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class Step:
     Attributes
     ----------
     run
-        Of which search it is a part, whose parts are one step; None for an edit by itself.
+        Of which search it is a part, whose parts are one step; None for an edit by itself, or of a session before.
     """
 
     moment: Moment

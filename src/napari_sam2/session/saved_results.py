@@ -143,7 +143,7 @@ def _step(saved: SavedStep, now: SessionSettings) -> Step:
         settings = SessionSettings.model_validate(saved.settings).model_copy(update={"device": now.device})
         if changed_fields(settings, now) & OF_THE_MOVIE:
             raise StackError("They are of another axis.")
-    return Step(Moment(saved.document, saved.masks, saved.unshown, settings), saved.text, saved.run)
+    return Step(Moment(saved.document, saved.masks, saved.unshown, settings), saved.text)
 
 
 @contextmanager

@@ -174,13 +174,13 @@ class Saving:
             self._failures = queue.failures
             self._state.events.saving_failed.emit(self.unsaved)
 
-    def stepped(self, kind: StepKind, left: Moment, text: str = "", run: int | None = None) -> None:
+    def stepped(self, kind: StepKind, left: Moment, text: str = "") -> None:
         """Have kept what happened to the history; `edited` comes next, and has the document saved that it led to."""
         queue, now = self.queue, self._state.document
         if queue is None:
             return
         if queue.keeps_history:
-            queue.add_history(HistoryChange(kind, _saved_step(Step(left, text, run)), now))
+            queue.add_history(HistoryChange(kind, _saved_step(Step(left, text)), now))
         else:
             queue.keep_history(self._history(), now)
 
@@ -288,7 +288,7 @@ class Saving:
 def _saved_step(step: Step) -> SavedStep:
     moment = step.moment
     settings = None if moment.settings is None else moment.settings.model_dump(mode="json")
-    return SavedStep(moment.document, moment.masks, moment.unshown, settings, step.text, step.run)
+    return SavedStep(moment.document, moment.masks, moment.unshown, settings, step.text)
 
 
 def _is_same(one: Path, other: Path | None) -> bool:

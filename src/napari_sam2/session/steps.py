@@ -49,7 +49,7 @@ class Steps:
         state.history.recount()
         state.replace_document(document, diff)
         is_own = state.history.push(Step(before, text, run))
-        self._saving.stepped("step" if is_own else "amend", before, text, run)
+        self._saving.stepped("step" if is_own else "amend", before, text)
         self.tell(made, diff)
 
     def amend(self, document: Document) -> None:
