@@ -149,6 +149,8 @@ def a_whole_job_is_short(window: Window, movie: Movie) -> None:
     window.wait(lambda: deciding.proposals.on_several_frames, "the second frame", 900)
     window.binding.stop()  # it goes on from frame to frame, and its result is replaced
     window.wait(lambda: not window.binding.work.busy, "the end of the search", 300)
+    pause(500)
+    in_view(window, panel.finding.link)
     counted.key(Qt.Key.Key_T, "link them (Shift+T)", _SHIFT)
     window.wait(lambda: len(window.session.document.objects) > 1 and not window.binding.work.busy, "the linking", 600)
     pause(500)

@@ -74,7 +74,7 @@ def test_find_filter_accept_and_undo(finding: Any) -> None:
     assert not section.accept.isEnabled()
     find(finding)
     assert told(finding) == "Find: 3 cells, 2 shown"
-    assert "3 cells of about 9 px" in panel.message.text()
+    assert "Found: 2 cells of about 9 px, and 1 less sure." in panel.message.text()
     assert "Click on a found cell" in panel.hint.text()
     assert panel.prompts.tools["decide"].isChecked()
     assert "accepts a found cell" in panel.objects.current.text()
@@ -114,12 +114,14 @@ def test_cells_of_all_frames_are_linked_in_one_press(finding: Any) -> None:
     section.more.frames.setCurrentIndex(1)
     find(finding)
     assert not section.link.isHidden()
+    assert "link all frames" in finding.panel.hint.text()
     finding.press(section.link)
     settle(finding)
     assert sorted(finding.session.document.objects) == [1, 2], "those below the score are not linked"
     assert np.count_nonzero(finding.session.status(1)) == 2
     assert "Linked to 2 tracks with 0 divisions." in finding.panel.message.text()
     assert len(finding.session.document.proposals) == 2
+    assert told(finding) == "Find: none left but 1 less sure"
     finding.press(finding.panel.prompts.undo)
     settle(finding)
     assert not finding.session.document.objects
@@ -179,7 +181,7 @@ def test_what_more_says_holds_for_the_search_by_button_and_key(finding: Any) -> 
     assert section.go.text() == "Find on all frames"
     key(finding, "find_cells")
     finding.until(lambda: "on 3 of 3 frames" in finding.panel.message.text())
-    assert "Found on 3 of 3 frames: 6 cells of about 9 px." in finding.panel.message.text()
+    assert "Found on 3 of 3 frames: 4 cells of about 9 px, and 2 less sure." in finding.panel.message.text()
     assert {one.frame for one in finding.session.document.proposals.values()} == {0, 1}
 
 

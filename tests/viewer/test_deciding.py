@@ -61,7 +61,7 @@ def point_at(desk, y, x):
 
 
 def test_what_is_sure_enough_is_outlined_with_a_circle_of_its_size(found):
-    assert "Found: 3 cells of about 9 px." in found.messages
+    assert "Found: 2 cells of about 9 px, and 1 less sure." in found.messages
     assert found.deciding.counts() == (3, 2)
     plane = drawn(found)
     assert plane[5, 9] == plane[13, 5] == plane[5, 34] == OUTLINE

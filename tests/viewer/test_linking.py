@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from finding_predictor import FindingPredictor
 
+from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.session import Session
 from napari_sam2.session.looking_on import SOURCE
 from napari_sam2.viewer.running import STOPPED
@@ -80,6 +81,23 @@ def test_what_is_too_unsure_to_be_shown_carries_a_track_on_unless_a_person_asks_
     deciding.link_shown()
     assert sorted(map(len, frames_of(desk.session).values())) == [3, FRAMES]
     assert not deciding.proposals.to_link()
+
+
+@pytest.mark.parametrize(
+    ("step_px", "least", "lengths"),
+    [(8, 0.4, [FRAMES]), (8, 0.2, [3, FRAMES]), (2, 0.4, [FRAMES]), (2, 0.2, [FRAMES, FRAMES])],
+)
+def test_a_faint_cell_is_linked_where_it_is_shown(make_desk, step_px, least, lengths):
+    images = movie(step_px)
+    images[:, :40][images[:, :40] > 0] = 60
+    desk = make_desk(images, contrast_limits=(0, 255), predictor=FindingPredictor())
+    desk.session.proposals.find(frames=None, diameter_px=10, min_score=0.15)
+    deciding = desk.binding.deciding
+    deciding.proposals.least_score = least
+    assert len(deciding.proposals.shown(3)) == len(lengths)
+    deciding.link_shown()
+    tracks = frames_of(desk.session).values()
+    assert sorted(sum(mask.status is MaskStatus.found for mask in frames.values()) for frames in tracks) == lengths
 
 
 def test_stopped_while_memory_looks_nothing_is_linked(found):
@@ -218,7 +236,7 @@ def test_a_propagation_that_was_stopped_can_be_resumed_after_linking(found, tmp_
     desk.session.flush()
     before = snapshot.read_bytes()
     desk.binding.deciding.link_shown()
-    assert any("Looked again on 1 frames" in one for one in desk.ended)
+    assert desk.ended[-1].startswith("Linked to 2 tracks with 0 divisions. Looked again on 1 frame where")
     assert desk.session.interrupted_run == wanted
     desk.session.close()
     assert snapshot.read_bytes() == before

@@ -189,7 +189,7 @@ class FindActions:
     def _on_change(self, event: Any = None) -> None:
         deciding = None if self._binding is None else self._binding.deciding
         self._section.show_counts(*((0, 0) if deciding is None else deciding.counts()))
-        self._section.show_linkable(deciding is not None and deciding.proposals.on_several_frames)
+        self._section.show_linkable(deciding is not None and deciding.can_link)
 
     def _on_found(self) -> None:
         """Put the tool in hand with which a person decides, where there is something to decide about."""

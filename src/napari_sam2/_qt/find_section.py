@@ -114,8 +114,12 @@ class FindSection(Section):
         """Say how many there are to decide about on the frame in view, and how many of them are shown."""
         if found:
             self._deciding.show()
-        nothing = _TITLE if self._deciding.isHidden() else f"{_TITLE}: nothing left on this frame"
-        told = f"{_TITLE}: {found} cell{'' if found == 1 else 's'}, {shown} shown" if found else nothing
+        if shown:
+            told = f"{_TITLE}: {found} cell{'' if found == 1 else 's'}, {shown} shown"
+        elif found:
+            told = f"{_TITLE}: none left but {found} less sure"
+        else:
+            told = _TITLE if self._deciding.isHidden() else f"{_TITLE}: nothing left on this frame"
         if told != self.text():
             self.setText(told)
         for button in (self.accept, self.reject):

@@ -37,6 +37,8 @@ class Situation:
         Name of the session folder that the image came from and that is not open, "" where there is none.
     found
         Number of cells that were found on the frame in view and are shown to be decided about.
+    linkable
+        Whether such cells are on several frames, to be linked.
     linked
         Number of (object, frame) pairs that were found and linked by a program, here or elsewhere.
     misfit
@@ -58,6 +60,7 @@ class Situation:
     left_out: str = ""
     saved_as: str = ""
     found: int = 0
+    linkable: bool = False
     linked: int = 0
     misfit: SizeMisfit | None = None
 
@@ -79,7 +82,7 @@ def next_step(now: Situation) -> str:
     if now.works_at:
         return f"The work is at {now.works_at}; this is {now.shown_at}."
     if now.found and now.running != "preview":
-        return "Click on a found cell to accept it, point at a wrong one and press Delete, or accept all shown."
+        return _deciding(now)
     if now.prompts == 0:
         return _beginning(now)
     return "Finding the cell …" if now.running == "preview" else _going_on(now)
@@ -96,6 +99,12 @@ def offered(now: Situation) -> str:
     if now.saved_as:
         return "Open session"
     return "Open all" if now.left_out and not now.prompts else ""
+
+
+def _deciding(now: Situation) -> str:
+    if now.linkable:
+        return "Point at what is no cell and press Delete; then link all frames."
+    return "Click on a found cell to accept it, point at a wrong one and press Delete, or accept all shown."
 
 
 def _going_on(now: Situation) -> str:

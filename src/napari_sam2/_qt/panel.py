@@ -212,7 +212,8 @@ class SegmentAndTrackPanel(QWidget):
         QTimer.singleShot(0, self, self._show_accept)  # once it has its place
 
     def _show_accept(self) -> None:
-        self.area.ensureWidgetVisible(self.finding.accept, 0, 6)
+        last = self.finding.accept if self.finding.link.isHidden() else self.finding.link
+        self.area.ensureWidgetVisible(last, 0, 6)
 
     def _show_more(self) -> None:
         """Bring what a search can be told into view."""

@@ -111,6 +111,7 @@ class PanelState(QObject):
             opening = has_image and (bench.is_opening or making)
             return Situation(has_image=has_image, is_opening=opening, sought=sought)
         works_at, shown_at = self._chooser.places()
+        deciding = None if bench.binding is None else bench.binding.deciding
         stale = self._objects.count(STALE)
         return Situation(
             has_image=True,
@@ -127,7 +128,8 @@ class PanelState(QObject):
             left_out=self._chooser.files.left_out,
             misfit=size_misfit(session.settings, session.document, session.masks),
             linked=self._objects.count(FOUND) + self._objects.count(IMPORTED),
-            found=0 if bench.binding is None else bench.binding.deciding.counts()[1],
+            found=0 if deciding is None else deciding.counts()[1],
+            linkable=deciding is not None and deciding.can_link,
             saved_as="" if (folder := self._chooser.offered_folder()) is None else folder.name,
         )
 

@@ -22,9 +22,10 @@ from napari_sam2.session.found import Proposed
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.coordinates import Grid
 from napari_sam2.viewer.current import Current
-from napari_sam2.viewer.running import Notify, Work, told_found
+from napari_sam2.viewer.running import Notify, Work
 from napari_sam2.viewer.shown_proposals import ShownProposals
 from napari_sam2.viewer.sight import Sight
+from napari_sam2.viewer.telling import told_found
 from sam2_core.errors import PromptError
 
 _NONE_SHOWN = "No found cell is shown on this frame."
@@ -187,10 +188,15 @@ class Deciding:
         if numbers := self._all_shown():
             self._session.proposals.reject(numbers)
 
+    @property
+    def can_link(self) -> bool:
+        """Whether found cells are shown on several frames."""
+        return self._sight.is_at_work and self.proposals.on_several_frames
+
     def link_shown(self) -> None:
-        """Link what is shown on all frames to tracks, with divisions; see `ShownProposals.to_link`."""
+        """Link what is shown on all frames to tracks, with divisions, less sure ones too (`ShownProposals.to_link`)."""
         if self._sight.is_at_work and (numbers := self.proposals.to_link()):
-            self._work.link(numbers)
+            self._work.link(numbers, self.proposals.least_score)
         else:
             self._notify("Found cells are shown on fewer than two frames; look for them on all frames first.")
 

@@ -14,12 +14,22 @@ from typing import Protocol
 
 from psygnal import Signal
 
-from napari_sam2.engine.jobs import AnyJob, CancelToken, FindJob, FindRequest, LinkJob, PropagateJob, PropagateRequest
+from napari_sam2.engine.jobs import (
+    LEAST_SCORE,
+    AnyJob,
+    CancelToken,
+    FindJob,
+    FindRequest,
+    LinkJob,
+    PropagateJob,
+    PropagateRequest,
+)
 from napari_sam2.engine.updates import FoundUpdate, LinkUpdate, Update
 from napari_sam2.session.found import Proposed
-from napari_sam2.session.linked import LinkedObjects
+from napari_sam2.session.linked import LinkedObjects, linking_for
 from napari_sam2.session.looking_on import LookingOn
 from napari_sam2.session.session import Session
+from napari_sam2.viewer.telling import counted, told_found
 from sam2_core.errors import CheckpointError, PromptError, StackError
 
 Notify = Callable[[str], None]
@@ -118,6 +128,7 @@ class Work:
         self._proposed: Proposed | None = None
         self._linked: LinkedObjects | None = None
         self._looking: LookingOn | None = None
+        self._least_score, self._told_linked = LEAST_SCORE, ""
         self._further: Callable[[], AnyJob] | None = None
         self._through = 0
         self._wants_preview = self._is_stopped = False
@@ -173,17 +184,17 @@ class Work:
         if self._has_turn(request):
             self._start(lambda: self.session.proposals.find_job(request))
 
-    def link(self, numbers: Sequence[int]) -> None:
+    def link(self, numbers: Sequence[int], least_score: float = LEAST_SCORE) -> None:
         """Link proposals of many frames to tracks, then track over frames on which an object was missed.
 
         Where memory can see what was missed behind the ends of tracks (`session.looking_on`), it looks first, and all
-        is linked again.
+        is linked again. Of the proposals of a track one at least has the least score.
         """
         if self.busy:
             self._notify("Something is running; stop it first, then link.")
         elif not self._closed:
-            self._looking = None
-            self._start(lambda: self.session.proposals.link_job(numbers))
+            self._looking, self._least_score = None, least_score
+            self._start(lambda: self._link_job(numbers))
 
     def _has_turn(self, request: PropagateRequest | FindRequest) -> bool:
         """Return whether a request can be started now; keeps it for the end of a preview, or says what runs."""
@@ -288,7 +299,10 @@ class Work:
         else:
             self.found.emit(self._proposed)
             on_frames = "" if frames == 1 else f" on {self._through} of {frames} frames"
-            self.ended.emit(told_found(self._proposed, f"Found{on_frames}"))
+            known = self.session.document.proposals
+            scores = [known[number].score for number in self._proposed.numbers if number in known]
+            unsure = sum(score < LEAST_SCORE for score in scores)
+            self.ended.emit(told_found(self._proposed, f"Found{on_frames}", unsure))
 
     def _take_linked(self, update: LinkUpdate) -> None:
         """Take tracks once they are there, unless memory is to look behind their ends first."""
@@ -304,7 +318,11 @@ class Work:
         if self._is_stopped or not looking.left(self.session.document.proposals):
             self.ended.emit(STOPPED)
         else:
-            self._further = lambda: self.session.proposals.link_job(looking.left(self.session.document.proposals))
+            self._further = lambda: self._link_job(looking.left(self.session.document.proposals))
+
+    def _link_job(self, numbers: Sequence[int]) -> LinkJob:
+        options = replace(linking_for(self.session.movie.movie), least_score=self._least_score)
+        return self.session.proposals.link_job(numbers, options)
 
     def _tell_linked(self) -> None:
         """Say what came of linking, and go on with the gaps, unless memory is to look behind ends first."""
@@ -314,8 +332,9 @@ class Work:
         if linked is None:
             self.ended.emit(STOPPED)
             return
-        divisions = f"{linked.divisions} division{'' if linked.divisions == 1 else 's'}"
-        self.ended.emit(f"Linked to {len(linked.object_ids)} tracks with {divisions}.")
+        divisions = counted(linked.divisions, "division")
+        self._told_linked = f"Linked to {counted(len(linked.object_ids), 'track')} with {divisions}."
+        self.ended.emit(self._told_linked)
         gaps = self.session.work.gap_job(linked.object_ids)
         if not gaps.is_empty:
             self._further = lambda: gaps
@@ -328,7 +347,7 @@ class Work:
         """Return how a run ended, by frames of the movie: the legs may meet on one and visit it twice."""
         wanted = {frame for span in job.spans for frame in span.frames}
         if job.is_aside:
-            return f"Looked again on {len(wanted)} frames on which linked cells were missed."
+            return f"{self._told_linked} Looked again on {counted(len(wanted), 'frame')} where cells were missed."
         if self.unfinished is None:
             return f"Propagated over {len(wanted)} of {len(wanted)} frames."
         came = len(wanted & self._came)
@@ -364,24 +383,3 @@ class Work:
             self.find(wanted)
         elif wanted is not None:
             self.propagate(wanted)
-
-
-def told_found(came: Proposed, verb: str = "Found") -> str:
-    """Return what came of a search, or of labels that were taken over, in sentences."""
-    count = len(came.numbers)
-    told = [f"{verb}: {_cells(count)}{_of_size(came.diameter_px)}."] if count else []
-    if came.on_objects:
-        told.append(f"{_cells(came.on_objects)} on top of objects that are there left out.")
-    if came.rejected_before:
-        told.append(f"{_cells(came.rejected_before)} that you rejected before left out.")
-    if came.remark:
-        told.append(came.remark)
-    return " ".join(told) or "No cell was found on this frame; if there are some, say how large they are."
-
-
-def _cells(count: int) -> str:
-    return f"{count} cell{'' if count == 1 else 's'}"
-
-
-def _of_size(diameter_px: float | None) -> str:
-    return "" if diameter_px is None else f" of about {diameter_px:.0f} px"
