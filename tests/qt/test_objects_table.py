@@ -60,6 +60,8 @@ def test_rows_follow_the_objects(model: ObjectsModel, session: StandInSession) -
         ([PROMPTED, TRACKED, EDITED, ABSENT], "done", "3/4"),
         ([PROMPTED, STALE, EDITED, ABSENT], "stale", "3/4"),
         ([NOTHING, FOUND, FOUND, NOTHING], "found", "2/4"),
+        ([FOUND, TRACKED, FOUND, ABSENT], "found", "3/4"),
+        ([FOUND, PROMPTED, FOUND, FOUND], "done", "4/4"),
     ],
 )
 def test_state_and_frames_say_what_is_done(

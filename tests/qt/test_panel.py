@@ -286,6 +286,8 @@ def test_the_contrast_follows_the_layer_until_the_first_prompt_and_then_by_the_b
     image = desk.open_movie()
     section = desk.panel.image
     assert section.contrast.text() == "0 – 200"
+    section.show_contrast(((0.12345, 40112),), differs=False)
+    assert section.contrast.text() == "0.1235 – 40112"
     image.contrast_limits = (5, 150)
     desk.until(lambda: desk.session.settings.contrast_limits == ((5.0, 150.0),))
     assert not section.use_contrast.isEnabled()

@@ -47,6 +47,12 @@ def masks_of(session):
     return {number: one.mask for number, one in session.document.proposals.items()}
 
 
+def test_why_nothing_was_found_on_a_frame_is_no_remark_where_something_was_on_another():
+    some, none = Proposed((1, 2), diameter_px=9.0), Proposed(diameter_px=9.0, remark="Nothing was found.")
+    assert some.joined(none).remark == none.joined(some).remark == ""
+    assert none.joined(none).remark == "Nothing was found."
+
+
 def test_a_search_of_all_frames_is_one_step_unless_something_comes_between(session):
     session.proposals.find(frames=None)
     assert len(session.document.proposals) == 8

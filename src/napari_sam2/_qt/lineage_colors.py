@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject
 
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.slots import Slots
+from napari_sam2._qt.texts import told_number
 from napari_sam2._qt.workbench import Workbench
 
 OWN, LINEAGE, GENERATION = "own", "lineage", "generation"
@@ -108,7 +109,7 @@ class ObjectColours(QObject):
 
         colours, (low, high) = scale_of(values)
         self._show(colours)
-        self._bench.said.emit(f"Colours by {self.by}: violet is {low:.4g}, yellow is {high:.4g}.")
+        self._bench.said.emit(f"Colours by {self.by}: violet is {told_number(low)}, yellow is {told_number(high)}.")
 
     def _show(self, colours: Mapping[int, NDArray[np.float64]] | None) -> None:
         if self._bench.binding is not None:

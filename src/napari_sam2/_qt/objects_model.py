@@ -19,7 +19,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentMo
 from qtpy.QtGui import QColor, QIcon
 
 from napari_sam2._qt.theme import Palette, swatch, themed_icon
-from napari_sam2._qt.timeline import ABSENT, EDITED, NOTHING, PROMPTED, STALE, TRACKED
+from napari_sam2._qt.timeline import ABSENT, EDITED, FOUND, IMPORTED, NOTHING, PROMPTED, STALE, TRACKED
 from napari_sam2.document.objects import LinkStatus, ObjectInfo
 from napari_sam2.lineage.arranging import Order, Wanted, arranged
 from napari_sam2.lineage.forest import Forest
@@ -119,17 +119,19 @@ class ObjectRow:
 
     @property
     def state(self) -> str:
-        """One word for what is done."""
+        """One word for what is done; what a program found alone is never done."""
         counts = self.counts
         if counts[NOTHING] == len(self.codes):
             return "new"
         if counts[STALE]:
             return "stale"
+        if (counts[FOUND] or counts[IMPORTED]) and not (counts[PROMPTED] or counts[EDITED]):
+            return "found"
         if not counts[NOTHING]:
             return "done"
         if counts[TRACKED] or counts[ABSENT]:
             return "partly"
-        return "prompted" if counts[PROMPTED] or counts[EDITED] else "found"
+        return "prompted"
 
 
 class ObjectsModel(QAbstractTableModel):

@@ -21,7 +21,7 @@ from napari_sam2._qt.objects_section import ObjectsSection
 from napari_sam2._qt.parts import Combo, IconButton, ProgressBar, Section, ToolButton, form, row_of
 from napari_sam2._qt.propagate_section import PropagateSection
 from napari_sam2._qt.setting_fields import ChoiceField, PixelsField, TickField
-from napari_sam2._qt.texts import ElidedLabel, InfoLine, TextLabel
+from napari_sam2._qt.texts import ElidedLabel, InfoLine, TextLabel, told_number
 from napari_sam2.session.settings import SessionSettings
 
 TOOLS = (
@@ -107,7 +107,7 @@ class ImageSection(Section):
 
     def show_contrast(self, limits: Sequence[tuple[float, float]] | None, *, differs: bool) -> None:
         """Show which values the model sees as black and white, and whether the layer shows others."""
-        pairs = ", ".join(f"{low:.4g} – {high:.4g}" for low, high in limits or ())
+        pairs = ", ".join(f"{told_number(low)} – {told_number(high)}" for low, high in limits or ())
         self.contrast.show_text(pairs or "automatic")
         self.use_contrast.setEnabled(differs)
         self._show_title()

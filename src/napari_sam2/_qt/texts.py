@@ -191,6 +191,11 @@ class ElidedLabel(QLabel):
         self.setText(self.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideMiddle, self.width()))
 
 
+def told_number(value: float) -> str:
+    """Return a number with four digits; a large one is whole, without an exponent."""
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
 def apply_theme(parent: QWidget, theme_id: str) -> None:
     """Give every part below a widget the icons and colours of a napari theme."""
     for part in parent.findChildren(QWidget):

@@ -42,13 +42,17 @@ class Proposed:
     remark: str = ""
 
     def joined(self, other: Proposed) -> Proposed:
-        """Return what came of both; of the size and the remark the later one counts, where it says something."""
+        """Return what came of both; of the size and the remark the later one counts, where it says something.
+
+        Why nothing was found on one frame is no remark any more where something was found on another.
+        """
+        numbers = self.numbers + other.numbers
         return Proposed(
-            self.numbers + other.numbers,
+            numbers,
             self.on_objects + other.on_objects,
             self.rejected_before + other.rejected_before,
             other.diameter_px or self.diameter_px,
-            other.remark or self.remark,
+            "" if numbers else other.remark or self.remark,
         )
 
 
