@@ -142,6 +142,12 @@ def test_without_divisions_and_gaps_tracks_end(session):
     assert len(linked.object_ids) == 4
 
 
+def test_a_frame_on_which_a_cell_was_missed_is_in_doubt(session):
+    session.proposals.link()
+    reasons = [reason for item in session.review.items() for reason in item.reasons]
+    assert any(reason.startswith("missed on 1 frame before") for reason in reasons), reasons
+
+
 def test_linking_is_one_step(session):
     before = everything(session)
     session.proposals.link()

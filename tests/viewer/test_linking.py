@@ -100,6 +100,15 @@ def test_a_faint_cell_is_linked_where_it_is_shown(make_desk, step_px, least, len
     assert sorted(sum(mask.status is MaskStatus.found for mask in frames.values()) for frames in tracks) == lengths
 
 
+def test_what_was_accepted_before_is_said_to_be_left(found):
+    desk = found(8)
+    desk.binding.show_frame(0)
+    desk.binding.deciding.accept_shown()
+    desk.binding.deciding.link_shown()
+    assert desk.ended[-1].startswith("Linked to 2 tracks with 0 divisions. Left as before: 1 object.")
+    assert len(frames_of(desk.session)[1]) == 1
+
+
 def test_stopped_while_memory_looks_nothing_is_linked(found):
     desk = found(2)
     desk.predictor.on_frame = lambda frame: desk.binding.stop()
@@ -236,7 +245,8 @@ def test_a_propagation_that_was_stopped_can_be_resumed_after_linking(found, tmp_
     desk.session.flush()
     before = snapshot.read_bytes()
     desk.binding.deciding.link_shown()
-    assert desk.ended[-1].startswith("Linked to 2 tracks with 0 divisions. Looked again on 1 frame where")
+    told = "Linked to 2 tracks with 0 divisions. Left as before: 1 object."
+    assert desk.ended[-1] == f"{told} Looked again on 1 frame where cells were missed."
     assert desk.session.interrupted_run == wanted
     desk.session.close()
     assert snapshot.read_bytes() == before

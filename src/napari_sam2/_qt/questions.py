@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_sam2._qt.background import USER_ERRORS
+from napari_sam2.document.plain_values import counted
 from sam2_core.errors import StackError
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ def work_in_words(session: Session) -> str:
     document = session.document
     frames = {frame for _, frame in document.prompts}
     masks = {frame for (_, frame), _ in session.masks.items()}
-    prompts = f"{_counted(len(document.prompts), 'prompt')} on {_counted(len(frames), 'frame')}"
-    told = [_counted(len(document.objects), "object"), prompts, f"masks on {_counted(len(masks), 'frame')}"]
+    prompts = f"{counted(len(document.prompts), 'prompt')} on {counted(len(frames), 'frame')}"
+    told = [counted(len(document.objects), "object"), prompts, f"masks on {counted(len(masks), 'frame')}"]
     waiting = sum(one.is_open for one in document.proposals.values())
-    return ", ".join(told + [_counted(waiting, "found cell")] * bool(waiting))
+    return ", ".join(told + [counted(waiting, "found cell")] * bool(waiting))
 
 
 def asked_folder(session: Session | None, parent: QWidget) -> Path | None:
@@ -85,10 +86,6 @@ def _save(session: Session, parent: QWidget) -> bool:
         QMessageBox.critical(parent, "Not saved", f"{error}\n\nNothing was closed.")
         return False
     return True
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _held_in_name(session: Session) -> str:

@@ -13,6 +13,7 @@ from napari_sam2.cli.console import errors, output
 from napari_sam2.cli.finding_run import TerminalFind, chosen_region, size_said_by
 from napari_sam2.cli.interrupt import STOPPED, resume_command
 from napari_sam2.cli.terminal_run import predictor_of
+from napari_sam2.document.plain_values import counted
 from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.session.auto_job import AutoJob, AutoReport, track_automatically
@@ -66,8 +67,8 @@ def _say_how_to_resume(arguments: Sequence[str], job: AutoJob) -> None:
 def _show(report: AutoReport, job: AutoJob) -> None:
     """Show how many objects and tracks there are, how large the objects are, and where all of it is."""
     found, linked = report.found, report.linked
-    seen = f"{_counted(sum(found.objects.values()), 'object')} on {_counted(len(found.objects), 'frame')}"
-    tracks = f"{_counted(len(linked.object_ids), 'track')} with {_counted(linked.divisions, 'division')}"
+    seen = f"{counted(sum(found.objects.values()), 'object')} on {counted(len(found.objects), 'frame')}"
+    tracks = f"{counted(len(linked.object_ids), 'track')} with {counted(linked.divisions, 'division')}"
     size = found.diameter_px
     told = job.request.diameter_px is not None
     how = "as given" if told else f"as found; to choose yourself, give {_SIZE}"
@@ -80,7 +81,3 @@ def _show(report: AutoReport, job: AutoJob) -> None:
         output().print(f"{_NAMES[name]}: {path}")
     if job.session is not None:
         output().print(f"Session, to look at and correct in napari: {job.session}")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,6 +1,7 @@
 """Plain numbers of what scripts give: ids out of `np.unique`, coordinates out of a table, arrays of one value.
 
-A document is made of Python's own values, whatever it was made from, so it can be compared, hashed and saved.
+And how many there are of something, in words. A document is made of Python's own values, whatever it was made from, so
+it can be compared, hashed and saved.
 """
 
 from __future__ import annotations
@@ -46,3 +47,8 @@ def numbers(values: Any, what: str) -> tuple[float, ...]:
         return tuple(float(value) for value in values)
     except (TypeError, ValueError):
         raise PromptError(f"{what} {values!r:.200}: that is not numbers.") from None
+
+
+def counted(count: int, what: str) -> str:
+    """Return how many there are of something, in words; more of it take an s."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

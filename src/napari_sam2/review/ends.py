@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from napari_sam2.document.plain_values import counted
 from napari_sam2.document.reviews import At, Place, ReviewKind
 from napari_sam2.document.track_events import Division
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
@@ -36,8 +37,8 @@ def end_doubts(object_id: int, course: Course, scene: Scene, usual: Usual) -> It
     ends = course.end < usual.last and object_id not in scene.divisions
     if len(course) <= SHORT and (begins or ends):
         place = Place(At.track, object_id, course.begin)
-        count = "1 frame" if len(course) == 1 else f"{len(course)} frames"
-        yield Doubt(place, ReviewKind.short_track, SHORT_DEGREE, f"it is there on {count} only", len(course))
+        said = f"it is there on {counted(len(course), 'frame')} only"
+        yield Doubt(place, ReviewKind.short_track, SHORT_DEGREE, said, len(course))
         return
     for is_so, at, frame, kind in (
         (begins, At.begin, course.begin, ReviewKind.begins_inside),
@@ -89,5 +90,5 @@ def _unlikely(mother: Course, last: int, division: Division, daughters: list[Cou
     if unequal > 2 or not 0.5 < total < 1.6:
         return UNLIKELY, f"{said}, {total:.1f} times as large as their mother"
     if short <= 2:
-        return UNLIKELY, f"{said}, one of them there on {short} frames only"
+        return UNLIKELY, f"{said}, one of them there on {counted(short, 'frame')} only"
     return DIVISION, said

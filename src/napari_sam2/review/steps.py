@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from napari_sam2.document.claims import LinkClaims
+from napari_sam2.document.plain_values import counted
 from napari_sam2.document.reviews import At, Place, ReviewKind
 from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.review.courses import Course, Memory, Usual, Verdict
@@ -51,7 +52,7 @@ def step_doubts(
             found = []  # one mask that went wrong is named once, and what comes back is not
         usual_before = not found
         if then > before + 1 and second.mask.status not in _SAID:
-            missed = f"missed on {then - before - 1} frames before"
+            missed = f"missed on {counted(then - before - 1, 'frame')} before"
             yield Doubt(place, ReviewKind.doubtful_link, MISSED, missed, 2 * (then - before - 1))
         for kind, degree, reason in found:
             yield Doubt(place, kind, degree, reason, spoils)

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from psygnal import Signal
 
+from napari_sam2.document.plain_values import counted
 from napari_sam2.engine.jobs import (
     LEAST_SCORE,
     AnyJob,
@@ -29,7 +30,7 @@ from napari_sam2.session.found import Proposed
 from napari_sam2.session.linked import LinkedObjects, linking_for
 from napari_sam2.session.looking_on import LookingOn
 from napari_sam2.session.session import Session
-from napari_sam2.viewer.telling import counted, told_found
+from napari_sam2.viewer.telling import told_found
 from sam2_core.errors import CheckpointError, PromptError, StackError
 
 Notify = Callable[[str], None]
@@ -334,6 +335,8 @@ class Work:
             return
         divisions = counted(linked.divisions, "division")
         self._told_linked = f"Linked to {counted(len(linked.object_ids), 'track')} with {divisions}."
+        if others := len(self.session.document.objects) - len(linked.object_ids):
+            self._told_linked += f" Left as before: {counted(others, 'object')}."
         self.ended.emit(self._told_linked)
         gaps = self.session.work.gap_job(linked.object_ids)
         if not gaps.is_empty:

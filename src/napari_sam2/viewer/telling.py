@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari_sam2.document.plain_values import counted
 from napari_sam2.session.found import Proposed
 
 
@@ -17,11 +18,6 @@ def told_found(came: Proposed, verb: str = "Found", unsure: int = 0) -> str:
     if came.remark:
         told.append(came.remark)
     return " ".join(told) or "No cell was found; if there are some, say how large they are."
-
-
-def counted(count: int, what: str) -> str:
-    """Return how many there are of something, in words; more of it take an s."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _of_size(diameter_px: float | None) -> str:
