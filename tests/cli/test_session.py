@@ -98,10 +98,11 @@ def test_a_session_says_what_it_does_not_take(movie, run):
     assert "nothing.sam2" in err
 
 
-def test_export_writes_what_is_asked_for(movie, run):
+@pytest.mark.parametrize("table", ["--table", "--track-table"])
+def test_export_writes_what_is_asked_for(movie, run, table):
     assert run("track --session movie.sam2 --out labels.tif")[0] == 0
     line = "export movie.sam2 --labels out.zarr --csv objects.csv --ctc ctc --prompts clicks.json"
-    line += " --tracks tracks.xml --track-table tracks.csv"
+    line += f" --tracks tracks.xml {table} tracks.csv"
     code, out, err = run(line)
     assert code == 0, err
     assert "labels: out.zarr" in out

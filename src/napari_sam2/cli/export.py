@@ -25,7 +25,10 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
     csv: Annotated[Path | None, typer.Option(help="Table: status, score, area, centroid per object and frame.")] = None,
     ctc: Annotated[Path | None, typer.Option(help="Folder for the format of the Cell Tracking Challenge.")] = None,
     tracks: Annotated[Path | None, typer.Option(help="Tracks, .geff (GEFF, with masks) or .xml (TrackMate).")] = None,
-    track_table: Annotated[Path | None, typer.Option(help="Table of tracks: parent, generation, begin, end.")] = None,
+    track_table: Annotated[
+        Path | None,
+        typer.Option("--table", "--track-table", help="Table of tracks: parent, generation, begin, end."),
+    ] = None,
     error_rate: Annotated[Path | None, typer.Option(help="Table of error rates, of samples that were judged.")] = None,
     prompts: Annotated[Path | None, typer.Option(help="Prompts, .json or .csv, as `track` reads them.")] = None,
     images: Annotated[str | None, typer.Option(help="The stack, if it is not where the session says.")] = None,
