@@ -143,6 +143,7 @@ def test_linking_with_what_memory_saw_can_be_undone_after_reopening(cells, tmp_p
         assert not session.notes
         assert session.undo_text == "link cells"
         session.undo()
+        assert session.undo_text == "propose what memory saw"
         assert len(session.document.proposals) > before
         session.undo()
         assert len(session.document.proposals) == before

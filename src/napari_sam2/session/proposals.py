@@ -309,7 +309,7 @@ class Proposals:
             if not any(number in known and known[number].mask is tracks.proposals[number].mask for number in linked):
                 return {}  # it was undone, and a step now would be in the way of redo
             run = -1 - job.revision  # searches have revisions, which are none of these
-            search = Search(frame, SOURCE, _PROPOSE, run, kept=linked)
+            search = Search(frame, SOURCE, "propose what memory saw", run, kept=linked)
             numbers = propose(self._state, self._steps, found, search).numbers
             return {number: self._document.proposals[number] for number in numbers}
 
