@@ -202,3 +202,35 @@ def test_damage_costs_what_can_be_undone_and_nothing_else(movie, tmp_path, damag
         assert not session.notes
         session.undo()
         assert everything(session)[:-1] == before
+
+
+def test_what_is_found_after_reopening_is_a_step_of_its_own(tmp_path):
+    """A search and a look of memory are one step each, and neither goes on in another process."""
+    images = np.zeros((FRAMES, *SIZE), np.uint8)
+    images[:, 5:15, 5:15] = images[3:6, 25:35, 30:40] = 200
+    np.save(tmp_path / "movie.npy", images)
+
+    def at_work(source):
+        return Session.open(source, axes="TYX", predictor=FindingPredictor())
+
+    with at_work(tmp_path / "movie.npy") as session:
+        session.change_settings(contrast_limits=((0, 255),))
+        session.save(tmp_path / "a.sam2")
+        session.proposals.find(frames=range(2, 8), diameter_px=10)
+        list(session.proposals.look_on(1))
+        before = everything(session)
+        assert session.undo()
+        session.save()
+        assert session.redo()
+    with at_work(tmp_path / "a.sam2") as session:
+        assert not session.notes
+        assert everything(session) == before
+        for frame in range(4):
+            session.proposals.find(frames=[frame], diameter_px=10)
+        found = everything(session)
+        for _ in range(4):
+            assert session.undo()
+        assert everything(session)[:-1] == before[:-1]
+        for _ in range(4):
+            assert session.redo()
+        assert everything(session) == found
