@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from disc_predictor import DiscPredictor
-from linked_squares import FRAMES, SIZE, linked_session, there
+from linked_squares import FRAMES, SIZE, linked_session, square, take, there
 
 from napari_sam2.document.reviews import At, ReviewState
 from napari_sam2.document.track_events import Division, EventKind
+from napari_sam2.masks.stored_masks import MaskStatus
 from sam2_core.errors import PromptError
 
 
@@ -171,3 +172,41 @@ def test_a_track_is_made_anew_from_a_frame_to_the_next_prompt():
         for _ in range(3):
             session.undo()
         assert everything(session) == before
+
+
+def tracked(session, object_id, first, stop):
+    """Let a run have carried an object over frames."""
+    rows = {frame: square(object_id, frame).with_status(MaskStatus.tracked) for frame in range(first, stop)}
+    take(session, {(object_id, frame): mask for frame, mask in rows.items()})
+
+
+def test_prompts_and_masks_of_a_part_stay_when_what_a_run_made_of_the_first_goes():
+    """The first has prompts before; the part that it goes on as has one too, whose mask is drawn."""
+    with linked_session({1: range(3), 2: range(8)}) as session:
+        session.add_mask(1, 1, square(1, 1).placed(SIZE))
+        session.add_mask(2, 6, square(2, 6).placed(SIZE))
+        tracked(session, 1, 3, 8)
+        before = {frame: mask for frame, mask in session.masks.frames(2).items() if frame >= 4}
+        session.surgery.connect((1, 3), (2, 4))
+        assert {frame: mask for frame, mask in session.masks.frames(1).items() if frame >= 4} == before
+        assert list(session.document.prompts) == [(1, 1), (1, 6)]
+
+
+@pytest.mark.parametrize("verb", ["connect", "divide_here"])
+def test_a_click_whose_mask_is_not_made_yet_is_not_what_a_run_made(verb):
+    with linked_session({1: range(3), 2: range(4, 8), 3: range(4, 8)}) as session:
+        tracked(session, 1, 3, 8)
+        session.add_points(1, 6, [(20, 30)])
+        arguments = ((1, 3), (2, 4)) if verb == "connect" else (1, 4, [2, 3])
+        getattr(session.surgery, verb)(*arguments)
+        assert [prompt.points_yx for prompt in session.document.prompts.values()] == [((20, 30),)]
+
+
+def test_the_sister_keeps_what_is_hers_when_a_daughter_begins_later():
+    """The mother goes on as the sister, and of the daughter a prompt is taken away while another one stays."""
+    with linked_session({1: range(3), 2: range(3, 8), 3: range(3, 8)}) as session:
+        session.divide(1, 3, [2, 3])
+        for frame in (3, 6):
+            session.add_mask(3, frame, square(3, frame).placed(SIZE))
+        session.surgery.begin_here(3, 5)
+        assert frames(session) == {1: list(range(8)), 3: [5, 6, 7]}

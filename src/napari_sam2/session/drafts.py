@@ -5,17 +5,17 @@ A draft knows on which frames its objects will be, although no mask has moved ye
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from napari_sam2.document.difference import DocumentDiff
-from napari_sam2.document.document import Document
+from napari_sam2.document.difference import DocumentDiff, difference
+from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.track_events import EventKind, TrackEvent
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stale import follow
-from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
+from napari_sam2.masks.stored_masks import MaskChange, MaskStatus
 from sam2_core.errors import PromptError
 
 Move = Callable[[MaskStore], Sequence[MaskChange]]
@@ -32,14 +32,12 @@ class Draft:
         self._masks = masks
         self._moves: list[Move] = []
         self._names: dict[int, int] = {}
-        self._says_less = False
         self._there: dict[int, list[int]] = {}
         self._next_id = max({document.next_object_id() - 1, *masks.object_ids()}, default=0) + 1
 
-    def rearranged(self, diff: DocumentDiff) -> list[MaskChange]:
-        """Do with the masks what was noted; return the changes."""
-        turned = follow(diff, self.document, self._masks) if self._says_less else []
-        return [*turned, *(change for move in self._moves for change in move(self._masks))]
+    def rearranged(self, _: DocumentDiff) -> list[MaskChange]:
+        """Do with the masks what was noted, in that order; return the changes."""
+        return [change for move in self._moves for change in move(self._masks)]
 
     def change(self, object_id: int, move: Move) -> None:
         """Note what is to be done with the masks of an object."""
@@ -167,12 +165,13 @@ class Draft:
         """Take prompts and masks of an object on frames away."""
         self.check_unlocked(object_id)
         gone = [frame for frame in self._masks.frames(object_id) if frame in frames]
-        self.document = self.document.with_prompts(
-            {(object_id, frame): None for frame in self.document.prompts_of(object_id) if frame in frames}
-        )
+        unsaid = [frame for frame in self.document.prompts_of(object_id) if frame in frames]
+        if unsaid != list(self.document.prompts_of(object_id)):
+            self._says(object_id, {(object_id, frame): None for frame in unsaid})
+        else:
+            self.document = self.document.with_prompts({(object_id, frame): None for frame in unsaid})
         self.change(object_id, lambda masks: [masks.remove((object_id, frame)) for frame in gone])
         self._there[object_id] = [frame for frame in self.frames(object_id) if frame not in frames]
-        self._says_less |= bool(self.document.prompts_of(object_id))
 
     def say(self, object_id: int, frame: int) -> None:
         """Let the mask of an object on a frame be a prompt, if it is none yet."""
@@ -180,9 +179,7 @@ class Draft:
         if (object_id, frame) in self.document.prompts or mask.status is MaskStatus.edited:
             return
         drawn = Mask.in_box(self._masks.size, mask.y0, mask.x0, mask.codes() > 0)
-        self.document = self.document.with_prompts({(object_id, frame): Prompt(object_id, frame, mask=drawn)})
-        self.change(object_id, lambda masks: [masks.put((object_id, frame), StoredMask.of_drawn(drawn))])
-        self._says_less = True
+        self._says(object_id, {(object_id, frame): Prompt(object_id, frame, mask=drawn)})
 
     def goes_on(self, object_id: int, frame: int, backward: bool) -> None:
         """Say no longer that an object ends on a frame or later; or that it begins there or earlier."""
@@ -196,7 +193,8 @@ class Draft:
     def is_made_by_runs(self, object_id: int, frame: int) -> bool:
         """Return whether an object is there from a frame on, and only by runs: nobody found or prompted it there."""
         masks, rest = self._masks.frames(object_id), [one for one in self.frames(object_id) if one >= frame]
-        return bool(rest) and all(masks[one].status.is_made_by_run for one in rest)
+        is_said = max(self.document.prompts_of(object_id), default=-1) >= frame  # its mask may not be made yet
+        return bool(rest) and not is_said and all(masks[one].status.is_made_by_run for one in rest)
 
     def happens(self, object_id: int, kind: EventKind, frame: int) -> TrackEvent:
         """Return what is said of how an object begins or ends, in place of what was said before."""
@@ -205,6 +203,12 @@ class Draft:
         event = TrackEvent(object_id, frame, kind)
         self.document = self.document.with_events([*kept, event])
         return event
+
+    def _says(self, object_id: int, changes: Mapping[PromptKey, Prompt | None]) -> None:
+        """Change prompts of an object, which has some afterwards; its masks follow before what is noted next."""
+        before, after = self.document, self.document.with_prompts(changes)
+        self.document = after
+        self.change(object_id, lambda masks: follow(difference(before, after), after, masks))
 
     def _settle_events(self, object_id: int) -> None:
         """Drop beginnings and ends that are none any more, because the object is there before or after."""
