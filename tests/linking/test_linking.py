@@ -268,3 +268,19 @@ def test_what_is_unsure_is_left_out_unless_it_is_linked_to_something_sure() -> N
         (0, 0), (1, 0), (2, 0), (0, 1), (2, 1), (0, 2), (1, 2)
     }  # fmt: skip
     assert link(frames, frame_hw=HW).left_out == ()
+
+
+def test_what_a_person_linked_is_a_track_however_unsure_it_is() -> None:
+    frames = [
+        [replace(each, score=0.1) for each in frame] for frame in movie([(50, 50), (90, 90)], [(50, 51), (20, 20)])
+    ]
+    linked = link(frames, LinkingOptions(least_score=0.4), kept=Kept.of(links=[((0, 1), (1, 1))]))
+    assert paths(linked) == {((0, 1), (1, 1))}
+    assert linked.left_out == ((0, 0), (1, 0))
+    assert link(frames, LinkingOptions(least_score=0.4)).tracks == ()
+
+
+@pytest.mark.parametrize("least", [-0.1, 1.5, float("nan")])
+def test_a_least_score_that_no_score_can_have_is_refused(least: float) -> None:
+    with pytest.raises(PromptError, match="least_score is"):
+        LinkingOptions(least_score=least)

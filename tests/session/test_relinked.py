@@ -89,3 +89,31 @@ def test_what_a_person_closed_stays_as_it_is(session, way):
     before = everything(session)
     assert session.lineage.relink() == ()
     assert everything(session) == before
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_click_whose_mask_is_not_made_yet_is_not_lost(session, label):
+    """It lies behind the last mask of a person's object, where the other track would go on."""
+    one = at(session, 0, 10, 8)
+    session.add_points(one, 6, [(50, 10)], [label])
+    before = everything(session), dict(session.document.prompts)
+    assert session.lineage.relink() == ()
+    assert (everything(session), dict(session.document.prompts)) == before
+
+
+@pytest.mark.parametrize("verb", ["end", "begin"])
+def test_an_end_and_a_beginning_that_a_person_made_stay(session, verb):
+    if verb == "end":
+        session.surgery.end_here(at(session, 0, 10, 8), 4)
+    else:
+        session.surgery.begin_here(at(session, 5, 10, 18), 5)
+    before = everything(session)
+    assert session.lineage.relink() == ()
+    assert everything(session) == before
+
+
+def test_the_name_of_a_part_is_kept(session):
+    one, other = at(session, 0, 10, 8), at(session, 6, 10, 20)
+    session.rename_object(other, "mother")
+    assert session.lineage.relink() == (one,)
+    assert session.document.objects[one].name == "mother"

@@ -25,6 +25,7 @@ class LinkingOptions:
         How far from where the drift carries it an object may be found, in diameters of a typical object.
     least_score
         A track of which no detection scores as much, nor one of its mothers and daughters, is none: it is dirt, mostly.
+        0 to 1. One with a link that a person said is a track whatever it scores.
     """
 
     divisions: bool = True
@@ -38,6 +39,8 @@ class LinkingOptions:
             raise PromptError(f"longest_gap is {self.longest_gap}; it is a number of frames, 0 or more")
         if not self.most_distance > 0:
             raise PromptError(f"most_distance is {self.most_distance}; it is in diameters, and above 0")
+        if not 0 <= self.least_score <= 1:
+            raise PromptError(f"least_score is {self.least_score}; scores go from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,11 @@ class Kept:
     ) -> Kept:
         """Return them from any collections."""
         return cls(links=frozenset(links), apart=frozenset(apart), begins=frozenset(begins), ends=frozenset(ends))
+
+    def joined(self, other: Kept) -> Kept:
+        """Return what both keep."""
+        names = ("links", "apart", "begins", "ends")
+        return Kept.of(**{name: getattr(self, name) | getattr(other, name) for name in names})
 
     def check(self, counts: list[int]) -> None:
         """Refuse what cannot be kept on frames with so many detections each; a PromptError says what."""

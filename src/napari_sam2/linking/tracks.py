@@ -132,11 +132,16 @@ def tracks_from(movie: Movie, links: list[Link], order: Order, frame_hw: tuple[i
 def _unsure(
     nodes: list[Node], before: Mapping[Node, Link], scores: Mapping[Node, float], options: LinkingOptions
 ) -> tuple[Node, ...]:
-    """Return the nodes (frame by frame) of families of which none is as sure as one has to be; see `least_score`."""
+    """Return the nodes (frame by frame) of families of which none is as sure as one has to be; see `least_score`.
+
+    A family with a link that a person said is sure.
+    """
     first, best = dict[Node, Node](), dict[Node, float]()
     for node in nodes:
-        family = first[node] = first[before[node].before] if node in before else node
-        best[family] = max(scores[node], best.get(family, 0.0))
+        link = before.get(node)
+        family = first[node] = node if link is None else first[link.before]
+        sure = 1.0 if link is not None and link.is_kept else scores[node]
+        best[family] = max(sure, best.get(family, 0.0))
     return tuple(node for node in nodes if best[first[node]] < options.least_score)
 
 

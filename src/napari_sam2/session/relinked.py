@@ -1,9 +1,10 @@
 """Links anew around what a person corrected: what a program linked there is decided once more, the person's stays.
 
 Objects are a person's if they have a prompt or a painted mask, are locked, or their links were made or looked at by a
-person. Theirs are kept whole, and nothing is put before them; their last mask may find one to go on with. Of objects
-that a program linked, links are open on frames near to where a person said something, and kept elsewhere; divisions
-stay. What comes of it are exchanges of objects from a frame on, which prompts, events and claims follow.
+person. Theirs are kept whole, and nothing is put before them; their last mask may find one to go on with, unless
+something is said behind it. Of objects that a program linked, links are open on frames near to where a person said
+something, and kept elsewhere; divisions stay, and so does what was decided in a review. What comes of it are exchanges
+of objects from a frame on, which prompts, events and claims follow.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import numpy as np
 from napari_sam2.document.claims import LinkClaims
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import LinkStatus
+from napari_sam2.document.reviews import At, ReviewState
 from napari_sam2.document.track_events import EventKind
 from napari_sam2.linking import Detection, Kept, Linked, LinkingOptions, Node, link
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
+from napari_sam2.review.ground import ground_of
 
 WINDOW = 2
 """Frames before and after those that a person touched, on which links are open."""
@@ -65,8 +68,8 @@ def relinked(document: Document, masks: MaskStore, options: LinkingOptions) -> R
         for frame, mask in _there(masks, one).items():
             keys[frame].append((one, frame))
             frames[frame].append(Detection((mask.y0, mask.x0), mask.mask()))
-    closed = {one for one in own if one in document.locked or _ends_said(masks, one)}
-    kept = _kept(document, keys, (own, closed), open_frames)
+    closed = {one for one in own if one in document.locked or _is_said_behind(document, masks, one)}
+    kept = _kept(document, keys, (own, closed), open_frames).joined(_decided(document, masks, keys))
     linked = link(frames, replace(options, divisions=False, least_score=0.0), kept=kept, frame_hw=masks.size)
     return _exchanged(document, keys, linked)
 
@@ -114,10 +117,11 @@ def _box(mask: StoredMask) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]]
     return np.array([mask.y0 + height / 2, mask.x0 + width / 2]), float(max(height, width))
 
 
-def _ends_said(masks: MaskStore, object_id: int) -> bool:
-    """Return whether a person painted an object away behind its last mask."""
+def _is_said_behind(document: Document, masks: MaskStore, object_id: int) -> bool:
+    """Return whether a person said something of an object behind its last mask: painted it away, or gave a prompt."""
     last = max(_there(masks, object_id), default=-1)
-    return any(frame > last and mask.status is MaskStatus.edited for frame, mask in masks.frames(object_id).items())
+    painted = [frame for frame, mask in masks.frames(object_id).items() if mask.status is MaskStatus.edited]
+    return max((*painted, *document.prompts_of(object_id)), default=-1) > last
 
 
 def _kept(
@@ -144,10 +148,30 @@ def _kept(
     return Kept.of(links=links, begins=begins, ends=ends)
 
 
+def _decided(document: Document, masks: MaskStore, keys: list[list[MaskKey]]) -> Kept:
+    """Return the links, beginnings and ends that a person found right or made, as far as that holds still."""
+    nodes = {key: (frame, index) for frame, some in enumerate(keys) for index, key in enumerate(some)}
+    links, begins, ends = list[tuple[Node, Node]](), list[Node](), list[Node]()
+    for place, decision in document.review.decisions.items():
+        one, frame = place.object_id, place.frame
+        is_said = decision.state in (ReviewState.accepted, ReviewState.corrected)
+        if (one, frame) not in nodes or not is_said or ground_of(place, document, masks) != decision.ground:
+            continue
+        there = list(_there(masks, one))
+        if place.at is At.step and frame > there[0]:
+            links.append((nodes[one, there[there.index(frame) - 1]], nodes[one, frame]))
+        elif place.at is At.begin and frame == there[0]:
+            begins.append(nodes[one, frame])
+        elif place.at is At.end and frame == there[-1]:
+            ends.append(nodes[one, frame])
+    return Kept.of(links=links, begins=begins, ends=ends)
+
+
 def _exchanged(document: Document, keys: list[list[MaskKey]], linked: Linked) -> Relinked:
     """Return the document after the exchanges that make objects of tracks."""
     origin = {each.after: each for each in linked.links}
     owner = {(frame, index): one for frame, some in enumerate(keys) for index, (one, _) in enumerate(some)}
+    firsts = {one: node for node, one in sorted(owner.items(), reverse=True)}
     made, claims = Relinked(document), list[tuple[Node, float]]()
     for node in sorted(owner):
         frame, one = node[0], owner[node]
@@ -168,9 +192,15 @@ def _exchanged(document: Document, keys: list[list[MaskKey]], linked: Linked) ->
     made.touched = {one for a, b, _ in made.exchanges for one in (a, b)}
     made.gone = sorted(made.touched - set(owner.values()))
     for one in made.gone:
-        made.document = made.document.without_object(one)
+        made.document = _heir_named(made.document, one, owner[firsts[one]]).without_object(one)
     made.document = _told(made.document, owner, claims, made.touched)
     return made
+
+
+def _heir_named(document: Document, gone: int, heir: int) -> Document:
+    """Return the document in which an object has the name of one that is now a part of it, unless it has its own."""
+    about = document.objects[heir]
+    return document.with_object(replace(about, name=about.name or document.objects[gone].name))
 
 
 def _told(
