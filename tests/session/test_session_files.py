@@ -360,3 +360,19 @@ def test_another_model_takes_nothing_over_from_an_interrupted_run(movie, tmp_pat
         assert not [call for call in predictor.calls if call[0] == "restore"]
     with Session.open(folder, predictor=DiscPredictor()) as session:
         assert (session.settings.model, session.interrupted_run) == ("another", None)
+
+
+def test_masks_that_were_found_without_session_json_are_there_the_next_time_too(movie, tmp_path):
+    """They count beside the session.json of before, which then is the newest again: none is hidden by that."""
+    with Session.open(movie, predictor=DiscPredictor()) as session:
+        session.save(tmp_path / "a.sam2")
+        for frame in range(4):
+            session.edit_mask(1, frame, np.ones(SIZE, bool))
+            session.flush()
+    (tmp_path / "a.sam2" / "session.json").unlink()
+    found = []
+    for _ in range(2):
+        with Session.open(tmp_path / "a.sam2", predictor=DiscPredictor()) as session:
+            found.append(dict(session.masks.items()))
+    assert len(found[0]) == 4
+    assert found[1] == found[0]
