@@ -168,3 +168,47 @@ def test_edges_of_nodes_that_are_not_there_are_refused(tmp_path, geff, rng):
     edges[0, 1] = 10**6
     with pytest.raises(StackError, match=r"a\.geff|nodes that are not there"):
         open_tracks(tmp_path / "a.geff")
+
+
+def written_with(geff, path, frames, edges):
+    """Write a mother and two daughters, one node a frame and object, as another program may."""
+    labels = np.array([[[1, 0, 1]], [[2, 0, 3]], [[2, 0, 3]]], np.uint16)
+    zarr.save_array(path.with_name("seg.zarr"), labels)
+    columns = {"t": frames, "y": [0.0] * 5, "x": [0.0] * 5, "object_id": [1, 2, 3, 2, 3]}
+    geff.core_io.write_arrays(
+        path,
+        node_ids=np.arange(5, dtype=np.uint64),
+        node_props={name: {"values": np.array(values), "missing": None} for name, values in columns.items()},
+        edge_ids=np.array(edges, np.uint64),
+        edge_props={},
+        metadata=geff.GeffMetadata(
+            directed=False,
+            axes=[{"name": "t", "type": "time"}, {"name": "y", "type": "space"}, {"name": "x", "type": "space"}],
+            node_props_metadata={},
+            edge_props_metadata={},
+            related_objects=[{"type": "labels", "path": "../seg.zarr", "node_prop": "object_id"}],
+        ),
+    )
+
+
+EDGES = [(1, 0), (0, 2), (3, 1), (2, 4)]
+
+
+def test_edges_go_to_later_frames_whichever_way_they_are_written(tmp_path, geff):
+    written_with(geff, tmp_path / "a.geff", [0, 1, 1, 2, 2], [*EDGES, (3, 4)])
+    assert open_tracks(tmp_path / "a.geff").parents == {2: 1, 3: 1}
+
+
+@pytest.mark.parametrize(
+    ("frames", "words"),
+    [
+        ([0.0, 5.0, 5.0, 10.0, 10.0], "nodes on frames 0 to 10, and its labels have frames 0 to 2"),
+        ([-1, 1, 1, 2, 2], "nodes on frames -1 to 2"),
+        ([0.5, 1.5, 1.5, 2.5, 2.5], "'t' holds 0.5, and whole numbers"),
+        ([float("nan"), 1, 1, 2, 2], "'t' holds nan"),
+    ],
+)
+def test_times_that_are_no_frames_of_the_labels_are_refused(tmp_path, geff, frames, words):
+    written_with(geff, tmp_path / "a.geff", frames, EDGES)
+    with pytest.raises(StackError, match=words):
+        open_tracks(tmp_path / "a.geff")

@@ -56,7 +56,9 @@ def test_imported_masks_are_saved_and_opened(tmp_path, labels):
     [
         (np.full((2, 4, 4), 0.5, np.float32), {}, StackError, "frame 0: it holds float32 that are no whole"),
         (np.full((2, 4, 4), -3, np.int16), {}, StackError, "frame 0: the label -3 is below 0"),
-        (np.ones((2, 4, 4), np.uint8), {1: 7}, PromptError, "object 7, the parent of 1, does not exist"),
+        (np.ones((2, 4, 4), np.uint8), {1: 7}, PromptError, "no object 7, which is said to be the parent of 1"),
+        (np.full((2, 4, 4), np.nan, np.float32), {}, StackError, "that are no whole numbers"),
+        (np.full((2, 4, 4), 1e30, np.float32), {}, StackError, "that are no whole numbers"),
     ],
 )
 def test_what_is_no_labels_is_refused(given, parents, error, words):
@@ -106,3 +108,11 @@ def test_a_ctc_folder_comes_back_as_it_went_out(tmp_path, rng):
     back = open_tracks(tmp_path / "01_RES")
     np.testing.assert_array_equal(np.stack(list(back.labels)), labels)
     assert back.parents == parents
+
+
+def test_two_parents_of_one_object_are_refused(tmp_path):
+    (tmp_path / "tracks.csv").write_text("id,parent\n2,1\n2,\n2,1\n")
+    assert read_parents(tmp_path / "tracks.csv") == {2: 1}
+    (tmp_path / "res_track.txt").write_text("1 0 2 0\n2 3 4 1\n3 0 2 0\n2 3 4 3\n")
+    with pytest.raises(PromptError, match="object 2 comes from 1 and from 3"):
+        read_parents(tmp_path / "res_track.txt")

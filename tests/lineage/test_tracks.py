@@ -7,7 +7,8 @@ import pytest
 
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import ObjectInfo
-from napari_sam2.lineage.tracks import Track, tracks_of
+from napari_sam2.document.track_events import Division
+from napari_sam2.lineage.tracks import Track, divisions_of, tracks_of
 from napari_sam2.masks.mask_store import MaskStore, StoredMask
 
 HERE = StoredMask.of_logits(1, 1, np.ones((3, 3), np.float32))
@@ -44,3 +45,10 @@ def test_hidden_masks_do_not_count(masks):
     tracks = tracks_of(Document(), masks, {(4, 7), (1, 0), (1, 4)})
     assert tracks[1].stretches == ((1, 3), (5, 9))
     assert 4 not in tracks
+
+
+def test_nobody_divides_before_being_there():
+    """Tables of other programs name mothers who begin with their daughters, or later."""
+    tracks = {1: Track(1, None, ((2, 4),)), 2: Track(2, 1, ((0, 1),)), 3: Track(3, 1, ((2, 3),))}
+    assert divisions_of(tracks) == ()
+    assert divisions_of(tracks | {4: Track(4, 1, ((3, 3),))}) == (Division(1, 3, (4,)),)

@@ -171,14 +171,40 @@ def _read(geff: ModuleType, path: Path) -> tuple[Movie, dict[int, int]]:
     missing = [name for name in (time, value_of) if name not in named]
     if missing:
         raise StackError(f"{path} has no node property {missing[0]!r}; its nodes have {', '.join(named)}.")
-    frames, values = named[time].astype(np.int64), named[value_of].astype(np.int64)
-    links = _places(graph["node_ids"], graph["edge_ids"])
+    frames, values = (_whole_numbers(path, name, named[name]) for name in (time, value_of))
+    if len(frames) and not 0 <= frames.min() <= frames.max() < len(labels):
+        raise StackError(
+            f"{path} has nodes on frames {frames.min()} to {frames.max()}, and its labels have frames 0 to "
+            f"{len(labels) - 1}; the node property {time!r} has to count frames."
+        )
+    links = _onwards(path, _places(graph["node_ids"], graph["edge_ids"]), frames)
     ids = _object_ids(named, metadata, frames, links)
     pairs = {(int(ids[after]), int(ids[before])) for before, after in links.tolist() if ids[before] != ids[after]}
     parents = dict(sorted(pairs, reverse=True))
     if len(parents) < len(pairs):
         _log.warning("%s: %d objects have several parents; the first one counts.", path, len(pairs) - len(parents))
     return open_labels(RenamedLabels(labels, frames, values, ids), "TYX"), parents
+
+
+def _whole_numbers(path: Path, name: str, values: Array) -> Array:
+    """Return what nodes say under a name as whole numbers."""
+    try:
+        given = values if values.dtype.kind in "bui" else values.astype(np.float64)
+    except ValueError as error:
+        raise StackError(f"{path}: the node property {name!r} holds no numbers ({error}).") from error
+    if not np.all(np.isfinite(given)) or np.any(given != np.floor(given)):
+        odd = given[~np.isfinite(given) | (given != np.floor(given))][0]
+        raise StackError(f"{path}: the node property {name!r} holds {odd}, and whole numbers are needed.")
+    return given.astype(np.int64)
+
+
+def _onwards(path: Path, links: Array, frames: Array) -> Array:
+    """Return edges (E, 2) from the earlier to the later node: those of undirected graphs go either way."""
+    first, second = frames[links[:, 0]], frames[links[:, 1]]
+    if np.any(first == second):
+        _log.warning("%s: %d edges join nodes of one frame, and are left out.", path, int(np.sum(first == second)))
+    turned = np.where((first > second)[:, None], links[:, ::-1], links)
+    return turned[first != second]
 
 
 class RenamedLabels:

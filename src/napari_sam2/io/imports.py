@@ -16,7 +16,7 @@ from napari_sam2.lineage.tracks import divisions_of, tracks_of
 from napari_sam2.masks.mask_store import MaskStatus, MaskStore
 from napari_sam2.masks.stored_masks import DRAWN_LOGIT, MaskKey, StoredMask
 from napari_sam2.stacks import Movie
-from sam2_core.errors import StackError
+from sam2_core.errors import PromptError, StackError
 
 
 def import_labels(labels: Movie, parents: Mapping[int, int] | None = None) -> tuple[Document, MaskStore]:
@@ -49,8 +49,14 @@ def import_labels(labels: Movie, parents: Mapping[int, int] | None = None) -> tu
                     f"{labels.stack.name}, frame {frame}: the label {object_id} is below 0; use 1 or more."
                 )
             masks.put((object_id, frame), mask)
-    known = parents or {}
-    return Document.of([], [ObjectInfo(one, parent=known.get(one)) for one in masks.object_ids()]), masks
+    ids, known = dict.fromkeys(masks.object_ids()), parents or {}
+    for one in ids:
+        if known.get(one, one) not in ids:
+            raise PromptError(
+                f"{labels.stack.name} holds no object {known[one]}, which is said to be the parent of {one}; leave the "
+                "parent empty or 0 in the table, or take labels that hold it."
+            )
+    return Document.of([], [ObjectInfo(one, parent=known.get(one)) for one in ids]), masks
 
 
 def _whole(labels: Movie, frame: int) -> np.ndarray[Any, Any]:
@@ -58,7 +64,8 @@ def _whole(labels: Movie, frame: int) -> np.ndarray[Any, Any]:
     stored = labels[frame]
     if stored.dtype.kind != "f":
         return stored
-    whole = stored.astype(np.int64)
+    with np.errstate(invalid="ignore"):  # what is not finite is no whole number
+        whole = stored.astype(np.int64)
     if not np.array_equal(whole, stored):
         raise StackError(
             f"{labels.stack.name}, frame {frame}: it holds {stored.dtype} that are no whole numbers, so these are no "

@@ -69,7 +69,7 @@ def read_parents(path: str | Path) -> dict[int, int]:
     StackError
         If the file cannot be read.
     PromptError
-        If it is no such table.
+        If it is no such table, or names two parents of one object.
     """
     path = Path(path)
     try:
@@ -77,7 +77,14 @@ def read_parents(path: str | Path) -> dict[int, int]:
     except (OSError, UnicodeDecodeError) as error:
         raise StackError(f"{path} cannot be read ({error}); check the path.") from error
     rows = _ctc_lines(text, path.name) if path.suffix == ".txt" else _named_rows(text, path.name)
-    return {child: parent for child, parent in rows if parent}
+    parents: dict[int, int] = {}
+    for child, parent in rows:
+        if parent and parents.setdefault(child, parent) != parent:
+            raise PromptError(
+                f"{path.name} says that object {child} comes from {parents[child]} and from {parent}; an object has "
+                "one parent, so correct one of the lines."
+            )
+    return parents
 
 
 def _ctc_lines(text: str, name: str) -> list[tuple[int, int]]:

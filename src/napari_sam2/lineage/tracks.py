@@ -106,10 +106,13 @@ def daughters_of(tracks: Mapping[int, Track]) -> dict[int, list[int]]:
 
 
 def divisions_of(tracks: Mapping[int, Track]) -> tuple[Division, ...]:
-    """Return the divisions that parents make: two daughters or more on a frame, or one beside a mother who is there."""
+    """Return the divisions that parents make: two daughters or more on a frame, or one beside a mother who is there.
+
+    A mother is there before her daughters: objects that come from one who begins later make none.
+    """
     found: list[Division] = []
     for mother, daughters in daughters_of(tracks).items():
-        for frame in sorted({tracks[one].begin for one in daughters}):
+        for frame in sorted({tracks[one].begin for one in daughters if tracks[one].begin > tracks[mother].begin}):
             born = tuple(one for one in daughters if tracks[one].begin == frame)
             if len(born) > 1 or tracks[mother].end >= frame:
                 found.append(Division(mother, frame, born))
