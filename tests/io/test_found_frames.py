@@ -30,3 +30,26 @@ def test_a_frame_that_says_it_is_far_larger_than_it_can_be_is_not_unpacked(frame
         file.pages[0].tags["RowsPerStrip"].overwrite(2**19)
     with pytest.raises(StackError, match="its shape is"):
         frames.labels(0)
+
+
+def test_a_run_that_dies_while_it_begins_or_ends_leaves_nothing_in_its_place(frames, monkeypatch):
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("napari_sam2.io.atomic.shutil.rmtree", dies)
+        with pytest.raises(KeyboardInterrupt):
+            frames.remove()
+    assert not frames.folder.exists()
+    with monkeypatch.context() as patched:
+        patched.setattr("napari_sam2.io.found_frames.write_atomically", dies)
+        with pytest.raises(KeyboardInterrupt):
+            frames.begin({"frames": [0]})
+    assert not frames.folder.exists()
+    frames.begin({"frames": [0]})
+    assert frames.is_begun
+
+
+def test_a_place_that_cannot_be_written_to_is_told(tmp_path):
+    with pytest.raises(StackError, match="cannot be written"):
+        FoundFrames(tmp_path / "gone" / "out.tif.partial").begin({})

@@ -280,3 +280,12 @@ def test_one_series_is_not_taken_for_several(tmp_path, caplog, name):
         tifffile.imwrite(tmp_path / name.format(t=t, u=t % 3), np.full((4, 5), t, np.uint8))
     assert len(open_stack(tmp_path).movie()) == 7
     assert not caplog.records
+
+
+def test_what_cannot_be_kept_or_counted_is_refused_before_work_begins(values):
+    with pytest.raises(StackError, match="give float64 or less"):
+        open_stack(values.astype(np.longdouble), "TYX")
+    chosen = dask.array.from_array(values, chunks=1)[dask.array.from_array(np.arange(len(values)) > 2, chunks=1)]
+    with pytest.raises(StackError, match="compute_chunk_sizes"):
+        open_stack(chosen, "TYX")
+    assert len(open_stack(chosen.compute_chunk_sizes(), "TYX").movie()) == len(values) - 3

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from napari_sam2.io.atomic import remove_path, write_atomically
+from napari_sam2.io.atomic import part_beside, remove_parts, remove_path, write_atomically
 from napari_sam2.io.found_table import Row
 from napari_sam2.io.label_planes import label_plane
+from sam2_core.errors import StackError
 from sam2_core.inference.frames.reading import reading
 
 RUN_FILE = "run.json"
@@ -52,10 +54,26 @@ class FoundFrames:
         return (self.folder / RUN_FILE).is_file()
 
     def begin(self, asked: Mapping[str, Any]) -> None:
-        """Make the folder anew for a run that asks for something."""
-        remove_path(self.folder)
-        self.folder.mkdir()
-        _write_json(self.folder / RUN_FILE, asked)
+        """Make the folder anew for a run that asks for something; it is there with that or not at all.
+
+        Raises
+        ------
+        StackError
+            If it cannot be written.
+        """
+        self.remove()
+        remove_parts(self.folder.parent, self.folder.name)
+        part = part_beside(self.folder)
+        try:
+            part.mkdir()
+            _write_json(part / RUN_FILE, asked)
+            os.replace(part, self.folder)
+        except OSError as error:
+            raise StackError(
+                f"{self.folder} cannot be written ({error}); free some space or choose another folder."
+            ) from error
+        finally:
+            remove_path(part)
 
     def asked(self) -> dict[str, Any]:
         """Return what the run asks for.
@@ -99,8 +117,11 @@ class FoundFrames:
         return next((size for size in found if size is not None), None)
 
     def remove(self) -> None:
-        """Remove the folder."""
-        remove_path(self.folder)
+        """Remove the folder, from its place at once: half a folder would be in the way of the next run."""
+        if self.folder.is_dir():
+            part = part_beside(self.folder)
+            os.replace(self.folder, part)
+            remove_path(part)
 
     def _told(self, frame: int) -> _Told:
         path = self._path(frame, "json")

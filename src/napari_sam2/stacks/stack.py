@@ -240,12 +240,19 @@ def open_stack(
         none is chosen.
     """
     source = open_source(path_or_array, scene, axes, indexed)
+    if any(size != size for size in source.data.shape):  # NaN, where dask does not know
+        raise StackError(
+            f"{source.name} does not know how many frames or rows it has (shape {source.data.shape}); call its "
+            "compute_chunk_sizes() first."
+        )
     shape = tuple(int(size) for size in source.data.shape)
     if len(shape) < 2 or min(shape) == 0:
         raise StackError(f"{source.name} is empty or not an image: its shape is {shape}; at least Y and X are needed.")
     dtype = np.dtype(source.data.dtype)
     if dtype.kind not in "buif":
         raise StackError(f"{source.name} has pixels of type {dtype}; whole or real numbers are needed.")
+    if dtype.itemsize > 8:
+        raise StackError(f"{source.name} has pixels of type {dtype}, which no image file holds; give float64 or less.")
     path = str(path_or_array) if isinstance(path_or_array, str | Path) else None
     letters = resolve_axes(shape, axes, source.axes, source.name)
     return Stack(source.data, letters, source.name, source.calibration, path, None if path is None else scene)
