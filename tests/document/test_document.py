@@ -263,3 +263,9 @@ def test_polygons_are_filled_as_scikit_image_fills_them():
         expected[polygon(vertices[:, 0], vertices[:, 1], expected.shape)] = True
         if expected.any():
             assert np.array_equal(mask_of_polygon(vertices, expected.shape), expected)
+
+
+def test_a_name_is_a_text_that_files_can_hold():
+    """A command line hands bytes that are no text on as half characters."""
+    assert ObjectInfo(1, "cell \udcff", source="\ud800").name == "cell ?"
+    assert ObjectInfo(1, "细胞 µ\u202e").name == "细胞 µ\u202e"

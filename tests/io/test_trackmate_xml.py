@@ -11,6 +11,7 @@ from drawn_movies import drawn_truth
 
 from napari_sam2.io.imports import import_labels
 from napari_sam2.io.results import Results
+from napari_sam2.io.spots import spots_of
 from napari_sam2.io.trackmate_xml import export_trackmate
 from napari_sam2.lineage.tracks import links_of
 from napari_sam2.stacks import open_stack
@@ -71,3 +72,18 @@ def test_places_and_outlines_are_in_the_units_of_the_stack(tmp_path):
     edges = [(edge.get("SPOT_SOURCE_ID"), edge.get("SPOT_TARGET_ID")) for edge in root.iter("Edge")]
     assert edges == [(first.get("ID"), second.get("ID"))]
     assert [track.get("TRACK_ID") for track in root.iter("TrackID")] == ["0"]
+
+
+def test_names_that_no_xml_can_hold_leave_the_file_readable(tmp_path):
+    results = results_of(np.ones((1, 4, 4), np.uint8), {})
+    named = replace(results.document.objects[1], name="a\x01b\ud800 <&]]> 细胞\n")
+    export_trackmate(tmp_path / "a.xml", replace(results, document=results.document.with_object(named)))
+    (spot,) = ElementTree.parse(tmp_path / "a.xml").getroot().iter("Spot")
+    assert spot.get("name") == "a\ufffdb? <&]]> 细胞\n"
+
+
+def test_an_id_as_large_as_labels_go_is_measured_like_any_other(tmp_path):
+    labels = np.zeros((1, 6, 8), np.uint32)
+    labels[0, 1:3, 2:6] = 2**32 - 1
+    (spot,) = spots_of(results_of(labels, {}))[0]
+    assert (spot.object_id, spot.area, spot.y, spot.x, spot.box_yx) == (2**32 - 1, 8, 1.5, 3.5, (1, 2, 3, 6))

@@ -58,8 +58,8 @@ class ObjectInfo:
         parent = None if self.parent is None else whole_number(self.parent, "parent")
         object.__setattr__(self, "object_id", whole_number(self.object_id, "object id"))
         object.__setattr__(self, "parent", parent)
-        object.__setattr__(self, "name", str(self.name))
-        object.__setattr__(self, "source", str(self.source))
+        object.__setattr__(self, "name", _writable(self.name))
+        object.__setattr__(self, "source", _writable(self.source))
         object.__setattr__(self, "score", None if self.score is None else float(self.score))
         object.__setattr__(self, "visible", bool(self.visible))
         object.__setattr__(self, "locked", bool(self.locked))
@@ -70,3 +70,8 @@ class ObjectInfo:
             raise PromptError(f"object {self.object_id} has the score {self.score}; give a finite number or None.")
         if self.parent == self.object_id:
             raise PromptError(f"object {self.object_id} cannot be its own parent; choose another one or None.")
+
+
+def _writable(text: str) -> str:
+    """Return a text that files can hold: a command line may give half characters."""
+    return str(text).encode("utf-8", "replace").decode("utf-8")

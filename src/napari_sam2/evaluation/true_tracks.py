@@ -89,6 +89,5 @@ class TrueTracks:
         """Return the label with most pixels inside, and how many."""
         (y0, x0), (height, width) = corner_yx, inside.shape
         here = self.frames[frame][y0 : y0 + height, x0 : x0 + width][inside]
-        counts = np.bincount(here[here > 0].astype(np.int64), minlength=1)
-        label = int(counts.argmax())
-        return label, int(counts[label])
+        labels, counts = np.unique(here[here > 0], return_counts=True)
+        return (int(labels[counts.argmax()]), int(counts.max())) if len(labels) else (0, 0)

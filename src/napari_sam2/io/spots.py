@@ -50,11 +50,13 @@ def spots_on(results: Results, frame: int, labels: Array) -> Iterator[Spot]:
     """Yield the spots of a frame with its labels (H, W), by object."""
     from skimage.measure import regionprops
 
-    for region in regionprops(labels.astype(np.int64)):  # type: ignore[no-untyped-call]
-        mask = results.masks.get((int(region.label), frame))
+    ids, places = np.unique(np.append(0, labels), return_inverse=True)  # numbered through: an id may be 4294967295
+    for region in regionprops(places[1:].reshape(labels.shape)):  # type: ignore[no-untyped-call]
+        object_id = int(ids[region.label])
+        mask = results.masks.get((object_id, frame))
         y, x = region.centroid
         score = 0.0 if mask is None else mask.score
-        yield Spot(int(region.label), frame, int(region.area), float(y), float(x), score, region.bbox)
+        yield Spot(object_id, frame, int(region.area), float(y), float(x), score, region.bbox)
 
 
 def tracks_layer(results: Results) -> tuple[Array, dict[int, list[int]]]:

@@ -9,15 +9,15 @@ The format is the one that TrackMate 7 writes; what is in it is in TrackMate's d
 
 from __future__ import annotations
 
-import io
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from napari_sam2.stacks import Movie
 
 Array = np.ndarray[Any, Any]
 VERSION = "7.11.1"
+_NO_XML = re.compile("[^\t\n\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 _POSITIONS = {f"POSITION_{axis}": (f"{axis}", "POSITION", False) for axis in "XYZ"}
 _FEATURES: Mapping[str, Mapping[str, tuple[str, str, bool]]] = {
     "SpotFeatures": {
@@ -106,9 +107,9 @@ def export_trackmate(path: str | Path, results: Results) -> None:
 
 
 def _text(root: Element) -> bytes:
-    written = io.BytesIO()
-    ElementTree(root).write(written, encoding="UTF-8", xml_declaration=True)
-    return written.getvalue()
+    """Return the file; what names and paths may hold and XML may not (control characters) is replaced by U+FFFD."""
+    told = _NO_XML.sub("\ufffd", tostring(root, encoding="unicode"))
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{told}'.encode()
 
 
 def _add_features(model: Element) -> None:
