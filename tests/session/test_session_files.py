@@ -362,14 +362,19 @@ def test_another_model_takes_nothing_over_from_an_interrupted_run(movie, tmp_pat
         assert (session.settings.model, session.interrupted_run) == ("another", None)
 
 
-def test_masks_that_were_found_without_session_json_are_there_the_next_time_too(movie, tmp_path):
-    """They count beside the session.json of before, which then is the newest again: none is hidden by that."""
+@pytest.mark.parametrize("lost", ["session.json", "a prompt"])
+def test_masks_that_were_found_beside_a_loss_are_there_the_next_time_too(movie, tmp_path, lost):
+    """What is left is the document of before, which then is the newest again: edits after it still count."""
     with Session.open(movie, predictor=DiscPredictor()) as session:
         session.save(tmp_path / "a.sam2")
         for frame in range(4):
-            session.edit_mask(1, frame, np.ones(SIZE, bool))
+            session.add_mask(1, frame, np.ones(SIZE, bool))
             session.flush()
-    (tmp_path / "a.sam2" / "session.json").unlink()
+    if lost == "session.json":
+        (tmp_path / "a.sam2" / lost).unlink()
+    else:
+        *_, path = sorted((tmp_path / "a.sam2" / "prompts").iterdir())
+        path.write_bytes(path.read_bytes()[:20])
     found = []
     for _ in range(2):
         with Session.open(tmp_path / "a.sam2", predictor=DiscPredictor()) as session:

@@ -341,14 +341,14 @@ def _mended(folder: Path, read: FolderRead) -> tuple[SavedSession, tuple[Path, L
     damaged = [path for path in read.losses.files if path != log]
     aside = [(path.name, put_aside(path).name) for path in damaged]
     lacks = content.skipped or content.missing or not content.whole_bytes
-    is_older = not is_there(folder / SESSION_FILE)  # the one before takes its place, and edits in the log may name it
-    if log is None or lacks or content.unsaid or is_older or has_other_names(log):
+    is_other = bool(damaged) or not is_there(folder / SESSION_FILE)  # what is written may be one that edits name
+    if log is None or lacks or content.unsaid or is_other or has_other_names(log):
         made = next_log(folder)
         write_log(made, saved.masks, content)
     else:
         made = log
         os.truncate(log, content.whole_bytes)  # a record that was not finished would hide what comes behind it
-    if damaged or made.name != read.named_log or is_older:
+    if is_other or made.name != read.named_log:
         write_document(folder, saved, made.name)
     if log is not None and made != log and content.faults:
         aside.append((log.name, put_aside(log).name))
