@@ -59,6 +59,16 @@ def test_all_edits_of_a_file_are_made_or_none(folder, tmp_path, capsys):
     assert frames(folder) == before
 
 
+def test_more_edits_than_can_be_taken_back_are_refused(folder, tmp_path, capsys):
+    """The first one deletes, and the last one cannot be: all between would have to be undone for it."""
+    before = frames(folder)
+    edits = tmp_path / "edits.txt"
+    edits.write_text("end 1 2\n" + "lock 2\nunlock 2\n" * 150 + "merge 2 9\n")
+    assert main(["edit", folder, "--file", str(edits)]) == 1
+    assert "302 edits are more than can be taken back" in " ".join(capsys.readouterr().err.split())
+    assert frames(folder) == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -67,6 +77,9 @@ def test_all_edits_of_a_file_are_made_or_none(folder, tmp_path, capsys):
         (["cut 1 2"], 1, "is no edit; use divide"),
         (["end one 2"], 1, "whole numbers are expected"),
         (["--undo", "50"], 1, "there are only"),
+        (['end "1 2'], 1, "is no edit (No closing quotation)"),
+        (["swap 1 2 99"], 1, "there is no frame 99"),
+        (["swap 1 2 -1"], 1, "there is no frame -1"),
     ],
 )
 def test_what_cannot_be_is_said_in_words(folder, capsys, arguments, code, words):

@@ -60,11 +60,14 @@ def edit_command(
     Frames count from 0. Other edits: break ID FRAME, begin ID FRAME, absent ID FIRST LAST, delete ID [FRAME], swap A B
     FRAME, merge INTO OTHER, lock ID, unlock ID. All of them are made, or none is; --undo takes them back, also later.
     """
+    from napari_sam2.session.history import LONGEST
     from napari_sam2.session.session import Session
 
     said = [*(edits or ()), *_lines(file)]
     if bool(said) + bool(undo) + bool(redo) != 1:
         raise typer.BadParameter('say one or more edits, as "divide 3 12", or --undo N, or --redo N.')
+    if len(said) > LONGEST:
+        raise PromptError(f"{len(said)} edits are more than can be taken back; give at most {LONGEST} at a time.")
     parsed = [_parsed(one) for one in said]
     if not is_session_folder(session):
         raise StackError(f"{session} is no session folder; `napari-sam2 track --session` makes one.")
@@ -92,7 +95,10 @@ def _lines(file: Path | None) -> list[str]:
 
 def _parsed(said: str) -> tuple[Verb, list[int]]:
     """Return the verb and the numbers of an edit."""
-    name, *words = shlex.split(said, comments=True) or [""]
+    try:
+        name, *words = shlex.split(said, comments=True) or [""]
+    except ValueError as error:
+        raise PromptError(f"{said!r} is no edit ({error}).") from error
     verb = VERBS.get(name)
     if verb is None:
         raise PromptError(f"{said!r} is no edit; use {', '.join(VERBS)}.")

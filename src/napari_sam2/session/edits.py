@@ -224,6 +224,11 @@ class Edits:
         """Exchange two objects on a frame and all later ones, prompts and masks.
 
         Their masks on that frame become mask prompts, so that a later run does not confuse them again.
+
+        Raises
+        ------
+        PromptError
+            If one of them or the frame does not exist, or one is locked.
         """
         a, b, from_frame = (
             whole_number(a, "object id"),
@@ -231,6 +236,8 @@ class Edits:
             whole_number(from_frame, "frame"),
         )
         self._check_unlocked([a, b])
+        if not 0 <= from_frame < self._shape[0]:
+            raise PromptError(f"there is no frame {from_frame}; the stack has frames 0 to {self._shape[0] - 1}.")
         document, masks = self._document.swapped(a, b, from_frame), self._state.masks
         pinned: dict[PromptKey, Prompt] = {}
         put: dict[PromptKey, StoredMask] = {}
