@@ -210,3 +210,18 @@ def test_the_sister_keeps_what_is_hers_when_a_daughter_begins_later():
             session.add_mask(3, frame, square(3, frame).placed(SIZE))
         session.surgery.begin_here(3, 5)
         assert frames(session) == {1: list(range(8)), 3: [5, 6, 7]}
+
+
+@pytest.mark.parametrize("verb", ["merge", "connect"])
+def test_a_box_is_shown_where_it_is_joined_with_what_was_found(verb):
+    """Its mask is not made yet when the other one, which is there already, becomes a part of the object."""
+    with linked_session({1: range(4), 2: range(4, 8)}, predictor=DiscPredictor()) as session:
+        session.add_box(1, 6, (60, 40, 70, 50))
+        if verb == "merge":
+            session.merge_objects(1, 2)
+        else:
+            session.surgery.connect((1, 3), (2, 4))
+        list(session.preview())
+        assert not session.needs_preview
+        assert session.masks.get((1, 6)).status is MaskStatus.prompted
+        assert session.masks.get((1, 5)).status is MaskStatus.found

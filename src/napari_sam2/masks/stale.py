@@ -43,12 +43,13 @@ def merge(into: int, other: int, document: Document, masks: MaskStore) -> list[M
     """Return the changes made to masks so that `other` is part of `into`; the document is the one before.
 
     That `other` was painted away on a frame says nothing where there is a prompt for `into`: it is stale there, until
-    the prompt's mask is made.
+    the prompt's mask is made. So is what was found or imported of it where the mask of such a prompt is not made yet.
     """
     changes: list[MaskChange] = []
     for frame, mask in masks.frames(other).items():
         key = into, frame
-        if key in document.prompts and _is_painted_away(mask):
+        is_waiting = masks.get(key) is None and mask.status.is_evidence
+        if key in document.prompts and (is_waiting or _is_painted_away(mask)):
             changes.append(masks.remove((other, frame)))
             if masks.get(key) is None:
                 changes.append(masks.put(key, mask.with_status(MaskStatus.stale)))

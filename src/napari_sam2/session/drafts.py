@@ -14,7 +14,7 @@ from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.track_events import EventKind, TrackEvent
 from napari_sam2.masks.mask_store import MaskStore
-from napari_sam2.masks.stale import follow
+from napari_sam2.masks.stale import follow, merge
 from napari_sam2.masks.stored_masks import MaskChange, MaskStatus
 from sam2_core.errors import PromptError
 
@@ -106,9 +106,9 @@ class Draft:
         for one in (into, other):
             self.check_unlocked(one)
         there = sorted({*self.frames(into), *self.frames(other)})
-        self.document = self.document.merged(into, other)
+        before, self.document = self.document, self.document.merged(into, other)
         self.touched.add(other)
-        self.change(into, lambda masks: masks.merge(into, other))
+        self.change(into, lambda masks: merge(into, other, before, masks))
         self._there |= {into: there, other: []}
         self._names[other] = into
         self._settle_events(into)
