@@ -10,12 +10,14 @@ import pytest
 import tifffile
 import zarr
 
+from napari_sam2.cli import main
 from napari_sam2.document.document import Document
 from napari_sam2.io.exports import export
 from napari_sam2.io.label_files import check_label_path
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
 from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.session import Session
 from napari_sam2.stacks import open_stack
 from sam2_core.errors import StackError
 
@@ -116,3 +118,16 @@ def test_no_export_goes_where_the_images_are(place, kind, name):
     moved = replace(results, movie=replace(movie.stack, path=None).movie("T"))
     export(moved, {"csv": place.folder / "ok.csv"})
     assert (place.folder / "ok.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["session.json", "masks-000001.log", "cells.csv"])
+def test_nothing_is_written_into_a_session(tmp_path, name):
+    """Whoever says that files may be replaced does not mean the session that they are made of."""
+    with Session.open(np.zeros((2, 8, 9), np.uint8), axes="TYX") as session:
+        session.edit_mask(1, 0, np.ones((8, 9), bool))
+        session.save(tmp_path / "a.sam2")
+    before = {path: path.read_bytes() for path in (tmp_path / "a.sam2").iterdir() if path.is_file()}
+    for option in ("--csv", "--track-table", "--prompts"):
+        arguments = ["export", str(tmp_path / "a.sam2"), option, str(tmp_path / "a.sam2" / name), "--overwrite"]
+        assert main(arguments) == 1
+    assert {path: path.read_bytes() for path in (tmp_path / "a.sam2").iterdir() if path.is_file()} == before

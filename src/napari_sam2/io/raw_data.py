@@ -11,6 +11,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from napari_sam2.io.session_document import PREVIOUS_FILE, SESSION_FILE
 from napari_sam2.stacks import Stack
 from sam2_core.errors import StackError
 from sam2_core.inference.frames.stored_images import is_zarr
@@ -20,7 +21,7 @@ _IMAGES = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".zarr"}
 
 
 def check_not_raw(out: str | Path, *sources: RawData, is_replaced: bool = False) -> None:
-    """Return nothing if what is written to a path changes none of the raw data.
+    """Return nothing if what is written to a path changes none of the raw data, and no session from inside.
 
     Parameters
     ----------
@@ -34,9 +35,12 @@ def check_not_raw(out: str | Path, *sources: RawData, is_replaced: bool = False)
     Raises
     ------
     StackError
-        If it is one of the sources, lies in one, or would take one along.
+        If it is one of the sources, lies in one, or would take one along; or lies in a session folder.
     """
     out = Path(out).expanduser()
+    for place in _places(out):
+        if any((place / name).is_file() for name in (SESSION_FILE, PREVIOUS_FILE)):
+            raise StackError(f"{out} lies in the session {place}, which holds its own files. Choose another place.")
     for source in sources:
         for raw in _files_of(source):
             if _is_same(out, raw):
