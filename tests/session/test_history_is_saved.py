@@ -150,17 +150,6 @@ def test_linking_with_what_memory_saw_can_be_undone_after_reopening(cells, tmp_p
         assert not session.document.objects
 
 
-def test_a_search_after_reopening_is_a_step_of_its_own(cells, tmp_path):
-    with found_in(cells) as session:
-        session.proposals.find(frames=0, diameter_px=10)
-        session.save(tmp_path / "a.sam2")
-    with found_in(tmp_path / "a.sam2") as session:
-        session.proposals.find(frames=4, diameter_px=10)
-        assert {one.frame for one in session.document.proposals.values()} == {0, 4}
-        session.undo()
-        assert {one.frame for one in session.document.proposals.values()} == {0}
-
-
 def test_a_session_json_that_another_program_changed_begins_anew(movie, tmp_path):
     with opened(movie) as session:
         session.save(tmp_path / "a.sam2")
