@@ -49,6 +49,8 @@ NEARER = 0.6
 """Share of that diameter for which tiles are laid to see whether what looks like a rod is two, side by side."""
 SPLIT = 0.75
 """It is where what is seen then is narrower than this share of it."""
+EXPLAINED = 0.6
+"""Of the area of what was seen before, that what is seen then has to have: else only pieces of it are seen."""
 NOTHING_FOUND = "No objects of about {:.0f} px were found; if there are some, give the diameter of a typical one."
 
 
@@ -177,13 +179,17 @@ def _searched(
         for nearer in looks:
             parts = yield from search(max(LEAST_DIAMETER_PX, nearer), where, whole=False)
             narrow = rod_width(parts)
-            if narrow is not None and narrow <= widest:
+            if narrow is not None and narrow <= widest and _area(parts) >= EXPLAINED * _area(objects):
                 break
         else:
             break
         scale = max(LEAST_DIAMETER_PX, nearer)
         objects = yield from search(scale, options.region)
     return objects, scale
+
+
+def _area(objects: Sequence[FoundObject]) -> int:
+    return sum(each.area for each in objects)
 
 
 def _nearer_looks(objects: Sequence[FoundObject], scale: float) -> tuple[tuple[float, ...], float]:
