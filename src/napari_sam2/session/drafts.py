@@ -15,7 +15,7 @@ from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.track_events import EventKind, TrackEvent
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stale import follow, merge
-from napari_sam2.masks.stored_masks import MaskChange, MaskStatus
+from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
 from sam2_core.errors import PromptError
 
 Move = Callable[[MaskStore], Sequence[MaskChange]]
@@ -180,6 +180,7 @@ class Draft:
             return
         drawn = Mask.in_box(self._masks.size, mask.y0, mask.x0, mask.codes() > 0)
         self._says(object_id, {(object_id, frame): Prompt(object_id, frame, mask=drawn)})
+        self.change(object_id, lambda masks: [masks.put((object_id, frame), StoredMask.of_drawn(drawn))])
 
     def goes_on(self, object_id: int, frame: int, backward: bool) -> None:
         """Say no longer that an object ends on a frame or later; or that it begins there or earlier."""
