@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,8 +79,10 @@ class Span:
 
     @classmethod
     def from_json(cls, entry: list[Json]) -> Span:
-        """Return what `to_json` wrote."""
+        """Return what `to_json` wrote; a ValueError or TypeError where that is something else."""
         leg, object_id, anchor, start, stop, step = entry
+        if leg not in get_args(Way):
+            raise ValueError(f"there is no leg {leg!r}")
         return cls(leg, int(object_id), int(anchor), range(start, stop, step))
 
 

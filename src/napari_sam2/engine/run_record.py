@@ -34,13 +34,19 @@ class RunInWork:
     def from_record(
         cls, request: Mapping[str, Json], finished: Mapping[str, Iterable[int]], revision: int
     ) -> RunInWork:
-        """Return what a session folder says of an interrupted run."""
+        """Return what a session folder says of an interrupted run.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If it says none.
+        """
         fields = dict(request)
         spans = tuple(Span.from_json(entry) for entry in fields.pop("spans"))
         frames, object_ids = fields["frames"], fields["object_ids"]
         fields["frames"] = None if frames is None else range(*frames)
         fields["object_ids"] = None if object_ids is None else tuple(object_ids)
-        done = {leg: list(frames) for leg, frames in finished.items()}
+        done = {leg: [int(frame) for frame in frames] for leg, frames in finished.items()}
         return cls(PropagateRequest(**fields), spans, revision, done)
 
     def fits(self, frame_count: int, objects: Container[int]) -> bool:
