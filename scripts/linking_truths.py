@@ -16,8 +16,7 @@ from napari_sam2.linking import Detection, LinkingOptions, detections_of
 from napari_sam2.linking.detections import Floats, Ints, Population
 from napari_sam2.linking.hypotheses import Movie
 from napari_sam2.linking.pairs import Pairs, pairs_between
-from sam2_core.training.synthetic import Style, everyday_settings, growing_rod_settings, make_movie
-from sam2_core.training.synthetic.movie_settings import MovieSettings
+from sam2_core.training.synthetic import MovieSettings, Style, everyday_settings, growing_rod_settings, make_movie
 
 TRUTHS = (("masks.tif", "tracks.csv"), ("masks_linked_pseudo.tif", "tracks_pseudo.csv"))
 LEAST_SCORE = 0.3

@@ -93,25 +93,31 @@ def test_files_of_the_geff_library_are_read(tmp_path, geff, rng):
         assert tracks.parents == parents
 
 
+def write_graph(geff, path, nodes, columns, edges, directed):
+    """Write a graph as another program may; the last column says which value of `seg.zarr` beside it a node has."""
+    geff.core_io.write_arrays(
+        path,
+        node_ids=np.array(nodes, np.uint64),
+        node_props={name: {"values": np.array(values), "missing": None} for name, values in columns.items()},
+        edge_ids=np.array(edges, np.uint64),
+        edge_props={},
+        metadata=geff.GeffMetadata(
+            directed=directed,
+            axes=[{"name": "t", "type": "time"}, {"name": "y", "type": "space"}, {"name": "x", "type": "space"}],
+            node_props_metadata={},
+            edge_props_metadata={},
+            related_objects=[{"type": "labels", "path": "../seg.zarr", "node_prop": list(columns)[-1]}],
+        ),
+    )
+
+
 def test_nodes_that_are_numbered_anew_on_each_frame(tmp_path, geff):
     """No tracklets are named: each path between divisions is an object."""
     labels = np.array([[[5, 5, 0, 7]], [[1, 0, 2, 3]]], np.uint16)
     zarr.save_array(tmp_path / "seg.zarr", labels)
     columns = {"t": [0, 0, 1, 1, 1], "y": [0.0] * 5, "x": [0.5, 3.0, 0.0, 2.0, 3.0], "seg_id": [5, 7, 1, 2, 3]}
-    geff.core_io.write_arrays(
-        tmp_path / "c.geff",
-        node_ids=np.array([10, 20, 30, 40, 50], np.uint64),
-        node_props={name: {"values": np.array(values), "missing": None} for name, values in columns.items()},
-        edge_ids=np.array([[10, 30], [10, 40], [20, 50]], np.uint64),
-        edge_props={},
-        metadata=geff.GeffMetadata(
-            directed=True,
-            axes=[{"name": "t", "type": "time"}, {"name": "y", "type": "space"}, {"name": "x", "type": "space"}],
-            node_props_metadata={},
-            edge_props_metadata={},
-            related_objects=[{"type": "labels", "path": "../seg.zarr", "node_prop": "seg_id"}],
-        ),
-    )
+    edges = [(10, 30), (10, 40), (20, 50)]
+    write_graph(geff, tmp_path / "c.geff", [10, 20, 30, 40, 50], columns, edges, directed=True)
     back = open_tracks(tmp_path / "c.geff")
     first, second = np.stack(list(back.labels)).tolist()
     mother, other = first[0][0], first[0][3]
@@ -175,20 +181,7 @@ def written_with(geff, path, frames, edges):
     labels = np.array([[[1, 0, 1]], [[2, 0, 3]], [[2, 0, 3]]], np.uint16)
     zarr.save_array(path.with_name("seg.zarr"), labels)
     columns = {"t": frames, "y": [0.0] * 5, "x": [0.0] * 5, "object_id": [1, 2, 3, 2, 3]}
-    geff.core_io.write_arrays(
-        path,
-        node_ids=np.arange(5, dtype=np.uint64),
-        node_props={name: {"values": np.array(values), "missing": None} for name, values in columns.items()},
-        edge_ids=np.array(edges, np.uint64),
-        edge_props={},
-        metadata=geff.GeffMetadata(
-            directed=False,
-            axes=[{"name": "t", "type": "time"}, {"name": "y", "type": "space"}, {"name": "x", "type": "space"}],
-            node_props_metadata={},
-            edge_props_metadata={},
-            related_objects=[{"type": "labels", "path": "../seg.zarr", "node_prop": "object_id"}],
-        ),
-    )
+    write_graph(geff, path, range(5), columns, edges, directed=False)
 
 
 EDGES = [(1, 0), (0, 2), (3, 1), (2, 4)]

@@ -15,6 +15,7 @@ from superqt.utils import signals_blocked
 from napari_sam2._qt.find_more import FindMore
 from napari_sam2._qt.parts import FoldButton, IconButton, ProgressBar, Section, form, row_of
 from napari_sam2._qt.setting_fields import PixelsField
+from napari_sam2.document.plain_values import counted
 
 if TYPE_CHECKING:
     from napari_sam2.viewer.deciding import Search
@@ -115,7 +116,7 @@ class FindSection(Section):
         if found:
             self._deciding.show()
         if shown:
-            told = f"{_TITLE}: {found} cell{'' if found == 1 else 's'}, {shown} shown"
+            told = f"{_TITLE}: {counted(found, 'cell')}, {shown} shown"
         elif found:
             told = f"{_TITLE}: none left but {found} less sure"
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_sam2.document.plain_values import counted
 from napari_sam2.session.looks import SizeMisfit
 
 
@@ -112,7 +113,7 @@ def _going_on(now: Situation) -> str:
     if now.can_resume:
         return "The run was interrupted: resume it, or correct masks first."
     if now.stale:
-        return f"{now.stale} mask{'' if now.stale == 1 else 's'} behind a correction: propagate again."
+        return f"{counted(now.stale, 'mask')} behind a correction: propagate again."
     if now.misfit is not None and not now.tracked:
         clicked, said = now.misfit.clicked_px, now.misfit.chosen_px
         return f"Clicked cells are {clicked:.0f} px across, Object size says {said:.0f}: set it anew."

@@ -216,13 +216,14 @@ def run_kind(job: AnyJob) -> str:
 
 def run_name(session: Session, job: AnyJob) -> str:
     """Return a run in words: "Tracking 3 objects in movie"."""
+    from napari_sam2.document.plain_values import counted
     from napari_sam2.engine.jobs import PropagateJob
 
     kind = run_kind(job)
     if kind in ("find", "link"):
         return f"{_IN_DOCK[kind]} cells in {session.stack.name}"
     count = len({span.object_id for span in job.spans}) if isinstance(job, PropagateJob) else 0
-    return f"Tracking {count} object{'' if count == 1 else 's'} in {session.stack.name}"
+    return f"Tracking {counted(count, 'object')} in {session.stack.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from napari_sam2.cli.interrupt import STOPPED, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL
 from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.terminal_run import predictor_of
+from napari_sam2.document.plain_values import counted
 from napari_sam2.engine.jobs import LEAST_SCORE, FindRequest
 from napari_sam2.io.label_files import LABEL_SUFFIXES
 from napari_sam2.session.found_run import FoundReport
@@ -149,8 +150,7 @@ def _show(report: FoundReport, job: SegmentJob | StillsJob, told: float | None) 
     size = report.diameter_px
     how = "as given" if told is not None else f"as found; to choose yourself, give {_SIZE}"
     about = "" if size is None else f" Sought with a diameter of {size:.3g} px, {how}."
-    objects = f"{count} object{'' if count == 1 else 's'}"
-    output().print(f"{objects} on {frames} frame{'' if frames == 1 else 's'}.{about}")
+    output().print(f"{counted(count, 'object')} on {counted(frames, 'frame')}.{about}")
     for frame, remark in report.remarks.items():
         errors().print(f"Frame {frame}: {remark}")
     output().print(f"Labels: {job.out}")

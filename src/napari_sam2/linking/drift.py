@@ -83,15 +83,19 @@ def _of_neighbours(before: Population, after: Population, field: Floats, diamete
     itself[~itself.any(axis=1), -1] = True
     others = near[~itself].reshape(before.count, NEIGHBOURS)
     local = np.median(moved[others], axis=1)
-    return local if _shared(before, after, local) > _shared(before, after, field) else field
+    return _closest(before, after, (field, local))
 
 
-def _shared(before: Population, after: Population, field: Floats) -> int:
-    """Return how many pixels of `before` lie on something of `after` under a field."""
+def _closest(before: Population, after: Population, fields: tuple[Floats, ...]) -> Floats:
+    """Return the field under which most pixels of `before` lie on something of `after`, of equal ones the first."""
     corner, extent = _extent(after, after)
     taken = np.zeros(extent, bool)
     taken[after.rows - corner[0], after.columns - corner[1]] = True
-    way = np.rint(field).astype(np.int64)[before.owner] - corner
-    rows, columns = before.rows + way[:, 0], before.columns + way[:, 1]
-    there = (rows >= 0) & (columns >= 0) & (rows < extent[0]) & (columns < extent[1])
-    return int(np.count_nonzero(taken[rows[there], columns[there]]))
+
+    def shared(field: Floats) -> int:
+        way = np.rint(field).astype(np.int64)[before.owner] - corner
+        rows, columns = before.rows + way[:, 0], before.columns + way[:, 1]
+        there = (rows >= 0) & (columns >= 0) & (rows < extent[0]) & (columns < extent[1])
+        return int(np.count_nonzero(taken[rows[there], columns[there]]))
+
+    return max(fields, key=shared)

@@ -48,7 +48,8 @@ def forks_of(before: Population, after: Population, drift: Floats, pairs: Pairs,
     typical = np.median(before.area)  # of those that have not divided yet, where all do at once
     small = (np.log(after.area[one] / typical) + np.log(after.area[other] / typical)) / 2
     daughters = (first, one), (second, other)
-    inside = [_inside(pairs.overlap[pair], before.area[mother], after.area[each]) for pair, each in daughters]
+    lying = [_inside(pairs.overlap[pair], before.area[mother], after.area[each]) for pair, each in daughters]
+    inside = np.minimum(*lying)
     long = np.minimum(before.elongation[mother], MOST_ELONGATION)
     rival = rivals(pairs, gains, before.count, after.count)
     columns = [
@@ -64,9 +65,9 @@ def forks_of(before: Population, after: Population, drift: Floats, pairs: Pairs,
         small**2,
         pairs.overlap[first] + pairs.overlap[second],
         np.abs(pairs.overlap[first] - pairs.overlap[second]),
-        np.minimum(*inside),
+        inside,
         long,
-        long * np.minimum(*inside),
+        long * inside,
         long * apart,
         np.clip(np.maximum(rival[first], rival[second]), -6, 6),
         np.clip(np.minimum(gains[first], gains[second]), -6, 6),

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from importlib import metadata, resources
 from pathlib import Path
 
+from napari_sam2.document.plain_values import counted
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.plates.movies import MovieTask
 from napari_sam2.plates.one_movie import is_in_work
@@ -58,7 +59,7 @@ class PlanStatus:
         """How many of how many are in which state, in words."""
         counts = self.counts
         parts = [f"{counts[state]} {words.split(' ', 1)[1]}" for state, words in _WORDS.items() if counts[state]]
-        return f"{len(self.records)} movie{'' if len(self.records) == 1 else 's'}: {', '.join(parts)}."
+        return f"{counted(len(self.records), 'movie')}: {', '.join(parts)}."
 
 
 def plan_status(tasks: Sequence[MovieTask]) -> PlanStatus:

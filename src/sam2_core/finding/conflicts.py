@@ -30,7 +30,7 @@ def without_conflicts(
         there = taken[y0:y1, x0:x1]
         free = candidate.mask & ~there
         cut = cut_to_pixels(free, (x0, y0))
-        if cut is None or np.count_nonzero(free) < (1 - most_overlap) * np.count_nonzero(candidate.mask):
+        if cut is None or np.count_nonzero(free) < (1 - most_overlap) * candidate.area:
             continue
         there |= candidate.mask
         kept.append(replace(candidate, box_xyxy=cut[0], mask=cut[1]))

@@ -215,7 +215,7 @@ def _chosen(found: list[Candidate], options: FindingOptions, picture: Picture) -
 
 
 def _is_of_size(candidate: Candidate, options: FindingOptions) -> bool:
-    diameter = float(np.sqrt(4 * np.count_nonzero(candidate.mask) / np.pi))
+    diameter = float(np.sqrt(4 * candidate.area / np.pi))
     smallest, largest = options.min_diameter_px, options.max_diameter_px
     return (smallest is None or diameter >= smallest) and (largest is None or diameter <= largest)
 
