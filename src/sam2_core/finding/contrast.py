@@ -15,7 +15,6 @@ from sam2_core.finding.candidates import Candidate
 from sam2_core.finding.found import BoxXYXY
 from sam2_core.finding.picture import Picture
 from sam2_core.finding.scores import score
-from sam2_core.windowed.window import Window
 
 AROUND = 0.15
 """Diameters around its box that are looked at with an object."""
@@ -46,9 +45,5 @@ def prominence(picture: Picture, candidates: Sequence[Candidate]) -> list[float]
 def _contrast(picture: Picture, box: BoxXYXY, area: float) -> float:
     """Return the logarithm of bright over dark in and around a box."""
     around = max(1, round(AROUND * np.sqrt(4 / np.pi * area)))
-    height, width = picture.frame_hw
-    x0, y0, x1, y1 = box
-    x0, y0 = max(0, x0 - around), max(0, y0 - around)
-    window = Window(x0, y0, min(width, x1 + around) - x0, min(height, y1 + around) - y0)
-    dark, bright = np.percentile(picture.grey(window), EXTREMES)
+    dark, bright = np.percentile(picture.grey(picture.around(box, around)), EXTREMES)
     return float(np.log((bright + BLACK) / (dark + BLACK)))

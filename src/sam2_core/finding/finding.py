@@ -7,6 +7,7 @@
 4. `candidates`: one click a seed, in batches across tiles; once more around where the border of a tile cuts one.
 5. `conflicts`: the better candidates stay; `scores` says how likely each is right, `contrast` what of that is dirt.
 6. `rods`: where objects are long and smooth, 2 to 5 again from nearer, so that their width has the usual size.
+7. `edges`: outlines go to where the picture shows that what is bright ends.
 
 Nothing is tracked and nothing kept from call to call: a caller who wants to use the features of tiles again gives
 `encode`.
@@ -26,6 +27,7 @@ from sam2_core.finding.candidates import Candidate
 from sam2_core.finding.conflicts import without_conflicts
 from sam2_core.finding.contrast import prominence
 from sam2_core.finding.diameter import CANNOT_TELL, diameter_steps
+from sam2_core.finding.edges import at_edges
 from sam2_core.finding.finder import Encode, Finder
 from sam2_core.finding.found import FoundObject, FoundObjects, Mask
 from sam2_core.finding.picture import Picture
@@ -151,7 +153,7 @@ def find_steps(
     if options.diameter_px is None and scale < diameter:
         diameter = max(LEAST_DIAMETER_PX, typical_size(objects))
     return FoundObjects(
-        objects=objects,
+        objects=at_edges(picture, objects),
         frame_hw=picture.frame_hw,
         diameter_px=diameter,
         is_told=options.diameter_px is not None,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from sam2_core.finding.found import BoxXYXY
 from sam2_core.inference.frames.contrast import (
     Frame,
     check_frame,
@@ -47,6 +48,13 @@ class Picture:
     def frame_hw(self) -> SizeHW:
         """Height and width in pixels."""
         return self.pixels.shape[0], self.pixels.shape[1]
+
+    def around(self, box_xyxy: BoxXYXY, margin_px: int) -> Window:
+        """Return what lies so far around a box, within the frame."""
+        x0, y0, x1, y1 = box_xyxy
+        height, width = self.frame_hw
+        x0, y0 = max(0, x0 - margin_px), max(0, y0 - margin_px)
+        return Window(x0, y0, min(width, x1 + margin_px) - x0, min(height, y1 + margin_px) - y0)
 
     def shown(self, window: Window, image_size: int) -> Tensor:
         """Return what a window shows as the model sees it, (1, 3, S, S)."""

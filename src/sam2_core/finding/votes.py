@@ -20,6 +20,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from scipy.special import expit
 
+from sam2_core.finding.pieces import largest_piece
 from sam2_core.modeling.dense_head import DenseMaps
 
 Map = npt.NDArray[np.float32]
@@ -185,9 +186,7 @@ def _instances(labels: npt.NDArray[np.int32], centres: Numbers, sizes: Numbers, 
         if region is None:
             continue
         box, fine = _whole_pixels(region)
-        pieces, count = ndimage.label(labels[fine] == index + 1)
-        largest = np.bincount(pieces.ravel())[1:].argmax() + 1 if count > 1 else 1
-        whole = ndimage.binary_fill_holes(pieces == largest)
+        whole = largest_piece(labels[fine] == index + 1)
         mask = np.zeros(shape, dtype=bool)
         mask[box] = 2 * _coarser(whole, np.sum) >= FINER**2
         rows, columns = np.nonzero(mask)

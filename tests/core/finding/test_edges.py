@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from sam2_core.finding.edges import REACH, at_edges
+from sam2_core.finding.found import FoundObject, cut_to_pixels
+from sam2_core.finding.picture import Picture
+
+PLACES = [(40, 40), (40, 90), (90, 60), (0, 120)]
+RADIUS = 14
+
+
+def discs(places=PLACES, radius=RADIUS, shape=(130, 140)):
+    rows, columns = np.indices(shape)
+    return [np.hypot(rows - y, columns - x) <= radius for y, x in places]
+
+
+def seen(masks, bright=180.0, dark=40.0, noise=4.0):
+    """What a microscope makes of them: blurred, and with the noise of a camera."""
+    sharp = np.where(np.any(masks, axis=0), bright, dark)
+    image = ndimage.gaussian_filter(sharp, 1.5) + np.random.default_rng(0).normal(0, noise, sharp.shape)
+    return Picture.of(image.astype(np.float32))
+
+
+def found(masks):
+    return [FoundObject(*cut_to_pixels(mask, (0, 0)), (0.0, 0.0), 0.9) for mask in masks]
+
+
+def grown(masks, pixels):
+    change = ndimage.binary_dilation if pixels > 0 else ndimage.binary_erosion
+    return [change(mask, iterations=abs(pixels), border_value=pixels < 0) if pixels else mask for mask in masks]
+
+
+def ious(objects, masks):
+    whole = [each.on_frame(masks[0].shape) for each in objects]
+    return [(one & other).sum() / (one | other).sum() for one, other in zip(whole, masks, strict=True)]
+
+
+@pytest.mark.parametrize("off", [-2, -1, 1, 2])
+def test_outlines_of_something_bright_go_towards_its_edge(off):
+    masks = discs()
+    before = found(grown(masks, off))
+    wrong = 1 - np.array(ious(before, masks))
+    left = 1 - np.array(ious(at_edges(seen(masks), before), masks))
+    assert (left < wrong).all()
+    assert left.mean() < 0.8 * wrong.mean()
+
+
+def test_outlines_at_the_edge_stay_there():
+    masks = discs()
+    assert min(ious(at_edges(seen(masks), found(masks)), masks)) > 0.96
+
+
+def test_nothing_moves_further_than_its_reach():
+    masks = discs(places=[(60, 60)])
+    before = grown(masks, -4)[0]
+    (after,) = at_edges(seen(masks), found([before]))
+    reach = ndimage.distance_transform_edt(~before)[after.on_frame(before.shape)].max()
+    assert 1 <= reach <= REACH * 2 * RADIUS + 0.5
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        seen(discs(), bright=40.0, dark=180.0),
+        seen(discs(), bright=44.0, noise=12.0),
+        seen(discs(), bright=40.0, noise=0.0),
+        Picture.of(np.full((130, 140), np.nan, np.float32)),
+    ],
+    ids=["dark", "hardly brighter", "flat", "nothing finite"],
+)
+def test_what_does_not_shine_stays_as_it_was_found(picture):
+    before = found(grown(discs(), 1))
+    after = at_edges(picture, before)
+    assert ious(after, grown(discs(), 1)) == [1.0] * len(before)
+
+
+def test_cells_with_no_ground_beside_them_stay_as_they_were_found():
+    rows, columns = np.indices((130, 140))
+    masks = [(rows // 26 == row) & (columns // 28 == column) for row in range(5) for column in range(5)]
+    image = np.random.default_rng(0).normal(100, 9, (130, 140)) + 60 * (columns // 28 % 2)
+    after = at_edges(Picture.of(image.astype(np.float32)), found(masks))
+    assert ious(after, masks) == [1.0] * len(masks)
+
+
+def test_two_that_touch_keep_their_border_and_share_no_pixel():
+    masks = discs(places=[(60, 50), (60, 50 + 2 * RADIUS)])
+    masks[1] &= ~masks[0]
+    wide = grown(masks, 2)
+    wide[1] &= ~wide[0]
+    after = at_edges(seen(masks), found(wide))
+    one, other = (each.on_frame((130, 140)) for each in after)
+    assert not (one & other).any()
+    assert (one[:, 62:67] == wide[0][:, 62:67])[55:66].all()  # where they touch
+    assert (np.array(ious(after, masks)) > np.array(ious(found(wide), masks)) + 0.02).all()
+
+
+def test_specks_and_no_objects_at_all_are_no_trouble():
+    masks = discs(places=[(20, 20), (50, 50)], radius=1)
+    assert ious(at_edges(seen(masks), found(masks)), masks) == [1.0, 1.0]
+    assert at_edges(seen(masks), []) == ()
+
+
+def test_an_object_stays_one_piece_without_holes():
+    masks = discs(places=[(60, 60)], radius=20)
+    rows, columns = np.indices((130, 140))
+    dark_spot = np.hypot(rows - 60, columns - 78) < 2.5  # close to its edge
+    picture = seen([masks[0] & ~dark_spot])
+    (after,) = at_edges(picture, found(grown(masks, 1)))
+    whole = after.on_frame((130, 140))
+    assert ndimage.label(whole)[1] == 1
+    assert (ndimage.binary_fill_holes(whole) == whole).all()
