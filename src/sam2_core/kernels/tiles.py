@@ -5,7 +5,7 @@ are powers of two, which torch makes in a third of the time of powers of e (Zen 
 
 In bfloat16 the weights come out of the product itself: oneDNN has a sigmoid that it applies before it rounds, and far
 below 0 a sigmoid is the exponential. So a product, less a guess of its query's largest (that of some keys), less `FAR`,
-is a weight, and is looked at no more. Queries whose guess was too far off for that are made in float32.
+is a weight, and is looked at no more. Queries whose guess was too far off for that are made again from their largest.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def in_float32(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
 def in_bfloat16(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """Return the same in bfloat16, for a processor that multiplies it."""
     summed = torch.empty(*queries.shape[:2], values.shape[-1], dtype=torch.bfloat16)
-    scaled = queries.float() / math.sqrt(queries.shape[-1])
+    scaled = (queries.float() / math.sqrt(queries.shape[-1])).bfloat16().contiguous()  # else oneDNN takes minutes
     for own_queries, own_keys, own_values, place in zip(scaled, keys, values, summed, strict=True):
         _in_narrow_tiles(own_queries, own_keys.bfloat16(), own_values.bfloat16(), place)
     return summed
@@ -89,29 +89,31 @@ def _running_softmax(queries: Tensor, key_tiles: Sequence[Tensor], columns: Sequ
 
 
 def _in_narrow_tiles(queries: Tensor, keys: Tensor, values: Tensor, place: Tensor) -> None:
-    """Write the sums (Nq, Ev) of float32 queries, bfloat16 keys and values to their place."""
-    asked = keys[::ASKED].T
+    """Write the sums (Nq, Ev) of bfloat16 queries, keys and values to their place."""
     key_tiles = keys.contiguous().split(TILE)
     counted = torch.cat([values, values.new_ones(len(values), 1)], dim=1)  # the last column sums the weights
     columns = [tile.T.contiguous() for tile in counted.split(TILE)]  # (Ev + 1, TILE) each
-    totals = queries.new_empty(len(queries))
-    for some, there, all_in_all in zip(*(each.split(TILE) for each in (queries, place, totals)), strict=True):
-        narrow = some.bfloat16()
-        guess = torch.mm(narrow, asked).amax(dim=1)
-        summed, total = _from_a_guess(narrow, guess, key_tiles, columns).split([values.shape[1], 1])
-        there.copy_((summed / total).T)
-        all_in_all.copy_(total[0])
-    missed = torch.nonzero(~((totals > 0) & (totals < MOST))).flatten()
-    if len(missed):
-        again = torch.empty(len(missed), values.shape[1])
-        _in_tiles(queries[missed] * math.log2(math.e), keys.float(), values.float(), again)
-        place[missed] = again.to(place.dtype)
+    asked = keys[::ASKED].T
+    missed = []
+    for some, there in zip(queries.split(TILE), place.split(TILE), strict=True):
+        total = _from_a_guess(some, torch.mm(some, asked).amax(dim=1), key_tiles, columns, there)
+        missed.append(~((total > 0) & (total < MOST)))
+    again = torch.nonzero(torch.cat(missed)).flatten()
+    for some in again.split(TILE):
+        largest = torch.stack([linear(queries[some], tile).amax(dim=1) for tile in key_tiles]).amax(dim=0)
+        there = place.new_empty(len(some), place.shape[1])
+        _from_a_guess(queries[some], largest, key_tiles, columns, there)
+        place[some] = there
 
 
-def _from_a_guess(queries: Tensor, guess: Tensor, key_tiles: Sequence[Tensor], columns: Sequence[Tensor]) -> Tensor:
-    """Return the float32 sums (E, Nq) of columns, by weights relative to a guess (Nq,) and to `FAR`."""
+def _from_a_guess(
+    queries: Tensor, guess: Tensor, key_tiles: Sequence[Tensor], columns: Sequence[Tensor], place: Tensor
+) -> Tensor:
+    """Write the sums (Nq, Ev), by weights relative to a guess (Nq,) and to `FAR`, and return those of weights (Nq,)."""
     summed = torch.zeros(len(columns[0]), len(queries))
+    offset = -guess - FAR
     for some_keys, some_columns in zip(key_tiles, columns, strict=True):
-        weights = torch.ops.mkldnn._linear_pointwise(some_keys, queries, -guess - FAR, "sigmoid", [], "")  # (Nk, Nq)
+        weights = torch.ops.mkldnn._linear_pointwise(some_keys, queries, offset, "sigmoid", [], "")  # (Nk, Nq)
         summed += torch.mm(some_columns, weights)
-    return summed
+    place.copy_((summed[:-1] / summed[-1]).T)
+    return summed[-1]
