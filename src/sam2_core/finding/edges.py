@@ -22,7 +22,7 @@ from sam2_core.finding.pieces import largest_piece
 
 Map = npt.NDArray[np.floating]
 
-REACH, MOST_REACH = 0.08, 4.0
+REACH, MOST_REACH = 0.05, 4.0
 """Of its diameter, and in pixels: so far an outline can be moved."""
 LEAST_REACH = 0.5
 """Pixels; outlines that could be moved less than that are left alone."""

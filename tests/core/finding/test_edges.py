@@ -8,11 +8,12 @@ from sam2_core.finding.edges import REACH, at_edges
 from sam2_core.finding.found import FoundObject, cut_to_pixels
 from sam2_core.finding.picture import Picture
 
-PLACES = [(40, 40), (40, 90), (90, 60), (0, 120)]
-RADIUS = 14
+PLACES = [(50, 50), (60, 130), (140, 90), (0, 180)]
+RADIUS = 24
+SHAPE = (190, 220)
 
 
-def discs(places=PLACES, radius=RADIUS, shape=(130, 140)):
+def discs(places=PLACES, radius=RADIUS, shape=SHAPE):
     rows, columns = np.indices(shape)
     return [np.hypot(rows - y, columns - x) <= radius for y, x in places]
 
@@ -54,8 +55,8 @@ def test_outlines_at_the_edge_stay_there():
 
 
 def test_nothing_moves_further_than_its_reach():
-    masks = discs(places=[(60, 60)])
-    before = grown(masks, -4)[0]
+    masks = discs(places=[(90, 90)])
+    before = grown(masks, -6)[0]
     (after,) = at_edges(seen(masks), found([before]))
     reach = ndimage.distance_transform_edt(~before)[after.on_frame(before.shape)].max()
     assert 1 <= reach <= REACH * 2 * RADIUS + 0.5
@@ -67,7 +68,7 @@ def test_nothing_moves_further_than_its_reach():
         seen(discs(), bright=40.0, dark=180.0),
         seen(discs(), bright=44.0, noise=12.0),
         seen(discs(), bright=40.0, noise=0.0),
-        Picture.of(np.full((130, 140), np.nan, np.float32)),
+        Picture.of(np.full(SHAPE, np.nan, np.float32)),
     ],
     ids=["dark", "hardly brighter", "flat", "nothing finite"],
 )
@@ -78,22 +79,22 @@ def test_what_does_not_shine_stays_as_it_was_found(picture):
 
 
 def test_cells_with_no_ground_beside_them_stay_as_they_were_found():
-    rows, columns = np.indices((130, 140))
-    masks = [(rows // 26 == row) & (columns // 28 == column) for row in range(5) for column in range(5)]
-    image = np.random.default_rng(0).normal(100, 9, (130, 140)) + 60 * (columns // 28 % 2)
+    rows, columns = np.indices(SHAPE)
+    masks = [(rows // 38 == row) & (columns // 44 == column) for row in range(5) for column in range(5)]
+    image = np.random.default_rng(0).normal(100, 9, SHAPE) + 60 * (columns // 44 % 2)
     after = at_edges(Picture.of(image.astype(np.float32)), found(masks))
     assert ious(after, masks) == [1.0] * len(masks)
 
 
 def test_two_that_touch_keep_their_border_and_share_no_pixel():
-    masks = discs(places=[(60, 50), (60, 50 + 2 * RADIUS)])
+    masks = discs(places=[(90, 70), (90, 70 + 2 * RADIUS)])
     masks[1] &= ~masks[0]
     wide = grown(masks, 2)
     wide[1] &= ~wide[0]
     after = at_edges(seen(masks), found(wide))
-    one, other = (each.on_frame((130, 140)) for each in after)
+    one, other = (each.on_frame(SHAPE) for each in after)
     assert not (one & other).any()
-    assert (one[:, 62:67] == wide[0][:, 62:67])[55:66].all()  # where they touch
+    assert (one[85:96, 90:99] == wide[0][85:96, 90:99]).all()  # where they touch
     assert (np.array(ious(after, masks)) > np.array(ious(found(wide), masks)) + 0.02).all()
 
 
@@ -104,11 +105,11 @@ def test_specks_and_no_objects_at_all_are_no_trouble():
 
 
 def test_an_object_stays_one_piece_without_holes():
-    masks = discs(places=[(60, 60)], radius=20)
-    rows, columns = np.indices((130, 140))
-    dark_spot = np.hypot(rows - 60, columns - 78) < 2.5  # close to its edge
+    masks = discs(places=[(90, 90)])
+    rows, columns = np.indices(SHAPE)
+    dark_spot = np.hypot(rows - 90, columns - 112) < 2.5  # close to its edge
     picture = seen([masks[0] & ~dark_spot])
     (after,) = at_edges(picture, found(grown(masks, 1)))
-    whole = after.on_frame((130, 140))
+    whole = after.on_frame(SHAPE)
     assert ndimage.label(whole)[1] == 1
     assert (ndimage.binary_fill_holes(whole) == whole).all()
