@@ -192,7 +192,8 @@ def verdict_examples(seen: Seen) -> Examples:
             break
     links = links_from(movie, found.chosen, judging.confidence(found.chosen, found.rivals), order, Kept())
     linked = tracks_from(movie, links, order, seen.truth.images.shape[1:3])
-    judge, tracks = Verdicts(linked, seen.frames), {track.track_id: track for track in linked.tracks}
+    judge = Verdicts(linked, seen.frames, movie.sought)
+    tracks = {track.track_id: track for track in linked.tracks}
 
     def known(nodes: Sequence[Node]) -> set[int]:
         return {int(seen.ids[frame][index]) for frame, index in nodes} - {0, -1}

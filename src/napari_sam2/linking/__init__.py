@@ -3,7 +3,6 @@
 from napari_sam2.linking.detections import Detection as Detection
 from napari_sam2.linking.detections import Node as Node
 from napari_sam2.linking.detections import detections_of as detections_of
-from napari_sam2.linking.detections import sighted as sighted
 from napari_sam2.linking.linked import Alternative as Alternative
 from napari_sam2.linking.linked import Begin as Begin
 from napari_sam2.linking.linked import End as End

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from napari_sam2.linking.choice import Hypotheses, joined
-from napari_sam2.linking.detections import Detection, Floats, Ints, Node, Population
+from napari_sam2.linking.detections import Detection, Floats, Ints, Node, Population, sighted
 from napari_sam2.linking.drift import drift_between
 from napari_sam2.linking.forks import forks_of
 from napari_sam2.linking.judging import fork_odds, link_gains, missed
@@ -20,11 +20,17 @@ HOPELESS = 8.0
 
 
 class Movie:
-    """The detections of all frames, numbered through: a node has the number `starts[frame] + index`."""
+    """The detections of all frames, numbered through: a node has the number `starts[frame] + index`.
 
-    def __init__(self, frames: Sequence[Sequence[Detection]], options: LinkingOptions) -> None:
+    `sought` are the frames on which objects were sought: those on which any is seen where it is None.
+    """
+
+    def __init__(
+        self, frames: Sequence[Sequence[Detection]], options: LinkingOptions, sought: range | None = None
+    ) -> None:
         self.options = options
         self.frames = frames
+        self.sought = sought or sighted(frames)
         counts = [len(each) for each in frames]
         self.starts: Ints = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         areas = np.array([each.area for frame in frames for each in frame], np.float64)

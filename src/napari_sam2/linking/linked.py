@@ -138,7 +138,8 @@ class Linked:
     left_out
         Detections that are unsure, and linked to unsure ones at most, see `LinkingOptions.least_score`.
     alternatives
-        By the later node, the surest first; at most two where a link is doubtful, or where a track begins without one.
+        By the later node, the surest first; at most two where a link is doubtful, or where a track begins without one,
+        and the link that was dropped because it would have made one of two known objects.
     """
 
     tracks: tuple[LinkedTrack, ...]

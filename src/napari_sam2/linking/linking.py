@@ -5,6 +5,7 @@
 3. `pairs` and `forks`: what may be the same object, and what may be the daughters of one; `judging` says how likely.
 4. `hypotheses`: all of that from one frame to the next ones; `search`: windows of frames, in which `choice` takes what
    fits together best. What a person said (`options.Kept`) holds whatever it costs.
+   `owners`: links that would make one object of two known ones go.
 5. `tracks`: tracks, divisions, how each begins and ends. `verdicts` looks at each division once more, with what came
    before and after it; mothers of those that do not hold go on as the daughter that fits better.
 
@@ -24,6 +25,7 @@ from napari_sam2.linking.hypotheses import Movie
 from napari_sam2.linking.judging import confidence
 from napari_sam2.linking.linked import Linked
 from napari_sam2.linking.options import Kept, LinkingOptions
+from napari_sam2.linking.owners import parted
 from napari_sam2.linking.search import Searched, search, without_divisions
 from napari_sam2.linking.tracks import Order, alternatives_to, links_from, tracks_from
 from napari_sam2.linking.verdicts import LEAST_VERDICT, verdicts
@@ -78,16 +80,20 @@ def link_steps(
     *,
     kept: Kept | None = None,
     frame_hw: tuple[int, int] | None = None,
+    sought: range | None = None,
 ) -> LinkSteps:
-    """Return the work of `link` frame by frame: a generator of (done, total), whose value is the result."""
+    """Return the work of `link` frame by frame: a generator of (done, total), whose value is the result.
+
+    On frames beyond `sought` nobody looked for objects; where None, beyond those on which any is seen.
+    """
     kept = kept or Kept()
     kept.check([len(each) for each in frames])
     order = Order.of(frames)
-    movie = Movie(order.frames, options or LinkingOptions())
+    movie = Movie(order.frames, options or LinkingOptions(), sought)
     own = order.of_kept(kept)
     found = yield from search(movie, own)
     linked = _linked(movie, found, {}, order, kept, frame_hw)
-    odds = {movie.number(order.place_of(node)): value for node, value in verdicts(linked, frames)}
+    odds = {movie.number(order.place_of(node)): value for node, value in verdicts(linked, frames, movie.sought)}
     refused = [mother for mother, value in odds.items() if value < LEAST_VERDICT]
     if refused:
         found = without_divisions(movie, own, found, refused)
@@ -98,6 +104,7 @@ def _linked(
     movie: Movie, found: Searched, odds: Mapping[int, float], order: Order, kept: Kept, frame_hw: tuple[int, int] | None
 ) -> Linked:
     """Return what was found as tracks; odds of divisions by the number of the mother, where they were judged."""
-    links = links_from(movie, found.chosen, confidence(found.chosen, found.rivals, odds), order, kept)
-    alternatives = alternatives_to(links, movie, found.others, order)
+    every = links_from(movie, found.chosen, confidence(found.chosen, found.rivals, odds), order, kept)
+    links, dropped = parted(every, kept.owners)
+    alternatives = alternatives_to(links, dropped, movie, found.others, order)
     return replace(tracks_from(movie, links, order, frame_hw), alternatives=tuple(alternatives))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from napari_sam2.linking.detections import Node
 from sam2_core.errors import PromptError
@@ -56,12 +58,16 @@ class Kept:
         Pairs of nodes (earlier, later) between which there is no link.
     begins, ends
         Nodes with which a track begins or ends: nothing is linked to them from before, or from them to later.
+    owners
+        Node -> whose it is, 1 or more. Nodes of one owner are one object, which does not divide between them, whether
+        what is between is found or not; those of two are never one, but one may divide into others. See `owners`.
     """
 
     links: frozenset[tuple[Node, Node]] = field(default_factory=frozenset)
     apart: frozenset[tuple[Node, Node]] = field(default_factory=frozenset)
     begins: frozenset[Node] = field(default_factory=frozenset)
     ends: frozenset[Node] = field(default_factory=frozenset)
+    owners: Mapping[Node, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -70,29 +76,35 @@ class Kept:
         apart: Iterable[tuple[Node, Node]] = (),
         begins: Iterable[Node] = (),
         ends: Iterable[Node] = (),
+        owners: Mapping[Node, int] = MappingProxyType({}),
     ) -> Kept:
         """Return them from any collections."""
-        return cls(links=frozenset(links), apart=frozenset(apart), begins=frozenset(begins), ends=frozenset(ends))
+        sets = frozenset(links), frozenset(apart), frozenset(begins), frozenset(ends)
+        return cls(links=sets[0], apart=sets[1], begins=sets[2], ends=sets[3], owners=dict(owners))
 
     def joined(self, other: Kept) -> Kept:
         """Return what both keep."""
-        names = ("links", "apart", "begins", "ends")
-        return Kept.of(**{name: getattr(self, name) | getattr(other, name) for name in names})
+        return Kept.of(
+            links=self.links | other.links,
+            apart=self.apart | other.apart,
+            begins=self.begins | other.begins,
+            ends=self.ends | other.ends,
+            owners={**other.owners, **self.owners},
+        )
 
     def check(self, counts: list[int]) -> None:
         """Refuse what cannot be kept on frames with so many detections each; a PromptError says what."""
         pairs = self.links | self.apart
-        nodes = {node for pair in pairs for node in pair} | self.begins | self.ends
+        nodes = {node for pair in pairs for node in pair} | self.begins | self.ends | self.owners.keys()
         for frame, index in sorted(nodes):
             if not (0 <= frame < len(counts) and 0 <= index < counts[frame]):
                 raise PromptError(f"there is no detection {index} on frame {frame} of {len(counts)}")
         for earlier, later in sorted(pairs):
             if earlier[0] >= later[0]:
                 raise PromptError(f"a link goes to a later frame, and {earlier} to {later} does not")
-        targets = [later for _, later in self.links]
-        for node in sorted(set(targets)):
-            if targets.count(node) > 1:
-                raise PromptError(f"the detection {node} is linked to {targets.count(node)} earlier ones; keep one")
+        for node, count in sorted(Counter(later for _, later in self.links).items()):
+            if count > 1:
+                raise PromptError(f"the detection {node} is linked to {count} earlier ones; keep one")
         for earlier, later in sorted(self.links):
             if (earlier, later) in self.apart or earlier in self.ends or later in self.begins:
                 raise PromptError(f"the link from {earlier} to {later} is kept and excluded at once; say one of them")

@@ -11,6 +11,7 @@ from napari_sam2.linking.choice import Hypotheses, choose, joined, likeliest_ori
 from napari_sam2.linking.detections import Floats
 from napari_sam2.linking.hypotheses import HOPELESS, Movie
 from napari_sam2.linking.options import Kept
+from napari_sam2.linking.owners import Owners
 
 STEP = 4
 """Frames that are decided by each window."""
@@ -105,6 +106,7 @@ class Rules:
         self._goes_on[[number(node) for node in kept.ends] + [number(before) for before, _ in kept.links]] = True
         self._has_origin[[number(node) for node in kept.begins] + [number(after) for _, after in kept.links]] = True
         self._many = many
+        self._owners = Owners(movie, kept.owners)
         self._apart = np.array(sorted(number(a) * many + number(b) for a, b in kept.apart), np.int64)
 
     def allowed(self, hypotheses: Hypotheses) -> Hypotheses:
@@ -112,7 +114,7 @@ class Rules:
         some = hypotheses.where(hypotheses.gain > -HOPELESS)
         apart = np.isin(some.source * self._many + some.targets[:, 0], self._apart)
         apart |= some.is_fork & np.isin(some.source * self._many + some.targets[:, 1], self._apart)
-        return self.free(some.where(~apart))
+        return self.free(some.where(~apart & self._owners.agrees(some)))
 
     def free(self, hypotheses: Hypotheses) -> Hypotheses:
         """Return those whose nodes are not taken."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_sam2.linking.choice import Hypotheses
-from napari_sam2.linking.detections import Detection, Floats, Node, sighted
+from napari_sam2.linking.detections import Detection, Floats, Node
 from napari_sam2.linking.hypotheses import Movie
 from napari_sam2.linking.judging import MOST_GAIN
 from napari_sam2.linking.linked import Alternative, Begin, End, Link, Linked, LinkedDivision, LinkedTrack
@@ -62,6 +62,7 @@ class Order:
             apart=((moved(a), moved(b)) for a, b in kept.apart),
             begins=map(moved, kept.begins),
             ends=map(moved, kept.ends),
+            owners={moved(node): owner for node, owner in kept.owners.items()},
         )
 
 
@@ -79,10 +80,13 @@ def links_from(movie: Movie, chosen: Hypotheses, sure: Floats, order: Order, kep
     return sorted(found, key=lambda each: (each.before, each.after))
 
 
-def alternatives_to(links: list[Link], movie: Movie, others: Hypotheses, order: Order) -> list[Alternative]:
+def alternatives_to(
+    links: list[Link], dropped: list[Link], movie: Movie, others: Hypotheses, order: Order
+) -> list[Alternative]:
     """Return what else may lead to detections whose link is doubtful, or that have none; by their nodes as given.
 
-    What a link is not sure of is shared among the others, and no link at all, by what speaks for each.
+    What a link is not sure of is shared among the others, and no link at all, by what speaks for each. Links that were
+    dropped are as sure as they were.
     """
     sure = {each.after: each.confidence for each in links}
     found: dict[Node, list[tuple[float, Node, bool]]] = defaultdict(list)
@@ -95,8 +99,9 @@ def alternatives_to(links: list[Link], movie: Movie, others: Hypotheses, order: 
         weights = np.exp(np.clip([gain for gain, _, _ in some], -MOST_GAIN, MOST_GAIN))
         shares = (1 - sure.get(after, 0.0)) * weights / (1 + weights.sum())
         rows = [Alternative(n, after, fork, float(p)) for (_, n, fork), p in zip(some, shares, strict=True)]
-        made += sorted(rows, key=lambda each: -each.confidence)
-    return made
+        made += rows
+    made += [Alternative(each.before, each.after, False, each.confidence) for each in dropped]
+    return sorted(made, key=lambda each: (each.after, -each.confidence))
 
 
 def tracks_from(movie: Movie, links: list[Link], order: Order, frame_hw: tuple[int, int] | None) -> Linked:
@@ -162,18 +167,17 @@ class Edge:
         self.movie = movie
         self.place = [{index: place for place, index in enumerate(each)} for each in order.given]
         self.drift = movie.common_drift()
-        self.sighted = sighted(movie.frames)
         self.size: Floats = np.array(frame_hw or movie.extent(), np.float64)
 
     def begin(self, node: Node) -> Begin:
         """Return why a track begins without a parent."""
-        if node[0] == self.sighted[0]:
+        if node[0] <= self.movie.sought[0]:
             return Begin.first_frame
         return Begin.enters if self._is_near(node, -self.drift[node[0]]) else Begin.appears
 
     def end(self, node: Node) -> End:
         """Return why a track ends without daughters."""
-        if node[0] == self.sighted[-1]:
+        if node[0] >= self.movie.sought[-1]:
             return End.last_frame
         return End.leaves if self._is_near(node, self.drift[node[0] + 1]) else End.dies
 

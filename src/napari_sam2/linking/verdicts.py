@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from napari_sam2.linking.detections import Detection, Floats, Node, Population, sighted
+from napari_sam2.linking.detections import Detection, Floats, Node, Population
 from napari_sam2.linking.forks import MOST_ELONGATION
 from napari_sam2.linking.linked import End, Linked, LinkedDivision, LinkedTrack
 
@@ -37,11 +37,11 @@ MOST_CONDENSED = 0.5
 class Verdicts:
     """Says of the divisions of tracks how likely they are; frames hold the detections that nodes name."""
 
-    def __init__(self, linked: Linked, frames: Sequence[Sequence[Detection]]) -> None:
+    def __init__(self, linked: Linked, frames: Sequence[Sequence[Detection]], sought: range) -> None:
         self._frames = frames
         self._tracks = {track.track_id: track for track in linked.tracks}
         self._moved = np.cumsum(linked.drift, axis=0)
-        self._sighted = sighted(frames)
+        self._last = sought[-1] if sought else 0
         areas = [each.area for frame in frames for each in frame]
         self._diameter = float(np.sqrt(4 * np.median(areas) / np.pi)) if areas else 1.0
         self._ended: Mapping[int, list[Floats]] = self._ends()
@@ -54,7 +54,7 @@ class Verdicts:
         """Return what a division is judged by (len(VERDICT_FEATURES),)."""
         mother = self._tracks[division.mother]
         daughters = [self._tracks[each] for each in division.daughters]
-        begin, last = division.frame, self._sighted[-1]
+        begin, last = division.frame, self._last
         after = [self._area(track.nodes[:LOOK]) for track in daughters]
         sure = np.log(division.confidence / max(1 - division.confidence, 1e-6) + 1e-6)
         soon = [track for track in daughters if track.last_frame <= min(begin + LOOK, last - 1)]
@@ -102,9 +102,9 @@ class Verdicts:
         return int(np.count_nonzero(np.hypot(*(np.array(ends) - self._place(node)).T) < near)) if ends else 0
 
 
-def verdicts(linked: Linked, frames: Sequence[Sequence[Detection]]) -> Iterator[tuple[Node, float]]:
+def verdicts(linked: Linked, frames: Sequence[Sequence[Detection]], sought: range) -> Iterator[tuple[Node, float]]:
     """Yield the last detection of each mother with the log odds of her division; none for those that a person said."""
-    judge = Verdicts(linked, frames)
+    judge = Verdicts(linked, frames, sought)
     tracks = {track.track_id: track for track in linked.tracks}
     said = {link.before for link in linked.links if link.is_kept}
     for division in linked.divisions:
