@@ -119,7 +119,7 @@ def test_cells_of_all_frames_are_linked_in_one_press(finding: Any) -> None:
     settle(finding)
     assert sorted(finding.session.document.objects) == [1, 2], "those below the score are not linked"
     assert np.count_nonzero(finding.session.status(1)) == 2
-    assert "Linked to 2 tracks with 0 divisions." in finding.panel.message.text()
+    assert "Linked to 2 new tracks with 0 divisions." in finding.panel.message.text()
     assert len(finding.session.document.proposals) == 2
     assert told(finding) == "Find: none left but 1 less sure"
     finding.press(finding.panel.prompts.undo)

@@ -51,7 +51,7 @@ def test_memory_sees_a_slow_cell_behind_the_ends_of_its_track(found):
     before = dict(desk.session.document.proposals)
     desk.binding.deciding.link_shown()
     assert sorted(len(frames) for frames in frames_of(desk.session).values()) == [FRAMES, FRAMES]
-    assert any("Linked to 2 tracks" in one for one in desk.ended)
+    assert any("Linked to 2 new tracks" in one for one in desk.ended)
     desk.session.undo()
     desk.session.undo()
     assert dict(desk.session.document.proposals) == before
@@ -100,13 +100,34 @@ def test_a_faint_cell_is_linked_where_it_is_shown(make_desk, step_px, least, len
     assert sorted(sum(mask.status is MaskStatus.found for mask in frames.values()) for frames in tracks) == lengths
 
 
-def test_what_was_accepted_before_is_said_to_be_left(found):
+def test_what_was_accepted_before_is_carried_on_and_told(found):
     desk = found(8)
     desk.binding.show_frame(0)
     desk.binding.deciding.accept_shown()
     desk.binding.deciding.link_shown()
-    assert desk.ended[-1].startswith("Linked to 2 tracks with 0 divisions. Left as before: 1 object.")
+    assert desk.ended[-1] == "Linked to 1 new track with 0 divisions. Carried on: 1 object."
+    assert len(frames_of(desk.session)[1]) == FRAMES
+
+
+def test_what_is_locked_is_said_to_be_left(found):
+    desk = found(8)
+    desk.binding.show_frame(0)
+    desk.binding.deciding.accept_shown()
+    desk.session.set_locked(1, True)
+    desk.binding.deciding.link_shown()
+    assert desk.ended[-1] == "Linked to 2 new tracks with 0 divisions. Left as before: 1 object."
     assert len(frames_of(desk.session)[1]) == 1
+
+
+def test_frames_on_which_a_carried_cell_was_missed_are_looked_at_again(found):
+    desk = found(2)
+    desk.binding.show_frame(0)
+    desk.binding.deciding.accept_shown()
+    gone = [n for n, one in desk.session.document.proposals.items() if one.frame == 3 and one.mask.y0 > 40]
+    desk.session.proposals.remove(gone)
+    desk.binding.deciding.link_shown()
+    assert desk.ended[-1].endswith("Carried on: 1 object. Looked again on 1 frame where cells were missed.")
+    assert desk.session.masks.get((1, 3)).status is MaskStatus.tracked
 
 
 def test_stopped_while_memory_looks_nothing_is_linked(found):
@@ -151,7 +172,7 @@ def test_a_click_while_what_was_found_is_linked_waits_and_linking_goes_on(found)
     desk.runner.finish()
     assert not desk.session.needs_preview
     assert desk.session.masks.get((9, 0)) is not None
-    assert any("Linked to 2 tracks" in one for one in desk.ended)
+    assert any("Linked to 2 new tracks" in one for one in desk.ended)
 
 
 def test_a_click_while_memory_looks_is_shown_first_and_what_it_saw_is_linked(found):
@@ -164,7 +185,7 @@ def test_a_click_while_memory_looks_is_shown_first_and_what_it_saw_is_linked(fou
     desk.runner.finish()
     assert desk.session.masks.get((9, 0)) is not None
     assert STOPPED not in desk.ended
-    assert any("Linked to 2 tracks" in one for one in desk.ended)
+    assert any("Linked to 2 new tracks" in one for one in desk.ended)
     seen = [frames for each, frames in frames_of(desk.session).items() if each != 9]
     assert sorted(map(len, seen)) == [4, FRAMES], "memory had seen one frame more"
 
@@ -200,7 +221,7 @@ def test_what_memory_saw_can_be_undone_while_it_looks(found):
         desk.runner.step()
     desk.binding.undo()
     desk.runner.finish()
-    assert any("Linked to 2 tracks" in one for one in desk.ended)
+    assert any("Linked to 2 new tracks" in one for one in desk.ended)
 
 
 def test_what_is_rejected_while_memory_looks_is_not_linked(found):
@@ -245,7 +266,7 @@ def test_a_propagation_that_was_stopped_can_be_resumed_after_linking(found, tmp_
     desk.session.flush()
     before = snapshot.read_bytes()
     desk.binding.deciding.link_shown()
-    told = "Linked to 2 tracks with 0 divisions. Left as before: 1 object."
+    told = "Linked to 2 new tracks with 0 divisions. Left as before: 1 object."
     assert desk.ended[-1] == f"{told} Looked again on 1 frame where cells were missed."
     assert desk.session.interrupted_run == wanted
     desk.session.close()

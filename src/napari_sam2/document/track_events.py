@@ -25,6 +25,10 @@ class EventKind(StrEnum):
     absent = "absent"
 
 
+BEGINS = (EventKind.enters, EventKind.appears)
+ENDS = (EventKind.leaves, EventKind.dies)
+
+
 @dataclass(frozen=True, slots=True)
 class TrackEvent:
     """What happens to an object on a frame; it is absent from `frame` to `last_frame`, both included."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.proposals import Proposal
+from napari_sam2.engine.known_objects import KnownObjects
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import StoredMask
 from sam2_core.errors import StackError
@@ -189,12 +190,18 @@ class LinkJob:
         Number -> proposal, as they are when it is asked for.
     frames
         Numbers of those that are linked, for each frame of the movie.
+    known
+        Objects that are there and may be carried on.
+    sought
+        From the first to the last frame on which objects were sought.
     """
 
     revision: int
     proposals: Mapping[int, Proposal]
     frames: tuple[tuple[int, ...], ...]
     options: LinkingOptions
+    known: KnownObjects
+    sought: range
 
 
 AnyJob = Job | FindJob | LinkJob

@@ -13,6 +13,7 @@ from napari_sam2.document.proposals import Proposal
 from napari_sam2.engine.jobs import CancelToken, LinkJob
 from napari_sam2.engine.updates import FoundTracks, LinkUpdate
 from napari_sam2.linking import Detection, Linked, link_steps
+from napari_sam2.linking.linking import LinkSteps
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
 from napari_sam2.stacks import Movie
 
@@ -28,23 +29,30 @@ def link(movie: Movie, job: LinkJob, token: CancelToken) -> Iterator[LinkUpdate]
     count = len(job.frames)
     seen: list[list[Detection]] = []
     masks: dict[int, StoredMask] = {}
-    for frame, numbers in enumerate(job.frames):
+    for frame, (numbers, keys) in enumerate(zip(job.frames, job.known.on_frames, strict=True)):
         if token.cancelled:
             return
-        plane = movie[frame] if numbers else np.zeros(())
-        seen.append([_detection(plane, job.proposals[number]) for number in numbers])
+        plane = movie[frame] if numbers or keys else np.zeros(())
+        found = [_detection(plane, job.proposals[number]) for number in numbers]
+        seen.append(found + [_known(plane, job.known.ways[one].masks[frame]) for one, _ in keys])
         masks |= {number: StoredMask.of_drawn(job.proposals[number].mask, MaskStatus.found) for number in numbers}
         yield LinkUpdate(job.revision, frame, frame + 1, 2 * count)
-    with closing(link_steps(seen, job.options, frame_hw=(movie.height, movie.width))) as steps:
+    with closing(_steps(movie, job, seen)) as steps:
         while not token.cancelled:
             try:
                 done, total = next(steps)
             except StopIteration as end:
-                tracks = FoundTracks(end.value, job.proposals, job.frames, masks, _median_step(end.value, seen))
+                step = _median_step(end.value, seen)
+                tracks = FoundTracks(end.value, job.proposals, job.frames, masks, step, job.known, job.sought)
                 yield LinkUpdate(job.revision, count - 1, 2 * count, 2 * count, tracks)
                 return
             done = min(count + count * done // max(1, total), 2 * count - 1)
             yield LinkUpdate(job.revision, min(done - count, count - 1), done, 2 * count)
+
+
+def _steps(movie: Movie, job: LinkJob, seen: Sequence[Sequence[Detection]]) -> LinkSteps:
+    size = movie.height, movie.width
+    return link_steps(seen, job.options, kept=job.known.kept, frame_hw=size, sought=job.sought)
 
 
 def _median_step(linked: Linked, seen: Sequence[Sequence[Detection]]) -> float:
@@ -61,3 +69,10 @@ def _detection(plane: NDArray[Any], proposal: Proposal) -> Detection:
     mask = proposal.mask
     intensity = float(plane[mask.rows, mask.columns][mask.inside].mean())
     return Detection((mask.y0, mask.x0), mask.inside, min(max(proposal.score, 0.0), 1.0), intensity)
+
+
+def _known(plane: NDArray[Any], mask: StoredMask) -> Detection:
+    """Return the detection of an object that is there."""
+    inside = mask.mask()
+    intensity = float(plane[mask.rows, mask.columns][inside].mean())
+    return Detection((mask.y0, mask.x0), inside, 1.0, intensity)

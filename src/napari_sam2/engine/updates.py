@@ -13,8 +13,10 @@ from typing import Literal
 import numpy as np
 
 from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal
-from napari_sam2.linking import Linked
+from napari_sam2.engine.known_objects import KnownObjects
+from napari_sam2.linking import Linked, Node
 from napari_sam2.masks.stored_masks import StoredMask
 from sam2_core.inference.mask_logits import LogitPatch, Logits
 
@@ -133,12 +135,12 @@ class FoundUpdate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundTracks:
-    """What linking made of proposals.
+    """What linking made of proposals, and of the objects that were there.
 
     Attributes
     ----------
-    proposals, frames
-        As in the job; the nodes of tracks are places in `frames`.
+    proposals, frames, known, sought
+        As in the job; the nodes of tracks are places in `frames`, and behind them those of known objects.
     masks
         Number of a proposal -> its mask as it is kept.
     median_step
@@ -150,6 +152,23 @@ class FoundTracks:
     frames: Sequence[Sequence[int]]
     masks: Mapping[int, StoredMask]
     median_step: float
+    known: KnownObjects
+    sought: range
+
+    def number(self, node: Node) -> int | None:
+        """Return the number of the proposal that a node is, None where it is the mask of an object."""
+        frame, index = node
+        numbers = self.frames[frame]
+        return numbers[index] if index < len(numbers) else None
+
+    def drawn(self, node: Node) -> Mask:
+        """Return the mask of a node as a prompt says it."""
+        number = self.number(node)
+        return self.known.drawn(node) if number is None else self.proposals[number].mask
+
+    def sought_on(self, frame: int) -> dict[int, Proposal]:
+        """Return all that was proposed on a frame, whatever became of it; nothing where nobody looked."""
+        return ProposalMap.of(self.proposals).on_frame(frame)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

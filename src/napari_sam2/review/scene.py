@@ -68,6 +68,8 @@ class Scene:
         return dict(sorted(self.masks.get(object_id, {}).items()))
 
     def is_claim(self, object_id: int) -> bool:
-        """Return whether a program linked an object and nobody looked at it as a whole."""
+        """Return whether a program linked an object, or carried it on, and nobody looked at it as a whole."""
         info = self.document.objects.get(object_id)
-        return info is not None and info.links is LinkStatus.linked
+        if info is None or info.links is LinkStatus.looked_at:
+            return False
+        return info.links is LinkStatus.linked or object_id in self.document.claims

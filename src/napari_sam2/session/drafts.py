@@ -12,15 +12,13 @@ from napari_sam2.document.difference import DocumentDiff, difference
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
-from napari_sam2.document.track_events import EventKind, TrackEvent
+from napari_sam2.document.track_events import BEGINS, ENDS, EventKind, TrackEvent
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stale import follow, merge
 from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
 from sam2_core.errors import PromptError
 
 Move = Callable[[MaskStore], Sequence[MaskChange]]
-_BEGINS = (EventKind.appears, EventKind.enters)
-_ENDS = (EventKind.dies, EventKind.leaves)
 
 
 class Draft:
@@ -187,7 +185,7 @@ class Draft:
 
         def holds(event: TrackEvent) -> bool:
             is_beyond = event.frame <= frame if backward else event.frame >= frame
-            return event.object_id != object_id or event.kind not in (_BEGINS if backward else _ENDS) or not is_beyond
+            return event.object_id != object_id or event.kind not in (BEGINS if backward else ENDS) or not is_beyond
 
         self.document = self.document.with_events(filter(holds, self.document.events))
 
@@ -199,7 +197,7 @@ class Draft:
 
     def happens(self, object_id: int, kind: EventKind, frame: int) -> TrackEvent:
         """Return what is said of how an object begins or ends, in place of what was said before."""
-        alike = _BEGINS if kind in _BEGINS else _ENDS
+        alike = BEGINS if kind in BEGINS else ENDS
         kept = [one for one in self.document.events if one.object_id != object_id or one.kind not in alike]
         event = TrackEvent(object_id, frame, kind)
         self.document = self.document.with_events([*kept, event])
@@ -216,7 +214,7 @@ class Draft:
         first, last = self.first(object_id), self.last(object_id)
 
         def holds(event: TrackEvent) -> bool:
-            is_past = (event.kind in _BEGINS and event.frame > first) or (event.kind in _ENDS and event.frame < last)
+            is_past = (event.kind in BEGINS and event.frame > first) or (event.kind in ENDS and event.frame < last)
             return event.object_id != object_id or not is_past
 
         self.document = self.document.with_events(filter(holds, self.document.events))

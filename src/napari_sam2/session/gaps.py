@@ -1,4 +1,4 @@
-"""Frames on which an object was missed, between others on which it was found: memory tells where it was.
+"""Frames on which an object was missed, beside others on which it was found: memory tells where it was.
 
 The job says the masks on both sides of a gap, as prompts of a document of its own, and asks for the frames between.
 What comes is written as tracked masks; where somebody else was found, nothing is (`mask_updates`).
@@ -27,9 +27,9 @@ def gap_job(
             sides = [(frame, masks.get((object_id, frame))) for frame in (first - 1, last + 1)]
             if any(masks.get((object_id, frame)) is not None for frame in range(first, last + 1)):
                 continue  # it was looked for there before, and is absent
-            known = {frame: mask for frame, mask in sides if mask is not None and mask.status.is_evidence}
-            if len(known) < len(sides):
-                continue
+            known = {frame: mask for frame, mask in sides if mask is not None and not mask.status.is_made_by_run}
+            if len(known) < len(sides) or not any(mask.status.is_evidence for mask in known.values()):
+                continue  # what memory carried there it carries on, with the next run
             for frame, mask in known.items():
                 prompts[object_id, frame] = Prompt(object_id, frame, mask=mask.drawn(masks.size))
             spans.append(Span("forward", object_id, first - 1, range(first, last + 1)))

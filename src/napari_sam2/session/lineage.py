@@ -13,10 +13,12 @@ from napari_sam2.document.difference import DocumentDiff
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import LinkStatus
 from napari_sam2.document.plain_values import whole_number
-from napari_sam2.document.track_events import Division, TrackEvent
+from napari_sam2.document.reviews import At, Decision, Place, ReviewKind, ReviewState
+from napari_sam2.document.track_events import BEGINS, ENDS, Division, TrackEvent
 from napari_sam2.io.imports import imported
 from napari_sam2.io.track_files import TrackedLabels, open_tracks
 from napari_sam2.masks.stored_masks import MaskChange
+from napari_sam2.review.ground import ground_of
 from napari_sam2.session.linked import linking_for
 from napari_sam2.session.relinked import relinked
 from napari_sam2.session.saving import Saving
@@ -59,7 +61,7 @@ class Lineage:
         self._steps.make(self._document.without_division(mother, frame), "take a division away")
 
     def add_event(self, event: TrackEvent) -> None:
-        """Say what happens to an object.
+        """Say what happens to an object; that it begins or ends there is decided with it, and no program asks.
 
         Raises
         ------
@@ -68,7 +70,13 @@ class Lineage:
         """
         self._document.check_object(event.object_id)
         self._check_frame(event.frame)
-        self._steps.make(self._document.with_events([*self._document.events, event]), f"object {event.kind.value}")
+        document, masks = self._document.with_events([*self._document.events, event]), self._state.masks
+        for kinds, at, kind in ((BEGINS, At.begin, ReviewKind.begins_inside), (ENDS, At.end, ReviewKind.ends_inside)):
+            if event.kind in kinds:
+                place = Place(at, event.object_id, event.frame)
+                decision = Decision(place, kind, ReviewState.corrected, ground_of(place, document, masks))
+                document = document.with_review(document.review.with_decisions({place: decision}))
+        self._steps.make(document, f"object {event.kind.value}")
 
     def remove_event(self, event: TrackEvent) -> None:
         """Say that something does not happen to an object; nothing changes where nobody said it."""

@@ -21,7 +21,7 @@ from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.engine.jobs import PropagateJob, PropagateRequest, Span
 from napari_sam2.engine.updates import FoundTracks, FrameUpdate
-from napari_sam2.linking import Begin, End, sighted
+from napari_sam2.linking import Begin, End, Node
 from napari_sam2.masks.ground import Ground
 
 SCORE = 0.3
@@ -87,7 +87,7 @@ class LookingOn:
         Everything that one look proposes is taken back in one step.
         """
         frame = update.frame_index
-        if update.leg == "prompt" or not self._tracks.frames[frame]:
+        if update.leg == "prompt" or not self._tracks.sought_on(frame):
             return
         for patch in update.patches:
             mask = None if patch is None else Mask.in_box(self._size, patch.y0, patch.x0, patch.logits > 0)
@@ -121,21 +121,25 @@ def reach_of(tracks: FoundTracks, asked: int | None) -> int:
 
 
 def ends_job(tracks: FoundTracks, revision: int, reach: int) -> PropagateJob:
-    """Return the job that follows objects for `reach` frames behind the ends of their tracks; empty without any."""
-    sought, many = sighted(tracks.frames), len(tracks.linked.tracks)
+    """Return the job that follows objects for `reach` frames behind the ends of their tracks; empty without any.
+
+    Not behind an end that a person said, nor before such a beginning; nor where a run has come to with an object: the
+    next one goes on with that.
+    """
+    sought, kept, many = tracks.sought, tracks.known.kept, len(tracks.linked.tracks)
     prompts: list[Prompt] = []
     spans: list[Span] = []
 
-    def follow(object_id: int, node: tuple[int, int], way: range) -> None:
-        if way:
-            mask = tracks.proposals[tracks.frames[node[0]][node[1]]].mask
-            prompts.append(Prompt(object_id, node[0], mask=mask))
+    def follow(object_id: int, node: Node, way: range) -> None:
+        is_of_run = tracks.number(node) is None and tracks.known.mask(node).status.is_made_by_run
+        if way and not is_of_run:
+            prompts.append(Prompt(object_id, node[0], mask=tracks.drawn(node)))
             spans.append(Span("forward" if way.step > 0 else "backward", object_id, node[0], way))
 
     for track in tracks.linked.tracks:
         first, end = track.nodes[0], track.nodes[-1]
-        if track.ends in (End.dies, End.leaves):
+        if track.ends in (End.dies, End.leaves) and end not in kept.ends:
             follow(track.track_id, end, range(end[0] + 1, min(end[0] + reach, sought[-1]) + 1))
-        if track.begins in (Begin.appears, Begin.enters):
+        if track.begins in (Begin.appears, Begin.enters) and first not in kept.begins:
             follow(track.track_id + many, first, range(first[0] - 1, max(first[0] - reach, sought[0]) - 1, -1))
     return PropagateJob(Document.of(prompts), revision, PropagateRequest("both"), tuple(spans), is_aside=True)

@@ -26,7 +26,7 @@ from napari_sam2.engine.updates import FoundTracks, FrameUpdate
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.ground import Ground
 from napari_sam2.session.found import Proposed, Search, best_first, new_ids, propose
-from napari_sam2.session.linked import LinkedObjects, by_frame, linking_for
+from napari_sam2.session.linked import LinkedObjects, link_job
 from napari_sam2.session.looking_on import SOURCE, LookingOn, ends_job, reach_of
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
@@ -242,16 +242,19 @@ class Proposals:
         options: LinkingOptions | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> LinkedObjects:
-        """Link proposals of many frames to tracks: each track becomes an object that was found, not prompted.
+        """Link proposals of many frames to tracks; see `linked`.
 
-        Mothers become parents of their daughters. Proposals on top of an object, or of a better proposal, are left.
+        A track carries on the object that it fits, on frames on which that has no mask; each of the others becomes an
+        object that was found, not prompted. Mothers become parents of their daughters. What a person said stays: where
+        an object begins, ends, is absent or locked, nothing is added, and two objects never become one. Proposals on
+        top of an object, or of a better proposal, are left.
 
         Parameters
         ----------
         numbers
             All that are shown where None; see `chosen`.
         options
-            How they are linked; see `linking_for` where None.
+            How they are linked; see `linked.linking_for` where None.
         progress
             Is told how far it is, (done, total); what it raises ends the work, and nothing is changed.
 
@@ -305,11 +308,11 @@ class Proposals:
         """Return the look behind the ends of tracks, whose job `session.run` runs; see `look_on`."""
 
         def add(frame: int, found: list[Proposal]) -> dict[int, Proposal]:
-            linked, known = tracks.frames[frame], self._document.proposals
-            if not any(number in known and known[number].mask is tracks.proposals[number].mask for number in linked):
+            known = self._document.proposals
+            if not any(n in known and known[n].mask is one.mask for n, one in tracks.sought_on(frame).items()):
                 return {}  # it was undone, and a step now would be in the way of redo
             run = -1 - job.revision  # searches have revisions, which are none of these
-            search = Search(frame, SOURCE, "propose what memory saw", run, kept=linked)
+            search = Search(frame, SOURCE, "propose what memory saw", run, kept=tracks.frames[frame])
             numbers = propose(self._state, self._steps, found, search).numbers
             return {number: self._document.proposals[number] for number in numbers}
 
@@ -326,9 +329,7 @@ class Proposals:
             If there is no such proposal.
         """
         taken = new_ids(self._state, self.chosen() if numbers is None else self._known(numbers))
-        frames = by_frame(self._document.proposals, list(taken), self._state.masks.frame_count)
-        how = options or linking_for(self._state.movie.movie)
-        return LinkJob(self._work.ready(), self._document.proposals, frames, how)
+        return link_job(self._state, self._work.ready(), list(taken), options)
 
     def reject(self, numbers: Iterable[int] | None = None) -> None:
         """Show proposals no more, also when the same is found again; all that are shown where None.

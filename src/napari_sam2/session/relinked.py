@@ -18,12 +18,12 @@ import numpy as np
 from napari_sam2.document.claims import LinkClaims
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import LinkStatus
-from napari_sam2.document.reviews import At, ReviewState
-from napari_sam2.document.track_events import EventKind
+from napari_sam2.document.reviews import At
+from napari_sam2.document.track_events import BEGINS, ENDS
 from napari_sam2.linking import Detection, Kept, Linked, LinkingOptions, Node, link
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
-from napari_sam2.review.ground import ground_of
+from napari_sam2.session.known_objects import decided_places, said_frames, there
 
 WINDOW = 2
 """Frames before and after those that a person touched, on which links are open."""
@@ -65,7 +65,7 @@ def relinked(document: Document, masks: MaskStore, options: LinkingOptions) -> R
     keys: list[list[MaskKey]] = [[] for _ in range(masks.frame_count)]
     frames: list[list[Detection]] = [[] for _ in keys]
     for one in sorted({*near, *{other for others in near.values() for other in others}}):
-        for frame, mask in _there(masks, one).items():
+        for frame, mask in there(masks, one).items():
             keys[frame].append((one, frame))
             frames[frame].append(Detection((mask.y0, mask.x0), mask.mask()))
     closed = {one for one in own if one in document.locked or _is_said_behind(document, masks, one)}
@@ -81,17 +81,13 @@ def _is_a_persons(document: Document, masks: MaskStore, object_id: int) -> bool:
     return not linked or painted or bool(document.prompts_of(object_id))
 
 
-def _there(masks: MaskStore, object_id: int) -> dict[int, StoredMask]:
-    return {frame: mask for frame, mask in sorted(masks.frames(object_id).items()) if not mask.is_empty}
-
-
 def _spots(document: Document, masks: MaskStore, own: set[int]) -> Iterator[tuple[int, set[int]]]:
     """Yield the objects of a person, with the frames on which links beside them may have changed."""
     for one in own:
-        there = _there(masks, one)
-        said = {frame for frame, mask in there.items() if not mask.status.is_evidence} | set(document.prompts_of(one))
-        if there:
-            yield one, said | {min(there), max(there)}
+        shown = there(masks, one)
+        said = {frame for frame, mask in shown.items() if not mask.status.is_evidence} | set(document.prompts_of(one))
+        if shown:
+            yield one, said | {min(shown), max(shown)}
 
 
 def _neighbours(
@@ -100,9 +96,9 @@ def _neighbours(
     """Return the objects of a person that have neighbours which a program linked, with these."""
     near: dict[int, set[int]] = {}
     for one, frames in spots.items():
-        there = _there(masks, one)
-        for frame in frames & there.keys():
-            centre, size = _box(there[frame])
+        shown = there(masks, one)
+        for frame in frames & shown.keys():
+            centre, size = _box(shown[frame])
             for at in range(max(frame - 1, 0), min(frame + 2, masks.frame_count)):
                 for other in set(masks.objects_on(at)) - own:
                     mask = masks.get((other, at))
@@ -119,9 +115,7 @@ def _box(mask: StoredMask) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]]
 
 def _is_said_behind(document: Document, masks: MaskStore, object_id: int) -> bool:
     """Return whether a person said something of an object behind its last mask: painted it away, or gave a prompt."""
-    last = max(_there(masks, object_id), default=-1)
-    painted = [frame for frame, mask in masks.frames(object_id).items() if mask.status is MaskStatus.edited]
-    return max((*painted, *document.prompts_of(object_id)), default=-1) > last
+    return max(said_frames(document, masks, object_id), default=-1) > max(there(masks, object_id), default=-1)
 
 
 def _kept(
@@ -152,17 +146,16 @@ def _decided(document: Document, masks: MaskStore, keys: list[list[MaskKey]]) ->
     """Return the links, beginnings and ends that a person found right or made, as far as that holds still."""
     nodes = {key: (frame, index) for frame, some in enumerate(keys) for index, key in enumerate(some)}
     links, begins, ends = list[tuple[Node, Node]](), list[Node](), list[Node]()
-    for place, decision in document.review.decisions.items():
+    for place in decided_places(document, masks, {one for one, _ in nodes}):
         one, frame = place.object_id, place.frame
-        is_said = decision.state in (ReviewState.accepted, ReviewState.corrected)
-        if (one, frame) not in nodes or not is_said or ground_of(place, document, masks) != decision.ground:
+        if (one, frame) not in nodes:
             continue
-        there = list(_there(masks, one))
-        if place.at is At.step and frame > there[0]:
-            links.append((nodes[one, there[there.index(frame) - 1]], nodes[one, frame]))
-        elif place.at is At.begin and frame == there[0]:
+        own = list(there(masks, one))
+        if place.at is At.step and frame > own[0]:
+            links.append((nodes[one, own[own.index(frame) - 1]], nodes[one, frame]))
+        elif place.at is At.begin and frame == own[0]:
             begins.append(nodes[one, frame])
-        elif place.at is At.end and frame == there[-1]:
+        elif place.at is At.end and frame == own[-1]:
             ends.append(nodes[one, frame])
     return Kept.of(links=links, begins=begins, ends=ends)
 
@@ -212,11 +205,10 @@ def _told(
         new = LinkClaims(owner[node], (node[0],), (confidence,))
         known[owner[node]] = new.joined(known[owner[node]]) if owner[node] in known else new
     spans = {one: [node[0] for node, other in owner.items() if other == one] for one in touched}
-    begins, ends = (EventKind.appears, EventKind.enters), (EventKind.dies, EventKind.leaves)
     events = [
         event
         for event in document.events
-        if not (spans.get(event.object_id) and event.kind in begins and event.frame > min(spans[event.object_id]))
-        and not (spans.get(event.object_id) and event.kind in ends and event.frame < max(spans[event.object_id]))
+        if not (spans.get(event.object_id) and event.kind in BEGINS and event.frame > min(spans[event.object_id]))
+        and not (spans.get(event.object_id) and event.kind in ENDS and event.frame < max(spans[event.object_id]))
     ]
     return replace(document, claims=known, events=tuple(events))

@@ -334,11 +334,14 @@ class Work:
             self.ended.emit(STOPPED)
             return
         divisions = counted(linked.divisions, "division")
-        self._told_linked = f"Linked to {counted(len(linked.object_ids), 'track')} with {divisions}."
-        if others := len(self.session.document.objects) - len(linked.object_ids):
+        self._told_linked = f"Linked to {counted(len(linked.object_ids), 'new track')} with {divisions}."
+        if linked.carried_on:
+            self._told_linked += f" Carried on: {counted(len(linked.carried_on), 'object')}."
+        grown = (*linked.object_ids, *linked.carried_on)
+        if others := len(self.session.document.objects) - len(grown):
             self._told_linked += f" Left as before: {counted(others, 'object')}."
         self.ended.emit(self._told_linked)
-        gaps = self.session.work.gap_job(linked.object_ids)
+        gaps = self.session.work.gap_job(grown)
         if not gaps.is_empty:
             self._further = lambda: gaps
 

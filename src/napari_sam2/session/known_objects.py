@@ -1,0 +1,116 @@
+"""What is known of objects when a program links: where they are, and where a person said that nothing is to be added.
+
+`linked` carries them on by what was found, `relinked` links anew around them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from itertools import pairwise
+
+from napari_sam2.document.document import Document
+from napari_sam2.document.reviews import At, Place, ReviewState
+from napari_sam2.document.track_events import BEGINS, ENDS, EventKind, TrackEvent
+from napari_sam2.engine.known_objects import Way
+from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
+from napari_sam2.review.ground import ground_of
+
+
+def there(masks: MaskStore, object_id: int) -> dict[int, StoredMask]:
+    """Return the masks of an object that hold a pixel, by frame, ascending."""
+    return {frame: mask for frame, mask in masks.frames(object_id).items() if not mask.is_empty}
+
+
+def said_frames(document: Document, masks: MaskStore, object_id: int) -> set[int]:
+    """Return the frames of an object on which a person said something: painted it, also away, or gave a prompt."""
+    painted = {frame for frame, mask in masks.frames(object_id).items() if mask.status is MaskStatus.edited}
+    return painted | document.prompts_of(object_id).keys()
+
+
+def decided_places(document: Document, masks: MaskStore, object_ids: Collection[int]) -> set[Place]:
+    """Return the places of objects that a person found right or made, as far as that holds still."""
+    said = (ReviewState.accepted, ReviewState.corrected)
+    return {
+        place
+        for place, decision in document.review.decisions.items()
+        if place.object_id in object_ids
+        and decision.state in said
+        and ground_of(place, document, masks) == decision.ground
+    }
+
+
+def ways_of(
+    document: Document, masks: MaskStore, object_ids: Iterable[int], near: range, found_on: Collection[int]
+) -> dict[int, Way]:
+    """Return the ways of objects, by their ids, ascending; without those that are not there near by.
+
+    Locked objects are left as they are. An object does not begin earlier than where it was born, a person said or
+    decided that it begins, or said something before; nor does it end later than likewise. What a program made of its
+    beginning or end before is open.
+
+    Parameters
+    ----------
+    near
+        The frames to look at.
+    found_on
+        Frames on which something was found: where an object was missed between two others, it may be there.
+    """
+    ids = sorted(object_ids)
+    decided = decided_places(document, masks, set(ids))
+    mothers = {info.parent for info in document.objects.values()} | {one.mother for one in document.divisions}
+    events: dict[int, list[TrackEvent]] = defaultdict(list)
+    for event in document.events:
+        events[event.object_id].append(event)
+    at_odds = _at_odds(document, masks)
+    ways: dict[int, Way] = {}
+    for one in ids:
+        own = there(masks, one)
+        here = {frame: mask for frame, mask in own.items() if frame in near}
+        if not here:
+            continue
+        said = said_frames(document, masks, one) | _absent(events[one])
+        (first, *_), last, locked = own, max(own), one in document.locked
+        is_born = document.objects[one].parent is not None or one in at_odds
+        begins = is_born or first not in here or min(said, default=first) < first
+        ends = one in mothers or last not in here or max(said, default=last) > last
+        ways[one] = Way(
+            here,
+            frozenset(
+                frame
+                for before, frame in pairwise(here)
+                if locked or Place(At.step, one, frame) in decided or not _is_open(before, frame, found_on, said)
+            ),
+            locked or begins or Place(At.begin, one, first) in decided or _is_said(events[one], BEGINS, own),
+            locked or ends or Place(At.end, one, last) in decided or _is_said(events[one], ENDS, own),
+        )
+    return ways
+
+
+def _is_open(before: int, frame: int, found_on: Collection[int], said: Collection[int]) -> bool:
+    """Return whether an object may be found between two frames: something was, and nobody said anything of it."""
+    between = range(before + 1, frame)
+    return any(one in found_on for one in between) and not any(one in said for one in between)
+
+
+def _is_said(events: Iterable[TrackEvent], kinds: Collection[EventKind], own: Mapping[int, StoredMask]) -> bool:
+    """Return whether a person or another program said that an object begins, or ends: not who found its mask there."""
+    found = {frame for frame, mask in own.items() if mask.status is MaskStatus.found}
+    return any(event.kind in kinds and event.frame not in found for event in events)
+
+
+def _absent(events: Iterable[TrackEvent]) -> set[int]:
+    spans = ((one.frame, one.last_frame) for one in events if one.last_frame is not None)
+    return {frame for first, last in spans for frame in range(first, last + 1)}
+
+
+def _at_odds(document: Document, masks: MaskStore) -> set[int]:
+    """Return the objects of which others come that begin before they do; nobody can be said to be their mother."""
+    firsts = {one: min(own) for one in document.objects if (own := there(masks, one))}
+    return {
+        earlier
+        for one, first in firsts.items()
+        for earlier in (document.ancestors(one) if document.objects[one].parent is not None else ())
+        if first < firsts.get(earlier, 0)
+    }
