@@ -59,6 +59,55 @@ def test_labels_tracks_tables_and_a_session_come_of_one_command(work, found, run
     assert not (work / "labels.tif.partial").exists()
 
 
+@pytest.fixture
+def accepted(work, found):
+    """A session in which the cells of frame 1 were accepted, before the big one divides."""
+    with Session.open(work / "cells.tif", predictor=found) as session:
+        session.change_settings(contrast_limits=((0, 255),), object_diameter_px=10)
+        session.proposals.find(frames=1)
+        assert session.proposals.accept() == (1, 2)
+        session.save(work / "cells.sam2")
+    return work / "cells.sam2"
+
+
+def test_in_a_session_that_is_there_its_objects_are_carried_on(work, found, run, accepted):
+    code, out, err = run("track --auto --session cells.sam2 --ctc ctc")
+    assert code == 0, err
+    assert "2 tracks with 1 division, 2 objects carried on." in out
+    labels = seen(work / "cells_labels.tif")
+    assert [len(one) - 1 for one in labels] == [2, 2, 2, 3, 3, 3]
+    assert {1, 2} <= {*labels[0]} & {*labels[2]}
+    tracks = np.loadtxt(work / "ctc" / "res_track.txt", dtype=int).tolist()
+    assert [tuple(row) for row in tracks] == [(1, 0, 2, 0), (2, 0, 5, 0), (3, 3, 5, 1), (4, 3, 5, 1)]
+    with Session.open(accepted, predictor=found) as session:
+        assert sorted(session.document.prompts) == [(1, 1), (2, 1)]
+        before = len(session.document.objects)
+        assert session.undo_text == "link cells"
+        assert session.undo()
+        assert (before, len(session.document.objects)) == (4, 2)
+
+
+def test_in_a_session_what_was_found_till_ctrl_c_is_kept_and_the_same_command_begins_again(
+    work, found, run, accepted, monkeypatch
+):
+    def stopped(self, session, job, take):
+        for update in session.run(job):
+            take(update)
+            if update.found is not None and update.frame_index == 2:
+                return False
+        return True
+
+    with monkeypatch.context() as first:
+        first.setattr("napari_sam2.cli.track_auto.TerminalFind.__call__", stopped)
+        code, _, err = run("track --auto --session cells.sam2")
+    assert (code, "The same command begins again" in err) == (130, True)
+    assert not (work / "cells_labels.tif").exists()
+    with Session.open(accepted, predictor=found) as session:
+        assert {one.frame for one in session.document.proposals.values() if one.is_open} == {0, 2}
+    code, out, _ = run("track --auto --session cells.sam2")
+    assert (code, "2 objects carried on." in out) == (0, True)
+
+
 def test_where_the_size_cannot_be_told_its_option_is_named(work, found, run, monkeypatch):
     monkeypatch.setattr(found, "find_steps", unsure_of_size(found.find_steps))
     code, _, err = run(AUTO.removesuffix(" --object-diameter 10"))
@@ -149,6 +198,8 @@ def test_what_was_found_is_kept_where_it_cannot_be_written(work, found, run, mon
         (f"{AUTO} --tracks tracks.txt", 1, ".geff"),
         ("track cells.tif --auto --out cells.tif --overwrite", 1, "raw data is never overwritten"),
         (f"{AUTO} --stop 9", 1, "the stack has 6 frames"),
+        ("track --auto --session nowhere.sam2", 1, "is no session folder; give the images too"),
+        ("track --auto --session nowhere.sam2 --model other", 2, "--model cannot be given with --session"),
     ],
 )
 def test_what_cannot_be_is_said(work, found, run, line, code, said):

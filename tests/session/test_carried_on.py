@@ -9,7 +9,8 @@ from finding_predictor import FindingPredictor
 from napari_sam2.document.track_events import EventKind, TrackEvent
 from napari_sam2.lineage.tracks import tracks_of
 from napari_sam2.linking import LinkingOptions
-from napari_sam2.masks.stored_masks import MaskStatus
+from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
+from napari_sam2.review.fixes import Fix, Verb
 from napari_sam2.session import Session
 from napari_sam2.session.looking_on import ends_job
 from sam2_core.errors import StackError
@@ -150,7 +151,8 @@ def test_two_that_were_accepted_never_become_one_and_a_person_is_asked(session):
     born = known.index(other)
     (rival,) = session.document.claims[other].rivals_at(born)
     assert (rival.object_id, rival.is_mother) == (one, False)
-    assert any(one.place.object_id in (other, known[0]) for one in session.review.items())
+    offered = [fix for item in session.review.items() for fix in session.review.fixes(item)]
+    assert Fix(Verb.connect, ((one, born - 1), (other, born))) in offered
 
 
 def test_two_that_were_accepted_on_frames_in_a_row_stay_two(session):
@@ -461,3 +463,18 @@ def test_what_is_said_of_linking_holds_for_objects_too(session):
     session.proposals.remove([n for n, p in session.document.proposals.items() if p.frame == 5])
     session.proposals.link(options=LinkingOptions(longest_gap=0))
     assert frames_of(session, one) == [0, 1, 2, 3, 4]
+
+
+def test_where_a_run_had_lost_a_cell_it_is_carried_on_and_no_run_takes_that_back(session):
+    session.add_points(1, 0, [(10, left(0) + 4)])
+    list(session.propagate("forward", frames=range(3)))
+    for frame in range(3, FRAMES):
+        session._state.masks.put((1, frame), StoredMask.empty(MaskStatus.absent, leg="forward"))
+    find(session)
+    assert session.proposals.link().carried_on == (1,)
+    found = {frame: session.masks.get((1, frame)) for frame in range(3, FRAMES)}
+    assert {mask.status for mask in found.values()} == {MaskStatus.found}
+    list(session.propagate(only_stale=False))
+    assert {frame: session.masks.get((1, frame)) for frame in found} == found
+    assert session.undo()
+    assert session.masks.get((1, 5)).status is MaskStatus.absent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import typer
 
@@ -12,13 +13,12 @@ from napari_sam2.cli.interrupt import STOPPED, resume_command
 from napari_sam2.cli.model_choice import DEFAULT_MODEL
 from napari_sam2.cli.movie_choice import MovieChoice
 from napari_sam2.cli.terminal_run import predictor_of, run_in_terminal, show_results
-from napari_sam2.cli.track_auto import chosen_linking, region_of, track_auto
+from napari_sam2.cli.track_auto import AutoOptions, track_auto
 from napari_sam2.cli.track_session import labels_beside, track_session
-from napari_sam2.engine.jobs import LEAST_LINKED_SCORE, LEAST_SCORE, FindRequest, checked_range
+from napari_sam2.engine.jobs import LEAST_SCORE, FindRequest, checked_range
 from napari_sam2.engine.view import ViewChoice, view_request
 from napari_sam2.io import read_prompts
 from napari_sam2.io.raw_data import check_not_raw
-from napari_sam2.session.auto_job import AutoJob
 from napari_sam2.session.movie_job import MovieJob, MovieReport, track_movie
 from napari_sam2.session.saved_job import SavedJob
 from napari_sam2.session.settings import SessionSettings
@@ -73,7 +73,8 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     """Follow the objects that PROMPTS point at through STACK and write their masks as labels.
 
     With --find they are found without a click, on the first frame or on --find-frame; prompts may add to them. With
-    --auto the objects of every frame are found and linked to tracks, with divisions: a whole movie in one command.
+    --auto the objects of every frame are found and linked to tracks, with divisions: a whole movie in one command; with
+    a session alone (--auto --session without STACK), in that session, whose objects are carried on.
 
     Ctrl-C stops after the frame in work and keeps what is done; the same command with --resume goes on from there and
     ends with the same labels. With --session FOLDER as well, prompts and masks stay in that session. A session alone
@@ -95,6 +96,12 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     if (find_frame is not None or min_score is not None) and not (find or auto):
         raise typer.BadParameter("--find-frame and --min-score say what to find: give --find as well.")
     labels = out if out is not None or session is None else labels_beside(session)
+    exports = {"tracks": tracks, "track_table": table, "csv": csv, "ctc": ctc}
+    asked = AutoOptions(object_diameter, region, min_score, start, stop, division, longest_gap, look_on, exports)
+    if auto and stack is None and session is not None and labels is not None:
+        _check_session_options(context, but=("object_diameter", "min_score"))
+        there = asked.job_in(session, None if _is_default(context, "device") else device, labels)
+        return track_auto(replace(there, overwrite=overwrite), context.obj or [])
     if stack is None or (prompts is None and not find and not auto) or labels is None:
         raise typer.BadParameter(
             "give STACK, --prompts, --find or --auto, and --out, or --session with a session folder."
@@ -105,27 +112,16 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         view_request(view, object_diameter)  # says no to what is no diameter
     looks = {"view": view, "object_diameter_px": object_diameter, "image_size": image_size}
     kept = "auto" if feature_cache is None else feature_cache
-    settings = {"model": model, "device": device, "feature_cache": kept, **looks, **choice.settings(movie)}
-    frames = checked_range(len(movie), start, stop)
-    score = min_score if min_score is not None else LEAST_LINKED_SCORE if auto else LEAST_SCORE
+    told = {"model": model, "device": device, "feature_cache": kept, **looks, **choice.settings(movie)}
+    settings = SessionSettings.model_validate(told)
     if auto:
-        exports = {"tracks": tracks, "track_table": table, "csv": csv, "ctc": ctc}
-        whole = AutoJob(
-            stack=movie.movie.stack,
-            settings=SessionSettings.model_validate(settings),
-            request=FindRequest(tuple(frames), object_diameter, region=region_of(region, movie), min_score=score),
-            out=labels,
-            linking=chosen_linking(movie, division, longest_gap),
-            look_on=look_on,
-            session=session,
-            exports={name: path for name, path in exports.items() if path is not None},
-            resume=resume,
-            overwrite=overwrite,
-        )
-        return track_auto(whole, context.obj or [])
+        whole = asked.job(movie, settings, labels)
+        return track_auto(replace(whole, session=session, resume=resume, overwrite=overwrite), context.obj or [])
+    frames = checked_range(len(movie), start, stop)
+    score = LEAST_SCORE if min_score is None else min_score
     job = MovieJob(
         stack=movie.movie.stack,
-        settings=SessionSettings.model_validate(settings),
+        settings=settings,
         prompts=() if prompts is None else read_prompts(prompts, movie.movie),
         out=labels,
         frames=frames,
@@ -166,9 +162,9 @@ def _is_default(context: typer.Context, name: str) -> bool:
     return source is None or source.name.startswith("DEFAULT")
 
 
-def _check_session_options(context: typer.Context) -> None:
+def _check_session_options(context: typer.Context, but: Sequence[str] = ()) -> None:
     """Say no to options that a session has settled already."""
-    given = [name for name in _SETTLED if not _is_default(context, name)]
+    given = [name for name in _SETTLED if name not in but and not _is_default(context, name)]
     if given:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise typer.BadParameter(f"{names} cannot be given with --session: the session says it. Open it to change it.")

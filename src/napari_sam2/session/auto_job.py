@@ -5,6 +5,8 @@ goes on; memory proposes what was missed behind the ends of tracks, where cells 
 was found is linked, frames between on which an object was missed are filled by memory, and the session, labels and
 tracks are written. No object has a prompt: opened in a window, the session shows masks that were found, to be looked at
 and corrected.
+
+In a session that is there, what it holds is carried on; it keeps what was found by itself.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from napari_sam2.document.prompt_parts import cut_labels
+from napari_sam2.engine.updates import FoundUpdate
 from napari_sam2.io import check_label_path, is_session_folder
 from napari_sam2.io.ctc_files import check_ctc_folder, make_room_for_ctc
 from napari_sam2.io.exports import check_track_path, export
@@ -37,6 +40,8 @@ class AutoJob(FrameJob):
 
     Attributes
     ----------
+    stack
+        The images, or their path; or the session folder, the same as `session`, in which all is to be found.
     linking
         How it is linked; as `linked.linking_for` says where None.
     look_on
@@ -52,6 +57,11 @@ class AutoJob(FrameJob):
     look_on: int | None = None
     session: Path | None = None
     exports: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the session is there, and what it holds is carried on."""
+        return self.session is not None and self.stack == self.session
 
 
 @dataclass(slots=True)
@@ -82,22 +92,50 @@ def track_automatically(
         If the run cannot start; also if a frame cannot be read, or the size of the objects cannot be told.
     """
     _check(job)
+    if job.goes_on:
+        with Session.open(job.stack, settings=job.settings, predictor=predictor) as session:
+            for path in (job.out, *job.exports.values()):
+                check_not_raw(path, session.stack, is_replaced=True)
+            found = _find(session, job, run)
+            return AutoReport(found, _link(job, session, told)) if found.is_whole else AutoReport(found)
     linked: list[LinkedObjects] = []
-    found = find_frames(job, run, predictor, lambda session, parts: linked.append(_link(job, session, parts, told)))
-    return AutoReport(found, *linked)
+
+    def write(session: Session, parts: FoundFrames) -> None:
+        for frame, scores in _scores(parts).items():
+            masks = cut_labels(parts.labels(frame))
+            session.proposals.add(frame, list(masks.values()), Path(job.settings.model).name, scores)
+        linked.append(_link(job, session, told))
+
+    return AutoReport(find_frames(job, run, predictor, write), *linked)
 
 
-def _link(job: AutoJob, session: Session, parts: FoundFrames, told: Told | None) -> LinkedObjects:
-    """Return what linking made of the frames that are kept, with all of it written."""
-    for frame, scores in _scores(parts).items():
-        masks = cut_labels(parts.labels(frame))
-        session.proposals.add(frame, list(masks.values()), Path(job.settings.model).name, scores)
+def _find(session: Session, job: AutoJob, run: RunFind) -> FoundReport:
+    """Return what was found in a session that is there, beside what it holds; proposed in one step."""
+    whole = session.proposals.find_job(job.request)
+    report = FoundReport(len(whole.request.frames))
+
+    def take(update: FoundUpdate) -> None:
+        came = session.work.propose(update)
+        if came is None:
+            return
+        report.objects[update.frame_index] = len(came.numbers)
+        report.diameter_px = report.diameter_px or came.diameter_px
+        if came.remark:
+            report.remarks[update.frame_index] = came.remark
+
+    if run(session, whole, take):
+        report.check_size(report.diameter_px)
+    return report
+
+
+def _link(job: AutoJob, session: Session, told: Told | None) -> LinkedObjects:
+    """Return what linking made of what was found, with all of it written."""
     tell = told or (lambda *_: None)
     if job.look_on != 0:
         for update in session.proposals.look_on(job.look_on, job.linking, job.request.region):
             tell("Looking on", update.done, update.total)
     linked = session.proposals.link(options=job.linking, progress=partial(tell, "Linking"))
-    for update in session.fill_gaps():
+    for update in session.fill_gaps((*linked.object_ids, *linked.carried_on)):
         tell("Filling gaps", update.done, update.total)
     if job.session is not None:
         session.save(job.session)
@@ -118,7 +156,7 @@ def _scores(parts: FoundFrames) -> dict[int, Sequence[float]]:
 def _check(job: AutoJob) -> None:
     """Say no before anything is loaded where something could not be written, or would be lost."""
     check_label_path(job.out)
-    for path in (job.out, job.folder, job.session):
+    for path in (job.out, job.folder, None if job.goes_on else job.session):
         if path is not None:
             check_not_raw(path, job.stack, is_replaced=True)
     for path in job.exports.values():
@@ -128,5 +166,6 @@ def _check(job: AutoJob) -> None:
         check_track_path(job.exports["tracks"])
     if "ctc" in job.exports:
         check_ctc_folder(job.exports["ctc"], is_replaced=job.overwrite or job.resume)
-    if job.session is not None and is_session_folder(job.session) and not (job.overwrite or job.resume):
+    is_kept = job.goes_on or job.overwrite or job.resume
+    if job.session is not None and is_session_folder(job.session) and not is_kept:
         raise StackError(f"{job.session} holds a session; choose another name, or replace it with --overwrite.")

@@ -64,15 +64,15 @@ class FoundReport:
         """Whether all frames are segmented and the labels written."""
         return len(self.objects) == self.total
 
-    def check_size(self, parts: FoundFrames) -> None:
-        """Ask for the size of the objects where no frame told it.
+    def check_size(self, diameter_px: float | None) -> None:
+        """Ask for the size of the objects where no frame told it, that is, where it is None.
 
         Raises
         ------
         SizeUnknownError
             If none did.
         """
-        if parts.diameter_px() is None:
+        if diameter_px is None:
             why = "The size of the objects cannot be told; give that of a typical one in pixels."
             raise SizeUnknownError(next(iter(self.remarks.values()), why))
 
@@ -177,7 +177,7 @@ def played(parts: FoundFrames, report: FoundReport, search: Callable[[], bool], 
         report.objects = dict.fromkeys(parts.finished(), 0) | Counter(int(row["frame"]) for row in parts.rows())
         if is_over:
             is_needed = parts.diameter_px() is not None
-            report.check_size(parts)
+            report.check_size(parts.diameter_px())
             write()
             is_needed = False
     finally:
