@@ -478,3 +478,28 @@ def test_where_a_run_had_lost_a_cell_it_is_carried_on_and_no_run_takes_that_back
     assert {frame: session.masks.get((1, frame)) for frame in found} == found
     assert session.undo()
     assert session.masks.get((1, 5)).status is MaskStatus.absent
+
+
+def test_memory_may_go_on_behind_where_an_accepted_cell_was_found_last(session):
+    accept(session, 1)
+    one = upper(session, 1)
+    find(session)
+    session.proposals.remove([n for n, p in session.document.proposals.items() if p.frame > 4 and p.mask.y0 < 20])
+    session.proposals.link()
+    assert frames_of(session, one) == list(range(5))
+    list(session.propagate())
+    assert frames_of(session, one) == list(range(FRAMES))
+    assert session.masks.get((one, 5)).status is MaskStatus.tracked
+
+
+def test_an_event_that_is_taken_away_closes_nothing_any_more(session):
+    find(session, range(4))
+    session.proposals.link()
+    one = upper(session, 3)
+    event = TrackEvent(one, 3, EventKind.dies)
+    session.lineage.add_event(event)
+    find(session)
+    assert one not in session.proposals.link().carried_on
+    assert session.undo()
+    session.lineage.remove_event(event)
+    assert one in session.proposals.link().carried_on

@@ -70,19 +70,20 @@ class Lineage:
         """
         self._document.check_object(event.object_id)
         self._check_frame(event.frame)
-        document, masks = self._document.with_events([*self._document.events, event]), self._state.masks
-        for kinds, at, kind in ((BEGINS, At.begin, ReviewKind.begins_inside), (ENDS, At.end, ReviewKind.ends_inside)):
-            if event.kind in kinds:
-                place = Place(at, event.object_id, event.frame)
-                decision = Decision(place, kind, ReviewState.corrected, ground_of(place, document, masks))
-                document = document.with_review(document.review.with_decisions({place: decision}))
+        document = self._document.with_events([*self._document.events, event])
+        decided: dict[Place, Decision | None] = {}
+        for place, kind in _places(event):
+            ground = ground_of(place, document, self._state.masks)
+            decided[place] = Decision(place, kind, ReviewState.corrected, ground)
+        document = document.with_review(document.review.with_decisions(decided))
         self._steps.make(document, f"object {event.kind.value}")
 
     def remove_event(self, event: TrackEvent) -> None:
         """Say that something does not happen to an object; nothing changes where nobody said it."""
         kept = [one for one in self._document.events if one != event]
         if len(kept) < len(self._document.events):
-            self._steps.make(self._document.with_events(kept), "take an event away")
+            review = self._document.review.with_decisions({place: None for place, _ in _places(event)})
+            self._steps.make(self._document.with_events(kept).with_review(review), "take an event away")
 
     def set_links(self, object_ids: Iterable[int], status: LinkStatus) -> None:
         """Say of objects whether a program linked them, a person looked at that, or made it.
@@ -147,3 +148,9 @@ class Lineage:
         count = self._state.masks.frame_count
         if not 0 <= frame < count:
             raise PromptError(f"there is no frame {frame}; the stack has frames 0 to {count - 1}.")
+
+
+def _places(event: TrackEvent) -> list[tuple[Place, ReviewKind]]:
+    """Return the place, and its kind, that an event decides about: the beginning or the end of an object, if any."""
+    sides = ((BEGINS, At.begin, ReviewKind.begins_inside), (ENDS, At.end, ReviewKind.ends_inside))
+    return [(Place(at, event.object_id, event.frame), kind) for kinds, at, kind in sides if event.kind in kinds]

@@ -43,18 +43,18 @@ class LinkedObjects:
     ----------
     object_ids
         Of the new objects, ascending.
-    carried_on
-        Of the objects that were there and have masks on more frames now, ascending.
     divisions
         How many were found.
     left_out
         Numbers of proposals that are unsure and alone: they stay proposals.
+    carried_on
+        Of the objects that were there and have masks on more frames now, ascending.
     """
 
     object_ids: tuple[int, ...] = ()
-    carried_on: tuple[int, ...] = ()
     divisions: int = 0
     left_out: tuple[int, ...] = ()
+    carried_on: tuple[int, ...] = ()
 
 
 def linking_for(movie: Movie, divisions: bool | None = None) -> LinkingOptions:
@@ -121,7 +121,7 @@ def take_tracks(state: SessionState, steps: Steps, tracks: FoundTracks) -> Linke
     put, ids = state.masks.put, (*taken.grown, *taken.new)
     document = taken.document_after(state.document)
     steps.make(document, "link cells", ids, lambda _: [put(key, mask) for key, mask in taken.masks.items()])
-    return LinkedObjects(taken.new, taken.carried_on, len(taken.divisions), left_out)
+    return LinkedObjects(taken.new, len(taken.divisions), left_out, taken.carried_on)
 
 
 class _Taken:
@@ -161,12 +161,15 @@ class _Taken:
         self.grown = tuple(sorted((with_masks | in_divisions) & known_ids))
 
     def document_after(self, document: Document) -> Document:
-        """Return the document with the objects, as they are then; the proposals that they are made of are gone."""
+        """Return the document with the objects, as they are then; the proposals that they are made of are gone.
+
+        Of an object with prompts no end is claimed, so that a run may look further than what was found.
+        """
         past = self._past_events()
         kept = [one for one in document.events if (one.object_id, one.kind) not in past]
         tracks = self._tracks.linked.tracks
         infos = [info for track in tracks if (info := self._info(track, document)) is not None]
-        events = [event for track in tracks for event in self._events(track)]
+        events = [one for track in tracks for one in self._events(track) if not document.prompts_of(one.object_id)]
         made = document.with_events(kept).with_tracks(infos, self.divisions, events, self._claims(document))
         return made.with_proposals(dict.fromkeys(self._found.values()))
 
