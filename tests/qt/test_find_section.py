@@ -107,6 +107,22 @@ def test_what_is_accepted_is_propagated_by_its_button(finding: Any) -> None:
     assert np.count_nonzero(finding.session.status(1)) == 3
 
 
+def test_accepted_cells_are_carried_on_in_one_press_and_the_line_at_the_bottom_says_so(finding: Any) -> None:
+    section = finding.panel.finding
+    find(finding)
+    finding.press(section.accept)
+    settle(finding)
+    assert section.link.isHidden()
+    section.more.frames.setCurrentIndex(1)
+    find(finding)
+    assert not section.link.isHidden(), "those that were accepted are on another frame"
+    finding.press(section.link)
+    settle(finding)
+    assert sorted(finding.session.document.objects) == [1, 2]
+    assert [np.count_nonzero(finding.session.status(one)) for one in (1, 2)] == [2, 2]
+    assert "Carried on: 2 objects." in finding.panel.message.text()
+
+
 def test_cells_of_all_frames_are_linked_in_one_press(finding: Any) -> None:
     section = finding.panel.finding
     find(finding)

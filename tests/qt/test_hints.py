@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from napari_sam2._qt.hints import Situation, next_step
 from napari_sam2.session.looks import SizeMisfit
 
@@ -46,8 +48,10 @@ def test_what_is_being_linked_is_no_run_to_click_into() -> None:
     assert "click" not in told
 
 
-def test_linked_cells_are_to_be_reviewed() -> None:
-    assert "Review" in next_step(Situation(has_image=True, linked=30))
+@pytest.mark.parametrize("prompts", [0, 5])
+def test_linked_cells_are_to_be_reviewed(prompts: int) -> None:
+    """Also where they carry on cells that were clicked or accepted."""
+    assert "Review" in next_step(Situation(has_image=True, linked=30, prompts=prompts))
 
 
 def test_clicked_cells_of_another_size_are_said_until_something_is_tracked() -> None:

@@ -117,6 +117,8 @@ def _going_on(now: Situation) -> str:
     if now.misfit is not None and not now.tracked:
         clicked, said = now.misfit.clicked_px, now.misfit.chosen_px
         return f"Clicked cells are {clicked:.0f} px across, Object size says {said:.0f}: set it anew."
+    if now.linked and not now.tracked:
+        return "Review what is in doubt, or propagate where cells were missed."
     if now.tracked == 0:
         return "Add the next object and click it, or propagate."
     if now.is_saved:

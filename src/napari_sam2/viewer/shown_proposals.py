@@ -12,7 +12,7 @@ from psygnal import Signal
 
 from napari_sam2.document.prompt_parts import PointYX
 from napari_sam2.document.proposal_map import ProposalMap
-from napari_sam2.document.proposals import Proposal
+from napari_sam2.document.proposals import Proposal, ProposalState
 from napari_sam2.engine.jobs import LEAST_LINKED_SCORE, LEAST_SCORE
 from napari_sam2.session.session import Session
 
@@ -53,13 +53,19 @@ class ShownProposals:
 
     @property
     def on_several_frames(self) -> bool:
-        """Whether there are some that are sure enough to decide about on more than one frame."""
+        """Whether there are some that are sure enough on several frames, one of them to decide about.
+
+        Where they are on one frame only, those that were accepted on one beside it count too.
+        """
         known = ProposalMap.of(self._session.document.proposals)
         open_on = (frame for frame in known.frames() if any(map(self._is_sure, known.on_frame(frame).values())))
-        return len(list(islice(open_on, 2))) > 1
+        first_two = list(islice(open_on, 2))
+        beside = [frame + step for frame in first_two for step in (-1, 1)]
+        accepted = (one.state is ProposalState.accepted for frame in beside for one in known.on_frame(frame).values())
+        return len(first_two) > 1 or any(accepted)
 
     def to_link(self) -> tuple[int, ...]:
-        """Return the numbers of those of all frames that are sure enough, best first; none where they are on one only.
+        """Return the numbers of those of all frames that are sure enough, best first; see `on_several_frames`.
 
         At the usual score, or a lower one, less sure ones come along, on which a track that goes on may rely.
         """
