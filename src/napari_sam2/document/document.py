@@ -9,7 +9,7 @@ What a prompt means to a model, and whether it fits the movie (`prompts.check_pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -246,8 +246,11 @@ class Document:
         objects = {**families.left_by(self.objects, other, heir=into), into: about}
         return self._with({into: prompts, other: {}}, objects, {other: into})
 
-    def swapped(self, a: int, b: int, from_frame: int) -> Document:
+    def swapped(self, a: int, b: int, from_frame: int, born: Collection[int] = ()) -> Document:
         """Return the document in which the two exchange prompts, divisions and events from `from_frame` on.
+
+        `born` are children of theirs that are there from then on only: their parents follow too, also where no division
+        says so.
 
         Raises
         ------
@@ -262,7 +265,8 @@ class Document:
                 exchanged[owner][frame] = prompt.owned_by(owner)
         names = {a: b, b: a}
         behind = [one for one in self.divisions if one.frame >= from_frame]
-        return self._with(exchanged, families.swapped_children(self.objects, behind, names), names, from_frame)
+        children = families.swapped_children(self.objects, behind, names, born)
+        return self._with(exchanged, children, names, from_frame)
 
     def next_object_id(self) -> int:
         """Return the id of the next new object: one more than the highest."""
@@ -345,7 +349,7 @@ class Document:
     ) -> Document:
         """Return the document with other prompts of some objects and changes of objects, None for one that is gone.
 
-        Divisions, events and claims follow: they get new names from a frame on, and lose who is gone.
+        Divisions, events, claims and decisions follow: they get new names from a frame on, and lose who is gone.
         """
         gone = [one for one, about in changes.items() if about is None]
         objects = self._objects.changed(changes)
@@ -358,6 +362,8 @@ class Document:
             [one for one in events if one.object_id in objects],
             self._claims.changed(following(self.claims, names, from_frame, gone) if names or gone else {}),
         )
+        if names:
+            made = made.with_review(self.review.renamed(names, from_frame))
         for object_id in changes:
             if (info := objects.get(object_id)) is not None and info.parent is not None:
                 made.ancestors(object_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from napari_sam2.document.objects import ObjectInfo
@@ -42,8 +42,13 @@ def left_by(objects: Objects, gone: int, heir: int | None) -> dict[int, ObjectIn
     return {**children, gone: None}
 
 
-def swapped_children(objects: Objects, behind: Sequence[Division], names: Names) -> dict[int, ObjectInfo]:
-    """Return the objects whose parents follow when two exchange those of their divisions that lie behind."""
+def swapped_children(
+    objects: Objects, behind: Sequence[Division], names: Names, born: Collection[int] = ()
+) -> dict[int, ObjectInfo]:
+    """Return the objects whose parents follow when two exchange those of their divisions that lie behind.
+
+    `born` are children without a division that are there from then on only; they follow what of their parent is there.
+    """
     daughters = [one for division in behind for one in division.daughters]
     changed = {daughter: replace(objects[daughter], parent=None) for daughter in daughters}
     for division in behind:
@@ -51,6 +56,10 @@ def swapped_children(objects: Objects, behind: Sequence[Division], names: Names)
             info = changed.get(daughter, objects[daughter])
             if info.parent is None:
                 changed[daughter] = replace(info, parent=names.get(division.mother, division.mother))
+    for child in {*born} - {*names, *changed}:
+        parent = objects[child].parent
+        if parent is not None and parent in names and child not in ancestors(objects, names[parent]):
+            changed[child] = replace(objects[child], parent=names[parent])
     return changed
 
 

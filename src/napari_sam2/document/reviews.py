@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from napari_sam2.document.plain_values import whole_number
+from napari_sam2.document.track_events import Names
 from sam2_core.errors import PromptError
 
 
@@ -80,6 +81,13 @@ class Place:
     frame: int
     other: int = 0
 
+    def renamed(self, names: Names, from_frame: int) -> Place:
+        """Return the place where objects get other names from a frame on; a proposal is none."""
+        if self.at is At.proposal or self.frame < from_frame:
+            return self
+        other = names.get(self.other, self.other)
+        return replace(self, object_id=names.get(self.object_id, self.object_id), other=other)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -137,6 +145,11 @@ class Sample:
         answer = None if is_right is None else bool(is_right)
         return replace(self, answers=(*self.answers[:number], answer, *self.answers[number + 1 :]))
 
+    def renamed(self, names: Names, from_frame: int) -> Sample:
+        """Return the sample of the same places where objects get other names from a frame on."""
+        places = ((names.get(one, one) if frame >= from_frame else one, frame) for one, frame in self.places)
+        return replace(self, places=tuple(places))
+
 
 @dataclass(frozen=True, eq=False)
 class ReviewRecord:
@@ -157,6 +170,19 @@ class ReviewRecord:
     def with_sample(self, sample: Sample) -> ReviewRecord:
         """Return the record with a sample, in place of the one of its kind."""
         return replace(self, samples={**self.samples, sample.of: sample})
+
+    def renamed(self, names: Names, from_frame: int) -> ReviewRecord:
+        """Return the record in which all of it follows objects that get other names from a frame on.
+
+        What was decided about both of two that get one name is what was decided about the one that had it.
+        """
+        if not names or not (self.decisions or self.samples):
+            return self
+        followed = {place.renamed(names, from_frame): one for place, one in self.decisions.items()}
+        stayed = {place: one for place, one in self.decisions.items() if place.renamed(names, from_frame) == place}
+        decisions = {place: replace(one, place=place) for place, one in {**followed, **stayed}.items()}
+        samples = {of: one.renamed(names, from_frame) for of, one in self.samples.items()}
+        return ReviewRecord(decisions, samples)
 
     def says(self, other: ReviewRecord) -> bool:
         """Return whether the other says the same."""

@@ -24,6 +24,20 @@ class EventKind(StrEnum):
     dies = "dies"
     absent = "absent"
 
+    @property
+    def is_begin(self) -> bool:
+        """Whether an object begins with it."""
+        return self in BEGINS
+
+    @property
+    def is_end(self) -> bool:
+        """Whether an object ends with it."""
+        return self in ENDS
+
+    def is_like(self, other: EventKind) -> bool:
+        """Return whether both are beginnings, or both ends, of which an object has one."""
+        return (self.is_begin and other.is_begin) or (self.is_end and other.is_end)
+
 
 BEGINS = (EventKind.enters, EventKind.appears)
 ENDS = (EventKind.leaves, EventKind.dies)
@@ -54,6 +68,12 @@ class TrackEvent:
     def renamed(self, names: Names) -> TrackEvent:
         """Return the event under another name."""
         return replace(self, object_id=names.get(self.object_id, self.object_id))
+
+    def is_inside(self, first: int, last: int) -> bool:
+        """Return whether an object that is there from `first` to `last` is there before this beginning, or behind this
+        end.
+        """
+        return (self.kind.is_begin and self.frame > first) or (self.kind.is_end and self.frame < last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 
 from napari_sam2.document.document import Document
-from napari_sam2.document.track_events import BEGINS, ENDS, EventKind
+from napari_sam2.document.track_events import EventKind
 from napari_sam2.engine.jobs import Direction, PropagateRequest, Span, Way
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import Array, MaskStatus
@@ -168,9 +168,9 @@ def _lives(document: Document, object_id: int, frame_count: int) -> list[range]:
     divided = [one.frame for one in document.divisions if one.mother == object_id]
     events = [one for one in document.events if one.object_id == object_id]
     for one in events:
-        if one.kind in BEGINS and not any(frame < one.frame for frame in prompted):
+        if one.kind.is_begin and not any(frame < one.frame for frame in prompted):
             born.append(one.frame)
-        if one.kind in ENDS and not any(frame > one.frame for frame in prompted):
+        if one.kind.is_end and not any(frame > one.frame for frame in prompted):
             divided.append(one.frame + 1)
     start, stop, lives = max(born, default=0), min(divided, default=frame_count), list[range]()
     for one in sorted(events, key=lambda event: event.frame):

@@ -105,6 +105,14 @@ def daughters_of(tracks: Mapping[int, Track]) -> dict[int, list[int]]:
     return found
 
 
+def children_from(frame: int, parents: Container[int], document: Document, masks: MaskStore) -> list[int]:
+    """Return the objects that come from some parents and are nowhere before a frame."""
+    children = [one for one, info in document.objects.items() if info.parent is not None and info.parent in parents]
+    return [
+        one for one in children if not any(at < frame and not mask.is_empty for at, mask in masks.frames(one).items())
+    ]
+
+
 def divisions_of(tracks: Mapping[int, Track]) -> tuple[Division, ...]:
     """Return the divisions that parents make: two daughters or more on a frame, or one beside a mother who is there.
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
 
 from napari_sam2.document.document import Document
-from napari_sam2.document.reviews import At, Place
+from napari_sam2.document.reviews import At, Decision, Place, ReviewKind, ReviewState
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
+
+_KINDS = {At.begin: ReviewKind.begins_inside, At.end: ReviewKind.ends_inside, At.division: ReviewKind.division}
+"""What a place is as a person made it; else a link."""
 
 
 class MasksByKey(Protocol):
@@ -28,6 +32,16 @@ def ground_of(place: Place, document: Document, masks: MasksByKey) -> str:
     for part in _parts(place, document, masks):
         digest.update(_bytes_of(part))
     return digest.hexdigest()
+
+
+def decided(places: Iterable[Place], document: Document, masks: MasksByKey) -> Document:
+    """Return the document in which a person is known to have made places as they are."""
+    decisions = {
+        place: Decision(place, _KINDS.get(place.at, ReviewKind.doubtful_link), ReviewState.corrected,
+                        ground_of(place, document, masks))
+        for place in places
+    }  # fmt: skip
+    return document.with_review(document.review.with_decisions(decisions))
 
 
 def _parts(place: Place, document: Document, masks: MasksByKey) -> list[StoredMask | str | None]:

@@ -12,7 +12,7 @@ from napari_sam2.document.difference import DocumentDiff, difference
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
-from napari_sam2.document.track_events import BEGINS, ENDS, EventKind, TrackEvent
+from napari_sam2.document.track_events import EventKind, TrackEvent
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stale import follow, merge
 from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
@@ -91,7 +91,9 @@ class Draft:
             )
         new, self._next_id = self._next_id, self._next_id + 1
         info = replace(self.document.objects[object_id], object_id=new, name="", parent=None)
-        self.document = self.document.with_object(info).swapped(object_id, new, frame)
+        children = [one for one, known in self.document.objects.items() if known.parent == object_id]
+        born = [one for one in children if not any(there < frame for there in self.frames(one))]
+        self.document = self.document.with_object(info).swapped(object_id, new, frame, born)
         self.touched.add(new)
         self.change(object_id, lambda masks: masks.swap(object_id, new, frame))
         self._there |= {object_id: before, new: rest}
@@ -185,7 +187,8 @@ class Draft:
 
         def holds(event: TrackEvent) -> bool:
             is_beyond = event.frame <= frame if backward else event.frame >= frame
-            return event.object_id != object_id or event.kind not in (BEGINS if backward else ENDS) or not is_beyond
+            is_of_kind = event.kind.is_begin if backward else event.kind.is_end
+            return event.object_id != object_id or not is_of_kind or not is_beyond
 
         self.document = self.document.with_events(filter(holds, self.document.events))
 
@@ -197,9 +200,8 @@ class Draft:
 
     def happens(self, object_id: int, kind: EventKind, frame: int) -> TrackEvent:
         """Return what is said of how an object begins or ends, in place of what was said before."""
-        alike = BEGINS if kind in BEGINS else ENDS
-        kept = [one for one in self.document.events if one.object_id != object_id or one.kind not in alike]
         event = TrackEvent(object_id, frame, kind)
+        kept = [one for one in self.document.events if one.object_id != object_id or not one.kind.is_like(kind)]
         self.document = self.document.with_events([*kept, event])
         return event
 
@@ -212,12 +214,8 @@ class Draft:
     def _settle_events(self, object_id: int) -> None:
         """Drop beginnings and ends that are none any more, because the object is there before or after."""
         first, last = self.first(object_id), self.last(object_id)
-
-        def holds(event: TrackEvent) -> bool:
-            is_past = (event.kind in BEGINS and event.frame > first) or (event.kind in ENDS and event.frame < last)
-            return event.object_id != object_id or not is_past
-
-        self.document = self.document.with_events(filter(holds, self.document.events))
+        kept = [one for one in self.document.events if one.object_id != object_id or not one.is_inside(first, last)]
+        self.document = self.document.with_events(kept)
 
     def _some_frames(self, object_id: int) -> list[int]:
         self.document.check_object(object_id)

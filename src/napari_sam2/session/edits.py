@@ -17,6 +17,7 @@ from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.document.prompt_parts import Mask, cut_labels
+from napari_sam2.lineage.tracks import children_from
 from napari_sam2.masks.stale import follow, merge
 from napari_sam2.masks.stored_masks import MaskChange, StoredMask
 from napari_sam2.session.saving import Saving
@@ -213,6 +214,11 @@ class Edits:
         self._check_unlocked([into, other])
         old, masks = self._document, self._state.masks
         document = old.merged(into, other)
+        there = [frame for one in (into, other) for frame, mask in masks.frames(one).items() if not mask.is_empty]
+        if there:  # it is there before what was a beginning, or behind what was an end
+            ends = (min(there), max(there))
+            kept = [one for one in document.events if one.object_id != into or not one.is_inside(*ends)]
+            document = document.with_events(kept)
         self._steps.make(
             document,
             "merge objects",
@@ -238,7 +244,9 @@ class Edits:
         self._check_unlocked([a, b])
         if not 0 <= from_frame < self._shape[0]:
             raise PromptError(f"there is no frame {from_frame}; the stack has frames 0 to {self._shape[0] - 1}.")
-        document, masks = self._document.swapped(a, b, from_frame), self._state.masks
+        masks = self._state.masks
+        born = children_from(from_frame, (a, b), self._document, masks)
+        document = self._document.swapped(a, b, from_frame, born)
         pinned: dict[PromptKey, Prompt] = {}
         put: dict[PromptKey, StoredMask] = {}
         for object_id, other in ((a, b), (b, a)):

@@ -29,16 +29,12 @@ def said_frames(document: Document, masks: MaskStore, object_id: int) -> set[int
     return painted | document.prompts_of(object_id).keys()
 
 
-def decided_places(document: Document, masks: MaskStore, object_ids: Collection[int]) -> set[Place]:
-    """Return the places of objects that a person found right or made, as far as that holds still."""
-    said = (ReviewState.accepted, ReviewState.corrected)
-    return {
-        place
-        for place, decision in document.review.decisions.items()
-        if place.object_id in object_ids
-        and decision.state in said
-        and ground_of(place, document, masks) == decision.ground
-    }
+def is_decided(place: Place, document: Document, masks: MaskStore) -> bool:
+    """Return whether a person found a place right or made it so, and it is as it was then."""
+    decision = document.review.decisions.get(place)
+    if decision is None or decision.state not in (ReviewState.accepted, ReviewState.corrected):
+        return False
+    return decision.ground == ground_of(place, document, masks)
 
 
 def ways_of(
@@ -58,7 +54,7 @@ def ways_of(
         Frames on which something was found: where an object was missed between two others, it may be there.
     """
     ids = sorted(object_ids)
-    decided = decided_places(document, masks, set(ids))
+    decided = {place for place in document.review.decisions if is_decided(place, document, masks)}
     mothers = {info.parent for info in document.objects.values()} | {one.mother for one in document.divisions}
     events: dict[int, list[TrackEvent]] = defaultdict(list)
     for event in document.events:

@@ -13,12 +13,12 @@ from napari_sam2.document.difference import DocumentDiff
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import LinkStatus
 from napari_sam2.document.plain_values import whole_number
-from napari_sam2.document.reviews import At, Decision, Place, ReviewKind, ReviewState
-from napari_sam2.document.track_events import BEGINS, ENDS, Division, TrackEvent
+from napari_sam2.document.reviews import At, Place
+from napari_sam2.document.track_events import Division, TrackEvent
 from napari_sam2.io.imports import imported
 from napari_sam2.io.track_files import TrackedLabels, open_tracks
 from napari_sam2.masks.stored_masks import MaskChange
-from napari_sam2.review.ground import ground_of
+from napari_sam2.review.ground import decided
 from napari_sam2.session.linked import linking_for
 from napari_sam2.session.relinked import relinked
 from napari_sam2.session.saving import Saving
@@ -61,7 +61,7 @@ class Lineage:
         self._steps.make(self._document.without_division(mother, frame), "take a division away")
 
     def add_event(self, event: TrackEvent) -> None:
-        """Say what happens to an object; that it begins or ends there is decided with it, and no program asks.
+        """Say what happens to an object; how it begins or ends is then decided about, and not linked anew.
 
         Raises
         ------
@@ -70,19 +70,15 @@ class Lineage:
         """
         self._document.check_object(event.object_id)
         self._check_frame(event.frame)
-        document = self._document.with_events([*self._document.events, event])
-        decided: dict[Place, Decision | None] = {}
-        for place, kind in _places(event):
-            ground = ground_of(place, document, self._state.masks)
-            decided[place] = Decision(place, kind, ReviewState.corrected, ground)
-        document = document.with_review(document.review.with_decisions(decided))
+        said = self._document.with_events([*self._document.events, event])
+        document = decided(_places_of(event), said, self._state.masks)
         self._steps.make(document, f"object {event.kind.value}")
 
     def remove_event(self, event: TrackEvent) -> None:
         """Say that something does not happen to an object; nothing changes where nobody said it."""
         kept = [one for one in self._document.events if one != event]
         if len(kept) < len(self._document.events):
-            review = self._document.review.with_decisions({place: None for place, _ in _places(event)})
+            review = self._document.review.with_decisions(dict.fromkeys(_places_of(event)))
             self._steps.make(self._document.with_events(kept).with_review(review), "take an event away")
 
     def set_links(self, object_ids: Iterable[int], status: LinkStatus) -> None:
@@ -150,7 +146,7 @@ class Lineage:
             raise PromptError(f"there is no frame {frame}; the stack has frames 0 to {count - 1}.")
 
 
-def _places(event: TrackEvent) -> list[tuple[Place, ReviewKind]]:
-    """Return the place, and its kind, that an event decides about: the beginning or the end of an object, if any."""
-    sides = ((BEGINS, At.begin, ReviewKind.begins_inside), (ENDS, At.end, ReviewKind.ends_inside))
-    return [(Place(at, event.object_id, event.frame), kind) for kinds, at, kind in sides if event.kind in kinds]
+def _places_of(event: TrackEvent) -> list[Place]:
+    """Return the place that an event decides about, if it is a beginning or an end."""
+    ends = [At.begin] if event.kind.is_begin else [At.end] if event.kind.is_end else []
+    return [Place(at, event.object_id, event.frame) for at in ends]

@@ -1,10 +1,11 @@
 """Links anew around what a person corrected: what a program linked there is decided once more, the person's stays.
 
-Objects are a person's if they have a prompt or a painted mask, are locked, or their links were made or looked at by a
-person. Theirs are kept whole, and nothing is put before them; their last mask may find one to go on with, unless
-something is said behind it. Of objects that a program linked, links are open on frames near to where a person said
-something, and kept elsewhere; divisions stay, and so does what was decided in a review. What comes of it are exchanges
-of objects from a frame on, which prompts, events and claims follow.
+Objects are a person's if they have a prompt or a painted mask, are locked, said to be absent, or their links were made
+or looked at by a person. Theirs are kept whole, and nothing is put before them; their last mask may find one to go on
+with, unless something is said behind it. Of objects that a program linked, links are open on frames near to where a
+person said something, and kept elsewhere. Divisions, parents and what was decided in a review stay, and so do
+beginnings and ends that were said; two objects with names stay two. What comes of it are exchanges of objects from a
+frame on, which prompts, children, events, claims and decisions follow.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import numpy as np
 from napari_sam2.document.claims import LinkClaims
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import LinkStatus
-from napari_sam2.document.reviews import At
-from napari_sam2.document.track_events import BEGINS, ENDS
+from napari_sam2.document.reviews import At, Place
+from napari_sam2.document.track_events import TrackEvent
+from napari_sam2.lineage.tracks import Stretch, children_from
 from napari_sam2.linking import Detection, Kept, Linked, LinkingOptions, Node, link
 from napari_sam2.masks.mask_store import MaskStore
-from napari_sam2.masks.stored_masks import MaskKey, MaskStatus, StoredMask
-from napari_sam2.session.known_objects import decided_places, said_frames, there
+from napari_sam2.masks.stored_masks import MaskKey, StoredMask
+from napari_sam2.session.known_objects import is_decided, said_frames, there
 
 WINDOW = 2
 """Frames before and after those that a person touched, on which links are open."""
@@ -56,7 +58,8 @@ class Relinked:
 
 def relinked(document: Document, masks: MaskStore, options: LinkingOptions) -> Relinked:
     """Return the document with links decided anew around what a person said; the same one where nothing changes."""
-    own = {one for one in masks.object_ids() if _is_a_persons(document, masks, one)}
+    absent = {event.object_id: event.last_frame for event in document.events if event.last_frame is not None}
+    own = {one for one in masks.object_ids() if one in absent or _is_a_persons(document, masks, one)}
     spots = dict(_spots(document, masks, own))
     near = _neighbours(document, masks, own, spots)
     if not near:
@@ -68,17 +71,18 @@ def relinked(document: Document, masks: MaskStore, options: LinkingOptions) -> R
         for frame, mask in there(masks, one).items():
             keys[frame].append((one, frame))
             frames[frame].append(Detection((mask.y0, mask.x0), mask.mask()))
-    closed = {one for one in own if one in document.locked or _is_said_behind(document, masks, one)}
+    last = {one: max((*said_frames(document, masks, one), absent.get(one, -1)), default=-1) for one in own}
+    closed = {one for one in own if one in document.locked or last[one] > max(there(masks, one), default=-1)}
     kept = _kept(document, keys, (own, closed), open_frames).joined(_decided(document, masks, keys))
+    kept = kept.joined(_of_two_names(document, keys, options.longest_gap + 1))
     linked = link(frames, replace(options, divisions=False, least_score=0.0), kept=kept, frame_hw=masks.size)
-    return _exchanged(document, keys, linked)
+    return _exchanged(document, masks, keys, linked)
 
 
 def _is_a_persons(document: Document, masks: MaskStore, object_id: int) -> bool:
     info = document.objects.get(object_id)
-    painted = any(mask.status is MaskStatus.edited for mask in masks.frames(object_id).values())
     linked = info is not None and info.links is LinkStatus.linked and not info.locked
-    return not linked or painted or bool(document.prompts_of(object_id))
+    return not linked or bool(said_frames(document, masks, object_id))
 
 
 def _spots(document: Document, masks: MaskStore, own: set[int]) -> Iterator[tuple[int, set[int]]]:
@@ -113,11 +117,6 @@ def _box(mask: StoredMask) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]]
     return np.array([mask.y0 + height / 2, mask.x0 + width / 2]), float(max(height, width))
 
 
-def _is_said_behind(document: Document, masks: MaskStore, object_id: int) -> bool:
-    """Return whether a person said something of an object behind its last mask: painted it away, or gave a prompt."""
-    return max(said_frames(document, masks, object_id), default=-1) > max(there(masks, object_id), default=-1)
-
-
 def _kept(
     document: Document, keys: list[list[MaskKey]], persons: tuple[set[int], set[int]], open_frames: set[int]
 ) -> Kept:
@@ -136,7 +135,7 @@ def _kept(
         for before, after in pairwise(way)
         if one in own or not {before[0], after[0]} <= open_frames
     ]
-    closed = closed | {division.mother for division in document.divisions}
+    closed = closed | {info.parent for info in document.objects.values() if info.parent is not None}
     ends = [way[-1] for one, way in ways.items() if one in closed]
     begins = [way[0] for one, way in ways.items() if one in own or document.objects[one].parent is not None]
     return Kept.of(links=links, begins=begins, ends=ends)
@@ -146,21 +145,41 @@ def _decided(document: Document, masks: MaskStore, keys: list[list[MaskKey]]) ->
     """Return the links, beginnings and ends that a person found right or made, as far as that holds still."""
     nodes = {key: (frame, index) for frame, some in enumerate(keys) for index, key in enumerate(some)}
     links, begins, ends = list[tuple[Node, Node]](), list[Node](), list[Node]()
-    for place in decided_places(document, masks, {one for one, _ in nodes}):
+    for place in document.review.decisions:
         one, frame = place.object_id, place.frame
-        if (one, frame) not in nodes:
+        if place.at not in (At.step, At.begin, At.end, At.track):
             continue
         own = list(there(masks, one))
-        if place.at is At.step and frame > own[0]:
+        if not own or (one, own[0]) not in nodes or not is_decided(place, document, masks):
+            continue
+        if place.at is At.step and frame in own[1:]:
             links.append((nodes[one, own[own.index(frame) - 1]], nodes[one, frame]))
-        elif place.at is At.begin and frame == own[0]:
-            begins.append(nodes[one, frame])
-        elif place.at is At.end and frame == own[-1]:
-            ends.append(nodes[one, frame])
+        if place.at in (At.begin, At.track) and frame <= own[0]:
+            begins.append(nodes[one, own[0]])
+        if place.at is At.track or (place.at is At.end and frame >= own[-1]):
+            ends.append(nodes[one, own[-1]])
     return Kept.of(links=links, begins=begins, ends=ends)
 
 
-def _exchanged(document: Document, keys: list[list[MaskKey]], linked: Linked) -> Relinked:
+def _of_two_names(document: Document, keys: list[list[MaskKey]], reach: int) -> Kept:
+    """Return that objects with a name go on as none that begins with another name, up to so many frames later."""
+    names = {one: info.name for one, info in document.objects.items() if info.name}
+    firsts: dict[int, Node] = {}
+    for frame, some in enumerate(keys):
+        for index, (one, _) in enumerate(some):
+            firsts.setdefault(one, (frame, index))
+    apart = [
+        ((at, index), first)
+        for one, first in firsts.items()
+        if one in names
+        for at in range(max(first[0] - reach, 0), first[0])
+        for index, (other, _) in enumerate(keys[at])
+        if names.get(other, names[one]) != names[one]
+    ]
+    return Kept.of(apart=apart)
+
+
+def _exchanged(document: Document, masks: MaskStore, keys: list[list[MaskKey]], linked: Linked) -> Relinked:
     """Return the document after the exchanges that make objects of tracks."""
     origin = {each.after: each for each in linked.links}
     owner = {(frame, index): one for frame, some in enumerate(keys) for index, (one, _) in enumerate(some)}
@@ -174,10 +193,10 @@ def _exchanged(document: Document, keys: list[list[MaskKey]], linked: Linked) ->
             continue
         if goes_on is None:
             goes_on = made.document.next_object_id()
-            made.document = made.document.with_object(
-                replace(made.document.objects[one], object_id=goes_on, parent=None)
-            )
-        made.document = made.document.swapped(goes_on, one, frame)
+            about = replace(made.document.objects[one], object_id=goes_on, name="", parent=None)
+            made.document = made.document.with_object(about)
+        born = children_from(frame, (goes_on, one), made.document, masks)
+        made.document = made.document.swapped(goes_on, one, frame, born)
         made.exchanges.append((goes_on, one, frame))
         names = {goes_on: one, one: goes_on}
         owner = {at: names.get(other, other) if at[0] >= frame else other for at, other in owner.items()}
@@ -185,30 +204,47 @@ def _exchanged(document: Document, keys: list[list[MaskKey]], linked: Linked) ->
     made.touched = {one for a, b, _ in made.exchanges for one in (a, b)}
     made.gone = sorted(made.touched - set(owner.values()))
     for one in made.gone:
-        made.document = _heir_named(made.document, one, owner[firsts[one]]).without_object(one)
-    made.document = _told(made.document, owner, claims, made.touched)
+        made.document = made.document.merged(owner[firsts[one]], one)
+    made.document = _claimed(made.document, owner, claims)
+    spans = {one: [node[0] for node, other in owner.items() if other == one] for one in made.touched}
+    said = _said_events(document, masks, made.exchanges)
+    made.document = _settled(made.document, {one: (min(at), max(at)) for one, at in spans.items() if at}, said)
     return made
 
 
-def _heir_named(document: Document, gone: int, heir: int) -> Document:
-    """Return the document in which an object has the name of one that is now a part of it, unless it has its own."""
-    about = document.objects[heir]
-    return document.with_object(replace(about, name=about.name or document.objects[gone].name))
+def _said_events(document: Document, masks: MaskStore, exchanges: list[Exchange]) -> set[TrackEvent]:
+    """Return the beginnings and ends that a person said, under the names that they have after exchanges.
+
+    One beyond which the person drew or prompted the object is said no longer.
+    """
+    found = set()
+    for event in document.events:
+        place = Place(At.begin if event.kind.is_begin else At.end, event.object_id, event.frame)
+        if place not in document.review.decisions or not is_decided(place, document, masks):
+            continue
+        said = said_frames(document, masks, event.object_id)
+        if said and event.is_inside(min(said), max(said)):
+            continue
+        for a, b, frame in exchanges:
+            event = event.renamed({a: b, b: a}) if event.frame >= frame else event
+        found.add(event)
+    return found
 
 
-def _told(
-    document: Document, owner: Mapping[Node, int], claims: list[tuple[Node, float]], touched: set[int]
-) -> Document:
-    """Return the document with the claims of new links, and without ends and beginnings that are none any more."""
+def _settled(document: Document, spans: Mapping[int, Stretch], said: set[TrackEvent]) -> Document:
+    """Return the document without beginnings and ends that are none any more, but for those that were said."""
+    kept = [
+        event
+        for event in document.events
+        if event in said or event.object_id not in spans or not event.is_inside(*spans[event.object_id])
+    ]
+    return document.with_events(kept)
+
+
+def _claimed(document: Document, owner: Mapping[Node, int], claims: list[tuple[Node, float]]) -> Document:
+    """Return the document with the claims of new links."""
     known = dict(document.claims)
     for node, confidence in claims:
         new = LinkClaims(owner[node], (node[0],), (confidence,))
         known[owner[node]] = new.joined(known[owner[node]]) if owner[node] in known else new
-    spans = {one: [node[0] for node, other in owner.items() if other == one] for one in touched}
-    events = [
-        event
-        for event in document.events
-        if not (spans.get(event.object_id) and event.kind in BEGINS and event.frame > min(spans[event.object_id]))
-        and not (spans.get(event.object_id) and event.kind in ENDS and event.frame < max(spans[event.object_id]))
-    ]
-    return replace(document, claims=known, events=tuple(events))
+    return replace(document, claims=known)

@@ -12,13 +12,13 @@ from itertools import combinations
 
 import numpy as np
 
-from napari_sam2.document.reviews import At, Decision, Place, ReviewKind, ReviewState
+from napari_sam2.document.reviews import At, Place
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.engine.jobs import PropagateRequest
 from napari_sam2.masks.mask_store import MaskKey
 from napari_sam2.masks.stored_masks import DRAWN_LOGIT, MaskStatus, StoredMask
 from napari_sam2.review.fixes import Fix, Verb
-from napari_sam2.review.ground import ground_of
+from napari_sam2.review.ground import decided
 from napari_sam2.review.views import centroid_yx
 from napari_sam2.session.drafts import Draft
 from napari_sam2.session.edits import Edits
@@ -27,8 +27,6 @@ from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
 from sam2_core.errors import PromptError
-
-_KINDS = {At.begin: ReviewKind.begins_inside, At.end: ReviewKind.ends_inside, At.division: ReviewKind.division}
 
 
 class Surgery:
@@ -289,12 +287,7 @@ class Surgery:
     def _make(self, draft: Draft, text: str, places: Iterable[Place]) -> None:
         """Make the step, and note that a person decided about places."""
         self._steps.make(draft.document, text, draft.touched, draft.rearranged)
-        document, masks = self._state.document, self._state.masks
-        decided = {}
-        for place in places:
-            kind = _KINDS.get(place.at, ReviewKind.doubtful_link)
-            decided[place] = Decision(place, kind, ReviewState.corrected, ground_of(place, document, masks))
-        self._steps.amend(document.with_review(document.review.with_decisions(decided)))
+        self._steps.amend(decided(places, self._state.document, self._state.masks))
 
 
 def _begins(draft: Draft, object_id: int) -> list[Place]:

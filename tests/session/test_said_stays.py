@@ -1,0 +1,172 @@
+"""What was said of tracks outlasts what is done with them: linked anew, cut, swapped, merged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from disc_predictor import DiscPredictor
+from linked_squares import there
+
+from napari_sam2.document.reviews import ReviewState
+from napari_sam2.document.track_events import EventKind, TrackEvent
+from napari_sam2.io.track_files import TrackedLabels
+from napari_sam2.session import Session
+from napari_sam2.stacks import open_labels
+
+FRAMES, SIZE = 8, (60, 80)
+
+
+def square(frame):
+    mask = np.zeros(SIZE, bool)
+    mask[6:15, 6 + 2 * frame : 15 + 2 * frame] = True
+    return mask
+
+
+@pytest.fixture
+def session():
+    """One square: object 1 on frames 0 to 2, painted on 2; 2 on frames 3 to 5; 3 behind it, which comes from 2."""
+    labels = np.zeros((FRAMES, *SIZE), np.uint16)
+    for frame, one in enumerate([1, 1, 0, 2, 2, 2, 3, 3]):
+        labels[frame][square(frame)] = one
+    with Session.open(np.zeros(labels.shape, np.uint8), axes="TYX", predictor=DiscPredictor()) as made:
+        made.import_tracks(TrackedLabels(open_labels(labels, "TYX"), {3: 2}))
+        made.edit_mask(1, 2, square(2))
+        assert made.document.divisions == ()
+        yield made
+
+
+def everything(session):
+    document = session.document
+    said = dict(document.objects), document.divisions, document.events, dict(document.claims)
+    return said, document.review.decisions, dict(sorted(session.masks.items()))
+
+
+def test_without_a_word_of_it_the_two_are_one(session):
+    """Else nothing below says anything."""
+    assert session.relink() == (1,)
+    assert there(session, 1) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        TrackEvent(1, 2, EventKind.dies),
+        TrackEvent(1, 2, EventKind.leaves),
+        TrackEvent(1, 3, EventKind.dies),  # where it was not seen any more
+        TrackEvent(2, 3, EventKind.appears),
+        TrackEvent(2, 3, EventKind.enters),
+        TrackEvent(2, 2, EventKind.appears),
+        TrackEvent(1, 3, EventKind.absent, 4),
+    ],
+)
+def test_an_event_that_was_said_is_not_linked_over(session, event):
+    session.lineage.add_event(event)
+    before = everything(session)
+    assert session.relink() == ()
+    assert everything(session) == before
+    session.undo()
+    assert session.relink() == (1,)
+
+
+def test_an_event_that_was_taken_back_is_not_said(session):
+    event = TrackEvent(1, 2, EventKind.dies)
+    session.lineage.add_event(event)
+    session.lineage.remove_event(event)
+    assert session.relink() == (1,)
+    session.undo()
+    session.undo()
+    assert session.relink() == ()
+
+
+def test_what_was_said_within_a_track_goes_with_it(session):
+    """It contradicts a mask that a program linked, and no mask that a person made."""
+    session.lineage.add_event(TrackEvent(2, 4, EventKind.dies))
+    session.relink()
+    assert session.document.events == (TrackEvent(1, 4, EventKind.dies),)
+
+
+def test_what_was_painted_since_says_more_than_an_end(session):
+    session.lineage.add_event(TrackEvent(1, 1, EventKind.dies))
+    session.edit_mask(1, 2, square(2))
+    assert session.relink() == (1,)
+    assert session.document.events == ()
+
+
+def test_a_parent_that_makes_no_division_stays_when_its_object_becomes_part_of_another(session):
+    assert session.relink() == (1,)
+    assert session.document.objects[3].parent == 1
+    session.undo()
+    assert session.document.objects[3].parent == 2
+
+
+def test_a_parent_goes_on_as_nobody_but_its_child(session):
+    """Frame 6 is the child's; another square there fits the parent better."""
+    labels = np.zeros((FRAMES, *SIZE), np.uint16)
+    for frame, one in enumerate([1, 1, 1, 1, 1, 1, 4, 4]):
+        labels[frame][square(frame)] = one
+    for frame in (6, 7):
+        labels[frame][20:29, 30:39] = 3
+    with Session.open(np.zeros(labels.shape, np.uint8), axes="TYX", predictor=DiscPredictor()) as made:
+        made.import_tracks(TrackedLabels(open_labels(labels, "TYX"), {3: 1}))
+        made.edit_mask(1, 5, square(5))
+        before = everything(made)
+        assert made.relink() == ()
+        assert everything(made) == before
+
+
+@pytest.mark.parametrize("verb", ["cut", "swap"])
+def test_a_parent_that_makes_no_division_follows_what_of_it_is_there(session, verb):
+    if verb == "cut":
+        other = session.surgery.break_here(2, 5)
+    else:
+        other = 1
+        session.swap_objects(1, 2, 4)
+    assert session.document.objects[3].parent == other
+    session.undo()
+    assert session.document.objects[3].parent == 2
+
+
+def test_a_parent_stays_where_only_what_is_behind_its_child_is_exchanged(session):
+    session.swap_objects(1, 2, 7)
+    assert session.document.objects[3].parent == 2
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("a", "a"), ("", "b")])
+def test_two_that_were_named_differently_stay_two(session, names):
+    for one, name in enumerate(names, start=1):
+        session.rename_object(one, name)
+    stay = names == ("a", "b")
+    assert session.relink() == (() if stay else (1,))
+    assert {info.name for info in session.document.objects.values() if info.name} == {name for name in names if name}
+
+
+def test_what_was_decided_goes_with_the_object(session):
+    (item,) = (item for item in session.review.items() if item.place.object_id == 2)
+    session.review.dismiss(item)
+    number = session.review.sample("links", 20).places.index((2, 5))
+    session.review.answer("links", number, True)
+    assert session.relink() == (1,)
+    sample = session.document.review.samples["links"]
+    assert (sample.places[number], sample.answers[number]) == ((1, 5), True)
+    decisions = session.document.review.decisions
+    assert [(place, one.place, one.state) for place, one in decisions.items()] == [
+        (replace(item.place, object_id=1), replace(item.place, object_id=1), ReviewState.dismissed)
+    ]
+
+
+def test_a_short_track_that_was_found_right_stays_as_it_is(session):
+    (item,) = (one for one in session.review.items(kind="short track") if one.place.object_id == 2)
+    session.review.accept(item)
+    before = everything(session)
+    assert session.relink() == ()
+    assert everything(session) == before
+
+
+def test_merging_leaves_no_end_in_the_middle(session):
+    session.lineage.add_event(TrackEvent(1, 2, EventKind.dies))
+    session.lineage.add_event(TrackEvent(2, 3, EventKind.appears))
+    session.lineage.add_event(TrackEvent(2, 5, EventKind.leaves))
+    session.merge_objects(1, 2)
+    assert session.document.events == (TrackEvent(1, 5, EventKind.leaves),)
