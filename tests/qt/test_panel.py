@@ -59,6 +59,16 @@ def test_axes_that_do_not_fit_are_explained_in_the_panel(desk: Any) -> None:
         assert told == [desk.panel.message.text()]
 
 
+def test_a_last_axis_of_one_is_explained_in_the_panel_and_can_be_named(desk: Any) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        told: list[str] = []
+        patch.setattr("napari.utils.notifications.show_error", told.append)
+        desk.viewer.add_image(np.zeros((5, 40, 60, 1), np.uint8), name="with a channel")
+        desk.until(lambda: "most likely a channel" in desk.panel.message.text())
+        assert told == [desk.panel.message.text()]
+    assert desk.session is None
+
+
 def test_a_click_makes_a_mask_a_row_and_a_timeline(desk: Any) -> None:
     desk.open_movie()
     desk.click(1, 20, 20)

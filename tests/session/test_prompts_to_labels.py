@@ -114,6 +114,16 @@ def real():
     return SAM2VideoPredictor(build_model(load_config("cells_nano", image_size=64)))
 
 
+@pytest.mark.parametrize("size", [(40, 1), (1, 40), (40, 3), (3, 40)])
+def test_frames_that_are_as_thin_as_channels_are_frames_where_that_is_said(real, tmp_path, size):
+    spot = tuple(side // 2 for side in size)
+    with prompted(real, [click(1, 0, *spot)], (3, *size)) as session:
+        list(session.propagate("forward"))
+        assert session.movie.shape == (3, *size)
+        session.export_labels(tmp_path / "a.tif")
+    assert [frame.shape for frame in open_stack(tmp_path / "a.tif").movie()] == [size] * 3
+
+
 @pytest.mark.parametrize("direction", ["forward", "backward", "both"])
 def test_every_frame_of_a_leg_comes_once_and_in_order(real, direction):
     with prompted(real, PROMPTS, (6, 48, 64)) as session:

@@ -17,10 +17,35 @@ from sam2_core.errors import StackError
         ((10, 64, 64), None, "QYX", "TYX"),
         ((10, 64, 64, 3), None, "IYXS", "TYXS"),
         ((4, 3, 2, 64, 64), None, "TZCYX", "TZCYX"),
+        ((64, 64, 1), None, None, "YXC"),
+        ((10, 64, 64, 1), None, None, "TYXC"),
+        ((10, 64, 64, 1), None, "QYXQ", "TYXC"),
+        ((10, 64, 64, 1), None, "TYXQ", "TYXC"),
+        ((10, 64, 1), "TYX", None, "TYX"),
+        ((10, 1, 64), None, None, "TYX"),
     ],
 )
 def test_given_axes_win_over_the_file_and_the_file_over_a_guess(shape, given, from_file, expected):
     assert resolve_axes(shape, given, from_file, "stack") == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "given", "from_file", "words"),
+    [
+        ((64, 64, 1), None, None, "the last axis of shape (64, 64, 1) is taken as a channel (YXC)"),
+        ((10, 64, 64, 1), None, None, "If frames are 1 pixel wide, say so: --axes TZYX"),
+        ((10, 1, 64), None, None, "is taken as TYX, so its frames are only 1 x 64 pixels"),
+        ((10, 64, 1), None, "TYX", "only 64 x 1 pixels. If an axis of 1 is a channel"),
+        ((10, 64, 1), "TYX", None, ""),
+        ((10, 64, 64), None, None, ""),
+        ((64, 1), None, None, ""),
+    ],
+)
+def test_what_an_axis_of_one_was_taken_for_is_said(caplog, shape, given, from_file, words):
+    resolve_axes(shape, given, from_file, "stack")
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said) == bool(words)
+    assert words in "".join(said)
 
 
 @pytest.mark.parametrize(

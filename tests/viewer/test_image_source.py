@@ -41,6 +41,15 @@ def test_axes_come_from_labels_or_number(shape, labels, axes):
     assert axes_of(layer(shape, axis_labels=labels)) == axes
 
 
+@pytest.mark.parametrize("shape", [(40, 30, 1), (5, 40, 30, 1)])
+def test_a_last_axis_of_one_is_not_taken_for_x_unless_that_is_said(shape):
+    with pytest.raises(StackError, match=r"most likely a channel. Add the image without it, as data\[\.\.\., 0\]"):
+        axes_of(layer(shape))
+    letters = "tzyx"[-len(shape) :]
+    assert axes_of(layer(shape, axis_labels=tuple(letters))) == letters.upper()
+    assert axes_of(layer((40, 1))) == "YX"
+
+
 def test_what_is_seen_is_what_the_model_gets():
     image = layer((5, 4, 30, 40), axis_labels=("t", "z", "y", "x"), scale=(2, 3, 1, 1))
     source = image_source(image, point=(4, 9, 0, 0))

@@ -14,6 +14,8 @@ from sam2_core.errors import StackError
 LETTERS = "TZCYXS"
 _LONG_NAMES = {"TIME": "T", "FRAME": "T", "DEPTH": "Z", "CHANNEL": "C", "CHANNELS": "C", "HEIGHT": "Y", "WIDTH": "X"}
 _EXAMPLES = {2: "YX", 3: "TYX, ZYX or YXS", 4: "TCYX, TZYX or TYXS", 5: "TZCYX or TCZYX"}
+_OF_ONE_CHANNEL = {3: ("YXC", "TYX"), 4: ("TYXC", "TZYX")}
+"""By the number of dimensions, the last of which has one position: what they are, and what they could be as well."""
 _log = logging.getLogger(__name__)
 
 
@@ -36,9 +38,15 @@ def resolve_axes(shape: Sequence[int], given: str | None, from_file: str | None,
     """
     if given is not None:
         return _checked(given.upper().strip(), shape, name)
-    if from_file is not None:
-        return _from_metadata(from_file.upper(), shape, name)
-    return _guessed(shape, name)
+    axes = _guessed(shape, name) if from_file is None else _from_metadata(from_file.upper(), shape, name)
+    height, width = (shape[axes.index(axis)] for axis in "YX")
+    if len(axes) > 2 and 1 in (height, width):
+        _log.warning(
+            "%s: shape %s is taken as %s, so its frames are only %d x %d pixels. If an axis of 1 is a channel, say so "
+            "with axes that name it C.",
+            *(name, tuple(shape), axes, height, width),
+        )
+    return axes
 
 
 def letters_from_names(names: Sequence[object]) -> str:
@@ -139,6 +147,14 @@ def _guessed(shape: Sequence[int], name: str) -> str:
     if len(shape) == 3 and shape[-1] > 4:
         _log.info("%s: no axes are given; shape %s is taken as TYX.", name, tuple(shape))
         return "TYX"
+    if len(shape) in _OF_ONE_CHANNEL and shape[-1] == 1:
+        axes, thin = _OF_ONE_CHANNEL[len(shape)]
+        _log.warning(
+            "%s: no axes are given; the last axis of shape %s is taken as a channel (%s). If frames are 1 pixel wide, "
+            "say so: --axes %s",
+            *(name, tuple(shape), axes, thin),
+        )
+        return axes
     raise StackError(
         f"The axes of {name} cannot be told from its shape {tuple(shape)}; say what they are, one letter per "
         f"dimension, for example --axes {_example(len(shape))}."

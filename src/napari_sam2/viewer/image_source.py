@@ -109,6 +109,12 @@ def axes_of(layer: Image) -> str:
     letters = letters_from_names(layer.axis_labels)
     if "?" not in letters and len(set(letters)) == len(letters) and {"Y", "X"} <= set(letters):
         return letters
+    if layer.ndim > 2 and _shape(layer)[-1] == 1:
+        raise StackError(
+            f"The last axis of {layer.name}, shape {_shape(layer)}, has one position: napari shows it as X, and it is "
+            "most likely a channel. Add the image without it, as data[..., 0]; or, if it is X, set the layer's axis "
+            "labels to letters of T, Z, C, Y and X."
+        )
     if layer.ndim not in _BY_NDIM:
         raise StackError(
             f"{layer.name} has {layer.ndim} dimensions with axis labels {layer.axis_labels}, so its axes cannot be "

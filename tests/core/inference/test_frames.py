@@ -165,6 +165,7 @@ def test_read_rgb_takes_any_source() -> None:
         (np.zeros((8, 8)), "2 axes.*add the missing axis"),
         (np.zeros((2, 2, 2, 16, 16)), "5 axes.*choose one position"),
         (np.zeros((16, 16, 3), np.uint8), "looks like one image"),
+        (np.zeros((16, 16, 1), np.uint8), r"frames that are 1 px wide, array\[..., None\]"),
         (np.zeros((5, 3, 16, 16)), "move the channels to the end"),
         (np.zeros((5, 30, 16, 16)), "choose one position"),
         (np.zeros((5, 16, 16, 4), np.uint16), "not RGBA; choose three"),

@@ -254,8 +254,11 @@ def _open_array(array: Any) -> _Reader:
     if len(shape) not in (3, 4):
         hint = "; choose one position on the other axes first" if len(shape) > 4 else "; add the missing axis"
         raise StackError(f"an array of {len(shape)} axes, shape {shape}, is not (T, H, W) or (T, H, W, C){hint}")
-    if len(shape) == 3 and 0 < shape[2] <= MAX_CHANNELS:
-        raise StackError(f"shape {shape} looks like one image with channels; pass array[None] for a stack of one frame")
+    if len(shape) == 3 and 0 < shape[2] <= MAX_CHANNELS and _told(array, "width", None) != shape[2]:
+        raise StackError(
+            f"shape {shape} looks like one image with channels; pass array[None] for a stack of one frame, or, for "
+            f"frames that are {shape[2]} px wide, array[..., None]"
+        )
     if len(shape) == 4 and not 1 <= shape[3] <= MAX_CHANNELS:
         first_is_small = shape[1] <= MAX_CHANNELS
         hint = "move the channels to the end" if first_is_small else "choose one position on the other axis first"
