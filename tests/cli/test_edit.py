@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,25 @@ def frames(folder):
             one: [frame for frame, mask in session.masks.frames(one).items() if not mask.is_empty]
             for one in session.masks.object_ids()
         }
+
+
+def undo_steps(folder):
+    """What can be taken back, the last step last."""
+    with Session.open(folder) as session:
+        return [step.text for step in session._history.done]
+
+
+KILLED_AT_A_SWAP = """
+import os, sys
+from napari_sam2.cli import edit, main
+
+def kill(session, numbers):
+    session.flush()  # what was made before has time enough to be written
+    os._exit(9)
+
+edit.VERBS["swap"] = edit.VERBS["swap"]._replace(do=kill)
+main(["edit", *sys.argv[1:]])
+"""
 
 
 def test_edits_are_made_in_order_and_undone_later(folder, capsys):
@@ -67,6 +88,27 @@ def test_more_edits_than_can_be_taken_back_are_refused(folder, tmp_path, capsys)
     assert main(["edit", folder, "--file", str(edits)]) == 1
     assert "302 edits are more than can be taken back" in " ".join(capsys.readouterr().err.split())
     assert frames(folder) == before
+
+
+@pytest.mark.parametrize("edits", [["break 1 3", "swap 1 2 5"], ["swap 1 2 5"], ["end 2 6", "begin 1 2", "swap 1 2 5"]])
+def test_a_process_that_is_killed_between_two_edits_has_made_none(folder, edits):
+    before, steps = frames(folder), undo_steps(folder)
+    killed = subprocess.run([sys.executable, "-c", KILLED_AT_A_SWAP, folder, *edits], check=False)
+    assert killed.returncode == 9
+    assert (frames(folder), undo_steps(folder)) == (before, steps)
+    assert main(["edit", folder, *edits]) == 0
+    assert len(undo_steps(folder)) == len(steps) + len(edits)
+
+
+@pytest.mark.parametrize("arguments", [["end 1 2", "merge 2 9"], ["--undo", "50"], ["--redo", "2"]])
+def test_what_fails_leaves_the_steps_as_they_were(folder, arguments):
+    assert main(["edit", folder, "end 1 4"]) == 0
+    assert main(["edit", folder, "--undo", "1"]) == 0
+    before, steps = frames(folder), undo_steps(folder)
+    assert main(["edit", folder, *arguments]) == 1
+    assert (frames(folder), undo_steps(folder)) == (before, steps)
+    assert main(["edit", folder, "--redo", "1"]) == 0
+    assert frames(folder)[1] == list(range(5))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """`napari-sam2 edit`: tracks cut, joined and divided in a session folder, in words, without a window.
 
-Each edit is one step of undo, saved with the session; all are made, or none is.
+Each edit is one step of undo, saved with the session; all are made and saved as one, or none is.
 """
 
 from __future__ import annotations
@@ -76,9 +76,18 @@ def edit_command(
             errors().print(note)
         if opened.folder is None:
             raise StackError(f"{session} can only be read; copy it to where it can be written.")
-        _edit(opened, said, parsed)
-        _cross(opened, "undone", undo, lambda: opened.undo_text, opened.undo)
-        _cross(opened, "made again", redo, lambda: opened.redo_text, opened.redo)
+        done = list[str]()
+        try:
+            with opened.saving.as_one():
+                done += _edited(opened, said, parsed)
+                done += _crossed("undone", undo, lambda: opened.undo_text, opened.undo)
+                done += _crossed("made again", redo, lambda: opened.redo_text, opened.redo)
+        except BaseException:
+            opened.close(discard=True)
+            raise
+        opened.flush()
+        for line in done:
+            output().print(line)
     return 0
 
 
@@ -111,22 +120,22 @@ def _parsed(said: str) -> tuple[Verb, list[int]]:
     return verb, numbers
 
 
-def _edit(session: Session, said: list[str], parsed: list[tuple[Verb, list[int]]]) -> None:
-    """Make all edits, or none of them."""
-    before = session.document
+def _edited(session: Session, said: list[str], parsed: list[tuple[Verb, list[int]]]) -> list[str]:
+    """Return what was said once all of it is made."""
     for text, (verb, numbers) in zip(said, parsed, strict=True):
         try:
             verb.do(session, numbers)
         except (PromptError, StackError) as error:
-            while session.document is not before and session.undo():
-                pass
             raise PromptError(f"{text!r}: {error} Nothing was changed.") from error
-        output().print(text)
+    return said
 
 
-def _cross(session: Session, word: str, steps: int, text: Callable[[], str], cross: Callable[[], bool]) -> None:
+def _crossed(word: str, steps: int, text: Callable[[], str], cross: Callable[[], bool]) -> list[str]:
+    """Return what was taken back or made again, step by step."""
+    lines: list[str] = []
     for done in range(steps):
         what = text()
         if not cross():
-            raise StackError(f"there are only {done} steps to be {word}.")
-        output().print(f"{word}: {what}")
+            raise StackError(f"there are only {done} steps to be {word}; nothing was changed.")
+        lines.append(f"{word}: {what}")
+    return lines

@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +78,7 @@ class AutosaveQueue:
         self._in_work: Step | None = None
         self._last: deque[Step] = deque()
         self._bulky = 0
+        self._is_held = False
         self._raised = 0
         self._thread.submit(self._work)
 
@@ -126,6 +128,18 @@ class AutosaveQueue:
         with self._changed:
             self._history.append(lambda saver: saver.add_history(change))
 
+    @contextmanager
+    def as_one(self) -> Iterator[None]:
+        """Write nothing until the end, not even by `flush`: all that is edited in between is then written as one."""
+        with self._changed:
+            self._is_held = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._is_held = False
+            self._add()
+
     def do(self, step: Step) -> None:
         """Have something done with the writer, behind all that waits."""
         self._add(step)
@@ -140,7 +154,9 @@ class AutosaveQueue:
         Where nothing can be written it is left out, since more and more of it would pile up.
         """
         with self._changed:
-            self._changed.wait_for(lambda: not self._bulky or self.fault is not None or self._is_closed)
+            self._changed.wait_for(
+                lambda: not self._bulky or self.fault is not None or self._is_closed or self._is_held
+            )
             if self._bulky:
                 return
             self._bulky += 1
@@ -233,7 +249,7 @@ class AutosaveQueue:
         """Make steps in their order; one that fails stays the first."""
         while self.saver is not None:
             with self._changed:
-                self._in_work = step = steps[0] if steps else None
+                self._in_work = step = steps[0] if steps and not self._is_held else None
             if step is None:
                 return
             is_done = False

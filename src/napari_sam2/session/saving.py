@@ -6,7 +6,8 @@ why, and `saving_failed` tells it. Where that does not help (the folder is gone)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,15 @@ class Saving:
                 raise
             self._save_anew(queue)
             queue.flush()
+
+    @contextmanager
+    def as_one(self) -> Iterator[None]:
+        """Save what is edited inside, without a run, as one: of a process that is killed the folder has all or nothing.
+
+        Where something fails inside, `close(discard=True)` leaves the folder as it was before.
+        """
+        with nullcontext() if self.queue is None else self.queue.as_one():
+            yield
 
     def export_labels(self, path: Path | str) -> None:
         """Write the labels of all frames and objects as .tif or .zarr; the value is the object id.
