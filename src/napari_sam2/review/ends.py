@@ -6,7 +6,7 @@ cancer nuclei: these numbers are not those of unseen data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -81,13 +81,18 @@ def at_border(mask: StoredMask, size: tuple[int, int], margin: float) -> bool:
     return min(y0, x0, size[0] - y1, size[1] - x1) < margin
 
 
+def like_halves(areas: Sequence[float], mother: float) -> bool:
+    """Return whether areas of daughters are like those of two halves of a mother of an area."""
+    return max(areas) <= 2 * min(areas) and 0.5 < sum(areas) / mother < 1.6
+
+
 def _unlikely(mother: Course, last: int, division: Division, daughters: list[Course]) -> tuple[float, str]:
     """Return how likely a division is wrong, and why."""
     areas = [course.areas[0] for course in daughters]
-    total, unequal = sum(areas) / mother.areas[last], max(areas) / min(areas)
+    total = sum(areas) / mother.areas[last]
     short = min(map(len, daughters))
     said = f"{len(daughters)} daughters on frame {division.frame}"
-    if unequal > 2 or not 0.5 < total < 1.6:
+    if not like_halves(areas, mother.areas[last]):
         return UNLIKELY, f"{said}, {total:.1f} times as large as their mother"
     if short <= 2:
         return UNLIKELY, f"{said}, one of them there on {counted(short, 'frame')} only"

@@ -16,6 +16,7 @@ from napari_sam2.document.document import Document
 from napari_sam2.document.reviews import At, Place
 from napari_sam2.masks.stored_masks import MaskKey
 from napari_sam2.review.courses import Course, Floats, Usual
+from napari_sam2.review.ends import like_halves
 from napari_sam2.review.queue import Queue
 
 NEAR = 2.0
@@ -112,12 +113,41 @@ class _Near:
         object_id, frame = key
         for then in range(frame - 1, max(frame - 2 - GAP, -1), -1):
             for other, away in self._around(key, then, object_id):
-                goes_on = frame in self._course(other).frames or bool(self._daughters(other))
-                if goes_on and then == frame - 1 and frame in self._course(other).frames:
-                    yield away + PASSING, Fix(Verb.divide, ((other, then), (other, frame), key))
+                frames = self._course(other).frames
+                if then != frames[frames < frame][-1]:
+                    continue  # it is there later too
+                away += PASSING * (frame - 1 - then)
+                yield from self._divided((other, then), key, away)
+                if frames[-1] >= frame:
                     yield away + 2 * PASSING, Fix(Verb.connect, ((other, then), key))
-                elif not goes_on and self._course(other).end == then:
-                    yield away + PASSING * (frame - 1 - then), Fix(Verb.connect, ((other, then), key))
+                elif not self._daughters(other):
+                    yield away, Fix(Verb.connect, ((other, then), key))
+
+    def _divided(self, mother: MaskKey, key: MaskKey, away: float) -> Iterator[Ranked]:
+        """Yield how an object that was last there before a frame may divide into the one on it and another.
+
+        That is what of her goes on; else, where the object begins there, a daughter that she has, or one that begins
+        beside her.
+        """
+        (other, then), (object_id, frame) = mother, key
+        course = self._course(other)
+        if course.end >= frame:
+            index = int(np.searchsorted(course.frames, frame))
+            areas = [float(course.areas[index]), self._area(key)]
+            worse = 0.0 if like_halves(areas, float(course.areas[index - 1])) else PASSING
+            yield away + worse, Fix(Verb.divide, (mother, (other, frame), key))
+        elif self._course(object_id).begin == frame:
+            daughters = self._daughters(other)
+            beside = {
+                (one, at): far
+                for at in range(then + 1, frame + 1)
+                for one, far in self._around(mother, at, object_id)
+                if self._course(one).begin == at and (one in daughters or not (daughters or self._has_parent(one)))
+            }
+            if beside:
+                sister = min(beside, key=lambda one: beside[one])
+                later = PASSING if daughters else 0.0
+                yield (away + beside[sister]) / 2 + later, Fix(Verb.divide, (mother, sister, key))
 
     def swapped(self, key: MaskKey) -> Iterator[Ranked]:
         """Yield whom an object may have been exchanged with on a frame: each lies nearer to where the other was."""
@@ -145,8 +175,8 @@ class _Near:
             other = rival.object_id, int(before[-1])
             if not rival.is_mother:
                 yield -rival.confidence, Fix(Verb.connect, (other, key))
-            elif frame in there:
-                yield -rival.confidence, Fix(Verb.divide, (other, (rival.object_id, frame), key))
+            else:
+                yield from ((-rival.confidence, fix) for _, fix in self._divided(other, key, 0.0))
 
     def after(self, key: MaskKey) -> Iterator[Ranked]:
         """Yield whom an object that ends on a frame may go on as."""
@@ -155,7 +185,7 @@ class _Near:
         for then in range(frame + 1, frame + 2 + GAP):
             for other, away in self._around(key, then, object_id):
                 begins = self._course(other).begin == then
-                if begins and self._document.objects[other].parent is None:
+                if begins and not self._has_parent(other):
                     yield away + PASSING * (then - frame - 1), Fix(Verb.connect, (key, (other, then)))
                     if then == frame + 1:
                         new.append((away, (other, then)))
@@ -210,6 +240,14 @@ class _Near:
 
     def _course(self, object_id: int) -> Course:
         return self._queue.course(object_id) or Course(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 2)))
+
+    def _area(self, key: MaskKey) -> float:
+        course = self._course(key[0])
+        return float(course.areas[int(np.searchsorted(course.frames, key[1]))])
+
+    def _has_parent(self, object_id: int) -> bool:
+        info = self._document.objects.get(object_id)
+        return info is not None and info.parent is not None
 
     def _daughters(self, object_id: int) -> list[int]:
         return [one for each in self._document.divisions if each.mother == object_id for one in each.daughters]
