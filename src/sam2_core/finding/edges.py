@@ -3,13 +3,13 @@
 The model answers at a quarter of its input, and it learnt from outlines that many people drew, each a little wider or
 narrower than the next. Of something bright the picture itself says where it ends: where brightness is half way from the
 ground around it to its own. Outlines go about half of the way there, more where the edge is sharp. What is darker than
-the ground, what hardly stands out of it (phase contrast, a texture) and what has no ground beside it (a tissue) stays
-as it was found.
+the ground, what hardly stands out of it (phase contrast, a texture), what has no ground beside it (a tissue) and what
+would come apart (two halves with a dark neck) stays as it was found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -36,39 +36,49 @@ FEW = 8
 """Pixels of an object or of its ground that tell nothing."""
 
 
-def at_edges(picture: Picture, objects: Sequence[FoundObject]) -> tuple[FoundObject, ...]:
+def at_edges(
+    picture: Picture, objects: Sequence[FoundObject], is_wanted: Callable[[FoundObject], bool] = lambda _: True
+) -> tuple[FoundObject, ...]:
     """Return the objects with their outlines at the edge in the picture where it shows one; none shares a pixel.
 
     Parameters
     ----------
     objects
         Share no pixel; the first ones have the first say about what lies between two.
+    is_wanted
+        Whether an object is what is sought; one that would be so no longer keeps its outline.
     """
     labels = np.zeros(picture.frame_hw, dtype=np.int32)
     for label, each in enumerate(objects, start=1):
         labels[each.region][each.mask] = label
-    return tuple(_at_edge(picture, each, label, labels) for label, each in enumerate(objects, start=1))
+    after = list[FoundObject]()
+    for label, found in enumerate(objects, start=1):
+        moved = _at_edge(picture, found, label, labels)
+        if moved is not None and is_wanted(moved):
+            labels[found.region][found.mask] = 0
+            labels[moved.region][moved.mask] = label
+            found = moved
+        after.append(found)
+    return tuple(after)
 
 
-def _at_edge(picture: Picture, found: FoundObject, label: int, labels: npt.NDArray[np.int32]) -> FoundObject:
-    """Return an object with its outline at the edge, and its pixels in labels (H, W) changed with it."""
+def _at_edge(picture: Picture, found: FoundObject, label: int, labels: npt.NDArray[np.int32]) -> FoundObject | None:
+    """Return an object with its outline at the edge; None where it stays. Labels (H, W) say whose each pixel is."""
     diameter = float(np.sqrt(4 / np.pi * found.area))
     reach = min(REACH * diameter, MOST_REACH)
     if reach < LEAST_REACH:
-        return found
+        return None
     window = picture.around(found.box_xyxy, int(np.ceil(reach + GROUND * diameter)) + 1)
     there = labels[window.region(picture.frame_hw)]
     mask, free = there == label, there == 0
     depth = _depth(mask)
     level = _level(picture.grey(window), depth > reach, free & (depth < -reach) & (depth > -reach - GROUND * diameter))
     if level is None:
-        return found
+        return None
     inside = largest_piece((depth / reach + level.clip(-1, 1) > 0) & (mask | free)) & (mask | free)
     patch = cut_to_pixels(inside, (window.x0, window.y0))
-    if patch is None:
-        return found
-    there[mask] = 0
-    there[inside] = label
+    if patch is None or (~inside & (depth > reach)).any():  # a dark neck would cut it in two
+        return None
     return replace(found, box_xyxy=patch[0], mask=patch[1])
 
 

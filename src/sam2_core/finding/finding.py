@@ -153,7 +153,7 @@ def find_steps(
     if options.diameter_px is None and scale < diameter:
         diameter = max(LEAST_DIAMETER_PX, typical_size(objects))
     return FoundObjects(
-        objects=at_edges(picture, objects),
+        objects=at_edges(picture, objects, lambda each: _is_sought(each, options, picture.frame_hw)),
         frame_hw=picture.frame_hw,
         diameter_px=diameter,
         is_told=options.diameter_px is not None,
@@ -205,7 +205,7 @@ def _nearer_looks(objects: Sequence[FoundObject], scale: float) -> tuple[tuple[f
 
 def _chosen(found: list[Candidate], options: FindingOptions, picture: Picture) -> tuple[FoundObject, ...]:
     """Return the candidates that stay as objects, the best first."""
-    of_size = [candidate for candidate in found if _is_of_size(candidate, options)]
+    of_size = [candidate for candidate in found if _is_of_size(candidate.area, options)]
     kept = without_conflicts(sorted(of_size, key=rank, reverse=True), picture.frame_hw)
     standing_out = prominence(picture, kept)
     objects = [
@@ -213,22 +213,23 @@ def _chosen(found: list[Candidate], options: FindingOptions, picture: Picture) -
         for each, share in zip(kept, standing_out, strict=True)
     ]
     objects.sort(key=lambda each: each.score, reverse=True)
-    return tuple(each for each in objects if _is_wanted(each, options, picture.frame_hw))
+    return tuple(each for each in objects if _is_sought(each, options, picture.frame_hw))
 
 
-def _is_of_size(candidate: Candidate, options: FindingOptions) -> bool:
-    diameter = float(np.sqrt(4 * candidate.area / np.pi))
+def _is_of_size(area: int, options: FindingOptions) -> bool:
+    diameter = float(np.sqrt(4 * area / np.pi))
     smallest, largest = options.min_diameter_px, options.max_diameter_px
     return (smallest is None or diameter >= smallest) and (largest is None or diameter <= largest)
 
 
-def _is_wanted(found: FoundObject, options: FindingOptions, frame_hw: SizeHW) -> bool:
+def _is_sought(found: FoundObject, options: FindingOptions, frame_hw: SizeHW) -> bool:
     x0, y0, x1, y1 = found.box_xyxy
     touches = x0 <= 0 or y0 <= 0 or x1 >= frame_hw[1] or y1 >= frame_hw[0]
     inside = options.region is None or bool(
         2 * np.count_nonzero(options.region[found.region] & found.mask) >= found.area
     )
-    return found.score >= options.least_score and inside and (options.keep_border or not touches)
+    is_surely_one = found.score >= options.least_score and _is_of_size(found.area, options)
+    return is_surely_one and inside and (options.keep_border or not touches)
 
 
 def _check(options: FindingOptions, frame_hw: SizeHW) -> None:

@@ -104,6 +104,53 @@ def test_specks_and_no_objects_at_all_are_no_trouble():
     assert at_edges(seen(masks), []) == ()
 
 
+def test_two_halves_with_a_dark_neck_stay_whole():
+    halves = discs(places=[(60, 40), (60, 80)])
+    rows, columns = np.indices((130, 140))
+    neck = (abs(rows - 60) <= 1) & (columns > 40) & (columns < 80)
+    before = found([halves[0] | halves[1] | neck])
+    assert ious(at_edges(seen(halves), before), [halves[0] | halves[1] | neck]) == [1.0]
+
+
+def test_what_is_not_wanted_at_its_edge_stays_as_it_was_found_and_shares_no_pixel():
+    """Of two that touch the first one stays, and the second takes nothing of it."""
+    masks = discs(places=[(60, 50), (60, 50 + 2 * RADIUS)])
+    masks[1] &= ~masks[0]
+    wide = grown(masks, 2)
+    wide[1] &= ~wide[0]
+    before = found(wide)
+    after = at_edges(seen(masks), before, lambda each: each.box_xyxy[0] > 50)
+    one, other = (each.on_frame((130, 140)) for each in after)
+    assert (one == wide[0]).all()
+    assert not (one & other).any()
+    assert other.sum() < wide[1].sum()
+
+
+@pytest.mark.parametrize("kind", ["colour", "two channels", "not finite", "bool", "saturated"])
+def test_every_kind_of_image_shows_its_edges(kind):
+    masks = discs()
+    grey = seen(masks).pixels
+    noise = np.random.default_rng(1).normal(9000, 2000, grey.shape).clip(0)
+    image = {
+        "colour": np.stack([grey, grey / 2, grey / 9], axis=-1).clip(0, 255).astype(np.uint8),
+        "two channels": np.stack([noise, grey], axis=-1).astype(np.uint16),
+        "not finite": np.where(np.indices(grey.shape)[0] < 20, np.nan, grey),
+        "bool": np.any(masks, axis=0),
+        "saturated": np.where(np.any(masks, axis=0), 65535, 0).astype(np.uint16),
+    }[kind]
+    before = found(grown(masks, 2))
+    after = at_edges(Picture.of(image), before)
+    assert np.mean(ious(after, masks)) > np.mean(ious(before, masks)) + 0.03
+    assert np.sum([each.on_frame(grey.shape) for each in after], axis=0).max() == 1
+
+
+@pytest.mark.parametrize("off", [0, 1])
+def test_an_object_that_fills_the_frame_is_no_trouble(off):
+    mask = np.ones((130, 140), bool)
+    mask[:off] = False
+    assert ious(at_edges(seen(discs()), found([mask])), [mask]) == [1.0]
+
+
 def test_an_object_stays_one_piece_without_holes():
     masks = discs(places=[(90, 90)])
     rows, columns = np.indices(SHAPE)
