@@ -9,6 +9,7 @@ import pytest
 from disc_predictor import DiscPredictor
 from linked_squares import there
 
+from napari_sam2.document.objects import LinkStatus
 from napari_sam2.document.reviews import ReviewState
 from napari_sam2.document.track_events import EventKind, TrackEvent
 from napari_sam2.io.track_files import TrackedLabels
@@ -170,3 +171,75 @@ def test_merging_leaves_no_end_in_the_middle(session):
     session.lineage.add_event(TrackEvent(2, 5, EventKind.leaves))
     session.merge_objects(1, 2)
     assert session.document.events == (TrackEvent(1, 5, EventKind.leaves),)
+
+
+def random_tracks(rng):
+    """Return labels of squares in rows that change their number now and then, and parents of some of them."""
+    labels, first, last = np.zeros((FRAMES, *SIZE), np.uint16), {}, {}
+    for row in range(4):
+        one = 0
+        for frame in range(FRAMES):
+            if rng.random() < 0.1:
+                continue
+            if not one or rng.random() < 0.25:
+                one = len(first) + 1
+            y, x = 4 + 14 * row, 6 + 2 * frame + 3 * row + int(rng.integers(-1, 2))
+            labels[frame, y : y + 10, x : x + 10] = one
+            first.setdefault(one, frame)
+            last[one] = frame
+    earlier = {one: [other for other in last if last[other] < first[one]] for one in first}
+    parents = {one: int(rng.choice(some)) for one, some in earlier.items() if some and rng.random() < 0.3}
+    return TrackedLabels(open_labels(labels, "TYX"), parents)
+
+
+def say_something(session, one, rng):
+    frames = there(session, one)
+    kind = [EventKind.dies, EventKind.leaves, EventKind.appears][rng.integers(3)]
+    frame = int(rng.choice(frames))
+    items = session.review.items()
+    ways = [
+        lambda: session.lineage.add_event(TrackEvent(one, frames[-1] if kind.is_end else frames[0], kind)),
+        lambda: session.rename_object(one, f"cell {one}"),
+        lambda: session.set_locked(one, True),
+        lambda: session.edit_mask(one, frame, session.labels(frame) == one),
+        lambda: session.set_links([one], LinkStatus.looked_at),
+        lambda: session.review.accept(items[rng.integers(len(items))]) if items else None,
+    ]
+    if one not in session.document.locked:
+        ways[rng.integers(len(ways))]()
+
+
+def what_was_said(session):
+    """Return it by the masks that it is about, whichever number they have."""
+    masks = {one: [(frame, session.masks.get((one, frame)).box_yx) for frame in there(session, one)]
+             for one in session.document.objects}  # fmt: skip
+    infos = session.document.objects.values()
+    events = []
+    for one in session.document.events:
+        of = masks[one.object_id]
+        beyond = [at for at in of if at[0] >= one.frame], [at for at in of if at[0] <= one.frame]
+        nearest = beyond[0][:1] if one.kind.is_begin else beyond[1][-1:]
+        events.append((one.kind, one.frame, nearest))
+    kin = {
+        (masks[info.object_id][0], [at for at in masks[info.parent] if at[0] < masks[info.object_id][0][0]][-1])
+        for info in infos
+        if info.parent is not None
+    }
+    names = sorted(info.name for info in infos if info.name)
+    locked = {one: masks[one] for one in session.document.locked}
+    return {"events": sorted(events), "parents": kin, "names": names, "locked": locked}
+
+
+def test_of_whatever_was_said_nothing_is_lost(rng):
+    changed = 0
+    for _ in range(25):
+        with Session.open(np.zeros((FRAMES, *SIZE), np.uint8), axes="TYX", predictor=DiscPredictor()) as session:
+            session.import_tracks(random_tracks(rng))
+            ids = list(session.document.objects)
+            for _ in range(6):
+                say_something(session, int(rng.choice(ids)), rng)
+            before, decided = what_was_said(session), len(session.document.review.decisions)
+            changed += bool(session.relink())
+            assert what_was_said(session) == before
+            assert len(session.document.review.decisions) == decided
+    assert changed
