@@ -143,6 +143,26 @@ def test_two_that_were_named_differently_stay_two(session, names):
     assert {info.name for info in session.document.objects.values() if info.name} == {name for name in names if name}
 
 
+def test_two_names_stay_where_a_third_without_one_lies_between_them():
+    """An object beside them is painted too, so that links of all three are open."""
+    labels = np.zeros((FRAMES, *SIZE), np.uint16)
+    for frame, one in enumerate([1, 1, 1, 2, 3, 3, 3, 3]):
+        labels[frame][square(frame)] = one
+        labels[frame][np.roll(square(frame), 14, axis=0)] = 7
+    with Session.open(np.zeros(labels.shape, np.uint8), axes="TYX", predictor=DiscPredictor()) as made:
+        made.import_tracks(TrackedLabels(open_labels(labels, "TYX"), {}))
+        for one, frame in ((1, 2), (7, 4)):
+            made.edit_mask(one, frame, made.labels(frame) == one)
+        made.rename_object(1, "a")
+        made.relink()
+        assert there(made, 1) == list(range(FRAMES))
+        made.undo()
+        made.rename_object(3, "b")
+        made.relink()
+        assert {one: info.name for one, info in made.document.objects.items()} == {1: "a", 3: "b", 7: ""}
+        assert (there(made, 1), there(made, 3)) == ([0, 1, 2, 3], [4, 5, 6, 7])
+
+
 def test_what_was_decided_goes_with_the_object(session):
     (item,) = (item for item in session.review.items() if item.place.object_id == 2)
     session.review.dismiss(item)

@@ -74,9 +74,15 @@ def relinked(document: Document, masks: MaskStore, options: LinkingOptions) -> R
     last = {one: max((*said_frames(document, masks, one), absent.get(one, -1)), default=-1) for one in own}
     closed = {one for one in own if one in document.locked or last[one] > max(there(masks, one), default=-1)}
     kept = _kept(document, keys, (own, closed), open_frames).joined(_decided(document, masks, keys))
-    kept = kept.joined(_of_two_names(document, keys, options.longest_gap + 1))
-    linked = link(frames, replace(options, divisions=False, least_score=0.0), kept=kept, frame_hw=masks.size)
-    return _exchanged(document, masks, keys, linked)
+    options = replace(options, divisions=False, least_score=0.0)
+    while True:
+        made = _exchanged(document, masks, keys, link(frames, options, kept=kept, frame_hw=masks.size))
+        names = {info.name for info in made.document.objects.values()}
+        lost = [one for one in made.gone if document.objects[one].name not in {"", *names}]
+        if not lost:
+            return made
+        firsts = _firsts(keys)  # who would lose a name is no part of another one
+        kept = kept.joined(Kept.of(begins=[firsts[one] for one in lost]))
 
 
 def _is_a_persons(document: Document, masks: MaskStore, object_id: int) -> bool:
@@ -161,29 +167,20 @@ def _decided(document: Document, masks: MaskStore, keys: list[list[MaskKey]]) ->
     return Kept.of(links=links, begins=begins, ends=ends)
 
 
-def _of_two_names(document: Document, keys: list[list[MaskKey]], reach: int) -> Kept:
-    """Return that objects with a name go on as none that begins with another name, up to so many frames later."""
-    names = {one: info.name for one, info in document.objects.items() if info.name}
+def _firsts(keys: list[list[MaskKey]]) -> dict[int, Node]:
+    """Return where each object is there for the first time."""
     firsts: dict[int, Node] = {}
     for frame, some in enumerate(keys):
         for index, (one, _) in enumerate(some):
             firsts.setdefault(one, (frame, index))
-    apart = [
-        ((at, index), first)
-        for one, first in firsts.items()
-        if one in names
-        for at in range(max(first[0] - reach, 0), first[0])
-        for index, (other, _) in enumerate(keys[at])
-        if names.get(other, names[one]) != names[one]
-    ]
-    return Kept.of(apart=apart)
+    return firsts
 
 
 def _exchanged(document: Document, masks: MaskStore, keys: list[list[MaskKey]], linked: Linked) -> Relinked:
     """Return the document after the exchanges that make objects of tracks."""
     origin = {each.after: each for each in linked.links}
     owner = {(frame, index): one for frame, some in enumerate(keys) for index, (one, _) in enumerate(some)}
-    firsts = {one: node for node, one in sorted(owner.items(), reverse=True)}
+    firsts = _firsts(keys)
     made, claims = Relinked(document), list[tuple[Node, float]]()
     for node in sorted(owner):
         frame, one = node[0], owner[node]
