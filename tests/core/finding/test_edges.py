@@ -105,22 +105,22 @@ def test_specks_and_no_objects_at_all_are_no_trouble():
 
 
 def test_two_halves_with_a_dark_neck_stay_whole():
-    halves = discs(places=[(60, 40), (60, 80)])
-    rows, columns = np.indices((130, 140))
-    neck = (abs(rows - 60) <= 1) & (columns > 40) & (columns < 80)
+    halves = discs(places=[(90, 60), (90, 130)])
+    rows, columns = np.indices(SHAPE)
+    neck = (abs(rows - 90) <= 2) & (columns > 60) & (columns < 130)
     before = found([halves[0] | halves[1] | neck])
     assert ious(at_edges(seen(halves), before), [halves[0] | halves[1] | neck]) == [1.0]
 
 
 def test_what_is_not_wanted_at_its_edge_stays_as_it_was_found_and_shares_no_pixel():
     """Of two that touch the first one stays, and the second takes nothing of it."""
-    masks = discs(places=[(60, 50), (60, 50 + 2 * RADIUS)])
+    masks = discs(places=[(90, 70), (90, 70 + 2 * RADIUS)])
     masks[1] &= ~masks[0]
     wide = grown(masks, 2)
     wide[1] &= ~wide[0]
     before = found(wide)
-    after = at_edges(seen(masks), before, lambda each: each.box_xyxy[0] > 50)
-    one, other = (each.on_frame((130, 140)) for each in after)
+    after = at_edges(seen(masks), before, lambda each: each.box_xyxy[0] > 70)
+    one, other = (each.on_frame(SHAPE) for each in after)
     assert (one == wide[0]).all()
     assert not (one & other).any()
     assert other.sum() < wide[1].sum()
@@ -146,7 +146,7 @@ def test_every_kind_of_image_shows_its_edges(kind):
 
 @pytest.mark.parametrize("off", [0, 1])
 def test_an_object_that_fills_the_frame_is_no_trouble(off):
-    mask = np.ones((130, 140), bool)
+    mask = np.ones(SHAPE, bool)
     mask[:off] = False
     assert ious(at_edges(seen(discs()), found([mask])), [mask]) == [1.0]
 
