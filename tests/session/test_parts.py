@@ -61,7 +61,8 @@ def test_edits_are_made_and_undone_without_a_model_and_without_files():
         (
             "saving",
             Saving,
-            {"close", "go_on", "edited", "stepped", "take_images", "run_began", "run_ended", "keep_snapshot", "came"},
+            {"close", "go_on", "edited", "stepped", "take_images", "run_began", "run_ended", "keep_snapshot", "came"}
+            | {"as_one"},
         ),
     ],
 )
