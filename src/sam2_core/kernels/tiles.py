@@ -5,7 +5,8 @@ are powers of two, which torch makes in a third of the time of powers of e (Zen 
 
 In bfloat16 the weights come out of the product itself: oneDNN has a sigmoid that it applies before it rounds, and far
 below 0 a sigmoid is the exponential. So a product, less a guess of its query's largest (that of some keys), less `FAR`,
-is a weight, and is looked at no more. Queries whose guess was too far off for that are made again from their largest.
+is a weight, and is looked at no more. Queries whose guess was too far off for that are made again from their largest,
+and where that is so large that bfloat16 does not know it well enough, in float32.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ FAR = 60.0
 MOST = math.exp(-8.0)
 """A query's sum of weights, of its own and in all: below it a sigmoid is the exponential to 0.03 %, less than bfloat16
 rounds."""
+LEAST = math.exp(-FAR - 8.0)
+"""And above it: the guess was at most so much too high as leaves room for weights of e^-19 beside the largest."""
 
 
 def in_float32(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -97,13 +100,23 @@ def _in_narrow_tiles(queries: Tensor, keys: Tensor, values: Tensor, place: Tenso
     missed = []
     for some, there in zip(queries.split(TILE), place.split(TILE), strict=True):
         total = _from_a_guess(some, torch.mm(some, asked).amax(dim=1), key_tiles, columns, there)
-        missed.append(~((total > 0) & (total < MOST)))
+        missed.append(~_is_near(total))
     again = torch.nonzero(torch.cat(missed)).flatten()
     for some in again.split(TILE):
         largest = torch.stack([linear(queries[some], tile).amax(dim=1) for tile in key_tiles]).amax(dim=0)
         there = place.new_empty(len(some), place.shape[1])
-        _from_a_guess(queries[some], largest, key_tiles, columns, there)
+        is_near = _is_near(_from_a_guess(queries[some], largest, key_tiles, columns, there))
         place[some] = there
+        far = some[~is_near]  # products of thousands, which bfloat16 rounds to tens
+        if len(far):
+            there = place.new_empty(len(far), place.shape[1])
+            _in_tiles(queries[far].float() * math.log2(math.e), keys.float(), values.float(), there)
+            place[far] = there
+
+
+def _is_near(total: Tensor) -> Tensor:
+    """Return (Nq,) whether a guess was near enough to the largest product, by the sums of weights."""
+    return (total > LEAST) & (total < MOST)
 
 
 def _from_a_guess(

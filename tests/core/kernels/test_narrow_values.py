@@ -102,6 +102,18 @@ def test_in_bfloat16_a_guess_may_be_too_low(above, generator) -> None:
     torch.testing.assert_close(found, exact, atol=1e-2, rtol=1e-2)
 
 
+@needs_bfloat16
+@pytest.mark.parametrize("strength", [50.0, 1e4, 1e9])
+def test_in_bfloat16_products_may_be_so_large_that_they_are_rounded_to_tens(strength, generator) -> None:
+    """Each query has one key of its own, so that what is right does not hang on how products are rounded."""
+    keys = torch.zeros(1, TILE + 5, 64)
+    keys[0, 3:67] = torch.diag(torch.linspace(1, 300, 64))
+    queries = strength * math.sqrt(64) * torch.eye(64)[None]
+    values = torch.randn(1, TILE + 5, 16, generator=generator)
+    found = in_bfloat16(queries, keys, values).double()
+    torch.testing.assert_close(found, by_formula(queries, keys, values), atol=1e-2, rtol=1e-2)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 def test_values_padded_for_a_fused_kernel_give_the_same(dtype, generator) -> None:
     queries, keys = (torch.randn(2, 9, 16, generator=generator, dtype=dtype) for _ in range(2))
