@@ -131,6 +131,17 @@ def test_what_a_person_made_or_looked_at_is_not_in_doubt(session):
     assert places(session) == []
 
 
+def test_what_was_left_out_before_anything_was_linked_is_in_doubt_once_something_is(session):
+    pixels = square(8, 2).placed(SIZE)
+    session.set_links(list(session.document.objects), "made")
+    (number,) = session.proposals.add(2, [pixels], "a model", scores=[0.8]).numbers
+    assert not [one for one in session.review.items() if one.place.at is At.proposal]
+    session.set_links([1], "linked")
+    assert (At.proposal, number, 2) in places(session)
+    session.set_links([1], "looked at")
+    assert (At.proposal, number, 2) not in places(session)
+
+
 def test_a_strong_proposal_that_was_left_out_is_in_doubt_until_an_object_is_there(session):
     pixels = square(8, 2).placed(SIZE)
     (number,) = session.proposals.add(2, [pixels], "a model", scores=[0.8]).numbers

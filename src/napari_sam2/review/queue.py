@@ -49,6 +49,7 @@ class Queue:
         self._on_frame: dict[int, dict[int, StoredMask]] = {}
         self._shares: dict[int, dict[Pair, float]] = {}
         self._left_out: dict[int, tuple[ReviewItem, ...]] = {}
+        self._is_linked = False
 
     def look(self, scene: Scene) -> None:
         """Look at what has changed since the last scene."""
@@ -154,14 +155,20 @@ class Queue:
             self._shares[frame] = shares
 
     def _look_at_proposals(self, frames: set[int], scene: Scene) -> None:
-        """Look at the proposals of frames on which masks or proposals have changed, once objects were linked."""
+        """Look at the proposals of frames on which masks or proposals have changed, once objects were linked.
+
+        At all of them when the first objects are linked, or none is any more.
+        """
         known = SharedMap.of({} if self._scene is None else self._scene.document.proposals)
         proposals: SharedMap[Proposal] = SharedMap.of(scene.document.proposals)
         touched = {*proposals.differing(known)}
         frames = frames | {proposals[number].frame for number in touched}
         frames |= {known[number].frame for number in known.differing(proposals)}
+        was_linked, self._is_linked = self._is_linked, any(map(scene.is_claim, scene.masks))
+        if self._is_linked is not was_linked:
+            frames |= {one.frame for one in proposals.values()}
         of_frames: dict[int, list[tuple[int, Proposal]]] = {frame: [] for frame in frames}
-        if any(scene.is_claim(object_id) for object_id in scene.masks):
+        if self._is_linked:
             for number, one in proposals.items():
                 if one.frame in of_frames:
                     of_frames[one.frame].append((number, one))
