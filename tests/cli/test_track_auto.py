@@ -87,6 +87,18 @@ def test_in_a_session_that_is_there_its_objects_are_carried_on(work, found, run,
         assert (before, len(session.document.objects)) == (4, 2)
 
 
+def test_images_beside_a_session_that_is_there_do_not_replace_it_unasked(work, found, run, accepted):
+    code, _, err = run("track cells.tif --auto --session cells.sam2")
+    assert (code, "Leave the images out to carry on what it holds" in err) == (1, True)
+    with Session.open(accepted, predictor=found) as session:
+        assert sorted(session.document.prompts) == [(1, 1), (2, 1)]
+
+
+def test_a_size_that_the_session_says_is_not_said_to_be_found(work, found, run, accepted):
+    _, out, _ = run("track --auto --session cells.sam2")
+    assert "with a diameter of 10 px, as given." in " ".join(out.split())
+
+
 def test_in_a_session_what_was_found_till_ctrl_c_is_kept_and_the_same_command_begins_again(
     work, found, run, accepted, monkeypatch
 ):

@@ -109,7 +109,7 @@ def _show(report: AutoReport, job: AutoJob) -> None:
     tracks = f"{counted(len(linked.object_ids), 'track')} with {counted(linked.divisions, 'division')}"
     carried = f", {counted(len(linked.carried_on), 'object')} carried on" if job.goes_on else ""
     size = found.diameter_px
-    told = job.request.diameter_px is not None
+    told = (job.request.diameter_px or job.settings.object_diameter_px) is not None
     how = "as given" if told else f"as found; to choose yourself, give {_SIZE}"
     about = "" if size is None else f" Sought with a diameter of {size:.3g} px, {how}."
     output().print(f"{seen}: {tracks}{carried}.{about}")

@@ -168,4 +168,7 @@ def _check(job: AutoJob) -> None:
         check_ctc_folder(job.exports["ctc"], is_replaced=job.overwrite or job.resume)
     is_kept = job.goes_on or job.overwrite or job.resume
     if job.session is not None and is_session_folder(job.session) and not is_kept:
-        raise StackError(f"{job.session} holds a session; choose another name, or replace it with --overwrite.")
+        raise StackError(
+            f"{job.session} holds a session. Leave the images out to carry on what it holds, choose another name, or "
+            "replace it, and all that was made in it, with --overwrite."
+        )
