@@ -480,6 +480,24 @@ def test_where_a_run_had_lost_a_cell_it_is_carried_on_and_no_run_takes_that_back
     assert session.masks.get((1, 5)).status is MaskStatus.absent
 
 
+def test_an_object_that_nothing_is_added_to_may_go_while_all_is_linked(session):
+    accept(session, 3)
+    one = upper(session, 3)
+    session.set_locked(one, True)
+    find(session)
+    updates = list(session.run(session.proposals.link_job()))
+    session.set_locked(one, False)
+    session.remove_object(one)
+    linked = session.work.link(updates[-1])
+    assert linked.object_ids
+    assert one not in session.document.objects
+    assert not session.masks.frames(one)
+    before = everything(session)
+    assert session.undo()
+    assert session.redo()
+    assert everything(session) == before
+
+
 def test_memory_may_go_on_behind_where_an_accepted_cell_was_found_last(session):
     accept(session, 1)
     one = upper(session, 1)

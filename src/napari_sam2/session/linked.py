@@ -110,7 +110,8 @@ def take_tracks(state: SessionState, steps: Steps, tracks: FoundTracks) -> Linke
     known = state.document.proposals
     if any(known.get(number) is not tracks.proposals[number] for number in tracks.masks):
         raise StackError("What was found has changed while it was linked, and nothing was taken; link again.")
-    taken = _Taken(tracks, max({*state.document.objects, *state.masks.object_ids()}, default=0) + 1)
+    used = {*state.document.objects, *state.masks.object_ids(), *tracks.known.ways}
+    taken = _Taken(tracks, max(used, default=0) + 1)
     now = known_objects(state.document, state.masks, tracks.frames, tracks.sought).ways
     changed = [one for one in taken.grown if now.get(one) != tracks.known.ways[one]]
     if changed:
@@ -167,7 +168,8 @@ class _Taken:
         """
         past = self._past_events()
         kept = [one for one in document.events if (one.object_id, one.kind) not in past]
-        tracks = self._tracks.linked.tracks
+        touched = {*self.new, *self.grown}  # one that nothing was found of may be gone by now
+        tracks = [one for one in self._tracks.linked.tracks if self._ids[one.track_id] in touched]
         infos = [info for track in tracks if (info := self._info(track, document)) is not None]
         events = [one for track in tracks for one in self._events(track) if not document.prompts_of(one.object_id)]
         made = document.with_events(kept).with_tracks(infos, self.divisions, events, self._claims(document))
