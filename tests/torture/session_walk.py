@@ -12,11 +12,13 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from torture.file_rules import FileRules
+from torture.linked import added_to_known
 from torture.pictures import Picture, said_otherwise, unlike
 from torture.scene import FRAMES, HEIGHT, REFUSALS, WIDTH, Box, in_words, rectangle
 
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.masks.stored_masks import MaskStatus
+from napari_sam2.session.linked import LinkedObjects
 
 OBJECTS = st.sampled_from((1, 2, 3, 4, 70000))
 FRAME = st.integers(0, FRAMES - 1)
@@ -195,6 +197,43 @@ class SessionWalk(FileRules):
             drawn = [self.session.document.prompts[one, frame].drawn for one in made]
             assert set(drawn) <= {proposals[number].mask for number in chosen}
             assert not set(chosen) & self.session.proposals.shown(frame).keys(), "what was accepted is still shown"
+
+    @rule(everywhere=st.booleans(), fills=st.booleans())
+    def link(self, everywhere: bool, fills: bool) -> None:
+        """All that is found is linked, the objects that are there with it; what a person made of them stays."""
+        if everywhere:
+            self._edit(lambda: self.session.proposals.find(None), set())
+        before, made = self._picture(), list[LinkedObjects]()
+        if not self._edit(lambda: made.append(self.session.proposals.link()), {*before.document.objects}):
+            return
+        added_to_known(before, self._picture(), made[0])
+        if fills:
+            self._work(lambda: self.session.fill_gaps((*made[0].object_ids, *made[0].carried_on)), None)
+
+    @rule(most=st.integers(1, 8), edit=PICK, one=OBJECTS, frame=FRAME, spot=SPOT)
+    def edit_while_linking(self, most: int, edit: int, one: int, frame: int, spot: tuple[int, int]) -> None:
+        job = self.session.proposals.link_job()
+        updates = self.session.run(job)
+        came = list(islice(updates, most))
+        edits = (
+            lambda: self.session.add_points(one, frame, [spot]),
+            lambda: self.session.remove_object(one),
+            lambda: self.session.proposals.accept(self.session.proposals.chosen(frame)),
+            lambda: self.session.proposals.reject(self.session.proposals.chosen(frame)),
+            lambda: self.session.edit_mask(one, frame, np.zeros((HEIGHT, WIDTH), bool)),
+            lambda: self.session.set_locked(one, True),
+            lambda: self.session.surgery.break_here(one, frame),
+            self.session.undo,
+        )
+        if edit == len(edits) - 1:
+            self.steps.undo(self.session.undo)
+        else:
+            self._edit(edits[edit], {*self.session.document.objects})
+        came += updates
+        before, made = self._picture(), list[LinkedObjects | None]()
+        for update in came:
+            if self._edit(lambda one=update: made.append(self.session.work.link(one)), {*before.document.objects}):
+                added_to_known(before, self._picture(), made[-1] or LinkedObjects())
 
     @precondition(lambda self: self.session.proposals.chosen())
     @rule(most=st.integers(1, 3))
