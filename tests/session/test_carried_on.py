@@ -498,6 +498,30 @@ def test_an_object_that_nothing_is_added_to_may_go_while_all_is_linked(session):
     assert everything(session) == before
 
 
+@pytest.mark.parametrize("is_drawn", [True, False])
+def test_what_a_person_makes_meanwhile_gets_no_object_on_top_of_it(session, is_drawn):
+    find(session)
+    updates = list(session.run(session.proposals.link_job()))
+    if is_drawn:
+        session.add_mask(9, 2, square(2))
+    else:
+        session.add_points(9, 2, [(10, left(2) + 4)])
+    before = everything(session)
+    with pytest.raises(StackError, match="An object was made meanwhile"):
+        session.work.link(updates[-1])
+    assert everything(session) == before
+    list(session.preview())
+    session.proposals.link()
+    assert {upper(session, frame) for frame in range(FRAMES)} == {9}
+
+
+def test_what_a_person_makes_elsewhere_meanwhile_is_in_nobody_s_way(session):
+    find(session)
+    updates = list(session.run(session.proposals.link_job()))
+    session.add_mask(9, 2, np.roll(square(2), 60, axis=1))
+    assert session.work.link(updates[-1]).object_ids
+
+
 def test_memory_may_go_on_behind_where_an_accepted_cell_was_found_last(session):
     accept(session, 1)
     one = upper(session, 1)

@@ -25,6 +25,7 @@ from napari_sam2.engine.updates import FoundTracks
 from napari_sam2.linking import Link, LinkedTrack, LinkingOptions
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
+from napari_sam2.session.found import new_ids
 from napari_sam2.session.known_objects import ways_of
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
@@ -105,11 +106,15 @@ def take_tracks(state: SessionState, steps: Steps, tracks: FoundTracks) -> Linke
     Raises
     ------
     StackError
-        If one of the proposals was decided about, or found anew, meanwhile, or an object changed that is carried on.
+        If one of the proposals was decided about, or found anew, meanwhile, or an object changed that is carried on,
+        or one was made on top of what was found.
     """
     known = state.document.proposals
     if any(known.get(number) is not tracks.proposals[number] for number in tracks.masks):
         raise StackError("What was found has changed while it was linked, and nothing was taken; link again.")
+    again = [number for frame in _changed_frames(state, tracks) for number in tracks.frames[frame]]
+    if len(new_ids(state, again)) < len(again):
+        raise StackError("An object was made meanwhile where one was found, and nothing was taken; link again.")
     used = {*state.document.objects, *state.masks.object_ids(), *tracks.known.ways}
     taken = _Taken(tracks, max(used, default=0) + 1)
     now = known_objects(state.document, state.masks, tracks.frames, tracks.sought).ways
@@ -123,6 +128,19 @@ def take_tracks(state: SessionState, steps: Steps, tracks: FoundTracks) -> Linke
     document = taken.document_after(state.document)
     steps.make(document, "link cells", ids, lambda _: [put(key, mask) for key, mask in taken.masks.items()])
     return LinkedObjects(taken.new, len(taken.divisions), left_out, taken.carried_on)
+
+
+def _changed_frames(state: SessionState, tracks: FoundTracks) -> list[int]:
+    """Return the frames with proposals on which objects have other masks, or prompts, than when these were linked."""
+    masks, ways = state.masks, tracks.known.ways
+    known = {key: ways[key[0]].masks[frame] for frame, keys in enumerate(tracks.known.on_frames) for key in keys}
+    said = {frame for one, frame in state.document.prompts if (one, frame) not in known}  # no mask may be made yet
+
+    def is_changed(frame: int) -> bool:
+        here = ((one, frame) for one in masks.objects_on(frame))
+        return frame in said or any(masks.get(key) is not known.get(key) for key in here)
+
+    return [frame for frame, numbers in enumerate(tracks.frames) if numbers and is_changed(frame)]
 
 
 class _Taken:
