@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from finding_predictor import FindingPredictor
+from moving_square import SIZE, left, square
 
 from napari_sam2.document.track_events import EventKind, TrackEvent
 from napari_sam2.lineage.tracks import tracks_of
@@ -15,7 +16,7 @@ from napari_sam2.session import Session
 from napari_sam2.session.looking_on import ends_job
 from sam2_core.errors import StackError
 
-FRAMES, SIZE = 8, (60, 90)
+FRAMES = 8
 BIRTH = 4
 """Frame on which the lower square has divided."""
 
@@ -30,16 +31,6 @@ def movie():
         else:
             image[36:48, 26:36] = image[36:48, 40:50] = 250
     return images
-
-
-def left(frame):
-    return 6 + 2 * frame
-
-
-def square(frame):
-    mask = np.zeros(SIZE, bool)
-    mask[6:15, left(frame) : left(frame) + 9] = True
-    return mask
 
 
 @pytest.fixture

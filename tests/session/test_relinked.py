@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from finding_predictor import FindingPredictor
+from moving_square import SIZE, left, square
 
 from napari_sam2.document.objects import LinkStatus
 from napari_sam2.lineage.tracks import tracks_of
 from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.session import Session
 
-FRAMES, SIZE = 7, (60, 80)
+FRAMES = 7
 
 
 def movie():
@@ -22,16 +23,6 @@ def movie():
             image[6:15, left(frame) : left(frame) + 9] = 200
         image[46:55, 60:69] = 240
     return frames
-
-
-def left(frame):
-    return 6 + 2 * frame
-
-
-def square(frame):
-    mask = np.zeros(SIZE, bool)
-    mask[6:15, left(frame) : left(frame) + 9] = True
-    return mask
 
 
 @pytest.fixture
