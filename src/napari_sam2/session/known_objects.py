@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from napari_sam2.document.document import Document
 from napari_sam2.document.reviews import At, Place, ReviewState
@@ -54,7 +54,9 @@ def ways_of(
         Frames on which something was found: where an object was missed between two others, it may be there.
     """
     ids = sorted(object_ids)
-    decided = {place for place in document.review.decisions if is_decided(place, document, masks)}
+    asked = set(ids)
+    places = (place for place in document.review.decisions if place.object_id in asked)
+    decided = {place for place in places if is_decided(place, document, masks)}
     mothers = {info.parent for info in document.objects.values()} | {one.mother for one in document.divisions}
     events: dict[int, list[TrackEvent]] = defaultdict(list)
     for event in document.events:
@@ -103,10 +105,12 @@ def _absent(events: Iterable[TrackEvent]) -> set[int]:
 
 def _at_odds(document: Document, masks: MaskStore) -> set[int]:
     """Return the objects of which others come that begin before they do; nobody can be said to be their mother."""
-    firsts = {one: min(own) for one in document.objects if (own := there(masks, one))}
+    lines = {one: document.ancestors(one) for one, info in document.objects.items() if info.parent is not None}
+    firsts = {one: min(own) for one in {*lines, *chain(*lines.values())} if (own := there(masks, one))}
     return {
         earlier
-        for one, first in firsts.items()
-        for earlier in (document.ancestors(one) if document.objects[one].parent is not None else ())
-        if first < firsts.get(earlier, 0)
+        for one, line in lines.items()
+        if one in firsts
+        for earlier in line
+        if firsts[one] < firsts.get(earlier, 0)
     }

@@ -8,7 +8,7 @@ document beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -20,7 +20,7 @@ from napari_sam2.document.objects import LinkStatus, ObjectInfo
 from napari_sam2.document.proposals import Proposal, ProposalState
 from napari_sam2.document.track_events import BEGINS, ENDS, Division, EventKind, TrackEvent
 from napari_sam2.engine.jobs import LEAST_SCORE, LinkJob
-from napari_sam2.engine.known_objects import KnownObjects
+from napari_sam2.engine.known_objects import KnownObjects, Way
 from napari_sam2.engine.updates import FoundTracks
 from napari_sam2.linking import Link, LinkedTrack, LinkingOptions
 from napari_sam2.masks.mask_store import MaskStore
@@ -88,9 +88,16 @@ def link_job(
 
 def known_objects(document: Document, masks: MaskStore, frames: Sequence[Sequence[int]], sought: range) -> KnownObjects:
     """Return the objects that proposals, numbers frame by frame, may carry on."""
+    ways = _ways(document, masks, document.objects, frames, sought)
+    return KnownObjects(ways, list(map(len, frames)), masks.size)
+
+
+def _ways(
+    document: Document, masks: MaskStore, object_ids: Iterable[int], frames: Sequence[Sequence[int]], sought: range
+) -> dict[int, Way]:
     found_on = {frame for frame, numbers in enumerate(frames) if numbers}
     near = range(sought.start - HISTORY, sought.stop + HISTORY) if sought else sought
-    return KnownObjects(ways_of(document, masks, document.objects, near, found_on), list(map(len, frames)), masks.size)
+    return ways_of(document, masks, object_ids, near, found_on)
 
 
 def _sought(proposals: Mapping[int, Proposal], frames: Sequence[Sequence[int]]) -> range:
@@ -117,7 +124,8 @@ def take_tracks(state: SessionState, steps: Steps, tracks: FoundTracks) -> Linke
         raise StackError("An object was made meanwhile where one was found, and nothing was taken; link again.")
     used = {*state.document.objects, *state.masks.object_ids(), *tracks.known.ways}
     taken = _Taken(tracks, max(used, default=0) + 1)
-    now = known_objects(state.document, state.masks, tracks.frames, tracks.sought).ways
+    still = [one for one in taken.grown if one in state.document.objects]
+    now = _ways(state.document, state.masks, still, tracks.frames, tracks.sought)
     changed = [one for one in taken.grown if now.get(one) != tracks.known.ways[one]]
     if changed:
         raise StackError(f"Object {changed[0]} has changed while it was linked, and nothing was taken; link again.")

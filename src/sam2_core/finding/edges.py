@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from sam2_core.finding.found import FoundObject, Mask, cut_to_pixels
+from sam2_core.finding.found import FoundObject, Mask, cut_to_pixels, labels_of
 from sam2_core.finding.picture import Picture
 from sam2_core.finding.pieces import largest_piece
 
@@ -48,9 +48,7 @@ def at_edges(
     is_wanted
         Whether an object is what is sought; one that would be so no longer keeps its outline.
     """
-    labels = np.zeros(picture.frame_hw, dtype=np.int32)
-    for label, each in enumerate(objects, start=1):
-        labels[each.region][each.mask] = label
+    labels = labels_of(objects, picture.frame_hw)
     after = list[FoundObject]()
     for label, found in enumerate(objects, start=1):
         moved = _at_edge(picture, found, label, labels)

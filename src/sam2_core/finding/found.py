@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,14 @@ class FoundObject:
         return whole
 
 
+def labels_of(objects: Sequence[FoundObject], frame_hw: tuple[int, int]) -> npt.NDArray[np.int32]:
+    """Return (H, W): 1 for the pixels of the first object, 2 for those of the second, 0 for the background."""
+    labels = np.zeros(frame_hw, dtype=np.int32)
+    for label, found in enumerate(objects, start=1):
+        labels[found.region][found.mask] = label
+    return labels
+
+
 @dataclass(frozen=True, slots=True)
 class FoundObjects:
     """All objects of a frame, the best score first; no two of them share a pixel.
@@ -94,7 +103,4 @@ class FoundObjects:
 
     def labels(self) -> npt.NDArray[np.int32]:
         """Return (H, W): 1 for the pixels of the first object, 2 for those of the second, 0 for the background."""
-        labels = np.zeros(self.frame_hw, dtype=np.int32)
-        for label, found in enumerate(self.objects, start=1):
-            labels[found.region][found.mask] = label
-        return labels
+        return labels_of(self.objects, self.frame_hw)

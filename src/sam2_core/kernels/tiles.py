@@ -102,7 +102,7 @@ def _in_narrow_tiles(queries: Tensor, keys: Tensor, values: Tensor, place: Tenso
         total = _from_a_guess(some, torch.mm(some, asked).amax(dim=1), key_tiles, columns, there)
         missed.append(~_is_near(total))
     again = torch.nonzero(torch.cat(missed)).flatten()
-    for some in again.split(TILE):
+    for some in again.split(TILE) if len(again) else ():
         largest = torch.stack([linear(queries[some], tile).amax(dim=1) for tile in key_tiles]).amax(dim=0)
         there = place.new_empty(len(some), place.shape[1])
         is_near = _is_near(_from_a_guess(queries[some], largest, key_tiles, columns, there))
