@@ -73,3 +73,30 @@ def test_progress_of_several_passes_never_goes_back_and_ends_before_the_whole():
     assert told == sorted(told)
     assert told[4] == pytest.approx(0.8)
     assert told[4] < told[5] < told[-1] < 1
+
+
+def discs(diameter):
+    rows, columns = np.indices((256, 256))
+    image = np.full((256, 256), 30, np.uint8)
+    for x in range(40, 256, 70):
+        for y in range(40, 256, 70):
+            image[(rows - y) ** 2 + (columns - x) ** 2 < diameter**2 / 4] = 180
+    return image
+
+
+def test_most_of_a_movie_tells_how_large_its_objects_are():
+    settings = SessionSettings(model="cells-nano")
+    movie = np.stack([discs(48), discs(24), discs(24)])
+    with Session.open(movie, axes="TYX", settings=settings) as session:
+        first = session.proposals.find([0]).diameter_px
+        whole = session.proposals.find([0, 1, 2]).diameter_px
+    assert first == pytest.approx(48, rel=0.25)
+    assert whole == pytest.approx(24, rel=0.25)
+
+
+def test_a_frame_that_shows_nothing_tells_no_size():
+    movie = np.stack([np.full((256, 256), 30, np.uint8), discs(24), discs(24)])
+    with Session.open(movie, axes="TYX", settings=SessionSettings(model="cells-nano")) as session:
+        proposed = session.proposals.find([0, 1, 2])
+    assert proposed.diameter_px == pytest.approx(24, rel=0.25)
+    assert proposed.remark == ""

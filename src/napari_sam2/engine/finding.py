@@ -8,8 +8,9 @@ by itself (`Finds`), or does not.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
+from statistics import median
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
 
 from numpy.typing import NDArray
@@ -35,6 +36,9 @@ Encoded: TypeAlias = "Callable[[Sequence[Window], Callable[[Window], Tensor]], l
 """Returns the features of what each window shows, (1, 3, S, S)."""
 FINE = 100
 """Parts of a frame in which progress is told."""
+SIZED = (0.0, 0.5, 1.0)
+"""Where the frames lie, from the first that is asked for to the last, that tell how large objects are: first frames are
+often emptier, and cells become smaller as they divide."""
 PASS = 0.8
 """Share of what is left that a pass over the frame fills: where objects are looked at again, others follow."""
 
@@ -52,7 +56,7 @@ def find(
 ) -> Iterator[FoundUpdate]:
     """Yield how far the search is, and what was found frame by frame, until it is done or cancelled.
 
-    Frames of one movie show objects of one size: what the first frame tells of it holds for those behind it.
+    Frames of one movie show objects of one size: what some frames tell of it (`SIZED`) holds for all.
 
     Parameters
     ----------
@@ -67,6 +71,9 @@ def find(
         The predictor finds nothing by itself, or a frame cannot be read.
     """
     frames, request = job.request.frames, job.request
+    if request.diameter_px is None and len(frames) > 1:
+        yield FoundUpdate(job.revision, frames[0], 0, len(frames) * FINE)
+        request = replace(request, diameter_px=_typical_size(predictor, movie, request))
     for place, frame in enumerate(frames):
         if token.cancelled:
             return
@@ -77,6 +84,21 @@ def find(
         request = replace(request, diameter_px=found.diameter_px)
         is_told, done = job.request.diameter_px is not None, (place + 1) * FINE
         yield FoundUpdate(job.revision, frame, done, len(frames) * FINE, _found(found, job.source, is_told))
+
+
+def _typical_size(predictor: WholeFramePredictor, movie: ModelMovie, request: FindRequest) -> float | None:
+    """Return the median of the diameters that some frames of a movie tell (`SIZED`), None where none tells any."""
+    from sam2_core.finding import find_diameter
+    from sam2_core.inference.video_predictor import SAM2VideoPredictor
+
+    if not isinstance(predictor, SAM2VideoPredictor):
+        return None
+    last, told = len(request.frames) - 1, list[float]()
+    for frame in dict.fromkeys(request.frames[round(share * last)] for share in SIZED):
+        with suppress(StackError):  # a frame that cannot be read is met in its turn
+            size = find_diameter(predictor.model, movie[frame], region=request.region)
+            told += [] if size is None else [size]
+    return median(told) if told else None
 
 
 def _looked_at(

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from sam2_core.finding.candidates import Candidate
-from sam2_core.finding.found import cut_to_pixels
+from sam2_core.finding.found import FoundObject, cut_to_pixels
 from sam2_core.windowed.window import SizeHW
 
 MOST_OVERLAP = 0.15
 
 
-def without_conflicts(
-    ranked: Iterable[Candidate], frame_hw: SizeHW, most_overlap: float = MOST_OVERLAP
-) -> list[Candidate]:
+Seen = TypeVar("Seen", Candidate, FoundObject)
+
+
+def without_conflicts(ranked: Iterable[Seen], frame_hw: SizeHW, most_overlap: float = MOST_OVERLAP) -> list[Seen]:
     """Return the candidates that stay, cut to pixels of their own, in the order in which they came, the best first."""
     taken = np.zeros(frame_hw, dtype=bool)
     kept = []

@@ -65,12 +65,15 @@ LEAST_PRESENCE = 0.55
 CANNOT_TELL = "How large objects are here cannot be told; give the diameter of a typical object in pixels."
 
 
-def find_diameter(model: Sam2Model, image: object, contrast_limits: object = None) -> float | None:
+def find_diameter(
+    model: Sam2Model, image: object, contrast_limits: object = None, region: npt.NDArray[np.bool_] | None = None
+) -> float | None:
     """Return the diameter of a typical object of an image in pixels, None where it cannot be told.
 
-    Parameters are those of `find_objects`. A model without a dense head never can.
+    Parameters are those of `find_objects`; a region (H, W) limits where it looks. A model without a dense head never
+    can.
     """
-    return result_of(diameter_steps(model, Picture.of(image, contrast_limits)))
+    return result_of(diameter_steps(model, Picture.of(image, contrast_limits), region))
 
 
 def diameter_steps(

@@ -7,7 +7,8 @@
 4. `candidates`: one click a seed, in batches across tiles; once more around where the border of a tile cuts one.
 5. `conflicts`: the better candidates stay; `scores` says how likely each is right, `contrast` what of that is dirt.
 6. `rods`: where objects are long and smooth, 2 to 5 again from nearer, so that their width has the usual size.
-7. `edges`: outlines go to where the picture shows that what is bright ends.
+7. `looks`: where all this is unsure, the same at other scales, and what the looks agree on.
+8. `edges`: outlines go to where the picture shows that what is bright ends.
 
 Nothing is tracked and nothing kept from call to call: a caller who wants to use the features of tiles again gives
 `encode`.
@@ -16,11 +17,12 @@ Nothing is tracked and nothing kept from call to call: a caller who wants to use
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from sam2_core.errors import PromptError
 from sam2_core.finding.candidates import Candidate
@@ -30,6 +32,7 @@ from sam2_core.finding.diameter import CANNOT_TELL, diameter_steps
 from sam2_core.finding.edges import at_edges
 from sam2_core.finding.finder import Encode, Finder
 from sam2_core.finding.found import FoundObject, FoundObjects, Mask
+from sam2_core.finding.looks import LEAST_SEEN, OTHER_SCALES, Look, agreed, is_sure
 from sam2_core.finding.picture import Picture
 from sam2_core.finding.rods import clump_width, covered, rod_width, typical_size
 from sam2_core.finding.scores import rank, score
@@ -144,16 +147,12 @@ def find_steps(
     if diameter is None:
         return FoundObjects((), picture.frame_hw, None, is_told=False, method=method, remark=CANNOT_TELL)
     diameter = max(LEAST_DIAMETER_PX, diameter)  # what is found can be asked for on the next frame
-    dtype = pick_precision(precision, model.device)
-
-    def finder_at(scale: float) -> Finder:
-        return Finder(model, picture, tiles_for(picture.frame_hw, scale, model.image_size), encode, dtype)
-
-    objects, scale = yield from _searched(finder_at, options, diameter)
+    search = _Search(model, picture, options, encode, pick_precision(precision, model.device))
+    objects, scale = yield from search.objects(diameter)
     if options.diameter_px is None and scale < diameter:
         diameter = max(LEAST_DIAMETER_PX, typical_size(objects))
     return FoundObjects(
-        objects=at_edges(picture, objects, lambda each: _is_sought(each, options, picture.frame_hw)),
+        objects=at_edges(picture, objects, search.is_sought),
         frame_hw=picture.frame_hw,
         diameter_px=diameter,
         is_told=options.diameter_px is not None,
@@ -162,32 +161,71 @@ def find_steps(
     )
 
 
-def _searched(
-    finder_at: Callable[[float], Finder], options: FindingOptions, diameter_px: float
-) -> Steps[tuple[tuple[FoundObject, ...], float]]:
-    """Return the objects, and the diameter for which tiles were laid: less than what was given for rods."""
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A model that looks for what is sought in one picture, at any scale."""
 
-    def search(scale: float, region: Mask | None, whole: bool = True) -> Steps[tuple[FoundObject, ...]]:
-        finder = finder_at(scale)
+    model: Sam2Model
+    picture: Picture
+    options: FindingOptions
+    encode: Encode | None
+    dtype: torch.dtype | None
+
+    def objects(self, diameter_px: float) -> Steps[tuple[tuple[FoundObject, ...], float]]:
+        """Return the objects, and the diameter for which tiles were laid: less than what was given for rods."""
+        look = yield from self._look(diameter_px, self.options.region)
+        if self.model.dense_head is None:
+            return self.sought(look), diameter_px
+        look, scale = yield from self._by_width(look, diameter_px)
+        if scale == diameter_px and not is_sure(look):
+            look = yield from self._again(look, scale)
+        return self.sought(look), scale
+
+    def sought(self, look: Look) -> tuple[FoundObject, ...]:
+        """Return what of a look is sought."""
+        return tuple(each for each in look if self.is_sought(each))
+
+    def is_sought(self, found: FoundObject) -> bool:
+        """Return whether an object is one that is sought, and as sure as one has to be."""
+        return _is_sought(found, self.options, self.picture.frame_hw)
+
+    def _finder(self, scale: float) -> Finder:
+        tiles = tiles_for(self.picture.frame_hw, scale, self.model.image_size)
+        return Finder(self.model, self.picture, tiles, self.encode, self.dtype)
+
+    def _look(self, scale: float, region: Mask | None, whole: bool = True) -> Steps[Look]:
+        """Return what is seen at a scale, also what is less sure than what is sought."""
+        finder = self._finder(scale)
         _check_tiles(len(finder.windows(region)), scale)
         found = yield from finder.search(region, whole)
-        return _chosen(found, options, finder.picture)
+        return _chosen(
+            found, replace(self.options, least_score=min(self.options.least_score, LEAST_SEEN)), self.picture
+        )
 
-    scale, first = diameter_px, finder_at(diameter_px)
-    objects = yield from search(scale, options.region)
-    for _ in range(MOST_NEARER if first.model.dense_head is not None else 0):
-        looks, widest = _nearer_looks(objects, scale)
-        where = covered(objects, first.picture.frame_hw)
-        for nearer in looks:
-            parts = yield from search(max(LEAST_DIAMETER_PX, nearer), where, whole=False)
-            narrow = rod_width(parts)
-            if narrow is not None and narrow <= widest and _area(parts) >= EXPLAINED * _area(objects):
+    def _by_width(self, look: Look, scale: float) -> Steps[tuple[Look, float]]:
+        """Return a look and its scale, or the nearer ones of rods."""
+        for _ in range(MOST_NEARER):
+            objects = self.sought(look)
+            scales, widest = _nearer_looks(objects, scale)
+            where = covered(objects, self.picture.frame_hw)
+            for nearer in (max(LEAST_DIAMETER_PX, each) for each in scales):
+                parts = self.sought((yield from self._look(nearer, where, whole=False)))
+                width = rod_width(parts)
+                if width is not None and width <= widest and _area(parts) >= EXPLAINED * _area(objects):
+                    break
+            else:
                 break
-        else:
-            break
-        scale = max(LEAST_DIAMETER_PX, nearer)
-        objects = yield from search(scale, options.region)
-    return objects, scale
+            scale = nearer
+            look = yield from self._look(scale, self.options.region)
+        return look, scale
+
+    def _again(self, look: Look, scale: float) -> Steps[Look]:
+        """Return what a look and others at other scales agree on."""
+        looks = [look]
+        for other in (max(LEAST_DIAMETER_PX, share * scale) for share in OTHER_SCALES):
+            if len(self._finder(other).windows(self.options.region)) <= MOST_TILES:
+                looks.append((yield from self._look(other, self.options.region)))
+        return agreed(looks, self.picture.frame_hw)
 
 
 def _area(objects: Sequence[FoundObject]) -> int:
