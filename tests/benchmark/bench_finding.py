@@ -1,8 +1,10 @@
-"""Every object of a frame: seeds of the dense head against a grid of points, and how time grows with the image.
+"""Every object of a frame: seeds of the dense head against grids of points, and how time grows with the image.
 
 ``make bench NAME=bench_finding.py`` finds 200 cells of 30 px in 1024 x 1024 with `cells-nano`: at the default, with the
-diameter told, and on a grid; then the same density in 2048 x 2048; and writes seconds, F1 at an IoU of 0.5, clicks and
-the peak of memory to ``docs/benchmarks/finding.json``. BENCH_SIDES (with commas) asks for other sizes.
+diameter told, on the grid that `find_objects` lays where there is no head, and on those of the automatic mask generator
+(crops of half and a quarter of the image, once with fewer points in them, once with as many); then the same density in
+2048 x 2048; and writes seconds, F1 at an IoU of 0.5 and the peak of memory to ``docs/benchmarks/finding.json``.
+BENCH_SIDES (with commas) asks for other sizes.
 
 With one thread it is the processor's time that counts, so that other work on the machine matters less.
 """
@@ -21,7 +23,10 @@ import numpy as np
 import torch
 
 from sam2_core import build_sam2
-from sam2_core.finding import FindingOptions, FoundObjects, find_objects
+from sam2_core.automatic.mask_generator import SAM2AutomaticMaskGenerator
+from sam2_core.finding import FindingOptions, FoundObject, FoundObjects, find_objects
+from sam2_core.finding.conflicts import without_conflicts
+from sam2_core.finding.found import cut_to_pixels
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.scoring.detection import detection_metrics, frame_detection
 from sam2_core.training.synthetic import MovieSettings, make_movie
@@ -42,6 +47,24 @@ def scene(side: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     times = side // 1024
     shifted = [[np.where(labels > 0, labels + 1000 * (times * y + x), 0) for x in range(times)] for y in range(times)]
     return np.tile(image, (times, times)), np.block(shifted)
+
+
+def generated(model: Sam2Model, image: np.ndarray[Any, Any], fewer: int) -> FoundObjects:
+    """All masks of the automatic generator, thresholds low enough for cells, the best of those that overlap."""
+    generator = SAM2AutomaticMaskGenerator(
+        model,
+        pred_iou_thresh=0.7,
+        stability_score_thresh=0.85,
+        crop_n_layers=2,
+        crop_n_points_downscale_factor=fewer,
+    )
+    masks = [
+        FoundObject(*cut_to_pixels(one["segmentation"], (0, 0)), (0.0, 0.0), one["predicted_iou"])
+        for one in generator.generate(np.repeat(image[..., None], 3, axis=2))
+    ]
+    of_size = [one for one in masks if DIAMETER / 4 < np.sqrt(4 / np.pi * one.area) < 3 * DIAMETER]
+    best = without_conflicts(sorted(of_size, key=lambda one: one.score, reverse=True), image.shape)
+    return FoundObjects(tuple(best), image.shape, DIAMETER, is_told=True, method="grid")
 
 
 def measured(work: Callable[[], FoundObjects], truth: np.ndarray[Any, Any]) -> dict[str, Any]:
@@ -73,7 +96,10 @@ def main() -> None:
         results[f"told, {side} px"] = measured(lambda large=large: find_objects(model, large, TOLD), labels)
     model.dense_head = None
     results["grid"] = measured(lambda: find_objects(model, image, TOLD), truth)
-    results["grid : told"] = {"ratio": round(results["grid"]["seconds"] / results["told"]["seconds"], 2)}
+    for name, fewer in {"generator, fewer points in crops": 2, "generator": 1}.items():
+        results[name] = measured(lambda fewer=fewer: generated(model, image, fewer), truth)
+    for name in [name for name in results if name.startswith(("grid", "generator"))]:
+        results[f"{name} : told"] = {"ratio": round(results[name]["seconds"] / results["told"]["seconds"], 2)}
     for name, result in results.items():
         print(name, result, flush=True)
     report = {"threads": torch.get_num_threads(), "torch": torch.__version__, "results": results}
