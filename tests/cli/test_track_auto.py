@@ -87,11 +87,44 @@ def test_in_a_session_that_is_there_its_objects_are_carried_on(work, found, run,
         assert (before, len(session.document.objects)) == (4, 2)
 
 
-def test_images_beside_a_session_that_is_there_do_not_replace_it_unasked(work, found, run, accepted):
-    code, _, err = run("track cells.tif --auto --session cells.sam2")
-    assert (code, "Leave the images out to carry on what it holds" in err) == (1, True)
+def test_images_of_a_session_that_is_there_say_where_they_are_now(work, found, run, accepted):
+    (work / "cells.tif").rename(work / "moved.tif")
+    code, _, err = run("track --auto --session cells.sam2")
+    assert (code, "cells.tif" in err) == (1, True)
+    code, out, err = run("track moved.tif --auto --session cells.sam2")
+    assert code == 0, err
+    assert "2 tracks with 1 division, 2 objects carried on." in out
     with Session.open(accepted, predictor=found) as session:
+        assert session.stack.path == str(work / "moved.tif")
         assert sorted(session.document.prompts) == [(1, 1), (2, 1)]
+
+
+def test_a_session_is_not_carried_on_on_other_images(work, found, run, accepted):
+    tifffile.imwrite(work / "other.tif", np.zeros((6, 60, 80), np.uint8), imagej=True, metadata={"axes": "TYX"})
+    code, _, err = run("track other.tif --auto --session cells.sam2")
+    said = " ".join(err.split())
+    assert (code, "other is not the stack that the session was made on" in said) == (1, True)
+    code, _, err = run("track cells.tif --auto --session cells.sam2 --track-axis T")
+    assert (code, "--track-axis cannot be given with --session" in err) == (2, True)
+    with Session.open(accepted, predictor=found) as session:
+        assert session.stack.path == str(work / "cells.tif")
+        assert (len(session.document.objects), session.undo_text) == (2, "accept 2 proposals")
+
+
+def test_labels_in_the_way_of_images_and_a_session_are_not_met_with_overwrite_which_would_replace_it(
+    work, found, run, accepted
+):
+    (work / "cells_labels.tif").write_bytes(b"mine")
+    code, _, err = run("track cells.tif --auto --session cells.sam2")
+    assert (code, "choose another name" in err, "or replace it with --overwrite" in err) == (1, True, False)
+    assert "would replace the session" in err
+
+
+def test_images_replace_a_session_that_is_there_where_that_is_said(work, found, run, accepted):
+    code, _, err = run(f"{AUTO} --session cells.sam2 --overwrite")
+    assert code == 0, err
+    with Session.open(accepted, predictor=found) as session:
+        assert (len(session.document.objects), not session.document.prompts) == (4, True)
 
 
 def test_a_size_that_the_session_says_is_not_said_to_be_found(work, found, run, accepted):

@@ -17,7 +17,7 @@ from napari_sam2.cli.track_auto import AutoOptions, track_auto
 from napari_sam2.cli.track_session import labels_beside, track_session
 from napari_sam2.engine.jobs import LEAST_SCORE, FindRequest, checked_range
 from napari_sam2.engine.view import ViewChoice, view_request
-from napari_sam2.io import read_prompts
+from napari_sam2.io import is_session_folder, read_prompts
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.session.movie_job import MovieJob, MovieReport, track_movie
 from napari_sam2.session.saved_job import SavedJob
@@ -74,7 +74,8 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
 
     With --find they are found without a click, on the first frame or on --find-frame; prompts may add to them. With
     --auto the objects of every frame are found and linked to tracks, with divisions: a whole movie in one command; with
-    a session alone (--auto --session without STACK), in that session, whose objects are carried on.
+    a session that is there (--auto --session), in that session, whose objects are carried on; STACK is left out then,
+    or says where its images are now.
 
     Ctrl-C stops after the frame in work and keeps what is done; the same command with --resume goes on from there and
     ends with the same labels. With --session FOLDER as well, prompts and masks stay in that session. A session alone
@@ -98,9 +99,10 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     labels = out if out is not None or session is None else labels_beside(session)
     exports = {"tracks": tracks, "track_table": table, "csv": csv, "ctc": ctc}
     asked = AutoOptions(object_diameter, region, min_score, start, stop, division, longest_gap, look_on, exports)
-    if auto and stack is None and session is not None and labels is not None:
+    is_anew = stack is not None and (resume or overwrite or session is None or not is_session_folder(session))
+    if auto and session is not None and labels is not None and not is_anew:
         _check_session_options(context, but=("object_diameter", "min_score"))
-        there = asked.job_in(session, None if _is_default(context, "device") else device, labels)
+        there = asked.job_in(session, stack, None if _is_default(context, "device") else device, labels)
         return track_auto(replace(there, overwrite=overwrite), context.obj or [])
     if stack is None or (prompts is None and not find and not auto) or labels is None:
         raise typer.BadParameter(
@@ -118,7 +120,6 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         whole = asked.job(movie, settings, labels)
         return track_auto(replace(whole, session=session, resume=resume, overwrite=overwrite), context.obj or [])
     frames = checked_range(len(movie), start, stop)
-    score = LEAST_SCORE if min_score is None else min_score
     job = MovieJob(
         stack=movie.movie.stack,
         settings=settings,
@@ -129,7 +130,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
         session=session,
         resume=resume,
         overwrite=overwrite,
-        find=_request(find_frame, score, frames) if find else None,
+        find=_request(find_frame, min_score, frames) if find else None,
     )
     check_not_raw(labels, stack, is_replaced=True)
     report = track_movie(job, run_in_terminal, lambda: predictor_of(job.settings))
@@ -140,14 +141,14 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     return 0
 
 
-def _request(frame: int | None, min_score: float, tracked: range) -> FindRequest:
+def _request(frame: int | None, min_score: float | None, tracked: range) -> FindRequest:
     """Return what is to be found, by default on the first frame that is tracked."""
     if frame is not None and frame not in tracked:
         raise PromptError(
             f"--find-frame {frame} lies outside the frames that are tracked, {tracked.start} to {tracked.stop - 1}."
         )
     frames = (tracked.start if frame is None else frame,)
-    return FindRequest(frames, min_score=min_score)
+    return FindRequest(frames, min_score=LEAST_SCORE if min_score is None else min_score)
 
 
 def _refuse(context: typer.Context, names: Sequence[str], why: str) -> None:

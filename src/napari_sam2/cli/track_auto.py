@@ -62,18 +62,19 @@ class AutoOptions:
             exports={name: path for name, path in self.exports.items() if path is not None},
         )
 
-    def job_in(self, folder: Path, device: str | None, out: Path) -> AutoJob:
-        """Return the job for a session folder, on a device where one is given; what it holds is carried on.
+    def job_in(self, folder: Path, images: str | None, device: str | None, out: Path) -> AutoJob:
+        """Return the job for a session folder, on images and a device where given; what it holds is carried on.
 
         Raises
         ------
         StackError
-            If it is none.
+            If it is none, or was made on other images.
         """
         if not is_session_folder(folder):
             raise StackError(f"{folder} is no session folder; give the images too, and --session makes one.")
-        with Session.open(folder, device=device) as session:
-            return replace(self.job(session.movie, session.settings, out), stack=folder, session=folder)
+        with Session.open(folder, device=device, images=images) as session:
+            job = self.job(session.movie, session.settings, out)
+            return replace(job, stack=folder, session=folder, images=images)
 
 
 def track_auto(job: AutoJob, arguments: Sequence[str]) -> int:

@@ -42,6 +42,8 @@ class AutoJob(FrameJob):
     ----------
     stack
         The images, or their path; or the session folder, the same as `session`, in which all is to be found.
+    images
+        Those of a session that is there, where they are not where they were.
     linking
         How it is linked; as `linked.linking_for` says where None.
     look_on
@@ -53,6 +55,7 @@ class AutoJob(FrameJob):
         Name of a format (`io.exports`) -> where it goes, besides the labels.
     """
 
+    images: str | None = None
     linking: LinkingOptions | None = None
     look_on: int | None = None
     session: Path | None = None
@@ -93,7 +96,7 @@ def track_automatically(
     """
     _check(job)
     if job.goes_on:
-        with Session.open(job.stack, settings=job.settings, predictor=predictor) as session:
+        with Session.open(job.stack, settings=job.settings, predictor=predictor, images=job.images) as session:
             for path in (job.out, *job.exports.values()):
                 check_not_raw(path, session.stack, is_replaced=True)
             found = _find(session, job, run)
@@ -161,14 +164,17 @@ def _check(job: AutoJob) -> None:
             check_not_raw(path, job.stack, is_replaced=True)
     for path in job.exports.values():
         check_not_raw(path, job.stack)
-    check_run(job, [job.out, *(path for name, path in job.exports.items() if name != "ctc")])
+    written = [job.out, *(path for name, path in job.exports.items() if name != "ctc")]
+    for path in written if job.images is not None else ():
+        if path.exists():
+            raise StackError(
+                f"{path} exists; choose another name. With images, --overwrite would replace the session {job.session}."
+            )
+    check_run(job, written)
     if "tracks" in job.exports:
         check_track_path(job.exports["tracks"])
     if "ctc" in job.exports:
         check_ctc_folder(job.exports["ctc"], is_replaced=job.overwrite or job.resume)
     is_kept = job.goes_on or job.overwrite or job.resume
     if job.session is not None and is_session_folder(job.session) and not is_kept:
-        raise StackError(
-            f"{job.session} holds a session. Leave the images out to carry on what it holds, choose another name, or "
-            "replace it, and all that was made in it, with --overwrite."
-        )
+        raise StackError(f"{job.session} holds a session; choose another name, or replace it with --overwrite.")
