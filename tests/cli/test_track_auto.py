@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import time
 
@@ -13,6 +14,8 @@ import tifffile
 from finding_predictor import FindingPredictor, unsure_of_size
 from label_stacks import labels_of, seen
 
+from napari_sam2.cli.finding_run import TerminalFind
+from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.session import Session
 from sam2_core.errors import StackError
 
@@ -151,6 +154,62 @@ def test_in_a_session_what_was_found_till_ctrl_c_is_kept_and_the_same_command_be
         assert {one.frame for one in session.document.proposals.values() if one.is_open} == {0, 2}
     code, out, _ = run("track --auto --session cells.sam2")
     assert (code, "2 objects carried on." in out) == (0, True)
+
+
+@pytest.fixture
+def missed(work, found):
+    """Another session, of a movie in which the moving square is missed on two frames, and a third one at its end."""
+    frames = tifffile.imread(work / "cells.tif")
+    frames[2:4, :20] = 0
+    frames[:4, 18:27, 64:73] = 200
+    tifffile.imwrite(work / "cells.tif", frames, imagej=True, metadata={"axes": "TYX"})
+    with Session.open(work / "cells.tif", predictor=found) as session:
+        session.change_settings(contrast_limits=((0, 255),), object_diameter_px=10)
+        session.proposals.find(frames=1)
+        session.proposals.accept()
+        session.save(work / "cells.sam2")
+    return work / "cells.sam2"
+
+
+def everything(folder):
+    """What a session holds, whatever way it came there."""
+    with Session.open(folder) as session:
+        document, masks = session.document, dict(session.masks.items())
+        return masks, dict(document.objects), dict(document.prompts), set(document.events), set(document.divisions)
+
+
+@pytest.mark.parametrize(("stage", "time"), [("Looking on", 1), ("Linking", 1), ("Filling gaps", 3)])
+def test_in_a_session_the_same_command_ends_as_if_it_had_not_been_stopped_or_killed_once_all_was_found(
+    work, found, run, missed, monkeypatch, stage, time
+):
+    shutil.copytree(missed, work / "whole.sam2")
+    command = "track --auto --session {} --look-on 1 --longest-gap 2"
+    assert run(command.format("whole.sam2"))[0] == 0
+    whole = everything(work / "whole.sam2")
+    assert MaskStatus.tracked in {mask.status for mask in whole[0].values()}
+    tell, told, opened, open_session = TerminalFind.tell, [], [], Session.open
+
+    def remembered(*args, **options):
+        opened.append(open_session(*args, **options))
+        return opened[-1]
+
+    def press(self, now, done, total):
+        told.append(now)
+        if told.count(stage) == time:
+            opened[-1].flush()  # all that can be written is
+            shutil.copytree(missed, work / "killed.sam2")
+            os.kill(os.getpid(), signal.SIGINT)
+        tell(self, now, done, total)
+
+    with monkeypatch.context() as first:
+        first.setattr(TerminalFind, "tell", press)
+        first.setattr(Session, "open", remembered)
+        assert run(command.format("cells.sam2"))[0] == 130
+    assert not (work / "cells_labels.tif").exists()
+    for folder in ("killed.sam2", "cells.sam2"):
+        assert everything(work / folder)[0].keys() == {(1, 1), (2, 1), (3, 1)}
+        assert run(command.format(folder))[0] == 0
+        assert everything(work / folder) == whole
 
 
 def test_where_the_size_cannot_be_told_its_option_is_named(work, found, run, monkeypatch):

@@ -6,13 +6,15 @@ import os
 import resource
 import shutil
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from disc_predictor import DiscPredictor
 
 from napari_sam2.io import load_session
+from napari_sam2.io.autosave import Autosaver
 from napari_sam2.session import Session
 from sam2_core.errors import StackError
 
@@ -272,3 +274,33 @@ def test_what_may_not_be_read_is_no_damage(session, tmp_path, name):
         os.seteuid(user)
         tmp_path.parent.parent.chmod(0o700)
     assert sorted(folder.rglob("*")) == before
+
+
+def test_where_something_fails_what_was_to_be_saved_as_one_is_not_saved(session):
+    folder = session.folder
+    paint(session, 2)
+    session.flush()
+    with suppress(StackError), session.saving.as_one():
+        paint(session, 3)
+        raise StackError("at last")
+    session.flush()
+    assert painted(folder) == {2}
+    assert (session.folder, session.is_dirty) == (None, True)
+    session.save(folder)
+    assert painted(folder) == {2, 3}
+
+
+def test_what_memory_filled_is_saved_as_one_with_the_edits_before(session, monkeypatch):
+    """A process that is killed when it has written the first of what waits has written all of it."""
+    job = replace(session.propagate_job(), is_aside=True)
+    written = []
+    put = Autosaver.put
+    monkeypatch.setattr(Autosaver, "put", lambda *args, **kwargs: written.append(args) or put(*args, **kwargs))
+    with session.saving.as_one():
+        paint(session, 2)
+        for update in session.run(job):
+            session.accept(update)
+        assert painted(session.folder) == set()
+    session.flush()
+    assert not written
+    assert {key for key, _ in load_session(session.folder).masks} == {(1, frame) for frame in range(6)} | {(2, 2)}

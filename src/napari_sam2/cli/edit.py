@@ -77,14 +77,10 @@ def edit_command(
         if opened.folder is None:
             raise StackError(f"{session} can only be read; copy it to where it can be written.")
         done = list[str]()
-        try:
-            with opened.saving.as_one():
-                done += _edited(opened, said, parsed)
-                done += _crossed("undone", undo, lambda: opened.undo_text, opened.undo)
-                done += _crossed("made again", redo, lambda: opened.redo_text, opened.redo)
-        except BaseException:
-            opened.close(discard=True)
-            raise
+        with opened.saving.as_one():
+            done += _edited(opened, said, parsed)
+            done += _crossed("undone", undo, lambda: opened.undo_text, opened.undo)
+            done += _crossed("made again", redo, lambda: opened.redo_text, opened.redo)
         opened.flush()
         for line in done:
             output().print(line)

@@ -91,6 +91,11 @@ class AutosaveQueue:
     def put(self, changes: Changes, done: FrameDone | None = None) -> None:
         """Have masks written that were put, or removed where they are None; see `Autosaver.put`."""
         listed = list(changes)
+        with self._changed:
+            edit = self._waiting_edit() if self._is_held and done is None else None
+            if edit is not None:
+                edit.changes += listed
+                return
         self.do(lambda saver: saver.put(listed, done))
 
     def save_document(
@@ -104,12 +109,10 @@ class AutosaveQueue:
         with self._changed:
             edit = _Edit(document, settings, list(changes), weights, self._history)
             self._history = []
-            last = self._steps[-1] if self._steps else None
-            if isinstance(last, _Edit) and last is not self._in_work:
+            last = self._waiting_edit()
+            if last is not None:
                 last.add(edit)
-                self._add()
-            else:
-                self._add(edit)
+            self._add(edit if last is None else None)
 
     @property
     def keeps_history(self) -> bool:
@@ -130,7 +133,10 @@ class AutosaveQueue:
 
     @contextmanager
     def as_one(self) -> Iterator[None]:
-        """Write nothing until the end, not even by `flush`: all that is edited in between is then written as one."""
+        """Write nothing until the end, not even by `flush`: all that is edited in between is then written as one.
+
+        So are masks that are put without a run in work.
+        """
         with self._changed:
             self._is_held = True
         try:
@@ -211,6 +217,11 @@ class AutosaveQueue:
             self._steps.extend([] if step is None else [step])
             self._last.extend([] if last is None else [last])
             self._thread.submit(self._work)
+
+    def _waiting_edit(self) -> _Edit | None:
+        """Return the edit that waits as the last of all; None where another step does, or nothing."""
+        last = self._steps[-1] if self._steps else None
+        return last if isinstance(last, _Edit) and last is not self._in_work else None
 
     def _forget(self) -> None:
         with self._changed:

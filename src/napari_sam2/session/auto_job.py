@@ -6,7 +6,8 @@ was found is linked, frames between on which an object was missed are filled by 
 tracks are written. No object has a prompt: opened in a window, the session shows masks that were found, to be looked at
 and corrected.
 
-In a session that is there, what it holds is carried on; it keeps what was found by itself.
+In a session that is there, what it holds is carried on; it keeps what was found by itself, and what linking made as
+one.
 """
 
 from __future__ import annotations
@@ -100,16 +101,23 @@ def track_automatically(
             for path in (job.out, *job.exports.values()):
                 check_not_raw(path, session.stack, is_replaced=True)
             found = _find(session, job, run)
-            return AutoReport(found, _link(job, session, told)) if found.is_whole else AutoReport(found)
-    linked: list[LinkedObjects] = []
+            if not found.is_whole:
+                return AutoReport(found)
+            session.flush()
+            with session.saving.as_one():  # where it is stopped the same job begins it again
+                linked = _link(session, job, told)
+            _write(session, job)
+            return AutoReport(found, linked)
+    made: list[LinkedObjects] = []
 
     def write(session: Session, parts: FoundFrames) -> None:
         for frame, scores in _scores(parts).items():
             masks = cut_labels(parts.labels(frame))
             session.proposals.add(frame, list(masks.values()), Path(job.settings.model).name, scores)
-        linked.append(_link(job, session, told))
+        made.append(_link(session, job, told))
+        _write(session, job)
 
-    return AutoReport(find_frames(job, run, predictor, write), *linked)
+    return AutoReport(find_frames(job, run, predictor, write), *made)
 
 
 def _find(session: Session, job: AutoJob, run: RunFind) -> FoundReport:
@@ -131,8 +139,8 @@ def _find(session: Session, job: AutoJob, run: RunFind) -> FoundReport:
     return report
 
 
-def _link(job: AutoJob, session: Session, told: Told | None) -> LinkedObjects:
-    """Return what linking made of what was found, with all of it written."""
+def _link(session: Session, job: AutoJob, told: Told | None) -> LinkedObjects:
+    """Return what linking made of what was found, gaps filled."""
     tell = told or (lambda *_: None)
     if job.look_on != 0:
         for update in session.proposals.look_on(job.look_on, job.linking, job.request.region):
@@ -140,12 +148,16 @@ def _link(job: AutoJob, session: Session, told: Told | None) -> LinkedObjects:
     linked = session.proposals.link(options=job.linking, progress=partial(tell, "Linking"))
     for update in session.fill_gaps((*linked.object_ids, *linked.carried_on)):
         tell("Filling gaps", update.done, update.total)
+    return linked
+
+
+def _write(session: Session, job: AutoJob) -> None:
+    """Write all that is asked for, the session first."""
     if job.session is not None:
         session.save(job.session)
     if "ctc" in job.exports:
         make_room_for_ctc(job.exports["ctc"])
     export(results_in(session), {"labels": job.out, **job.exports})
-    return linked
 
 
 def _scores(parts: FoundFrames) -> dict[int, Sequence[float]]:

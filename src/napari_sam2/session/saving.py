@@ -120,12 +120,16 @@ class Saving:
 
     @contextmanager
     def as_one(self) -> Iterator[None]:
-        """Save what is edited inside, without a run, as one: of a process that is killed the folder has all or nothing.
+        """Save what is edited and filled inside as one: of a process that is killed the folder has all or nothing.
 
-        Where something fails inside, `close(discard=True)` leaves the folder as it was before.
+        Where something fails inside, the folder stays as it was before, and the session is no longer saved there.
         """
         with nullcontext() if self.queue is None else self.queue.as_one():
-            yield
+            try:
+                yield
+            except BaseException:
+                self.close(discard=True)
+                raise
 
     def export_labels(self, path: Path | str) -> None:
         """Write the labels of all frames and objects as .tif or .zarr; the value is the object id.
