@@ -223,6 +223,32 @@ def test_a_cut_snapshot_is_passed_over(saver, saved):
     assert load_session(saver.folder).snapshot.frame == 2
 
 
+@pytest.mark.parametrize("is_over", [False, True], ids=["in work", "over"])
+@pytest.mark.parametrize("which", ["snapshot-000003", "snapshot-000003-kept", "snapshot-000004"])
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:-1] + b"?", lambda data: b"garbage"])
+def test_a_damaged_snapshot_is_put_aside_and_never_removed(saver, saved, which, damage, is_over):
+    saver.begin_run(REQUEST, saved.document)
+    for frame in (2, 4, 6, 8):
+        saver.put([], FrameDone("forward", frame))
+        saver.snapshot(Memory(), FrameDone("forward", frame))
+    if is_over:
+        saver.save_document(saved.document.with_prompts({(1, 0): None}))
+    saver.close()
+    path = saver.folder / f"{which}.safetensors"
+    path.write_bytes(damaged := damage(path.read_bytes()))
+    again, back = Autosaver.open(saver.folder)
+    with again:
+        assert (back.run is None) == is_over
+        assert back.notes == (f"{which}.safetensors is kept as {which}.damaged-1.safetensors.",)
+        again.begin_run(REQUEST, saved.document)
+        again.put([], FrameDone("forward", 1))
+        again.snapshot(Memory(), FrameDone("forward", 1))
+        again.end_run()
+    assert [one.name for one in again.folder.glob("snapshot-*")] == [f"{which}.damaged-1.safetensors"]
+    assert next(again.folder.glob("snapshot-*")).read_bytes() == damaged
+    assert not load_session(saver.folder).notes
+
+
 @pytest.mark.parametrize("lost", [1, 7, 12, 40])
 def test_a_record_that_was_cut_is_dropped_and_writing_goes_on_behind_it(tmp_path, saved, lost):
     with Autosaver.create(tmp_path / "a.sam2", saved) as first:

@@ -43,7 +43,7 @@ from napari_sam2.io.session_files import (
     write_session,
 )
 from napari_sam2.io.session_masks import PROMPT_FOLDER, KnownSheets
-from napari_sam2.io.snapshot_files import SnapshotWriter
+from napari_sam2.io.snapshot_files import SnapshotWriter, damaged_snapshots
 from napari_sam2.stacks import Stack
 from sam2_core.checkpoints.identity import WeightsId
 from sam2_core.errors import StackError
@@ -339,7 +339,7 @@ def _mended(folder: Path, read: FolderRead) -> tuple[SavedSession, tuple[Path, L
     """Return the session and its log, where all that was lost is put aside and the rest is written anew."""
     saved, log, content = read.saved, read.log, read.masks
     damaged = [path for path in read.losses.files if path != log]
-    aside = [(path.name, put_aside(path).name) for path in damaged]
+    aside = [(path.name, put_aside(path).name) for path in (*damaged, *damaged_snapshots(folder))]
     lacks = content.skipped or content.missing or not content.whole_bytes
     is_other = bool(damaged) or not is_there(folder / SESSION_FILE)  # what is written may be one that edits name
     if log is None or lacks or content.unsaid or is_other or has_other_names(log):

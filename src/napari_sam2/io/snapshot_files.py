@@ -25,7 +25,7 @@ import numpy as np
 
 from napari_sam2.engine.engine import KeptSnapshot
 from napari_sam2.io.atomic import remove_path, write_atomically
-from napari_sam2.io.folder_parts import content_of
+from napari_sam2.io.folder_parts import OutOfReach, content_of
 from napari_sam2.io.mask_log import FrameDone
 from napari_sam2.io.saved_session import SavedSnapshot, StoredTensor
 
@@ -34,6 +34,8 @@ _NAME = re.compile(r"snapshot-(\d{6,12})(-kept)?\.safetensors")
 _PIECE_BYTES = 1024
 _MOST_INFLATED = 1000
 """Tensors are not put together that are so many times as large as the files that they lie in."""
+_UNUSABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, MemoryError, RecursionError)
+"""What is raised where a file is no snapshot as we write them."""
 _log = logging.getLogger(__name__)
 
 
@@ -140,9 +142,22 @@ def read_snapshot(folder: Path, run_id: str, finished: Mapping[str, tuple[int, .
             leg, frame = about["leg"], int(about["frame"])
             if about["run"] == run_id and frame in finished.get(leg, ()):
                 return SavedSnapshot(_tensors(path, about), dict(json.loads(about["meta"])), leg, frame)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, MemoryError, RecursionError) as error:
+        except _UNUSABLE as error:
             _log.info("%s cannot be used (%s); an earlier one is taken, or the run begins again.", path.name, error)
     return None
+
+
+def damaged_snapshots(folder: Path) -> list[Path]:
+    """Return the files of snapshots that are not as they were written; all are read. Later they would be removed."""
+    damaged: list[Path] = []
+    for path, _ in _files(folder):
+        try:
+            _checked(path)
+        except OutOfReach:
+            continue  # nobody knows
+        except _UNUSABLE:
+            damaged.append(path)
+    return damaged
 
 
 def remove_snapshots(folder: Path) -> None:
@@ -257,8 +272,8 @@ def _joined(
 
 def _checked(path: Path) -> dict[str, bytes]:
     """Return the arrays of a file as bytes, if they are as they were written."""
-    arrays = {name: tensor.data for name, tensor in _stored(path).items()}
-    if int(_about(path)["crc"]) != _checksum(arrays):
+    arrays, about = {name: tensor.data for name, tensor in _stored(path).items()}, _about(path)
+    if about["version"] != _BEFORE and int(about["crc"]) != _checksum(arrays):
         raise ValueError(f"{path.name} is damaged")
     return arrays
 
