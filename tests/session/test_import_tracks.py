@@ -91,6 +91,31 @@ def test_divisions_and_events_are_said_taken_back_and_kept(session, tmp_path):
         assert again.document.events == (TrackEvent(4, 1, EventKind.appears),)
 
 
+@pytest.mark.parametrize(("first", "then"), [("dies", "leaves"), ("leaves", "leaves"), ("enters", "appears")])
+def test_an_end_or_beginning_that_is_said_again_takes_the_place_of_the_first(session, first, then):
+    session.import_tracks(tracks())
+    session.lineage.add_event(TrackEvent(4, 1, EventKind(first)))
+    session.lineage.add_event(TrackEvent(5, 1, EventKind.dies))
+    session.lineage.add_event(TrackEvent(4, 2, EventKind(then)))
+    assert session.document.events == (TrackEvent(4, 2, EventKind(then)), TrackEvent(5, 1, EventKind.dies))
+    places = {(place.object_id, place.frame) for place in session.document.review.decisions}
+    assert places == {(4, 2), (5, 1)}, "what is said no longer is decided no longer"
+    assert session.undo()
+    assert TrackEvent(4, 1, EventKind(first)) in session.document.events
+    assert (4, 1) in {(place.object_id, place.frame) for place in session.document.review.decisions}
+
+
+def test_a_beginning_and_an_end_stay_beside_each_other_and_absences_that_meet_are_one(session):
+    session.import_tracks(tracks())
+    ends = TrackEvent(4, 1, EventKind.appears), TrackEvent(4, 2, EventKind.dies)
+    for event in (*ends, TrackEvent(4, 0, EventKind.absent, 0), TrackEvent(4, 2, EventKind.absent, 2)):
+        session.lineage.add_event(event)
+    assert len(session.document.events) == 4
+    session.surgery.absent(4, 0, 1)
+    session.lineage.add_event(TrackEvent(4, 1, EventKind.absent, 2))
+    assert set(session.document.events) == {*ends, TrackEvent(4, 0, EventKind.absent, 2)}
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -98,6 +123,11 @@ def test_divisions_and_events_are_said_taken_back_and_kept(session, tmp_path):
         (lambda s: s.divide(1, 2, [9]), "object 9 does not exist"),
         (lambda s: s.lineage.undivide(5, 2), "does not divide on frame 2; it does on \\[1\\]"),
         (lambda s: s.lineage.add_event(TrackEvent(9, 0, EventKind.dies)), "object 9 does not exist"),
+        (lambda s: s.lineage.add_event(TrackEvent(5, 0, EventKind.absent, 3)), "there is no frame 3"),
+        (
+            lambda s: s.lineage.add_event(TrackEvent(5, 2, EventKind.absent, 1)),
+            "from frame 2 to 1; give frames in order",
+        ),
         (lambda s: s.set_links([9], LinkStatus.linked), "object 9 does not exist"),
     ],
 )

@@ -193,6 +193,26 @@ def test_merging_leaves_no_end_in_the_middle(session):
     assert session.document.events == (TrackEvent(1, 5, EventKind.leaves),)
 
 
+def test_merging_two_that_were_said_to_begin_on_one_frame_leaves_one_beginning(session):
+    session.lineage.add_event(TrackEvent(1, 0, EventKind.appears))
+    session.lineage.add_event(TrackEvent(2, 0, EventKind.enters))
+    session.lineage.add_event(TrackEvent(3, 6, EventKind.appears))
+    session.merge_objects(1, 2)
+    assert [(one.object_id, one.frame) for one in session.document.events] == [(1, 0), (3, 6)]
+
+
+def test_swapping_leaves_no_end_or_beginning_in_the_middle_but_what_was_said_there(session):
+    session.lineage.add_event(TrackEvent(1, 2, EventKind.dies))
+    session.lineage.add_event(TrackEvent(2, 3, EventKind.appears))
+    session.lineage.add_event(TrackEvent(2, 5, EventKind.leaves))
+    session.swap_objects(1, 2, 3)
+    assert session.document.events == (TrackEvent(1, 5, EventKind.leaves),)
+    assert session.undo()
+    session.lineage.add_event(TrackEvent(2, 4, EventKind.leaves))
+    session.swap_objects(1, 2, 3)
+    assert session.document.events == (TrackEvent(1, 4, EventKind.leaves),)
+
+
 def random_tracks(rng):
     """Return labels of squares in rows that change their number now and then, and parents of some of them."""
     labels, first, last = np.zeros((FRAMES, *SIZE), np.uint16), {}, {}

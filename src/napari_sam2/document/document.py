@@ -85,7 +85,9 @@ class Document:
             "objects": objects,
             "proposals": proposals,
             "divisions": tuple(sorted(set(divisions), key=lambda one: (one.frame, one.mother))),
-            "events": tuple(sorted(set(events), key=lambda one: (one.object_id, one.frame, one.kind))),
+            "events": tuple(
+                sorted(set(events), key=lambda one: (one.object_id, one.frame, one.kind, one.last_frame or 0))
+            ),
             "claims": claims,
         }
         for name, value in kept.items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
@@ -65,6 +66,14 @@ class TrackEvent:
                 "has a last frame, every other event is on one frame."
             )
 
+    def takes_place_of(self, other: TrackEvent) -> bool:
+        """Return whether one of both holds: they begin, or both end, an object, or say that it is absent on a frame."""
+        if self.object_id != other.object_id:
+            return False
+        if self.last_frame is None or other.last_frame is None:
+            return self.kind.is_like(other.kind)
+        return self.frame <= other.last_frame and other.frame <= self.last_frame
+
     def renamed(self, names: Names) -> TrackEvent:
         """Return the event under another name."""
         return replace(self, object_id=names.get(self.object_id, self.object_id))
@@ -74,6 +83,19 @@ class TrackEvent:
         end.
         """
         return (self.kind.is_begin and self.frame > first) or (self.kind.is_end and self.frame < last)
+
+    def added_to(self, events: Iterable[TrackEvent]) -> list[TrackEvent]:
+        """Return events with this one: of beginnings, and of ends, of an object the last that is said holds; absences
+        that meet are one.
+        """
+        kept, made = list[TrackEvent](), self
+        for one in events:
+            if not self.takes_place_of(one):
+                kept.append(one)
+            elif made.last_frame is not None and one.last_frame is not None:
+                first, last = min(made.frame, one.frame), max(made.last_frame, one.last_frame)
+                made = replace(made, frame=first, last_frame=last)
+        return [*kept, made]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +123,21 @@ class Division:
         renamed = dict.fromkeys(names.get(one, one) for one in self.daughters)
         daughters = tuple(one for one in renamed if one in objects and objects[one].parent == mother)
         return replace(self, mother=mother, daughters=daughters) if daughters else None
+
+
+def settled(
+    events: Iterable[TrackEvent], spans: Mapping[int, tuple[int, int]], said: Collection[TrackEvent] = ()
+) -> list[TrackEvent]:
+    """Return what of events holds once objects, of which first and last frame are given, are there on others.
+
+    Gone is what begins an object where it is there before, or ends it where it is there behind, but for what was
+    `said`; of two beginnings or two ends one stays.
+    """
+    holding: dict[int, list[TrackEvent]] = defaultdict(list)
+    for event in sorted(events, key=lambda one: one in said):
+        one = event.object_id
+        if one not in spans:
+            holding[one].append(event)
+        elif event in said or not event.is_inside(*spans[one]):
+            holding[one] = event.added_to(holding[one])
+    return [event for some in holding.values() for event in some]

@@ -12,7 +12,7 @@ from napari_sam2.document.difference import DocumentDiff, difference
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
-from napari_sam2.document.track_events import EventKind, TrackEvent
+from napari_sam2.document.track_events import EventKind, TrackEvent, settled
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stale import follow, merge
 from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
@@ -201,8 +201,7 @@ class Draft:
     def happens(self, object_id: int, kind: EventKind, frame: int) -> TrackEvent:
         """Return what is said of how an object begins or ends, in place of what was said before."""
         event = TrackEvent(object_id, frame, kind)
-        kept = [one for one in self.document.events if one.object_id != object_id or not one.kind.is_like(kind)]
-        self.document = self.document.with_events([*kept, event])
+        self.document = self.document.with_events(event.added_to(self.document.events))
         return event
 
     def _says(self, object_id: int, changes: Mapping[PromptKey, Prompt | None]) -> None:
@@ -213,9 +212,8 @@ class Draft:
 
     def _settle_events(self, object_id: int) -> None:
         """Drop beginnings and ends that are none any more, because the object is there before or after."""
-        first, last = self.first(object_id), self.last(object_id)
-        kept = [one for one in self.document.events if one.object_id != object_id or not one.is_inside(first, last)]
-        self.document = self.document.with_events(kept)
+        span = self.first(object_id), self.last(object_id)
+        self.document = self.document.with_events(settled(self.document.events, {object_id: span}))
 
     def _some_frames(self, object_id: int) -> list[int]:
         self.document.check_object(object_id)

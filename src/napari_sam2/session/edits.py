@@ -6,7 +6,7 @@ itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +17,12 @@ from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.document.prompt_parts import Mask, cut_labels
+from napari_sam2.document.track_events import settled
 from napari_sam2.lineage.tracks import children_from
+from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stale import follow, merge
 from napari_sam2.masks.stored_masks import MaskChange, StoredMask
+from napari_sam2.session.known_objects import there
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.session.state import SessionState
@@ -214,11 +217,9 @@ class Edits:
         self._check_unlocked([into, other])
         old, masks = self._document, self._state.masks
         document = old.merged(into, other)
-        there = [frame for one in (into, other) for frame, mask in masks.frames(one).items() if not mask.is_empty]
-        if there:  # it is there before what was a beginning, or behind what was an end
-            ends = (min(there), max(there))
-            kept = [one for one in document.events if one.object_id != into or not one.is_inside(*ends)]
-            document = document.with_events(kept)
+        frames = [*there(masks, into), *there(masks, other)]
+        if frames:  # it is there before what was a beginning, or behind what was an end
+            document = document.with_events(settled(document.events, {into: (min(frames), max(frames))}))
         self._steps.make(
             document,
             "merge objects",
@@ -246,7 +247,7 @@ class Edits:
             raise PromptError(f"there is no frame {from_frame}; the stack has frames 0 to {self._shape[0] - 1}.")
         masks = self._state.masks
         born = children_from(from_frame, (a, b), self._document, masks)
-        document = self._document.swapped(a, b, from_frame, born)
+        document = _swapped(self._document, masks, (a, b, from_frame), born)
         pinned: dict[PromptKey, Prompt] = {}
         put: dict[PromptKey, StoredMask] = {}
         for object_id, other in ((a, b), (b, a)):
@@ -325,3 +326,23 @@ class Edits:
 
     def _put(self, masks: Mapping[PromptKey, StoredMask]) -> list[MaskChange]:
         return [self._state.masks.put(key, mask) for key, mask in masks.items()]
+
+
+def _swapped(document: Document, masks: MaskStore, swap: tuple[int, int, int], born: Collection[int]) -> Document:
+    """Return the document with two objects exchanged from a frame on; an end or beginning that comes to lie in the
+    middle by that is none any more.
+    """
+    a, b, from_frame = swap
+    frames, names = {one: list(there(masks, one)) for one in (a, b)}, {a: b, b: a}
+    said = [
+        one.renamed(names) if one.frame >= from_frame else one
+        for one in document.events
+        if frames.get(one.object_id) and one.is_inside(frames[one.object_id][0], frames[one.object_id][-1])
+    ]
+    swapped = document.swapped(a, b, from_frame, born)
+    spans: dict[int, tuple[int, int]] = {}
+    for one, other in names.items():
+        own = [at for at in frames[one] if at < from_frame] + [at for at in frames[other] if at >= from_frame]
+        if own:
+            spans[one] = (own[0], own[-1])
+    return swapped.with_events(settled(swapped.events, spans, said))

@@ -63,14 +63,25 @@ class Lineage:
     def add_event(self, event: TrackEvent) -> None:
         """Say what happens to an object; how it begins or ends is then decided about, and not linked anew.
 
+        It takes the place of what was said before about its beginning or end; absences that meet are one.
+
         Raises
         ------
         PromptError
-            If the object or the frame does not exist.
+            If the object or the frame does not exist, or an absence ends before it begins.
         """
         self._document.check_object(event.object_id)
+        last = event.frame if event.last_frame is None else event.last_frame
         self._check_frame(event.frame)
-        said = self._document.with_events([*self._document.events, event])
+        self._check_frame(last)
+        if last < event.frame:
+            raise PromptError(
+                f"object {event.object_id} is absent from frame {event.frame} to {last}; give frames in order."
+            )
+        before = self._document.events
+        said = self._document.with_events(event.added_to(before))
+        past = [place for one in before if event.takes_place_of(one) for place in _places_of(one)]
+        said = said.with_review(said.review.with_decisions(dict.fromkeys(past)))
         document = decided(_places_of(event), said, self._state.masks)
         self._steps.make(document, f"object {event.kind.value}")
 

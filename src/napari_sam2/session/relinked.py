@@ -20,8 +20,8 @@ from napari_sam2.document.claims import LinkClaims
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import LinkStatus
 from napari_sam2.document.reviews import At, Place
-from napari_sam2.document.track_events import TrackEvent
-from napari_sam2.lineage.tracks import Stretch, children_from
+from napari_sam2.document.track_events import TrackEvent, settled
+from napari_sam2.lineage.tracks import children_from
 from napari_sam2.linking import Detection, Kept, Linked, LinkingOptions, Node, link
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
@@ -205,7 +205,8 @@ def _exchanged(document: Document, masks: MaskStore, keys: list[list[MaskKey]], 
     made.document = _claimed(made.document, owner, claims)
     spans = {one: [node[0] for node, other in owner.items() if other == one] for one in made.touched}
     said = _said_events(document, masks, made.exchanges)
-    made.document = _settled(made.document, {one: (min(at), max(at)) for one, at in spans.items() if at}, said)
+    there_now = {one: (min(at), max(at)) for one, at in spans.items() if at}
+    made.document = made.document.with_events(settled(made.document.events, there_now, said))
     return made
 
 
@@ -226,16 +227,6 @@ def _said_events(document: Document, masks: MaskStore, exchanges: list[Exchange]
             event = event.renamed({a: b, b: a}) if event.frame >= frame else event
         found.add(event)
     return found
-
-
-def _settled(document: Document, spans: Mapping[int, Stretch], said: set[TrackEvent]) -> Document:
-    """Return the document without beginnings and ends that are none any more, but for those that were said."""
-    kept = [
-        event
-        for event in document.events
-        if event in said or event.object_id not in spans or not event.is_inside(*spans[event.object_id])
-    ]
-    return document.with_events(kept)
 
 
 def _claimed(document: Document, owner: Mapping[Node, int], claims: list[tuple[Node, float]]) -> Document:

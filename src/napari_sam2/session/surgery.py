@@ -218,7 +218,7 @@ class Surgery:
             raise PromptError(f"frames {first} to {last} cannot be used; give two of 0 to {count - 1}, in order.")
         draft.clear(object_id, frames)
         event = TrackEvent(object_id, first, EventKind.absent, last)
-        draft.document = draft.document.with_events([*draft.document.events, event])
+        draft.document = draft.document.with_events(event.added_to(draft.document.events))
         gone = StoredMask.empty(MaskStatus.edited, DRAWN_LOGIT)
         draft.change(object_id, lambda masks: [masks.put((object_id, frame), gone) for frame in frames])
         self._make(draft, "object absent", [])
