@@ -39,7 +39,9 @@ FEW = 8
 def at_edges(
     picture: Picture, objects: Sequence[FoundObject], is_wanted: Callable[[FoundObject], bool] = lambda _: True
 ) -> tuple[FoundObject, ...]:
-    """Return the objects with their outlines at the edge in the picture where it shows one; none shares a pixel.
+    """Return the objects with their outlines at the edge in the picture where it shows one.
+
+    None shares a pixel, and the seed of each lies on one of its own.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ def at_edges(
             labels[found.region][found.mask] = 0
             labels[moved.region][moved.mask] = label
             found = moved
-        after.append(found)
+        after.append(found.seeded())
     return tuple(after)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -160,3 +162,22 @@ def test_an_object_stays_one_piece_without_holes():
     whole = after.on_frame(SHAPE)
     assert ndimage.label(whole)[1] == 1
     assert (ndimage.binary_fill_holes(whole) == whole).all()
+
+
+def test_a_seed_is_a_pixel_of_its_object_wherever_the_outline_goes():
+    """A ring that is open on one side, whose seed lies on the rim that it loses; and a disc whose seed stays."""
+    rows, columns = np.indices(SHAPE)
+    far = np.hypot(rows - 90, columns - 60)
+    ring = (far <= 44) & (far >= 26) & ~((columns > 60) & (np.abs(rows - 90) < 20))
+    disc = np.hypot(rows - 90, columns - 170) <= RADIUS
+    wider = grown([ring, disc], 2)
+    before = found(wider)
+    edge = int(np.flatnonzero(wider[0][90]).max())
+    before = [replace(before[0], seed_xy=(edge + 0.3, 90.2)), replace(before[1], seed_xy=(170.4, 89.6))]
+    first, second = at_edges(seen([ring, disc]), before)
+    assert not first.on_frame(SHAPE)[90, edge], "the outline moved away from the seed"
+    x, y = first.seed_xy
+    assert first.on_frame(SHAPE)[int(y), int(x)]
+    near = np.argwhere(first.on_frame(SHAPE))
+    assert np.hypot(y - 90.2, x - edge - 0.3) == pytest.approx(np.hypot(*(near - (90.2, edge + 0.3)).T).min())
+    assert second.seed_xy == (170.4, 89.6)
