@@ -282,4 +282,7 @@ def test_of_whatever_was_said_nothing_is_lost(rng):
             changed += bool(session.relink())
             assert what_was_said(session) == before
             assert len(session.document.review.decisions) == decided
+            once = everything(session)
+            assert session.relink() == ()
+            assert everything(session) == once, "what was linked anew is linked anew to the same"
     assert changed

@@ -112,16 +112,16 @@ class Lineage:
         What a person made, prompted, painted, locked or looked at is kept; so are divisions, and all that is far away.
         """
         state = self._state
-        made = relinked(state.document, state.masks, linking_for(state.movie.movie))
-        if not made.touched:
+        rounds = relinked(state.document, state.masks, linking_for(state.movie.movie))
+        if not rounds:
             return ()
+        made, touched = rounds[-1].document, {object_id for one in rounds for object_id in one.touched}
 
         def rearranged(_: DocumentDiff) -> list[MaskChange]:
-            changes = [change for exchange in made.exchanges for change in state.masks.swap(*exchange)]
-            return changes + [change for one in made.gone for change in state.masks.remove_object(one)]
+            return [change for one in rounds for change in one.rearrange(state.masks)]
 
-        self._steps.make(made.document, "link anew", made.touched, rearranged)
-        return tuple(sorted(made.touched - set(made.gone)))
+        self._steps.make(made, "link anew", touched, rearranged)
+        return tuple(sorted(touched & made.objects.keys()))
 
     def import_tracks(self, tracks: TrackedLabels | Path | str, parents: Path | str | None = None) -> tuple[int, ...]:
         """Return the ids of the objects that tracks of another program became: their masks are there, to be corrected.

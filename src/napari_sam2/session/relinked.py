@@ -5,7 +5,8 @@ or looked at by a person. Theirs are kept whole, and nothing is put before them;
 with, unless something is said behind it. Of objects that a program linked, links are open on frames near to where a
 person said something, and kept elsewhere. Divisions, parents and what was decided in a review stay, and so do
 beginnings and ends that were said; two objects with names stay two. What comes of it are exchanges of objects from a
-frame on, which prompts, children, events, claims and decisions follow.
+frame on, which prompts, children, events, claims and decisions follow. Where one goes on with another, what is behind
+that is decided with it: in rounds, until one changes nothing, so that to ask again changes nothing either.
 """
 
 from __future__ import annotations
@@ -24,21 +25,22 @@ from napari_sam2.document.track_events import TrackEvent, settled
 from napari_sam2.lineage.tracks import children_from
 from napari_sam2.linking import Detection, Kept, Linked, LinkingOptions, Node, link
 from napari_sam2.masks.mask_store import MaskStore
-from napari_sam2.masks.stored_masks import MaskKey, StoredMask
+from napari_sam2.masks.stored_masks import MaskChange, MaskKey, StoredMask
 from napari_sam2.session.known_objects import is_decided, said_frames, there
 
 WINDOW = 2
 """Frames before and after those that a person touched, on which links are open."""
 NEAR = 2.0
 """Sizes of an object within which others are its neighbours."""
+MOST_ROUNDS = 10
 
 Exchange = tuple[int, int, int]
 """Two objects, and the frame from which on they are exchanged."""
 
 
 @dataclass
-class Relinked:
-    """A document in which links were decided anew.
+class Round:
+    """A document in which links were decided anew, once.
 
     Attributes
     ----------
@@ -55,15 +57,30 @@ class Relinked:
     gone: list[int] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
 
+    def rearrange(self, masks: MaskStore) -> list[MaskChange]:
+        """Let masks go with the document, and return the changes."""
+        changes = [change for exchange in self.exchanges for change in masks.swap(*exchange)]
+        return changes + [change for one in self.gone for change in masks.remove_object(one)]
 
-def relinked(document: Document, masks: MaskStore, options: LinkingOptions) -> Relinked:
-    """Return the document with links decided anew around what a person said; the same one where nothing changes."""
+
+def relinked(document: Document, masks: MaskStore, options: LinkingOptions) -> list[Round]:
+    """Return the rounds in which links are decided anew around what a person said, each of which changes something."""
+    rounds: list[Round] = []
+    while len(rounds) < MOST_ROUNDS and (made := _round(document, masks, options)).touched:
+        rounds.append(made)
+        document, masks = made.document, MaskStore.of(masks.size, masks.frame_count, masks.items())
+        made.rearrange(masks)
+    return rounds
+
+
+def _round(document: Document, masks: MaskStore, options: LinkingOptions) -> Round:
+    """Return the document with links decided anew; the same one where nothing changes."""
     absent = {event.object_id: event.last_frame for event in document.events if event.last_frame is not None}
     own = {one for one in masks.object_ids() if one in absent or _is_a_persons(document, masks, one)}
     spots = dict(_spots(document, masks, own))
     near = _neighbours(document, masks, own, spots)
     if not near:
-        return Relinked(document)
+        return Round(document)
     open_frames = {frame + step for frames in spots.values() for frame in frames for step in range(-WINDOW, WINDOW + 1)}
     keys: list[list[MaskKey]] = [[] for _ in range(masks.frame_count)]
     frames: list[list[Detection]] = [[] for _ in keys]
@@ -176,12 +193,12 @@ def _firsts(keys: list[list[MaskKey]]) -> dict[int, Node]:
     return firsts
 
 
-def _exchanged(document: Document, masks: MaskStore, keys: list[list[MaskKey]], linked: Linked) -> Relinked:
+def _exchanged(document: Document, masks: MaskStore, keys: list[list[MaskKey]], linked: Linked) -> Round:
     """Return the document after the exchanges that make objects of tracks."""
     origin = {each.after: each for each in linked.links}
     owner = {(frame, index): one for frame, some in enumerate(keys) for index, (one, _) in enumerate(some)}
     firsts = _firsts(keys)
-    made, claims = Relinked(document), list[tuple[Node, float]]()
+    made, claims = Round(document), list[tuple[Node, float]]()
     for node in sorted(owner):
         frame, one = node[0], owner[node]
         each = origin.get(node)
