@@ -120,6 +120,43 @@ def test_export_writes_what_is_asked_for(movie, run, table):
     assert "out.zarr exists" in err
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--labels a.tif --csv a.tif", "a.tif is given for two results"),
+        ("--csv a.csv --table sub/../a.csv", "is given for two results"),
+        ("--csv a.csv --prompts link/a.csv", "is given for two results"),
+        ("--labels old.zarr --csv old.zarr/a.csv --overwrite", "old.zarr/a.csv lies in old.zarr, which is written too"),
+        ("--ctc sub --csv sub/a.csv", "sub/a.csv lies in sub, which is written too"),
+        ("--csv sub --overwrite", "sub is a folder"),
+        ("--csv a.csv --error-rate e.csv", "no sample was drawn"),
+        ("--csv a.csv --ctc full", "full is not empty"),
+        ("--csv a.csv --ctc full --overwrite", "full is not empty"),
+    ],
+)
+def test_nothing_is_exported_where_something_cannot_be(movie, run, line, words):
+    for folder in ("sub", "full", "old.zarr"):
+        (movie / folder).mkdir()
+    (movie / "link").symlink_to(movie)
+    (movie / "full" / "thesis.txt").write_text("mine")
+    before = sorted(movie.rglob("*"))
+    code, _, err = run(f"export movie.sam2 {line}")
+    assert (code, words in err) == (1, True), err
+    assert sorted(movie.rglob("*")) == before
+
+
+def test_export_replaces_an_earlier_ctc_folder_where_it_is_told_to(movie, run):
+    assert run("track --session movie.sam2 --out labels.tif")[0] == 0
+    assert run("export movie.sam2 --ctc ctc")[0] == 0
+    before = (movie / "ctc" / "res_track.txt").read_text()
+    with Session.open("movie.sam2") as session:
+        session.remove_object(3)
+    assert run("export movie.sam2 --ctc ctc")[0] == 1
+    assert (movie / "ctc" / "res_track.txt").read_text() == before
+    assert run("export movie.sam2 --ctc ctc --overwrite")[0] == 0
+    assert (movie / "ctc" / "res_track.txt").read_text() != before
+
+
 def test_export_can_run_while_the_session_is_open_and_finds_moved_images(movie, run):
     session = Session.open("movie.sam2")
     assert run("export movie.sam2 --prompts clicks.json")[0] == 0

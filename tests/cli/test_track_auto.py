@@ -300,6 +300,8 @@ def test_what_was_found_is_kept_where_it_cannot_be_written(work, found, run, mon
         (f"{AUTO} --region 0,0,0,9", 1, "Y0,X0,Y1,X1"),
         (f"{AUTO} --table nowhere/t.csv", 1, "There is no folder"),
         (f"{AUTO} --tracks tracks.txt", 1, ".geff"),
+        (f"{AUTO} --csv t.csv --table t.csv", 1, "t.csv is given for two results"),
+        (f"{AUTO} --session labels.tif", 1, "labels.tif is given for two results"),
         ("track cells.tif --auto --out cells.tif --overwrite", 1, "raw data is never overwritten"),
         (f"{AUTO} --stop 9", 1, "the stack has 6 frames"),
         ("track --auto --session nowhere.sam2", 1, "is no session folder; give the images too"),

@@ -13,7 +13,9 @@ import typer
 
 from napari_sam2.cli.console import errors, output
 from napari_sam2.io import SavedSession, check_label_path, load_session, write_prompts
-from napari_sam2.io.exports import FORMATS, REPLACED, check_track_path, export
+from napari_sam2.io.ctc_files import check_ctc_folder, make_room_for_ctc
+from napari_sam2.io.error_rate_table import error_rates
+from napari_sam2.io.exports import FORMATS, REPLACED, check_apart, check_track_path, export
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.session.saved_results import results_of
 from sam2_core.errors import PromptError, StackError
@@ -55,6 +57,10 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
         check_not_raw(path, saved.source, images, is_replaced=name in (*REPLACED, "ctc"))
     for note in saved.notes:
         errors().print(note)
+    if error_rate is not None:
+        error_rates(saved.document)  # says no where there is none
+    if prompts is not None and not saved.document.prompts:
+        raise PromptError(f"{session} holds no prompts.")
     _write(saved if images is None else replace(saved, source=images), str(session), paths)
     for name in [name for name in ("prompts", *FORMATS) if name in paths]:
         output().print(f"{name}: {paths[name]}")
@@ -63,6 +69,7 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
 
 def _check(paths: dict[str, Path], overwrite: bool) -> None:
     """Say no before anything is written where something could not be, or would be lost."""
+    check_apart(paths.values())
     for name, path in paths.items():
         if name == "labels":
             check_label_path(path)
@@ -70,7 +77,11 @@ def _check(paths: dict[str, Path], overwrite: bool) -> None:
             check_track_path(path)
         if not path.parent.is_dir():
             raise StackError(f"There is no folder {path.parent} for {path.name}; create it first.")
-        if name != "ctc" and path.exists() and not overwrite:
+        if name == "ctc":
+            check_ctc_folder(path, is_replaced=overwrite)
+        elif path.is_dir() and name not in REPLACED:
+            raise StackError(f"{path} is a folder; choose the name of a file for it.")
+        elif path.exists() and not overwrite:
             option = f"--{name.replace('_', '-')}"
             raise StackError(f"{path} exists; choose another name for {option}, or replace it with --overwrite.")
 
@@ -78,8 +89,9 @@ def _check(paths: dict[str, Path], overwrite: bool) -> None:
 def _write(saved: SavedSession, name: str, paths: dict[str, Path]) -> None:
     """Write each file; the stack is needed for all but the prompts."""
     if "prompts" in paths:
-        if not saved.document.prompts:
-            raise PromptError(f"{name} holds no prompts.")
         write_prompts(paths["prompts"], [saved.document.prompts[key] for key in sorted(saved.document.prompts)])
     if paths.keys() & FORMATS.keys():
-        export(results_of(saved, name), paths)
+        results = results_of(saved, name)
+        if "ctc" in paths:
+            make_room_for_ctc(paths["ctc"])
+        export(results, paths)

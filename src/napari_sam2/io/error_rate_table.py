@@ -6,13 +6,27 @@ import csv
 import io
 from pathlib import Path
 
+from napari_sam2.document.document import Document
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
-from napari_sam2.review.error_rate import error_rate
+from napari_sam2.review.error_rate import ErrorRate, error_rate
 from sam2_core.errors import PromptError
 
 COLUMNS = ("of", "seed", "among", "drawn", "looked_at", "wrong", "share", "low_95", "high_95", "sentence")
+
+
+def error_rates(document: Document) -> list[ErrorRate]:
+    """Return what each sample of a document says, at least one.
+
+    Raises
+    ------
+    PromptError
+        If no sample was drawn.
+    """
+    if not document.review.samples:
+        raise PromptError("there is no error rate: no sample was drawn; use session.review.sample() and judge it.")
+    return [error_rate(sample) for sample in document.review.samples.values()]
 
 
 def export_error_rates(path: str | Path, results: Results) -> None:
@@ -29,9 +43,7 @@ def export_error_rates(path: str | Path, results: Results) -> None:
         If no sample was drawn.
     """
     check_not_raw(path, results.movie.stack)
-    rates = [error_rate(sample) for sample in results.document.review.samples.values()]
-    if not rates:
-        raise PromptError("there is no error rate: no sample was drawn; use session.review.sample() and judge it.")
+    rates = error_rates(results.document)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Collection, Mapping
+from itertools import permutations
 from pathlib import Path
 
 from napari_sam2.io.ctc_files import export_ctc
@@ -51,6 +53,22 @@ FORMATS: Mapping[str, Write] = {
 TrackMate, table of tracks, error rates that a person stated."""
 REPLACED = ("labels", "tracks")
 """Those that put a folder in the place of one that is there."""
+
+
+def check_apart(paths: Collection[Path]) -> None:
+    """Return nothing if no two of the results that are written share a place, by whatever name.
+
+    Raises
+    ------
+    StackError
+        If two go to one path, or one into another.
+    """
+    for path, other in permutations(paths, 2):
+        place, outer = Path(os.path.realpath(path)), Path(os.path.realpath(other))
+        if place == outer:
+            raise StackError(f"{path} is given for two results; choose a name for each.")
+        if outer in place.parents:
+            raise StackError(f"{path} lies in {other}, which is written too; choose another place.")
 
 
 def export(results: Results, paths: Mapping[str, Path]) -> None:

@@ -21,7 +21,7 @@ from napari_sam2.document.prompt_parts import cut_labels
 from napari_sam2.engine.updates import FoundUpdate
 from napari_sam2.io import check_label_path, is_session_folder
 from napari_sam2.io.ctc_files import check_ctc_folder, make_room_for_ctc
-from napari_sam2.io.exports import check_track_path, export
+from napari_sam2.io.exports import check_apart, check_track_path, export
 from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.linking import LinkingOptions
@@ -171,6 +171,7 @@ def _scores(parts: FoundFrames) -> dict[int, Sequence[float]]:
 def _check(job: AutoJob) -> None:
     """Say no before anything is loaded where something could not be written, or would be lost."""
     check_label_path(job.out)
+    check_apart([job.out, *job.exports.values(), *(() if job.session is None else (job.session,))])
     for path in (job.out, job.folder, None if job.goes_on else job.session):
         if path is not None:
             check_not_raw(path, job.stack, is_replaced=True)
