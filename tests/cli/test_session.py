@@ -8,6 +8,7 @@ import signal
 
 import numpy as np
 import pytest
+import tifffile
 from disc_predictor import DiscPredictor
 
 from napari_sam2.cli.finetune import session_movies
@@ -167,6 +168,19 @@ def test_export_can_run_while_the_session_is_open_and_finds_moved_images(movie, 
     code, _, err = run("export movie.sam2")
     assert code == 2
     assert "nothing is asked for" in err
+
+
+def test_nothing_is_exported_on_other_images(movie, run):
+    tifffile.imwrite("other.tif", np.zeros((10, 40, 60), np.uint16), imagej=True, metadata={"axes": "TYX"})
+    code, _, err = run("export movie.sam2 --csv out.csv --prompts clicks.csv --images other.tif")
+    assert (code, "is not the stack that the session was made on" in err) == (1, True)
+    assert not list(movie.glob("*.csv"))
+
+
+def test_tracks_are_not_imported_of_the_images(movie, run):
+    code, _, err = run("import movie.tif ./movie.tif new.sam2")
+    assert (code, "is given as the images and as the tracks" in err) == (1, True)
+    assert not (movie / "new.sam2").exists()
 
 
 def test_track_finds_moved_images(movie, run):

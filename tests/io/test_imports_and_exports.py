@@ -110,6 +110,17 @@ def test_a_ctc_folder_comes_back_as_it_went_out(tmp_path, rng):
     assert back.parents == parents
 
 
+def test_a_frame_that_is_missing_in_a_ctc_folder_is_an_error_and_no_shift(tmp_path, rng):
+    labels, parents = drawn_truth(rng)
+    document, masks = import_labels(movie(np.asarray(labels)), parents)
+    export(Results(document, masks, movie(np.zeros(np.shape(labels), np.uint8))), {"ctc": tmp_path / "01_RES"})
+    (tmp_path / "01_RES" / "mask001.tif").unlink()
+    with pytest.raises(StackError, match="01_RES has no image of frame 1, but of frames 0 and 2"):
+        open_tracks(tmp_path / "01_RES")
+    (tmp_path / "01_RES" / "mask000.tif").unlink()  # it begins later, as a part of a movie does
+    assert len(open_tracks(tmp_path / "01_RES").labels) == len(labels) - 2
+
+
 def test_two_parents_of_one_object_are_refused(tmp_path):
     (tmp_path / "tracks.csv").write_text("id,parent\n2,1\n2,\n2,1\n")
     assert read_parents(tmp_path / "tracks.csv") == {2: 1}

@@ -5,14 +5,13 @@ The session may be open in a window meanwhile: it is only read.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from napari_sam2.cli.console import errors, output
-from napari_sam2.io import SavedSession, check_label_path, load_session, write_prompts
+from napari_sam2.io import check_label_path, load_session, write_prompts
 from napari_sam2.io.ctc_files import check_ctc_folder, make_room_for_ctc
 from napari_sam2.io.error_rate_table import error_rates
 from napari_sam2.io.exports import FORMATS, REPLACED, check_apart, check_track_path, export
@@ -61,7 +60,14 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
         error_rates(saved.document)  # says no where there is none
     if prompts is not None and not saved.document.prompts:
         raise PromptError(f"{session} holds no prompts.")
-    _write(saved if images is None else replace(saved, source=images), str(session), paths)
+    needs_stack = bool(paths.keys() & FORMATS.keys())
+    results = results_of(saved, str(session), images) if needs_stack else None
+    if prompts is not None:
+        write_prompts(prompts, [saved.document.prompts[key] for key in sorted(saved.document.prompts)])
+    if ctc is not None:
+        make_room_for_ctc(ctc)
+    if results is not None:
+        export(results, paths)
     for name in [name for name in ("prompts", *FORMATS) if name in paths]:
         output().print(f"{name}: {paths[name]}")
     return 0
@@ -84,14 +90,3 @@ def _check(paths: dict[str, Path], overwrite: bool) -> None:
         elif path.exists() and not overwrite:
             option = f"--{name.replace('_', '-')}"
             raise StackError(f"{path} exists; choose another name for {option}, or replace it with --overwrite.")
-
-
-def _write(saved: SavedSession, name: str, paths: dict[str, Path]) -> None:
-    """Write each file; the stack is needed for all but the prompts."""
-    if "prompts" in paths:
-        write_prompts(paths["prompts"], [saved.document.prompts[key] for key in sorted(saved.document.prompts)])
-    if paths.keys() & FORMATS.keys():
-        results = results_of(saved, name)
-        if "ctc" in paths:
-            make_room_for_ctc(paths["ctc"])
-        export(results, paths)

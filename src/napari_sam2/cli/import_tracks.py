@@ -32,6 +32,8 @@ def import_command(  # noqa: PLR0913 - one parameter per option of the command
 
     if is_session_folder(session):
         raise StackError(f"{session} holds a session; choose another name.")
+    if tracks.exists() and Path(stack).exists() and tracks.samefile(stack):
+        raise StackError(f"{tracks} is given as the images and as the tracks; give the labels as the second one.")
     check_not_raw(session, stack, tracks)
     choice = MovieChoice(axes, scene, track_axis, channel, fixed)
     movie = choice.open(stack)

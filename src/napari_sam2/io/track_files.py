@@ -8,8 +8,10 @@ in a session is known to `imports`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from napari_sam2.io.csv_table import Row, read_table
@@ -22,6 +24,7 @@ CTC_TABLES = ("res_track.txt", "man_track.txt")
 TABLE, STACKS = "tracks.csv", ("masks.tif", "labels.tif")
 ID_COLUMNS = ("object_id", "id", "label", "track_id", "cell_id")
 PARENT_COLUMNS = ("parent", "parent_id", "parent_track_id")
+_CTC_IMAGE = re.compile(r"(?:mask|man_track)(\d+)\.tif")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def open_tracks(path: str | Path, table: str | Path | None = None) -> TrackedLab
     Raises
     ------
     StackError
-        If it cannot be read, a GEFF has no labels, or the extra that reads it is missing.
+        If it cannot be read, a GEFF has no labels, a CTC folder lacks a frame, or the extra that reads it is missing.
     PromptError
         If the table cannot be read.
     """
@@ -54,6 +57,8 @@ def open_tracks(path: str | Path, table: str | Path | None = None) -> TrackedLab
     if found is not None and table is None:
         folder = found.parent
         stacks = [folder / name for name in STACKS if (folder / name).is_file()]
+        if found.name in CTC_TABLES and not stacks:
+            _check_frames(folder)
         return TrackedLabels(open_labels(stacks[0] if stacks else folder), read_parents(found))
     return TrackedLabels(open_labels(path), {} if table is None else read_parents(table))
 
@@ -124,3 +129,14 @@ def _table_in(path: Path) -> Path | None:
     """Return the table of a folder that has one, or of the `TRA` folder in a truth of the Cell Tracking Challenge."""
     places = [folder / name for folder in (path, path / "TRA") for name in (*CTC_TABLES, TABLE)]
     return next((place for place in places if place.is_file()), None)
+
+
+def _check_frames(folder: Path) -> None:
+    """Say no where a CTC folder lacks an image, whose number is its frame: others would be taken for earlier ones."""
+    frames = sorted(int(found[1]) for path in folder.iterdir() if (found := _CTC_IMAGE.fullmatch(path.name)))
+    for before, after in pairwise(frames):
+        if after != before + 1:
+            raise StackError(
+                f"{folder.name} has no image of frame {before + 1}, but of frames {before} and {after}; add the one "
+                "that is missing, an empty one where there was no cell."
+            )

@@ -40,19 +40,19 @@ def open_results(folder: str | Path) -> Results:
     return results_of(load_session(folder), str(folder))
 
 
-def results_of(saved: SavedSession, name: str) -> Results:
-    """Return the results of a saved session; `name` is for messages.
+def results_of(saved: SavedSession, name: str, images: str | None = None) -> Results:
+    """Return the results of a saved session; `name` is for messages, `images` for a stack that is not where it was.
 
     Raises
     ------
     StackError
-        If its stack is not where it was, or its settings cannot be used.
+        If its stack is not there or is another one, or its settings cannot be used.
     """
     settings = saved_settings(saved, name)
-    if saved.source is None:
+    if saved.source is None and images is None:
         raise StackError(f"{name} was made on an array in memory, so its images cannot be found; export it from there.")
-    stack = open_images(saved, None, Path(name))
-    for warning in changed_images(saved, stack):
+    stack = open_images(saved, images, Path(name))
+    for warning in changed_images(saved, stack) if images is None else ():
         _log.warning(warning)
     movie = settings_movie(stack, settings)
     fitting, _ = fitted(saved, movie)
