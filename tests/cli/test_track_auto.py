@@ -123,6 +123,14 @@ def test_labels_in_the_way_of_images_and_a_session_are_not_met_with_overwrite_wh
     assert "would replace the session" in err
 
 
+def test_a_session_that_is_open_elsewhere_is_not_sought_to_be_replaced(work, found, run, accepted):
+    found.requests.clear()
+    with Session.open(accepted, predictor=found):
+        code, _, err = run(f"{AUTO} --session cells.sam2 --overwrite")
+    assert (code, "is open elsewhere" in err) == (1, True)
+    assert not found.requests
+
+
 def test_images_replace_a_session_that_is_there_where_that_is_said(work, found, run, accepted):
     code, _, err = run(f"{AUTO} --session cells.sam2 --overwrite")
     assert code == 0, err
@@ -277,6 +285,23 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same(work, found, run):
     assert (work / "ctc" / "res_track.txt").read_text() == tracks
 
 
+@pytest.mark.parametrize("how", ["--resume", "--overwrite"])
+def test_two_processes_do_not_work_on_one_run(work, found, run, monkeypatch, how):
+    def meanwhile(done):
+        found._on_tile = lambda done: None
+        before = {path.name: path.stat().st_mtime_ns for path in (work / "labels.tif.partial").iterdir()}
+        said.append(run(f"{AUTO} {how}"))
+        assert {path.name: path.stat().st_mtime_ns for path in (work / "labels.tif.partial").iterdir()} == before
+
+    said = []
+    found._on_tile = meanwhile
+    assert run(AUTO)[0] == 0
+    ((code, _, err),) = said
+    assert (code, "Another process is at work in labels.tif.partial" in " ".join(err.split())) == (1, True)
+    assert [len(one) for one in seen(work / "labels.tif")] == [3, 3, 3, 4, 4, 4]
+    assert not (work / "labels.tif.partial").exists()
+
+
 def test_what_was_found_is_kept_where_it_cannot_be_written(work, found, run, monkeypatch):
     def full(*args):
         raise StackError("No space is left on the device.")
@@ -304,11 +329,15 @@ def test_what_was_found_is_kept_where_it_cannot_be_written(work, found, run, mon
         (f"{AUTO} --session labels.tif", 1, "labels.tif is given for two results"),
         ("track cells.tif --auto --out cells.tif --overwrite", 1, "raw data is never overwritten"),
         (f"{AUTO} --stop 9", 1, "the stack has 6 frames"),
+        (f"{AUTO} --session full", 1, "full holds other files"),
+        (f"{AUTO} --session cells.tif/a.sam2", 1, "There is no folder"),
         ("track --auto --session nowhere.sam2", 1, "is no session folder; give the images too"),
         ("track --auto --session nowhere.sam2 --model other", 2, "--model cannot be given with --session"),
     ],
 )
 def test_what_cannot_be_is_said(work, found, run, line, code, said):
+    (work / "full").mkdir()
+    (work / "full" / "thesis.txt").write_text("mine")
     got, _, err = run(line)
     assert (got, said in err) == (code, True), err
     assert not found.requests

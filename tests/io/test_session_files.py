@@ -202,7 +202,7 @@ def test_other_folders_are_not_touched(tmp_path, saved):
         save_session(tmp_path, saved)
     with pytest.raises(StackError, match=r"is not a session folder: it holds no session.json"):
         load_session(tmp_path)
-    with pytest.raises(StackError, match=r"the session folder .* cannot be made"):
+    with pytest.raises(StackError, match=r"There is no folder .*no for such.sam2; create it first"):
         save_session(tmp_path / "no" / "such.sam2", saved)
     assert not is_session_folder(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt"]

@@ -10,6 +10,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from napari_sam2.io.label_planes import label_plane
 from sam2_core.errors import StackError
 from sam2_core.inference.frames.reading import reading
 
-RUN_FILE = "run.json"
+RUN_FILE, LOCK_FILE = "run.json", ".lock"
 Array = np.ndarray[Any, Any]
 
 
@@ -59,8 +60,10 @@ class FoundFrames:
         Raises
         ------
         StackError
-            If it cannot be written.
+            If it cannot be written, or another process is at work in it.
         """
+        with self.held() if self.is_begun else nullcontext():
+            pass
         self.remove()
         remove_parts(self.folder.parent, self.folder.name)
         part = part_beside(self.folder)
@@ -74,6 +77,31 @@ class FoundFrames:
             ) from error
         finally:
             remove_path(part)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the right to work in the folder, which is there.
+
+        Raises
+        ------
+        StackError
+            If another process has it.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder / LOCK_FILE, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise StackError(
+                f"Another process is at work in {self.folder}; wait until it is done, or choose another name."
+            ) from error
+        except OSError as error:
+            raise StackError(f"{self.folder} cannot be written ({error}); choose another folder.") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def asked(self) -> dict[str, Any]:
         """Return what the run asks for.

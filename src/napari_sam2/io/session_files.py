@@ -210,6 +210,25 @@ def prompts_fingerprint(prompts: Sequence[Prompt]) -> str:
     return digest.hexdigest()[:16]
 
 
+def check_session_folder(folder: Path) -> None:
+    """Return nothing if a session can be saved in a folder, if there is room; nothing is changed.
+
+    Raises
+    ------
+    StackError
+        If it has no place, holds something else, or a session that is open in another process.
+    """
+    if is_session_folder(folder):
+        with locked(folder):
+            return
+    if not folder.parent.is_dir():
+        raise StackError(f"There is no folder {folder.parent} for {folder.name}; create it first.")
+    if folder.exists() and (not folder.is_dir() or any(not _is_ours(path) for path in folder.iterdir())):
+        raise StackError(
+            f"{folder} holds other files; choose a new folder for the session, e.g. movie{SESSION_SUFFIX}."
+        )
+
+
 def made_folder(folder: str | Path) -> Path:
     """Return a folder in which a session can be written, made if it is not there.
 
@@ -220,11 +239,8 @@ def made_folder(folder: str | Path) -> Path:
     """
     folder = Path(folder).expanduser().absolute()
     try:
-        is_other = folder.is_dir() and not is_session_folder(folder)
-        if is_other and any(not _is_ours(path) for path in folder.iterdir()):
-            raise StackError(
-                f"{folder} holds other files; choose a new folder for the session, e.g. movie{SESSION_SUFFIX}."
-            )
+        if not is_session_folder(folder):
+            check_session_folder(folder)
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise StackError(f"the session folder {folder} cannot be made ({error}); choose another place.") from error

@@ -24,6 +24,7 @@ from napari_sam2.io.ctc_files import check_ctc_folder, make_room_for_ctc
 from napari_sam2.io.exports import check_apart, check_track_path, export
 from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.io.raw_data import check_not_raw
+from napari_sam2.io.session_files import check_session_folder
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.session.found_run import FoundReport, FrameJob, RunFind, check_run, find_frames, find_quietly
 from napari_sam2.session.linked import LinkedObjects
@@ -188,6 +189,8 @@ def _check(job: AutoJob) -> None:
         check_track_path(job.exports["tracks"])
     if "ctc" in job.exports:
         check_ctc_folder(job.exports["ctc"], is_replaced=job.overwrite or job.resume)
-    is_kept = job.goes_on or job.overwrite or job.resume
-    if job.session is not None and is_session_folder(job.session) and not is_kept:
+    if job.session is None or job.goes_on:
+        return
+    check_session_folder(job.session)
+    if is_session_folder(job.session) and not (job.overwrite or job.resume):
         raise StackError(f"{job.session} holds a session; choose another name, or replace it with --overwrite.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -170,19 +171,24 @@ def played(parts: FoundFrames, report: FoundReport, search: Callable[[], bool], 
     ------
     SizeUnknownError
         If the size of the objects could not be told on any frame.
+    StackError
+        If another process is at work in the folder.
     """
     is_needed = True
-    try:
-        is_over = search()
-        report.objects = dict.fromkeys(parts.finished(), 0) | Counter(int(row["frame"]) for row in parts.rows())
-        if is_over:
-            is_needed = parts.diameter_px() is not None
-            report.check_size(parts.diameter_px())
-            write()
-            is_needed = False
-    finally:
-        if not is_needed or not parts.finished():
-            parts.remove()
+    with ExitStack() as held:
+        held.enter_context(parts.held())
+        try:
+            is_over = search()
+            report.objects = dict.fromkeys(parts.finished(), 0) | Counter(int(row["frame"]) for row in parts.rows())
+            if is_over:
+                is_needed = parts.diameter_px() is not None
+                report.check_size(parts.diameter_px())
+                write()
+                is_needed = False
+        finally:
+            held.close()  # what is held cannot be removed everywhere
+            if not is_needed or not parts.finished():
+                parts.remove()
 
 
 def check_run(job: FoundRun, written: Sequence[Path]) -> None:
