@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from disc_predictor import DiscPredictor
 
 from napari_sam2.cli import main
@@ -127,6 +129,23 @@ def test_what_fails_leaves_the_steps_as_they_were(folder, arguments):
 def test_what_cannot_be_is_said_in_words(folder, capsys, arguments, code, words):
     assert main(["edit", folder, *arguments]) == code
     assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_where_images_are_that_were_moved_can_be_said_and_is_kept(folder, work, capsys):
+    Path("movie.tif").rename("moved.tif")
+    for words in (["edit", folder, "lock 1"], ["export", folder, "--csv", "a.csv"], ["track", "--session", folder]):
+        assert main(words) == 1
+        said = " ".join(capsys.readouterr().err.split())
+        assert f"The images of {folder} are not at {work / 'movie.tif'}" in said
+        assert "--images" in said
+    tifffile.imwrite("other.tif", np.zeros((10, 40, 60), np.uint16), imagej=True, metadata={"axes": "TYX"})
+    assert main(["edit", folder, "lock 1", "--images", "other.tif"]) == 1
+    assert "is not the stack that the session was made on" in " ".join(capsys.readouterr().err.split())
+    assert main(["edit", folder, "lock 1", "--images", "moved.tif"]) == 0
+    assert main(["edit", folder, "lock 2"]) == 0
+    with Session.open(folder) as session:
+        assert session.document.locked == {1, 2}
+        assert session.stack.path == str(work / "moved.tif")
 
 
 def test_a_folder_that_is_no_session_is_an_error(work, capsys):

@@ -54,6 +54,7 @@ def edit_command(
     file: Annotated[Path | None, typer.Option("--file", help="Text file with an edit in each line.")] = None,
     undo: Annotated[int, typer.Option(min=0, help="Take so many steps back instead.")] = 0,
     redo: Annotated[int, typer.Option(min=0, help="Make so many steps again instead.")] = 0,
+    images: Annotated[str | None, typer.Option(help="The stack, if it is not where the session says.")] = None,
 ) -> int:
     """Cut, join and divide tracks of a session: "divide MOTHER FRAME", "connect A FRAME B FRAME", "end ID FRAME", ...
 
@@ -71,7 +72,7 @@ def edit_command(
     parsed = [_parsed(one) for one in said]
     if not is_session_folder(session):
         raise StackError(f"{session} is no session folder; `napari-sam2 track --session` makes one.")
-    with Session.open(session) as opened:
+    with Session.open(session, images=images) as opened:
         for note in opened.notes:
             errors().print(note)
         if opened.folder is None:
@@ -82,6 +83,8 @@ def edit_command(
             done += _crossed("undone", undo, lambda: opened.undo_text, opened.undo)
             done += _crossed("made again", redo, lambda: opened.redo_text, opened.redo)
         opened.flush()
+        if images is not None:
+            opened.save()  # with where they are now
         for line in done:
             output().print(line)
     return 0

@@ -223,7 +223,9 @@ def check_session_folder(folder: Path) -> None:
             return
     if not folder.parent.is_dir():
         raise StackError(f"There is no folder {folder.parent} for {folder.name}; create it first.")
-    if folder.exists() and (not folder.is_dir() or any(not _is_ours(path) for path in folder.iterdir())):
+    if folder.exists() and not folder.is_dir():
+        raise StackError(f"{folder} is a file, and a session needs a folder; choose another name.")
+    if folder.exists() and any(not _is_ours(path) for path in folder.iterdir()):
         raise StackError(
             f"{folder} holds other files; choose a new folder for the session, e.g. movie{SESSION_SUFFIX}."
         )

@@ -96,7 +96,15 @@ def open_images(saved: SavedSession, images: object, folder: Path) -> Stack:
         )
     if images is None and saved.source is not None and is_kept(saved.source):
         check_kept(Path(saved.source))
-    stack = source if isinstance(source, Stack) else open_stack(source, saved.axes, saved.scene)
+    try:
+        stack = source if isinstance(source, Stack) else open_stack(source, saved.axes, saved.scene)
+    except StackError as error:
+        if images is not None or saved.source is None or Path(saved.source).exists():
+            raise
+        raise StackError(
+            f"The images of {folder} are not at {saved.source}. Bring them back, or say where they are: with --images "
+            f"(`track` takes them first), in a script as Session.open({str(folder)!r}, images=...)."
+        ) from error
     if saved.stack is not None and (images is not None or not saved.stack.fits(stack)):
         saved.stack.check(stack)
     return stack
