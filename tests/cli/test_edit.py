@@ -102,6 +102,14 @@ def test_a_process_that_is_killed_between_two_edits_has_made_none(folder, edits)
     assert len(undo_steps(folder)) == len(steps) + len(edits)
 
 
+@pytest.mark.parametrize("written", ["utf-8-sig", "utf-16"])
+def test_edits_are_read_as_editors_of_windows_write_them(folder, work, written):
+    (work / "edits.txt").write_bytes("lock 1\r\n\r\nlock 2  # größer\r\n".encode(written))
+    assert main(["edit", folder, "--file", "edits.txt"]) == 0
+    with Session.open(folder) as session:
+        assert session.document.locked == {1, 2}
+
+
 @pytest.mark.parametrize("arguments", [["end 1 2", "merge 2 9"], ["--undo", "50"], ["--redo", "2"]])
 def test_what_fails_leaves_the_steps_as_they_were(folder, arguments):
     assert main(["edit", folder, "end 1 4"]) == 0

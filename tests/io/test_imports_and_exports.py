@@ -122,7 +122,7 @@ def test_a_frame_that_is_missing_in_a_ctc_folder_is_an_error_and_no_shift(tmp_pa
 
 
 def test_two_parents_of_one_object_are_refused(tmp_path):
-    (tmp_path / "tracks.csv").write_text("id,parent\n2,1\n2,\n2,1\n")
+    (tmp_path / "tracks.csv").write_bytes("id,parent\r\n2,1\r\n2,\r\n2,1\r\n".encode("utf-16"))  # as Excel does
     assert read_parents(tmp_path / "tracks.csv") == {2: 1}
     (tmp_path / "res_track.txt").write_text("1 0 2 0\n2 3 4 1\n3 0 2 0\n2 3 4 3\n")
     with pytest.raises(PromptError, match="object 2 comes from 1 and from 3"):

@@ -89,3 +89,10 @@ def test_a_plate_and_a_file_of_positions_become_one_movie_each(work, write_plan)
 def test_movies_that_are_not_there_or_that_nothing_tells_apart_are_said(write_plan, movies, words):
     with pytest.raises(StackError, match=words):
         movies_of(read_plan(write_plan(movies=movies)))
+
+
+@pytest.mark.parametrize("written", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_plan_is_read_as_editors_of_windows_write_it(tmp_path, written):
+    text = 'out = "größer"\r\n[[movies]]\r\npaths = "*.tif"\r\n[do]\r\ntask = "track"\r\n'
+    (tmp_path / "plan.toml").write_bytes(text.encode(written))
+    assert read_plan(tmp_path / "plan.toml").out == "größer"

@@ -14,6 +14,7 @@ import typer
 
 from napari_sam2.cli.console import errors, output
 from napari_sam2.io.session_files import is_session_folder
+from napari_sam2.io.text_files import decoded
 from sam2_core.errors import PromptError, StackError
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ def _lines(file: Path | None) -> list[str]:
     if file is None:
         return []
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = decoded(file.read_bytes()).splitlines()
+    except (OSError, ValueError) as error:
         raise StackError(f"{file} cannot be read ({error}); give a text file with one edit in a line.") from error
     return [line for line in lines if line.split("#")[0].strip()]
 

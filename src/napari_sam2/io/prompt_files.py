@@ -6,7 +6,6 @@ the prompts fit a stack is checked where the stack is known (`session.check_prom
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections.abc import Sequence
 from functools import partial
@@ -19,10 +18,9 @@ from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.prompt_csv import format_csv, parse_csv
 from napari_sam2.io.prompt_schema import PromptDocument, PromptEntry, parse_document
 from napari_sam2.io.session_masks import label_tiff
+from napari_sam2.io.text_files import decoded
 from napari_sam2.stacks import Movie, open_labels
 from sam2_core.errors import PromptError
-
-_NO_TEXT = {chr(code) for code in range(32)} - set("\t\n\r\f\v")
 
 
 def read_prompts(path: str | Path, movie: Movie | None = None) -> tuple[Prompt, ...]:
@@ -73,28 +71,11 @@ def _text(path: Path) -> str:
     if path.suffix.lower() not in (".json", ".csv"):
         raise PromptError(f"{path.name}: prompts are read from .json or .csv files.")
     try:
-        return _decoded(path.read_bytes())
+        return decoded(path.read_bytes())
     except FileNotFoundError:
         raise PromptError(f"There is no prompt file {path}; check the path.") from None
     except (OSError, ValueError) as error:
         raise PromptError(f"{path} cannot be read as text ({error}).") from error
-
-
-def _decoded(raw: bytes) -> str:
-    """Return bytes as text: UTF-8 or UTF-16 by its first bytes, Latin-1 for what is neither; else raise ValueError."""
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        text = raw.decode("utf-16")
-    elif raw[1:2] == b"\0" or raw[:1] == b"\0":
-        text = raw.decode("utf-16-le" if raw[1:2] == b"\0" else "utf-16-be")
-    else:
-        try:
-            text = raw.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = raw.decode("latin-1")
-    strange = sorted(set(text) & _NO_TEXT)
-    if strange:
-        raise ValueError(f"it holds the character {strange[0]!r}; save it as UTF-8")
-    return text
 
 
 def _from_json(text: str, path: Path) -> list[Prompt]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from napari_sam2.io.csv_table import Row, read_table
 from napari_sam2.io.geff_files import is_geff, read_geff
+from napari_sam2.io.text_files import decoded
 from napari_sam2.stacks import Movie, open_labels
 from sam2_core.errors import PromptError, StackError
 from sam2_core.inference.frames.stored_images import is_zarr
@@ -78,8 +79,8 @@ def read_parents(path: str | Path) -> dict[int, int]:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = decoded(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise StackError(f"{path} cannot be read ({error}); check the path.") from error
     rows = _ctc_lines(text, path.name) if path.suffix == ".txt" else _named_rows(text, path.name)
     parents: dict[int, int] = {}

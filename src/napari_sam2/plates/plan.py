@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_sam2.engine.jobs import LEAST_LINKED_SCORE, LEAST_SCORE, Direction
+from napari_sam2.io.text_files import decoded
 from napari_sam2.session.settings import SessionSettings
 from sam2_core.errors import StackError
 
@@ -203,11 +204,11 @@ def read_plan(path: str | Path) -> Plan:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = decoded(path.read_bytes())
         said = tomllib.loads(text)
     except FileNotFoundError as error:
         raise StackError(f"There is no plan {path}; see docs/plates.md for one to begin with.") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # TOMLDecodeError is one
         raise StackError(f"{path} cannot be read as TOML: {error}.") from error
     try:
         plan = Plan.model_validate({**said, "folder": path.absolute().parent, "text": text})
