@@ -17,6 +17,7 @@ from torture.pictures import Picture, said_otherwise, unlike
 from torture.scene import FRAMES, HEIGHT, REFUSALS, WIDTH, Box, in_words, rectangle
 
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.track_events import EventKind, TrackEvent
 from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.session.linked import LinkedObjects
 
@@ -166,6 +167,20 @@ class SessionWalk(FileRules):
             if verb != "break":  # what only a run made of the first one goes
                 kept, there = ([m for m in some if not m.status.is_made_by_run] for some in (kept, there))
             assert sorted(hash(m.packed) for m in kept) == sorted(hash(m.packed) for m in there), "a mask came or went"
+
+    @rule(one=OBJECTS, frame=FRAME, later=FRAME, kind=st.sampled_from(EventKind))
+    def say_event(self, one: int, frame: int, later: int, kind: EventKind) -> None:
+        event = TrackEvent(one, frame, kind, later if kind is EventKind.absent else None)
+        if self._edit(lambda: self.session.lineage.add_event(event), set()):
+            said = self.session.document.events
+            assert event in said or kind is EventKind.absent, f"{event} was said, and is not there"
+
+    @rule()
+    def relink(self) -> None:
+        if self._edit(self.session.relink, {*self.session.document.objects}):
+            before = self._picture()
+            assert self.session.relink() == (), "what was linked anew was linked anew again"
+            self._same(before, "linking anew again")
 
     @rule(accepts=st.booleans())
     def review(self, accepts: bool) -> None:

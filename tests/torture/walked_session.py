@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,8 @@ class WalkedSession(RuleBasedStateMachine):
                 mask = session.masks.mask(*key)
                 assert mask is not None, f"the drawn mask of {key} is not shown"
                 assert not np.any(prompt.mask & ~mask), f"a part of the drawn mask of {key} is not shown"
+        for a, b in combinations(session.document.events, 2):
+            assert not a.takes_place_of(b), f"{a} and {b} are said, and one of them holds"
         for number, proposal in session.proposals.shown(0).items():
             assert session.document.proposals[number] == proposal
             assert proposal.is_open, f"proposal {number} is shown, and was decided about"
