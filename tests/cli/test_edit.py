@@ -130,6 +130,7 @@ def test_what_fails_leaves_the_steps_as_they_were(folder, arguments):
         (["end one 2"], 1, "whole numbers are expected"),
         (["--undo", "50"], 1, "there are only"),
         (['end "1 2'], 1, "is no edit (No closing quotation)"),
+        (["divide 1 3 2 2"], 1, "object 1 cannot divide into [2, 2]; give each once"),
         (["swap 1 2 99"], 1, "there is no frame 99"),
         (["swap 1 2 -1"], 1, "there is no frame -1"),
     ],

@@ -93,6 +93,19 @@ def test_an_object_goes_with_its_prompts_and_its_children_lose_their_parent():
         new.without_object(1)
 
 
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        ([], "there are none yet: add a prompt"),
+        ([2, 7], r"there are \[2, 7\]: choose one"),
+        (range(3, 90), "there are 87, from 3 to 89: choose one"),
+    ],
+)
+def test_an_object_that_is_not_there_is_said_beside_those_that_are_however_many(ids, words):
+    with pytest.raises(PromptError, match=words):
+        Document(objects={one: ObjectInfo(one) for one in ids}).check_object(1)
+
+
 def test_locked_objects_are_known():
     document = Document.of([], [ObjectInfo(1, locked=True), ObjectInfo(2), ObjectInfo(5, locked=True)])
     assert document.locked == {1, 5}

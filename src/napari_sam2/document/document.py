@@ -29,6 +29,9 @@ from sam2_core.errors import PromptError
 
 __all__ = ["Document", "PromptKey", "mask_of_polygon"]
 
+MOST_NAMED = 20
+"""Objects that a sentence names one by one."""
+
 
 @dataclass(frozen=True, eq=False)
 class Document:
@@ -300,9 +303,11 @@ class Document:
             If it does not.
         """
         if object_id not in self.objects:
+            ids = sorted(self.objects)
+            known = ids if len(ids) <= MOST_NAMED else f"{len(ids)}, from {ids[0]} to {ids[-1]}"
+            choose = "choose one of these or add" if ids else "add"
             raise PromptError(
-                f"object {object_id} does not exist; there are {sorted(self.objects) or 'none yet'}: choose one of "
-                "these or add a prompt for it."
+                f"object {object_id} does not exist; there are {known or 'none yet'}: {choose} a prompt for it."
             )
 
     @property

@@ -115,10 +115,12 @@ class Surgery:
         Raises
         ------
         PromptError
-            If one of them is locked or not there, or the mother is not there before.
+            If one of them is given twice, locked or not there, or the mother is not there before.
         """
         draft = self._draft()
         chosen = list(daughters) or self._nearest_two(mother, frame)
+        if len(set(chosen)) < len(chosen):
+            raise PromptError(f"object {mother} cannot divide into {chosen}; give each once.")
         draft.last_before(mother, frame)
         if draft.last(mother) < frame:
             draft.undivide(mother, draft.last(mother) + 1)
