@@ -123,6 +123,24 @@ def test_labels_in_the_way_of_images_and_a_session_are_not_met_with_overwrite_wh
     assert "would replace the session" in err
 
 
+def test_a_run_that_is_resumed_does_not_replace_what_a_person_made_since(work, found, run, monkeypatch):
+    def full(*args):
+        raise StackError("No space is left on the device.")
+
+    line = f"{AUTO} --session cells.sam2"
+    with monkeypatch.context() as disk:
+        disk.setattr("napari_sam2.session.auto_job.export", full)
+        assert run(line)[0] == 1
+    with Session.open(work / "cells.sam2", predictor=found) as session:
+        session.rename_object(1, "mine")
+    code, _, err = run(f"{line} --resume")
+    assert (code, "was worked on since" in err) == (1, True)
+    with Session.open(work / "cells.sam2", predictor=found) as session:
+        assert session.document.objects[1].name == "mine"
+        assert session.undo()
+    assert run(f"{line} --resume")[0] == 0
+
+
 def test_a_session_that_is_open_elsewhere_is_not_sought_to_be_replaced(work, found, run, accepted):
     found.requests.clear()
     with Session.open(accepted, predictor=found):
