@@ -146,6 +146,18 @@ def test_nothing_is_exported_where_something_cannot_be(movie, run, line, words):
     assert sorted(movie.rglob("*")) == before
 
 
+def test_masks_beside_a_prompt_file_are_replaced_only_where_that_is_said(movie, run):
+    with Session.open("movie.sam2") as session:
+        session.add_mask(5, 1, np.eye(40, 60, dtype=bool))
+    mine = movie / "clicks_object5_frame1.tif"
+    mine.write_bytes(b"mine")
+    code, _, err = run("export movie.sam2 --prompts clicks.json")
+    assert (code, "clicks_object5_frame1.tif exists" in err) == (1, True)
+    assert (mine.read_bytes(), (movie / "clicks.json").exists()) == (b"mine", False)
+    assert run("export movie.sam2 --prompts clicks.json --overwrite")[0] == 0
+    assert mine.read_bytes() != b"mine"
+
+
 def test_export_replaces_an_earlier_ctc_folder_where_it_is_told_to(movie, run):
     assert run("track --session movie.sam2 --out labels.tif")[0] == 0
     assert run("export movie.sam2 --ctc ctc")[0] == 0

@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from napari_sam2.cli.console import errors, output
-from napari_sam2.io import check_label_path, load_session, write_prompts
+from napari_sam2.io import SavedSession, check_label_path, load_session, write_prompts
 from napari_sam2.io.ctc_files import check_ctc_folder, make_room_for_ctc
 from napari_sam2.io.error_rate_table import error_rates
 from napari_sam2.io.exports import FORMATS, REPLACED, check_apart, check_track_path, export
+from napari_sam2.io.prompt_files import files_of_prompts
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.session.saved_results import results_of
 from sam2_core.errors import PromptError, StackError
@@ -58,8 +59,8 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
         errors().print(note)
     if error_rate is not None:
         error_rates(saved.document)  # says no where there is none
-    if prompts is not None and not saved.document.prompts:
-        raise PromptError(f"{session} holds no prompts.")
+    if prompts is not None:
+        _check_prompts(prompts, saved, str(session), overwrite)
     needs_stack = bool(paths.keys() & FORMATS.keys())
     results = results_of(saved, str(session), images) if needs_stack else None
     if prompts is not None:
@@ -71,6 +72,15 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
     for name in [name for name in ("prompts", *FORMATS) if name in paths]:
         output().print(f"{name}: {paths[name]}")
     return 0
+
+
+def _check_prompts(path: Path, saved: SavedSession, name: str, overwrite: bool) -> None:
+    """Say no where there are none, or where a mask would be written over another one."""
+    if not saved.document.prompts:
+        raise PromptError(f"{name} holds no prompts.")
+    there = [file for file in files_of_prompts(path, saved.document.prompts.values()) if file.exists()]
+    if there and not overwrite:
+        raise StackError(f"{there[0]} exists; choose another name for --prompts, or replace it with --overwrite.")
 
 
 def _check(paths: dict[str, Path], overwrite: bool) -> None:

@@ -7,7 +7,7 @@ the prompts fit a stack is checked where the stack is known (`session.check_prom
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,12 @@ def read_prompts(path: str | Path, movie: Movie | None = None) -> tuple[Prompt, 
     if not found:
         raise PromptError(f"{path.name} holds no prompts; give at least one point, box or mask.")
     return gathered(found)
+
+
+def files_of_prompts(path: Path, prompts: Iterable[Prompt]) -> list[Path]:
+    """Return all files that `write_prompts` writes: the one of the prompts, and masks beside it."""
+    drawn = [] if path.suffix.lower() == ".csv" else [one for one in prompts if one.drawn is not None]
+    return [path, *(_mask_beside(path, prompt) for prompt in drawn)]
 
 
 def write_prompts(path: str | Path, prompts: Sequence[Prompt]) -> None:
@@ -110,6 +116,10 @@ def _write_mask(path: Path, prompt: Prompt) -> str | None:
     """Return the name of the label TIFF, beside the prompt file, after writing the mask into it; None without one."""
     if prompt.drawn is None:
         return None
-    name = f"{path.stem}_object{prompt.object_id}_frame{prompt.frame}.tif"
-    write_atomically(path.with_name(name), label_tiff(prompt.drawn.mask, prompt.object_id))
-    return name
+    place = _mask_beside(path, prompt)
+    write_atomically(place, label_tiff(prompt.drawn.mask, prompt.object_id))
+    return place.name
+
+
+def _mask_beside(path: Path, prompt: Prompt) -> Path:
+    return path.with_name(f"{path.stem}_object{prompt.object_id}_frame{prompt.frame}.tif")
