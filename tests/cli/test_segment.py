@@ -148,6 +148,7 @@ def test_ctrl_c_keeps_finished_frames_and_resume_ends_with_the_same_labels(cells
         ("--resume", 1, "no interrupted run"),
         ("--resume --overwrite", 1, "exclude"),
         ("--table nowhere/objects.csv", 1, "There is no folder"),
+        ("--table ./labels.tif", 1, "is given for two results"),
         ("--min-score 2", 2, "less than or equal to 1"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import permutations
 from pathlib import Path
 
@@ -55,19 +55,33 @@ REPLACED = ("labels", "tracks")
 """Those that put a folder in the place of one that is there."""
 
 
-def check_apart(paths: Collection[Path]) -> None:
-    """Return nothing if no two of the results that are written share a place, by whatever name.
+def check_different(paths: Iterable[Path]) -> None:
+    """Return nothing if no two of the results that are written have one place, by whatever name.
 
     Raises
     ------
     StackError
-        If two go to one path, or one into another.
+        If two have.
     """
-    for path, other in permutations(paths, 2):
-        place, outer = Path(os.path.realpath(path)), Path(os.path.realpath(other))
-        if place == outer:
+    known: set[str] = set()
+    for path in paths:
+        place = os.path.realpath(path)
+        if place in known:
             raise StackError(f"{path} is given for two results; choose a name for each.")
-        if outer in place.parents:
+        known.add(place)
+
+
+def check_apart(paths: Collection[Path]) -> None:
+    """Return nothing if no two of the results that are written share a place, nor lies one in another.
+
+    Raises
+    ------
+    StackError
+        If two do.
+    """
+    check_different(paths)
+    for path, other in permutations(paths, 2):
+        if Path(os.path.realpath(other)) in Path(os.path.realpath(path)).parents:
             raise StackError(f"{path} lies in {other}, which is written too; choose another place.")
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from napari_sam2.engine.jobs import FindJob, FindRequest
 from napari_sam2.engine.updates import Found, FoundUpdate
+from napari_sam2.io.exports import check_different
 from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.io.found_table import Row, measured_rows
 from napari_sam2.masks.overlaps import label_dtype
@@ -204,6 +205,7 @@ def check_run(job: FoundRun, written: Sequence[Path]) -> None:
     StackError
         If it is so.
     """
+    check_different(written)
     parts, name = FoundFrames(job.folder), job.out.name
     for path in written:
         if not path.parent.is_dir() and path.parent != job.out:
