@@ -50,6 +50,17 @@ def test_without_a_word_of_it_the_two_are_one(session):
     assert there(session, 1) == [0, 1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize(("frame", "changed"), [(0, ()), (4, ()), (5, (1,))])
+def test_a_track_that_ends_far_from_what_was_said_of_it_is_kept(frame, changed):
+    labels = np.zeros((FRAMES, *SIZE), np.uint16)
+    for at, one in enumerate([1, 1, 1, 1, 1, 1, 2, 2]):
+        labels[at][square(at)] = one
+    with Session.open(np.zeros(labels.shape, np.uint8), axes="TYX", predictor=DiscPredictor()) as session:
+        session.import_tracks(TrackedLabels(open_labels(labels, "TYX"), {}))
+        session.edit_mask(1, frame, square(frame))
+        assert session.relink() == changed
+
+
 @pytest.mark.parametrize(
     "event",
     [

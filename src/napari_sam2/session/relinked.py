@@ -32,7 +32,7 @@ WINDOW = 2
 """Frames before and after those that a person touched, on which links are open."""
 NEAR = 2.0
 """Sizes of an object within which others are its neighbours."""
-MOST_ROUNDS = 10
+MOST_ROUNDS = 50
 
 Exchange = tuple[int, int, int]
 """Two objects, and the frame from which on they are exchanged."""
@@ -109,12 +109,15 @@ def _is_a_persons(document: Document, masks: MaskStore, object_id: int) -> bool:
 
 
 def _spots(document: Document, masks: MaskStore, own: set[int]) -> Iterator[tuple[int, set[int]]]:
-    """Yield the objects of a person, with the frames on which links beside them may have changed."""
+    """Yield the objects of a person, with the frames on which links beside them may have changed.
+
+    Those are its ends where nothing was said of it on any frame: where else it ends was found, and may be far away.
+    """
     for one in own:
         shown = there(masks, one)
         said = {frame for frame, mask in shown.items() if not mask.status.is_evidence} | set(document.prompts_of(one))
         if shown:
-            yield one, said | {min(shown), max(shown)}
+            yield one, said or {min(shown), max(shown)}
 
 
 def _neighbours(
