@@ -212,6 +212,14 @@ def test_merging_two_that_were_said_to_begin_on_one_frame_leaves_one_beginning(s
     assert [(one.object_id, one.frame) for one in session.document.events] == [(1, 0), (3, 6)]
 
 
+@pytest.mark.parametrize("edit", [lambda s: s.merge_objects(4, 5), lambda s: s.swap_objects(4, 5, 3)])
+def test_of_objects_without_a_mask_one_end_holds_too(session, edit):
+    for frame in (2, 4):
+        session.lineage.add_event(TrackEvent(session.new_object(), frame, EventKind.dies))
+    edit(session)
+    assert [(one.object_id, one.frame) for one in session.document.events] == [(4, 4)]
+
+
 def test_swapping_leaves_no_end_or_beginning_in_the_middle_but_what_was_said_there(session):
     session.lineage.add_event(TrackEvent(1, 2, EventKind.dies))
     session.lineage.add_event(TrackEvent(2, 3, EventKind.appears))

@@ -218,8 +218,8 @@ class Edits:
         old, masks = self._document, self._state.masks
         document = old.merged(into, other)
         frames = [*there(masks, into), *there(masks, other)]
-        if frames:  # it is there before what was a beginning, or behind what was an end
-            document = document.with_events(settled(document.events, {into: (min(frames), max(frames))}))
+        # it may be there before what was a beginning, or behind what was an end
+        document = document.with_events(settled(document.events, {into: _span(frames, masks)}))
         self._steps.make(
             document,
             "merge objects",
@@ -337,12 +337,16 @@ def _swapped(document: Document, masks: MaskStore, swap: tuple[int, int, int], b
     said = [
         one.renamed(names) if one.frame >= from_frame else one
         for one in document.events
-        if frames.get(one.object_id) and one.is_inside(frames[one.object_id][0], frames[one.object_id][-1])
+        if one.object_id in frames and one.is_inside(*_span(frames[one.object_id], masks))
     ]
     swapped = document.swapped(a, b, from_frame, born)
     spans: dict[int, tuple[int, int]] = {}
     for one, other in names.items():
         own = [at for at in frames[one] if at < from_frame] + [at for at in frames[other] if at >= from_frame]
-        if own:
-            spans[one] = (own[0], own[-1])
+        spans[one] = _span(own, masks)
     return swapped.with_events(settled(swapped.events, spans, said))
+
+
+def _span(frames: Sequence[int], masks: MaskStore) -> tuple[int, int]:
+    """Return the first and the last of frames; without any, ones between which nothing can lie."""
+    return min(frames, default=masks.frame_count), max(frames, default=-1)
