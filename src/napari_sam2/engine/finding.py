@@ -72,8 +72,7 @@ def find(
     """
     frames, request = job.request.frames, job.request
     if request.diameter_px is None and len(frames) > 1:
-        yield FoundUpdate(job.revision, frames[0], 0, len(frames) * FINE)
-        request = replace(request, diameter_px=_typical_size(predictor, movie, request))
+        request = replace(request, diameter_px=(yield from _typical_size(predictor, movie, job, token)))
     for place, frame in enumerate(frames):
         if token.cancelled:
             return
@@ -86,17 +85,22 @@ def find(
         yield FoundUpdate(job.revision, frame, done, len(frames) * FINE, _found(found, job.source, is_told))
 
 
-def _typical_size(predictor: WholeFramePredictor, movie: ModelMovie, request: FindRequest) -> float | None:
+def _typical_size(
+    predictor: WholeFramePredictor, movie: ModelMovie, job: FindJob, token: CancelToken
+) -> Generator[FoundUpdate, None, float | None]:
     """Return the median of the diameters that some frames of a movie tell (`SIZED`), None where none tells any."""
     from sam2_core.finding import find_diameter
     from sam2_core.inference.video_predictor import SAM2VideoPredictor
 
     if not isinstance(predictor, SAM2VideoPredictor):
         return None
-    last, told = len(request.frames) - 1, list[float]()
-    for frame in dict.fromkeys(request.frames[round(share * last)] for share in SIZED):
+    frames, told = job.request.frames, list[float]()
+    for frame in dict.fromkeys(frames[round(share * (len(frames) - 1))] for share in SIZED):
+        yield FoundUpdate(job.revision, frames[0], 0, len(frames) * FINE)
+        if token.cancelled:
+            break
         with suppress(StackError):  # a frame that cannot be read is met in its turn
-            size = find_diameter(predictor.model, movie[frame], region=request.region)
+            size = find_diameter(predictor.model, movie[frame], region=job.request.region)
             told += [] if size is None else [size]
     return median(told) if told else None
 
