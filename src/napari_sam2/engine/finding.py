@@ -7,7 +7,7 @@ by itself (`Finds`), or does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from statistics import median
@@ -37,8 +37,10 @@ Encoded: TypeAlias = "Callable[[Sequence[Window], Callable[[Window], Tensor]], l
 FINE = 100
 """Parts of a frame in which progress is told."""
 SIZED = (0.0, 0.5, 1.0)
-"""Where the frames lie, from the first that is asked for to the last, that tell how large objects are: first frames are
-often emptier, and cells become smaller as they divide."""
+"""Where the frames lie, from the first that is asked for to the last, that tell how large objects are. The smallest
+size counts: a colony looks like one large cell, and cells become smaller as they crowd."""
+SPECK = 1 / 3
+"""Of the median of these sizes; smaller ones are those of dirt."""
 PASS = 0.8
 """Share of what is left that a pass over the frame fills: where objects are looked at again, others follow."""
 
@@ -71,8 +73,11 @@ def find(
         The predictor finds nothing by itself, or a frame cannot be read.
     """
     frames, request = job.request.frames, job.request
+    sizes = dict[int, float]()
     if request.diameter_px is None and len(frames) > 1:
-        request = replace(request, diameter_px=(yield from _typical_size(predictor, movie, job, token)))
+        sizes = yield from _sizes(predictor, movie, job, token)
+        if frames[0] not in sizes:
+            request = replace(request, diameter_px=_smallest(sizes.values()))
     for place, frame in enumerate(frames):
         if token.cancelled:
             return
@@ -80,29 +85,36 @@ def find(
             found = yield from _looked_at(steps, job, token, place)
         if found is None:
             return
+        if request.diameter_px is None and found.diameter_px is not None:  # more exact than what the head says
+            found = replace(found, diameter_px=_smallest((sizes | {frame: found.diameter_px}).values()))
         request = replace(request, diameter_px=found.diameter_px)
         is_told, done = job.request.diameter_px is not None, (place + 1) * FINE
         yield FoundUpdate(job.revision, frame, done, len(frames) * FINE, _found(found, job.source, is_told))
 
 
-def _typical_size(
+def _sizes(
     predictor: WholeFramePredictor, movie: ModelMovie, job: FindJob, token: CancelToken
-) -> Generator[FoundUpdate, None, float | None]:
-    """Return the median of the diameters that some frames of a movie tell (`SIZED`), None where none tells any."""
+) -> Generator[FoundUpdate, None, dict[int, float]]:
+    """Return how large objects are on some frames of a movie (`SIZED`), those that tell it: frame -> diameter."""
     from sam2_core.finding import find_diameter
     from sam2_core.inference.video_predictor import SAM2VideoPredictor
 
+    frames, sizes = job.request.frames, dict[int, float]()
     if not isinstance(predictor, SAM2VideoPredictor):
-        return None
-    frames, told = job.request.frames, list[float]()
+        return sizes
     for frame in dict.fromkeys(frames[round(share * (len(frames) - 1))] for share in SIZED):
         yield FoundUpdate(job.revision, frames[0], 0, len(frames) * FINE)
         if token.cancelled:
             break
         with suppress(StackError):  # a frame that cannot be read is met in its turn
             size = find_diameter(predictor.model, movie[frame], region=job.request.region)
-            told += [] if size is None else [size]
-    return median(told) if told else None
+            sizes |= {} if size is None else {frame: size}
+    return sizes
+
+
+def _smallest(sizes: Collection[float]) -> float | None:
+    """Return the smallest size that is none of dirt; None where there is none."""
+    return min((size for size in sizes if size >= SPECK * median(sizes)), default=None)
 
 
 def _looked_at(

@@ -177,7 +177,7 @@ class _Search:
         if self.model.dense_head is None:
             return self.sought(look), diameter_px
         look, scale = yield from self._by_width(look, diameter_px)
-        if scale == diameter_px and not is_sure(look):
+        if not is_sure(look) and rod_width(self.sought(look)) is None:
             look = yield from self._again(look, scale)
         return self.sought(look), scale
 
