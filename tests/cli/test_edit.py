@@ -173,3 +173,14 @@ def test_other_weights_than_those_that_made_the_masks_are_said(folder, capsys):
     assert "were made with cells-nano 0.9 (sha256 000000000000)" in said
     assert f"will be of {weights_here('cells-nano')}" in said
     assert frames(folder) == before
+
+
+def test_a_daughter_who_loses_her_mother_by_a_merge_is_told(folder, capsys):
+    assert main(["edit", folder, "break 1 3", "divide 1 3 3 2"]) == 0
+    capsys.readouterr()
+    before = Session.open(folder)
+    daughters = [one for one, info in before.document.objects.items() if info.parent == 1]
+    earlier = [one for one in before.document.objects if one not in (*daughters, 1)]
+    before.close()
+    assert main(["edit", folder, f"merge {daughters[0]} {earlier[0]}"]) == 0
+    assert f"{daughters[0]} has no parent any more" in capsys.readouterr().out.replace("\n", " ")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from disc_predictor import DiscPredictor
@@ -9,6 +11,7 @@ from linked_squares import FRAMES, SIZE, linked_session, square, take, there
 
 from napari_sam2.document.reviews import At, ReviewState
 from napari_sam2.document.track_events import Division, EventKind
+from napari_sam2.lineage.tracks import links_of, tracks_of
 from napari_sam2.masks.stored_masks import MaskStatus
 from sam2_core.errors import PromptError
 
@@ -225,3 +228,75 @@ def test_a_box_is_shown_where_it_is_joined_with_what_was_found(verb):
         assert not session.needs_preview
         assert session.masks.get((1, 6)).status is MaskStatus.prompted
         assert session.masks.get((1, 5)).status is MaskStatus.found
+
+
+def families(session):
+    """Return the parents of objects, and check that a GEFF would hold each of them."""
+    tracks = tracks_of(session.document, session.masks)
+    parents = {one: track.parent for one, track in tracks.items() if track.parent is not None}
+    told = {after[0]: before[0] for before, after in links_of(tracks) if before[0] != after[0]}
+    assert told == parents
+    assert all(
+        tracks[one].begin >= division.frame for division in session.document.divisions for one in division.daughters
+    )
+    return parents
+
+
+@pytest.fixture
+def family():
+    """A session in which 1 divides into 2 and 3 on frame 4, and 4 and 5 have no parent."""
+    there_on = {1: range(2, 4), 2: range(4, 8), 3: range(4, 8), 4: range(3), 5: range(6, 8)}
+    with linked_session(there_on) as made:
+        made.lineage.divide(1, 4, [2, 3])
+        yield made
+
+
+@pytest.mark.parametrize("pair", [(2, 4), (4, 2)])
+def test_a_daughter_that_becomes_one_with_what_is_there_before_her_division_has_no_mother_any_more(family, pair):
+    before = everything(family)
+    assert family.merge_objects(*pair) == (pair[0],)
+    assert there(family, pair[0]) == [0, 1, 2, 4, 5, 6, 7]
+    assert families(family) == {3: 1}
+    assert family.document.divisions == (Division(1, 4, (3,)),)
+    assert family.undo()
+    assert everything(family) == before
+
+
+@pytest.mark.parametrize(("pair", "left"), [((2, 5), {2: 1, 3: 1}), ((5, 2), {5: 1, 3: 1}), ((1, 4), {2: 1, 3: 1})])
+def test_a_daughter_that_begins_as_before_keeps_her_mother_when_merged(family, pair, left):
+    assert family.merge_objects(*pair) == ()
+    assert families(family) == left
+
+
+def test_of_two_that_are_merged_the_mother_of_the_one_that_begins_earlier_stays(family):
+    take(family, {(6, frame): square(6, frame) for frame in (0, 1)})
+    family.lineage.divide(6, 2, [1])
+    family.lineage.divide(1, 4, [2, 3])
+    family.merge_objects(2, 1)
+    assert families(family) == {2: 6, 3: 2}
+
+
+@pytest.mark.parametrize(
+    ("frame", "alone", "left"), [(0, (), {4: 1, 3: 1}), (1, (4,), {3: 1}), (4, (4,), {3: 1}), (5, (), {2: 1, 3: 1})]
+)
+def test_where_a_swap_lets_a_daughter_be_there_before_her_division_she_has_no_mother_any_more(
+    family, frame, alone, left
+):
+    before = everything(family)
+    assert family.swap_objects(2, 4, frame) == alone
+    assert families(family) == left
+    assert family.undo()
+    assert everything(family) == before
+
+
+def test_a_child_without_a_division_that_comes_to_begin_with_its_parent_has_none_any_more(family):
+    family.edits._describe(replace(family.document.objects[5], parent=2), "say a parent")
+    assert families(family) == {2: 1, 3: 1, 5: 2}
+    assert family.merge_objects(5, 4) == (5,)
+    assert families(family) == {2: 1, 3: 1}
+
+
+def test_a_parent_that_a_person_gave_to_what_is_there_before_stays_where_nothing_changes_that(family):
+    family.lineage.divide(1, 4, [2, 3, 4])
+    assert family.merge_objects(4, 5) == ()
+    assert family.document.objects[4].parent == 1

@@ -158,6 +158,15 @@ def test_two_are_exchanged_or_made_one(cells):
     assert there(cells.session, 1) == list(range(8))
 
 
+def test_a_daughter_who_loses_her_mother_by_a_merge_is_told(cells):
+    cells.session.lineage.divide(1, 4, [2, 5])
+    press(cells, 4, 2, "Shift")
+    hover(cells, 5, 5)
+    cells.verbs.merge()
+    told = "5 is part of object 4 now. 4 has no parent any more, being there before its division."
+    assert told in cells.messages[-1]
+
+
 def test_an_edit_of_the_cell_in_doubt_corrects_the_place(cells):
     reviewing = cells.binding.reviewing
     reviewing.look()

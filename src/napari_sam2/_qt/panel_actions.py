@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from napari_sam2._qt.tools import take_tool, tool_in_hand
 from napari_sam2._qt.window_keys import WindowKeys
 from napari_sam2._qt.workbench import Workbench
 from napari_sam2.io.label_files import LABEL_SUFFIXES
+from napari_sam2.session.edits import told_alone
 
 if TYPE_CHECKING:
     import napari
@@ -174,13 +175,17 @@ class PanelActions(QObject):
     def _merge(self, binding: SessionBinding) -> None:
         """Make the chosen objects one, under the lowest number."""
         into, *others = self._parts.objects.table.selected_ids()
-        for other in others:
-            binding.session.merge_objects(into, other)
+        self._tell_alone(binding, [one for other in others for one in binding.session.merge_objects(into, other)])
 
     def _swap(self, binding: SessionBinding) -> None:
         """Exchange the two chosen objects from the frame in view on."""
         first, second = self._parts.objects.table.selected_ids()
-        binding.session.swap_objects(first, second, binding.frame)
+        self._tell_alone(binding, binding.session.swap_objects(first, second, binding.frame))
+
+    @staticmethod
+    def _tell_alone(binding: SessionBinding, object_ids: Sequence[int]) -> None:
+        if object_ids:
+            binding.notify(told_alone(object_ids).strip())
 
     def _remove(self, binding: SessionBinding) -> None:
         """Delete the chosen objects; Undo brings them back."""

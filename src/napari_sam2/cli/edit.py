@@ -40,8 +40,8 @@ VERBS: Mapping[str, Verb] = {
     "delete": Verb(
         "ID [FRAME]", 1, 2, lambda s, n: s.surgery.delete_from(*n) if len(n) == 2 else s.edits.remove_object(*n)
     ),
-    "swap": Verb("A B FRAME", 3, 3, lambda s, n: s.edits.swap_objects(*n)),
-    "merge": Verb("INTO OTHER", 2, 2, lambda s, n: s.edits.merge_objects(*n)),
+    "swap": Verb("A B FRAME", 3, 3, lambda s, n: _told(s.edits.swap_objects(*n))),
+    "merge": Verb("INTO OTHER", 2, 2, lambda s, n: _told(s.edits.merge_objects(*n))),
     "lock": Verb("ID", 1, 1, lambda s, n: s.edits.set_locked(n[0], True)),
     "unlock": Verb("ID", 1, 1, lambda s, n: s.edits.set_locked(n[0], False)),
 }
@@ -121,13 +121,21 @@ def _parsed(said: str) -> tuple[Verb, list[int]]:
 
 
 def _edited(session: Session, said: list[str], parsed: list[tuple[Verb, list[int]]]) -> list[str]:
-    """Return what was said once all of it is made."""
+    """Return what was said once all of it is made, each with what else came of it."""
+    done: list[str] = []
     for text, (verb, numbers) in zip(said, parsed, strict=True):
         try:
-            verb.do(session, numbers)
+            came = verb.do(session, numbers)
         except (PromptError, StackError) as error:
             raise PromptError(f"{text!r}: {error} Nothing was changed.") from error
-    return said
+        done.append(f"{text}:{came}" if came and isinstance(came, str) else text)
+    return done
+
+
+def _told(alone: tuple[int, ...]) -> str:
+    from napari_sam2.session.edits import told_alone
+
+    return told_alone(alone)
 
 
 def _crossed(word: str, steps: int, text: Callable[[], str], cross: Callable[[], bool]) -> list[str]:

@@ -113,6 +113,16 @@ def children_from(frame: int, parents: Container[int], document: Document, masks
     ]
 
 
+def is_before_birth(object_id: int, begin: int, document: Document, parent_begin: int) -> bool:
+    """Return whether an object that begins on a frame cannot come from its parent: it is there before she divides.
+
+    Where no division is known, she has to begin before.
+    """
+    parent = document.objects[object_id].parent
+    born = [one.frame for one in document.divisions if one.mother == parent and object_id in one.daughters]
+    return parent is not None and begin < min(born, default=parent_begin + 1)
+
+
 def divisions_of(tracks: Mapping[int, Track]) -> tuple[Division, ...]:
     """Return the divisions that parents make: two daughters or more on a frame, or one beside a mother who is there.
 

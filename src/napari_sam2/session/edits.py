@@ -18,7 +18,7 @@ from napari_sam2.document.plain_values import whole_number
 from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.document.track_events import settled
-from napari_sam2.lineage.tracks import children_from
+from napari_sam2.lineage.tracks import children_from, is_before_birth
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stale import follow, merge
 from napari_sam2.masks.stored_masks import MaskChange, StoredMask
@@ -211,13 +211,21 @@ class Edits:
         self._check_unlocked([object_id])
         self._steps.make(self._document.without_object(object_id), "remove an object")
 
-    def merge_objects(self, into: int, other: int) -> None:
-        """Make one object a part of another: prompts and masks are joined frame by frame."""
+    def merge_objects(self, into: int, other: int) -> tuple[int, ...]:
+        """Make one object a part of another: prompts and masks are joined frame by frame.
+
+        Returns its id where it has no parent any more, because it is there before that one divides now; else nothing.
+        """
         into, other = whole_number(into, "object id"), whole_number(other, "object id")
         self._check_unlocked([into, other])
         old, masks = self._document, self._state.masks
-        document = old.merged(into, other)
+        for one in (into, other):
+            old.check_object(one)
         frames = [*there(masks, into), *there(masks, other)]
+        begin = _span(frames, masks)[0]
+        apart = [one for one in (into, other) if old.objects[one].parent not in (into, other)]
+        parted, alone = _parted(old, dict.fromkeys(apart, begin), old, masks)
+        document = parted.merged(into, other)
         # it may be there before what was a beginning, or behind what was an end
         document = document.with_events(settled(document.events, {into: _span(frames, masks)}))
         self._steps.make(
@@ -226,11 +234,13 @@ class Edits:
             [into, other],
             lambda diff: [*merge(into, other, old, masks), *follow(diff, document, masks)],
         )
+        return (into,) if alone and document.objects[into].parent is None else ()
 
-    def swap_objects(self, a: int, b: int, from_frame: int) -> None:
+    def swap_objects(self, a: int, b: int, from_frame: int) -> tuple[int, ...]:
         """Exchange two objects on a frame and all later ones, prompts and masks.
 
-        Their masks on that frame become mask prompts, so that a later run does not confuse them again.
+        Their masks on that frame become mask prompts, so that a later run does not confuse them again. Returns the ids
+        of those that have no parent any more, because they are there before that one divides now.
 
         Raises
         ------
@@ -247,7 +257,7 @@ class Edits:
             raise PromptError(f"there is no frame {from_frame}; the stack has frames 0 to {self._shape[0] - 1}.")
         masks = self._state.masks
         born = children_from(from_frame, (a, b), self._document, masks)
-        document = _swapped(self._document, masks, (a, b, from_frame), born)
+        document, alone = _swapped(self._document, masks, (a, b, from_frame), born)
         pinned: dict[PromptKey, Prompt] = {}
         put: dict[PromptKey, StoredMask] = {}
         for object_id, other in ((a, b), (b, a)):
@@ -261,6 +271,7 @@ class Edits:
             [a, b],
             lambda diff: [*masks.swap(a, b, from_frame), *self._put(put)],
         )
+        return alone
 
     def change_settings(self, **changes: object) -> None:
         """Replace fields of the settings; prompts stay, and masks turn stale where they do not go with the new ones.
@@ -328,9 +339,20 @@ class Edits:
         return [self._state.masks.put(key, mask) for key, mask in masks.items()]
 
 
-def _swapped(document: Document, masks: MaskStore, swap: tuple[int, int, int], born: Collection[int]) -> Document:
-    """Return the document with two objects exchanged from a frame on; an end or beginning that comes to lie in the
-    middle by that is none any more.
+def told_alone(object_ids: Sequence[int]) -> str:
+    """Return a sentence about objects that have no parent any more, with a space before it; "" where there are none."""
+    if not object_ids:
+        return ""
+    who = " and ".join(map(str, object_ids))
+    return f" {who} {'has' if len(object_ids) == 1 else 'have'} no parent any more, being there before its division."
+
+
+def _swapped(
+    document: Document, masks: MaskStore, swap: tuple[int, int, int], born: Collection[int]
+) -> tuple[Document, tuple[int, ...]]:
+    """Return the document with two objects exchanged from a frame on, and those that have no parent any more.
+
+    An end or beginning that comes to lie in the middle by that is none any more.
     """
     a, b, from_frame = swap
     frames, names = {one: list(there(masks, one)) for one in (a, b)}, {a: b, b: a}
@@ -344,7 +366,28 @@ def _swapped(document: Document, masks: MaskStore, swap: tuple[int, int, int], b
     for one, other in names.items():
         own = [at for at in frames[one] if at < from_frame] + [at for at in frames[other] if at >= from_frame]
         spans[one] = _span(own, masks)
-    return swapped.with_events(settled(swapped.events, spans, said))
+    begins = {one: span[0] for one, span in spans.items()}
+    return _parted(swapped.with_events(settled(swapped.events, spans, said)), begins, document, masks)
+
+
+def _parted(
+    document: Document, begins: Mapping[int, int], old: Document, masks: MaskStore
+) -> tuple[Document, tuple[int, ...]]:
+    """Return a document without parents that objects cannot have because they begin on other frames now, and whose.
+
+    What was said so in the `old` one, to which the masks belong, stays.
+    """
+
+    def is_early(one: int, about: Document, begins: Mapping[int, int]) -> bool:
+        parent = about.objects[one].parent
+        first = {at: begins.get(at, _span([*there(masks, at)], masks)[0]) for at in (one, parent) if at is not None}
+        return parent is not None and is_before_birth(one, first[one], about, first[parent])
+
+    def is_said(one: int) -> bool:
+        return document.objects[one].parent == old.objects[one].parent and is_early(one, old, {})
+
+    alone = tuple(one for one in begins if is_early(one, document, begins) and not is_said(one))
+    return document.with_objects([replace(document.objects[one], parent=None) for one in alone]), alone
 
 
 def _span(frames: Sequence[int], masks: MaskStore) -> tuple[int, int]:

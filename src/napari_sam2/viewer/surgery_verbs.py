@@ -14,6 +14,7 @@ from psygnal import Signal
 from napari_sam2.document.objects import LinkStatus
 from napari_sam2.engine.jobs import PropagateRequest
 from napari_sam2.masks.stored_masks import MaskKey
+from napari_sam2.session.edits import told_alone
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.picking import Picking
 from napari_sam2.viewer.reviewing import Reviewing
@@ -130,8 +131,8 @@ class SurgeryVerbs:
 
         def edit(keys: Sequence[MaskKey]) -> str:
             (first, _), (second, _) = _two(keys)
-            self._session.swap_objects(first, second, self._frame)
-            return f"Objects {first} and {second} are exchanged from frame {self._frame} on."
+            alone = self._session.swap_objects(first, second, self._frame)
+            return f"Objects {first} and {second} are exchanged from frame {self._frame} on.{told_alone(alone)}"
 
         self._do(self._pair(), edit)
 
@@ -141,9 +142,9 @@ class SurgeryVerbs:
         def edit(keys: Sequence[MaskKey]) -> str:
             _two(keys)
             (into, _), *others = keys
-            for other, _ in others:
-                self._session.merge_objects(into, other)
-            return f"{' and '.join(str(one) for one, _ in others)} is part of object {into} now."
+            alone = [one for other, _ in others for one in self._session.merge_objects(into, other)]
+            told = f"{' and '.join(str(one) for one, _ in others)} is part of object {into} now."
+            return f"{told}{told_alone(alone)}"
 
         self._do(self._pair(), edit)
 
