@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from finding_predictor import FindingPredictor
 
+from napari_sam2.document.objects import LinkStatus
 from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.session import Session
 from napari_sam2.session.looking_on import SOURCE
-from napari_sam2.viewer.running import STOPPED
+from napari_sam2.viewer.running import NOTHING_TO_DO, STOPPED
 from sam2_core.errors import CheckpointError
 
 FRAMES, SIZE = 7, (60, 80)
@@ -273,3 +275,56 @@ def test_a_propagation_that_was_stopped_can_be_resumed_after_linking(found, tmp_
     assert snapshot.read_bytes() == before
     with Session.open(tmp_path / "a.sam2", predictor=FindingPredictor()) as again:
         assert again.interrupted_run == wanted
+
+
+def with_gaps(desk, *frames):
+    """Take what was found of the lower cell away on frames."""
+    gone = [n for n, one in desk.session.document.proposals.items() if one.frame in frames and one.mask.y0 > 40]
+    desk.session.proposals.remove(gone)
+
+
+def stop_where_gaps_are_filled(desk, frame):
+    """Let memory's first look at a frame that is for the gaps be its last."""
+
+    def stop(at):
+        if at == frame and desk.session.document.objects:
+            desk.binding.stop()
+
+    desk.predictor.on_frame = stop
+
+
+@pytest.mark.parametrize("is_more_found", [False, True])
+def test_gaps_whose_filling_was_stopped_are_asked_for_again_by_the_next_link(found, is_more_found):
+    desk = found(2)
+    with_gaps(desk, 2, 4)
+    stop_where_gaps_are_filled(desk, 2)
+    desk.binding.deciding.link_shown()
+    assert "Stopped" in desk.ended[-1]
+    assert "Looked again" not in desk.ended[-1]
+    (open_one,) = {span.object_id for span in desk.session.work.gap_job().spans}
+    desk.predictor.on_frame = lambda frame: None
+    if is_more_found:
+        for frame in (0, 1):
+            inside = np.zeros(SIZE, bool)
+            inside[3:12, 60:70] = True
+            desk.session.proposals.from_labels(inside.astype(np.uint8), "drawn", frame)
+    assert desk.binding.deciding.can_link
+    desk.binding.deciding.link_shown()
+    assert re.search(r"Looked again on \d frames? where cells were missed\.$", desk.ended[-1])
+    assert desk.session.masks.frames(open_one).keys() == set(range(FRAMES))
+    assert desk.session.work.gap_job().is_empty
+    assert not desk.binding.deciding.can_link
+
+
+def test_gaps_of_tracks_that_a_person_says_are_right_are_left(found):
+    """So are those of tracks from another program: they may be meant."""
+    desk = found(2)
+    with_gaps(desk, 2, 4)
+    stop_where_gaps_are_filled(desk, 2)
+    desk.binding.deciding.link_shown()
+    before = dict(desk.session.masks.items())
+    desk.session.set_links(list(desk.session.document.objects), LinkStatus.looked_at)
+    desk.predictor.on_frame = lambda frame: None
+    desk.binding.deciding.link_shown()
+    assert desk.ended[-1] == NOTHING_TO_DO
+    assert dict(desk.session.masks.items()) == before

@@ -203,3 +203,4 @@ class FindActions:
 
     def _on_idle(self) -> None:
         self._section.show_idle()
+        self._on_change()

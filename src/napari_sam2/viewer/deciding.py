@@ -190,13 +190,16 @@ class Deciding:
 
     @property
     def can_link(self) -> bool:
-        """Whether found cells are shown on several frames."""
-        return self._sight.is_at_work and self.proposals.on_several_frames
+        """Whether found cells are shown on several frames, or gaps of tracks are left to be filled."""
+        return self._sight.is_at_work and (self.proposals.on_several_frames or self._work.has_gaps)
 
     def link_shown(self) -> None:
-        """Link what is shown on all frames to tracks, with divisions, less sure ones too (`ShownProposals.to_link`)."""
-        if self._sight.is_at_work and (numbers := self.proposals.to_link()):
-            self._work.link(numbers, self.proposals.least_score)
+        """Link what is shown on all frames to tracks, with divisions, less sure ones too (`ShownProposals.to_link`).
+
+        Where nothing is left to be linked, go on with gaps whose filling was stopped.
+        """
+        if self.can_link:
+            self._work.link(self.proposals.to_link(), self.proposals.least_score)
         else:
             self._notify("Found cells are shown on fewer than two frames; look for them on all frames first.")
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from psygnal import Signal
 
-from napari_sam2.document.plain_values import counted
+from napari_sam2.document.objects import LinkStatus
 from napari_sam2.engine.jobs import (
     LEAST_SCORE,
     AnyJob,
@@ -30,7 +30,7 @@ from napari_sam2.session.found import Proposed
 from napari_sam2.session.linked import LinkedObjects, linking_for
 from napari_sam2.session.looking_on import LookingOn
 from napari_sam2.session.session import Session
-from napari_sam2.viewer.telling import told_found
+from napari_sam2.viewer.telling import told_found, told_gaps, told_linked
 from sam2_core.errors import CheckpointError, PromptError, StackError
 
 Notify = Callable[[str], None]
@@ -112,6 +112,8 @@ class Work:
         Visits of frames of what runs, or ran last; two legs may visit the same frame. A search counts hundredths.
     unfinished
         The propagation that an edit or Stop ended early, until another one is started; `resume` goes on with it.
+    has_gaps
+        Whether linked objects were not looked for to the end where they were missed; `link` goes on with that.
     """
 
     changed = Signal()
@@ -135,7 +137,7 @@ class Work:
         self._wants_preview = self._is_stopped = False
         self._wanted: PropagateRequest | FindRequest | None = None
         self.unfinished: PropagateRequest | None = None
-        self._closed = False
+        self.has_gaps = self._closed = False
 
     @property
     def busy(self) -> bool:
@@ -189,13 +191,13 @@ class Work:
         """Link proposals of many frames to tracks, then track over frames on which an object was missed.
 
         Where memory can see what was missed behind the ends of tracks (`session.looking_on`), it looks first, and all
-        is linked again. Of the proposals of a track one at least has the least score.
+        is linked again. Of the proposals of a track one at least has the least score; without any, only gaps are left.
         """
         if self.busy:
             self._notify("Something is running; stop it first, then link.")
         elif not self._closed:
-            self._looking, self._least_score = None, least_score
-            self._start(lambda: self._link_job(numbers))
+            self._looking, self._least_score, self._told_linked = None, least_score, ""
+            self._start((lambda: self._link_job(numbers)) if numbers else self._gap_job)
 
     def _has_turn(self, request: PropagateRequest | FindRequest) -> bool:
         """Return whether a request can be started now; keeps it for the end of a preview, or says what runs."""
@@ -333,30 +335,36 @@ class Work:
         if linked is None:
             self.ended.emit(STOPPED)
             return
-        divisions = counted(linked.divisions, "division")
-        self._told_linked = f"Linked to {counted(len(linked.object_ids), 'new track')} with {divisions}."
-        if linked.carried_on:
-            self._told_linked += f" Carried on: {counted(len(linked.carried_on), 'object')}."
-        grown = (*linked.object_ids, *linked.carried_on)
-        if others := len(self.session.document.objects) - len(grown):
-            self._told_linked += f" Left as before: {counted(others, 'object')}."
+        self._told_linked = told_linked(linked, len(self.session.document.objects))
         self.ended.emit(self._told_linked)
-        gaps = self.session.work.gap_job(grown)
-        if not gaps.is_empty:
+        gaps = self._gap_job((*linked.object_ids, *linked.carried_on))
+        if self.has_gaps:
             self._further = lambda: gaps
 
+    def _gap_job(self, grown: Sequence[int] = ()) -> PropagateJob:
+        """Return the job that fills gaps of objects that grew, and of those linked before whose filling was stopped."""
+        known = self.session.document.objects.values()
+        gaps = self.session.work.gap_job([*grown, *(one.object_id for one in known if one.links is LinkStatus.linked)])
+        self.has_gaps = not gaps.is_empty
+        return gaps
+
     def _note_rest(self, job: AnyJob | None) -> None:
-        if isinstance(job, PropagateJob) and not job.is_aside and (self.done < self.total or not self.total):
+        looking, is_left = self._looking, self.done < self.total or not self.total
+        if not isinstance(job, PropagateJob) or (looking is not None and job is looking.job):
+            return
+        if job.is_aside:
+            self.has_gaps = is_left
+        elif is_left:
             self.unfinished = job.request
 
     def _told_end(self, job: PropagateJob) -> str:
         """Return how a run ended, by frames of the movie: the legs may meet on one and visit it twice."""
         wanted = {frame for span in job.spans for frame in span.frames}
+        came = len(wanted & self._came)
         if job.is_aside:
-            return f"{self._told_linked} Looked again on {counted(len(wanted), 'frame')} where cells were missed."
+            return told_gaps(self._told_linked, came, len(wanted), self.has_gaps)
         if self.unfinished is None:
             return f"Propagated over {len(wanted)} of {len(wanted)} frames."
-        came = len(wanted & self._came)
         return f"Stopped after {came} of {len(wanted)} frames; they are kept. Resume goes on with the rest."
 
     def _on_error(self, error: Exception) -> None:

@@ -1,9 +1,10 @@
-"""What came of a search, in sentences."""
+"""What came of a search and of linking, in sentences."""
 
 from __future__ import annotations
 
 from napari_sam2.document.plain_values import counted
 from napari_sam2.session.found import Proposed
+from napari_sam2.session.linked import LinkedObjects
 
 
 def told_found(came: Proposed, verb: str = "Found", unsure: int = 0) -> str:
@@ -18,6 +19,25 @@ def told_found(came: Proposed, verb: str = "Found", unsure: int = 0) -> str:
     if came.remark:
         told.append(came.remark)
     return " ".join(told) or "No cell was found; if there are some, say how large they are."
+
+
+def told_linked(linked: LinkedObjects, objects: int) -> str:
+    """Return what came of linking, where there are so many objects now."""
+    told = [f"Linked to {counted(len(linked.object_ids), 'new track')} with {counted(linked.divisions, 'division')}."]
+    if linked.carried_on:
+        told.append(f"Carried on: {counted(len(linked.carried_on), 'object')}.")
+    if others := objects - len(linked.object_ids) - len(linked.carried_on):
+        told.append(f"Left as before: {counted(others, 'object')}.")
+    return " ".join(told)
+
+
+def told_gaps(told_before: str, came: int, frames: int, is_stopped: bool) -> str:
+    """Return what was said of linking, and over how many frames objects were tracked on which they were missed."""
+    if is_stopped:
+        told = f"Stopped on {came} of {counted(frames, 'frame')} where cells were missed; Link goes on with the rest."
+    else:
+        told = f"Looked again on {counted(frames, 'frame')} where cells were missed."
+    return f"{told_before} {told}".lstrip()
 
 
 def _of_size(diameter_px: float | None) -> str:
