@@ -71,7 +71,7 @@ def metadata_findings(files: dict[str, bytes]) -> Iterable[str]:
     if "Framework :: napari" not in metadata.get_all("Classifier", []):
         yield "wheel: the classifier Framework :: napari is missing"
     entries = files.get(f"{info}/entry_points.txt", b"").decode()
-    for entry in ("napari-sam2 = napari_sam2.cli:main", "napari-sam2 = napari_sam2:napari.yaml"):
+    for entry in ("napari-sam2 = napari_sam2.__main__:main", "napari-sam2 = napari_sam2:napari.yaml"):
         if entry not in entries:
             yield f"wheel: entry point {entry!r} is missing"
     for requirement in metadata.get_all("Requires-Dist", []):

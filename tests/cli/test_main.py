@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -28,3 +30,38 @@ def test_every_verb_has_help(run, verb):
 def test_version_is_that_of_the_package(run):
     code, out, _ = run("--version")
     assert (code, out.strip()) == (0, f"napari-sam2 {metadata.version('napari-sam2')}")
+
+
+CTRL_C_AT_AN_IMPORT = """
+import importlib, signal, sys
+
+entry, pressed_at = sys.argv[1:]
+
+class Presses:
+    def find_spec(self, name, path=None, target=None):
+        if name == pressed_at:
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Presses())
+module, function = entry.split(":")
+sys.exit(getattr(importlib.import_module(module), function)())
+"""
+
+
+@pytest.mark.parametrize("imported", ["napari_sam2.cli", "typer", "scipy.signal", "napari_sam2.cli.view"])
+def test_ctrl_c_while_the_command_line_is_imported_ends_quietly(imported):
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    entry = project["project"]["scripts"]["napari-sam2"]
+    command = [sys.executable, "-c", CTRL_C_AT_AN_IMPORT, entry, imported]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_ctrl_c_after_the_imports_is_left_to_the_command():
+    script = (
+        "import signal, sys; import napari_sam2.cli as cli; from napari_sam2.__main__ import main\n"
+        "cli.main = lambda: int(signal.getsignal(signal.SIGINT) is not signal.default_int_handler)\n"
+        "sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
