@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_models import fresh_model, passes
 
-from napari_sam2.engine.finding import Way
-from napari_sam2.engine.jobs import LEAST_SCORE
+from napari_sam2.engine.finding import Way, find
+from napari_sam2.engine.jobs import LEAST_SCORE, CancelToken, FindRequest
 from napari_sam2.session import Session, SessionSettings
 from sam2_core.finding import FindingOptions
 from sam2_core.inference.video_predictor import SAM2VideoPredictor
@@ -67,12 +67,20 @@ def test_what_counts_where_nobody_says_is_what_finding_takes():
 
 
 def test_progress_of_several_passes_never_goes_back_and_ends_before_the_whole():
-    way = Way()
+    way = Way(2)
     passes_of_tiles = [(0, 0), *((done, 4) for done in range(1, 5)), *((done, 9) for done in range(1, 10)), (1, 1)]
     told = [way.at(*step) for step in passes_of_tiles]
     assert told == sorted(told)
-    assert told[4] == pytest.approx(0.8)
-    assert told[4] < told[5] < told[-1] < 1
+    assert told[4] < told[5] < told[-2] < told[-1] < 1
+    assert way.passes == 3
+
+
+def test_progress_is_even_where_as_many_passes_come_as_are_expected_also_of_one_tile_each():
+    way = Way(5)
+    told = [way.at(1, 1) for _ in range(5)]
+    assert told[:4] == pytest.approx([0.2, 0.4, 0.6, 0.8])
+    assert 0.8 < told[4] < 1
+    assert way.passes == 5
 
 
 def discs(diameter):
@@ -108,3 +116,27 @@ def test_a_frame_that_shows_nothing_tells_no_size():
         proposed = session.proposals.find([0, 1, 2])
     assert proposed.diameter_px == pytest.approx(24, rel=0.25)
     assert proposed.remark == ""
+
+
+def test_where_frames_are_looked_at_again_no_long_part_is_told_as_the_end(monkeypatch):
+    monkeypatch.setattr("sam2_core.finding.finding.is_sure", lambda look: False)
+    settings = SessionSettings(model="cells-nano")
+    with Session.open(np.stack([discs(16)] * 2), axes="TYX", settings=settings) as session:
+        told = [update.done for update in session.run(session.proposals.find_job(FindRequest((0, 1), 16.0)))]
+    assert told == sorted(told)
+    for parts in ([one for one in told if one < 100], [one - 100 for one in told if 100 <= one < 200]):
+        assert len(parts) > 8, "it was looked at once only"
+        assert sum(part >= 97 for part in parts) < len(parts) / 3
+
+
+def test_a_search_can_be_cancelled_between_the_frames_that_tell_the_size(predictor):
+    movie, token = np.stack([discs(24)] * 3), CancelToken()
+    with opened(movie, predictor) as session:
+        job = session.proposals.find_job(FindRequest((0, 1, 2)))
+        for encoded in passes(predictor.model.image_encoder.trunk):
+            updates = find(predictor, movie, None, job, token)
+            assert [next(updates).done for _ in range(2)] == [0, 0]
+            of_one = len(encoded)
+            token.cancel()
+            assert not list(updates)
+            assert len(encoded) == of_one > 0

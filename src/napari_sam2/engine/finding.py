@@ -42,7 +42,9 @@ size counts: a colony looks like one large cell, and cells become smaller as the
 SPECK = 1 / 3
 """Of the median of these sizes; smaller ones are those of dirt."""
 PASS = 0.8
-"""Share of what is left that a pass over the frame fills: where objects are looked at again, others follow."""
+"""Share of what is left that a pass over the frame fills at most: where objects are looked at again, others follow."""
+PASSES = 4
+"""Passes that are expected over the first frame: two where a look is sure, up to six where it is not."""
 
 
 @runtime_checkable
@@ -78,13 +80,16 @@ def find(
         sizes = yield from _sizes(predictor, movie, job, token)
         if frames[0] not in sizes:
             request = replace(request, diameter_px=_smallest(sizes.values()))
+    passes = 1 if isinstance(predictor, Finds) else PASSES
     for place, frame in enumerate(frames):
         if token.cancelled:
             return
+        way = Way(passes)
         with closing(_steps(predictor, movie[frame], request, state, frame)) as steps:
-            found = yield from _looked_at(steps, job, token, place)
+            found = yield from _looked_at(steps, job, token, way, place)
         if found is None:
             return
+        passes = way.passes
         if request.diameter_px is None and found.diameter_px is not None:  # more exact than what the head says
             found = replace(found, diameter_px=_smallest((sizes | {frame: found.diameter_px}).values()))
         request = replace(request, diameter_px=found.diameter_px)
@@ -118,10 +123,10 @@ def _smallest(sizes: Collection[float]) -> float | None:
 
 
 def _looked_at(
-    steps: Steps, job: FindJob, token: CancelToken, place: int
+    steps: Steps, job: FindJob, token: CancelToken, way: Way, place: int
 ) -> Generator[FoundUpdate, None, FoundObjects | None]:
     """Yield how far the search on one frame is, and return what was found; None where it was cancelled."""
-    frames, way = job.request.frames, Way()
+    frames = job.request.frames
     while not token.cancelled:
         try:
             done, total = next(steps)
@@ -133,18 +138,28 @@ def _looked_at(
 
 
 class Way:
-    """How far work of several passes is, of which nobody knows how many there are: more each time, and less than 1."""
+    """How far work of several passes is, of which nobody knows how many there are: more each time, and less than 1.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    passes
+        How many there were till now.
+    """
+
+    def __init__(self, expected: int) -> None:
+        self.passes = 1
+        self._expected = expected
         self._begun_at = self._reached = 0.0
         self._done = 0
 
     def at(self, done: int, total: int) -> float:
         """Return how far it is where so much of a pass is done, (0, 0) where that is not known."""
-        if done < self._done:  # another pass
+        if 0 < self._done >= done:  # another pass
             self._begun_at = self._reached
+            self.passes += 1
         self._done = done
-        self._reached = self._begun_at + (1 - self._begun_at) * PASS * done / max(1, total)
+        share = min(PASS, 1 / max(1, self._expected - self.passes + 1))
+        self._reached = self._begun_at + (1 - self._begun_at) * share * done / max(1, total)
         return self._reached
 
 
