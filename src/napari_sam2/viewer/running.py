@@ -360,11 +360,11 @@ class Work:
     def _told_end(self, job: PropagateJob) -> str:
         """Return how a run ended, by frames of the movie: the legs may meet on one and visit it twice."""
         wanted = {frame for span in job.spans for frame in span.frames}
-        came = len(wanted & self._came)
         if job.is_aside:
-            return told_gaps(self._told_linked, came, len(wanted), self.has_gaps)
+            return told_gaps(self._told_linked, len(wanted), self.has_gaps)
         if self.unfinished is None:
             return f"Propagated over {len(wanted)} of {len(wanted)} frames."
+        came = len(wanted & self._came)
         return f"Stopped after {came} of {len(wanted)} frames; they are kept. Resume goes on with the rest."
 
     def _on_error(self, error: Exception) -> None:

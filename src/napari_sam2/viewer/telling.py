@@ -31,13 +31,10 @@ def told_linked(linked: LinkedObjects, objects: int) -> str:
     return " ".join(told)
 
 
-def told_gaps(told_before: str, came: int, frames: int, is_stopped: bool) -> str:
-    """Return what was said of linking, and over how many frames objects were tracked on which they were missed."""
-    if is_stopped:
-        told = f"Stopped on {came} of {counted(frames, 'frame')} where cells were missed; Link goes on with the rest."
-    else:
-        told = f"Looked again on {counted(frames, 'frame')} where cells were missed."
-    return f"{told_before} {told}".lstrip()
+def told_gaps(told_before: str, frames: int, is_stopped: bool) -> str:
+    """Return what was said of linking, and on how many frames objects were looked for on which they were missed."""
+    looked = f"Looked again on {counted(frames, 'frame')} where cells were missed."
+    return f"{told_before} {'Stopped before gaps were filled; Link goes on.' if is_stopped else looked}".lstrip()
 
 
 def _of_size(diameter_px: float | None) -> str:
