@@ -42,6 +42,7 @@ class Presses:
         if name == pressed_at:
             signal.raise_signal(signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs behind a shell may ignore it
 sys.meta_path.insert(0, Presses())
 module, function = entry.split(":")
 sys.exit(getattr(importlib.import_module(module), function)())
@@ -60,6 +61,7 @@ def test_ctrl_c_while_the_command_line_is_imported_ends_quietly(imported):
 def test_ctrl_c_after_the_imports_is_left_to_the_command():
     script = (
         "import signal, sys; import napari_sam2.cli as cli; from napari_sam2.__main__ import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "cli.main = lambda: int(signal.getsignal(signal.SIGINT) is not signal.default_int_handler)\n"
         "sys.exit(main())"
     )
