@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import TypeAlias
 
 import numpy as np
@@ -51,27 +52,29 @@ def agreed(looks: Sequence[Look], frame_hw: SizeHW) -> tuple[FoundObject, ...]:
     The score of an object is the mean of its own and of what all looks give it, which is nothing where it was not seen.
     """
     labels = [labels_of(look, frame_hw) for look in looks]
+    same: list[list[list[FoundObject]]] = [[[] for _ in look] for look in looks]
+    for one, other in combinations(range(len(looks)), 2):
+        for mine, theirs in _pairs(labels[one], labels[other]):
+            same[one][mine].append(looks[other][theirs])
+            same[other][theirs].append(looks[one][mine])
     ranked = []
-    for place, look in enumerate(looks):
-        partners = [_partners(labels[place], each) for each in (*labels[:place], *labels[place + 1 :])]
-        others = (*looks[:place], *looks[place + 1 :])
-        for index, found in enumerate(look):
-            same = [other[known[index]] for other, known in zip(others, partners, strict=True) if index in known]
-            seen = sum((each.score for each in same), found.score) / len(looks)
-            ranked.append(replace(_outlined([found, *same]), score=(found.score + seen) / 2))
+    for look, partners in zip(looks, same, strict=True):
+        for found, others in zip(look, partners, strict=True):
+            seen = sum((each.score for each in others), found.score) / len(looks)
+            ranked.append(replace(_outlined([found, *others]), score=(found.score + seen) / 2))
     ranked.sort(key=lambda each: each.score, reverse=True)
     return tuple(without_conflicts(ranked, frame_hw))
 
 
-def _partners(labels: npt.NDArray[np.int32], others: npt.NDArray[np.int32]) -> dict[int, int]:
-    """Return which object of other labels each is the same as, by their places in their looks."""
+def _pairs(labels: npt.NDArray[np.int32], others: npt.NDArray[np.int32]) -> list[tuple[int, int]]:
+    """Return which objects of two looks are the same, by their places in each."""
     count = int(others.max()) + 1
     both = (labels > 0) & (others > 0)
     pairs, shared = np.unique(labels[both].astype(np.int64) * count + others[both], return_counts=True)
     mine, theirs = np.divmod(pairs, count)
     areas, other_areas = np.bincount(labels.ravel()), np.bincount(others.ravel())
     same = shared > SAME_OBJECT * (areas[mine] + other_areas[theirs] - shared)
-    return dict(zip((mine[same] - 1).tolist(), (theirs[same] - 1).tolist(), strict=True))
+    return list(zip((mine[same] - 1).tolist(), (theirs[same] - 1).tolist(), strict=True))
 
 
 def _outlined(views: Sequence[FoundObject]) -> FoundObject:
