@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sam2_core.finding.found import BoxXYXY, Mask, cut_to_pixels
-from sam2_core.finding.votes import DenseInstance
+from sam2_core.finding.votes import STRIDE, DenseInstance
 from sam2_core.inference.postprocess import remove_small_pieces
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import INSIDE, PromptBatch
@@ -57,6 +57,12 @@ class Seed:
         scale = self.window.width / image_size
         x, y = ((place + 0.5) * scale - 0.5 for place in self.point_xy)
         return self.window.x0 + x, self.window.y0 + y
+
+    def diameter_on_frame(self, image_size: int) -> float:
+        """Return how large the instance is, in pixels of the frame; 0 for a point of a grid."""
+        if self.instance is None:
+            return 0.0
+        return self.instance.size * STRIDE * self.window.width / image_size
 
     def covers(self, cell: tuple[int, int]) -> bool:
         """Return whether the instance has a cell (row, column) of the map."""

@@ -40,6 +40,9 @@ MIDDLE = 0.15
 """What should be in the middle of a window may lie off it by this share of its side."""
 SHARED = 0.1
 """Of the smaller of two parts that are of one object."""
+BY_BOTH = 0.15
+"""Diameters to either side of where two tiles meet in which both look for an object: where each of them sees its middle
+differs a little, and else each may leave it to the other."""
 
 
 class Finder:
@@ -130,17 +133,21 @@ class Finder:
         return self.model.encode_image(torch.cat([shown(window) for window in windows])).apart()
 
     def seeds(self, window: Window, features: ImageFeatures) -> Iterator[Seed]:
-        """Yield the seeds of a tile: those that lie nearer to its middle than to that of another tile."""
-        size = self.model.image_size
+        """Return the seeds of a tile: those that lie nearer to its middle than to that of another tile, or about so."""
         if self.model.dense_head is None:
-            every = [Seed(window, features, point) for point in grid_points(size)]
+            every = [Seed(window, features, point) for point in grid_points(self.model.image_size)]
         else:
             every = self._dense_seeds(window, features)
-        for seed in every:
-            x, y = seed.on_frame(size)
-            height, width = self.picture.frame_hw
-            if -0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5 and self.tiles.nearest((x, y)) == window:
-                yield seed
+        return (seed for seed in every if self._is_of(window, seed))
+
+    def _is_of(self, window: Window, seed: Seed) -> bool:
+        """Return whether a seed that a tile shows is one of its own."""
+        x, y = seed.on_frame(self.model.image_size)
+        height, width = self.picture.frame_hw
+        reach = BY_BOTH * seed.diameter_on_frame(self.model.image_size)
+        dx, dy = np.subtract(window.centre_xy, (x, y)).clip(-reach, reach).tolist()
+        is_inside = -0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5
+        return is_inside and self.tiles.nearest((x + dx, y + dy)) == window
 
     def _seeds_at(self, places: Sequence[PointXY], window: Window, features: ImageFeatures) -> list[Seed]:
         """Return the seeds of what lies at places, in pixels of the frame, as a window shows it."""
