@@ -44,13 +44,15 @@ HEAD_WEIGHT = 2.0
 class Seed:
     """A place at which to click, in pixels of the model's input, on what a tile shows.
 
-    `instance` is the object there as the dense head sees it, None for a point of a grid.
+    `instance` is the object there as the dense head sees it, None for a point of a grid. `is_spare` says that another
+    tile should see the object, and better.
     """
 
     window: Window
     features: ImageFeatures
     point_xy: PointXY
     instance: DenseInstance | None = None
+    is_spare: bool = False
 
     def on_frame(self, image_size: int) -> PointXY:
         """Return the place in pixels of the frame."""
@@ -84,6 +86,8 @@ class Candidate:
         the dense instance at the seed (None where there is none), and how sure the head is of that (1 then).
     cut_at
         The middle of where the border of the window cuts it, in pixels of the frame; None where it lies whole in it.
+    is_spare
+        As that of its `Seed`.
     """
 
     box_xyxy: BoxXYXY
@@ -94,6 +98,7 @@ class Candidate:
     agreement: float | None
     presence: float = 1.0
     cut_at: PointXY | None = None
+    is_spare: bool = False
 
     @property
     def area(self) -> int:
@@ -191,7 +196,7 @@ def candidates(model: Sam2Model, seeds: Sequence[Seed], patches: PatchMaker, fra
             place = seed.on_frame(model.image_size)
             agrees, presence = (None, 1.0) if seed.instance is None else (float(fit), seed.instance.presence)
             cut_at = _cut_at(*patch, seed.window, frame_hw)
-            found.append(Candidate(*patch, place, float(iou), float(steady), agrees, presence, cut_at))
+            found.append(Candidate(*patch, place, float(iou), float(steady), agrees, presence, cut_at, seed.is_spare))
     return found
 
 

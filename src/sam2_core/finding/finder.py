@@ -8,6 +8,7 @@ seen whole there takes the place of its parts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sam2_core.finding.candidates import Candidate, PatchMaker, Seed, candidates
+from sam2_core.finding.found import region_of
 from sam2_core.finding.grid import grid_points
 from sam2_core.finding.picture import Picture
 from sam2_core.finding.scores import rank, score
@@ -27,7 +29,7 @@ from sam2_core.modeling.dense_head import DenseMaps
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.windowed.tiles import Tiling
-from sam2_core.windowed.window import PointXY, Window, window_at
+from sam2_core.windowed.window import PointXY, SizeHW, Window, window_at
 
 Encode = Callable[[Sequence[Window], Callable[[Window], Tensor]], Sequence[ImageFeatures]]
 """Gives the features of what each of some windows of the frame shows: kept ones, or those made of the images
@@ -40,9 +42,11 @@ MIDDLE = 0.15
 """What should be in the middle of a window may lie off it by this share of its side."""
 SHARED = 0.1
 """Of the smaller of two parts that are of one object."""
-BY_BOTH = 0.15
-"""Diameters to either side of where two tiles meet in which both look for an object: where each of them sees its middle
-differs a little, and else each may leave it to the other."""
+SPARE = 0.15
+"""Diameters beyond where two tiles meet up to which the one looks for what is the other's. Each sees the middle of an
+object a little elsewhere, and may leave it to the other."""
+SEEN = 0.2
+"""Of what is spare; where the other tile saw more than that, it is not needed."""
 
 
 class Finder:
@@ -72,6 +76,7 @@ class Finder:
             return (seed for seed in self.seeds(window, features) if _lies_in(seed, region, self.model.image_size))
 
         found = yield from self._candidates(self.windows(region), seeds)
+        found = _without_spare(found, self.picture.frame_hw)
         if not whole:
             return found
         looks = self._looks_around(found)
@@ -133,21 +138,23 @@ class Finder:
         return self.model.encode_image(torch.cat([shown(window) for window in windows])).apart()
 
     def seeds(self, window: Window, features: ImageFeatures) -> Iterator[Seed]:
-        """Return the seeds of a tile: those that lie nearer to its middle than to that of another tile, or about so."""
+        """Yield the seeds of a tile: those nearer to its middle than to that of another one, and some spare ones."""
+        size = self.model.image_size
         if self.model.dense_head is None:
-            every = [Seed(window, features, point) for point in grid_points(self.model.image_size)]
+            every = [Seed(window, features, point) for point in grid_points(size)]
         else:
             every = self._dense_seeds(window, features)
-        return (seed for seed in every if self._is_of(window, seed))
-
-    def _is_of(self, window: Window, seed: Seed) -> bool:
-        """Return whether a seed that a tile shows is one of its own."""
-        x, y = seed.on_frame(self.model.image_size)
-        height, width = self.picture.frame_hw
-        reach = BY_BOTH * seed.diameter_on_frame(self.model.image_size)
-        dx, dy = np.subtract(window.centre_xy, (x, y)).clip(-reach, reach).tolist()
-        is_inside = -0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5
-        return is_inside and self.tiles.nearest((x + dx, y + dy)) == window
+        for seed in every:
+            x, y = seed.on_frame(size)
+            height, width = self.picture.frame_hw
+            if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
+                continue
+            reach = SPARE * seed.diameter_on_frame(size)
+            dx, dy = np.subtract(window.centre_xy, (x, y)).clip(-reach, reach).tolist()
+            if self.tiles.nearest((x, y)) == window:
+                yield seed
+            elif self.tiles.nearest((x + dx, y + dy)) == window:
+                yield replace(seed, is_spare=True)
 
     def _seeds_at(self, places: Sequence[PointXY], window: Window, features: ImageFeatures) -> list[Seed]:
         """Return the seeds of what lies at places, in pixels of the frame, as a window shows it."""
@@ -163,6 +170,19 @@ class Finder:
         seen = _instances(self.model.see_objects(features))
         places = [(STRIDE * x + 1.5, STRIDE * y + 1.5) for x, y in (instance.inside_xy for instance in seen)]
         return [Seed(window, features, place, instance) for place, instance in zip(places, seen, strict=True)]
+
+
+def _without_spare(found: Sequence[Candidate], frame_hw: SizeHW) -> list[Candidate]:
+    """Return candidates without those that are spare where another one is."""
+    seen = np.zeros(frame_hw, dtype=bool)
+    for each in found:
+        if not each.is_spare and score(each) >= WORTH_A_LOOK:
+            seen[region_of(each.box_xyxy)] |= each.mask
+
+    def is_seen(one: Candidate) -> bool:
+        return bool(np.count_nonzero(seen[region_of(one.box_xyxy)] & one.mask) > SEEN * one.area)
+
+    return [each for each in found if not (each.is_spare and is_seen(each))]
 
 
 def _covers(whole: Candidate, part: Candidate) -> bool:

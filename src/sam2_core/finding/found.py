@@ -25,6 +25,12 @@ def cut_to_pixels(mask: Mask, corner_xy: tuple[int, int]) -> tuple[BoxXYXY, Mask
     return box, np.ascontiguousarray(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
+def region_of(box_xyxy: BoxXYXY) -> tuple[slice, slice]:
+    """Return the rows and columns of the frame that a box covers."""
+    x0, y0, x1, y1 = box_xyxy
+    return slice(y0, y1), slice(x0, x1)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundObject:
     """One object of a frame.
@@ -56,8 +62,7 @@ class FoundObject:
     @property
     def region(self) -> tuple[slice, slice]:
         """Rows and columns of the frame that its box covers."""
-        x0, y0, x1, y1 = self.box_xyxy
-        return slice(y0, y1), slice(x0, x1)
+        return region_of(self.box_xyxy)
 
     def seeded(self) -> FoundObject:
         """Return the object with its seed on one of its pixels: the nearest one, where it lies beside them."""

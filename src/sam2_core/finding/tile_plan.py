@@ -1,7 +1,8 @@
 """Which tiles are looked at: as few as show each object whole in one of them, at about the scale that the model knows.
 
-An object is looked for in the tile whose middle is nearest to its seed, where it lies at least half an overlap from the
-border, and about where two tiles meet in both of them. So what is found does not depend on where the tiles meet.
+An object is looked for in one tile only, the one whose middle is nearest to its seed; there it lies at least half an
+overlap from the border. Where two tiles meet, either may see the seed on the side of the other: what both left out is
+found by a spare look (`finder`). So what is found does not depend on where the tiles meet.
 """
 
 from __future__ import annotations
