@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import islice
 
 import numpy as np
@@ -51,6 +52,22 @@ def test_why_nothing_was_found_on_a_frame_is_no_remark_where_something_was_on_an
     some, none = Proposed((1, 2), diameter_px=9.0), Proposed(diameter_px=9.0, remark="Nothing was found.")
     assert some.joined(none).remark == none.joined(some).remark == ""
     assert none.joined(none).remark == "Nothing was found."
+
+
+def test_what_is_linked_of_many_frames_takes_the_memory_of_one():
+    """Who has which pixel is asked frame by frame: 500 large frames at once do not fit into a laptop."""
+    frames, side = 40, 300
+    labels = np.zeros((frames, side, side), np.uint8)
+    labels[:, 20:40, 20:40] = 1
+    with Session.open(labels, axes="TYX") as session:
+        for frame in range(frames):
+            session.proposals.from_labels(labels[frame], "grid", frame=frame)
+        tracemalloc.start()
+        job = session.proposals.link_job()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert len(job.proposals) == frames
+    assert peak < 10 * 4 * side**2
 
 
 def test_a_search_of_all_frames_is_one_step_unless_something_comes_between(session):

@@ -111,25 +111,35 @@ def new_ids(state: SessionState, numbers: Iterable[int]) -> dict[int, int]:
     """Return the ids that proposals get as objects, best first; without those that are, or are on top of one."""
     proposals = state.document.proposals
     open_ones = {n: proposals[n] for n in numbers if proposals[n].state is not ProposalState.accepted}
-    grounds: dict[int, Ground] = {}
     taken = {*state.document.objects, *state.masks.object_ids()}
-    wanted = {one.label for one in open_ones.values()} - {None}
-    following, ids = max(taken, default=0) + 1, dict[int, int]()
-    for number in best_first(open_ones):
-        one = open_ones[number]
-        if one.frame not in grounds:
-            grounds[one.frame] = Ground.of_objects(state.document, state.masks, one.frame)
-        if grounds[one.frame].is_taken(one.mask):
-            continue
-        if one.label is not None and one.label not in taken:
-            ids[number] = one.label
+    following = max(taken, default=0) + 1
+    free = _free(state, open_ones, following)
+    wanted, ids = {one.label for one in open_ones.values()} - {None}, dict[int, int]()
+    for number in best_first(free):
+        label = free[number].label
+        if label is not None and label not in taken:
+            ids[number] = label
         else:
             while following in taken or following in wanted:
                 following += 1
             ids[number] = following
         taken.add(ids[number])
-        grounds[one.frame].take(ids[number], one.mask)
     return ids
+
+
+def _free(state: SessionState, proposals: Mapping[int, Proposal], above: int) -> dict[int, Proposal]:
+    """Return the proposals that are not on top of an object nor of a better one; object ids are below `above`."""
+    on_frames: dict[int, dict[int, Proposal]] = {}
+    for number, one in proposals.items():
+        on_frames.setdefault(one.frame, {})[number] = one
+    free: dict[int, Proposal] = {}
+    for frame, there in on_frames.items():  # the ground of one frame at a time: each takes as much as four images
+        ground = Ground.of_objects(state.document, state.masks, frame)
+        for number in best_first(there):
+            if not ground.is_taken(there[number].mask):
+                ground.take(above + number, there[number].mask)
+                free[number] = there[number]
+    return free
 
 
 def best_first(proposals: Mapping[int, Proposal]) -> list[int]:
