@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from sam2_core.finding.candidates import Candidate, PatchMaker, Seed, candidates
-from sam2_core.finding.found import region_of
+from sam2_core.finding.conflicts import without_spare
 from sam2_core.finding.grid import grid_points
 from sam2_core.finding.picture import Picture
 from sam2_core.finding.scores import rank, score
@@ -29,7 +29,7 @@ from sam2_core.modeling.dense_head import DenseMaps
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.windowed.tiles import Tiling
-from sam2_core.windowed.window import PointXY, SizeHW, Window, window_at
+from sam2_core.windowed.window import PointXY, Window, window_at
 
 Encode = Callable[[Sequence[Window], Callable[[Window], Tensor]], Sequence[ImageFeatures]]
 """Gives the features of what each of some windows of the frame shows: kept ones, or those made of the images
@@ -45,8 +45,6 @@ SHARED = 0.1
 SPARE = 0.15
 """Diameters beyond where two tiles meet up to which the one looks for what is the other's. Each sees the middle of an
 object a little elsewhere, and may leave it to the other."""
-SEEN = 0.2
-"""Of what is spare; where the other tile saw more than that, it is not needed."""
 
 
 class Finder:
@@ -76,7 +74,7 @@ class Finder:
             return (seed for seed in self.seeds(window, features) if _lies_in(seed, region, self.model.image_size))
 
         found = yield from self._candidates(self.windows(region), seeds)
-        found = _without_spare(found, self.picture.frame_hw)
+        found = without_spare(found, self.picture.frame_hw, WORTH_A_LOOK)
         if not whole:
             return found
         looks = self._looks_around(found)
@@ -170,19 +168,6 @@ class Finder:
         seen = _instances(self.model.see_objects(features))
         places = [(STRIDE * x + 1.5, STRIDE * y + 1.5) for x, y in (instance.inside_xy for instance in seen)]
         return [Seed(window, features, place, instance) for place, instance in zip(places, seen, strict=True)]
-
-
-def _without_spare(found: Sequence[Candidate], frame_hw: SizeHW) -> list[Candidate]:
-    """Return candidates without those that are spare where another one is."""
-    seen = np.zeros(frame_hw, dtype=bool)
-    for each in found:
-        if not each.is_spare and score(each) >= WORTH_A_LOOK:
-            seen[region_of(each.box_xyxy)] |= each.mask
-
-    def is_seen(one: Candidate) -> bool:
-        return bool(np.count_nonzero(seen[region_of(one.box_xyxy)] & one.mask) > SEEN * one.area)
-
-    return [each for each in found if not (each.is_spare and is_seen(each))]
 
 
 def _covers(whole: Candidate, part: Candidate) -> bool:

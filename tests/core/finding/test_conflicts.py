@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sam2_core.finding.candidates import Candidate
-from sam2_core.finding.conflicts import MOST_OVERLAP, without_conflicts
+from sam2_core.finding.conflicts import MOST_OVERLAP, SEEN, without_conflicts, without_spare
 
 HW = (50, 60)
 
@@ -32,3 +34,16 @@ def test_a_chain_is_decided_by_the_order():
     chain = [square(10 * step, 0, 14) for step in range(4)]
     assert [each.seed_xy[0] for each in without_conflicts(chain, HW)] == [0, 20]
     assert without_conflicts([], HW) == []
+
+
+def test_what_is_spare_stays_only_where_its_own_tile_saw_nothing():
+    def spare(x, y, side):
+        return replace(square(x, y, side), is_spare=True)
+
+    own, beside = square(0, 0, 20), int(20 * (1 - SEEN)) + 1
+    apart, piece, touching = spare(30, 20, 20), spare(5, 5, 6), spare(beside, 0, 20)
+    assert without_spare([piece, own, apart, touching], HW, 0.1) == [own, apart, touching]
+    assert without_spare([own, spare(beside - 2, 0, 20)], HW, 0.1) == [own]
+    poor = replace(own, predicted_iou=0.1, agreement=0.1)
+    assert without_spare([poor, piece], HW, 0.1) == [poor, piece]
+    assert without_spare([apart, piece], HW, 0.1) == [apart, piece]
