@@ -129,12 +129,9 @@ def new_ids(state: SessionState, numbers: Iterable[int]) -> dict[int, int]:
 
 def _free(state: SessionState, proposals: Mapping[int, Proposal], above: int) -> dict[int, Proposal]:
     """Return the proposals that are not on top of an object nor of a better one; object ids are below `above`."""
-    on_frames: dict[int, dict[int, Proposal]] = {}
-    for number, one in proposals.items():
-        on_frames.setdefault(one.frame, {})[number] = one
-    free: dict[int, Proposal] = {}
-    for frame, there in on_frames.items():  # the ground of one frame at a time: each takes as much as four images
-        ground = Ground.of_objects(state.document, state.masks, frame)
+    every, free = ProposalMap.of(proposals), dict[int, Proposal]()
+    for frame in every.frames():  # the ground of one frame at a time: each takes as much as four images
+        there, ground = every.on_frame(frame), Ground.of_objects(state.document, state.masks, frame)
         for number in best_first(there):
             if not ground.is_taken(there[number].mask):
                 ground.take(above + number, there[number].mask)

@@ -32,10 +32,9 @@ def without_conflicts(ranked: Iterable[Seen], frame_hw: SizeHW, most_overlap: fl
     taken = np.zeros(frame_hw, dtype=bool)
     kept = []
     for candidate in ranked:
-        x0, y0, x1, y1 = candidate.box_xyxy
-        there = taken[y0:y1, x0:x1]
+        there = taken[region_of(candidate.box_xyxy)]
         free = candidate.mask & ~there
-        cut = cut_to_pixels(free, (x0, y0))
+        cut = cut_to_pixels(free, candidate.box_xyxy[:2])
         if cut is None or np.count_nonzero(free) < (1 - most_overlap) * candidate.area:
             continue
         there |= candidate.mask

@@ -147,11 +147,12 @@ class Finder:
             height, width = self.picture.frame_hw
             if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
                 continue
-            reach = SPARE * seed.diameter_on_frame(size)
-            dx, dy = np.subtract(window.centre_xy, (x, y)).clip(-reach, reach).tolist()
             if self.tiles.nearest((x, y)) == window:
                 yield seed
-            elif self.tiles.nearest((x + dx, y + dy)) == window:
+                continue
+            reach = SPARE * seed.diameter_on_frame(size)
+            dx, dy = np.subtract(window.centre_xy, (x, y)).clip(-reach, reach).tolist()
+            if self.tiles.nearest((x + dx, y + dy)) == window:
                 yield replace(seed, is_spare=True)
 
     def _seeds_at(self, places: Sequence[PointXY], window: Window, features: ImageFeatures) -> list[Seed]:

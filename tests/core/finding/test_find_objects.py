@@ -51,6 +51,11 @@ def test_each_object_is_found_once_wherever_tiles_meet(model, scene):
     assert 0 <= min(scores) <= max(scores) <= 1
 
 
+def test_nothing_but_what_is_spare_is_asked_for_twice(model, scene, monkeypatch):
+    monkeypatch.setattr(finder, "SPARE", 0.0)
+    assert len(find_objects(model, scene[0], told())) == len(PLACES) == model.clicked
+
+
 class Shifted(BrightModel):
     """Sees the middle of an object a map pixel farther from the middle of the tile than it is."""
 
