@@ -270,6 +270,19 @@ def test_what_is_unsure_is_left_out_unless_it_is_linked_to_something_sure() -> N
     assert link(frames, frame_hw=HW).left_out == ()
 
 
+def test_what_is_much_smaller_than_the_others_has_to_be_twice_as_sure_unless_the_border_cuts_it() -> None:
+    places = [(50, 50), (50, 100), (100, 50), (100, 100)]
+    bits = {"dirt": (150, 60, 2.5), "at the border": (0, 150, 2.5), "sure": (150, 150, 2.5), "grows": (150, 100, 2.5)}
+    scores = {"dirt": 0.7, "at the border": 0.5, "sure": 0.85, "grows": 0.7}
+    frames = [
+        [*movie(places)[0], *(replace(disc(*at), score=scores[name]) for name, at in bits.items())],
+        [*movie(places)[0], replace(disc(150, 100, 6), score=0.7)],
+    ]
+    frames[0][5] = type(frames[0][5])((0, 150), frames[0][5].mask[3:], 0.5)
+    assert link(frames, LinkingOptions(least_score=0.4), frame_hw=HW).left_out == ((0, 4),)
+    assert link(frames, frame_hw=HW).left_out == ()
+
+
 def test_what_a_person_linked_is_a_track_however_unsure_it_is() -> None:
     frames = [
         [replace(each, score=0.1) for each in frame] for frame in movie([(50, 50), (90, 90)], [(50, 51), (20, 20)])

@@ -27,7 +27,8 @@ class LinkingOptions:
         How far from where the drift carries it an object may be found, in diameters of a typical object.
     least_score
         A track of which no detection scores as much, nor one of its mothers and daughters, is none: it is dirt, mostly.
-        0 to 1. One with a link that a person said is a track whatever it scores.
+        0 to 1. What is much smaller than a typical object and not cut by the border has to score twice as much. One
+        with a link that a person said is a track whatever it scores.
     """
 
     divisions: bool = True

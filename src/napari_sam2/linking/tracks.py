@@ -19,6 +19,8 @@ DOUBTFUL = 0.9
 """Links that are less sure are told with what else may be."""
 NEAR_BORDER = 0.75
 """Diameters: a centre that is nearer to the border, or would be a frame on, has come in or is going out."""
+SMALL = 0.4
+"""Diameters: what is smaller and not cut by the border is dirt, or a piece of a dead cell, unless it is twice as sure."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +113,8 @@ def tracks_from(movie: Movie, links: list[Link], order: Order, frame_hw: tuple[i
         after[each.before].append(each)
     before = {each.after: each for each in links}
     nodes = [(frame, index) for frame, given in enumerate(order.given) for index in range(len(given))]
-    left_out = _unsure(nodes, before, {node: movie.score(order.place_of(node)) for node in nodes}, movie.options)
+    edge = Edge(movie, order, frame_hw)
+    left_out = _unsure(nodes, before, {node: edge.worth(node) for node in nodes}, movie.options)
     out = set(left_out)
     links = [each for each in links if each.after not in out]
     begins = [node for node in nodes if node not in before or len(after[before[node].before]) > 1]
@@ -119,7 +122,6 @@ def tracks_from(movie: Movie, links: list[Link], order: Order, frame_hw: tuple[i
     ids = {node: track_id for track_id, node in enumerate(begins, start=1)}
     ways = {track_id: _way(node, after) for node, track_id in ids.items()}
     owner = {node: track_id for track_id, (nodes, _) in ways.items() for node in nodes}
-    edge = Edge(movie, order, frame_hw)
     tracks, divisions = [], []
     for track_id, (nodes, sure) in ways.items():
         parent = owner[before[nodes[0]].before] if nodes[0] in before else None
@@ -135,7 +137,7 @@ def tracks_from(movie: Movie, links: list[Link], order: Order, frame_hw: tuple[i
 
 
 def _unsure(
-    nodes: list[Node], before: Mapping[Node, Link], scores: Mapping[Node, float], options: LinkingOptions
+    nodes: list[Node], before: Mapping[Node, Link], worth: Mapping[Node, float], options: LinkingOptions
 ) -> tuple[Node, ...]:
     """Return the nodes (frame by frame) of families of which none is as sure as one has to be; see `least_score`.
 
@@ -145,7 +147,7 @@ def _unsure(
     for node in nodes:
         link = before.get(node)
         family = first[node] = node if link is None else first[link.before]
-        sure = 1.0 if link is not None and link.is_kept else scores[node]
+        sure = 1.0 if link is not None and link.is_kept else worth[node]
         best[family] = max(sure, best.get(family, 0.0))
     return tuple(node for node in nodes if best[first[node]] < options.least_score)
 
@@ -161,7 +163,7 @@ def _way(node: Node, after: Mapping[Node, list[Link]]) -> tuple[list[Node], list
 
 
 class Edge:
-    """The border of the frames and the ends of what was looked at: why tracks begin and end there."""
+    """The border of the frames and the ends of what was looked at: why tracks begin and end there, and what it cuts."""
 
     def __init__(self, movie: Movie, order: Order, frame_hw: tuple[int, int] | None) -> None:
         self.movie = movie
@@ -181,12 +183,22 @@ class Edge:
             return End.last_frame
         return End.leaves if self._is_near(node, self.drift[node[0] + 1]) else End.dies
 
+    def worth(self, node: Node) -> float:
+        """Return how sure it is that a detection is an object of its own: its score, half of that where it is small."""
+        detection = self._detection(node)
+        is_small = detection.diameter < SMALL * self.movie.diameter and not self._touches(detection)
+        return detection.score / 2 if is_small else detection.score
+
     def _is_near(self, node: Node, way: Floats) -> bool:
         """Return whether a detection touches the border, or would nearly on its way."""
-        detection = self.movie.frames[node[0]][self.place[node[0]][node[1]]]
-        corner = np.array(detection.box_yx)
-        far = corner + detection.mask.shape
+        detection = self._detection(node)
         centre = np.array(detection.centroid_yx) + way
         room = NEAR_BORDER * self.movie.diameter
-        touches = (corner <= 0).any() or (far >= self.size).any()
-        return bool(touches or (centre < room).any() or (centre > self.size - 1 - room).any())
+        return self._touches(detection) or bool((centre < room).any() or (centre > self.size - 1 - room).any())
+
+    def _detection(self, node: Node) -> Detection:
+        return self.movie.frames[node[0]][self.place[node[0]][node[1]]]
+
+    def _touches(self, detection: Detection) -> bool:
+        corner = np.array(detection.box_yx)
+        return bool((corner <= 0).any() or (corner + detection.mask.shape >= self.size).any())
