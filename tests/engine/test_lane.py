@@ -110,6 +110,58 @@ def test_two_jobs_asked_for_at_once_run_one_after_the_other(lane):
     assert order == ["first begins", "first ends", "second"]
 
 
+def test_what_is_offered_is_drawn_when_nothing_else_is_to_be_done(lane):
+    done, names = threading.Event(), []
+
+    def look():
+        names.append(threading.current_thread().name)
+        yield
+        done.set()
+
+    assert lane.offer(look)
+    assert done.wait(30)
+    assert names == ["napari-sam2 lane"]
+    running = lane.run(lambda: iter(range(5)), CancelToken())
+    next(running)
+    assert not lane.offer(look), "a job is under way"
+    assert list(running) == [1, 2, 3, 4]
+
+
+def test_a_job_ends_what_was_offered_at_its_next_item(lane):
+    looks, go_on, closed = threading.Event(), threading.Event(), []
+
+    def look():
+        try:
+            looks.set()
+            go_on.wait(30)
+            yield
+            raise AssertionError("it went on")
+        finally:
+            closed.append(True)
+
+    assert lane.offer(look)
+    assert looks.wait(30)
+    assert not lane.offer(look), "one at a time"
+    asked = threading.Thread(target=lambda: closed.append(list(lane.run(lambda: [1], CancelToken()))))
+    asked.start()
+    while not lane._open:
+        pass
+    go_on.set()
+    asked.join(30)
+    assert closed == [True, [1]]
+
+
+def test_what_is_offered_and_fails_is_told_to_nobody_and_the_lane_goes_on(lane):
+    def look():
+        yield
+        raise StackError("frame 2 cannot be read")
+
+    assert lane.offer(look)
+    assert list(lane.run(lambda: [1], CancelToken())) == [1]
+    lane.close()
+    assert not lane.offer(look)
+
+
 def test_a_closed_lane_has_no_thread_and_takes_no_job():
     lane = Lane("closed lane")
     assert list(lane.run(lambda: [1], CancelToken())) == [1]

@@ -59,3 +59,20 @@ def test_the_same_thing_is_known_where_it_is_nearly_equal():
     assert ground.is_known(box(10, 10, 10, 9))
     assert not ground.is_known(box(10, 10, 10, 7))
     assert not ground.is_known(box(10, 10, 14, 14))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_told_to_be_near_is_taken_just_as_where_all_objects_are_known(seed):
+    rng, masks = np.random.default_rng(seed), MaskStore(SIZE, 1)
+
+    def any_box():
+        y0, x0 = (int(one) for one in rng.integers(0, 30, 2))
+        return box(y0, x0, *(int(one) for one in rng.integers(1, 11, 2)))
+
+    for object_id in range(1, 7):
+        masks.put((object_id, 0), StoredMask.of_drawn(any_box()))
+    said = Document.of([Prompt(9, 0, ((20.0, 20.0),), (1,)), Prompt(2, 0, ((3.0, 3.0),), (1,))])
+    asked = [any_box() for _ in range(12)]
+    every, near = (Ground.of_objects(said, masks, 0, some) for some in (None, asked))
+    assert [near.is_taken(one) for one in asked] == [every.is_taken(one) for one in asked]
+    assert any(map(near.is_taken, asked))

@@ -183,6 +183,20 @@ def test_labels_agree_with_a_reference_that_looks_at_whole_planes(store, seed):
     np.testing.assert_array_equal(store.labels(0, locked={4}), expected)
 
 
+@pytest.mark.parametrize("overlaps", Overlaps)
+def test_labels_of_a_box_are_a_part_of_those_of_the_frame(store, overlaps):
+    rng = np.random.default_rng(4)
+    for object_id in range(1, 9):
+        logits = rng.normal(0, 4, (rng.integers(2, 9), rng.integers(2, 9))).astype(np.float32)
+        y0, x0 = rng.integers(0, SIZE[0] - logits.shape[0]), rng.integers(0, SIZE[1] - logits.shape[1])
+        store.put((object_id, 0), StoredMask.of_logits(int(y0), int(x0), logits))
+    whole = store.labels(0, overlaps=overlaps, locked={3})
+    for box in [(0, 0, *SIZE), (3, 4, 9, 11), (0, 7, 1, 16), (5, 5, 5, 9), (11, 15, 12, 16)]:
+        y0, x0, y1, x1 = box
+        part = store.labels(0, overlaps=overlaps, locked={3}, box=box)
+        np.testing.assert_array_equal(part, whole[y0:y1, x0:x1])
+
+
 def test_merging_unites_masks_on_common_frames_and_moves_the_others(store):
     store.put((1, 0), block(*LEFT))
     store.put((2, 0), block(*RIGHT))

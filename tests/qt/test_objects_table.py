@@ -13,6 +13,7 @@ from stand_in_session import StandInSession
 from napari_sam2._qt.objects_model import Column, ObjectsModel
 from napari_sam2._qt.objects_table import ObjectsTable
 from napari_sam2._qt.timeline import ABSENT, EDITED, FOUND, NOTHING, PROMPTED, STALE, TRACKED
+from napari_sam2.document.objects import ObjectInfo
 
 
 @pytest.fixture
@@ -49,6 +50,26 @@ def test_rows_follow_the_objects(model: ObjectsModel, session: StandInSession) -
     assert [text(model, row, Column.number) for row in range(model.rowCount())] == ["1", "3"]
     model.set_session(None)
     assert model.rowCount() == 0
+
+
+def test_a_new_object_is_a_new_row_and_the_others_stay_chosen_where_they_are(
+    table: ObjectsTable, model: ObjectsModel, session: StandInSession
+) -> None:
+    told: list[str] = []
+    model.modelReset.connect(lambda: told.append("reset"))
+    model.rowsInserted.connect(lambda _, first, last: told.append(f"{first} to {last}"))
+    table.selectRow(1)
+    session.codes |= {number: np.zeros(10, np.uint8) for number in (5, 70, 71)}
+    session.document = session.document.with_object(ObjectInfo(70)).with_object(ObjectInfo(71))
+    model.reload()
+    assert told == ["3 to 4"]
+    assert [text(model, row, Column.number) for row in range(model.rowCount())] == ["1", "2", "3", "70", "71"]
+    assert (table.selected_ids(), model.row_of(71)) == ((2,), 4)
+    session.document = session.document.without_object(70).with_object(ObjectInfo(5))
+    model.reload()
+    assert told[1:] == ["reset"], "some went and some came"
+    assert [text(model, row, Column.number) for row in range(model.rowCount())] == ["1", "2", "3", "5", "71"]
+    assert table.selected_ids() == (2,)
 
 
 @pytest.mark.parametrize(

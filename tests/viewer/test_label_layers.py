@@ -183,3 +183,41 @@ def square(left, right):
     mask = np.zeros((40, 60), bool)
     mask[5:20, left:right] = True
     return mask
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_shown_is_what_the_session_says_whatever_was_changed(make_desk, seed):
+    desk, rng = make_desk(), np.random.default_rng(seed)
+    session, steps = desk.session, 0
+    for _ in range(60):
+        frame, object_id = int(rng.integers(2)), int(rng.integers(1, 7))
+        y, x = (int(one) for one in rng.integers(0, 30, 2))
+        change = rng.choice(["click", "paint", "hide", "lock", "remove", "undo", "redo", "look", "track"])
+        known = object_id in session.document.objects
+        if change in ("hide", "lock", "remove") and not known:
+            continue
+        if object_id in session.document.locked and change in ("click", "paint", "remove"):
+            continue
+        if change == "click":
+            session.add_points(object_id, frame, [(y, x)])
+        elif change == "paint":
+            mask = np.zeros(session.size, bool)
+            mask[y : y + int(rng.integers(1, 9)), x : x + int(rng.integers(1, 20))] = True
+            session.edit_mask(object_id, frame, mask)
+        elif change == "hide":
+            session.set_visible(object_id, not session.document.objects[object_id].visible)
+        elif change == "lock":
+            session.set_locked(object_id, not session.document.objects[object_id].locked)
+        elif change == "remove":
+            session.remove_object(object_id)
+        elif change in ("undo", "redo"):
+            getattr(session, change)()
+        elif change == "look":
+            desk.viewer.dims.set_point(0, frame)
+        elif session.document.prompts:
+            desk.binding.propagate_both()
+        steps += 1
+        desk.binding.flush()
+        assert desk.labels.data.frame(desk.binding.frame).tolist() == session.labels(desk.binding.frame).tolist()
+        np.testing.assert_array_equal(desk.shown(), session.labels(desk.binding.frame))
+    assert steps > 20

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from queue import SimpleQueue
+
 import numpy as np
+from disc_predictor import DiscPredictor
 from mouse_events import Event
 from napari.utils._proxies import ReadOnlyWrapper
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
@@ -112,3 +115,48 @@ def test_results_do_not_disturb_a_stroke(make_desk):
     desk.runner.finish()
     desk.binding.flush()
     assert desk.shown()[5, 45] == 1
+
+
+class Watchful(DiscPredictor):
+    """Says where it was asked to look before anybody clicked."""
+
+    def __init__(self):
+        super().__init__()
+        self.looks = SimpleQueue()
+
+    def look_at(self, inference_state, frame_idx, point_xy):
+        self.looks.put((frame_idx, point_xy))
+        yield
+
+
+def rest(desk, *position):
+    """Leave the pointer at a position for a while."""
+    desk.viewer.cursor.position = position
+    for _ in range(3):
+        desk.binding.poll()
+
+
+def test_the_model_looks_where_the_pointer_rests_ready_to_click_and_nowhere_else(make_desk):
+    predictor = Watchful()
+    desk = make_desk(scale=(1, 0.5, 0.5), predictor=predictor)
+    desk.viewer.layers.selection.active = desk.points
+    desk.points.mode = "add"
+    rest(desk, 0, 5, 5)  # no prompt has loaded the model
+    drag(desk.points, (0, 10, 15))
+    rest(desk, 2, 10.5, 20)
+    assert predictor.looks.get(timeout=30) == (2, (40.0, 21.0))
+    rest(desk, 2, 300, 20)  # beside the image
+    desk.points.mode = "pan_zoom"
+    rest(desk, 2, 4, 8)
+    desk.points.mode = "add"
+    desk.viewer.layers.selection.active = desk.shapes
+    rest(desk, 2, 4, 9)
+    desk.viewer.layers.selection.active = desk.points
+    for x in range(5):
+        desk.viewer.cursor.position = (2, 4, x)  # it moves
+        desk.binding.poll()
+    rest(desk, 2, 1, 1)
+    assert predictor.looks.get(timeout=30) == (2, (2.0, 2.0)), "nowhere in between"
+    desk.session.close()
+    assert predictor.looks.empty(), "each place once"
+    assert set(prompts(desk)) == {(1, 0)}

@@ -33,6 +33,7 @@ class ObjectColours(QObject):
         self._made_of: tuple[object, ...] = ()
         self._is_measuring = False
         slots.connect(model.modelReset, self._follow)
+        slots.connect(model.rowsInserted, self._follow)
         slots.connect(model.dataChanged, self._follow)
         slots.connect(bench.changed, self._begin)
 
@@ -59,7 +60,7 @@ class ObjectColours(QObject):
     def _follow(self) -> None:
         """Colour objects anew where they are others than those that were coloured."""
         session, forest = self._bench.session, self._model.forest
-        made_of = (self.by, forest.order, forest.parent)
+        made_of = (OWN,) if self.by == OWN else (self.by, forest.order, forest.parent)
         if session is None or made_of == self._made_of or self._is_measuring:
             return
         self._made_of = made_of

@@ -318,15 +318,25 @@ class ObjectsModel(QAbstractTableModel):
         return ObjectRow(info, revision, self._session.status(object_id))
 
     def _arrange(self, changed: list[int]) -> None:
-        """Give rows to what is wanted; where these are the same as before, only what has changed is told."""
+        """Give rows to what is wanted; where these are the same as before, or some more, only that is told."""
         shown = arranged(self._known, self.forest, self.wanted)
         if shown == self._shown:
             self._tell(changed)
             return
+        first, gone, come = _difference(self._shown, shown)
+        if self._shown and come and not gone:
+            self.beginInsertRows(_NO_INDEX, first, first + come - 1)
+            self._show(shown)
+            self.endInsertRows()
+            self._tell(changed)
+            return
         self.beginResetModel()
+        self._show(shown)
+        self.endResetModel()
+
+    def _show(self, shown: tuple[int, ...]) -> None:
         self._shown = shown
         self._places = {one: place for place, one in enumerate(shown)}
-        self.endResetModel()
 
     def _tell(self, object_ids: Iterable[int]) -> None:
         """Tell that some rows have changed, as one stretch."""
@@ -356,3 +366,11 @@ class ObjectsModel(QAbstractTableModel):
         if colour.rgb() not in self._swatches:
             self._swatches[colour.rgb()] = swatch(colour)
         return self._swatches[colour.rgb()]
+
+
+def _difference(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return from which place on two orders differ, and how many are there in the one and in the other instead."""
+    shorter = min(len(before), len(after))
+    first = next((at for at in range(shorter) if before[at] != after[at]), shorter)
+    last = next((at for at in range(shorter - first) if before[-1 - at] != after[-1 - at]), shorter - first)
+    return first, len(before) - first - last, len(after) - first - last

@@ -71,6 +71,7 @@ class ObjectsTable(QTableView):
         self.selectionModel().currentRowChanged.connect(self._announce)
         model.modelAboutToBeReset.connect(self._hold)
         model.modelReset.connect(self._settle)
+        model.rowsInserted.connect(self._fit_columns)
         self._fit_columns()
 
     def _set_headers(self) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from napari_sam2.document.document import Document
 from napari_sam2.document.prompt import typical_diameter
+from napari_sam2.document.prompt_parts import PointYX
 from napari_sam2.engine.clicked_sizes import ClickedSizes
 from napari_sam2.engine.finding import find
 from napari_sam2.engine.foreign_predictor import weights_of
@@ -169,6 +170,11 @@ class Engine:
             self._look_as_chosen()
         state = None if self._work is None else self._work.state
         yield from find(self._predictor, self._movie, state, job, token)
+
+    def look_at(self, frame: int, place_yx: PointYX) -> Iterator[None]:
+        """Have at hand what a first click at a place would be answered from; only once a prompt loaded the model."""
+        if self._work is not None:
+            yield from self._work.look_at(frame, place_yx)
 
     @property
     def diameter_px(self) -> float | None:

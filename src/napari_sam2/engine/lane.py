@@ -2,11 +2,13 @@
 
 `Lane.run` is given a function that makes an iterator; the lane makes it, draws from it and closes it, all on its own
 thread, and at most two items wait to be taken. What the iterator raises is raised where it is iterated. Leaving the
-iteration early cancels the token and waits until the lane is free again. Qt, models and masks are not known here.
+iteration early cancels the token and waits until the lane is free again. `Lane.offer` gives it something to do while
+nobody asks for anything, which ends at its next item when somebody does. Qt, models and masks are not known here.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import weakref
 from collections import deque
@@ -18,6 +20,7 @@ from napari_sam2.engine.jobs import CancelToken
 from sam2_core.errors import StackError
 
 Item = TypeVar("Item")
+_log = logging.getLogger(__name__)
 WAITING = 2
 """Items that are computed ahead of whoever takes them."""
 
@@ -40,6 +43,7 @@ class Lane:
         self._starting = threading.Lock()
         self._closed = False
         self._open: list[_Task[Any]] = []
+        self._offered: tuple[CancelToken, threading.Event] | None = None
 
     def run(self, factory: Callable[[], Iterable[Item]], token: CancelToken) -> Iterator[Item]:
         """Yield in the calling thread what the iterable of `factory` yields on the lane.
@@ -66,6 +70,21 @@ class Lane:
             with self._starting:
                 self._open.remove(task)
 
+    def offer(self, factory: Callable[[], Iterable[object]]) -> bool:
+        """Have the iterable of `factory` drawn on the lane if it has nothing to do; return whether it had not.
+
+        What it yields is dropped, what it raises is only logged, and a job that is asked for meanwhile ends it.
+        """
+        with self._starting:
+            is_at_work = self._open or (self._offered is not None and not self._offered[1].is_set())
+            if self._closed or is_at_work:
+                return False
+            token = CancelToken()
+            task: _Task[Any] = _Task(lambda: _drawn(factory, token), token)
+            self._offered = token, task.finished
+            self._put(task)
+        return True
+
     def close(self) -> None:
         """Cancel all jobs and end the thread behind the one that is on it; what was yielded can still be taken."""
         with self._starting:
@@ -75,6 +94,7 @@ class Lane:
             thread = self._thread
             for task in self._open:
                 task.leave()
+            self._leave_offered()
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
@@ -87,12 +107,35 @@ class Lane:
                     "A run is under way in this thread; take all of it, or leave it (break, or close the iterator), "
                     "before the next one."
                 )
+            self._leave_offered()
             self._open.append(task)
-            self._tasks.put(task)
-            if self._thread is None:
-                self._thread = threading.Thread(target=_work, args=(self._tasks,), name=self._name, daemon=True)
-                self._thread.start()
-                weakref.finalize(self, self._tasks.put, None)
+            self._put(task)
+
+    def _leave_offered(self) -> None:
+        if self._offered is not None:
+            self._offered[0].cancel()
+
+    def _put(self, task: _Task[Any]) -> None:
+        self._tasks.put(task)
+        if self._thread is None:
+            self._thread = threading.Thread(target=_work, args=(self._tasks,), name=self._name, daemon=True)
+            self._thread.start()
+            weakref.finalize(self, self._tasks.put, None)
+
+
+def _drawn(factory: Callable[[], Iterable[object]], token: CancelToken) -> tuple[()]:
+    """Draw all items of an iterable, or until a token stops that, and return none of them."""
+    items = factory()
+    try:
+        for _ in items:
+            if token.cancelled:
+                break
+    except Exception:  # noqa: BLE001 - whoever asks for the same is told
+        _log.debug("Something that nobody asked for could not be done.", exc_info=True)
+    finally:
+        if isinstance(items, Generator):
+            items.close()
+    return ()
 
 
 def _work(tasks: SimpleQueue[_Task[Any] | None]) -> None:

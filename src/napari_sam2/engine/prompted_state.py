@@ -8,7 +8,7 @@ mask that a correction refined comes back when the correction is taken back.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam2.document.document import PromptKey
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.document.prompt_parts import Mask, PointYX
 from napari_sam2.engine.give_prompt import give_prompt
 from napari_sam2.engine.jobs import Job
 from napari_sam2.engine.remembered_frames import Remembered
@@ -24,7 +24,7 @@ from napari_sam2.engine.span_plan import Pass
 from napari_sam2.engine.updates import MaskPatch
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
 from sam2_core.inference.mask_logits import LogitPatch, patches_of
-from sam2_core.inference.video_calls import Answer, TrackingState, VideoPredictor
+from sam2_core.inference.video_calls import Answer, EncodesFrames, LooksAhead, TrackingState, VideoPredictor
 
 if TYPE_CHECKING:
     from sam2_core.inference.memory.inference_state import Visit
@@ -63,6 +63,14 @@ class PromptedState:
     def is_blank(self) -> bool:
         """Whether no prompt holds in it."""
         return not self._given
+
+    def look_at(self, frame: int, place_yx: PointYX) -> Iterator[None]:
+        """Have at hand what a first click at a place would be answered from, and yield at each step."""
+        if isinstance(self.predictor, LooksAhead):
+            yield from self.predictor.look_at(self.state, frame, (place_yx[1], place_yx[0]))
+        elif isinstance(self.predictor, EncodesFrames):
+            for _ in self.predictor.encode_frames(self.state, [frame], in_all_views=True):
+                yield
 
     def take_over(self, other: PromptedState) -> None:
         """Note which prompts another view has answered, whose masks this one is to make again."""

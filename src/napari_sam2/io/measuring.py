@@ -66,8 +66,7 @@ class Measurable:
             return mask.mask()
         locked = self.document.locked
         layers = [Layered(one, self.masks[one][frame], place, one in locked) for place, one in enumerate(near)]
-        labels = painted(layers, self.size, self.overlaps, label_dtype(near))
-        return np.asarray(labels[mask.rows, mask.columns] == object_id)
+        return np.asarray(painted(layers, mask.box_yx, self.overlaps, label_dtype(near)) == object_id)
 
 
 def measures_of(movie: Movie) -> tuple[str, ...]:

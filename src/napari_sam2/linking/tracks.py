@@ -20,7 +20,7 @@ DOUBTFUL = 0.9
 NEAR_BORDER = 0.75
 """Diameters: a centre that is nearer to the border, or would be a frame on, has come in or is going out."""
 SMALL = 0.4
-"""Diameters: what is smaller and not cut by the border is dirt, or a piece of a dead cell, unless it is twice as sure."""
+"""Diameters: what is smaller, and not cut by the border, is dirt or a bit of a dead cell unless it is twice as sure."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

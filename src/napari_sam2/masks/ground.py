@@ -7,7 +7,7 @@ better ones by more than about 15 % are wrong). A click whose mask is not there 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -39,13 +39,19 @@ class Ground:
             self.take(number, mask)
 
     @classmethod
-    def of_objects(cls, document: Document, masks: MaskStore, frame: int) -> Ground:
-        """Return what the objects of a frame have, hidden ones too."""
+    def of_objects(cls, document: Document, masks: MaskStore, frame: int, near: Iterable[Mask] | None = None) -> Ground:
+        """Return what the objects of a frame have, hidden ones too; at least those that may meet what is near.
+
+        near: masks that will be asked about; any where None.
+        """
         there = ((one, masks.get((one, frame))) for one in masks.objects_on(frame))
         known = {one: mask for one, mask in there if mask is not None and not mask.is_empty}
-        ground = cls(masks.size, {})
+        ground, zone = cls(masks.size, {}), np.full(masks.size, near is None)
+        for asked in near or ():
+            zone[asked.rows, asked.columns] = True
         for one, mask in known.items():
-            ground._give(one, mask.rows, mask.columns, mask.mask())
+            if zone[mask.rows, mask.columns].any():
+                ground._give(one, mask.rows, mask.columns, mask.mask())
         for (object_id, at), prompt in document.prompts.items():
             if at == frame and object_id not in known:
                 inside = [point for point, label in zip(prompt.points_yx, prompt.labels, strict=True) if label == 1]

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from napari_sam2.masks.overlaps import Layered, Overlaps, label_dtype, painted
+from napari_sam2.masks.overlaps import Layered, Overlaps, PixelBox, label_dtype, painted
 from napari_sam2.masks.stored_masks import Array, MaskChange, MaskKey, MaskStatus, StoredMask, frames_of
 from sam2_core.errors import PromptError, StackError
 
@@ -131,6 +131,7 @@ class MaskStore:
         objects: Iterable[int] | None = None,
         overlaps: Overlaps = Overlaps.logits,
         locked: Container[int] = (),
+        box: PixelBox | None = None,
     ) -> Array:
         """Return the labels of a frame, (H, W) uint16, or uint32 where the store has an id that needs it.
 
@@ -143,13 +144,16 @@ class MaskStore:
             Who gets a pixel that several masks hold.
         locked
             Ids of locked objects, which win over all others; painted masks win over the rest.
+        box
+            Of which part (h, w) of the frame; of all where None.
         """
         here = self._by_frame.get(frame, {})
         chosen = [object_id for object_id in (self._by_object if objects is None else objects) if object_id in here]
         layers = [
             Layered(object_id, here[object_id], place, object_id in locked) for place, object_id in enumerate(chosen)
         ]
-        return painted(layers, self.size, overlaps, label_dtype(one for one, held in self._by_object.items() if held))
+        dtype = label_dtype(one for one, held in self._by_object.items() if held)
+        return painted(layers, box or (0, 0, *self.size), overlaps, dtype)
 
     def put(self, key: MaskKey, mask: StoredMask) -> MaskChange:
         """Keep a mask, in place of an earlier one; return the change.

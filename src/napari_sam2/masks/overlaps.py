@@ -15,6 +15,8 @@ import numpy as np
 from napari_sam2.masks.stored_masks import LARGEST_CODE, Array, MaskStatus, StoredMask
 
 LabelType = np.dtype[np.uint16] | np.dtype[np.uint32]
+PixelBox = tuple[int, int, int, int]
+"""y0, x0, y1, x1 in whole pixels; the last ones are not in it."""
 
 
 class Overlaps(StrEnum):
@@ -47,16 +49,21 @@ class Layered:
         return 0 if self.mask.status.is_evidence else 1
 
 
-def painted(layers: Iterable[Layered], size: tuple[int, int], overlaps: Overlaps, dtype: LabelType) -> Array:
-    """Return labels (H, W): at each pixel the id of the object that has it, else 0."""
-    labels = np.zeros(size, dtype=dtype)
-    taken = np.zeros(size, dtype=np.int16)
+def painted(layers: Iterable[Layered], box: PixelBox, overlaps: Overlaps, dtype: LabelType) -> Array:
+    """Return labels (h, w) of a box of a frame: at each pixel the id of the object that has it, else 0."""
+    y0, x0, y1, x1 = box
+    labels = np.zeros((y1 - y0, x1 - x0), dtype=dtype)
+    taken = np.zeros(labels.shape, dtype=np.int16)
     ordered = sorted(layers, key=lambda one: one.place if overlaps is Overlaps.keep else one.object_id)
     for layer in ordered:
-        if layer.mask.is_empty:
+        mask = layer.mask
+        top, left = max(mask.y0, y0), max(mask.x0, x0)
+        bottom, right = min(mask.rows.stop, y1), min(mask.columns.stop, x1)
+        if mask.is_empty or top >= bottom or left >= right:
             continue
-        here = layer.mask.rows, layer.mask.columns
-        strength = _strength(layer, overlaps)
+        here = slice(top - y0, bottom - y0), slice(left - x0, right - x0)
+        inside = slice(top - mask.y0, bottom - mask.y0), slice(left - mask.x0, right - mask.x0)
+        strength = _strength(layer, overlaps)[inside]
         wins = strength > taken[here]
         labels[here][wins] = layer.object_id
         taken[here][wins] = strength[wins]

@@ -178,7 +178,7 @@ class Proposals:
         waiting = {number: one for number, one in here.items() if one.is_open}
         if not waiting:
             return {}
-        ground = Ground.of_objects(state.document, state.masks, frame)
+        ground = Ground.of_objects(state.document, state.masks, frame, [one.mask for one in waiting.values()])
         return {number: waiting[number] for number in best_first(waiting) if not ground.is_taken(waiting[number].mask)}
 
     def chosen(

@@ -16,6 +16,7 @@ from napari_sam2.document.difference import DocumentDiff, difference
 from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.updates import FrameUpdate
+from napari_sam2.masks.overlaps import PixelBox
 from napari_sam2.masks.stale import is_drawn
 from napari_sam2.masks.stored_masks import MaskChange, MaskKey, MaskStatus, StoredMask, frames_of
 from napari_sam2.session.history import History, Moment, Step
@@ -40,7 +41,7 @@ class SessionEvents(SignalGroup):
 
     def tell_masks(self, changes: Sequence[MaskChange]) -> None:
         """Emit `masks_changed` once for each frame that has a changed mask."""
-        for frame, object_ids in frames_of(changes).items():
+        for frame, object_ids in frames_of([each for each in changes if each.before is not each.after]).items():
             self.masks_changed.emit(frame, object_ids)
 
 
@@ -96,12 +97,17 @@ class SessionState:
         """Return one code per frame, (T,) uint8: 0 nothing, else that of a `MaskStatus`, 1 prompted to 7 found."""
         return self.masks.statuses(object_id)
 
-    def labels(self, frame: int, object_id: int | None = None) -> NDArray[np.uint16 | np.uint32]:
-        """Return the labels of a frame (H, W) as they are shown, or those of one object, overlaps uncut."""
+    def labels(
+        self, frame: int, object_id: int | None = None, box: PixelBox | None = None
+    ) -> NDArray[np.uint16 | np.uint32]:
+        """Return the labels of a frame (H, W) as they are shown, or those of one object, overlaps uncut.
+
+        box: y0, x0, y1, x1 of the part (h, w) that is wanted; the whole frame where None.
+        """
         if object_id is not None:
-            return self.masks.labels(frame, [object_id])
+            return self.masks.labels(frame, [object_id], box=box)
         shown = [one for one, info in self.document.objects.items() if info.visible]
-        return self.masks.labels(frame, shown, self.settings.overlaps, self.document.locked)
+        return self.masks.labels(frame, shown, self.settings.overlaps, self.document.locked, box)
 
     def replace_document(self, document: Document, diff: DocumentDiff) -> None:
         """Put another document in place, and note which prompts and objects it changes."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Literal, overload
 
 from napari_sam2.document.document import PromptKey
+from napari_sam2.document.prompt_parts import PointYX
 from napari_sam2.engine.engine import Engine, Restored
 from napari_sam2.engine.jobs import (
     AnyJob,
@@ -202,6 +203,14 @@ class SessionWork:
             yield from self._lane.run(lambda: engine.run(job, token), token)
         finally:
             self._tokens.discard(token)
+
+    def look_at(self, frame: int, place_yx: PointYX) -> bool:
+        """Have the model see a place (y, x) of a frame before a click comes there, which is then answered sooner.
+
+        Only when it has nothing else to do; whatever is asked for meanwhile ends it. False if it did not begin.
+        """
+        engine = self._engine
+        return engine is not None and self._lane.offer(lambda: engine.look_at(frame, place_yx))
 
     def accept(self, update: Update) -> bool:
         """Write into the masks what came and still holds, or propose what was found; False if all of it was void.

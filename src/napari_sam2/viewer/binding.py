@@ -27,6 +27,7 @@ from napari_sam2.viewer.current import Current, heir_of, unused_id
 from napari_sam2.viewer.deciding import Deciding
 from napari_sam2.viewer.image_source import grid_of
 from napari_sam2.viewer.label_layers import Array, LabelLayers
+from napari_sam2.viewer.looking_ahead import LookingAhead
 from napari_sam2.viewer.marked_cells import MarkedCells
 from napari_sam2.viewer.prompt_layers import PromptLayers
 from napari_sam2.viewer.prompt_tables import check_adoptable
@@ -122,6 +123,7 @@ class SessionBinding:
         self.undo, self.redo = do.undo, do.redo
         self.labels = LabelLayers(session, image, self.grid, self.current)
         self.prompts = PromptLayers(image, self.grid, self.current, notify, self.labels.color)
+        self._ahead = LookingAhead(viewer, session, self.prompts, self._sight)
         self.found = ProposalLayer(self.deciding.proposals, image, self.grid)
         self.lines = TrackLines(session, image, self.grid)
         self.marked = MarkedCells(session, image, self.grid)
@@ -183,8 +185,6 @@ class SessionBinding:
         for emitter, callback in self._connections():
             emitter.disconnect(callback)
 
-    # what a person sees
-
     def flush(self) -> None:
         """Show the frame in view anew if it has changed, at once."""
         self.redraw.at_once()
@@ -197,6 +197,7 @@ class SessionBinding:
         """
         self.labels.poll()
         self.prompts.poll()
+        self._ahead.poll()
         drew = next((draw for draw in self._drawers if draw()), None)
         if drew is not None:
             self._drawers.remove(drew)
@@ -216,8 +217,6 @@ class SessionBinding:
     def follow_timer(self) -> None:
         """Leave to `poll`, which a timer calls from now on, what takes long to draw."""
         self.redraw.is_polled = self.found.is_polled = True
-
-    # what happens
 
     def _connections(self) -> list[tuple[Any, Callable[..., object]]]:
         events = self.session.events
@@ -320,8 +319,9 @@ class SessionBinding:
         self._show_proposals(diff)
         if diff.objects or diff.removed_objects:
             self.lines.mark()
-            self.labels.forget()
             self._layers.sync_labels()
+        if diff.removed_objects or not set(diff.objects).isdisjoint(self.session.masks.object_ids()):
+            self.labels.forget()
             self.redraw.mark(self.session.document.objects)  # shown once, with the masks that follow
 
     def _show_proposals(self, diff: DocumentDiff) -> None:
@@ -338,7 +338,7 @@ class SessionBinding:
         self.work.preview()
 
     def _on_masks(self, frame: int, object_ids: tuple[int, ...]) -> None:
-        self.labels.forget(frame)
+        self.labels.amend(frame, object_ids)
         self.lines.mark((one, frame) for one in object_ids)
         if self.session.document.proposals:
             self.deciding.proposals.forget(frame)

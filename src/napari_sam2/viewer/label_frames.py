@@ -1,23 +1,27 @@
 """The labels of a whole stack as an array that napari can show and paint in, computed frame by frame when read.
 
 Handing it to a layer costs nothing, however long the stack: a frame comes from `read_frame` when it is looked at, and
-the last few are kept until `forget`. Painting writes into a copy of the frame and is taken out as `strokes`; nothing
-here knows a session. Axes that the session holds show labels at that position only; channels all show the same.
+the last few are kept until `forget`, or `amend` where only some objects of it are others. Painting writes into a copy
+of the frame and is taken out as `strokes`; nothing here knows a session. Axes that the session holds show labels at
+that position only; channels all show the same.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from napari_sam2.masks.overlaps import PixelBox
 from napari_sam2.viewer.coordinates import Grid
 
 Array = np.ndarray[Any, Any]
 KEPT_FRAMES = 8
+MOST_AMENDED = 8
+"""Where more objects of a frame are others, it is read as a whole."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,15 +42,22 @@ class Stroke:
 class LabelFrames:
     """Labels with the shape of the image layer; indexes, slices and whole coordinate arrays are read and written.
 
-    `read_frame` gives the labels (H, W) of a frame.
+    `read_frame` gives the labels (H, W) of a frame, `read_box` those (h, w) of a box of it, for `amend`.
     """
 
-    def __init__(self, grid: Grid, dtype: np.dtype[Any], read_frame: Callable[[int], Array]) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        dtype: np.dtype[Any],
+        read_frame: Callable[[int], Array],
+        read_box: Callable[[int, PixelBox], Array] | None = None,
+    ) -> None:
         self.grid = grid
         self.shape = grid.shape
         self.ndim = grid.ndim
         self.dtype = np.dtype(dtype)
         self._read_frame = read_frame
+        self._read_box = read_box
         self._kept: OrderedDict[int, Array] = OrderedDict()
         self._painted: dict[int, Stroke] = {}
         self.missed = False
@@ -81,6 +92,18 @@ class LabelFrames:
             self._kept.clear()
         else:
             self._kept.pop(frame, None)
+
+    def amend(self, frame: int, object_ids: Collection[int], boxes: Iterable[PixelBox]) -> None:
+        """Read a frame anew where some objects were shown and where they are now: in the boxes of their masks."""
+        kept, read = self._kept.get(frame), self._read_box
+        if kept is None or read is None or frame in self._painted or len(object_ids) > MOST_AMENDED:
+            self.forget(frame)
+            return
+        rows, columns = np.nonzero(np.isin(kept, list(object_ids)))
+        was = [(int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()) + 1)] if rows.size else []
+        for box in (*was, *boxes):
+            y0, x0, y1, x1 = box
+            kept[y0:y1, x0:x1] = read(frame, box)
 
     def strokes(self) -> list[Stroke]:
         """Return what was painted since the last time, per frame, and forget it."""

@@ -8,7 +8,7 @@ When layers are refreshed is the binding's business, adding them to a viewer too
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from typing import Any
 
 import numpy as np
@@ -107,10 +107,23 @@ class LabelLayers:
 
     def forget(self, frame: int | None = None) -> None:
         """Read a frame, or all of them, anew from the session when it is next shown."""
-        for key, layer in self.layers.items():
+        for layer in self.layers.values():
             layer.data.forget(frame)
-            if frame is None:
-                self._widen(key, layer)
+        if frame is None:
+            self.widen()
+
+    def amend(self, frame: int, object_ids: Collection[int]) -> None:
+        """Read a frame anew where masks of some objects have changed."""
+        self.widen()
+        masks = (self.session.masks.get((one, frame)) for one in object_ids)
+        boxes = [mask.box_yx for mask in masks if mask is not None and not mask.is_empty]
+        for layer in self.layers.values():
+            layer.data.amend(frame, object_ids, boxes)
+
+    def widen(self) -> None:
+        """Have room for all ids that there are now."""
+        for key, layer in self.layers.items():
+            self._widen(key, layer)
 
     def renew(self) -> None:
         """Give every layer a new array: what the axes are has changed."""
@@ -158,7 +171,13 @@ class LabelLayers:
 
     def _array(self, key: int) -> LabelFrames:
         chosen = None if key == ALL_OBJECTS else key
-        return LabelFrames(self.grid, self._dtype(), lambda frame: self.session.labels(frame, chosen))
+        labels = self.session.labels
+        return LabelFrames(
+            self.grid,
+            self._dtype(),
+            lambda frame: labels(frame, chosen),
+            lambda frame, box: labels(frame, chosen, box),
+        )
 
     def _dtype(self) -> np.dtype[Any]:
         return label_dtype([*self.session.document.objects, *self.session.masks.object_ids(), self.current.object_id])

@@ -121,6 +121,14 @@ class Tracker:
         image = (images or self.images()).get(state.frames, frame)
         return state.features.put(frame, self.runtime.encode_image(image))
 
+    def look(self, state: InferenceState, frame: int, in_all_views: bool) -> bool:
+        """Have the features of a frame, in all views of the model or as it is; return whether the encoder ran."""
+        kept, others = state.features.get(frame), self.model.other_views if in_all_views else ()
+        if kept is not None and len(kept.views) >= len(others):
+            return False
+        (self._views if others else self.encode)(state, frame)
+        return True
+
     def visit(
         self, states: Sequence[InferenceState], frame: int, reverse: bool, images: FrameImages | None = None
     ) -> None:

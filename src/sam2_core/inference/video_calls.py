@@ -6,7 +6,7 @@ add what it takes to stand behind windows. torch is not needed here.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
@@ -123,3 +123,21 @@ class WholeFramePredictor(VideoPredictor, Protocol):
         reverse: bool = False,
     ) -> Generator[tuple[int, Sequence[MaskLogits]], None, None]:
         """Yield frame by frame the masks of several states."""
+
+
+@runtime_checkable
+class EncodesFrames(Protocol):
+    """A video predictor that can be told beforehand what it will be asked about."""
+
+    def encode_frames(
+        self, inference_state: OwnState, frame_indices: Iterable[int] | None = None, in_all_views: bool = False
+    ) -> Iterator[tuple[int, bool]]:
+        """Yield frame by frame its index, once its image features are kept, and whether they were made now."""
+
+
+@runtime_checkable
+class LooksAhead(Protocol):
+    """A predictor that looks at places of frames through windows, and can do so before anybody clicks there."""
+
+    def look_at(self, inference_state: OwnState, frame_idx: int, point_xy: tuple[float, float]) -> Iterator[None]:
+        """Have at hand what a first click at a place would be answered from; it may be left at each item."""

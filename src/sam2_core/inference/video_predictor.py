@@ -272,20 +272,21 @@ class SAM2VideoPredictor:
                 yield frame, logits
 
     def encode_frames(
-        self, inference_state: InferenceState, frame_indices: Iterable[int] | None = None
+        self,
+        inference_state: InferenceState,
+        frame_indices: Iterable[int] | None = None,
+        in_all_views: bool = False,
     ) -> Iterator[tuple[int, bool]]:
         """Yield frame by frame (all where None) its index, and whether the encoder ran: not where features were kept.
 
-        For a predictor with a ``feature_cache``, which then finds these features whenever it tracks. It may be closed
-        between any two frames; another call goes on where this one stopped.
+        With a ``feature_cache`` they are found whenever it tracks; prompts want them `in_all_views` of the model. It
+        may be closed between any two frames; another call goes on where this one stopped.
         """
         state = inference_state
         for frame in range(state.num_frames) if frame_indices is None else frame_indices:
             with running(self.device, self._dtype):
-                is_kept = state.features.get(state.check_frame(frame)) is not None
-                if not is_kept:
-                    self._tracker.encode(state, frame)
-            yield frame, not is_kept
+                is_new = self._tracker.look(state, state.check_frame(frame), in_all_views)
+            yield frame, is_new
 
     def clear_all_prompts_in_frame(
         self, inference_state: InferenceState, frame_idx: int, obj_id: int, need_output: bool = True

@@ -17,7 +17,7 @@ that objects which are looked at again still share tiles.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from math import pi, sqrt
 from typing import Any
@@ -27,7 +27,7 @@ from sam2_core.inference.frames.opened_frames import open_frames
 from sam2_core.inference.mask_logits import LogitPatch, WindowedLogits, as_numpy
 from sam2_core.inference.memory.snapshots import Snapshot
 from sam2_core.inference.prompt_inputs import mask_prompt, point_prompt, said_plainly
-from sam2_core.inference.video_calls import Answer, WholeFramePredictor
+from sam2_core.inference.video_calls import Answer, EncodesFrames, WholeFramePredictor
 from sam2_core.windowed.following_window import RecentFrames
 from sam2_core.windowed.prompt_calls import PromptCall, in_pixels, united
 from sam2_core.windowed.window import SMALLEST_SIDE, SizeHW, rescaled, usual_span, window_side
@@ -139,6 +139,24 @@ class WindowedPredictor:
         """Return the mask after a person drew it (H, W), for the objects of one view; see `SAM2VideoPredictor`."""
         call = PromptCall(frame_idx, obj_id, mask_prompt(mask, inference_state.size))
         return self._take(inference_state, call, need_output)
+
+    def look_at(self, inference_state: WindowedState, frame_idx: int, point_xy: tuple[float, float]) -> Iterator[None]:
+        """Have at hand what a first click at a place (x, y) of a frame would be answered from, and yield at each step.
+
+        The click is answered as it is without, but sooner. No object and no window comes of it; it may be left half
+        done. Nothing happens where the predictor is none of ours.
+        """
+        state, inner = inference_state, self.predictor
+        if not isinstance(inner, EncodesFrames):
+            return
+        prompt = in_pixels(point_prompt([point_xy], [1], None, state.size, normalized=False), state.size)
+        call = PromptCall(frame_idx, 1, prompt)
+        view = self._roomy_view(state, [call], self.side)
+        yield from _encoded(inner, view, frame_idx)
+        if self.second_look and not view.source.shows_all:
+            side = self._fitting_side(view, call, self._made(view, [call], need_output=True))
+            if side != self.side:
+                yield from _encoded(inner, self._roomy_view(state, [call], side), frame_idx)
 
     def propagate_in_video(
         self,
@@ -261,6 +279,13 @@ class WindowedPredictor:
         """Return the side of the tiles on a frame for windows of a side, None where objects are not to share any."""
         side = round(SHARED_ROOM * own_side)
         return side if self.shared and side < WHOLE_FRAME_SHARE * max(frame_hw) else None
+
+
+def _encoded(predictor: EncodesFrames, view: WindowView, frame: int) -> Iterator[None]:
+    """Have the features of what a view shows on a frame, as it is and in all views of the model; yield after each."""
+    for in_all_views in (False, True):
+        for _ in predictor.encode_frames(view.state, [frame], in_all_views):
+            yield
 
 
 def _placed_back(state: WindowedState, view: WindowView, answer: Answer) -> WindowedAnswer:

@@ -1,0 +1,43 @@
+"""Where the pointer rests, ready to click, the model looks already: the click is answered sooner.
+
+Nothing is shown of it, and nothing comes of it but image features at hand.
+"""
+
+from __future__ import annotations
+
+from napari.components import ViewerModel
+
+from napari_sam2.session.session import Session
+from napari_sam2.viewer.prompt_layers import PromptLayers
+from napari_sam2.viewer.sight import Sight
+
+
+class LookingAhead:
+    """Follows the pointer over the image, each time that `poll` is called."""
+
+    def __init__(self, viewer: ViewerModel, session: Session, prompts: PromptLayers, sight: Sight) -> None:
+        self._viewer = viewer
+        self._session = session
+        self._prompts = prompts
+        self._sight = sight
+        self._before = self._looked_at = self._place
+
+    @property
+    def _place(self) -> tuple[object, ...]:
+        return (self._sight.frame, *self._sight.cursor)
+
+    @property
+    def _adds_points(self) -> bool:
+        """Whether a click on the image would be a prompt."""
+        points = self._prompts.points
+        return points is not None and points == self._viewer.layers.selection.active and points.mode == "add"
+
+    def poll(self) -> None:
+        """Have the model look, if the pointer has not moved since the last call, and nothing else is to be done."""
+        place = self._place
+        rests, self._before = place == self._before, place
+        if not rests or place == self._looked_at or not self._adds_points or not self._sight.is_at_work:
+            return
+        located = self._sight.locate(self._sight.cursor)
+        if located is None or self._session.work.look_at(*located):
+            self._looked_at = place
