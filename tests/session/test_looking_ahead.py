@@ -18,16 +18,16 @@ ASKED = {"whole frames": 0, "windows of the right size": 2, "windows": 4}
 """Runs of the encoder for a click: one for each way to look, as it is and mirrored, in one window or in two."""
 
 
-class Encoder:
-    """The encoder of a model, counted."""
+class Counted:
+    """A call of a model, counted."""
 
-    def __init__(self, model):
+    def __init__(self, call):
         self.runs = 0
-        self._encode = model.encode_image
+        self._call = call
 
-    def __call__(self, images):
+    def __call__(self, *given, **named):
         self.runs += 1
-        return self._encode(images)
+        return self._call(*given, **named)
 
 
 @pytest.fixture
@@ -37,8 +37,15 @@ def predictor():
 
 @pytest.fixture
 def encoder(predictor, monkeypatch):
-    counted = Encoder(predictor.model)
+    counted = Counted(predictor.model.encode_image)
     monkeypatch.setattr(predictor.model, "encode_image", counted)
+    return counted
+
+
+@pytest.fixture
+def decoder(predictor, monkeypatch):
+    counted = Counted(predictor.model.predict_without_memory)
+    monkeypatch.setattr(predictor.model, "predict_without_memory", counted)
     return counted
 
 
@@ -89,7 +96,10 @@ def answer_to_click(session, place):
 
 
 def tracked(session):
-    return [(each.frame_index, each.object_ids, each.patches[0].logits.tobytes()) for each in session.propagate()]
+    return [
+        (each.frame_index, each.object_ids, [patch.logits.tobytes() for patch in each.patches])
+        for each in session.propagate()
+    ]
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -104,6 +114,26 @@ def test_a_click_where_the_model_looked_asks_the_encoder_nothing_and_has_the_sam
     before = encoder.runs
     np.testing.assert_array_equal(answer_to_click(ahead, places[1]), expected)
     assert encoder.runs == before
+    assert tracked(ahead) == tracked(plain), "nor does it change what comes of the click"
+
+
+def test_a_first_click_just_where_the_model_looked_is_answered_already_and_any_other_is_not(opened, places, decoder):
+    session, place = opened("windows"), places[1]
+    looked_at(session, place)
+    before = decoder.runs
+    answer_to_click(session, place)
+    assert decoder.runs == before
+    session.remove_object(2)
+    answer_to_click(session, place)
+    assert decoder.runs > before, "what was at hand is used once"
+
+    for beside in ((place[0] + 2, place[1]), places[0]):
+        other = opened("windows")
+        looked_at(other, place)
+        before = decoder.runs
+        other.add_points(2 if beside != places[0] else 1, 0, [beside])
+        assert [update.object_ids for update in other.preview()]
+        assert decoder.runs > before
 
 
 def test_nothing_comes_of_a_look_but_features(opened, places):

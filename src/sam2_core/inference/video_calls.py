@@ -126,6 +126,14 @@ class WholeFramePredictor(VideoPredictor, Protocol):
 
 
 @runtime_checkable
+class RenamesObjects(Protocol):
+    """A state in which an object can get another id."""
+
+    def rename_object(self, object_id: int, new_id: int) -> None:
+        """Give an object another id."""
+
+
+@runtime_checkable
 class EncodesFrames(Protocol):
     """A video predictor that can be told beforehand what it will be asked about."""
 

@@ -56,6 +56,14 @@ class PromptCall:
         """Box around all points, those outside the object too; None without points."""
         return None if isinstance(self.prompt, MaskPrompt) else _around(self.prompt.points_xy)
 
+    def says_what(self, other: PromptCall) -> bool:
+        """Return whether another call says the same by points alone, of whatever object."""
+        mine, its = self.prompt, other.prompt
+        if isinstance(mine, MaskPrompt) or isinstance(its, MaskPrompt) or self.frame != other.frame:
+            return False
+        has_box = mine.box_xyxy is not None or its.box_xyxy is not None
+        return not has_box and np.array_equal(mine.points_xy, its.points_xy) and np.array_equal(mine.labels, its.labels)
+
     def make(
         self, predictor: VideoPredictor, state: WholeFrameState, window: Window, need_output: bool = True
     ) -> Answer | None:

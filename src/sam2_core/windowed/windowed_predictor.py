@@ -33,7 +33,7 @@ from sam2_core.windowed.prompt_calls import PromptCall, in_pixels, united
 from sam2_core.windowed.window import SMALLEST_SIDE, SizeHW, rescaled, usual_span, window_side
 from sam2_core.windowed.window_view import Followed, WindowView, needed_side
 from sam2_core.windowed.windowed_snapshots import restore_snapshot, take_snapshot
-from sam2_core.windowed.windowed_state import WindowedState
+from sam2_core.windowed.windowed_state import Tried, WindowedState
 
 WHOLE_FRAME_SHARE = 0.85
 """From this share of the longer side of the frame on, the whole frame is looked at."""
@@ -143,20 +143,28 @@ class WindowedPredictor:
     def look_at(self, inference_state: WindowedState, frame_idx: int, point_xy: tuple[float, float]) -> Iterator[None]:
         """Have at hand what a first click at a place (x, y) of a frame would be answered from, and yield at each step.
 
-        The click is answered as it is without, but sooner. No object and no window comes of it; it may be left half
-        done. Nothing happens where the predictor is none of ours.
+        In the end the answer itself is at hand, too, for a new object that is clicked on just there. The click is
+        answered as it is without, but sooner. No object comes of it; it may be left half done. Nothing happens where
+        the predictor is none of ours.
         """
         state, inner = inference_state, self.predictor
         if not isinstance(inner, EncodesFrames):
             return
-        prompt = in_pixels(point_prompt([point_xy], [1], None, state.size, normalized=False), state.size)
-        call = PromptCall(frame_idx, 1, prompt)
+        given = point_prompt([point_xy], [1], None, state.size, normalized=False)
+        call = PromptCall(frame_idx, 0, in_pixels(said_plainly(given), state.size))
         view = self._roomy_view(state, [call], self.side)
         yield from _encoded(inner, view, frame_idx)
-        if self.second_look and not view.source.shows_all:
-            side = self._fitting_side(view, call, self._made(view, [call], need_output=True))
-            if side != self.side:
-                yield from _encoded(inner, self._roomy_view(state, [call], side), frame_idx)
+        if view.source.shows_all:
+            return
+        answer = self._made(view, [call], need_output=True)
+        yield
+        side = self._fitting_side(view, call, answer) if self.second_look else self.side
+        if side != self.side:
+            view = self._roomy_view(state, [call], side)
+            yield from _encoded(inner, view, frame_idx)
+            answer = None if view.source.shows_all else self._made(view, [call], need_output=True)
+        if answer is not None:
+            state.keep_tried(Tried(call, view, answer))
 
     def propagate_in_video(
         self,
@@ -226,7 +234,11 @@ class WindowedPredictor:
         calls = [*before, call]
         is_unsure = self.second_look and not before and call.is_of_clicks
         answer: Answer | None
-        if view is not None and view.takes(call) and (view.source.shows_all or not is_unsure):
+        tried = state.take_tried(call) if view is None else None
+        if tried is not None:
+            view, answer = tried
+            seen = view
+        elif view is not None and view.takes(call) and (view.source.shows_all or not is_unsure):
             seen = state.narrowed(view)
             answer = self._made(seen, [call], need_output)
         else:

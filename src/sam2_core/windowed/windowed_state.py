@@ -6,17 +6,27 @@ Nothing here asks the model anything: that is done in `windowed_predictor`.
 from __future__ import annotations
 
 from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass
 
 from sam2_core.errors import PromptError
 from sam2_core.inference.features import LruFeatures
 from sam2_core.inference.memory.inference_state import TrackedObject, Visit
 from sam2_core.inference.memory.selection import Selected, check_selected
-from sam2_core.inference.video_calls import WholeFramePredictor, WholeFrameState
+from sam2_core.inference.video_calls import Answer, RenamesObjects, WholeFramePredictor, WholeFrameState
 from sam2_core.windowed.following_window import FollowingWindow, RecentFrames
 from sam2_core.windowed.prompt_calls import PromptCall
 from sam2_core.windowed.tiles import Tiling
 from sam2_core.windowed.window_features import SPARE_FEATURES, SeenFeatures
 from sam2_core.windowed.window_view import WindowView
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """A first click that nobody made yet, the view through which it was answered, and the answer."""
+
+    call: PromptCall
+    view: WindowView
+    answer: Answer
 
 
 class WindowedState:
@@ -29,6 +39,7 @@ class WindowedState:
         self.features = LruFeatures(SPARE_FEATURES)
         self.calls: MutableMapping[int, list[PromptCall]] = {}
         self._all_views = self.views
+        self._tried: list[Tried] = []
 
     @property
     def num_frames(self) -> int:
@@ -50,8 +61,20 @@ class WindowedState:
         chosen = set(object_ids)
         part = WindowedState(self.movie, self.offload_state_to_cpu)
         part.views, part.calls = Selected(self.views, chosen), Selected(self.calls, chosen)
-        part._all_views, part.features = self._all_views, self.features
+        part._all_views, part.features, part._tried = self._all_views, self.features, self._tried
         return part
+
+    def keep_tried(self, tried: Tried) -> None:
+        """Keep what a click would be answered with, instead of what was kept before."""
+        self._tried[:] = [tried]
+
+    def take_tried(self, call: PromptCall) -> tuple[WindowView, Answer] | None:
+        """Return view and answer of a new object whose first click is the one that was tried; else None. Only once."""
+        kept = self._tried.pop() if self._tried else None
+        if kept is None or not kept.call.says_what(call) or not isinstance(kept.view.state, RenamesObjects):
+            return None
+        kept.view.state.rename_object(kept.call.object_id, call.object_id)
+        return kept.view, (call.frame, [call.object_id], kept.answer[2])
 
     def memory_of(self, object_id: int) -> TrackedObject | None:
         """Return what is remembered of an object where it is looked at now, None where there is no such object."""

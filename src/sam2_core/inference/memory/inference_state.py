@@ -190,6 +190,10 @@ class InferenceState:
             )
         return self.objects[object_id]
 
+    def rename_object(self, object_id: int, new_id: int) -> None:
+        """Give an object another id; it goes behind all others."""
+        self.objects[new_id] = self.objects.pop(object_id)
+
     def memory_of(self, object_id: int) -> TrackedObject | None:
         """Return an object, None where there is none of that id."""
         return self.objects.get(object_id)
