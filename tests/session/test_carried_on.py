@@ -479,7 +479,7 @@ def test_an_object_that_nothing_is_added_to_may_go_while_all_is_linked(session):
     updates = list(session.run(session.proposals.link_job()))
     session.set_locked(one, False)
     session.remove_object(one)
-    linked = session.work.link(updates[-1])
+    linked = session.work.take(updates[-1])
     assert linked.object_ids
     assert one not in session.document.objects
     assert not session.masks.frames(one)
@@ -499,7 +499,7 @@ def test_what_a_person_makes_meanwhile_gets_no_object_on_top_of_it(session, is_d
         session.add_points(9, 2, [(10, left(2) + 4)])
     before = everything(session)
     with pytest.raises(StackError, match="An object was made meanwhile"):
-        session.work.link(updates[-1])
+        session.work.take(updates[-1])
     assert everything(session) == before
     list(session.preview())
     session.proposals.link()
@@ -510,7 +510,7 @@ def test_what_a_person_makes_elsewhere_meanwhile_is_in_nobody_s_way(session):
     find(session)
     updates = list(session.run(session.proposals.link_job()))
     session.add_mask(9, 2, np.roll(square(2), 60, axis=1))
-    assert session.work.link(updates[-1]).object_ids
+    assert session.work.take(updates[-1]).object_ids
 
 
 def test_memory_may_go_on_behind_where_an_accepted_cell_was_found_last(session):

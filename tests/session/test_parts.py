@@ -57,7 +57,7 @@ def test_edits_are_made_and_undone_without_a_model_and_without_files():
     ("part", "kind", "own"),
     [
         ("edits", Edits, set()),
-        ("work", SessionWork, {"close", "go_on_from", "ready", "propose", "link", "gap_job"}),
+        ("work", SessionWork, {"close", "go_on_from", "ready", "take", "gap_job", "look_at"}),
         (
             "saving",
             Saving,

@@ -247,7 +247,7 @@ class SessionWalk(FileRules):
         came += updates
         before, made = self._picture(), list[LinkedObjects | None]()
         for update in came:
-            if self._edit(lambda one=update: made.append(self.session.work.link(one)), {*before.document.objects}):
+            if self._edit(lambda one=update: made.append(self.session.work.take(one)), {*before.document.objects}):
                 added_to_known(before, self._picture(), made[-1] or LinkedObjects())
 
     @precondition(lambda self: self.session.proposals.chosen())

@@ -129,7 +129,7 @@ def _find(session: Session, job: AutoJob, run: RunFind) -> FoundReport:
     report = FoundReport(len(whole.request.frames))
 
     def take(update: FoundUpdate) -> None:
-        came = session.work.propose(update)
+        came = session.work.take(update)
         if came is None:
             return
         report.objects[update.frame_index] = len(came.numbers)

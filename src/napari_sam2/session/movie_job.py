@@ -184,7 +184,7 @@ def _find(session: Session, request: FindRequest) -> None:
     """Make objects of all that is found on frames; `PromptError` where that is nothing."""
     came = Proposed()
     for update in session.run(session.proposals.find_job(request)):
-        came = came.joined(session.work.propose(update) or Proposed())
+        came = came.joined(session.work.take(update) or Proposed())
     found = session.proposals.accept(came.numbers)
     if not found and not session.document.prompts:
         raise PromptError(f"No object was found on frame {request.frames[0]}. {came.remark}".strip())

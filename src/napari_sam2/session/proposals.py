@@ -87,7 +87,7 @@ class Proposals:
         request = FindRequest(chosen, diameter_px, min_diameter_px, max_diameter_px, pixels, keep_border, min_score)
         came = Proposed()
         for update in self._work.run(self.find_job(request)):
-            came = came.joined(self._work.propose(update) or Proposed())
+            came = came.joined(self._work.take(update) or Proposed())
         return came
 
     def find_job(self, request: FindRequest) -> FindJob:
@@ -267,7 +267,7 @@ class Proposals:
         for update in self._work.run(self.link_job(numbers, options)):
             if progress is not None:
                 progress(update.done, update.total)
-            linked = self._work.link(update) or linked
+            linked = self._work.take(update) or linked
         return linked
 
     def look_on(

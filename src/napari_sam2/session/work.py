@@ -223,10 +223,8 @@ class SessionWork:
         StackError
             If something could not be saved since the last time; the masks are there, and it is tried again.
         """
-        if isinstance(update, FoundUpdate):
-            return self.propose(update) is not None
-        if isinstance(update, LinkUpdate):
-            return self.link(update) is not None
+        if isinstance(update, FoundUpdate | LinkUpdate):
+            return self.take(update) is not None
         state = self._state
         changes = write_update(update, state.document, state.masks, lambda key: state.is_void(update, key))
         if changes:
@@ -243,22 +241,27 @@ class SessionWork:
             state.events.tell_masks(changes)
         return bool(changes)
 
-    def propose(self, update: FoundUpdate) -> Proposed | None:
-        """Propose what was found; None where that is nothing, or was found on what the model sees no more."""
-        proposed = take_found(self._state, self._steps, update)
-        if proposed is not None and proposed.numbers:
-            self._keep_weights()
-        return proposed
-
-    def link(self, update: LinkUpdate) -> LinkedObjects | None:
-        """Make objects of tracks; None where there are none yet.
+    @overload
+    def take(self, update: FoundUpdate) -> Proposed | None: ...
+    @overload
+    def take(self, update: LinkUpdate) -> LinkedObjects | None: ...
+    @overload
+    def take(self, update: FoundUpdate | LinkUpdate) -> Proposed | LinkedObjects | None: ...
+    def take(self, update: FoundUpdate | LinkUpdate) -> Proposed | LinkedObjects | None:
+        """Propose what was found, or make objects of tracks; None where there is nothing, or it was found on what the
+        model sees no more.
 
         Raises
         ------
         StackError
             If what was linked has changed meanwhile.
         """
-        return None if update.tracks is None else take_tracks(self._state, self._steps, update.tracks)
+        if isinstance(update, LinkUpdate):
+            return None if update.tracks is None else take_tracks(self._state, self._steps, update.tracks)
+        proposed = take_found(self._state, self._steps, update)
+        if proposed is not None and proposed.numbers:
+            self._keep_weights()
+        return proposed
 
     def cancel(self) -> None:
         """Ask all runs to stop before their next frame."""

@@ -262,7 +262,7 @@ class Work:
         self._came.add(update.frame_index)
         try:
             if isinstance(update, FoundUpdate):
-                self._note_found(self.session.work.propose(update))
+                self._note_found(self.session.work.take(update))
             elif isinstance(update, LinkUpdate):
                 self._take_linked(update)
             elif (look := self._look) is not None:
@@ -314,7 +314,7 @@ class Work:
             if not looking.job.is_empty:
                 self._further = lambda: looking.job
                 return
-        self._linked = self.session.work.link(update) or self._linked
+        self._linked = self.session.work.take(update) or self._linked
 
     def _link_again(self, looking: LookingOn) -> None:
         """Link what memory saw as well; nothing where it was stopped, or what was found is gone."""
