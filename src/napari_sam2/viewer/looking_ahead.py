@@ -1,6 +1,6 @@
 """Where the pointer rests, ready to click, the model looks already: the click is answered sooner.
 
-Nothing is shown of it, and nothing comes of it but image features at hand.
+Nothing is shown of it, and nothing comes of it but what a click there would be answered from.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from napari.components import ViewerModel
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.prompt_layers import PromptLayers
 from napari_sam2.viewer.sight import Sight
+
+STILL = 2
+"""So many calls of `poll` find the pointer where it was, and the same frame: not while a movie is played."""
 
 
 class LookingAhead:
@@ -21,6 +24,7 @@ class LookingAhead:
         self._prompts = prompts
         self._sight = sight
         self._before = self._looked_at = self._place
+        self._still = 0
 
     @property
     def _place(self) -> tuple[object, ...]:
@@ -29,14 +33,15 @@ class LookingAhead:
     @property
     def _adds_points(self) -> bool:
         """Whether a click on the image would be a prompt."""
-        points = self._prompts.points
+        points = self._prompts.points  # a viewer may hand out proxies of layers, which are equal
         return points is not None and points == self._viewer.layers.selection.active and points.mode == "add"
 
     def poll(self) -> None:
-        """Have the model look, if the pointer has not moved since the last call, and nothing else is to be done."""
+        """Have the model look, if the pointer has not moved for some calls, and nothing else is to be done."""
         place = self._place
-        rests, self._before = place == self._before, place
-        if not rests or place == self._looked_at or not self._adds_points or not self._sight.is_at_work:
+        self._still = self._still + 1 if place == self._before else 0
+        self._before = place
+        if self._still < STILL or place == self._looked_at or not self._adds_points or not self._sight.is_at_work:
             return
         located = self._sight.locate(self._sight.cursor)
         if located is None or self._session.work.look_at(*located):
