@@ -6,7 +6,9 @@ import time
 
 import numpy as np
 import pytest
+import tifffile
 
+from napari_sam2.engine.engine import SNAPSHOT_EVERY
 from napari_sam2.samples import first_clicks, sample_movie
 from napari_sam2.session import Session, SessionSettings
 from sam2_core.build import build_sam2_video_predictor
@@ -134,6 +136,29 @@ def test_a_first_click_just_where_the_model_looked_is_answered_already_and_any_o
         other.add_points(2 if beside != places[0] else 1, 0, [beside])
         assert [update.object_ids for update in other.preview()]
         assert decoder.runs > before
+
+
+def test_a_run_of_such_a_click_goes_on_after_a_stop_as_without_a_look(movie, places, predictor, tmp_path):
+    tifffile.imwrite(tmp_path / "movie.tif", movie.images)
+    settings = SessionSettings(view="windows", object_diameter_px=0.4 * median_diameter([movie.labels[0]]))
+    found = []
+    for looks in (False, True):
+        folder = tmp_path / f"{looks}.sam2"
+        with Session.open(tmp_path / "movie.tif", axes="TYX", settings=settings, predictor=predictor) as session:
+            session.add_points(1, 0, [places[0]])
+            list(map(session.accept, session.preview()))
+            session.save(folder)
+            if looks:
+                looked_at(session, places[1])
+            answer_to_click(session, places[1])
+            for done, _ in enumerate(session.propagate(), start=1):
+                if done == SNAPSHOT_EVERY + 2:
+                    break
+        with Session.open(folder, images=tmp_path / "movie.tif", predictor=predictor) as session:
+            list(session.resume())
+            found.append([session.labels(frame) for frame in range(len(movie.images))])
+    np.testing.assert_array_equal(found[1], found[0])
+    assert {2} <= set(np.unique(found[0][1]))
 
 
 def test_nothing_comes_of_a_look_but_features(opened, places):
