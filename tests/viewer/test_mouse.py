@@ -157,6 +157,13 @@ def test_the_model_looks_where_the_pointer_rests_ready_to_click_and_nowhere_else
         desk.binding.poll()
     rest(desk, 2, 1, 1)
     assert predictor.looks.get(timeout=30) == (2, (2.0, 2.0)), "nowhere in between"
+    inside = np.zeros(desk.session.size, bool)
+    inside[10:20, 10:20] = True
+    desk.session.proposals.add(2, [inside], "drawn")
+    desk.viewer.layers.selection.active = desk.binding.make_found()
+    rest(desk, 2, 7, 7)  # there a click accepts what was found
+    rest(desk, 2, 12, 12)
+    assert predictor.looks.get(timeout=30) == (2, (24.0, 24.0)), "beside it, a click adds a cell"
     desk.session.close()
     assert predictor.looks.empty(), "each place once"
     assert set(prompts(desk)) == {(1, 0)}

@@ -123,8 +123,8 @@ class SessionBinding:
         self.undo, self.redo = do.undo, do.redo
         self.labels = LabelLayers(session, image, self.grid, self.current)
         self.prompts = PromptLayers(image, self.grid, self.current, notify, self.labels.color)
-        self._ahead = LookingAhead(viewer, session, self.prompts, self._sight)
         self.found = ProposalLayer(self.deciding.proposals, image, self.grid)
+        self._ahead = LookingAhead(viewer, session, self.prompts, self.found, self._sight)
         self.lines = TrackLines(session, image, self.grid)
         self.marked = MarkedCells(session, image, self.grid)
         drawings = self.found, self.lines, self.marked
