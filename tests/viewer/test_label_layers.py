@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_sam2.masks.mask_store import MaskStatus
+from napari_sam2.viewer.label_layers import ALL_OBJECTS
 
 
 def paint(layer, position, label, size=5):
@@ -222,3 +223,19 @@ def test_what_is_shown_is_what_the_session_says_whatever_was_changed(make_desk, 
         np.testing.assert_array_equal(desk.shown(), expected)
         seen.add(expected.tobytes())
     assert len(seen) > 5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_layers_of_one_object_each_show_what_the_session_says_of_it(make_desk, seed):
+    desk, rng = make_desk(), np.random.default_rng(seed)
+    most = 0
+    for _ in range(60):
+        desk.session.change_settings(overlaps="allowed")  # that may be undone, too
+        change_something(desk, rng)
+        desk.binding.flush()
+        frame, layers = desk.binding.frame, desk.binding.labels.layers
+        for key, layer in layers.items():  # one of all where the setting was undone
+            expected = desk.session.labels(frame, None if key == ALL_OBJECTS else key)
+            np.testing.assert_array_equal(layer.data.frame(frame), expected)
+        most = max(most, len(layers))
+    assert most > 1

@@ -8,7 +8,7 @@ Masks, undo and locks are not known here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -171,7 +171,7 @@ class Engine:
         state = None if self._work is None else self._work.state
         yield from find(self._predictor, self._movie, state, job, token)
 
-    def look_at(self, frame: int, place_yx: PointYX) -> Iterator[None]:
+    def look_at(self, frame: int, place_yx: PointYX) -> Generator[None, None, None]:
         """Have at hand what a first click at a place would be answered from; only once a prompt loaded the model."""
         if self._work is not None:
             yield from self._work.look_at(frame, place_yx)

@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -70,8 +71,8 @@ class Lane:
             with self._starting:
                 self._open.remove(task)
 
-    def offer(self, factory: Callable[[], Iterable[object]]) -> bool:
-        """Have the iterable of `factory` drawn on the lane if it has nothing to do; return whether it had not.
+    def offer(self, factory: Callable[[], Generator[object, None, None]]) -> bool:
+        """Have the generator of `factory` drawn on the lane if it has nothing to do; return whether it had not.
 
         What it yields is dropped, what it raises is only logged, and a job that is asked for meanwhile ends it.
         """
@@ -123,18 +124,15 @@ class Lane:
             weakref.finalize(self, self._tasks.put, None)
 
 
-def _drawn(factory: Callable[[], Iterable[object]], token: CancelToken) -> tuple[()]:
-    """Draw all items of an iterable, or until a token stops that, and return none of them."""
-    items = factory()
+def _drawn(factory: Callable[[], Generator[object, None, None]], token: CancelToken) -> tuple[()]:
+    """Draw all items of a generator, or until a token stops that, and return none of them."""
     try:
-        for _ in items:
-            if token.cancelled:
-                break
+        with closing(factory()) as items:
+            for _ in items:
+                if token.cancelled:
+                    break
     except Exception:  # noqa: BLE001 - whoever asks for the same is told
         _log.debug("Something that nobody asked for could not be done.", exc_info=True)
-    finally:
-        if isinstance(items, Generator):
-            items.close()
     return ()
 
 

@@ -248,8 +248,7 @@ class SessionWork:
     @overload
     def take(self, update: FoundUpdate | LinkUpdate) -> Proposed | LinkedObjects | None: ...
     def take(self, update: FoundUpdate | LinkUpdate) -> Proposed | LinkedObjects | None:
-        """Propose what was found, or make objects of tracks; None where there is nothing, or it was found on what the
-        model sees no more.
+        """Propose what was found, or make objects of tracks; None where nothing came, or the model sees others now.
 
         Raises
         ------

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from napari_sam2.masks.overlaps import PixelBox
 from napari_sam2.viewer.coordinates import Grid
@@ -99,11 +100,12 @@ class LabelFrames:
         if kept is None or read is None or frame in self._painted or len(object_ids) > MOST_AMENDED:
             self.forget(frame)
             return
-        rows, columns = np.nonzero(np.isin(kept, list(object_ids)))
-        was = [(int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()) + 1)] if rows.size else []
-        for box in (*was, *boxes):
-            y0, x0, y1, x1 = box
-            kept[y0:y1, x0:x1] = read(frame, box)
+        was = [box for one in object_ids for box in ndimage.find_objects((kept == one).view(np.uint8))]
+        for y0, x0, y1, x1 in (
+            *((rows.start, columns.start, rows.stop, columns.stop) for rows, columns in was),
+            *boxes,
+        ):
+            kept[y0:y1, x0:x1] = read(frame, (y0, x0, y1, x1))
 
     def strokes(self) -> list[Stroke]:
         """Return what was painted since the last time, per frame, and forget it."""

@@ -110,20 +110,16 @@ class LabelLayers:
         for layer in self.layers.values():
             layer.data.forget(frame)
         if frame is None:
-            self.widen()
+            self._widen()
 
     def amend(self, frame: int, object_ids: Collection[int]) -> None:
         """Read a frame anew where masks of some objects have changed."""
-        self.widen()
+        self._widen()
         masks = (self.session.masks.get((one, frame)) for one in object_ids)
         boxes = [mask.box_yx for mask in masks if mask is not None and not mask.is_empty]
-        for layer in self.layers.values():
-            layer.data.amend(frame, object_ids, boxes)
-
-    def widen(self) -> None:
-        """Have room for all ids that there are now."""
         for key, layer in self.layers.items():
-            self._widen(key, layer)
+            if key == ALL_OBJECTS or key in object_ids:
+                layer.data.amend(frame, object_ids, boxes)
 
     def renew(self) -> None:
         """Give every layer a new array: what the axes are has changed."""
@@ -141,8 +137,8 @@ class LabelLayers:
 
     def show_current(self) -> None:
         """Let the next stroke be of the current object."""
+        self._widen()
         for key, layer in self.layers.items():
-            self._widen(key, layer)
             if layer.selected_label != 0:  # 0 is the eraser's choice
                 layer.selected_label = self.current.object_id if key == ALL_OBJECTS else key
 
@@ -182,10 +178,12 @@ class LabelLayers:
     def _dtype(self) -> np.dtype[Any]:
         return label_dtype([*self.session.document.objects, *self.session.masks.object_ids(), self.current.object_id])
 
-    def _widen(self, key: int, layer: Labels) -> None:
-        """Give a layer an array for larger ids where one has come up; napari shows small ones much faster."""
-        if layer.data.dtype.itemsize < self._dtype().itemsize:
-            layer.data = self._array(key)
+    def _widen(self) -> None:
+        """Give layers arrays for larger ids where one has come up; napari shows small ones much faster."""
+        needed = self._dtype().itemsize
+        for key, layer in self.layers.items():
+            if layer.data.dtype.itemsize < needed:
+                layer.data = self._array(key)
 
     def _connections(self, layer: Labels) -> list[tuple[Any, Callable[..., None]]]:
         events = layer.events

@@ -56,7 +56,7 @@ class PromptCall:
         """Box around all points, those outside the object too; None without points."""
         return None if isinstance(self.prompt, MaskPrompt) else _around(self.prompt.points_xy)
 
-    def says_what(self, other: PromptCall) -> bool:
+    def says_the_same(self, other: PromptCall) -> bool:
         """Return whether another call says the same by points alone, of whatever object."""
         mine, its = self.prompt, other.prompt
         if isinstance(mine, MaskPrompt) or isinstance(its, MaskPrompt) or self.frame != other.frame:

@@ -71,7 +71,7 @@ class WindowedState:
     def take_tried(self, call: PromptCall) -> tuple[WindowView, Answer] | None:
         """Return view and answer of a new object whose first click is the one that was tried; else None. Only once."""
         kept = self._tried.pop() if self._tried else None
-        if kept is None or not kept.call.says_what(call) or not isinstance(kept.view.state, RenamesObjects):
+        if kept is None or not kept.call.says_the_same(call) or not isinstance(kept.view.state, RenamesObjects):
             return None
         kept.view.state.rename_object(kept.call.object_id, call.object_id)
         return kept.view, (call.frame, [call.object_id], kept.answer[2])
