@@ -37,6 +37,8 @@ SHOWN = {
 """Units that matter here, by torch's name for them."""
 OF_WIDE_UNITS = "avx512_vp2intersect"
 """Instructions that AMD's processors have since their units are 512 bits wide (Zen 5)."""
+WIDE = "512 bits at once"
+"""How an AMD with such units is told from one that does AVX-512 in halves of 256 bits."""
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +53,6 @@ class Processor:
         Its name, and those of its units that matter here.
     has_onednn
         torch brings oneDNN's products for it.
-    has_wide_units
-        It is AMD's and multiplies 512 bits at once.
     overruled
         What the user chose instead of the rule, ``""`` for nothing.
     """
@@ -60,8 +60,12 @@ class Processor:
     name: str
     units: tuple[str, ...]
     has_onednn: bool
-    has_wide_units: bool = False
     overruled: str = ""
+
+    @property
+    def has_wide_units(self) -> bool:
+        """Whether it is AMD's and multiplies 512 bits at once."""
+        return WIDE in self.units
 
     @property
     def takes_onednn(self) -> bool:
@@ -106,5 +110,6 @@ def processor() -> Processor:
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     has_onednn = x86 and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     name = str(capabilities.get("cpu_name") or platform.processor())
-    wide = "AMD" in name and bool(capabilities.get(OF_WIDE_UNITS))
-    return Processor(name, units, has_onednn, wide, overruled)
+    if "AMD" in name and capabilities.get(OF_WIDE_UNITS):
+        units += (WIDE,)
+    return Processor(name, units, has_onednn, overruled)

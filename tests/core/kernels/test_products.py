@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from sam2_core.kernels import narrow_values, products
 from sam2_core.kernels.narrow_values import SHORTEST, suits_tiles, weighted_values
-from sam2_core.kernels.processor import Processor, processor
+from sam2_core.kernels.processor import WIDE, Processor, processor
 from sam2_core.kernels.products import (
     ROWS,
     Linear,
@@ -48,8 +48,8 @@ def without_onednn() -> Iterator[None]:
 def on_processor(monkeypatch):
     """Have kernels chosen for another processor."""
 
-    def chosen(*units: str, has_wide_units: bool = False, overruled: str = "") -> None:
-        other = Processor("another", units, True, has_wide_units, overruled)
+    def chosen(*units: str, overruled: str = "") -> None:
+        other = Processor("another", units, True, overruled)
         for module in (products, narrow_values):
             monkeypatch.setattr(module, "processor", lambda: other)
 
@@ -221,7 +221,7 @@ def test_long_attention_in_tiles_is_the_same(generator, on_processor) -> None:
     q, k, v = (torch.randn(shape, generator=generator).transpose(1, 2) for _ in range(3))
     on_processor("AVX2")
     assert not suits_tiles(q, k)
-    on_processor("AVX2", has_wide_units=True)
+    on_processor("AVX2", WIDE)
     assert suits_tiles(q, k)
     assert not suits_tiles(q[:, :, : SHORTEST - 1], k)
     torch.testing.assert_close(weighted_values(q, k, v), F.scaled_dot_product_attention(q, k, v), atol=1e-5, rtol=1e-5)
