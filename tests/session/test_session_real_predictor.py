@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from napari_sam2.engine import prompted_state
+from napari_sam2.engine.engine import SNAPSHOT_EVERY
 from napari_sam2.session import PropagateRequest, Session, SessionSettings
 from sam2_core.build import build_model
 from sam2_core.config import load_config
@@ -115,3 +117,98 @@ def test_a_correction_that_is_taken_back_and_made_again_says_the_same(images, pr
         session.undo()
         session.add_points(1, 10, [(35, 45)])
         assert found(session.preview()) == first
+
+
+def square(top, left):
+    """A mask as a person draws it."""
+    mask = np.zeros((96, 128), bool)
+    mask[top : top + 10, left : left + 10] = True
+    return mask
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """The keys of the prompts that a predictor is given, in their order."""
+    keys, give = [], prompted_state.give_prompt
+
+    def recording(predictor, state, prompt, said=None):
+        keys.append((prompt.object_id, prompt.frame))
+        return give(predictor, state, prompt, said)
+
+    monkeypatch.setattr(prompted_state, "give_prompt", recording)
+    return keys
+
+
+def without_scores(masks):
+    """Scores of objects that went through the model in other company differ in the last digits."""
+    return {key: replace(mask, score=0) for key, mask in masks.items()}
+
+
+def drawn(images, predictor, view):
+    """A session in which objects 1, on two frames, and 2 were drawn, and 3 is clicked."""
+    session = opened(images, predictor, view)
+    session.edit_mask(1, 0, square(20, 30))
+    session.edit_mask(1, 6, square(26, 36))
+    session.edit_mask(2, 0, square(60, 90))
+    session.add_points(3, 0, [(40, 64)])
+    return session
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_drawn_masks_wait_for_a_job_that_is_about_them(images, predictor, view, given):
+    with drawn(images, predictor, view) as straight:
+        list(straight.propagate())
+        masks = dict(straight.masks.items())
+    assert sorted(given) == [(1, 0), (1, 6), (2, 0), (3, 0)]
+    given.clear()
+    with drawn(images, predictor, view) as session:
+        list(session.preview())
+        assert given == [(3, 0)]
+        session.add_points(1, 6, [(30, 40)])
+        list(session.preview())
+        assert sorted(given[1:]) == [(1, 0), (1, 6)], "a click on a drawn object is about all of it"
+        session.undo()
+        list(session.propagate(objects=[3]))
+        assert (2, 0) not in given
+        list(session.propagate())
+        assert given.count((2, 0)) == 1
+        again = dict(session.masks.items())
+    assert without_scores(again) == without_scores(masks)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_what_waited_when_a_run_was_stopped_waits_after_reopening(images, predictor, view, tmp_path, given):
+    with drawn(images, predictor, view) as straight:
+        list(straight.propagate())
+        masks = dict(straight.masks.items())
+    with drawn(images, predictor, view) as session:
+        folder = session.save(tmp_path / "work.sam2")
+        for update in session.propagate(objects=[3]):
+            if update.frame_index == SNAPSHOT_EVERY + 3:
+                break
+    with Session.open(folder, images=images, predictor=predictor) as session:
+        given.clear()
+        list(session.resume())
+        assert not given, "the snapshot was not gone on from, or asked for what waits"
+        list(session.propagate())
+        assert sorted(set(given)) == [(1, 0), (1, 6), (2, 0)]
+        assert without_scores(dict(session.masks.items())) == without_scores(masks)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_session_that_is_opened_again_asks_for_what_is_new(images, predictor, view, tmp_path, given):
+    with prompted(images, predictor, view) as session:
+        list(session.propagate())
+        folder = session.save(tmp_path / "work.sam2")
+        session.add_points(3, 8, [(50, 20)])
+        list(session.propagate())
+        masks = dict(session.masks.items())
+    with Session.open(folder, images=images, predictor=predictor) as session:
+        given.clear()
+        session.add_points(3, 8, [(50, 20)])
+        list(session.propagate())
+        assert given == [(3, 8)]
+        assert without_scores(dict(session.masks.items())) == without_scores(masks)
+        session.add_points(1, 10, [(35, 45)], [0])
+        list(session.preview())
+        assert given[1:] == [(1, 2), (1, 10)], "a correction looks back at what was said before"

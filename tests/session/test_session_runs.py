@@ -458,4 +458,6 @@ def test_clicks_outside_the_object_alone_answer_the_mask_that_is_there_after_reo
         assert np.count_nonzero(again.masks.mask(1, 4)) < np.count_nonzero(tracked)
     predictor = DiscPredictor()
     with Session.open(folder, images=np.zeros((FRAMES, *SIZE), np.uint8), predictor=predictor) as again:
+        assert said_on_frame_4(again) == [], "nobody waits for it"
+        again.add_points(1, 5, [(24, 24)])
         assert said_on_frame_4(again) == ["mask"], "what it left is there already"

@@ -221,7 +221,8 @@ class Workbench(QObject):
             binding.unbind()
             for layer in layers:
                 if layer in self._viewer.layers:
-                    self._viewer.layers.remove(layer)
+                    with hold("napari removes a layer"):
+                        self._viewer.layers.remove(layer)
         self._let_go(session, runner)
         if session is not None:
             self.changed.emit()

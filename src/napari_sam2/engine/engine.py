@@ -8,7 +8,7 @@ Masks, undo and locks are not known here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +22,7 @@ from napari_sam2.document.prompt_parts import PointYX
 from napari_sam2.engine.clicked_sizes import ClickedSizes
 from napari_sam2.engine.finding import find
 from napari_sam2.engine.foreign_predictor import weights_of
-from napari_sam2.engine.jobs import CancelToken, FindJob, Job, Json, PropagateJob, Span
+from napari_sam2.engine.jobs import CancelToken, FindJob, Job, Json, PropagateJob
 from napari_sam2.engine.prompted_state import PromptedState
 from napari_sam2.engine.remembered_frames import Remembered
 from napari_sam2.engine.span_plan import Pass, passes_of
@@ -152,7 +152,7 @@ class Engine:
             work.shown_before.discard(key)
         if isinstance(job, PropagateJob):
             for one in passes:
-                yield from self._tracked(work, one, job.spans, progress, token)
+                yield from self._tracked(work, one, job, progress, token)
 
     def find(self, job: FindJob, token: CancelToken) -> Iterator[FoundUpdate]:
         """Yield what is found on frames without a prompt, until all are looked at or it is cancelled.
@@ -258,7 +258,7 @@ class Engine:
         return self._settle(work, float(np.median(list(found.values()))), f"estimated from the {which}")
 
     def _tracked(
-        self, work: PromptedState, one: Pass, spans: Sequence[Span], progress: _Progress, token: CancelToken
+        self, work: PromptedState, one: Pass, job: PropagateJob, progress: _Progress, token: CancelToken
     ) -> Iterator[FrameUpdate]:
         """Yield the frames of one pass, of each object those that its span wants."""
         if token.cancelled:
@@ -266,16 +266,18 @@ class Engine:
         with closing(work.run(one)) as run:
             for frame, patches in run:
                 progress.done += 1
-                shown = {span.object_id for span in spans if span.leg == one.leg and frame in span.frames}
+                shown = {span.object_id for span in job.spans if span.leg == one.leg and frame in span.frames}
                 found = {object_id: MaskPatch.of(patch) for object_id, patch in patches.items() if object_id in shown}
                 if found:
-                    self._take_snapshot(work, one, frame, progress)
+                    self._take_snapshot(work, one, frame, progress, job.document)
                     yield _update(work, one.leg, frame, found, progress)
                 if token.cancelled:
                     return
 
-    def _take_snapshot(self, work: PromptedState, one: Pass, frame: int, progress: _Progress) -> None:
-        """Hand over a snapshot if one is due and somebody wants it."""
+    def _take_snapshot(
+        self, work: PromptedState, one: Pass, frame: int, progress: _Progress, document: Document
+    ) -> None:
+        """Hand over a snapshot if one is due and somebody wants it; `document` is that of the job."""
         progress.shown += 1
         if self.on_snapshot is None or progress.is_aside or progress.shown % SNAPSHOT_EVERY != 1:
             return
@@ -284,6 +286,7 @@ class Engine:
         meta = {
             "predictor": dict(snapshot.meta),
             "remembered": work.remembered.to_json({(object_id, other) for object_id in one.object_ids}),
+            "unsaid": work.unsaid(document),
             "diameter_px": self._look.diameter_px,
         }
         self.on_snapshot(replace(snapshot, meta=meta), one.leg, frame)
@@ -299,13 +302,15 @@ class Engine:
             arrays = {name: np.asarray(tensor) for name, tensor in restored.snapshot.tensors.items()}
             state = predictor.restore(self._movie, Snapshot(arrays, dict(meta["predictor"])))
             remembered = Remembered.from_json(meta["remembered"])
+            unsaid = {(int(object_id), int(at)) for object_id, at in meta.get("unsaid", ())}
         except (CheckpointError, StackError):
             raise  # it says what does not fit: the model, or the frames
         except Exception as error:  # noqa: BLE001 - a snapshot may come from anybody, and nothing depends on it
             _log.warning("The snapshot of the run cannot be used (%s); frames are looked at again.", error)
             self._look = look
             return None
-        return PromptedState(predictor, state, self._size, restored.document.prompts, remembered)
+        given = {key: prompt for key, prompt in restored.document.prompts.items() if key not in unsaid}
+        return PromptedState(predictor, state, self._size, given, remembered)
 
 
 @dataclass(slots=True)

@@ -89,14 +89,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreviewJob:
-    """Bring the masks of all prompts to what the document says; `total` of its updates counts changed prompts.
+    """Bring the masks of prompts to what the document says; `total` of its updates counts those that are asked.
 
     Attributes
     ----------
     known
         Masks of prompts that only take away, for an engine that does not know what they take away from.
     unshown
-        Keys whose masks are wanted although the engine may know their prompts.
+        Keys whose masks are wanted, although the engine may know their prompts; others of their objects go with them.
     """
 
     document: Document

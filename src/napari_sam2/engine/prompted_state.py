@@ -14,14 +14,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari_sam2.document.document import PromptKey
+from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask, PointYX
 from napari_sam2.engine.give_prompt import give_prompt
-from napari_sam2.engine.jobs import Job
+from napari_sam2.engine.jobs import Job, PropagateJob
 from napari_sam2.engine.remembered_frames import Remembered
 from napari_sam2.engine.span_plan import Pass
 from napari_sam2.engine.updates import MaskPatch
+from napari_sam2.masks.stale import is_drawn
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
 from sam2_core.inference.mask_logits import LogitPatch, patches_of
 from sam2_core.inference.video_calls import Answer, EncodesFrames, LooksAhead, TrackingState, VideoPredictor
@@ -64,6 +65,10 @@ class PromptedState:
         """Whether no prompt holds in it."""
         return not self._given
 
+    def unsaid(self, document: Document) -> list[PromptKey]:
+        """Return the keys of a document that were left for later, by object and frame."""
+        return sorted((int(one), int(frame)) for one, frame in document.prompts.keys() - self._given.keys())
+
     def look_at(self, frame: int, place_yx: PointYX) -> Iterator[None]:
         """Have at hand what a first click at a place would be answered from, and yield at each step."""
         if isinstance(self.predictor, LooksAhead):
@@ -85,7 +90,8 @@ class PromptedState:
         """Take back what is no longer said, and return the keys that are to be given, by frame and object.
 
         Those are the keys that changed, and those whose masks somebody waits for, or another view made, although they
-        did not.
+        did not. What was never given and nobody waits for (it was drawn, or a session was opened again) is left for a
+        job about its object: behind hundreds of cells a click would wait for the model to take each of them in.
         """
         prompts = job.document.prompts
         left = {object_id for object_id, _ in prompts}
@@ -96,11 +102,15 @@ class PromptedState:
                 self._clear(key)
         for key in [key for key in self._given if key not in prompts]:
             self._clear(key)
-        changed = [key for key, prompt in prompts.items() if self._given.get(key) != prompt]
+        changed = {key for key, prompt in prompts.items() if self._given.get(key) != prompt}
         for key in changed:
             self.remembered.prompt_changed(key)
-        waited_for = [key for key in self.shown_before | job.unshown if key in prompts]
-        return sorted({*changed, *waited_for}, key=lambda key: (key[1], key[0]))
+        anew = {key for key in self.shown_before if key in prompts and not is_drawn(prompts[key])}
+        waited_for = {key for key in job.unshown if key in prompts} | anew
+        now = waited_for | {key for key in changed if key in self._given}
+        spans = job.spans if isinstance(job, PropagateJob) else ()
+        about = {object_id for object_id, _ in now} | {span.object_id for span in spans}
+        return sorted(now | {key for key in changed if key[0] in about}, key=lambda key: (key[1], key[0]))
 
     def say(self, prompt: Prompt, known: StoredMask | None) -> MaskPatch | None:
         """Give a prompt to the predictor, and return the mask of its object on its frame.
