@@ -10,6 +10,12 @@ from disc_predictor import DiscPredictor
 from napari_sam2.cli import main
 
 
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch):
+    """What commands find they find in this process, where predictors can be replaced."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture
 def predictor(monkeypatch):
     """Every command tracks discs instead of loading a model."""

@@ -11,6 +11,7 @@ import tifffile
 from finding_predictor import FindingPredictor, unsure_of_size
 from label_stacks import labels_of
 
+from napari_sam2.samples import sample_movie
 from napari_sam2.stacks import open_stack
 from sam2_core.errors import StackError
 
@@ -249,3 +250,15 @@ def test_a_name_with_brackets_is_told_as_it_is(cells, found, run):
     code, out, err = run(SEGMENT.replace("cells.tif", "cells[red].tif").replace("labels.tif", "labels[red].tif"))
     assert code == 0, err
     assert "Labels: labels[red].tif" in out
+
+
+def test_several_workers_write_the_same_labels(work, run):
+    """With the model that ships, for processes of their own load it."""
+    images = sample_movie("fluorescence").images[:4]
+    tifffile.imwrite(work / "cells.tif", images, imagej=True, metadata={"axes": "TYX"})
+    for workers in (1, 2):
+        code, _, told = run(f"segment cells.tif --out labels_{workers}.tif --device cpu --workers {workers}")
+        assert code == 0, told
+    one, two = (tifffile.imread(work / f"labels_{workers}.tif") for workers in (1, 2))
+    assert one.any(axis=(1, 2)).all()
+    np.testing.assert_array_equal(one, two)

@@ -13,7 +13,8 @@ from rich.progress import TaskID
 from napari_sam2.cli.console import frame_progress
 from napari_sam2.cli.interrupt import StopOnCtrlC
 from napari_sam2.engine.finding import FINE
-from napari_sam2.engine.jobs import FindJob, OneOfSeveral
+from napari_sam2.engine.jobs import FindJob
+from napari_sam2.session.found_apart import find_apart, usual_count
 from napari_sam2.session.found_run import SizeUnknownError, Take
 from napari_sam2.session.session import Session
 from napari_sam2.stacks import open_labels
@@ -27,13 +28,16 @@ class TerminalFind:
     ----------
     total
         Frames of all searches; those of the only one where None.
+    workers
+        Processes that look at the frames of a search; as many as usual where None.
     """
 
-    def __init__(self, total: int | None = None) -> None:
+    def __init__(self, total: int | None = None, workers: int | None = None) -> None:
         self._bar = frame_progress()
         self._task = self._bar.add_task("Finding", total=total)
         self._stages: dict[str, TaskID] = {}
         self._total = total
+        self._workers = workers
         self._finished = 0
         self._ctrl_c = StopOnCtrlC()
         self._shown = ExitStack()
@@ -48,7 +52,8 @@ class TerminalFind:
     def __call__(self, session: Session, job: FindJob, take: Take) -> bool:
         """Return whether a search came to its end, handing on what comes."""
         before, count = self._finished, len(job.request.frames)
-        with closing(session.run(job, OneOfSeveral(lambda: self._ctrl_c.requested))) as updates:  # type: ignore[type-var]
+        workers = self._workers or usual_count(session.settings, count)
+        with closing(find_apart(session, job, workers, self._ctrl_c.is_requested)) as updates:  # type: ignore[type-var]
             for update in updates:
                 if not self._bar.live.is_started:  # when the model is there
                     self._shown.enter_context(self._bar)

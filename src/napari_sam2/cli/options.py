@@ -122,6 +122,15 @@ ResumeTracking = Annotated[
     bool, typer.Option("--resume", help="Go on behind the last finished frame of a stopped run.")
 ]
 
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Processes that look at frames at once, each with one core and half a gigabyte; by default one a core, up "
+        "to 4, on a movie of many frames without a GPU.",
+    ),
+]
+
 # Of `segment`.
 NeededStack = Annotated[
     str, typer.Argument(metavar="STACK", help="TIFF, OME-TIFF, .stk, zarr, OME-Zarr, .npy, a video, or images.")

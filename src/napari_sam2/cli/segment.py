@@ -56,6 +56,7 @@ def segment_command(  # noqa: PLR0913 - one parameter per option of the command
     fixed: options.Fixed = None,
     image_size: options.ImageSize = None,
     contrast: options.Contrast = None,
+    workers: options.Workers = None,
     overwrite: options.ReplaceLabels = False,
     resume: options.ResumeTracking = False,
 ) -> int:
@@ -91,7 +92,7 @@ def segment_command(  # noqa: PLR0913 - one parameter per option of the command
         resume=resume,
         overwrite=overwrite,
     )
-    with TerminalFind() as run, size_said_by(_SIZE):
+    with TerminalFind(workers=workers) as run, size_said_by(_SIZE):
         return _over(segment(job, run, load), job, context, job.request.diameter_px)
 
 

@@ -29,7 +29,7 @@ _SETTLED = (
     *("image_size", "object_diameter", "view", "contrast", "feature_cache", "resume"),
     *("find_frame", "min_score"),
 )
-_ONLY_AUTO = ("region", "division", "longest_gap", "look_on", "tracks", "table", "csv", "ctc")
+_ONLY_AUTO = ("region", "division", "longest_gap", "look_on", "workers", "tracks", "table", "csv", "ctc")
 _NOT_AUTO = ("prompts", "find", "find_frame", "direction", "view", "feature_cache", "again")
 
 
@@ -62,6 +62,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     division: options.Division = None,
     longest_gap: options.LongestGap = None,
     look_on: options.LookOn = None,
+    workers: options.Workers = None,
     tracks: options.TrackFile = None,
     table: options.TrackTable = None,
     csv: options.ObjectTable = None,
@@ -103,7 +104,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     if auto and session is not None and labels is not None and not is_anew:
         _check_session_options(context, but=("object_diameter", "min_score"))
         there = asked.job_in(session, stack, None if _is_default(context, "device") else device, labels)
-        return track_auto(replace(there, overwrite=overwrite), context.obj or [])
+        return track_auto(replace(there, overwrite=overwrite), context.obj or [], workers)
     if stack is None or (prompts is None and not find and not auto) or labels is None:
         raise typer.BadParameter(
             "give STACK, --prompts, --find or --auto, and --out, or --session with a session folder."
@@ -117,8 +118,8 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     told = {"model": model, "device": device, "feature_cache": kept, **looks, **choice.settings(movie)}
     settings = SessionSettings.model_validate(told)
     if auto:
-        whole = asked.job(movie, settings, labels)
-        return track_auto(replace(whole, session=session, resume=resume, overwrite=overwrite), context.obj or [])
+        whole = replace(asked.job(movie, settings, labels), session=session, resume=resume, overwrite=overwrite)
+        return track_auto(whole, context.obj or [], workers)
     frames = checked_range(len(movie), start, stop)
     job = MovieJob(
         stack=movie.movie.stack,

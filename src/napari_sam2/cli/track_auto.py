@@ -77,10 +77,10 @@ class AutoOptions:
             return replace(job, stack=folder, session=folder, images=images)
 
 
-def track_auto(job: AutoJob, arguments: Sequence[str]) -> int:
+def track_auto(job: AutoJob, arguments: Sequence[str], workers: int | None = None) -> int:
     """Return the exit code after a movie is tracked and all that is asked for is written, or it was stopped."""
     report: AutoReport | None = None
-    with TerminalFind() as run, size_said_by(_SIZE), suppress(KeyboardInterrupt):
+    with TerminalFind(workers=workers) as run, size_said_by(_SIZE), suppress(KeyboardInterrupt):
         report = track_automatically(job, run, run.tell, lambda: predictor_of(job.settings))
     if report is None or not report.found.is_whole:
         _say_how_to_resume(arguments, job)

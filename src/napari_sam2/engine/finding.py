@@ -97,6 +97,20 @@ def find(
         yield FoundUpdate(job.revision, frame, done, len(frames) * FINE, _found(found, job.source, is_told))
 
 
+def look(predictor: WholeFramePredictor, image: NDArray[Any], request: FindRequest, source: str) -> Found:
+    """Return what is found on one frame, uint8 (H, W) or (H, W, 3), with nothing known of others.
+
+    Raises
+    ------
+    PromptError, StackError
+        See `find`.
+    """
+    from sam2_core.finding.steps import result_of
+
+    found = result_of(_steps(predictor, image, request, None, 0))
+    return _found(found, source, request.diameter_px is not None)
+
+
 def _sizes(
     predictor: WholeFramePredictor, movie: ModelMovie, job: FindJob, token: CancelToken
 ) -> Generator[FoundUpdate, None, dict[int, float]]:
