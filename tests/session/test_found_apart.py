@@ -108,3 +108,4 @@ def test_how_many_processes_look_where_nobody_says_it(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     assert usual_count(settings, 1000) == 2
     assert usual_count(SessionSettings(device="cuda"), 1000) == 1
+    assert usual_count(SessionSettings(device="none that there is"), 1000) == 1

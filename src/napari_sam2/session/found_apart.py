@@ -48,7 +48,8 @@ def usual_count(settings: SessionSettings, frames: int) -> int:
     """
     from sam2_core.assembly import pick_device
 
-    if "OMP_NUM_THREADS" in os.environ or pick_device(settings.device).type != "cpu":
+    is_on_cpu = settings.device == "cpu" or (settings.device == "auto" and pick_device().type == "cpu")
+    if "OMP_NUM_THREADS" in os.environ or not is_on_cpu:
         return 1
     return max(1, min(os.cpu_count() or 1, MOST, frames // FRAMES_EACH))
 
