@@ -43,8 +43,9 @@ _log = logging.getLogger(__name__)
 
 
 def usual_count(settings: SessionSettings, frames: int) -> int:
-    """Return how many processes look at so many frames where nobody says it: one where a GPU does, or OMP_NUM_THREADS
-    says how many cores there are to use.
+    """Return how many processes look at so many frames where nobody says it.
+
+    One where a GPU does it, or OMP_NUM_THREADS says what may be used of the machine.
     """
     from sam2_core.assembly import pick_device
 
