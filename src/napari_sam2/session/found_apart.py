@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
@@ -47,16 +47,17 @@ def usual_count(settings: SessionSettings, frames: int) -> int:
 
     One where a GPU does it, or OMP_NUM_THREADS says what may be used of the machine.
     """
+    count = min(os.cpu_count() or 1, MOST, frames // FRAMES_EACH)
+    if count < 2 or "OMP_NUM_THREADS" in os.environ:
+        return 1
     from sam2_core.assembly import pick_device
 
     is_on_cpu = settings.device == "cpu" or (settings.device == "auto" and pick_device().type == "cpu")
-    if "OMP_NUM_THREADS" in os.environ or not is_on_cpu:
-        return 1
-    return max(1, min(os.cpu_count() or 1, MOST, frames // FRAMES_EACH))
+    return count if is_on_cpu else 1
 
 
 def find_apart(session: Session, job: FindJob, count: int, is_stopped: Callable[[], bool]) -> Iterator[FoundUpdate]:
-    """Yield what a session's job finds, frame by frame, looked at by `count` processes on the CPU.
+    """Yield what a session's job finds, frame by frame, looked at by `count` processes.
 
     Where one of them ends by itself, the session looks at the frames that are left.
 
@@ -91,7 +92,7 @@ def _found_apart(
     session: Session, job: FindJob, count: int, is_stopped: Callable[[], bool]
 ) -> Generator[FoundUpdate, None, None]:
     frames, place, size = job.request.frames, 0, None
-    with _processes(session.settings, count) as submit:
+    with _processes(session, count) as submit:
         with closing(session.run(job, OneOfSeveral(is_stopped))) as alone:  # type: ignore[type-var]
             for update in alone:
                 yield update
@@ -105,7 +106,7 @@ def _found_apart(
         ahead = deque[Future[Found]]()
         for done in range(place, len(frames)):
             for frame in frames[done + len(ahead) : done + AHEAD * count]:
-                ahead.append(submit(session, frame, request, job.source))
+                ahead.append(submit(frame, request, job.source))
             found = _waited_for(ahead.popleft(), is_stopped)
             if found is None:
                 return
@@ -119,16 +120,15 @@ def _placed(update: FoundUpdate, job: FindJob, place: int) -> FoundUpdate:
     return replace(update, done=place * FINE + update.done, total=total, found=told)
 
 
-Submit = Callable[[Session, int, FindRequest, str], "Future[Found]"]
+Submit = Callable[[int, FindRequest, str], "Future[Found]"]
 
 
 @contextmanager
-def _processes(settings: SessionSettings, count: int) -> Iterator[Submit]:
+def _processes(session: Session, count: int) -> Iterator[Submit]:
     """Begin processes that load the model meanwhile, and yield what gives them a frame; they end with the block."""
-    model = _Model(settings.model, settings.image_size)
-    pool = ProcessPoolExecutor(count, get_context("spawn"), _begin, (model,))
+    pool = ProcessPoolExecutor(count, get_context("spawn"), _begin, (session.settings,))
 
-    def submit(session: Session, frame: int, request: FindRequest, source: str) -> Future[Found]:
+    def submit(frame: int, request: FindRequest, source: str) -> Future[Found]:
         try:
             return pool.submit(_look, session.movie[frame], request, source)
         except StackError as error:  # a frame that cannot be read is met in its turn
@@ -154,24 +154,17 @@ def _waited_for(coming: Future[Found], is_stopped: Callable[[], bool]) -> Found 
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
-    name: str
-    image_size: int | None
-
-
 _loaded: list[SAM2VideoPredictor] = []
 """In a process that looks at frames: its model."""
 
 
-def _begin(model: _Model) -> None:
+def _begin(settings: SessionSettings) -> None:
     """Load the model in a process of its own, which one core computes, and which Ctrl-C is not for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["OMP_NUM_THREADS"] = "1"
     import torch
 
     torch.set_num_threads(1)
-    _loaded.append(load_predictor(model.name, "cpu", model.image_size, feature_cache=False))
+    _loaded.append(load_predictor(settings.model, settings.device, settings.image_size, feature_cache=False))
 
 
 def _is_ready() -> bool:
