@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from qtpy.QtTest import QTest
 
 from napari_sam2._qt import opening, workbench
 from napari_sam2._qt.timeline import PROMPTED, TRACKED
+from napari_sam2.engine.finding import FINE
 from napari_sam2.evaluation import farthest_pixel, metrics
 from napari_sam2.samples import sample_movie
 from sam2_core.training.synthetic import SyntheticMovie
@@ -113,6 +115,23 @@ def test_a_click_during_a_propagation_is_recorded_at_once_and_stops_it(screen: C
     assert 1 <= kept < 19
     assert codes == [PROMPTED] + [TRACKED] * kept + [0] * (19 - kept)
     assert "Stopped after" in desk.panel.message.text()
+
+
+def test_a_search_of_a_long_movie_is_shared_by_processes_until_the_window_closes(
+    screen: Callable[[int], Screen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("loky.cpu_count", lambda **_: 3)
+    seen = screen(16)
+    desk = seen.desk
+    desk.panel.finding.more.frames.setCurrentIndex(1)
+    desk.press(desk.panel.finding.go)
+    desk.until(lambda: desk.binding.work.done >= 3 * FINE)
+    assert len(multiprocessing.active_children()) == 2
+    assert all(desk.session.proposals.chosen(frame=frame) for frame in range(3))
+    desk.viewer.close()
+    assert not desk.lanes()
+    assert not multiprocessing.active_children()
 
 
 def test_closing_the_window_in_the_middle_of_a_run_leaves_nothing(screen: Callable[[int], Screen]) -> None:

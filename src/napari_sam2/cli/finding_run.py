@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 
 import numpy as np
 import typer
@@ -13,8 +14,8 @@ from rich.progress import TaskID
 from napari_sam2.cli.console import frame_progress
 from napari_sam2.cli.interrupt import StopOnCtrlC
 from napari_sam2.engine.finding import FINE
-from napari_sam2.engine.jobs import FindJob
-from napari_sam2.session.found_apart import find_apart, usual_count
+from napari_sam2.engine.found_apart import usual_count
+from napari_sam2.engine.jobs import FindJob, OneOfSeveral
 from napari_sam2.session.found_run import SizeUnknownError, Take
 from napari_sam2.session.session import Session
 from napari_sam2.stacks import open_labels
@@ -52,8 +53,9 @@ class TerminalFind:
     def __call__(self, session: Session, job: FindJob, take: Take) -> bool:
         """Return whether a search came to its end, handing on what comes."""
         before, count = self._finished, len(job.request.frames)
-        workers = self._workers or usual_count(session.settings, count)
-        with closing(find_apart(session, job, workers, self._ctrl_c.is_requested)) as updates:  # type: ignore[type-var]
+        workers = self._workers or usual_count(session.settings.device, count)
+        apart = replace(job, request=replace(job.request, processes=workers))
+        with closing(session.run(apart, OneOfSeveral(self._ctrl_c.is_requested))) as updates:  # type: ignore[type-var]
             for update in updates:
                 if not self._bar.live.is_started:  # when the model is there
                     self._shown.enter_context(self._bar)

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ from napari_sam2.document.prompt_parts import PointYX
 from napari_sam2.engine.clicked_sizes import ClickedSizes
 from napari_sam2.engine.finding import find
 from napari_sam2.engine.foreign_predictor import weights_of
+from napari_sam2.engine.found_apart import can_be_sent, find_apart
 from napari_sam2.engine.jobs import CancelToken, FindJob, Job, Json, PropagateJob
 from napari_sam2.engine.prompted_state import PromptedState
 from napari_sam2.engine.remembered_frames import Remembered
@@ -169,7 +170,12 @@ class Engine:
         if self._work is None and self._restored is None:
             self._look_as_chosen()
         state = None if self._work is None else self._work.state
-        yield from find(self._predictor, self._movie, state, job, token)
+        predictor = self._predictor
+        here = partial(find, predictor, self._movie, state)
+        if job.request.processes > 1 and can_be_sent(predictor):
+            yield from find_apart(predictor, self._movie, job, token, here)
+        else:
+            yield from here(job, token)
 
     def look_at(self, frame: int, place_yx: PointYX) -> Generator[None, None, None]:
         """Have at hand what a first click at a place would be answered from; only once a prompt loaded the model."""

@@ -7,7 +7,7 @@ by itself (`Finds`), or does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from statistics import median
@@ -57,7 +57,7 @@ class Finds(Protocol):
 
 def find(
     predictor: WholeFramePredictor, movie: ModelMovie, state: TrackingState | None, job: FindJob, token: CancelToken
-) -> Iterator[FoundUpdate]:
+) -> Generator[FoundUpdate, None, None]:
     """Yield how far the search is, and what was found frame by frame, until it is done or cancelled.
 
     Frames of one movie show objects of one size: what some frames tell of it (`SIZED`) holds for all.

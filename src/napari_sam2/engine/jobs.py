@@ -160,6 +160,8 @@ class FindRequest:
         Whether objects that touch the border of the frame count.
     min_score
         Less sure ones are left out; 0 to 1, see `LEAST_SCORE`.
+    processes
+        How many look at frames at once, with a copy of the model each (`found_apart`); what is found is the same.
     """
 
     frames: tuple[int, ...] = (0,)
@@ -169,6 +171,7 @@ class FindRequest:
     region: NDArray[np.bool_] | None = None
     keep_border: bool = True
     min_score: float = 0.0
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

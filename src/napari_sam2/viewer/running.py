@@ -15,6 +15,7 @@ from typing import Protocol
 from psygnal import Signal
 
 from napari_sam2.document.objects import LinkStatus
+from napari_sam2.engine.found_apart import shared_out
 from napari_sam2.engine.jobs import (
     LEAST_SCORE,
     AnyJob,
@@ -185,7 +186,7 @@ class Work:
     def find(self, request: FindRequest) -> None:
         """Look for objects without a click; waits for a preview, says so if a propagation or a search runs already."""
         if self._has_turn(request):
-            self._start(lambda: self.session.proposals.find_job(request))
+            self._start(lambda: self.session.proposals.find_job(shared_out(request, self.session.settings.device)))
 
     def link(self, numbers: Sequence[int], least_score: float = LEAST_SCORE) -> None:
         """Link proposals of many frames to tracks, then track over frames on which an object was missed.

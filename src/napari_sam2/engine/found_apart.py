@@ -1,8 +1,9 @@
-"""Objects of many frames found by several processes, a core for each: what `Session.run` finds, sooner.
+"""Objects of many frames found by several processes, a core for each: what `finding.find` finds, sooner.
 
 Once the size of the objects is known no frame needs another. Within a frame a second core helps little: it is made of
-thousands of small products (1.3 times faster with two, measured). So the first frame is looked at in the session, which
-tells the size, and the others by processes that have the model and nothing else; each takes about half a gigabyte.
+thousands of small products (1.3 times faster with two, measured). So the first frame is looked at here, which tells the
+size, and the others by processes that have the model and nothing else; each takes about half a gigabyte. They are
+loky's, which do not run a person's script or notebook again to begin, as those of the standard library do.
 """
 
 from __future__ import annotations
@@ -12,25 +13,20 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
 from napari_sam2.engine.finding import FINE, look
-from napari_sam2.engine.jobs import FindJob, FindRequest, OneOfSeveral
-from napari_sam2.engine.model_loading import load_predictor
+from napari_sam2.engine.jobs import CancelToken, FindJob, FindRequest
 from napari_sam2.engine.updates import Found, FoundUpdate
-from napari_sam2.session.session import Session
-from napari_sam2.session.settings import SessionSettings
+from napari_sam2.stacks import ModelMovie
 from sam2_core.errors import StackError
-
-if TYPE_CHECKING:
-    from sam2_core.inference.video_predictor import SAM2VideoPredictor
+from sam2_core.inference.video_calls import WholeFramePredictor
 
 MOST = 4
 """Processes where nobody says how many; each needs its own memory."""
@@ -39,61 +35,79 @@ FRAMES_EACH = 8
 AHEAD = 2
 """Frames that wait for each process, so that none has nothing to do."""
 POLL_S = 0.1
+Here = Callable[[FindJob, CancelToken], Generator[FoundUpdate, None, None]]
+"""Finds objects in this process."""
 _log = logging.getLogger(__name__)
 
 
-def usual_count(settings: SessionSettings, frames: int) -> int:
+def usual_count(device: str, frames: int, spared: int = 0) -> int:
     """Return how many processes look at so many frames where nobody says it.
 
-    One where a GPU does it, or OMP_NUM_THREADS says what may be used of the machine.
+    One where a GPU does it, or OMP_NUM_THREADS says what may be used of the machine; `spared` cores are left to others.
     """
-    count = min(os.cpu_count() or 1, MOST, frames // FRAMES_EACH)
+    from loky import cpu_count
+
+    count = min(cpu_count(only_physical_cores=True) - spared, MOST, frames // FRAMES_EACH)
     if count < 2 or "OMP_NUM_THREADS" in os.environ:
         return 1
     from sam2_core.assembly import pick_device
 
-    is_on_cpu = settings.device == "cpu" or (settings.device == "auto" and pick_device().type == "cpu")
+    is_on_cpu = device == "cpu" or (device == "auto" and pick_device().type == "cpu")
     return count if is_on_cpu else 1
 
 
-def find_apart(session: Session, job: FindJob, count: int, is_stopped: Callable[[], bool]) -> Iterator[FoundUpdate]:
-    """Yield what a session's job finds, frame by frame, looked at by `count` processes.
+def shared_out(request: FindRequest, device: str) -> FindRequest:
+    """Return a request for as many processes as usual beside a window, to which a core is left."""
+    count = usual_count(device, len(request.frames), spared=1)
+    return replace(request, processes=max(request.processes, count))
 
-    Where one of them ends by itself, the session looks at the frames that are left.
+
+def can_be_sent(predictor: WholeFramePredictor) -> bool:
+    """Return whether processes can have a copy of a predictor: of those of ours."""
+    from sam2_core.inference.video_predictor import SAM2VideoPredictor
+
+    return isinstance(predictor, SAM2VideoPredictor)
+
+
+def find_apart(
+    predictor: WholeFramePredictor, movie: ModelMovie, job: FindJob, token: CancelToken, here: Here
+) -> Generator[FoundUpdate, None, None]:
+    """Yield what a job finds, frame by frame, looked at by as many processes as it asks for.
+
+    Where one of them cannot begin, or ends by itself, this one looks at the frames that are left.
 
     Parameters
     ----------
-    is_stopped
-        Asked between frames; what is in work then comes to nothing.
+    predictor
+        Of ours; each process gets a copy.
 
     Raises
     ------
-    CheckpointError, PromptError, StackError
-        See `Engine.find`.
+    PromptError, StackError
+        See `finding.find`.
     """
     frames, place, size = job.request.frames, 0, job.request.diameter_px
     try:
-        if count > 1:
-            with closing(_found_apart(session, job, count, is_stopped)) as updates:
-                for update in updates:
-                    yield update
-                    if update.found is not None:
-                        place, size = place + 1, update.found.diameter_px
-            return
+        with closing(_found_apart(predictor, movie, job, token, here)) as updates:
+            for update in updates:
+                yield update
+                if update.found is not None:
+                    place, size = place + 1, update.found.diameter_px
+        return
     except BrokenProcessPool:
         _log.warning("A process that looked at frames ended by itself, for want of memory? One looks at the others.")
     left = replace(job, request=replace(job.request, frames=frames[place:], diameter_px=size))
-    with closing(session.run(left, OneOfSeveral(is_stopped))) as rest:  # type: ignore[type-var]
+    with closing(here(left, token)) as rest:
         for update in rest:
             yield _placed(update, job, place)
 
 
 def _found_apart(
-    session: Session, job: FindJob, count: int, is_stopped: Callable[[], bool]
+    predictor: WholeFramePredictor, movie: ModelMovie, job: FindJob, token: CancelToken, here: Here
 ) -> Generator[FoundUpdate, None, None]:
     frames, place, size = job.request.frames, 0, None
-    with _processes(session, count) as submit:
-        with closing(session.run(job, OneOfSeveral(is_stopped))) as alone:  # type: ignore[type-var]
+    with _processes(job.request.processes, movie, predictor) as submit:
+        with closing(here(job, token)) as alone:
             for update in alone:
                 yield update
                 place += update.found is not None
@@ -105,9 +119,9 @@ def _found_apart(
         request = replace(job.request, diameter_px=size)
         ahead = deque[Future[Found]]()
         for done in range(place, len(frames)):
-            for frame in frames[done + len(ahead) : done + AHEAD * count]:
+            for frame in frames[done + len(ahead) : done + AHEAD * request.processes]:
                 ahead.append(submit(frame, request, job.source))
-            found = _waited_for(ahead.popleft(), is_stopped)
+            found = _waited_for(ahead.popleft(), token)
             if found is None:
                 return
             yield _placed(FoundUpdate(job.revision, frames[done], FINE, 0, found), job, done)
@@ -124,13 +138,15 @@ Submit = Callable[[int, FindRequest, str], "Future[Found]"]
 
 
 @contextmanager
-def _processes(session: Session, count: int) -> Iterator[Submit]:
-    """Begin processes that load the model meanwhile, and yield what gives them a frame; they end with the block."""
-    pool = ProcessPoolExecutor(count, get_context("spawn"), _begin, (session.settings,))
+def _processes(count: int, movie: ModelMovie, predictor: WholeFramePredictor) -> Iterator[Submit]:
+    """Begin processes, and yield what gives them a frame; they end with the block."""
+    from loky import ProcessPoolExecutor
+
+    pool = ProcessPoolExecutor(count, initializer=_begin, initargs=(predictor,))
 
     def submit(frame: int, request: FindRequest, source: str) -> Future[Found]:
         try:
-            return pool.submit(_look, session.movie[frame], request, source)
+            return pool.submit(_look, movie[frame], request, source)
         except StackError as error:  # a frame that cannot be read is met in its turn
             failed: Future[Found] = Future()
             failed.set_exception(error)
@@ -141,12 +157,12 @@ def _processes(session: Session, count: int) -> Iterator[Submit]:
             pool.submit(_is_ready)
         yield submit
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(kill_workers=True)
 
 
-def _waited_for(coming: Future[Found], is_stopped: Callable[[], bool]) -> Found | None:
+def _waited_for(coming: Future[Found], token: CancelToken) -> Found | None:
     """Return what was found, None where it is not waited for any longer."""
-    while not is_stopped():
+    while not token.cancelled:
         try:
             return coming.result(POLL_S)
         except TimeoutError:
@@ -154,22 +170,22 @@ def _waited_for(coming: Future[Found], is_stopped: Callable[[], bool]) -> Found 
     return None
 
 
-_loaded: list[SAM2VideoPredictor] = []
+_given: list[WholeFramePredictor] = []
 """In a process that looks at frames: its model."""
 
 
-def _begin(settings: SessionSettings) -> None:
-    """Load the model in a process of its own, which one core computes, and which Ctrl-C is not for."""
+def _begin(predictor: WholeFramePredictor) -> None:
+    """Begin a process that looks at frames, which one core computes, and which Ctrl-C is not for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
 
     torch.set_num_threads(1)
-    _loaded.append(load_predictor(settings.model, settings.device, settings.image_size, feature_cache=False))
+    _given.append(predictor)
 
 
 def _is_ready() -> bool:
-    return bool(_loaded)
+    return bool(_given)
 
 
 def _look(image: NDArray[Any], request: FindRequest, source: str) -> Found:
-    return look(_loaded[0], image, request, source)
+    return look(_given[0], image, request, source)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
+from finding_predictor import FindingPredictor
 
 from napari_sam2.engine.finding import FINE
-from napari_sam2.engine.jobs import FindRequest
+from napari_sam2.engine.found_apart import MOST, shared_out, usual_count
+from napari_sam2.engine.jobs import CancelToken, FindRequest
 from napari_sam2.samples import sample_movie
 from napari_sam2.session import Session, SessionSettings
-from napari_sam2.session.found_apart import MOST, find_apart, usual_count
 from sam2_core.errors import StackError
 
 FRAMES = 5
@@ -30,9 +33,12 @@ def session(images):
         yield opened
 
 
+def find_job(session, count, **asked):
+    return session.proposals.find_job(FindRequest(tuple(range(FRAMES)), processes=count, **asked))
+
+
 def found(session, count, **asked):
-    job = session.proposals.find_job(FindRequest(tuple(range(FRAMES)), **asked))
-    updates = [update for update in find_apart(session, job, count, lambda: False) if update.found is not None]
+    updates = [update for update in session.run(find_job(session, count, **asked)) if update.found is not None]
     return [(update.frame_index, update.done, update.total, update.found) for update in updates]
 
 
@@ -60,10 +66,17 @@ def parts_of(found):
 
 
 def test_a_search_that_is_stopped_ends_and_so_do_its_processes(session):
-    job, came = session.proposals.find_job(FindRequest(tuple(range(FRAMES)))), []
-    drain(find_apart(session, job, 2, lambda: len(came) == 2), came.append)
-    assert came == [0, 1]
-    with closing(find_apart(session, job, 2, lambda: False)) as left:
+    token, came = CancelToken(), []
+
+    def take(frame):
+        came.append(frame)
+        if len(came) == 2:
+            token.cancel()
+
+    drain(session.run(find_job(session, 2), token), take)
+    assert came[:2] == [0, 1]
+    assert len(came) < FRAMES
+    with closing(session.run(find_job(session, 2))) as left:
         next(left)
     assert not multiprocessing.active_children()
 
@@ -79,16 +92,16 @@ def test_a_frame_that_cannot_be_read_is_met_in_its_turn(images, monkeypatch):
             return read(self, frame)
 
         monkeypatch.setattr(type(movie), "__getitem__", damaged)
-        job, came = session.proposals.find_job(FindRequest(tuple(range(FRAMES)), diameter_px=20.0)), []
+        came = []
         with pytest.raises(StackError, match="frame 3 is damaged"):
-            drain(find_apart(session, job, 2, lambda: False), came.append)
+            drain(session.run(find_job(session, 2, diameter_px=20.0)), came.append)
         assert came == [0, 1, 2]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system kills otherwise")
 def test_where_a_process_is_killed_the_session_looks_at_what_is_left(session, caplog):
-    job, came = session.proposals.find_job(FindRequest(tuple(range(FRAMES)))), []
-    for update in find_apart(session, job, 2, lambda: False):
+    came = []
+    for update in session.run(find_job(session, 2)):
         if update.found is not None:
             came.append((update.frame_index, update.done, update.total, update.found))
             for process in multiprocessing.active_children():
@@ -99,13 +112,40 @@ def test_where_a_process_is_killed_the_session_looks_at_what_is_left(session, ca
 
 
 def test_how_many_processes_look_where_nobody_says_it(monkeypatch):
-    settings = SessionSettings(device="cpu")
-    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    monkeypatch.setattr("loky.cpu_count", lambda **_: 16)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert usual_count(settings, 1000) == 1
+    assert usual_count("cpu", 1000) == 1
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert [usual_count(settings, frames) for frames in (1, 15, 16, 1000)] == [1, 1, 2, MOST]
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    assert usual_count(settings, 1000) == 2
-    assert usual_count(SessionSettings(device="cuda"), 1000) == 1
-    assert usual_count(SessionSettings(device="none that there is"), 1000) == 1
+    assert [usual_count("cpu", frames) for frames in (1, 15, 16, 1000)] == [1, 1, 2, MOST]
+    monkeypatch.setattr("loky.cpu_count", lambda **_: 3)
+    assert usual_count("cpu", 1000) == 3
+    assert [usual_count("cpu", 1000, spared) for spared in (1, 2, 3)] == [2, 1, 1]
+    assert usual_count("cuda", 1000) == 1
+    assert shared_out(FindRequest(tuple(range(1000))), "cpu").processes == 2
+    assert shared_out(FindRequest((0,), processes=3), "cpu").processes == 3
+    assert usual_count("none that there is", 1000) == 1
+
+
+def test_a_script_that_says_nothing_of_main_is_not_run_again(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    said = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["began", "0", "1", "2"]
+
+
+SCRIPT = """
+from napari_sam2.engine.jobs import FindRequest
+from napari_sam2.samples import sample_movie
+from napari_sam2.session import Session
+
+print("began")
+with Session.open(sample_movie("fluorescence").images[:3], axes="TYX", device="cpu") as session:
+    for update in session.run(session.proposals.find_job(FindRequest((0, 1, 2), processes=2))):
+        if update.found is not None:
+            print(update.frame_index)
+"""
+
+
+def test_a_predictor_of_somebody_else_looks_here(images):
+    with Session.open(images, axes="TYX", predictor=FindingPredictor()) as session:
+        assert [each[:3] for each in found(session, 2)] == [each[:3] for each in found(session, 1)]
