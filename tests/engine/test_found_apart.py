@@ -112,12 +112,12 @@ def test_where_a_process_is_killed_the_session_looks_at_what_is_left(session, ca
 
 
 def test_how_many_processes_look_where_nobody_says_it(monkeypatch):
-    monkeypatch.setattr("loky.cpu_count", lambda **_: 16)
+    monkeypatch.setattr("loky.cpu_count", lambda: 16)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert usual_count("cpu", 1000) == 1
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert [usual_count("cpu", frames) for frames in (1, 15, 16, 1000)] == [1, 1, 2, MOST]
-    monkeypatch.setattr("loky.cpu_count", lambda **_: 3)
+    monkeypatch.setattr("loky.cpu_count", lambda: 3)
     assert usual_count("cpu", 1000) == 3
     assert [usual_count("cpu", 1000, spared) for spared in (1, 2, 3)] == [2, 1, 1]
     assert usual_count("cuda", 1000) == 1

@@ -121,7 +121,7 @@ def test_a_search_of_a_long_movie_is_shared_by_processes_until_the_window_closes
     screen: Callable[[int], Screen], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("loky.cpu_count", lambda **_: 3)
+    monkeypatch.setattr("loky.cpu_count", lambda: 3)
     seen = screen(16)
     desk = seen.desk
     desk.panel.finding.more.frames.setCurrentIndex(1)

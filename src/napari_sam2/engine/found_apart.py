@@ -47,7 +47,7 @@ def usual_count(device: str, frames: int, spared: int = 0) -> int:
     """
     from loky import cpu_count
 
-    count = min(cpu_count(only_physical_cores=True) - spared, MOST, frames // FRAMES_EACH)
+    count = min(cpu_count() - spared, MOST, frames // FRAMES_EACH)
     if count < 2 or "OMP_NUM_THREADS" in os.environ:
         return 1
     from sam2_core.assembly import pick_device
