@@ -124,6 +124,10 @@ def _compiled_for(device: torch.device) -> dict[str, Any]:
     return {}
 
 
+BUILD_ARGUMENTS = ("device", "mode", "hydra_overrides_extra", "apply_postprocessing", "image_size")
+"""Of those that `from_pretrained` is given, the ones that `build_sam2` takes."""
+
+
 def build_sam2_hf(model_id: str, **kwargs: Any) -> Sam2Model:
     """Return the model of a Hugging Face id (``facebook/sam2.1-hiera-tiny``) or a registered name, fetched first."""
     opened = open_model(model_id)

@@ -19,5 +19,9 @@ class PromptError(ValueError):
     """A point, box or mask cannot be used as it was given."""
 
 
+class TooEarlyError(PromptError, RuntimeError):
+    """Something is asked for before what it needs was given; officially a RuntimeError."""
+
+
 class StackError(ValueError):
     """Frames or images cannot be read or are not of a usable shape."""

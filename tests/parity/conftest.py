@@ -31,8 +31,15 @@ def play(scenario: dict[str, Any]) -> list[Answer]:
     """Play a video scenario on our predictor, through the public interface alone."""
     config = f"configs/{scenario['model']}.yaml"
     size = scenario["image_size"]
+    overrides = scenario.get("overrides", [])
     predictor = build_sam2_video_predictor(
-        config, None, device="cpu", image_size=size, fill_hole_area=0, semantics="official"
+        config,
+        None,
+        device="cpu",
+        image_size=size,
+        fill_hole_area=0,
+        semantics="official",
+        hydra_overrides_extra=overrides,
     )
     fill_with_stand_ins(predictor.model)
     state = predictor.init_state(movie(scenario["frames"], scenario["seed"]))
@@ -68,7 +75,13 @@ def happen(predictor: Any, state: Any, kind: str, event: dict[str, Any]) -> list
         run = predictor.propagate_in_video(
             state, event.get("start"), event.get("max_frames"), reverse=event.get("reverse", False)
         )
-        return [(f"frame:{frame}", ids, logits) for frame, ids, logits in run]
+        after, others = event.get("meanwhile", (0, []))
+        answers = []
+        for frame, ids, logits in run:
+            answers.append((f"frame:{frame}", ids, logits))
+            if len(answers) == after:
+                answers += [one for other in others for one in happen(predictor, state, *other)]
+        return answers
     if kind == "clear_prompts":
         _, ids, logits = predictor.clear_all_prompts_in_frame(state, frame, obj)
         return [(f"cleared:{frame}", ids, logits)]

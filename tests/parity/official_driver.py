@@ -29,7 +29,7 @@ def main(scenario_path: str, frames_path: str, answers_path: str) -> None:
     frames = np.load(frames_path)
     size = scenario["image_size"]
     official.load_video_frames = lambda **_: (prepared(frames, size), frames.shape[1], frames.shape[2])
-    overrides = [f"++model.image_size={size}", "++model.fill_hole_area=0"]
+    overrides = [f"++model.image_size={size}", "++model.fill_hole_area=0", *scenario.get("overrides", [])]
     config = f"configs/{scenario['model']}.yaml"
     predictor = build_sam2_video_predictor(config, None, device="cpu", hydra_overrides_extra=overrides)
     fill_with_stand_ins(predictor)
@@ -70,7 +70,13 @@ def happen(predictor, state, kind, event, shape):
         run = predictor.propagate_in_video(
             state, event.get("start"), event.get("max_frames"), reverse=event.get("reverse", False)
         )
-        return [(list(ids), logits.clone()) for _, ids, logits in run]
+        after, others = event.get("meanwhile", (0, []))
+        answers = []
+        for _, ids, logits in run:
+            answers.append((list(ids), logits.clone()))
+            if len(answers) == after:
+                answers += [one for other in others for one in happen(predictor, state, *other, shape)]
+        return answers
     if kind == "clear_prompts":
         _, ids, logits = predictor.clear_all_prompts_in_frame(state, frame, obj)
         return [(list(ids), logits.clone())]

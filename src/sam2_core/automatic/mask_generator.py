@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from sam2_core.assembly import build_sam2_hf
+from sam2_core.assembly import BUILD_ARGUMENTS, build_sam2_hf
 from sam2_core.automatic.crops import Box, Crop, Points, crops_of, grids_of_layers
 from sam2_core.automatic.judging import Bits
 from sam2_core.automatic.run_lengths import CocoRle, RunLengths, coco_rle, run_lengths
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from typing import Self
 
 OUTPUT_MODES = ("binary_mask", "uncompressed_rle", "coco_rle")
-BUILD_ARGUMENTS = ("device", "mode", "hydra_overrides_extra", "apply_postprocessing", "image_size")
 
 Progress = Callable[[int, int], None]
 """Told how many points have been asked, and how many there are."""

@@ -18,8 +18,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sam2_core.assembly import build_sam2_hf
-from sam2_core.errors import PromptError
+from sam2_core.assembly import BUILD_ARGUMENTS, build_sam2_hf
+from sam2_core.errors import PromptError, TooEarlyError
 from sam2_core.inference.frames.contrast import Rgb, frame_to_rgb
 from sam2_core.inference.frames.opened_frames import as_array
 from sam2_core.inference.network.precision import pick_precision, running
@@ -96,8 +96,9 @@ class SAM2ImagePredictor:
 
     @classmethod
     def from_pretrained(cls, model_id: str, **kwargs: Any) -> Self:
-        """Return a predictor for a Hugging Face id or a registered name; keywords go to `build_sam2`."""
-        return cls(build_sam2_hf(model_id, **kwargs))
+        """Return a predictor for a Hugging Face id or a registered name; keywords of `build_sam2` go there."""
+        building = {name: kwargs.pop(name) for name in BUILD_ARGUMENTS if name in kwargs}
+        return cls(build_sam2_hf(model_id, **building), **kwargs)
 
     @property
     def device(self) -> torch.device:
@@ -146,7 +147,7 @@ class SAM2ImagePredictor:
         return_logits: bool = False,
         normalize_coords: bool = True,
     ) -> Masks:
-        """Return the masks of a prompt on the image.
+        """Return the masks of a prompt on the image, the last one where a batch was set.
 
         Parameters
         ----------
@@ -176,7 +177,7 @@ class SAM2ImagePredictor:
             The prompt cannot be used, or no image was set.
         """
         return self._predict_on(
-            0, (point_coords, point_labels, box, mask_input), (multimask_output, return_logits, normalize_coords)
+            -1, (point_coords, point_labels, box, mask_input), (multimask_output, return_logits, normalize_coords)
         )
 
     def predict_batch(  # noqa: PLR0913 - the official signature
@@ -205,7 +206,7 @@ class SAM2ImagePredictor:
         return [a[0] for a in answers], [a[1] for a in answers], [a[2] for a in answers]
 
     def get_image_embedding(self) -> Tensor:
-        """Return (1, C, S/16, S/16), the stride-16 features of the image.
+        """Return (B, C, S/16, S/16), the stride-16 features of the B images that were set.
 
         Raises
         ------
@@ -213,7 +214,8 @@ class SAM2ImagePredictor:
             No image was set.
         """
         with running(self.device, self._dtype):
-            return self.model.condition_without_memory(self._features_of(0))
+            self._features_of(-1)
+            return torch.cat([self.model.condition_without_memory(features) for features in self._features])
 
     def reset_predictor(self) -> None:
         """Forget the images."""
@@ -236,8 +238,8 @@ class SAM2ImagePredictor:
         return look(prepared, self.model.other_views, self.model.encode_image)
 
     def _features_of(self, index: int) -> ImageFeatures:
-        if index >= len(self._features):
-            raise PromptError("no image is set; call set_image(image) first")
+        if not self._features:
+            raise TooEarlyError("no image is set; call set_image(image) first")
         return self._features[index]
 
     def _predict_on(self, index: int, prompt: tuple[object, ...], settings: tuple[bool, bool, bool]) -> Masks:

@@ -26,6 +26,8 @@ BOX_LABELS = (2, 3)
 """Labels of a box's top-left and bottom-right corner."""
 PADDING_LABEL = -1
 """Label of what fills up a batch and is no point."""
+TENSOR_THRESHOLD = 0.5
+"""From which value on a tensor that is given as a mask is inside."""
 _LABELS = (PADDING_LABEL, 0, 1, *BOX_LABELS)
 
 
@@ -97,6 +99,8 @@ def point_prompt(
 def mask_prompt(mask: object, size: Size) -> MaskPrompt:
     """Return the checked mask of one object on one frame: True wherever the given (H, W) array is not zero.
 
+    A tensor is True from one half on, as officially: soft masks and logits can be given so.
+
     Raises
     ------
     PromptError
@@ -113,7 +117,7 @@ def mask_prompt(mask: object, size: Size) -> MaskPrompt:
         raise PromptError(f"the mask has the type {drawn.dtype}; give booleans or numbers")
     if drawn.dtype.kind == "f" and not np.isfinite(drawn).all():
         raise PromptError("the mask holds NaN or infinite values; give booleans or finite numbers")
-    return MaskPrompt(drawn != 0)
+    return MaskPrompt(drawn >= TENSOR_THRESHOLD if isinstance(mask, Tensor) else drawn != 0)
 
 
 def merge(old: PointPrompt | None, new: PointPrompt) -> PointPrompt:

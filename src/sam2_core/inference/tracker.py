@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
-from sam2_core.errors import PromptError
+from sam2_core.errors import TooEarlyError
 from sam2_core.inference.memory.inference_state import InferenceState, PendingEntry, TrackedObject
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry, SelectionRule, track_together
 from sam2_core.inference.network.frame_step import FrameStep, MetFrame
@@ -25,7 +25,7 @@ from sam2_core.inference.postprocess import resolve_overlaps
 from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt, to_model_points
 from sam2_core.inference.read_ahead import FRAMES_AHEAD, FrameImages, FrameImagesAhead
 from sam2_core.inference.semantics import find_semantics
-from sam2_core.inference.tracking_options import TrackingOptions
+from sam2_core.inference.tracking_options import ALL_FRAMES, TrackingOptions
 from sam2_core.inference.transforms import mask_to_model, masks_to_video
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
@@ -67,7 +67,8 @@ class Tracker:
         points, labels = to_model_points(prompt, state.size, self.model.image_size)
         previous = tracked.seen(frame, None if self.semantics.corrections_condition else conditions)
         batch = PromptBatch(points.to(self.model.device), labels.to(self.model.device), self._previous_logits(previous))
-        without, bank = frame if keeps else None, tracked.bank if corrects else None
+        without = frame if keeps and self.semantics.corrections_condition else None  # official: looks at itself, too
+        bank = tracked.bank if corrects else None
         entry = step.prompt(here, batch, bank, without)
         if bank is not None and self.semantics.prompts_are_obeyed:
             said, afresh = PromptBatch(points, labels), batch.with_mask(None)
@@ -87,11 +88,11 @@ class Tracker:
                     tracked.bank.track(frame, entry)
             tracked.pending.clear()
             if not tracked.bank.conditioning and self.semantics.predicts_before_first_prompt:
-                raise PromptError(
+                raise TooEarlyError(
                     f"object {object_id} has no prompt; add one with add_new_points_or_box, or remove the object"
                 )
         if not any(tracked.bank.conditioning for tracked in state.objects.values()):
-            raise PromptError(
+            raise TooEarlyError(
                 "there is nothing to propagate; add a prompt with add_new_points_or_box or add_new_mask first"
             )
 
@@ -235,7 +236,7 @@ class Tracker:
         selection = SelectionRule(
             config.num_maskmem,
             semantics.max_pointers(state.num_frames, config.pointers.max_in_memory),
-            semantics.max_conditioning_frames if limit is None else limit,
+            semantics.max_conditioning_frames if limit is None else None if limit == ALL_FRAMES else limit,
             semantics.keeps_first_conditioning_frame,
             semantics.corrections_supersede,
         )

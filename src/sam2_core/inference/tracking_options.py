@@ -10,6 +10,9 @@ import torch
 from sam2_core.inference.feature_folder import FeatureFolder
 from sam2_core.inference.semantics import SemanticsName
 
+ALL_FRAMES = -1
+"""The official word for a limit that is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrackingOptions:
@@ -51,8 +54,10 @@ class TrackingOptions:
         cover what a frame looks back on; None to compute all. See `run`.
     unchanged_iou
         Masks of at least this overlap agree; 1 for the same pixels.
-    corrections_condition, max_conditioning_frames
-        Override the reading in that point; None leaves it.
+    corrections_condition
+        Overrides the reading in that point; None leaves it.
+    max_conditioning_frames
+        Overrides the reading in that point: 2 or more frames, or -1 for all, as officially; None leaves it.
     """
 
     semantics: SemanticsName = "interactive"
@@ -77,5 +82,8 @@ class TrackingOptions:
             raise ValueError(f"attention must be fast or plain, is {self.attention!r}")
         if self.stop_when_unchanged is not None and self.stop_when_unchanged < 1:
             raise ValueError(f"stop_when_unchanged is {self.stop_when_unchanged}; give 1 frame or more, or None")
+        limit = self.max_conditioning_frames
+        if limit is not None and limit != ALL_FRAMES and limit < 2:
+            raise ValueError(f"max_conditioning_frames is {limit}; give 2 frames or more, or -1 for all")
         if self.frames_ahead is not None and self.frames_ahead < 0:
             raise ValueError(f"frames_ahead is {self.frames_ahead}; give 0 or more, or None")

@@ -211,12 +211,14 @@ class SAM2VideoPredictor:
     ) -> Generator[Answer, None, None]:
         """Yield frame by frame the masks of all objects; it may be closed between any two frames and started again.
 
+        Objects that are added meanwhile join the next propagation; those that are removed are left out.
+
         Parameters
         ----------
         start_frame_idx
             Where to start; the earliest conditioning frame where None.
         max_frame_num_to_track
-            How many frames; all that there are where None. (The official reading yields one more.)
+            How many frames; all where None. (The official reading yields one more.)
         reverse
             Towards frame 0.
 
@@ -225,9 +227,9 @@ class SAM2VideoPredictor:
         PromptError
             No object has a prompt (in the official reading: some object has none).
         """
-        states = [inference_state]
-        for frame, (logits,) in self.propagate_together(states, start_frame_idx, max_frame_num_to_track, reverse):
-            yield frame, inference_state.obj_ids, logits
+        begun = inference_state.select(inference_state.obj_ids)
+        for frame, (logits,) in self.propagate_together([begun], start_frame_idx, max_frame_num_to_track, reverse):
+            yield frame, begun.obj_ids, logits
 
     def propagate_together(
         self,
@@ -282,10 +284,9 @@ class SAM2VideoPredictor:
         With a ``feature_cache`` they are found whenever it tracks; prompts want them `in_all_views` of the model. It
         may be closed between any two frames; another call goes on where this one stopped.
         """
-        state = inference_state
-        for frame in range(state.num_frames) if frame_indices is None else frame_indices:
+        for frame in range(inference_state.num_frames) if frame_indices is None else frame_indices:
             with running(self.device, self._dtype):
-                is_new = self._tracker.look(state, state.check_frame(frame), in_all_views)
+                is_new = self._tracker.look(inference_state, inference_state.check_frame(frame), in_all_views)
             yield frame, is_new
 
     def clear_all_prompts_in_frame(

@@ -22,7 +22,7 @@ from contextlib import closing
 from math import pi, sqrt
 from typing import Any
 
-from sam2_core.errors import PromptError
+from sam2_core.errors import TooEarlyError
 from sam2_core.inference.frames.opened_frames import open_frames
 from sam2_core.inference.mask_logits import LogitPatch, WindowedLogits, as_numpy
 from sam2_core.inference.memory.snapshots import Snapshot
@@ -176,7 +176,9 @@ class WindowedPredictor:
         """Yield frame by frame the masks of all objects; see `SAM2VideoPredictor.propagate_in_video`."""
         state, views = inference_state, inference_state.prompted_views()
         if not views:
-            raise PromptError("there is nothing to propagate; add a prompt with add_new_points_or_box or add_new_mask")
+            raise TooEarlyError(
+                "there is nothing to propagate; add a prompt with add_new_points_or_box or a mask first"
+            )
         start = start_frame_idx
         if start is None:
             start = min(frame for _, prompted in views for frame in prompted)

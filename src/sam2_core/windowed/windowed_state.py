@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 
-from sam2_core.errors import PromptError
+from sam2_core.errors import TooEarlyError
 from sam2_core.inference.features import LruFeatures
 from sam2_core.inference.memory.inference_state import TrackedObject, Visit
 from sam2_core.inference.memory.selection import Selected, check_selected
@@ -123,9 +123,9 @@ class WindowedState:
         return self.views.get(object_id)
 
     def existing_view(self, object_id: int) -> WindowView:
-        """Return the view of an object; one that does not exist is a PromptError."""
+        """Return the view of an object; one that does not exist is a TooEarlyError."""
         if object_id not in self.views:
-            raise PromptError(
+            raise TooEarlyError(
                 f"object {object_id} does not exist; there are {self.obj_ids or 'none yet'}: add a prompt for it first"
             )
         return self.views[object_id]

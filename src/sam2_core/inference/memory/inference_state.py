@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from sam2_core.errors import PromptError
+from sam2_core.errors import PromptError, TooEarlyError
 from sam2_core.inference.features import FeatureStore
 from sam2_core.inference.frames.opened_frames import OpenedFrames
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry
@@ -185,7 +185,7 @@ class InferenceState:
             There is no object of that id; the message lists those there are.
         """
         if object_id not in self.objects:
-            raise PromptError(
+            raise TooEarlyError(
                 f"object {object_id} does not exist; there are {self.obj_ids or 'none yet'}: add a prompt for it first"
             )
         return self.objects[object_id]

@@ -166,7 +166,7 @@ class FrameStep:
         for place in range(len(ages[0])):
             known = [_known(each.bank, each.selection.pointers[place][0]).object_pointer for each in looking]
             pointers.append((gathered(known, device), distances[:, place]))
-        return self.model.memory_tokens(spatial, pointers, self.rule.max_pointers - 1)
+        return self.model.memory_tokens(spatial, pointers, max(1, self.rule.max_pointers - 1))
 
     def _features(self, bank: MemoryBank, frame: int, here: MetFrame) -> Tensor:
         """Return an entry's memory; a packed one is encoded again, and only while it is needed."""
