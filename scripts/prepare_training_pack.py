@@ -22,6 +22,7 @@ from sam2_core.training.pasting import pasted_record
 from sam2_core.training.synthetic import (
     MovieSettings,
     adherent_settings,
+    capsule_settings,
     colony_settings,
     everyday_settings,
     make_movie,
@@ -49,6 +50,7 @@ LOOKS = {
     "everyday": Look(everyday_settings, 12, "tamer movies in which many cells leave"),
     "colony": Look(colony_settings, 12, "colonies of budding cells"),
     "adherent": Look(adherent_settings, 12, "movies of flat cells with processes"),
+    "capsules": Look(capsule_settings, 12, "colonies of straight, blurred rods"),
     "rods": Look(rod_settings, 12, "colonies of rods"),
     "sheet": Look(sheet_settings, 12, "sheets of nuclei that migrate together"),
     "tissue": Look(tissue_settings, 8, "sheets of cells that are told apart by bright membranes"),

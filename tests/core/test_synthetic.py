@@ -14,6 +14,7 @@ from sam2_core.training.synthetic import (
     MovieSettings,
     SyntheticMovie,
     adherent_settings,
+    capsule_settings,
     colony_settings,
     growing_rod_settings,
     make_movie,
@@ -205,6 +206,21 @@ def test_rods_are_long_and_some_lie_side_by_side() -> None:
         touching += int(beside.any())
     assert np.median(ratios) > 1.7, f"seeds 0 to 5: length to width {ratios}"
     assert touching >= 3, f"seeds 0 to 5: {touching} colonies in which rods touch"
+
+
+def test_capsules_are_outlined_inside_of_what_is_dark() -> None:
+    longest, rises = [], []
+    for seed in range(8):
+        movie = make_movie(capsule_settings(np.random.default_rng(seed), frames=1), seed)
+        image, labels = movie.images[0].astype(float), movie.labels[0]
+        depth = ndimage.distance_transform_edt(labels > 0)
+        away = ndimage.distance_transform_edt(labels == 0)
+        dark, grey = np.median(image[depth > 0.6 * depth.max()]), np.median(image[(away > 6) & (away < 12)])
+        rim = np.median(image[(depth > 0) & (depth < 1.5)])
+        rises.append((rim - dark) / (grey - dark))
+        longest += [one.axis_major_length / one.axis_minor_length for one in regionprops(labels) if one.area > 150]
+    assert np.median(longest) > 2.2, f"seeds 0 to 7: length to width {longest}"
+    assert np.median(rises) < 0.2, f"seeds 0 to 7: how light outlines are, between inside and around {rises}"
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -1,13 +1,14 @@
-"""How our own models are trained: the recipe of `cells-nano` as data, five runs, each of which refines the one before.
+"""How our own models are trained: the recipe of `cells-nano` as data, in runs that refine what those before gave.
 
 Written for two CPU cores: a dense warm-up of the encoder, stills with prompts on 128 px windows, then stills and clips
 on windows of all sizes, the same with most weight on what is hardest (adherent cells in phase contrast), at last mostly
 on large windows while the learning rate falls. The second run begins at the averaged weights of the first, and sees the
 few outlined images of adherent cells in many new arrangements. The third begins at those of the second, and gives clips
 and sheets of cells more room again. The fourth trains the dense head with all the rest, and on clips in which a mask
-has slipped before a person corrects it. The fifth, which is not in the weights that ship (docs/models.md), asks about
-what the dense head sees, as finding does, and shows flat cells with processes. Objects span 20 to 70 px of a 128 px
-window and up to 100 px of a 256 px one.
+has slipped before a person corrects it. The others begin at what those four gave, and only the last of them is in the
+weights that ship (docs/models.md): the fifth asks about what the dense head sees, as finding does, and shows flat cells
+with processes; the sixth dwells on outlined stills; the seventh shows straight, blurred rods besides. Objects span 20
+to 70 px of a 128 px window and up to 100 px of a 256 px one.
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ GROUPS = {
     "rods phase": (0.0, 0.0),  # from the fourth run on, as those below
     "rods fluorescence": (0.0, 0.0),
     "sheet fluorescence": (0.0, 0.0),
-    "adherent phase": (0.0, 0.0),  # from the fifth run on, as those below
+    "adherent phase": (0.0, 0.0),  # in the fifth and the seventh, as those below
     "adherent fluorescence": (0.0, 0.0),
     "adherent dic": (0.0, 0.0),
+    "capsules phase": (0.0, 0.0),  # in the seventh
 }
 HALOED = ("phase", "phase pasted", "colony phase")
 INVERTING = dict.fromkeys(HALOED, 0.08)  # halos are bright: what is inverted is another thing
@@ -112,10 +114,18 @@ EVERY_KIND = BALANCED._replace(
     clips=BALANCED.clips | {"rods phase": 0.7, "rods fluorescence": 0.2, "sheet fluorescence": 1.0},
     box=0.3,
 )
+REAL_FIRST = EVERY_KIND._replace(
+    stills=EVERY_KIND.stills | {"nuclei": 4.5, "phase": 1.5, "phase pasted": 4.5, "tissue fluorescence": 1.6}, box=0.35
+)
 WITH_ADHERENT = EVERY_KIND._replace(
     stills=EVERY_KIND.stills
     | {"tissue fluorescence": 1.6, "adherent phase": 1.4, "adherent fluorescence": 0.7, "adherent dic": 0.3},
     clips=EVERY_KIND.clips | {"adherent phase": 1.0, "adherent fluorescence": 0.5, "adherent dic": 0.25},
+)
+MORE_KINDS = WITH_ADHERENT._replace(
+    stills=WITH_ADHERENT.stills
+    | {"nuclei": 2.5, "phase pasted": 2.5, "tissue fluorescence": 2.2, "capsules phase": 1.6},
+    clips=WITH_ADHERENT.clips | {"capsules phase": 0.9},
 )
 EVERY_SIZE = (
     Mixed(128, 10, 1, 6, 0.27),
@@ -135,13 +145,22 @@ CORRECTED_CLIPS = (  # from the fourth run on: as many clips as stills
     Mixed(256, 1, 4, 12, 0.1),
     Mixed(256, 1, 8, 8, 0.06),
 )
-SEEN_STILLS = (  # from the fifth run on: two stills to a clip
+SEEN_STILLS = (  # of the fifth and the seventh run: two stills to a clip
     Mixed(128, 8, 1, 6, 0.08),
     Mixed(256, 4, 1, 8, 0.6),
     Mixed(128, 4, 4, 8, 0.1),
     Mixed(128, 3, 8, 8, 0.06),
     Mixed(192, 2, 4, 8, 0.06),
     Mixed(256, 1, 4, 12, 0.1),
+)
+OUTLINED_STILLS = (  # of the sixth run: five stills to a clip, mostly of the size at which the model is used
+    Mixed(128, 10, 1, 6, 0.08),
+    Mixed(192, 5, 1, 6, 0.08),
+    Mixed(256, 4, 1, 8, 0.64),
+    Mixed(128, 4, 4, 8, 0.06),
+    Mixed(128, 3, 8, 8, 0.05),
+    Mixed(256, 1, 4, 12, 0.06),
+    Mixed(256, 1, 8, 8, 0.03),
 )
 LARGE_WINDOWS = (  # mostly of the size at which the model is used
     Mixed(128, 10, 1, 6, 0.1),
@@ -208,12 +227,26 @@ def cells_nano_finding(scale: float = 1.0, precision: str = "bfloat16") -> Recip
     return Recipe(phases=(Phase("finding", int(2600 * scale), tasks),), learning_rate=3e-4, precision=precision, seed=4)
 
 
+def cells_nano_stills(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
+    """The sixth run of `cells-nano`, from the weights of version 1.1; `scale` multiplies its steps."""
+    tasks = tuple(_with_slips(task) for task in _tasks(OUTLINED_STILLS, REAL_FIRST))
+    return Recipe(phases=(Phase("stills", int(5200 * scale), tasks),), learning_rate=4e-4, precision=precision, seed=5)
+
+
+def cells_nano_kinds(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
+    """The seventh run of `cells-nano`, from the weights of version 1.1; `scale` multiplies its steps."""
+    tasks = tuple(_with_slips(task) for task in _tasks(SEEN_STILLS, MORE_KINDS))
+    return Recipe(phases=(Phase("kinds", int(4200 * scale), tasks),), learning_rate=4e-4, precision=precision, seed=6)
+
+
 CELLS_NANO_RUNS = (
     cells_nano_recipe,
     cells_nano_refinement,
     cells_nano_balance,
     cells_nano_corrections,
     cells_nano_finding,
+    cells_nano_stills,
+    cells_nano_kinds,
 )
 """In their order."""
 

@@ -16,6 +16,7 @@ from sam2_core.checkpoints.save import save_checkpoint
 from sam2_core.errors import CheckpointError
 from sam2_core.training.trainer import Trainer
 
+_HEAD = "dense_head."
 _DECODER = ("sam_mask_decoder.", "sam_prompt_encoder.")
 
 
@@ -30,7 +31,9 @@ def export_weights(trainer: Trainer, path: Path, data: str, steps_before: int = 
     save_checkpoint(path, trainer.average, metadata, half=True)
 
 
-def export_mean(paths: Sequence[Path], path: Path, decoder_shares: Sequence[float] | None = None) -> None:
+def export_mean(
+    paths: Sequence[Path], path: Path, decoder_shares: Sequence[float] | None = None, head: Path | None = None
+) -> None:
     """Writes the mean of exported weights; what is written beside them is that of the last.
 
     Parameters
@@ -41,6 +44,8 @@ def export_mean(paths: Sequence[Path], path: Path, decoder_shares: Sequence[floa
         Where the mean is written.
     decoder_shares
         How much each counts in the mask decoder and prompt encoder, where that is another share than elsewhere.
+    head
+        Weights whose dense head is kept as it is; the mean of all where None.
 
     Raises
     ------
@@ -61,6 +66,8 @@ def export_mean(paths: Sequence[Path], path: Path, decoder_shares: Sequence[floa
         name: _mean([weights[name] for weights in every], (name.startswith(_DECODER) and decoder_shares) or equal)
         for name in every[0]
     }
+    if head is not None:
+        mean |= {name: value for name, value in read_state_dict(head).items() if name.startswith(_HEAD)}
     save_checkpoint(path, mean, read_metadata(paths[-1]), half=True)
 
 

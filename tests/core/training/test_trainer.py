@@ -134,6 +134,17 @@ def test_the_mean_of_weights_lies_between_them_and_tells_the_story_of_the_last(t
         assert stored.metadata() == {"format": "pt", "steps": "second"}
 
 
+def test_a_mean_may_keep_the_dense_head_of_one(tmp_path):
+    for name, value in (("first", 1.0), ("second", 4.0)):
+        save_file({key: torch.full((2,), value) for key in ("weight", "dense_head.weight")}, tmp_path / name)
+    first, second, mean = tmp_path / "first", tmp_path / "second", tmp_path / "mean.safetensors"
+    export_mean([first, first, second], mean, head=first)
+    assert {key: value.tolist() for key, value in load_file(mean).items()} == {
+        "weight": [2.0, 2.0],
+        "dense_head.weight": [1.0, 1.0],
+    }
+
+
 def test_weights_of_different_models_have_no_mean(tmp_path):
     save_file({"weight": torch.zeros(2)}, tmp_path / "first")
     save_file({"weight": torch.zeros(3)}, tmp_path / "second")
@@ -184,11 +195,13 @@ def test_rearranged_cells_are_seen_from_the_second_run_on_and_other_kinds_from_l
         tasks = [task for phase in recipe.phases for task in phase.tasks]
         return {group for task in tasks for group, share in task.clips.weights.items() if share > 0}
 
-    first, second, third, fourth, fifth = (groups(made()) for made in CELLS_NANO_RUNS)
+    first, second, third, fourth, fifth, sixth, seventh = (groups(made()) for made in CELLS_NANO_RUNS)
     assert "phase pasted" not in first
     assert second == third == first | {"phase pasted"}
     assert fourth == third | {"rods phase", "rods fluorescence", "sheet fluorescence"}
     assert fifth == fourth | {f"adherent {style}" for style in STYLES}
+    assert sixth == fourth
+    assert seventh == fifth | {"capsules phase"}
 
 
 @pytest.mark.parametrize(("noise", "farthest"), [(0.0, 0.0), (0.1, 20.0)])

@@ -12,6 +12,7 @@ from .movie import LineageRow, SyntheticMovie, make_movie
 from .movie_settings import Kind, MovieSettings, Style, everyday_settings, random_settings
 from .populations import (
     adherent_settings,
+    capsule_settings,
     colony_settings,
     growing_rod_settings,
     rod_settings,
@@ -26,6 +27,7 @@ __all__ = [
     "Style",
     "SyntheticMovie",
     "adherent_settings",
+    "capsule_settings",
     "colony_settings",
     "everyday_settings",
     "growing_rod_settings",

@@ -80,6 +80,33 @@ def rod_settings(
     )
 
 
+def capsule_settings(
+    rng: np.random.Generator, frames: int = 12, height: int = 224, width: int = 224, style: Style | None = None
+) -> MovieSettings:
+    """Return settings of a colony of straight rods as bacteria are: blurred, outlined where the dark inside begins.
+
+    Half of the colonies grow and divide. Parameters are those of `random_settings`; the style is phase contrast where
+    none is said.
+    """
+    grows = rng.random() < 0.5
+    settings = (growing_rod_settings if grows else rod_settings)(rng, frames, height, width, style or "phase")
+    diameter = rng.uniform(26.0, 46.0) if grows else rng.uniform(26.0, 60.0)
+    elongation = rng.uniform(3.0, 6.0) if grows else rng.uniform(2.2, 5.0)
+    blur = rng.uniform(0.02, 0.08) * diameter / np.sqrt(0.3 * elongation) + 0.4
+    return replace(
+        settings,
+        diameter_px=diameter,
+        diameter_spread=rng.uniform(0.05, 0.15),
+        elongation=elongation,
+        irregularity=rng.uniform(0.0, 0.015),
+        overlap=0.0,
+        body=rng.uniform(0.35, 1.0),
+        halo=rng.uniform(0.5, 1.3),
+        blur_px=blur,
+        margin=rng.uniform(0.25, 0.85) * blur / diameter if settings.style == "phase" else 0.0,
+    )
+
+
 def growing_rod_settings(
     rng: np.random.Generator, frames: int = 24, height: int = 320, width: int = 320, style: Style | None = None
 ) -> MovieSettings:
