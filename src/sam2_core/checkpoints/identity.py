@@ -36,7 +36,7 @@ class WeightsId:
     sha256: str
 
     def __str__(self) -> str:
-        """Return it for people: "cells-nano 1.1 (sha256 41f1707cef0d)"."""
+        """Return it for people: "cells-nano 1.2 (sha256 b94623defd6d)"."""
         return f"{' '.join(filter(None, (self.name, self.version)))} (sha256 {self.sha256[:_SHOWN]})"
 
 
