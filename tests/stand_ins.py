@@ -63,3 +63,14 @@ def movie(frames: int, seed: int) -> np.ndarray:
         image = image + rng.normal(0, 0.02, image.shape)
         images.append(np.round(np.clip(image * 255, 0, 255)).astype(np.uint8))
     return np.stack(images)
+
+
+def with_what_happens_meanwhile(run, event, happen):
+    """Answers of a run, and those of other events that happen behind so many of its frames ("meanwhile")."""
+    after, others = event.get("meanwhile", (0, []))
+    answers = []
+    for answer in run:
+        answers.append(answer)
+        if len(answers) == after:
+            answers += [one for other in others for one in happen(other)]
+    return answers

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-from stand_ins import HEIGHT, WIDTH, fill_with_stand_ins, movie
+from stand_ins import HEIGHT, WIDTH, fill_with_stand_ins, movie, with_what_happens_meanwhile
 
 from sam2_core import SAM2ImagePredictor, build_sam2, build_sam2_video_predictor
 
@@ -75,13 +75,8 @@ def happen(predictor: Any, state: Any, kind: str, event: dict[str, Any]) -> list
         run = predictor.propagate_in_video(
             state, event.get("start"), event.get("max_frames"), reverse=event.get("reverse", False)
         )
-        after, others = event.get("meanwhile", (0, []))
-        answers = []
-        for frame, ids, logits in run:
-            answers.append((f"frame:{frame}", ids, logits))
-            if len(answers) == after:
-                answers += [one for other in others for one in happen(predictor, state, *other)]
-        return answers
+        answers = ((f"frame:{frame}", ids, logits) for frame, ids, logits in run)
+        return with_what_happens_meanwhile(answers, event, lambda other: happen(predictor, state, *other))
     if kind == "clear_prompts":
         _, ids, logits = predictor.clear_all_prompts_in_frame(state, frame, obj)
         return [(f"cleared:{frame}", ids, logits)]

@@ -20,7 +20,7 @@ import sam2.sam2_video_predictor as official
 import torch
 from PIL import Image
 from sam2.build_sam import build_sam2_video_predictor
-from stand_ins import fill_with_stand_ins
+from stand_ins import fill_with_stand_ins, with_what_happens_meanwhile
 
 
 def main(scenario_path: str, frames_path: str, answers_path: str) -> None:
@@ -70,13 +70,8 @@ def happen(predictor, state, kind, event, shape):
         run = predictor.propagate_in_video(
             state, event.get("start"), event.get("max_frames"), reverse=event.get("reverse", False)
         )
-        after, others = event.get("meanwhile", (0, []))
-        answers = []
-        for _, ids, logits in run:
-            answers.append((list(ids), logits.clone()))
-            if len(answers) == after:
-                answers += [one for other in others for one in happen(predictor, state, *other, shape)]
-        return answers
+        answers = ((list(ids), logits.clone()) for _, ids, logits in run)
+        return with_what_happens_meanwhile(answers, event, lambda other: happen(predictor, state, *other, shape))
     if kind == "clear_prompts":
         _, ids, logits = predictor.clear_all_prompts_in_frame(state, frame, obj)
         return [(list(ids), logits.clone())]
