@@ -1,4 +1,4 @@
-"""Intensity changes that a microscope makes: gamma, inversion, contrast, blur, uneven light, noise, bleaching.
+"""Intensity changes that a microscope makes: gamma, inversion, contrast, blur, uneven light, pixels, noise, bleaching.
 
 `augment` takes the windows of a batch, time first, and draws one microscope per clip: what belongs to the optics is
 the same on all frames of a clip, noise is new on each, and light fades slowly. `normalise` then makes the model's
@@ -17,15 +17,21 @@ from torch.nn import functional
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 INVERTING = 0.25  # of the clips, at full strength
+COARSE = (2.0, 9.0)  # sides of a pixel, in px of the window
 
 
 def augment(
-    images: Tensor, rng: np.random.Generator, strength: float = 1.0, inverting: float | Sequence[float] = INVERTING
+    images: Tensor,
+    rng: np.random.Generator,
+    strength: float = 1.0,
+    inverting: float | Sequence[float] = INVERTING,
+    coarse: float = 0.0,
 ) -> Tensor:
     """Images (T, B, S, S) in [0, 1] as another microscope would have seen them.
 
     strength: 0 leaves the images as they are, 1 is the full range. inverting: odds of an inverted clip at full
-    strength, for all or for each.
+    strength, for all or for each. coarse: odds of a clip whose pixels are `COARSE` times as large and have been
+    enlarged, as the model sees objects of few pixels.
     """
     if strength == 0.0:
         return images
@@ -36,7 +42,9 @@ def augment(
     changed = torch.lerp(changed, 1.0 - changed, inverted)
     changed = _blurred(changed, rng.uniform(0.0, 1.6 * strength, clips) * (rng.random(clips) < 0.4))
     changed = _contrast(changed, rng, strength)
-    return _noisy(changed, rng, strength).clamp(0.0, 1.0)
+    if not coarse:
+        return _noisy(changed, rng, strength).clamp(0.0, 1.0)
+    return _on_pixels(changed, rng, strength, coarse).clamp(0.0, 1.0)
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -85,3 +93,15 @@ def _noisy(images: Tensor, rng: np.random.Generator, strength: float) -> Tensor:
     sigma = rng.uniform(0.0, 0.09 * strength, clips) * (rng.random(clips) < 0.6)
     source = torch.Generator().manual_seed(int(rng.integers(2**31)))
     return images + torch.randn(images.shape, generator=source) * _per_clip(sigma)
+
+
+def _on_pixels(images: Tensor, rng: np.random.Generator, strength: float, coarse: float) -> Tensor:
+    """Return clips with noise on pixels of the window, and some of them with noise on larger ones."""
+    size = images.shape[-1]
+    seen = _noisy(images, rng, strength)
+    for clip in np.flatnonzero(rng.random(images.shape[1]) < coarse):
+        side = round(size / float(np.exp(rng.uniform(*np.log(COARSE)))))
+        few = functional.interpolate(images[:, clip, None], size=(side, side), mode="area")  # (T, 1, s, s)
+        few = _noisy(few.transpose(0, 1), rng, strength).transpose(0, 1)
+        seen[:, clip] = functional.interpolate(few, size=(size, size), mode="bilinear", align_corners=False)[:, 0]
+    return seen

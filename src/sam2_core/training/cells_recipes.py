@@ -7,8 +7,9 @@ few outlined images of adherent cells in many new arrangements. The third begins
 and sheets of cells more room again. The fourth trains the dense head with all the rest, and on clips in which a mask
 has slipped before a person corrects it. The others begin at what those four gave, and only the last of them is in the
 weights that ship (docs/models.md): the fifth asks about what the dense head sees, as finding does, and shows flat cells
-with processes; the sixth dwells on outlined stills; the seventh shows straight, blurred rods besides. Objects span 20
-to 70 px of a 128 px window and up to 100 px of a 256 px one.
+with processes; the sixth dwells on outlined stills; the seventh shows straight, blurred rods besides. The eighth and
+the ninth begin at the mean of 1.1 and these two, and ask about small cells beside large ones and cells of few pixels.
+Objects span 20 to 70 px of a 128 px window and up to 100 px of a 256 px one.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Mixed(NamedTuple):
 class Emphasis(NamedTuple):
     """What a mixture dwells on: share of each group in stills and in clips, strength of augmentation, odds of a box.
 
-    box_noise: how far off the corners of boxes are, see `PromptSettings`.
+    box_noise: how far off the corners of boxes are, see `PromptSettings`. smallest, coarse: see `ClipSettings`.
     """
 
     stills: dict[str, float]
@@ -72,6 +73,8 @@ class Emphasis(NamedTuple):
     augmentation: float
     box: float
     box_noise: tuple[float, ...] = (0.01, 0.08)
+    smallest: float = 0.0
+    coarse: float = 0.0
 
 
 DENSE_GROUPS = {group: still for group, (still, _) in GROUPS.items()} | {
@@ -126,6 +129,19 @@ MORE_KINDS = WITH_ADHERENT._replace(
     stills=WITH_ADHERENT.stills
     | {"nuclei": 2.5, "phase pasted": 2.5, "tissue fluorescence": 2.2, "capsules phase": 1.6},
     clips=WITH_ADHERENT.clips | {"capsules phase": 0.9},
+)
+SMALL_TOO = MORE_KINDS._replace(
+    stills=MORE_KINDS.stills | {"nuclei": 3.0, "tissue fluorescence": 2.6, "capsules phase": 1.2},
+    clips=MORE_KINDS.clips | {"synthetic phase": 1.1, "synthetic fluorescence": 0.5, "tissue fluorescence": 1.6},
+    smallest=0.25,
+    coarse=0.2,
+)
+SMALL_FIRST = REAL_FIRST._replace(
+    stills=REAL_FIRST.stills | {"adherent phase": 0.7, "capsules phase": 0.7},
+    clips=SMALL_TOO.clips,
+    augmentation=0.8,
+    smallest=0.35,
+    coarse=0.1,
 )
 EVERY_SIZE = (
     Mixed(128, 10, 1, 6, 0.27),
@@ -239,6 +255,18 @@ def cells_nano_kinds(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
     return Recipe(phases=(Phase("kinds", int(4200 * scale), tasks),), learning_rate=4e-4, precision=precision, seed=6)
 
 
+def cells_nano_small(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
+    """The eighth run of `cells-nano`, from the mean of 1.1 and the two before; `scale` multiplies its steps."""
+    tasks = tuple(_with_slips(task) for task in _tasks(CORRECTED_CLIPS, SMALL_TOO))
+    return Recipe(phases=(Phase("small", int(4700 * scale), tasks),), learning_rate=4e-4, precision=precision, seed=7)
+
+
+def cells_nano_beside(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
+    """The ninth run of `cells-nano`, from where the eighth begins; `scale` multiplies its steps."""
+    tasks = tuple(_with_slips(task) for task in _tasks(OUTLINED_STILLS, SMALL_FIRST))
+    return Recipe(phases=(Phase("beside", int(5900 * scale), tasks),), learning_rate=4e-4, precision=precision, seed=8)
+
+
 CELLS_NANO_RUNS = (
     cells_nano_recipe,
     cells_nano_refinement,
@@ -247,6 +275,8 @@ CELLS_NANO_RUNS = (
     cells_nano_finding,
     cells_nano_stills,
     cells_nano_kinds,
+    cells_nano_small,
+    cells_nano_beside,
 )
 """In their order."""
 
@@ -280,6 +310,8 @@ def _clips(one: Mixed, emphasis: Emphasis) -> ClipSettings:
         weights=emphasis.stills if one.frames == 1 else emphasis.clips,
         augmentation=emphasis.augmentation,
         inverting=INVERTING,
+        smallest=emphasis.smallest,
+        coarse=emphasis.coarse,
     )
 
 

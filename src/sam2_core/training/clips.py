@@ -37,7 +37,8 @@ class ClipSettings:
     motion: size of the movements from frame to frame, 1 is usual. leaving: share of the clips of stills in which the
     window travels so far that objects leave it, and in half of those come back; share of the clips of movies that look
     at an object that is gone at the end. augmentation: strength of the intensity changes. inverting: share of the
-    clips of a group whose intensity is inverted, at full strength; `INVERTING` for those not named.
+    clips of a group whose intensity is inverted, at full strength; `INVERTING` for those not named. smallest: share of
+    the clips in which the smallest objects are asked for, not any. coarse: as in `augment`.
     """
 
     window: WindowSettings = field(default_factory=WindowSettings)
@@ -49,6 +50,8 @@ class ClipSettings:
     leaving: float = 0.35
     augmentation: float = 1.0
     inverting: Mapping[str, float] = field(default_factory=dict)
+    smallest: float = 0.0
+    coarse: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ def draw_batch(pack: TrainingPack, settings: ClipSettings, rng: np.random.Genera
             break
         record = pick_record(pack, settings, rng)
         images, labels = draw_clip(record, settings, rng)
-        ids = choose_objects(labels[0], settings.objects, rng)
+        ids = choose_objects(labels[0], settings.objects, rng, settings.smallest)
         if ids.numel():
             views.append((images, labels))
             chosen.append(ids)
@@ -109,7 +112,7 @@ def draw_batch(pack: TrainingPack, settings: ClipSettings, rng: np.random.Genera
     images = torch.stack([view[0] for view in views], dim=1)  # (T, B, S, S)
     labels = torch.stack([view[1] for view in views], dim=1)  # (T, B, S, S)
     index = torch.repeat_interleave(torch.arange(len(chosen)), torch.tensor([ids.numel() for ids in chosen]))
-    seen = (augment(images, rng, settings.augmentation, inverting) * 255.0).round() / 255.0
+    seen = (augment(images, rng, settings.augmentation, inverting, settings.coarse) * 255.0).round() / 255.0
     return ClipBatch(seen, labels, torch.cat(chosen), index)
 
 
@@ -124,11 +127,16 @@ def pick_record(pack: TrainingPack, settings: ClipSettings, rng: np.random.Gener
     return records[rng.choice(len(records), p=odds / odds.sum())]
 
 
-def choose_objects(labels: Tensor, most: int, rng: np.random.Generator) -> Tensor:
-    """Ids of up to `most` objects that fill at least `MIN_WINDOW_AREA` of a window's labels (S, S), in random order."""
+def choose_objects(labels: Tensor, most: int, rng: np.random.Generator, smallest: float = 0.0) -> Tensor:
+    """Ids of up to `most` objects that fill at least `MIN_WINDOW_AREA` of a window's labels (S, S), in random order.
+
+    smallest: how often the smallest of them are chosen, in their order.
+    """
     areas = torch.bincount(labels.flatten())
     areas[0] = 0
     ids = torch.nonzero(areas >= MIN_WINDOW_AREA * labels.numel()).flatten()
+    if smallest and rng.random() < smallest:
+        return ids[areas[ids].argsort(stable=True)[:most]]
     return ids[torch.from_numpy(rng.permutation(ids.numel()))[:most]]
 
 

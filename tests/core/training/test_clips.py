@@ -9,7 +9,7 @@ import torch
 from sam2_core.errors import StackError
 from sam2_core.training.augment import augment, normalise
 from sam2_core.training.clip_windows import WindowSettings
-from sam2_core.training.clips import ClipBatch, ClipSettings, draw_batch, pick_record, presence
+from sam2_core.training.clips import ClipBatch, ClipSettings, choose_objects, draw_batch, pick_record, presence
 from sam2_core.training.pack import TrainingPack, load_pack, pack_record, save_pack, to_gray_u8
 
 
@@ -101,6 +101,28 @@ def test_each_clip_is_inverted_by_its_own_odds():
     rising = changed[0, :, :, 48:].mean(dim=(1, 2)) > changed[0, :, :, :16].mean(dim=(1, 2))
     assert rising[:20].all()
     assert not rising[20:].any()
+
+
+def test_the_smallest_objects_are_asked_for_as_often_as_told():
+    labels = np.zeros((96, 96), dtype=np.uint16)
+    for label, side in enumerate((20, 6, 16, 8), start=1):  # 2 and 4 are the smallest
+        labels[4:24, label * 22 - 18 : label * 22 - 18 + side] = label
+    seen = torch.from_numpy(labels.astype(np.int64))
+    rng = np.random.default_rng(0)
+    asked = [set(choose_objects(seen, 2, rng, smallest=0.5).tolist()) for _ in range(200)]
+    assert 0.5 < np.mean([ids == {2, 4} for ids in asked]) < 0.7  # half, and a sixth of the other half
+    assert choose_objects(seen, 2, rng, smallest=1.0).tolist() == [2, 4]
+
+
+def test_coarse_pixels_blur_what_is_finer_and_keep_what_is_larger():
+    squares = torch.kron(torch.tensor([[0.2, 0.8], [0.8, 0.2]]).repeat(2, 2), torch.ones(32, 32))
+    stripes = torch.tensor([0.3, 0.7]).repeat(64).expand(128, 128)
+    clips = torch.stack([squares, stripes])[None]
+    kept = [augment(clips, np.random.default_rng(seed), 0.05, 0.0, coarse=0.0) for seed in range(10)]
+    seen = [augment(clips, np.random.default_rng(seed), 0.05, 0.0, coarse=1.0) for seed in range(10)]
+    spread = np.array([[[image.std() for image in batch[0]] for batch in batches] for batches in (kept, seen)])
+    assert (spread[1, :, 0] > 0.7 * spread[0, :, 0]).all(), spread[:, :, 0]
+    assert (spread[1, :, 1] < 0.5 * spread[0, :, 1]).all(), spread[:, :, 1]
 
 
 def test_windows_without_a_single_object_are_an_error(disc_pack):

@@ -195,13 +195,14 @@ def test_rearranged_cells_are_seen_from_the_second_run_on_and_other_kinds_from_l
         tasks = [task for phase in recipe.phases for task in phase.tasks]
         return {group for task in tasks for group, share in task.clips.weights.items() if share > 0}
 
-    first, second, third, fourth, fifth, sixth, seventh = (groups(made()) for made in CELLS_NANO_RUNS)
+    runs = [groups(made()) for made in CELLS_NANO_RUNS]
+    first, second, third, fourth, fifth, sixth, seventh, eighth, ninth = runs
     assert "phase pasted" not in first
     assert second == third == first | {"phase pasted"}
     assert fourth == third | {"rods phase", "rods fluorescence", "sheet fluorescence"}
     assert fifth == fourth | {f"adherent {style}" for style in STYLES}
     assert sixth == fourth
-    assert seventh == fifth | {"capsules phase"}
+    assert seventh == eighth == ninth == fifth | {"capsules phase"}
 
 
 @pytest.mark.parametrize(("noise", "farthest"), [(0.0, 0.0), (0.1, 20.0)])
