@@ -5,11 +5,11 @@ on windows of all sizes, the same with most weight on what is hardest (adherent 
 on large windows while the learning rate falls. The second run begins at the averaged weights of the first, and sees the
 few outlined images of adherent cells in many new arrangements. The third begins at those of the second, and gives clips
 and sheets of cells more room again. The fourth trains the dense head with all the rest, and on clips in which a mask
-has slipped before a person corrects it. The others begin at what those four gave, and only the last of them is in the
-weights that ship (docs/models.md): the fifth asks about what the dense head sees, as finding does, and shows flat cells
-with processes; the sixth dwells on outlined stills; the seventh shows straight, blurred rods besides. The eighth and
-the ninth begin at the mean of 1.1 and these two, and ask about small cells beside large ones and cells of few pixels.
-Objects span 20 to 70 px of a 128 px window and up to 100 px of a 256 px one.
+has slipped before a person corrects it. The others begin at what those four gave, and of them only the seventh is in
+the weights that ship (docs/models.md): the fifth asks about what the dense head sees, as finding does, and shows flat
+cells with processes; the sixth dwells on outlined stills; the seventh shows straight, blurred rods besides. The eighth
+and the ninth begin at the mean of 1.1 and these two, and ask about small cells beside large ones and cells of few
+pixels. Objects span 20 to 70 px of a 128 px window and up to 100 px of a 256 px one.
 """
 
 from __future__ import annotations
