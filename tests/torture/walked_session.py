@@ -23,6 +23,7 @@ from torture.scene import FRAMES, REFUSALS, in_words, movie
 from torture.steps import Steps
 
 from napari_sam2.document.prompt import Prompt
+from napari_sam2.document.reviews import At
 from napari_sam2.masks.stale import is_drawn
 from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.session.session import Session
@@ -66,6 +67,13 @@ class WalkedSession(RuleBasedStateMachine):
                 assert not np.any(prompt.mask & ~mask), f"a part of the drawn mask of {key} is not shown"
         for a, b in combinations(session.document.events, 2):
             assert not a.takes_place_of(b), f"{a} and {b} are said, and one of them holds"
+        daughters = [one for division in session.document.divisions for one in division.daughters]
+        assert len(daughters) == len(set(daughters)), f"{session.document.divisions}: a daughter is in two"
+        for place in session.document.review.decisions:
+            if place.at is not At.proposal:
+                about = {place.object_id, *([place.other] if place.at is At.overlap else [])}
+                assert about <= set(objects), f"{place} was decided about, and one of it is gone"
+            assert place.at is not At.overlap or place.object_id < place.other, f"{place} is of two in another order"
         for number, proposal in session.proposals.shown(0).items():
             assert session.document.proposals[number] == proposal
             assert proposal.is_open, f"proposal {number} is shown, and was decided about"

@@ -353,11 +353,19 @@ def test_a_view_that_is_turned_around_still_works(desk):
 
 
 def test_an_error_in_a_run_is_told_and_work_goes_on(desk):
-    desk.session.close()
+    desk.session.work.close()  # nothing is computed any more
     desk.points.add((0, 20, 15))
     assert desk.messages
     assert not desk.binding.work.busy
     assert (1, 0) in desk.session.document.prompts
+
+
+def test_a_click_in_a_session_that_was_closed_is_taken_back_and_told(desk):
+    desk.session.close()
+    desk.points.add((0, 20, 15))
+    assert "The session was closed" in desk.messages[-1]
+    assert not desk.session.document.prompts
+    assert len(desk.points.data) == 0
 
 
 def test_layers_may_come_one_by_one_and_not_after_letting_go(desk):

@@ -62,6 +62,20 @@ def test_with_one_daughter_the_mother_goes_on(family):
     assert family.messages[-1].endswith("it goes on beside it.")
 
 
+def test_another_daughter_joins_the_one_that_is_known(family):
+    for object_id in (2, 4):
+        family.session.remove_object(object_id)
+    family.verbs.divide_here()
+    family.binding.current.choose(5)
+    family.points.add((FRAME, 16, 12))
+    family.binding.propagate_forward()
+    family.binding.current.choose(1)
+    family.binding.show_frame(FRAME)
+    family.verbs.divide_here()
+    assert family.session.document.divisions == (Division(1, FRAME, (3, 5)),)
+    assert there(family, 1) == list(range(FRAME)), "with two daughters she ends"
+
+
 @pytest.mark.parametrize(
     ("frame", "current", "said"),
     [(FRAME + 1, 1, "No object begins on frame 4 near object 1"), (0, 2, "It is not clear who divides on frame 0")],

@@ -110,6 +110,26 @@ def test_a_verb_is_about_the_cell_under_the_mouse_and_is_one_step(cells, verb, e
     assert there(cells.session, 4) == list(range(8))
 
 
+@pytest.mark.parametrize("verb", ["break_here", "end", "begin", "absent", "delete_from", "merge"])
+def test_a_verb_about_several_cells_is_one_step_or_none(cells, verb):
+    def all_of_them():
+        return {one: there(cells.session, one) for one in cells.session.masks.object_ids()}
+
+    before = all_of_them()
+    for chosen in (3, 4):
+        press(cells, chosen, 5, "Shift")
+    cells.session.set_locked(4, True)
+    getattr(cells.verbs, verb)()
+    assert "object 4 is locked" in cells.messages[-1]
+    assert all_of_them() == before
+    cells.session.set_locked(4, False)
+    getattr(cells.verbs, verb)()
+    changed = {one for one, frames in before.items() if all_of_them().get(one) != frames}
+    assert changed == ({3, 4} if verb != "merge" else {4}), cells.messages[-1]
+    assert cells.session.undo()
+    assert all_of_them() == before
+
+
 def test_the_mouse_counts_for_nothing_while_it_rests_where_another_place_came_into_view(cells):
     hover(cells, 4, 5)
     cells.binding.reviewing.next()

@@ -20,7 +20,7 @@ from napari_sam2._qt.tools import take_tool, tool_in_hand
 from napari_sam2._qt.window_keys import WindowKeys
 from napari_sam2._qt.workbench import Workbench
 from napari_sam2.io.label_files import LABEL_SUFFIXES
-from napari_sam2.session.edits import told_alone
+from napari_sam2.session.parentage import told_alone
 
 if TYPE_CHECKING:
     import napari
@@ -175,7 +175,7 @@ class PanelActions(QObject):
     def _merge(self, binding: SessionBinding) -> None:
         """Make the chosen objects one, under the lowest number."""
         into, *others = self._parts.objects.table.selected_ids()
-        self._tell_alone(binding, [one for other in others for one in binding.session.merge_objects(into, other)])
+        self._tell_alone(binding, binding.session.merge_objects(into, others))
 
     def _swap(self, binding: SessionBinding) -> None:
         """Exchange the two chosen objects from the frame in view on."""
@@ -189,8 +189,7 @@ class PanelActions(QObject):
 
     def _remove(self, binding: SessionBinding) -> None:
         """Delete the chosen objects; Undo brings them back."""
-        for object_id in self._parts.objects.table.selected_ids():
-            binding.session.remove_object(object_id)
+        binding.session.remove_object(self._parts.objects.table.selected_ids())
 
     def _clear_frame(self, binding: SessionBinding) -> None:
         """Remove what was prompted for the current object on the frame in view."""

@@ -38,7 +38,7 @@ VERBS: Mapping[str, Verb] = {
     "begin": Verb("ID FRAME", 2, 2, lambda s, n: s.surgery.begin_here(*n)),
     "absent": Verb("ID FIRST LAST", 3, 3, lambda s, n: s.surgery.absent(*n)),
     "delete": Verb(
-        "ID [FRAME]", 1, 2, lambda s, n: s.surgery.delete_from(*n) if len(n) == 2 else s.edits.remove_object(*n)
+        "ID [FRAME]", 1, 2, lambda s, n: s.surgery.delete_from(n[0], n[1]) if len(n) == 2 else s.edits.remove_object(*n)
     ),
     "swap": Verb("A B FRAME", 3, 3, lambda s, n: _told(s.edits.swap_objects(*n))),
     "merge": Verb("INTO OTHER", 2, 2, lambda s, n: _told(s.edits.merge_objects(*n))),
@@ -133,7 +133,7 @@ def _edited(session: Session, said: list[str], parsed: list[tuple[Verb, list[int
 
 
 def _told(alone: tuple[int, ...]) -> str:
-    from napari_sam2.session.edits import told_alone
+    from napari_sam2.session.parentage import told_alone
 
     return told_alone(alone)
 

@@ -6,7 +6,7 @@ or from its mother. What a person made or changed is no claim.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -88,6 +88,11 @@ class LinkClaims:
         kept = [pair for pair in zip(self.frames, self.confidences, strict=True) if pair[0] in wanted]
         rivals = tuple(one for one in self.rivals if one.frame in wanted)
         return replace(self, frames=tuple(f for f, _ in kept), confidences=tuple(c for _, c in kept), rivals=rivals)
+
+    def without(self, frames: Container[int]) -> LinkClaims | None:
+        """Return what is claimed about links to other frames than some; None where nothing is left."""
+        left = {one for one in _frames(self) if one not in frames}
+        return self.part(left) if left else None
 
     def joined(self, other: LinkClaims) -> LinkClaims:
         """Return what is claimed by both; where both say something about a frame, the first."""

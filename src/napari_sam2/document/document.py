@@ -9,7 +9,7 @@ What a prompt means to a model, and whether it fits the movie (`prompts.check_pr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -24,7 +24,7 @@ from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.document.reviews import ReviewRecord
 from napari_sam2.document.shared_map import SharedMap
-from napari_sam2.document.track_events import Division, Names, TrackEvent
+from napari_sam2.document.track_events import Division, Names, TrackEvent, joined_absences
 from sam2_core.errors import PromptError
 
 __all__ = ["Document", "PromptKey", "mask_of_polygon"]
@@ -168,6 +168,9 @@ class Document:
     def with_division(self, division: Division) -> Document:
         """Return the document with this division of the mother on the frame; she is the parent of its daughters.
 
+        It takes the place of the one that she has there, whose other daughters have no parent any more; a daughter is
+        in no other division.
+
         Raises
         ------
         PromptError
@@ -175,10 +178,12 @@ class Document:
         """
         for object_id in (division.mother, *division.daughters):
             self.check_object(object_id)
-        daughters = {one: replace(self.objects[one], parent=division.mother) for one in division.daughters}
-        new = self._with({}, daughters)
-        others = [one for one in new.divisions if (one.mother, one.frame) != (division.mother, division.frame)]
-        return new._next(divisions=(*others, division))
+        key = division.mother, division.frame
+        replaced = [one for each in self.divisions if (each.mother, each.frame) == key for one in each.daughters]
+        parents = dict.fromkeys(replaced) | dict.fromkeys(division.daughters, division.mother)
+        new = self._with({}, {one: replace(self.objects[one], parent=parent) for one, parent in parents.items()})
+        others = [one.without(division.daughters) for one in new.divisions if (one.mother, one.frame) != key]
+        return new._next(divisions=(*filter(None, others), division))
 
     def without_division(self, mother: int, frame: int) -> Document:
         """Return the document without the division of the mother on the frame; its daughters have no parent any more.
@@ -230,6 +235,12 @@ class Document:
             made.ancestors(info.object_id)
         made._check_tracks()
         return made
+
+    def without_claims(self, object_id: int, frames: Container[int]) -> Document:
+        """Return the document in which nothing is claimed about links of an object that lead to some frames."""
+        claims = self.claims.get(object_id)
+        left = None if claims is None else claims.without(frames)
+        return self if left is claims else self._next(claims=self._claims.changed({object_id: left}))
 
     def merged(self, into: int, other: int) -> Document:
         """Return the document in which `other` is part of `into`: prompts joined per frame, all else handed over.
@@ -361,16 +372,16 @@ class Document:
         gone = [one for one, about in changes.items() if about is None]
         objects = self._objects.changed(changes)
         divisions = [one.following(names if one.frame >= from_frame else {}, objects) for one in self.divisions]
-        events = [one.renamed(names) if one.frame >= from_frame else one for one in self.events]
+        events = [part for one in self.events for part in one.following(names, from_frame)]
         made = self._next(
             self._prompts.with_objects(prompts),
             objects,
             filter(None, divisions),
-            [one for one in events if one.object_id in objects],
+            [one for one in joined_absences(events, {*names, *names.values()}) if one.object_id in objects],
             self._claims.changed(following(self.claims, names, from_frame, gone) if names or gone else {}),
         )
-        if names:
-            made = made.with_review(self.review.renamed(names, from_frame))
+        if names or gone:
+            made = made.with_review(self.review.renamed(names, from_frame).without(gone))
         for object_id in changes:
             if (info := objects.get(object_id)) is not None and info.parent is not None:
                 made.ancestors(object_id)

@@ -7,6 +7,7 @@ it can be compared, hashed and saved.
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from typing import Any, SupportsFloat, SupportsIndex, cast
 
 from sam2_core.errors import PromptError
@@ -33,6 +34,11 @@ def whole_number(value: object, what: str) -> int:
     except (TypeError, ValueError):
         raise PromptError(f"{what} {value!r:.200} is no whole number.") from None
     return int(number)
+
+
+def whole_numbers(values: object, what: str) -> list[int]:
+    """Return ids or indices as ints, of one or of several; see `whole_number`."""
+    return [whole_number(one, what) for one in (values if isinstance(values, Iterable) else [values])]
 
 
 def numbers(values: Any, what: str) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ carries a fingerprint of the ground it was made on, and holds as long as that is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -85,8 +85,15 @@ class Place:
         """Return the place where objects get other names from a frame on; a proposal is none."""
         if self.at is At.proposal or self.frame < from_frame:
             return self
-        other = names.get(self.other, self.other)
-        return replace(self, object_id=names.get(self.object_id, self.object_id), other=other)
+        object_id, other = names.get(self.object_id, self.object_id), names.get(self.other, self.other)
+        if self.at is At.overlap:  # of two in this order
+            object_id, other = sorted((object_id, other))
+        return replace(self, object_id=object_id, other=other)
+
+    def is_about(self, object_ids: Collection[int]) -> bool:
+        """Return whether it is a place of one of these objects."""
+        is_overlap = self.at is At.overlap and self.other in object_ids
+        return self.at is not At.proposal and (self.object_id in object_ids or is_overlap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +157,12 @@ class Sample:
         places = ((names.get(one, one) if frame >= from_frame else one, frame) for one, frame in self.places)
         return replace(self, places=tuple(places))
 
+    def without(self, object_ids: Collection[int]) -> Sample:
+        """Return the sample without places of objects of which nobody said yet whether they are right."""
+        asked = zip(self.places, self.answers, strict=True)
+        kept = [(place, answer) for place, answer in asked if answer is not None or place[0] not in object_ids]
+        return replace(self, places=tuple(place for place, _ in kept), answers=tuple(answer for _, answer in kept))
+
 
 @dataclass(frozen=True, eq=False)
 class ReviewRecord:
@@ -182,7 +195,14 @@ class ReviewRecord:
         stayed = {place: one for place, one in self.decisions.items() if place.renamed(names, from_frame) == place}
         decisions = {place: replace(one, place=place) for place, one in {**followed, **stayed}.items()}
         samples = {of: one.renamed(names, from_frame) for of, one in self.samples.items()}
-        return ReviewRecord(decisions, samples)
+        return ReviewRecord({place: one for place, one in decisions.items() if place.object_id != place.other}, samples)
+
+    def without(self, object_ids: Collection[int]) -> ReviewRecord:
+        """Return the record without what was decided, or is to be asked, about objects that are gone."""
+        if not object_ids or not (self.decisions or self.samples):
+            return self
+        decisions = {place: one for place, one in self.decisions.items() if not place.is_about(object_ids)}
+        return ReviewRecord(decisions, {of: one.without(object_ids) for of, one in self.samples.items()})
 
     def says(self, other: ReviewRecord) -> bool:
         """Return whether the other says the same."""

@@ -72,11 +72,20 @@ class TrackEvent:
             return False
         if self.last_frame is None or other.last_frame is None:
             return self.kind.is_like(other.kind)
-        return self.frame <= other.last_frame and other.frame <= self.last_frame
+        return self.frame <= other.last_frame + 1 and other.frame <= self.last_frame + 1
 
     def renamed(self, names: Names) -> TrackEvent:
         """Return the event under another name."""
         return replace(self, object_id=names.get(self.object_id, self.object_id))
+
+    def following(self, names: Names, from_frame: int) -> tuple[TrackEvent, ...]:
+        """Return the event where objects get other names from a frame on: an absence across that frame is in parts."""
+        last = self.last_frame
+        if self.frame >= from_frame:
+            return (self.renamed(names),)
+        if last is None or last < from_frame or self.object_id not in names:
+            return (self,)
+        return replace(self, last_frame=from_frame - 1), replace(self, frame=from_frame).renamed(names)
 
     def is_inside(self, first: int, last: int) -> bool:
         """Return whether an object that is there from `first` to `last` is there before this beginning, or behind this
@@ -117,6 +126,11 @@ class Division:
                 f"object {self.mother} cannot divide into {list(self.daughters)}; give other objects, each once."
             )
 
+    def without(self, object_ids: Collection[int]) -> Division | None:
+        """Return the division without some of its daughters; None without any."""
+        left = tuple(one for one in self.daughters if one not in object_ids)
+        return replace(self, daughters=left) if left else None
+
     def following(self, names: Names, objects: Mapping[int, ObjectInfo]) -> Division | None:
         """Return the division under other names, with the daughters whose parent is the mother; None without any."""
         mother = names.get(self.mother, self.mother)
@@ -126,18 +140,49 @@ class Division:
 
 
 def settled(
-    events: Iterable[TrackEvent], spans: Mapping[int, tuple[int, int]], said: Collection[TrackEvent] = ()
+    events: Iterable[TrackEvent], there: Mapping[int, Collection[int]], said: Collection[TrackEvent] = ()
 ) -> list[TrackEvent]:
-    """Return what of events holds once objects, of which first and last frame are given, are there on others.
+    """Return what of events holds once objects are there on other frames, which are given.
 
     Gone is what begins an object where it is there before, or ends it where it is there behind, but for what was
-    `said`; of two beginnings or two ends one stays.
+    `said`; of two beginnings or two ends one stays. An absence goes over the frames on which it is not there.
     """
     holding: dict[int, list[TrackEvent]] = defaultdict(list)
     for event in sorted(events, key=lambda one: one in said):
         one = event.object_id
-        if one not in spans:
+        if one not in there:
             holding[one].append(event)
-        elif event in said or not event.is_inside(*spans[one]):
-            holding[one] = event.added_to(holding[one])
+            continue
+        first, last = min(there[one], default=event.frame), max(there[one], default=event.frame)
+        for part in _apart(event, there[one]):
+            if part in said or not part.is_inside(first, last):
+                holding[one] = part.added_to(holding[one])
     return [event for some in holding.values() for event in some]
+
+
+def joined_absences(events: Iterable[TrackEvent], object_ids: Collection[int]) -> list[TrackEvent]:
+    """Return events in which absences of some objects on frames in a row are one."""
+    made: list[TrackEvent] = []
+    for event in sorted(events, key=lambda one: (one.last_frame is not None, one.object_id, one.frame)):
+        before = made[-1] if made else event
+        is_next = event.last_frame is not None and before.last_frame == event.frame - 1
+        if is_next and before.object_id == event.object_id and event.object_id in object_ids:
+            made[-1] = replace(before, last_frame=event.last_frame)
+        else:
+            made.append(event)
+    return made
+
+
+def _apart(event: TrackEvent, there: Collection[int]) -> list[TrackEvent]:
+    """Return an event, or an absence as what is left of it where the object is there on some of its frames."""
+    if event.last_frame is None:
+        return [event]
+    parts: list[TrackEvent] = []
+    for frame in range(event.frame, event.last_frame + 1):
+        if frame in there:
+            continue
+        if parts and parts[-1].last_frame == frame - 1:
+            parts[-1] = replace(parts[-1], last_frame=frame)
+        else:
+            parts.append(replace(event, frame=frame, last_frame=frame))
+    return parts

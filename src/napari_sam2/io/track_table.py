@@ -42,7 +42,7 @@ def export_track_table(path: str | Path, results: Results) -> None:
             [
                 object_id,
                 "" if info is None else info.name,
-                "" if track.parent is None else track.parent,
+                track.parent if track.parent in tracks else "",
                 len(before),
                 [object_id, *before][-1],
                 track.begin,

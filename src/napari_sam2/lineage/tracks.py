@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -105,12 +105,17 @@ def daughters_of(tracks: Mapping[int, Track]) -> dict[int, list[int]]:
     return found
 
 
-def children_from(frame: int, parents: Container[int], document: Document, masks: MaskStore) -> list[int]:
-    """Return the objects that come from some parents and are nowhere before a frame."""
+def children_from(
+    frame: int, parents: Container[int], document: Document, there: Callable[[int], Iterable[int]]
+) -> list[int]:
+    """Return the objects that come from some parents from a frame on: nowhere before, and of no division before.
+
+    there
+        Gives the frames on which an object is there.
+    """
     children = [one for one, info in document.objects.items() if info.parent is not None and info.parent in parents]
-    return [
-        one for one in children if not any(at < frame and not mask.is_empty for at, mask in masks.frames(one).items())
-    ]
+    born = {one for division in document.divisions if division.frame < frame for one in division.daughters}
+    return [one for one in children if one not in born and not any(at < frame for at in there(one))]
 
 
 def is_before_birth(object_id: int, begin: int, document: Document, parent_begin: int) -> bool:

@@ -33,7 +33,7 @@ class Ground:
     """
 
     def __init__(self, size: tuple[int, int], masks: Mapping[int, Mask]) -> None:
-        self._owners = np.zeros(size, np.uint32)
+        self._owners = np.zeros(size, np.int64)
         self._areas: dict[int, int] = {}
         for number, mask in masks.items():
             self.take(number, mask)

@@ -44,15 +44,19 @@ def merge(into: int, other: int, document: Document, masks: MaskStore) -> list[M
 
     That `other` was painted away on a frame says nothing where there is a prompt for `into`: it is stale there, until
     the prompt's mask is made. So is what was found or imported of it where the mask of such a prompt is not made yet.
+    Where one of both was painted away and the other is there, the mask of that one stays as it is.
     """
     changes: list[MaskChange] = []
     for frame, mask in masks.frames(other).items():
-        key = into, frame
-        is_waiting = masks.get(key) is None and mask.status.is_evidence
+        key, own = (into, frame), masks.get((into, frame))
+        is_waiting = own is None and mask.status.is_evidence
         if key in document.prompts and (is_waiting or _is_painted_away(mask)):
             changes.append(masks.remove((other, frame)))
-            if masks.get(key) is None:
+            if own is None:
                 changes.append(masks.put(key, mask.with_status(MaskStatus.stale)))
+        elif own is not None and own.is_empty is not mask.is_empty:
+            for one, at in ((other, mask), (into, own)):
+                changes += [masks.remove((one, frame))] if _is_painted_away(at) else []
     return [*changes, *masks.merge(into, other)]
 
 

@@ -28,10 +28,16 @@ class MasksByKey(Protocol):
 
 def ground_of(place: Place, document: Document, masks: MasksByKey) -> str:
     """Return the fingerprint of what a decision about a place is made on: which pixels, linked to which."""
-    digest = hashlib.blake2b(digest_size=6)
-    for part in _parts(place, document, masks):
-        digest.update(_bytes_of(part))
-    return digest.hexdigest()
+    return _digest(_parts(place, document, masks))
+
+
+def grounds_of(place: Place, document: Document, masks: MasksByKey) -> tuple[str, ...]:
+    """Return the fingerprints with which a decision about a place holds.
+
+    Of an overlap there are two: its objects may have changed names since, and with these their order.
+    """
+    parts = _parts(place, document, masks)
+    return (_digest(parts), _digest(parts[::-1])) if place.at is At.overlap else (_digest(parts),)
 
 
 def decided(places: Iterable[Place], document: Document, masks: MasksByKey) -> Document:
@@ -81,6 +87,13 @@ def _before(masks: MasksByKey, object_id: int, frame: int) -> StoredMask | None:
 
 def _first(masks: MasksByKey, object_id: int) -> StoredMask | None:
     return next((mask for mask in masks.frames(object_id).values() if not mask.is_empty), None)
+
+
+def _digest(parts: Iterable[StoredMask | str | None]) -> str:
+    digest = hashlib.blake2b(digest_size=6)
+    for part in parts:
+        digest.update(_bytes_of(part))
+    return digest.hexdigest()
 
 
 def _bytes_of(part: StoredMask | str | None) -> bytes:

@@ -60,7 +60,7 @@ class Queue:
         gone = before.keys() - scene.stamps.keys()
         frames = self._take_masks(changed, gone, scene)
         self._look_at_proposals(frames, scene)
-        around = {one for one in changed if one in self._known} | self._mothers_of(changed, scene)
+        around = {one for one in changed if one in self._known} | self._mothers_of({*changed, *gone}, scene)
         courses = self._courses()
         if self._usual is None or len(changed) > ANEW * len(self._known):
             self._usual, around = Usual(courses.values(), scene.frame_count), set(self._known)
@@ -176,5 +176,7 @@ class Queue:
             self._left_out[frame] = tuple(joined(left_out(here, self._on_frame.get(frame, {}))))
 
     def _mothers_of(self, changed: Iterable[int], scene: Scene) -> set[int]:
-        infos = [scene.document.objects[one] for one in changed if one in scene.document.objects]
-        return {info.parent for info in infos if info.parent is not None and info.parent in self._known}
+        """Return who is the mother of some objects, or was it at the last look."""
+        documents = [each.document for each in (self._scene, scene) if each is not None]
+        infos = (about.objects.get(one) for one in changed for about in documents)
+        return {info.parent for info in infos if info is not None and info.parent in self._known}

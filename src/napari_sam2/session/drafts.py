@@ -5,7 +5,7 @@ A draft knows on which frames its objects will be, although no mask has moved ye
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 
 from napari_sam2.document.difference import DocumentDiff, difference
@@ -13,7 +13,8 @@ from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.track_events import EventKind, TrackEvent, settled
-from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.lineage.tracks import children_from
+from napari_sam2.masks.mask_store import MaskKey, MaskStore
 from napari_sam2.masks.stale import follow, merge
 from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
 from sam2_core.errors import PromptError
@@ -41,6 +42,11 @@ class Draft:
         """Note what is to be done with the masks of an object."""
         self.touched.add(object_id)
         self._moves.append(move)
+
+    def put(self, masks: Mapping[MaskKey, StoredMask]) -> None:
+        """Note that objects get masks, which are no prompts."""
+        self.touched |= {object_id for object_id, _ in masks}
+        self._moves.append(lambda store: [store.put(key, mask) for key, mask in masks.items()])
 
     def frames(self, object_id: int) -> list[int]:
         """Return the frames on which an object will be there, ascending."""
@@ -80,7 +86,10 @@ class Draft:
             raise PromptError(f"object {object_id} is locked and was not changed; unlock it first.")
 
     def part(self, object_id: int, frame: int) -> int:
-        """Return the new object that an object is from a frame on; it has to be there on both sides."""
+        """Return the new object that an object is from a frame on; it has to be there on both sides.
+
+        Those who come from it on later frames come from the new one; those who come from it on that frame do not.
+        """
         self.check_unlocked(object_id)
         frames = self._some_frames(object_id)
         before, rest = [one for one in frames if one < frame], [one for one in frames if one >= frame]
@@ -91,9 +100,11 @@ class Draft:
             )
         new, self._next_id = self._next_id, self._next_id + 1
         info = replace(self.document.objects[object_id], object_id=new, name="", parent=None)
-        children = [one for one, known in self.document.objects.items() if known.parent == object_id]
-        born = [one for one in children if not any(there < frame for there in self.frames(one))]
+        born = children_from(frame + 1, (object_id,), self.document, self.frames)
+        here = [one for one in self.document.divisions if (one.mother, one.frame) == (object_id, frame)]
         self.document = self.document.with_object(info).swapped(object_id, new, frame, born)
+        for division in here:  # whoever divides on a frame is there before
+            self.document = self.document.with_division(division)
         self.touched.add(new)
         self.change(object_id, lambda masks: masks.swap(object_id, new, frame))
         self._there |= {object_id: before, new: rest}
@@ -138,9 +149,9 @@ class Draft:
         self.document = self.document.with_object(replace(self.document.objects[object_id], parent=None))
         for division in self.document.divisions:
             if division.mother == mother and division.frame in frames and len(division.daughters) == 1:
-                self.document = self.document.without_division(mother, division.frame)
                 (left,) = division.daughters
                 if self.frames(mother) and self.frames(left) and self.last(mother) < self.first(left):
+                    self.document = self.document.without_division(mother, division.frame)
                     self.join(mother, left)
 
     def now(self, object_id: int) -> int:
@@ -161,8 +172,25 @@ class Draft:
             if set(division.daughters) <= set(daughters):
                 self.document = self.document.without_division(division.mother, division.frame)
 
+    def childless_until(self, object_id: int, frame: int) -> None:
+        """Let those that come from an object up to a frame come from nobody."""
+        for division in self.document.divisions:
+            if division.mother == object_id and division.frame <= frame:
+                self.document = self.document.without_division(object_id, division.frame)
+        known = self.document.objects.items()
+        children = [one for one, info in known if info.parent == object_id]
+        early = [one for one in children if min(self.frames(one), default=frame + 1) <= frame]
+        self.document = self.document.with_objects([replace(self.document.objects[one], parent=None) for one in early])
+
+    def remove(self, object_id: int) -> None:
+        """Remove an object with all that it has."""
+        self.check_unlocked(object_id)
+        self.document = self.document.without_object(object_id)
+        self.change(object_id, lambda masks: masks.remove_object(object_id))
+        self._there[object_id] = []
+
     def clear(self, object_id: int, frames: range) -> None:
-        """Take prompts and masks of an object on frames away."""
+        """Take prompts and masks of an object on frames away, and what was claimed about links to and from there."""
         self.check_unlocked(object_id)
         gone = [frame for frame in self._masks.frames(object_id) if frame in frames]
         unsaid = [frame for frame in self.document.prompts_of(object_id) if frame in frames]
@@ -172,6 +200,8 @@ class Draft:
             self.document = self.document.with_prompts({(object_id, frame): None for frame in unsaid})
         self.change(object_id, lambda masks: [masks.remove((object_id, frame)) for frame in gone])
         self._there[object_id] = [frame for frame in self.frames(object_id) if frame not in frames]
+        behind = [frame for frame in self._there[object_id] if frame >= frames.stop]
+        self.document = self.document.without_claims(object_id, {*frames, *behind[:1]})
 
     def say(self, object_id: int, frame: int) -> None:
         """Let the mask of an object on a frame be a prompt, if it is none yet."""
@@ -182,13 +212,12 @@ class Draft:
         self._says(object_id, {(object_id, frame): Prompt(object_id, frame, mask=drawn)})
         self.change(object_id, lambda masks: [masks.put((object_id, frame), StoredMask.of_drawn(drawn))])
 
-    def goes_on(self, object_id: int, frame: int, backward: bool) -> None:
-        """Say no longer that an object ends on a frame or later; or that it begins there or earlier."""
+    def goes_on(self, object_id: int, frames: Container[int], backward: bool) -> None:
+        """Say no longer that an object ends on one of some frames; or that it begins there."""
 
         def holds(event: TrackEvent) -> bool:
-            is_beyond = event.frame <= frame if backward else event.frame >= frame
             is_of_kind = event.kind.is_begin if backward else event.kind.is_end
-            return event.object_id != object_id or not is_of_kind or not is_beyond
+            return event.object_id != object_id or not is_of_kind or event.frame not in frames
 
         self.document = self.document.with_events(filter(holds, self.document.events))
 
@@ -212,8 +241,7 @@ class Draft:
 
     def _settle_events(self, object_id: int) -> None:
         """Drop beginnings and ends that are none any more, because the object is there before or after."""
-        span = self.first(object_id), self.last(object_id)
-        self.document = self.document.with_events(settled(self.document.events, {object_id: span}))
+        self.document = self.document.with_events(settled(self.document.events, {object_id: self.frames(object_id)}))
 
     def _some_frames(self, object_id: int) -> list[int]:
         self.document.check_object(object_id)

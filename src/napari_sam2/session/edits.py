@@ -6,23 +6,23 @@ itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from napari_sam2.document.document import Document, PromptKey, mask_of_polygon
 from napari_sam2.document.objects import ObjectInfo
-from napari_sam2.document.plain_values import whole_number
+from napari_sam2.document.plain_values import whole_number, whole_numbers
 from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.document.track_events import settled
-from napari_sam2.lineage.tracks import children_from, is_before_birth
-from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.lineage.tracks import children_from
 from napari_sam2.masks.stale import follow, merge
 from napari_sam2.masks.stored_masks import MaskChange, StoredMask
 from napari_sam2.session.known_objects import there
+from napari_sam2.session.parentage import parted, swapped
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.session.state import SessionState
@@ -62,9 +62,7 @@ class Edits:
         PromptError
             If a click or the frame lies outside the movie, or the object is locked.
         """
-        points = np.asarray(points_yx, dtype=float)
-        if points.ndim != 2 or points.shape[1:] != (2,):
-            raise PromptError(f"points of shape {points.shape} cannot be used; give (N, 2), y and x of each.")
+        points = _places(points_yx, "points")
         clicks = tuple((float(y), float(x)) for y, x in points)
         given = tuple(int(label) for label in labels) if labels is not None else (1,) * len(clicks)
         prompt = Prompt(object_id, frame, clicks, given)
@@ -92,7 +90,7 @@ class Edits:
         PromptError
             See `add_points`; also if no pixel lies inside.
         """
-        mask = Mask(mask_of_polygon(np.asarray(vertices_yx, dtype=float), self._state.masks.size))
+        mask = Mask(mask_of_polygon(_places(vertices_yx, "vertices"), self._state.masks.size))
         self._say(Prompt(object_id, frame, mask=mask), "add a polygon")
 
     def add_mask(self, object_id: int, frame: int, mask: ArrayLike) -> None:
@@ -205,34 +203,53 @@ class Edits:
         text = "lock an object" if locked else "unlock an object"
         self._steps.make(self._document.with_object(info), text, [info.object_id])
 
-    def remove_object(self, object_id: int) -> None:
-        """Remove an object with its prompts and masks."""
-        object_id = whole_number(object_id, "object id")
-        self._check_unlocked([object_id])
-        self._steps.make(self._document.without_object(object_id), "remove an object")
+    def remove_object(self, object_ids: int | Iterable[int]) -> None:
+        """Remove an object, or several in one step, with prompts and masks.
 
-    def merge_objects(self, into: int, other: int) -> tuple[int, ...]:
-        """Make one object a part of another: prompts and masks are joined frame by frame.
+        Raises
+        ------
+        PromptError
+            If one of them does not exist or is locked; then none is removed.
+        """
+        ids, document = whole_numbers(object_ids, "object id"), self._document
+        self._check_unlocked(ids)
+        for object_id in ids:
+            document = document.without_object(object_id)
+        self._steps.make(document, "remove an object" if len(ids) == 1 else f"remove {len(ids)} objects")
+
+    def merge_objects(self, into: int, others: int | Iterable[int]) -> tuple[int, ...]:
+        """Make other objects parts of one, in one step: prompts and masks are joined frame by frame.
 
         Returns its id where it has no parent any more, because it is there before that one divides now; else nothing.
+
+        Raises
+        ------
+        PromptError
+            If one of them does not exist or is locked, or they are the same; then none is changed.
         """
-        into, other = whole_number(into, "object id"), whole_number(other, "object id")
-        self._check_unlocked([into, other])
-        old, masks = self._document, self._state.masks
-        for one in (into, other):
-            old.check_object(one)
-        frames = [*there(masks, into), *there(masks, other)]
-        begin = _span(frames, masks)[0]
-        apart = [one for one in (into, other) if old.objects[one].parent not in (into, other)]
-        parted, alone = _parted(old, dict.fromkeys(apart, begin), old, masks)
-        document = parted.merged(into, other)
-        # it may be there before what was a beginning, or behind what was an end
-        document = document.with_events(settled(document.events, {into: _span(frames, masks)}))
+        into, masks, document, alone = whole_number(into, "object id"), self._state.masks, self._document, False
+        parts = whole_numbers(others, "object id")
+        self._check_unlocked([into, *parts])
+        frames, joins = set(there(masks, into)), list[tuple[int, Document]]()
+        for other in parts:
+            for one in (into, other):
+                document.check_object(one)
+            joins.append((other, document))
+            frames |= there(masks, other).keys()
+            apart = [one for one in (into, other) if document.objects[one].parent not in (into, *parts)]
+            begin = min(frames, default=masks.frame_count)
+            document, gone = parted(document, dict.fromkeys(apart, begin), document, masks)
+            document, alone = document.merged(into, other), alone or bool(gone)
+            # it may be there before what was a beginning, or behind what was an end
+            document = document.with_events(settled(document.events, {into: frames}))
         self._steps.make(
             document,
             "merge objects",
-            [into, other],
-            lambda diff: [*merge(into, other, old, masks), *follow(diff, document, masks)],
+            [into, *parts],
+            lambda diff: [
+                *(change for other, before in joins for change in merge(into, other, before, masks)),
+                *follow(diff, document, masks),
+            ],
         )
         return (into,) if alone and document.objects[into].parent is None else ()
 
@@ -256,8 +273,8 @@ class Edits:
         if not 0 <= from_frame < self._shape[0]:
             raise PromptError(f"there is no frame {from_frame}; the stack has frames 0 to {self._shape[0] - 1}.")
         masks = self._state.masks
-        born = children_from(from_frame, (a, b), self._document, masks)
-        document, alone = _swapped(self._document, masks, (a, b, from_frame), born)
+        born = children_from(from_frame, (a, b), self._document, lambda one: there(masks, one))
+        document, alone = swapped(self._document, masks, (a, b, from_frame), born)
         pinned: dict[PromptKey, Prompt] = {}
         put: dict[PromptKey, StoredMask] = {}
         for object_id, other in ((a, b), (b, a)):
@@ -339,57 +356,18 @@ class Edits:
         return [self._state.masks.put(key, mask) for key, mask in masks.items()]
 
 
-def told_alone(object_ids: Sequence[int]) -> str:
-    """Return a sentence about objects that have no parent any more, with a space before it; "" where there are none."""
-    if not object_ids:
-        return ""
-    who = " and ".join(map(str, object_ids))
-    return f" {who} {'has' if len(object_ids) == 1 else 'have'} no parent any more, being there before its division."
+def _places(given: ArrayLike, what: str) -> NDArray[np.float64]:
+    """Return places (N, 2), y and x of each, as numbers.
 
-
-def _swapped(
-    document: Document, masks: MaskStore, swap: tuple[int, int, int], born: Collection[int]
-) -> tuple[Document, tuple[int, ...]]:
-    """Return the document with two objects exchanged from a frame on, and those that have no parent any more.
-
-    An end or beginning that comes to lie in the middle by that is none any more.
+    Raises
+    ------
+    PromptError
+        If they are none.
     """
-    a, b, from_frame = swap
-    frames, names = {one: list(there(masks, one)) for one in (a, b)}, {a: b, b: a}
-    said = [
-        one.renamed(names) if one.frame >= from_frame else one
-        for one in document.events
-        if one.object_id in frames and one.is_inside(*_span(frames[one.object_id], masks))
-    ]
-    swapped = document.swapped(a, b, from_frame, born)
-    spans: dict[int, tuple[int, int]] = {}
-    for one, other in names.items():
-        own = [at for at in frames[one] if at < from_frame] + [at for at in frames[other] if at >= from_frame]
-        spans[one] = _span(own, masks)
-    begins = {one: span[0] for one, span in spans.items()}
-    return _parted(swapped.with_events(settled(swapped.events, spans, said)), begins, document, masks)
-
-
-def _parted(
-    document: Document, begins: Mapping[int, int], old: Document, masks: MaskStore
-) -> tuple[Document, tuple[int, ...]]:
-    """Return a document without parents that objects cannot have because they begin on other frames now, and whose.
-
-    What was said so in the `old` one, to which the masks belong, stays.
-    """
-
-    def is_early(one: int, about: Document, begins: Mapping[int, int]) -> bool:
-        parent = about.objects[one].parent
-        first = {at: begins.get(at, _span([*there(masks, at)], masks)[0]) for at in (one, parent) if at is not None}
-        return parent is not None and is_before_birth(one, first[one], about, first[parent])
-
-    def is_said(one: int) -> bool:
-        return document.objects[one].parent == old.objects[one].parent and is_early(one, old, {})
-
-    alone = tuple(one for one in begins if is_early(one, document, begins) and not is_said(one))
-    return document.with_objects([replace(document.objects[one], parent=None) for one in alone]), alone
-
-
-def _span(frames: Sequence[int], masks: MaskStore) -> tuple[int, int]:
-    """Return the first and the last of frames; without any, ones between which nothing can lie."""
-    return min(frames, default=masks.frame_count), max(frames, default=-1)
+    try:
+        places = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        raise PromptError(f"{what} {given!r:.200} cannot be used; give (N, 2), y and x of each.") from None
+    if places.ndim != 2 or places.shape[1:] != (2,):
+        raise PromptError(f"{what} of shape {places.shape} cannot be used; give (N, 2), y and x of each.")
+    return places

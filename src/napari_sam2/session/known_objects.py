@@ -15,7 +15,7 @@ from napari_sam2.document.track_events import BEGINS, ENDS, EventKind, TrackEven
 from napari_sam2.engine.known_objects import Way
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
-from napari_sam2.review.ground import ground_of
+from napari_sam2.review.ground import grounds_of
 
 
 def there(masks: MaskStore, object_id: int) -> dict[int, StoredMask]:
@@ -34,7 +34,7 @@ def is_decided(place: Place, document: Document, masks: MaskStore) -> bool:
     decision = document.review.decisions.get(place)
     if decision is None or decision.state not in (ReviewState.accepted, ReviewState.corrected):
         return False
-    return decision.ground == ground_of(place, document, masks)
+    return decision.ground in grounds_of(place, document, masks)
 
 
 def ways_of(

@@ -37,7 +37,8 @@ class Lineage:
     def divide(self, mother: int, frame: int, daughters: Iterable[int]) -> Division:
         """Return the division of an object into others, which are there from a frame on; she becomes their parent.
 
-        One that she had on that frame is replaced. What she has there stays; `Surgery.divide_here` lets her end.
+        One that she had on that frame is replaced, and a daughter is in no other one. What the mother has there, and
+        daughters have before, stays; `Surgery.divide_here` cuts that.
 
         Raises
         ------

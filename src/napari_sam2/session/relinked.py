@@ -212,7 +212,7 @@ def _exchanged(document: Document, masks: MaskStore, keys: list[list[MaskKey]], 
             goes_on = made.document.next_object_id()
             about = replace(made.document.objects[one], object_id=goes_on, name="", parent=None)
             made.document = made.document.with_object(about)
-        born = children_from(frame, (goes_on, one), made.document, masks)
+        born = children_from(frame, (goes_on, one), made.document, lambda one: there(masks, one))
         made.document = made.document.swapped(goes_on, one, frame, born)
         made.exchanges.append((goes_on, one, frame))
         names = {goes_on: one, one: goes_on}
@@ -225,8 +225,7 @@ def _exchanged(document: Document, masks: MaskStore, keys: list[list[MaskKey]], 
     made.document = _claimed(made.document, owner, claims)
     spans = {one: [node[0] for node, other in owner.items() if other == one] for one in made.touched}
     said = _said_events(document, masks, made.exchanges)
-    there_now = {one: (min(at), max(at)) for one, at in spans.items() if at}
-    made.document = made.document.with_events(settled(made.document.events, there_now, said))
+    made.document = made.document.with_events(settled(made.document.events, spans, said))
     return made
 
 

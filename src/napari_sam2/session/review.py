@@ -27,7 +27,7 @@ from napari_sam2.lineage.tracks import tracks_of
 from napari_sam2.masks.stored_masks import StoredMask
 from napari_sam2.review.error_rate import ErrorRate, drawn, error_rate
 from napari_sam2.review.fixes import Fix, fixes_for
-from napari_sam2.review.ground import ground_of
+from napari_sam2.review.ground import ground_of, grounds_of
 from napari_sam2.review.items import Progress, ReviewItem
 from napari_sam2.review.queue import Queue
 from napari_sam2.review.scene import Scene
@@ -49,7 +49,7 @@ class SessionReview:
         self._queue = Queue()
         self._prepared: Scene | None = None
         self._known: tuple[ReviewRecord, tuple[ReviewItem, ...]] | None = None
-        self._grounds: dict[Place, tuple[tuple[object, ...], str]] = {}
+        self._grounds: dict[Place, tuple[tuple[object, ...], tuple[str, ...]]] = {}
 
     def prepared(self) -> Callable[[], tuple[ReviewItem, ...]]:
         """Return a function that looks at what changed, on any thread, and returns all places in any state, ranked.
@@ -238,24 +238,24 @@ class SessionReview:
         found = []
         for place, item in open_ones.items():
             decision = decisions.get(place)
-            if decision is not None and decision.ground == self._known_ground(place, scene):
+            if decision is not None and decision.ground in self._known_grounds(place, scene):
                 item = replace(item, state=decision.state)
             found.append(item)
         gone = (one for place, one in decisions.items() if place not in open_ones)
         found += [ReviewItem(one.place, one.kind, 0.0, ("in doubt no more",), 0, one.state) for one in gone]
         return tuple(sorted(found, key=lambda item: item.rank))
 
-    def _known_ground(self, place: Place, scene: Scene) -> str:
-        """Return the ground of a place of a scene; it is found again only where that has changed."""
+    def _known_grounds(self, place: Place, scene: Scene) -> tuple[str, ...]:
+        """Return the grounds of a place of a scene; they are found again only where that has changed."""
         if place.at is At.proposal:
-            return ground_of(place, scene.document, scene)
+            return grounds_of(place, scene.document, scene)
         info = scene.document.objects.get(place.object_id)
         daughters = [one for each in scene.divisions.get(place.object_id, ()) for one in each.daughters]
         around = (place.object_id, place.other, None if info is None else info.parent, *daughters)
         stamps = tuple(None if one is None else scene.stamps.get(one) for one in around)
         known = self._grounds.get(place)
         if known is None or known[0] != stamps:
-            known = self._grounds[place] = stamps, ground_of(place, scene.document, scene)
+            known = self._grounds[place] = stamps, grounds_of(place, scene.document, scene)
         return known[1]
 
     def _decision(self, item: ReviewItem, state: ReviewState) -> Decision:

@@ -97,6 +97,8 @@ class Saving:
                     raise
                 self._save_in_new(place, wait)  # it is said once more that the session shall be there
         self._saved = True
+        if self._state.is_closed:
+            self.close()
         return place
 
     def flush(self) -> None:

@@ -365,6 +365,7 @@ class Session:
             self.saving.flush()
         self.work.close()
         self.saving.close(discard)
+        self._state.is_closed = True
 
     def __enter__(self) -> Session:
         return self

@@ -24,7 +24,7 @@ from napari_sam2.session.looks import masks_on, movie_of
 from napari_sam2.session.settings import OF_THE_MOVIE, SHOWN_ONLY, SessionSettings, changed_fields, invalidated
 from napari_sam2.stacks import ModelMovie, Stack
 from sam2_core.checkpoints.identity import WeightsId
-from sam2_core.errors import StackError
+from sam2_core.errors import PromptError, StackError
 
 
 class SessionEvents(SignalGroup):
@@ -60,6 +60,8 @@ class SessionState:
         Prompts whose masks are not shown yet.
     weights
         Those that made masks or proposals, the last used last; empty where that is not known.
+    is_closed
+        Whether nothing that is changed is kept any more.
     """
 
     looked_away = Signal()
@@ -76,6 +78,7 @@ class SessionState:
         self.revision = 0
         self.run: RunInWork | None = None
         self.unshown: set[PromptKey] = set()
+        self.is_closed = False
         self.weights: tuple[WeightsId, ...] = ()
         self._key_revisions: dict[PromptKey, int] = {}
         self._object_revisions: dict[int, int] = {}
@@ -94,7 +97,14 @@ class SessionState:
         return any(key[0] not in locked for key in self.unshown)
 
     def status(self, object_id: int) -> NDArray[np.uint8]:
-        """Return one code per frame, (T,) uint8: 0 nothing, else that of a `MaskStatus`, 1 prompted to 7 found."""
+        """Return one code per frame, (T,) uint8: 0 nothing, else that of a `MaskStatus`, 1 prompted to 7 found.
+
+        Raises
+        ------
+        PromptError
+            If there is no such object.
+        """
+        self.document.check_object(object_id)
         return self.masks.statuses(object_id)
 
     def labels(
@@ -103,8 +113,16 @@ class SessionState:
         """Return the labels of a frame (H, W) as they are shown, or those of one object, overlaps uncut.
 
         box: y0, x0, y1, x1 of the part (h, w) that is wanted; the whole frame where None.
+
+        Raises
+        ------
+        PromptError
+            If there is no such frame or object.
         """
+        if not 0 <= frame < self.masks.frame_count:
+            raise PromptError(f"there is no frame {frame}; the stack has frames 0 to {self.masks.frame_count - 1}.")
         if object_id is not None:
+            self.document.check_object(object_id)
             return self.masks.labels(frame, [object_id], box=box)
         shown = [one for one, info in self.document.objects.items() if info.visible]
         return self.masks.labels(frame, shown, self.settings.overlaps, self.document.locked, box)

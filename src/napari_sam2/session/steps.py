@@ -17,6 +17,7 @@ from napari_sam2.session.history import Moment, Step
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SHOWN_ONLY, SessionSettings, changed_fields, described
 from napari_sam2.session.state import SessionState
+from sam2_core.errors import StackError
 
 Rearranged = Callable[[DocumentDiff], list[MaskChange]]
 """Changes the masks so that they go with a document that differs so, and returns the changes."""
@@ -36,21 +37,28 @@ class Steps:
         touched: Iterable[int] = (),
         rearranged: Rearranged | None = None,
         run: int | None = None,
-    ) -> None:
-        """Make a step to another document; of objects that it touches, masks are rearranged, or follow.
+    ) -> bool:
+        """Make a step to another document, and return whether anything changed by it.
 
-        Steps of one `run` that touch no object are one.
+        Of objects that it touches, masks are rearranged, or follow. Steps of one `run` that touch no object are one.
+
+        Raises
+        ------
+        StackError
+            If the session was closed.
         """
+        self._check_open()
         state, diff = self._state, difference(self._state.document, document)
         before = state.moment({*touched, *(object_id for object_id, _ in diff.keys), *diff.removed_objects})
         made = follow(diff, document, state.masks) if rearranged is None else rearranged(diff)
         if diff.is_empty and all(change.before == change.after for change in made):
-            return
+            return False
         state.history.recount()
         state.replace_document(document, diff)
         is_own = state.history.push(Step(before, text, run))
         self._saving.stepped("step" if is_own else "amend", before, text)
         self.tell(made, diff)
+        return True
 
     def amend(self, document: Document) -> None:
         """Let another document, which differs in nothing that has masks, be what the last step came to."""
@@ -69,6 +77,7 @@ class Steps:
         StackError
             If the stack has nothing of that kind, or other frames are asked for while there are prompts.
         """
+        self._check_open()
         state, old = self._state, self._state.settings
         is_shown_only = changed_fields(old, settings) <= SHOWN_ONLY
         before = state.moment(() if is_shown_only else state.every_object(), settings=True)
@@ -85,10 +94,15 @@ class Steps:
         """Make the step again that was taken back last; False if there is none."""
         return self._cross("redo", self._state.history.last_undone, self._state.history.redo)
 
+    def _check_open(self) -> None:
+        if self._state.is_closed:
+            raise StackError("The session was closed, and nothing that is changed in it is kept; open it again.")
+
     def _cross(self, kind: Literal["undo", "redo"], step: Step | None, note: Callable[[Moment], None]) -> bool:
         """Put what is on the other side of a step in place, and keep what is left by that; False without a step."""
         if step is None:
             return False
+        self._check_open()
         state, there = self._state, step.moment
         old, has_settings = state.settings, there.settings is not None
         here = state.moment({*there.masks, *(state.every_object() if has_settings else ())}, has_settings)

@@ -7,11 +7,12 @@ memory across it (`engine.span_plan`). Nothing is computed here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 
+from napari_sam2.document.plain_values import whole_numbers
 from napari_sam2.document.reviews import At, Place
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.engine.jobs import PropagateRequest
@@ -67,10 +68,15 @@ class Surgery:
         PromptError
             If the object is locked, or is not there on both sides.
         """
-        draft = self._draft()
-        rest = draft.part(object_id, frame)
-        self._make(draft, "break a track", _ends(draft, object_id) + _begins(draft, rest))
-        return rest
+        return self.break_all([object_id], frame)[0]
+
+    def break_all(self, object_ids: Iterable[int], frame: int) -> tuple[int, ...]:
+        """Return the ids of the new objects that several objects are from a frame on, in one step; see `break_here`."""
+        draft, ids = self._draft(), whole_numbers(object_ids, "object id")
+        rests = [draft.part(one, frame) for one in ids]
+        places = [place for one in ids for place in _ends(draft, one)]
+        self._make(draft, "break a track", places + [place for one in rests for place in _begins(draft, one)])
+        return tuple(rests)
 
     def connect(self, before: MaskKey, after: MaskKey) -> int:
         """Return the id of the object that (object_id, frame) and another one on a later frame are from now on.
@@ -142,28 +148,41 @@ class Surgery:
         PromptError
             If one of them is locked or not there on the frame.
         """
-        draft, ids = self._draft(), [object_ids] if isinstance(object_ids, int) else list(object_ids)
+        draft, ids = self._draft(), whole_numbers(object_ids, "object id")
         for object_id in ids:
             draft.check_there(object_id, frame)
         return self._ended(draft, ids, frame + 1, "end a track")
 
-    def delete_from(self, object_id: int, frame: int) -> None:
-        """Delete what an object has from a frame on; `remove_object` deletes all of it.
+    def delete_from(self, object_ids: int | Iterable[int], frame: int, whole: bool = False) -> None:
+        """Delete what objects have from a frame on; `remove_object` deletes all of one.
+
+        Parameters
+        ----------
+        whole
+            Remove those that are not there before, and of which nothing is said there.
 
         Raises
         ------
         PromptError
-            If the object is locked, or is not there before.
+            If one of them is locked, or, unless `whole`, is not there before; then none is changed.
         """
-        draft = self._draft()
-        draft.last_before(object_id, frame)
-        self._ended(draft, [object_id], frame, "delete the rest of a track")
+        draft, ids = self._draft(), whole_numbers(object_ids, "object id")
+        known = {one: [*draft.frames(one), *draft.document.prompts_of(one)] for one in ids}
+        removed = [one for one in ids if whole and min(known[one], default=frame) >= frame]
+        rest = [one for one in ids if one not in removed]
+        for object_id in removed:
+            draft.remove(object_id)
+        for object_id in rest:
+            draft.last_before(object_id, frame)
+        text = "delete the rest of a track" if rest else "remove an object"
+        self._ended(draft, rest, frame, text)
 
     def track_again(self, object_ids: int | Iterable[int], frame: int, backward: bool = False) -> PropagateRequest:
         """Return the request that tracks objects anew from a frame on, each up to its next prompt; hand it to a run.
 
         What they have there is deleted, but for prompts and painted masks, and that they end there is no longer said.
-        Their masks on the frame are what is gone on from: they become prompts where they are none.
+        Their masks on the frame are what is gone on from: they become prompts where they are none. One that has no
+        frame to be tracked on stays as it is.
 
         Parameters
         ----------
@@ -175,34 +194,45 @@ class Surgery:
         PromptError
             If one of them is locked or not there on the frame, or none has a frame to be tracked on.
         """
-        draft, ids = self._draft(), [object_ids] if isinstance(object_ids, int) else list(object_ids)
+        draft, ids = self._draft(), whole_numbers(object_ids, "object id")
         beyond = {one: self._to_next_said(one, frame, backward) for one in ids}
         if not any(beyond.values()):
             way = "before" if backward else "behind"
             raise PromptError(f"{way} frame {frame} there is a prompt or no frame any more; there is nothing to track.")
-        for object_id, frames in beyond.items():
+        for object_id in ids:
             draft.check_there(object_id, frame)
+        anew = {one: frames for one, frames in beyond.items() if frames}
+        for object_id, frames in anew.items():
             draft.clear(object_id, frames)
-            draft.goes_on(object_id, frame, backward)
+            draft.goes_on(object_id, {frame, *frames}, backward)
             draft.say(object_id, frame)
         self._make(draft, "track again from here", [])
-        first, stop = min(one.start for one in beyond.values() if one), max(one.stop for one in beyond.values())
-        return PropagateRequest("backward" if backward else "forward", range(first, stop), tuple(ids), True, True)
+        first, stop = min(one.start for one in anew.values()), max(one.stop for one in anew.values())
+        return PropagateRequest("backward" if backward else "forward", range(first, stop), tuple(anew), True, True)
 
-    def begin_here(self, object_id: int, frame: int) -> None:
-        """Let a frame be the first one of an object: what it has earlier is deleted, and it has no parent.
+    def begin_here(self, object_ids: int | Iterable[int], frame: int) -> tuple[int, ...]:
+        """Let a frame be the first one of objects: what they have earlier is deleted, and they have no parent.
+
+        Returns the ids of those that have no parent any more, because it begins only then.
 
         Raises
         ------
         PromptError
-            If the object is locked or not there on the frame.
+            If one of them is locked or not there on the frame; then none is changed.
         """
-        draft = self._draft()
-        draft.check_there(object_id, frame)
-        draft.detach(object_id)
-        draft.clear(object_id, range(frame))
-        draft.happens(object_id, EventKind.appears, frame)
-        self._make(draft, "begin a track", _begins(draft, object_id))
+        draft, ids = self._draft(), whole_numbers(object_ids, "object id")
+        before = draft.document.objects
+        for object_id in ids:
+            draft.check_there(object_id, frame)
+        draft.undivide_all_of(ids)
+        for object_id in ids:
+            draft.detach(object_id)
+            draft.childless_until(object_id, frame)
+            draft.clear(object_id, range(frame))
+            draft.happens(object_id, EventKind.appears, frame)
+        self._make(draft, "begin a track", [place for one in ids for place in _begins(draft, one)])
+        now = self._state.document.objects.items()
+        return tuple(one for one, info in now if info.parent != before[one].parent and one not in ids)
 
     def absent(self, object_id: int, first: int, last: int) -> None:
         """Say that an object is not there from a frame to another, both included; its masks there are emptied.
@@ -212,17 +242,20 @@ class Surgery:
         PromptError
             If the object is locked, or there is no such frame.
         """
-        draft = self._draft()
-        draft.check_unlocked(object_id)
-        frames = range(first, last + 1)
-        count = self._state.masks.frame_count
-        if not frames or first < 0 or last >= count:
-            raise PromptError(f"frames {first} to {last} cannot be used; give two of 0 to {count - 1}, in order.")
-        draft.clear(object_id, frames)
-        event = TrackEvent(object_id, first, EventKind.absent, last)
-        draft.document = draft.document.with_events(event.added_to(draft.document.events))
+        self.absent_all({object_id: (first, last)})
+
+    def absent_all(self, spans: Mapping[int, tuple[int, int]]) -> None:
+        """Say of several objects, each from its first to its last frame, what `absent` says of one, in one step."""
+        draft, count = self._draft(), self._state.masks.frame_count
         gone = StoredMask.empty(MaskStatus.edited, DRAWN_LOGIT)
-        draft.change(object_id, lambda masks: [masks.put((object_id, frame), gone) for frame in frames])
+        for object_id, (first, last) in spans.items():
+            draft.check_unlocked(object_id)
+            if not 0 <= first <= last < count:
+                raise PromptError(f"frames {first} to {last} cannot be used; give two of 0 to {count - 1}, in order.")
+            draft.clear(object_id, range(first, last + 1))
+            event = TrackEvent(object_id, first, EventKind.absent, last)
+            draft.document = draft.document.with_events(event.added_to(draft.document.events))
+            draft.put(dict.fromkeys([(object_id, frame) for frame in range(first, last + 1)], gone))
         self._make(draft, "object absent", [])
 
     def _undivide(self, mother: int, frame: int) -> None:
@@ -287,9 +320,13 @@ class Surgery:
         return list(min(combinations(nearest, 2), key=lambda pair: cost(*pair)))
 
     def _make(self, draft: Draft, text: str, places: Iterable[Place]) -> None:
-        """Make the step, and note that a person decided about places."""
-        self._steps.make(draft.document, text, draft.touched, draft.rearranged)
-        self._steps.amend(decided(places, self._state.document, self._state.masks))
+        """Make the step, and note that a person decided about places; that is the step where nothing else changes."""
+        is_made = self._steps.make(draft.document, text, draft.touched, draft.rearranged)
+        document = decided(places, self._state.document, self._state.masks)
+        if is_made:
+            self._steps.amend(document)
+        else:
+            self._steps.make(document, text)
 
 
 def _begins(draft: Draft, object_id: int) -> list[Place]:

@@ -42,11 +42,12 @@ class LineageVerbs:
     def divide_here(self) -> None:
         """Let an object divide on the frame in view into those that begin there: two that are chosen, or the nearest.
 
-        With two daughters the mother ends before; with one she goes on beside it.
+        With two daughters the mother ends before; with one she goes on beside it, until another one is said.
         """
         frame = self._sight.frame
         try:
-            mother, daughters = self._family(frame)
+            mother, new = self._family(frame)
+            daughters = self._with_known(mother, frame, new)
             ends = len(daughters) >= DAUGHTERS
             (self._session.surgery.divide_here if ends else self._session.divide)(mother, frame, daughters)
         except PromptError as error:
@@ -98,6 +99,12 @@ class LineageVerbs:
                 "object (M)."
             )
         return old[0], tuple(sorted(new))
+
+    def _with_known(self, mother: int, frame: int, new: Iterable[int]) -> tuple[int, ...]:
+        """Return daughters, with those into whom the mother is known to divide on the frame already."""
+        divisions = self._session.document.divisions
+        known = [one for each in divisions if (each.mother, each.frame) == (mother, frame) for one in each.daughters]
+        return tuple(sorted({*known, *new}))
 
     def _nearest(self, object_id: int, others: Iterable[int], frame: int) -> list[int]:
         """Return others that are near an object about a frame, the nearest first."""

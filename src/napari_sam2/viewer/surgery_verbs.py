@@ -14,7 +14,7 @@ from psygnal import Signal
 from napari_sam2.document.objects import LinkStatus
 from napari_sam2.engine.jobs import PropagateRequest
 from napari_sam2.masks.stored_masks import MaskKey
-from napari_sam2.session.edits import told_alone
+from napari_sam2.session.parentage import told_alone
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.picking import Picking
 from napari_sam2.viewer.reviewing import Reviewing
@@ -58,7 +58,7 @@ class SurgeryVerbs:
         """Let a cell be another one from the frame in view on."""
 
         def edit(keys: Sequence[MaskKey]) -> str:
-            rests = [self._session.surgery.break_here(one, self._frame) for one, _ in keys]
+            rests = self._session.surgery.break_all([one for one, _ in keys], self._frame)
             return f"{_named(keys)} is {' and '.join(map(str, rests))} from frame {self._frame} on."
 
         self._do(self._meant(), edit)
@@ -87,9 +87,9 @@ class SurgeryVerbs:
         """Let a cell begin on the frame in view: on earlier ones it is not there, and nobody is its mother."""
 
         def edit(keys: Sequence[MaskKey]) -> str:
-            for object_id, _ in keys:
-                self._session.surgery.begin_here(object_id, self._frame)
-            return f"{_named(keys)} begins on frame {self._frame}."
+            alone = self._session.surgery.begin_here([one for one, _ in keys], self._frame)
+            told = f" {' and '.join(map(str, alone))} came from it before and has no parent any more." if alone else ""
+            return f"{_named(keys)} begins on frame {self._frame}.{told}"
 
         self._do(self._meant(), edit)
 
@@ -97,8 +97,8 @@ class SurgeryVerbs:
         """Say that a cell is not there on the frame in view, or from the frame on which it was chosen to this one."""
 
         def edit(keys: Sequence[MaskKey]) -> str:
-            for object_id, frame in keys:
-                self._session.surgery.absent(object_id, min(frame, self._frame), max(frame, self._frame))
+            spans = {one: (min(frame, self._frame), max(frame, self._frame)) for one, frame in keys}
+            self._session.surgery.absent_all(spans)
             first, last = min([self._frame, *(one for _, one in keys)]), max([self._frame, *(one for _, one in keys)])
             when = f"on frame {first}" if first == last else f"from frame {first} to {last}"
             return f"{_named(keys)} is not there {when}."
@@ -109,11 +109,7 @@ class SurgeryVerbs:
         """Delete a cell from the frame in view on; on its first frame, all of it."""
 
         def edit(keys: Sequence[MaskKey]) -> str:
-            for object_id, _ in keys:
-                if self._frame <= min(self._there(object_id), default=0):
-                    self._session.remove_object(object_id)
-                else:
-                    self._session.surgery.delete_from(object_id, self._frame)
+            self._session.surgery.delete_from([one for one, _ in keys], self._frame, whole=True)
             return f"{_named(keys)} is deleted from frame {self._frame} on."
 
         self._do(self._meant(), edit)
@@ -142,7 +138,7 @@ class SurgeryVerbs:
         def edit(keys: Sequence[MaskKey]) -> str:
             _two(keys)
             (into, _), *others = keys
-            alone = [one for other, _ in others for one in self._session.merge_objects(into, other)]
+            alone = self._session.merge_objects(into, [other for other, _ in others])
             told = f"{' and '.join(str(one) for one, _ in others)} is part of object {into} now."
             return f"{told}{told_alone(alone)}"
 
