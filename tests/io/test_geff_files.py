@@ -144,6 +144,20 @@ def test_something_else_is_never_replaced(tmp_path, geff):
         export_geff(tmp_path / "notes", results_of(MOTHER_STAYS, {}))
 
 
+@pytest.mark.parametrize("holds_a_graph", [False, True])
+def test_files_that_somebody_put_into_a_geff_are_never_lost(tmp_path, geff, holds_a_graph):
+    path, results = tmp_path / "a.geff", results_of(MOTHER_STAYS, {})
+    if holds_a_graph:
+        export_geff(path, results)
+    path.mkdir(exist_ok=True)
+    (path / "notes.txt").write_text("mine")
+    with pytest.raises(StackError, match="is not replaced"):
+        export_geff(path, results)
+    (path / "notes.txt").unlink()
+    export_geff(path, results)
+    assert open_tracks(path).labels[0].any()
+
+
 def test_without_the_extra_it_is_said_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "geff", None)
     results = Results(Document({}, {1: ObjectInfo(1)}), *results_parts())

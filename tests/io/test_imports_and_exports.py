@@ -57,6 +57,12 @@ def test_imported_masks_are_saved_and_opened(tmp_path, labels):
         (np.full((2, 4, 4), 0.5, np.float32), {}, StackError, "frame 0: it holds float32 that are no whole"),
         (np.full((2, 4, 4), -3, np.int16), {}, StackError, "frame 0: the label -3 is below 0"),
         (np.ones((2, 4, 4), np.uint8), {1: 7}, PromptError, "no object 7, which is said to be the parent of 1"),
+        (
+            np.eye(2, dtype=int)[:, None] * [1, 2],
+            {1: 2},
+            PromptError,
+            "object 1 begins on frame 0, and 2, .* on frame 1",
+        ),
         (np.full((2, 4, 4), np.nan, np.float32), {}, StackError, "that are no whole numbers"),
         (np.full((2, 4, 4), 1e30, np.float32), {}, StackError, "that are no whole numbers"),
     ],

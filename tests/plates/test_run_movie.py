@@ -108,6 +108,50 @@ def test_what_is_finished_is_left_alone_until_input_settings_or_results_change(w
     assert record.counts == (1, 1, 1, 2, 2)
 
 
+@pytest.mark.parametrize(
+    "worked_on",
+    [
+        lambda session: session.remove_object(1),
+        lambda session: session.swap_objects(1, 2, 0),
+        lambda session: session.undo(),
+        lambda session: session.proposals.add(0, [np.pad(np.ones((8, 8)), ((50, 2), (2, 70)))], "by hand"),
+        lambda session: session.review.accept(session.review.items()[:1]),
+    ],
+    ids=["removed", "swapped", "undone", "proposed", "reviewed"],
+)
+def test_a_session_that_was_worked_on_is_not_replaced(tracked, write_plan, worker, worked_on):
+    folder = tracked.folder / "movie.sam2"
+    with Session.open(folder) as session:
+        worked_on(session)
+        left = dict(session.masks.items()), session.undo_text, session.redo_text
+    other = only_task(write_plan(TRACK + "min_score = 0.9\n", FIRST))
+    for _ in range(2):
+        record = run_movie(other, worker)
+        assert (record.state, "was worked on since" in record.words) == ("failed", True), record.words
+        with Session.open(folder) as session:
+            assert (dict(session.masks.items()), session.undo_text, session.redo_text) == left
+    folder.rename(tracked.folder / "mine.sam2")
+    assert run_movie(other, worker).state == "done"
+
+
+def test_a_session_from_prompts_is_replaced_until_somebody_works_on_it(work, write_plan, worker):
+    def planned(y):
+        prompt = {"object_id": 3, "frame": 0, "points_yx": [[y, 10]]}
+        about = {"format": "napari-sam2-prompts", "version": 1, "prompts": [prompt]}
+        (work / "A01_s1.json").write_text(json.dumps(about))
+        return only_task(write_plan('[do]\ntask = "prompts"\nprompts = "{name}.json"\n', FIRST))
+
+    assert run_movie(planned(10), worker).state == "done"
+    task = planned(11)
+    record = run_movie(task, worker)
+    assert (record.state, record.is_earlier) == ("done", False), record.words
+    with Session.open(task.folder / "movie.sam2") as session:
+        session.add_points(3, 1, [(12, 12)])
+    assert "was worked on since" in run_movie(planned(10), worker).words
+    with Session.open(task.folder / "movie.sam2") as session:
+        assert len(session.document.prompts) == 2
+
+
 def test_a_movie_that_was_stopped_goes_on_behind_the_last_finished_frame(write_plan, tracked):
     seen_before = seen(tracked.folder / "labels.tif")
     task = only_task(write_plan(movies=FIRST, out="stopped"))

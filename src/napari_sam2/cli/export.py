@@ -77,7 +77,7 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
 def _check_prompts(path: Path, saved: SavedSession, name: str, overwrite: bool) -> None:
     """Say no where there are none, or where a mask would be written over another one."""
     if not saved.document.prompts:
-        raise PromptError(f"{name} holds no prompts.")
+        raise PromptError(f"{name} holds no prompts: its objects were found or brought in. Leave --prompts out.")
     there = [file for file in files_of_prompts(path, saved.document.prompts.values()) if file.exists()]
     if there and not overwrite:
         raise StackError(f"{there[0]} exists; choose another name for --prompts, or replace it with --overwrite.")

@@ -195,7 +195,10 @@ class Mask(PromptPart):
     packed: bytes
 
     def __init__(self, pixels: ArrayLike) -> None:
-        inside = np.asarray(pixels, dtype=bool)
+        values = np.asarray(pixels)
+        if values.dtype.kind not in "biuf" or (values.dtype.kind == "f" and np.isnan(values).any()):
+            raise PromptError(f"a mask of type {values.dtype} that is no numbers cannot be used; give true and false.")
+        inside = values.astype(bool, copy=False)
         if inside.ndim != 2:
             raise PromptError(f"a mask of shape {inside.shape} cannot be used; give a plane (H, W).")
         self._keep((inside.shape[0], inside.shape[1]), 0, 0, inside)

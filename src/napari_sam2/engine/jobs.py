@@ -19,7 +19,7 @@ from napari_sam2.document.proposals import Proposal
 from napari_sam2.engine.known_objects import KnownObjects
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import StoredMask
-from sam2_core.errors import StackError
+from sam2_core.errors import PromptError, StackError
 
 Json: TypeAlias = Any
 """What JSON can hold."""
@@ -54,6 +54,14 @@ class PropagateRequest:
     object_ids: tuple[int, ...] | None = None
     only_stale: bool = True
     until_next_prompt: bool = False
+
+    def __post_init__(self) -> None:
+        ways = get_args(Direction)
+        if self.direction not in ways:
+            raise PromptError(f"the direction {self.direction!r} cannot be used; choose one of {list(ways)}.")
+        frames: object = self.frames  # a script may give a list
+        if frames is not None and not (isinstance(frames, range) and frames.step == 1):
+            raise PromptError(f"the frames {frames!s:.60} cannot be used; give a range, for example range(0, 10).")
 
 
 @dataclass(frozen=True, slots=True)

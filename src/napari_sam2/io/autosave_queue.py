@@ -238,7 +238,7 @@ class AutosaveQueue:
                 write()
             except Exception as error:  # noqa: BLE001 - kept, and raised where somebody waits for it
                 faults.append(error)
-        if faults and str(faults[0]) != str(self.fault):
+        if faults and self.saver is not None and str(faults[0]) != str(self.fault):  # else it was never saved there
             _log.warning("What was changed is not saved yet, and will be tried again: %s", faults[0])
         with self._changed:
             self.fault = faults[0] if faults else None

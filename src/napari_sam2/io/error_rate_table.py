@@ -25,7 +25,10 @@ def error_rates(document: Document) -> list[ErrorRate]:
         If no sample was drawn.
     """
     if not document.review.samples:
-        raise PromptError("there is no error rate: no sample was drawn; use session.review.sample() and judge it.")
+        raise PromptError(
+            "there is no error rate: no sample was drawn. Draw one with session.review.sample() and judge it, or "
+            "leave the table out."
+        )
     return [error_rate(sample) for sample in document.review.samples.values()]
 
 

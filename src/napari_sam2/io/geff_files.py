@@ -35,6 +35,7 @@ from sam2_core.inference.frames.stored_images import is_zarr
 
 Array = np.ndarray[Any, Any]
 LABELS = "labels"
+_IN_A_GEFF = {"nodes", "edges", LABELS, "zarr.json", ".zattrs", ".zgroup", ".zmetadata"}
 _log = logging.getLogger(__name__)
 UNITS = {"µm": "micrometer", "nm": "nanometer", "mm": "millimeter", "s": "second", "ms": "millisecond"}
 UNITS |= {"min": "minute", "h": "hour"}
@@ -64,6 +65,13 @@ def is_geff(path: Path) -> bool:
     return path.suffix == ".geff" or (path / "nodes" / "ids").is_dir()
 
 
+def _is_replaceable(path: Path) -> bool:
+    """Return whether nothing is lost but a GEFF where a folder is replaced."""
+    names = {one.name for one in path.iterdir()} if path.is_dir() else {path.name}
+    is_empty = not names and path.suffix == ".geff"
+    return is_empty or ((path / "nodes").is_dir() and names <= _IN_A_GEFF)
+
+
 def export_geff(path: str | Path, results: Results) -> None:
     """Write tracks and masks as a GEFF; one that is there is replaced when the new one is whole.
 
@@ -74,8 +82,8 @@ def export_geff(path: str | Path, results: Results) -> None:
     """
     path, geff = Path(path), geff_library()
     check_not_raw(path, results.movie.stack, is_replaced=True)
-    if path.exists() and not is_geff(path):
-        raise StackError(f"{path} is there and no GEFF, and is not replaced; choose another name.")
+    if path.exists() and not _is_replaceable(path):
+        raise StackError(f"{path} is there and no GEFF, or holds more, and is not replaced; choose another name.")
     if not path.parent.is_dir():
         raise StackError(f"There is no folder {path.parent} for {path.name}; create it first.")
     part = part_beside(path)

@@ -34,7 +34,7 @@ def import_labels(labels: Movie, parents: Mapping[int, int] | None = None) -> tu
     StackError
         If it holds anything but whole numbers from 0, or several channels.
     PromptError
-        If a parent is not in the stack, or an object comes from itself.
+        If a parent is not in the stack or begins later, or an object comes from itself.
     """
     if labels.channel_count != 1 or labels.dtype.kind not in "buif":
         raise StackError(
@@ -55,6 +55,12 @@ def import_labels(labels: Movie, parents: Mapping[int, int] | None = None) -> tu
             raise PromptError(
                 f"{labels.stack.name} holds no object {known[one]}, which is said to be the parent of {one}; leave the "
                 "parent empty or 0 in the table, or take labels that hold it."
+            )
+        begin, parent = min(masks.frames(one)), known.get(one)
+        if parent not in (None, one) and min(masks.frames(parent)) > begin:
+            raise PromptError(
+                f"{labels.stack.name}: object {one} begins on frame {begin}, and {parent}, which is said to be its "
+                f"parent, on frame {min(masks.frames(parent))}; leave the parent empty or 0 in the table."
             )
     return Document.of([], [ObjectInfo(one, parent=known.get(one)) for one in ids]), masks
 
@@ -84,7 +90,7 @@ def imported(tracks: TrackedLabels, document: Document, masks: MaskStore) -> tup
     StackError
         If they hold nothing, or are of other frames.
     PromptError
-        If a parent is not in them, or an object comes from itself.
+        If a parent is not in them or begins later, or an object comes from itself.
     """
     movie = tracks.labels
     if (len(movie), movie.height, movie.width) != (masks.frame_count, *masks.size):

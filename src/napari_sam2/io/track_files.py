@@ -54,6 +54,11 @@ def open_tracks(path: str | Path, table: str | Path | None = None) -> TrackedLab
     path = Path(path)
     if is_geff(path):
         return TrackedLabels(*read_geff(path))
+    if path.suffix.lower() == ".xml":
+        raise StackError(
+            f"{path.name} cannot be brought in: TrackMate's XML holds no masks. In TrackMate export a label image (its "
+            "ids are the tracks) or a CTC folder; of this program take a GEFF, a CTC folder or a label stack."
+        )
     found = None if is_zarr(path) else _table_in(path)
     if found is not None and table is None:
         folder = found.parent

@@ -22,6 +22,7 @@ from napari_sam2.session.auto_job import AutoJob, track_automatically
 from napari_sam2.session.found_run import FoundReport, Take
 from napari_sam2.session.linked import linking_for
 from napari_sam2.session.looks import movie_of
+from napari_sam2.session.made_by_jobs import check_only_made
 from napari_sam2.session.movie_job import MovieJob, track_movie
 from napari_sam2.session.saved_job import Load, SavedJob, track_saved
 from napari_sam2.session.saved_results import open_results
@@ -164,6 +165,8 @@ def _track_all(task: MovieTask, work: TrackAll, how: MovieWork) -> Made:
         exports=dict(paths),
     )
     resume = _found_before(job.folder, how)
+    if job.session is not None:
+        _check_session(job.session)
     job = replace(job, resume=resume, overwrite=not resume)
     report = track_automatically(job, how.find, how.tell, lambda: how.load(task.settings))
     return Made(work.write, report.linked.divisions, _whole(report.found))
@@ -182,6 +185,8 @@ def _from_prompts(task: MovieTask, work: FromPrompts, how: MovieWork) -> Made:
         session=session,
     )
     resume = how.goes_on and is_session_folder(job.folder)
+    if not resume:
+        _check_session(job.folder)
     report = track_movie(
         replace(job, resume=resume, overwrite=not resume), how.propagate, lambda: how.load(task.settings)
     )
@@ -230,6 +235,12 @@ def _found_before(folder: Path, how: MovieWork) -> bool:
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
     return how.goes_on and FoundFrames(folder).is_begun
+
+
+def _check_session(folder: Path) -> None:
+    """Say no where a session would be replaced on which somebody worked since it was made."""
+    if is_session_folder(folder):
+        check_only_made(folder, "then run the plan again")
 
 
 def _whole(report: FoundReport) -> tuple[str, ...]:

@@ -17,19 +17,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from napari_sam2.document.objects import LinkStatus
 from napari_sam2.document.prompt_parts import cut_labels
 from napari_sam2.engine.updates import FoundUpdate
-from napari_sam2.io import SavedSession, check_label_path, is_session_folder, load_session
+from napari_sam2.io import check_label_path, is_session_folder
 from napari_sam2.io.ctc_files import check_ctc_folder, make_room_for_ctc
 from napari_sam2.io.exports import check_apart, check_track_path, export
 from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.session_files import check_session_folder
 from napari_sam2.linking import LinkingOptions
-from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.session.found_run import FoundReport, FrameJob, RunFind, check_run, find_frames, find_quietly
 from napari_sam2.session.linked import LinkedObjects
+from napari_sam2.session.made_by_jobs import check_only_made
 from napari_sam2.session.movie_job import results_in
 from napari_sam2.session.session import Predictor, Session
 from sam2_core.errors import StackError
@@ -202,16 +201,4 @@ def _check_session(folder: Path, job: AutoJob) -> None:
         return
     if not job.resume:
         raise StackError(f"{folder} holds a session; choose another name, or replace it with --overwrite.")
-    if _is_a_persons(load_session(folder)):
-        raise StackError(
-            f"{folder} was worked on since, and would be replaced; move it away, or start again with --overwrite."
-        )
-
-
-def _is_a_persons(saved: SavedSession) -> bool:
-    """Return whether a session holds more than a run makes."""
-    document = saved.document
-    infos = document.objects.values()
-    is_said = any(info.name or info.locked or info.links is not LinkStatus.linked for info in infos)
-    is_painted = any(mask.status is MaskStatus.edited for _, mask in saved.masks)
-    return is_said or is_painted or bool(document.prompts or document.review.decisions)
+    check_only_made(folder, "or start again with --overwrite")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal, ProposalState
@@ -15,6 +16,9 @@ from napari_sam2.engine.updates import FoundUpdate
 from napari_sam2.masks.ground import Ground
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
+from sam2_core.errors import PromptError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,20 @@ def _free(state: SessionState, proposals: Mapping[int, Proposal], above: int) ->
                 ground.take(above + number, there[number].mask)
                 free[number] = there[number]
     return free
+
+
+def one_each(count: int, given: Sequence[T] | None, what: str, usual: T) -> list[T]:
+    """Return what is given for each mask, and the usual for all where nothing is.
+
+    Raises
+    ------
+    PromptError
+        If it is given for another number of masks.
+    """
+    values = [usual] * count if given is None else list(given)
+    if len(values) != count:
+        raise PromptError(f"{len(values)} {what} are given for {count} masks; give one for each.")
+    return values
 
 
 def best_first(proposals: Mapping[int, Proposal]) -> list[int]:

@@ -27,6 +27,7 @@ from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from napari_sam2.session.found import new_ids
 from napari_sam2.session.known_objects import ways_of
+from napari_sam2.session.made_by_jobs import LINK
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
 from napari_sam2.stacks import Movie
@@ -134,7 +135,7 @@ def take_tracks(state: SessionState, steps: Steps, tracks: FoundTracks) -> Linke
         return LinkedObjects(left_out=left_out)
     put, ids = state.masks.put, (*taken.grown, *taken.new)
     document = taken.document_after(state.document)
-    steps.make(document, "link cells", ids, lambda _: [put(key, mask) for key, mask in taken.masks.items()])
+    steps.make(document, LINK, ids, lambda _: [put(key, mask) for key, mask in taken.masks.items()])
     return LinkedObjects(taken.new, len(taken.divisions), left_out, taken.carried_on)
 
 

@@ -23,6 +23,7 @@ from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
 from napari_sam2.masks.summary import LabelCounts, ObjectSummary, counted
 from napari_sam2.session.found import Proposed
+from napari_sam2.session.made_by_jobs import READ_PROMPTS
 from napari_sam2.session.session import Predictor, Session
 from napari_sam2.session.settings import SAME_ANSWER, SessionSettings, changed_fields
 from napari_sam2.stacks import ContrastLimits, Stack
@@ -92,7 +93,8 @@ class MovieJob:
         """
         session = Session.open(self.stack, settings=self.settings, predictor=predictor)
         if self.prompts:
-            session.set_prompts({(prompt.object_id, prompt.frame): prompt for prompt in self.prompts})
+            given = {(prompt.object_id, prompt.frame): prompt for prompt in self.prompts}
+            session.set_prompts(given, READ_PROMPTS)
         for prompt in self.prompts:
             if self.frames is not None and prompt.frame not in self.frames:
                 raise PromptError(
@@ -259,7 +261,7 @@ def _job(movie: MovieJob, session: Session, wanted: Session) -> tuple[PropagateJ
             changed.append("all frames that it was asked for are tracked, and they are others")
     if changed:
         raise StackError(
-            f"The interrupted run in {movie.folder.name} was started differently: {', '.join(changed)}. Repeat the "
+            f"The run in {movie.folder.name} was started differently: {', '.join(changed)}. Repeat the "
             "first command with --resume, or start again with --overwrite."
         )
     return left, _visits(whole)

@@ -25,16 +25,16 @@ from napari_sam2.engine.jobs import LEAST_SCORE, FindJob, FindRequest, LinkJob
 from napari_sam2.engine.updates import FoundTracks, FrameUpdate
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.ground import Ground
-from napari_sam2.session.found import Proposed, Search, best_first, new_ids, propose
+from napari_sam2.session.found import Proposed, Search, best_first, new_ids, one_each, propose
 from napari_sam2.session.linked import LinkedObjects, link_job
 from napari_sam2.session.looking_on import SOURCE, LookingOn, ends_job, reach_of
+from napari_sam2.session.made_by_jobs import PROPOSE, PROPOSE_SEEN
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
 from napari_sam2.session.work import SessionWork
 from sam2_core.errors import PromptError
 
-_PROPOSE = "propose objects"
 Region = ArrayLike
 """Pixels (H, W) bool, or a box (y0, x0, y1, x1)."""
 
@@ -130,18 +130,18 @@ class Proposals:
         Raises
         ------
         PromptError
-            If there is no such frame, or a mask is empty or of another size.
+            If there is no such frame, a mask is empty or of another size, or they are of different number.
         """
         frame = whole_number(frame, "frame")
         self._check_frame(frame)
         drawn = [mask if isinstance(mask, Mask) else Mask(mask) for mask in masks]
         for mask in drawn:
             mask.within(*self._state.masks.size)
-        sure = [1.0] * len(drawn) if scores is None else scores
-        named = [None] * len(drawn) if labels is None else labels
+        sure = one_each(len(drawn), scores, "scores", 1.0)
+        named = one_each(len(drawn), labels, "labels", None)
         rows = zip(drawn, sure, named, strict=True)
         found = [Proposal(frame, mask, score, source, label=label) for mask, score, label in rows]
-        return propose(self._state, self._steps, found, Search(frame, source, _PROPOSE))
+        return propose(self._state, self._steps, found, Search(frame, source, PROPOSE))
 
     def from_labels(
         self, labels: ArrayLike, source: str, frame: int = 0, scores: Sequence[float] | None = None
@@ -312,7 +312,7 @@ class Proposals:
             if not any(n in known and known[n].mask is one.mask for n, one in tracks.sought_on(frame).items()):
                 return {}  # it was undone, and a step now would be in the way of redo
             run = -1 - job.revision  # searches have revisions, which are none of these
-            search = Search(frame, SOURCE, "propose what memory saw", run, kept=tracks.frames[frame])
+            search = Search(frame, SOURCE, PROPOSE_SEEN, run, kept=tracks.frames[frame])
             numbers = propose(self._state, self._steps, found, search).numbers
             return {number: self._document.proposals[number] for number in numbers}
 

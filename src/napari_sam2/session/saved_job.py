@@ -12,10 +12,12 @@ from pathlib import Path
 
 from napari_sam2.engine.jobs import Direction, PropagateJob, PropagateRequest, checked_range
 from napari_sam2.engine.model_loading import load_predictor
+from napari_sam2.io import is_session_folder
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.session.movie_job import RunJob, run_quietly
 from napari_sam2.session.session import Session
 from napari_sam2.session.settings import SessionSettings
+from sam2_core.errors import StackError
 from sam2_core.inference.video_calls import VideoPredictor
 
 _log = logging.getLogger(__name__)
@@ -75,6 +77,8 @@ def track_saved(
     def predictor() -> VideoPredictor:
         return load(session.settings)
 
+    if not is_session_folder(job.folder):
+        raise StackError(f"{job.folder} is no session folder; give one that was saved, as movie.sam2.")
     session: Session
     with Session.open(job.folder, device=job.device, images=job.images, predictor=predictor) as session:
         if job.out is not None:

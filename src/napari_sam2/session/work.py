@@ -41,7 +41,7 @@ from napari_sam2.session.mask_updates import write_update
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
-from sam2_core.errors import StackError
+from sam2_core.errors import PromptError, StackError
 
 Objects = Sequence[int] | Literal["stale"] | None
 
@@ -323,8 +323,10 @@ class SessionWork:
         self._engine.on_snapshot = None if self._saving.folder is None else self._saving.keep_snapshot
 
     def _spans(self, request: PropagateRequest) -> tuple[Span, ...]:
-        state = self._state
-        return plan_spans(request, state.document, state.masks, state.masks.frame_count)
+        state, frames, count = self._state, request.frames, self._state.masks.frame_count
+        if frames is not None and not (frames and frames.start < count and frames.stop > 0):
+            raise PromptError(f"{frames} holds no frame of the stack, which has frames 0 to {count - 1}.")
+        return plan_spans(request, state.document, state.masks, count)
 
     def _equipped(self, job: PropagateJob) -> PropagateJob:
         return replace(job, known=self._known(), unshown=self._state.waited_for)
