@@ -11,7 +11,7 @@ from linked_squares import SIZE, linked_session, square, take, there
 from napari_sam2.document.claims import LinkClaims
 from napari_sam2.document.reviews import At, Place, ReviewState
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
-from napari_sam2.io.exports import export_everything
+from napari_sam2.io.exports import export, export_everything
 from napari_sam2.io.results import Results
 from napari_sam2.lineage.tracks import links_of, tracks_of
 from napari_sam2.masks.stored_masks import MaskStatus
@@ -274,6 +274,19 @@ def test_tracks_of_which_a_mother_is_nowhere_are_exported_and_brought_in_again(t
         with (tmp_path / "all" / "tracks.csv").open() as file:
             assert [row["parent"] for row in csv.DictReader(file)] == ["", ""]
         assert len(session.import_tracks(tmp_path / "all")) == 2
+
+
+def test_which_parents_are_not_in_files_of_links_is_told(tmp_path, caplog):
+    with linked_session({1: range(2, 8), 2: range(8), 3: range(4, 8)}) as session:
+        session.divide(1, 4, [2, 3])
+        results = Results(session.document, session.masks, session.movie.movie, session.settings.overlaps)
+        export(results, {"labels": tmp_path / "a.tif"})
+        assert not caplog.messages
+        export(results, {"ctc": tmp_path / "01_RES"})
+        assert caplog.messages == [
+            "Tracks are written without the parents of objects 2, which are nowhere before them."
+        ]
+        assert "2 0 7 0" in (tmp_path / "01_RES" / "res_track.txt").read_text().splitlines()
 
 
 def test_a_daughter_who_is_gone_is_counted_no_more_by_her_mothers_review():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import permutations
@@ -15,8 +16,10 @@ from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results, export_labels
 from napari_sam2.io.track_table import export_track_table
 from napari_sam2.io.trackmate_xml import export_trackmate
+from napari_sam2.lineage.tracks import tracks_of
 from sam2_core.errors import StackError
 
+_log = logging.getLogger(__name__)
 Write = Callable[[Path, Results], object]
 TRACK_SUFFIXES: Mapping[str, Write] = {".geff": export_geff, ".xml": export_trackmate}
 
@@ -95,9 +98,21 @@ def export(results: Results, paths: Mapping[str, Path]) -> None:
     """
     for name, path in paths.items():
         check_not_raw(path, results.movie.stack, is_replaced=name in REPLACED)
+    if paths.keys() & {"ctc", "tracks"}:
+        _tell_parents_left_out(results)
     for name, write in FORMATS.items():
         if name in paths:
             write(paths[name], results)
+
+
+def _tell_parents_left_out(results: Results) -> None:
+    """Say of which objects files of links name no parent, because it is nowhere before them."""
+    tracks = tracks_of(results.document, results.masks)
+    known = {one: tracks.get(track.parent) for one, track in tracks.items() if track.parent is not None}
+    late = [one for one, parent in known.items() if parent is not None and parent.begin >= tracks[one].begin]
+    if late:
+        some = f"{', '.join(map(str, late[:10]))}{' and more' if len(late) > 10 else ''}"
+        _log.warning("Tracks are written without the parents of objects %s, which are nowhere before them.", some)
 
 
 def export_everything(folder: Path, results: Results) -> tuple[Path, ...]:
