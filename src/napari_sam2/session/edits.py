@@ -270,8 +270,7 @@ class Edits:
             whole_number(from_frame, "frame"),
         )
         self._check_unlocked([a, b])
-        if not 0 <= from_frame < self._shape[0]:
-            raise PromptError(f"there is no frame {from_frame}; the stack has frames 0 to {self._shape[0] - 1}.")
+        self._state.check_frame(from_frame)
         masks = self._state.masks
         born = children_from(from_frame, (a, b), self._document, lambda one: there(masks, one))
         document, alone = swapped(self._document, masks, (a, b, from_frame), born)

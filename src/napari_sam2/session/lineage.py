@@ -46,7 +46,7 @@ class Lineage:
             If one of them or the frame does not exist, or the mother descends from a daughter.
         """
         division = Division(mother, frame, tuple(daughters))
-        self._check_frame(division.frame)
+        self._state.check_frame(division.frame)
         self._steps.make(self._document.with_division(division), "divide an object")
         return division
 
@@ -73,8 +73,8 @@ class Lineage:
         """
         self._document.check_object(event.object_id)
         last = event.frame if event.last_frame is None else event.last_frame
-        self._check_frame(event.frame)
-        self._check_frame(last)
+        self._state.check_frame(event.frame)
+        self._state.check_frame(last)
         if last < event.frame:
             raise PromptError(
                 f"object {event.object_id} is absent from frame {event.frame} to {last}; give frames in order."
@@ -151,11 +151,6 @@ class Lineage:
     @property
     def _document(self) -> Document:
         return self._state.document
-
-    def _check_frame(self, frame: int) -> None:
-        count = self._state.masks.frame_count
-        if not 0 <= frame < count:
-            raise PromptError(f"there is no frame {frame}; the stack has frames 0 to {count - 1}.")
 
 
 def _places_of(event: TrackEvent) -> list[Place]:

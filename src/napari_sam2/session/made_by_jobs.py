@@ -37,9 +37,8 @@ def check_only_made(folder: Path, else_do: str) -> None:
 def _is_a_persons(saved: SavedSession) -> bool:
     document, steps = saved.document, [step.text for step in saved.history.done]
     by_prompts = READ_PROMPTS in steps
-    links = LinkStatus.looked_at if by_prompts else LinkStatus.linked
-    infos = document.objects.values()
-    is_said = any(info.name or info.locked or (info.links is links) is by_prompts for info in infos)
+    by_hand = {LinkStatus.looked_at} if by_prompts else set(LinkStatus) - {LinkStatus.linked}
+    is_said = any(info.name or info.locked or info.links in by_hand for info in document.objects.values())
     is_painted = any(mask.status is MaskStatus.edited for _, mask in saved.masks)
     made = [READ_PROMPTS] if by_prompts else [*(step for step in steps if step in (PROPOSE, PROPOSE_SEEN)), LINK]
     is_edited = steps not in (made, made[:-1]) or any(step.text in _STEPS for step in saved.history.undone)

@@ -43,10 +43,11 @@ def swapped(
         one: [at for at in frames[one] if at < from_frame] + [at for at in frames[other] if at >= from_frame]
         for one, other in names.items()
     }
+    earlier = {one for one in names if min(frames[one], default=from_frame) < from_frame}
     for division in document.divisions:  # who begins on the frame of a division cannot be its mother
-        mother, other = division.mother, names.get(division.mother)
-        was = [min(frames.get(one, ()), default=from_frame) < from_frame for one in (mother, other) if one is not None]
-        if division.frame == from_frame and was == [True, False] and other not in division.daughters:
+        other = names.get(division.mother)
+        is_hers = division.mother in earlier and other not in earlier and other not in division.daughters
+        if division.frame == from_frame and is_hers:
             made = made.with_division(division)
     for child in born:
         first, parent = min(there(masks, child), default=None), made.objects[child].parent

@@ -100,7 +100,7 @@ class Proposals:
         """
         frames = tuple(whole_number(frame, "frame") for frame in request.frames)
         for frame in frames:
-            self._check_frame(frame)
+            self._state.check_frame(frame)
         if not frames:
             raise PromptError("no frame is given to look at; give at least one.")
         region = None if request.region is None else self._pixels(request.region)
@@ -133,7 +133,7 @@ class Proposals:
             If there is no such frame, a mask is empty or of another size, or they are of different number.
         """
         frame = whole_number(frame, "frame")
-        self._check_frame(frame)
+        self._state.check_frame(frame)
         drawn = [mask if isinstance(mask, Mask) else Mask(mask) for mask in masks]
         for mask in drawn:
             mask.within(*self._state.masks.size)
@@ -370,11 +370,6 @@ class Proposals:
         if missing:
             raise PromptError(f"there is no proposal {missing[0]}; there are {list(known)[:20] or 'none'}.")
         return chosen
-
-    def _check_frame(self, frame: int) -> None:
-        count = self._state.masks.frame_count
-        if not 0 <= frame < count:
-            raise PromptError(f"there is no frame {frame}; the stack has frames 0 to {count - 1}.")
 
     def _pixels(self, region: Region) -> NDArray[np.bool_]:
         """Return the pixels (H, W) of a region."""

@@ -96,6 +96,18 @@ class SessionState:
         locked = self.document.locked
         return any(key[0] not in locked for key in self.unshown)
 
+    def check_frame(self, frame: int) -> None:
+        """Return nothing if there is such a frame.
+
+        Raises
+        ------
+        PromptError
+            If there is none.
+        """
+        count = self.masks.frame_count
+        if not 0 <= frame < count:
+            raise PromptError(f"there is no frame {frame}; the stack has frames 0 to {count - 1}.")
+
     def status(self, object_id: int) -> NDArray[np.uint8]:
         """Return one code per frame, (T,) uint8: 0 nothing, else that of a `MaskStatus`, 1 prompted to 7 found.
 
@@ -119,8 +131,7 @@ class SessionState:
         PromptError
             If there is no such frame or object.
         """
-        if not 0 <= frame < self.masks.frame_count:
-            raise PromptError(f"there is no frame {frame}; the stack has frames 0 to {self.masks.frame_count - 1}.")
+        self.check_frame(frame)
         if object_id is not None:
             self.document.check_object(object_id)
             return self.masks.labels(frame, [object_id], box=box)

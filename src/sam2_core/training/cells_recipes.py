@@ -231,7 +231,7 @@ def cells_nano_balance(scale: float = 1.0, precision: str = "bfloat16") -> Recip
 
 def cells_nano_corrections(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
     """The fourth run of `cells-nano`, from what those before give; `scale` multiplies its steps."""
-    tasks = tuple(_with_slips(task) for task in _tasks(CORRECTED_CLIPS, EVERY_KIND))
+    tasks = _slipping(CORRECTED_CLIPS, EVERY_KIND)
     return Recipe(
         phases=(Phase("corrections", int(2200 * scale), tasks),), learning_rate=3e-4, precision=precision, seed=3
     )
@@ -239,31 +239,31 @@ def cells_nano_corrections(scale: float = 1.0, precision: str = "bfloat16") -> R
 
 def cells_nano_finding(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
     """The fifth run of `cells-nano`, from the weights of version 1.1; `scale` multiplies its steps."""
-    tasks = tuple(_with_slips(task, seen=0.6) for task in _tasks(SEEN_STILLS, WITH_ADHERENT))
+    tasks = _slipping(SEEN_STILLS, WITH_ADHERENT, seen=0.6)
     return Recipe(phases=(Phase("finding", int(2600 * scale), tasks),), learning_rate=3e-4, precision=precision, seed=4)
 
 
 def cells_nano_stills(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
     """The sixth run of `cells-nano`, from the weights of version 1.1; `scale` multiplies its steps."""
-    tasks = tuple(_with_slips(task) for task in _tasks(OUTLINED_STILLS, REAL_FIRST))
+    tasks = _slipping(OUTLINED_STILLS, REAL_FIRST)
     return Recipe(phases=(Phase("stills", int(5200 * scale), tasks),), learning_rate=4e-4, precision=precision, seed=5)
 
 
 def cells_nano_kinds(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
     """The seventh run of `cells-nano`, from the weights of version 1.1; `scale` multiplies its steps."""
-    tasks = tuple(_with_slips(task) for task in _tasks(SEEN_STILLS, MORE_KINDS))
+    tasks = _slipping(SEEN_STILLS, MORE_KINDS)
     return Recipe(phases=(Phase("kinds", int(4200 * scale), tasks),), learning_rate=4e-4, precision=precision, seed=6)
 
 
 def cells_nano_small(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
     """The eighth run of `cells-nano`, from the mean of 1.1 and the two before; `scale` multiplies its steps."""
-    tasks = tuple(_with_slips(task) for task in _tasks(CORRECTED_CLIPS, SMALL_TOO))
+    tasks = _slipping(CORRECTED_CLIPS, SMALL_TOO)
     return Recipe(phases=(Phase("small", int(4700 * scale), tasks),), learning_rate=4e-4, precision=precision, seed=7)
 
 
 def cells_nano_beside(scale: float = 1.0, precision: str = "bfloat16") -> Recipe:
     """The ninth run of `cells-nano`, from where the eighth begins; `scale` multiplies its steps."""
-    tasks = tuple(_with_slips(task) for task in _tasks(OUTLINED_STILLS, SMALL_FIRST))
+    tasks = _slipping(OUTLINED_STILLS, SMALL_FIRST)
     return Recipe(phases=(Phase("beside", int(5900 * scale), tasks),), learning_rate=4e-4, precision=precision, seed=8)
 
 
@@ -288,6 +288,11 @@ def _tasks(mixture: tuple[Mixed, ...], emphasis: Emphasis) -> tuple[Task, ...]:
     return tuple(
         Task("prompts", _clips(one, emphasis), look if one.frames == 1 else follow, odds=one.odds) for one in mixture
     )
+
+
+def _slipping(mixture: tuple[Mixed, ...], emphasis: Emphasis, seen: float = 0.0) -> tuple[Task, ...]:
+    """The tasks of a mixture, in whose clips most masks slip; see `_with_slips`."""
+    return tuple(_with_slips(task, seen) for task in _tasks(mixture, emphasis))
 
 
 def _with_slips(task: Task, seen: float = 0.0) -> Task:
