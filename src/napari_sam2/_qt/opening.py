@@ -94,10 +94,13 @@ def reopen_session(folder: Path, candidates: Sequence[tuple[Image, Stack]], imag
     StackError
         If the folder cannot be read.
     """
+    from napari_sam2.io.session_files import FolderInUse
     from napari_sam2.session.session import Session
 
     try:
         session = Session.open(folder, images=images)
+    except FolderInUse:
+        raise
     except StackError as error:
         if images is not None or not _can_be_read(folder):
             raise

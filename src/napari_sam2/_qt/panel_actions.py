@@ -127,10 +127,11 @@ class PanelActions(QObject):
         KeysWindow(self._parts.prompts).show()
 
     def save(self) -> None:
-        """Save where the session is saved already, or ask for a folder."""
-        if self._bench.session is not None and self._bench.session.folder is not None:
+        """Save where the session is saved already, or ask for a folder where there is none, or none any more."""
+        session = self._bench.session
+        if session is not None and session.folder is not None and not session.saving.is_folder_lost:
             self._bench.save(None)
-        elif chosen := asked_folder(self._bench.session, self._parts.saving):
+        elif chosen := asked_folder(session, self._parts.saving):
             self._bench.save(chosen)
 
     def open_folder(self) -> None:

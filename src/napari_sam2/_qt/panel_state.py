@@ -23,6 +23,7 @@ from napari_sam2.session.looks import size_misfit
 if TYPE_CHECKING:
     import napari
 
+    from napari_sam2.session.session import Session
     from napari_sam2.session.settings import SessionSettings
     from napari_sam2.viewer import SessionBinding
 
@@ -119,7 +120,7 @@ class PanelState(QObject):
             running=self._running,
             tracked=self._objects.count(TRACKED) + self._objects.count(ABSENT) + stale,
             stale=stale,
-            is_saved=session.folder is not None,
+            is_saved=session.folder is not None and not session.unsaved,
             axis="slice" if session.settings.track_axis == "Z" else "frame",
             can_resume=self._can_resume,
             works_at=works_at,
@@ -168,7 +169,7 @@ class PanelState(QObject):
         parts.saving.open.setEnabled(not self._bench.is_opening)
         parts.image.set_settled(has_work)
         parts.objects.show_selection(parts.objects.table.selected_ids())
-        parts.saving.place.show_text("" if session is None or session.folder is None else f"Saved in {session.folder}")
+        parts.saving.place.show_text("" if session is None else _place_of(session))
 
     def _show_current(self) -> None:
         parts, binding, session = self._parts, self._bench.binding, self._bench.session
@@ -274,3 +275,10 @@ def _duration(seconds: float) -> str:
         return f"{whole} s"
     minutes = round(whole / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _place_of(session: Session) -> str:
+    """Return where a session is saved, or why its last changes are not; empty before it is saved for the first time."""
+    if session.unsaved:
+        return f"Not saved: {session.unsaved}"
+    return "" if session.folder is None else f"Saved in {session.folder}"

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QMainWindow
@@ -21,6 +21,7 @@ from napari_sam2._qt.background import USER_ERRORS, BackgroundWork, Result, list
 from napari_sam2._qt.closing import ClosingGuard
 from napari_sam2._qt.graphics import CanvasContext
 from napari_sam2._qt.holds import hold
+from napari_sam2._qt.kept_places import KeptPlaces
 from napari_sam2._qt.opening import (
     ImageChoice,
     ImagesMissing,
@@ -35,6 +36,7 @@ from napari_sam2._qt.opening import (
 from napari_sam2._qt.preferences import preferred_settings
 from napari_sam2._qt.questions import may_leave
 from napari_sam2._qt.runner import QtRunner
+from sam2_core.errors import StackError
 
 if TYPE_CHECKING:
     import napari
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
     from napari_sam2.viewer import SessionBinding
 
 _POLL_MS = 50
-Place: TypeAlias = tuple[Hashable, str | None, tuple[tuple[str, int], ...]]
-"""An image layer, along which axis it is followed, and where other axes are held."""
 
 
 class Workbench(QObject):
@@ -85,7 +85,7 @@ class Workbench(QObject):
         self._turn.timeout.connect(self._take_turn)
         self._wanted: Hashable = None  # the image layer that is being opened
         self.refused: Hashable = None
-        self._kept: dict[Place, Path] = {}
+        self._kept = KeptPlaces()
         self.is_ready = self.is_reviewing = False
         self.sought: Path | None = None
         self.session: Session | None = None
@@ -167,8 +167,14 @@ class Workbench(QObject):
     def open_folder(self, folder: Path, images: Path | None = None) -> None:
         """Open a saved session on the image that it was made on, which is added where the viewer has none.
 
-        Where its images are not found, `sought` is the folder; it is opened again with the place of the images.
+        Where its images are not found, `sought` is the folder: it is opened again with their place. A folder without a
+        session closes none.
         """
+        from napari_sam2.io.session_files import is_session_folder
+
+        if not is_session_folder(folder):
+            self.failed.emit(StackError(f"{folder} holds no session; choose a folder that one was saved in."))
+            return
         candidates = open_stacks(self._viewer)
         self.close_session()
         self.sought = self._wanted = None
@@ -177,14 +183,13 @@ class Workbench(QObject):
 
     def kept_at(self, held: Mapping[str, int]) -> Path | None:
         """Return where the session was saved that worked on the image at other places, as long as it is there."""
-        folder = self._kept.get(self._place(held))
-        return folder if folder is not None and folder.is_dir() else None
+        return self._kept.folder(self.image, self.session, held)
 
     def save(self, folder: Path | None) -> None:
-        """Save, from then on as the work goes on; the writing happens on a thread of its own."""
+        """Save, from then on as the work goes on; that is said when it is written, on a thread of its own."""
         if self.session is not None:
-            self.said.emit(f"Saved in {self.session.save(folder, wait=False)}; from now on it is saved as you work.")
-            self.edited.emit()
+            place = self.session.save(folder, wait=False)
+            self.run(self.session.saving.written, lambda _: self._saved(place), self._saved)
 
     def export(self, path: Path, everything: bool = False) -> None:
         """Write the labels as they are now, or every format into a new folder."""
@@ -214,7 +219,8 @@ class Workbench(QObject):
         """Stop what runs, wait for the frame in work, take our layers away and let go of the session."""
         self._ticket += 1
         self._is_opening = False
-        self._keep_place()
+        if self.session is not None and self.binding is not None:  # opened again where a person comes back to its Z
+            self._kept.keep(self.image, self.session, self.binding.grid.held)
         session, binding, runner = self._given_up()
         if binding is not None:
             layers = binding.layers()
@@ -240,16 +246,13 @@ class Workbench(QObject):
         self._let_go(session, runner)
         self.ended.emit()
 
-    def _place(self, held: Mapping[str, int]) -> Place:
-        """Return what tells the sessions of one image from each other."""
-        image, session = self.image, self.session
-        tracked = None if session is None else session.settings.track_axis
-        return None if image is None else image.unique_id, tracked, tuple(sorted(held.items()))
-
-    def _keep_place(self) -> None:
-        """Remember where the session is saved: it is opened again where a person comes back to its Z."""
-        if self.session is not None and self.session.folder is not None and self.binding is not None:
-            self._kept[self._place(self.binding.grid.held)] = self.session.folder
+    def _saved(self, what: Path | Exception) -> None:
+        """Say where the session was saved, or why it was not."""
+        if isinstance(what, Path):
+            self.said.emit(f"Saved in {what}; from now on it is saved as you work.")
+        else:
+            self.failed.emit(what)
+        self.edited.emit()
 
     def _seek(self, folder: Path, error: Exception) -> None:
         """Remember whose images are sought, if it is that."""

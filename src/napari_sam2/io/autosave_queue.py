@@ -174,15 +174,18 @@ class AutosaveQueue:
         self._add(step)
 
     def flush(self) -> None:
-        """Wait until all is written.
+        """Wait, on any thread, until all is written; at once where the folder was let go of.
 
         Raises
         ------
         StackError
             If something cannot be written; it still waits.
         """
-        self._thread.submit(self._work).result()
-        self._raise()
+        with self._changed:
+            written = None if self._is_closed else self._thread.submit(self._work)
+        if written is not None:
+            written.result()
+            self._raise()
 
     def check(self) -> None:
         """Raise, once, what failed since the last time; it still waits to be written."""

@@ -61,6 +61,10 @@ _NOT_IN_MASKS = ("overlaps", "device", "estimated_diameter_px")
 _NEW = ("image_size",)  # settings that older folders do not have, and that change nothing as long as they are not set
 
 
+class FolderInUse(StackError):
+    """A session folder is open in another window or process."""
+
+
 def is_session_folder(path: str | Path) -> bool:
     """Return whether a path is a folder that holds a session."""
     return any(os.path.isfile(Path(path) / name) for name in (SESSION_FILE, PREVIOUS_FILE))
@@ -266,7 +270,7 @@ def locked(folder: Path) -> Iterator[None]:
             raise OSError(f"{LOCK_FILE} is a link, and nothing is written through it")
         lock.acquire()
     except Timeout as error:
-        raise StackError(
+        raise FolderInUse(
             f"The session {folder} is open elsewhere (another window or process); close it there, or save under "
             "another name."
         ) from error

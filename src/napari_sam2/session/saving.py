@@ -73,7 +73,7 @@ class Saving:
         folder
             A new one or one that holds a session; where the session is saved already, if None.
         wait
-            Until it is written; else what fails is raised by a later `accept`, `save` or `close`.
+            Until it is written; else what fails is raised by `written`, or a later `accept`, `save` or `close`.
 
         Raises
         ------
@@ -100,6 +100,22 @@ class Saving:
         if self._state.is_closed:
             self.close()
         return place
+
+    def written(self) -> None:
+        """Wait, on any thread, until all is in the folder; nothing is saved anew where that is gone.
+
+        Raises
+        ------
+        StackError
+            If something cannot be written; it is tried again with the next edit, `flush` or `close`.
+        """
+        if (queue := self.queue) is not None:
+            queue.flush()
+
+    @property
+    def is_folder_lost(self) -> bool:
+        """Whether the folder turned out to be gone, so that a person has to say where to go on."""
+        return self.queue is not None and isinstance(self.queue.fault, FolderLost)
 
     def flush(self) -> None:
         """Wait until all that was changed is in the folder, if the session has one.

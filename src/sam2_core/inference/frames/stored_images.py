@@ -199,8 +199,8 @@ def _open_folder(folder: Path, scene: int | str | None, axes: str | None, indexe
             image = np.asarray(open_images(path, scene, axes_of_one, indexed).data[()])
         if image.shape != shape:
             raise StackError(
-                f"{path.name} has shape {image.shape}, but the first image of the folder has {shape}; all "
-                "images of a stack need one size."
+                f"{path.name} has shape {image.shape}, but the first image of the folder has {shape}; all images of "
+                "a stack need one size. Stills of several sizes go one by one (napari-sam2 segment: --out a folder)."
             )
         return image
 
