@@ -110,3 +110,58 @@ def test_nothing_is_kept_of_layout_items_that_qt_deletes(qtbot: Any) -> None:
     items = [one for one in gc.get_objects() if issubclass(type(one), QLayoutItem)]
     kept = [one for one in items if any(holder is section.channels for holder in gc.get_referrers(one))]
     assert not kept  # PySide takes the next object at the place of a deleted one for it, and ends the process
+
+
+def with_slider(desk: Any) -> Any:
+    """A movie (T, C, Y, X) whose C has a slider, at channel 1."""
+    image = desk.viewer.add_image(
+        np.stack([NUCLEI, MEMBRANE, DEATH], axis=1), name="movie", axis_labels=("t", "c", "y", "x")
+    )
+    desk.viewer.dims.set_point(1, 1)
+    desk.until(lambda: desk.session is not None)
+    desk.viewer.dims.set_point(1, 1)
+    desk.viewer.dims.set_point(0, 0)
+    return image
+
+
+def click_in_view(desk: Any, channel: int) -> None:
+    desk.binding.current.choose(1, "in")
+    desk.binding.prompts.points.add([0, channel, 20, 20])
+    desk.idle()
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_the_model_sees_the_channel_that_is_in_view_at_the_first_click(desk: Any, channel: int) -> None:
+    with_slider(desk)
+    desk.viewer.dims.set_point(1, channel)
+    click_in_view(desk, channel)
+    assert desk.session.movie.movie.channels == (channel,)
+    np.testing.assert_array_equal(seen(desk), np.stack([NUCLEI, MEMBRANE, DEATH])[channel, 2])
+    assert ticked(desk) == [str(channel)]
+    assert "this is C" not in desk.panel.hint.text()
+
+
+def test_a_channel_that_a_person_ticked_stays_whatever_is_in_view(desk: Any) -> None:
+    with_slider(desk)
+    boxes(desk)["2"].setChecked(True)
+    boxes(desk)[ticked(desk)[0]].setChecked(False)
+    assert desk.session.movie.movie.channels == (2,)
+    desk.viewer.dims.set_point(1, 0)
+    click_in_view(desk, 0)
+    assert desk.session.movie.movie.channels == (2,)
+
+
+def test_another_channel_in_view_is_said_and_offered_once_something_is_made(desk: Any) -> None:
+    with_slider(desk)
+    click_in_view(desk, 1)
+    seen_first = desk.session.movie.movie.channels[0]
+    other = 2 - seen_first if seen_first != 1 else 0
+    desk.viewer.dims.set_point(1, other)
+    desk.panel.state.refresh()
+    assert desk.panel.hint.text() == f"The work is at C = {seen_first}; this is C = {other}."
+    assert desk.panel.hint.button.text() == f"Work at C = {other}"
+    desk.press(desk.panel.hint.button)
+    desk.idle()
+    assert desk.session.movie.movie.channels == (other,)
+    assert desk.session.can_undo
+    assert "this is C" not in desk.panel.hint.text()

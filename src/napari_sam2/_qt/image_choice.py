@@ -145,7 +145,9 @@ class ImageChooser(QObject):
         if binding is None:
             return "", ""
         self._show_held(binding)
-        held, seen = binding.grid.held, binding.held_in_view
+        held, seen = dict(binding.grid.held), binding.held_in_view
+        if (apart := binding.place.channels_apart) is not None:
+            held["C"], seen["C"] = apart
         others = [letter for letter in held if held[letter] != seen[letter]]
         if not others or not binding.session.holds_work:
             return "", ""
@@ -184,7 +186,11 @@ class ImageChooser(QObject):
             if images := asked_images(sought, self._section):
                 self._bench.open_folder(sought, images)
         elif binding is not None and self.places()[0]:
-            self.work_at(binding.held_in_view)
+            apart = binding.place.channels_apart
+            if binding.held_in_view != dict(binding.grid.held):
+                self.work_at(binding.held_in_view)
+            elif apart is not None:
+                self._see(binding, (apart[1],))
         elif folder is None and self.files.left_out:
             self.files.open_all()
         elif folder is None:

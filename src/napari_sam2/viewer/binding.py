@@ -37,6 +37,7 @@ from napari_sam2.viewer.running import Notify, Runner, Work
 from napari_sam2.viewer.session_layers import Later, SessionLayers, at_once
 from napari_sam2.viewer.sight import Sight
 from napari_sam2.viewer.track_lines import TrackLines
+from napari_sam2.viewer.work_place import WorkPlace
 from sam2_core.errors import PromptError, StackError
 
 
@@ -92,6 +93,8 @@ class SessionBinding:
         What runs, and how far it is.
     actions
         What keys and buttons do; each is an attribute here as well: `binding.undo()`.
+    place
+        Where the session works on other axes; `work_at` holds it elsewhere.
     deciding
         What to do about what was found.
     reviewing
@@ -112,7 +115,9 @@ class SessionBinding:
         self.work = Work(session, runner, notify)
         self._sight = Sight(viewer, image, self.grid)
         self.show_frame, self.show_at = self._sight.show, self._sight.show_at
-        self.deciding = Deciding(session, self.current, self.work, self._sight, notify, self._settle)
+        self.place = WorkPlace(session, self._sight)
+        self.work_at = self.place.work_at
+        self.deciding = Deciding(session, self.current, self.work, self._sight, notify, self.place.settle)
         self.actions = do = Actions(session, self.current, self.work, self._sight, self.deciding, notify)
         self.reviewing = do.reviewing
         self.next_object, self.previous_object, self.new_object = do.next_object, do.previous_object, do.new_object
@@ -152,13 +157,6 @@ class SessionBinding:
     def held_in_view(self) -> dict[str, int]:
         """Where the sliders of the axes stand at which the session is held, by letter; see `work_at`."""
         return self._sight.held
-
-    def work_at(self, places: Mapping[str, int]) -> bool:
-        """Hold the session at other places, by letter, as long as nothing is made; return whether it is there now."""
-        wanted = {**self.grid.held, **places}
-        if wanted != self.grid.held and not self.session.holds_work:
-            self.session.change_settings(fixed=wanted)
-        return wanted == self.grid.held
 
     def begin(self, adopt: tuple[Points | Shapes, ...], later: Later) -> None:
         """Make or adopt the layers and follow everything; `bind` does it, once."""
@@ -240,10 +238,6 @@ class SessionBinding:
             (self.image.events.data, self._on_image_data),
         ]
 
-    def _settle(self) -> bool:
-        """Hold the session where the viewer is, as the first prompt does; whether it is there."""
-        return self.work_at(self.held_in_view)
-
     def _on_found_clicked(self, position: tuple[float, ...]) -> None:
         self._edit(lambda: self.deciding.click(position))
 
@@ -257,7 +251,7 @@ class SessionBinding:
 
         The first prompt says where the session is held: where the viewer is.
         """
-        self.work_at(self.held_in_view)
+        self.place.settle()
         self.prompts.withdraw(self.session.document)
         changes = self._allowed(self.prompts.changes(self.session.document))
         if changes:
@@ -286,7 +280,7 @@ class SessionBinding:
         elif frame < 0:
             before = dict(self.grid.held)
             held = ", ".join(f"{letter}={index}" for letter, index in before.items())
-            if self.work_at(self.held_in_view) and self.grid.held != before:
+            if self.place.settle() and self.grid.held != before:
                 self.notify(f"The session worked at {held} and works here from now on; paint again.")
             else:
                 self.notify(f"What was painted away from {held} is not kept: the session works there only.")

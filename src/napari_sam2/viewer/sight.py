@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,8 +50,16 @@ class Sight:
     @property
     def held(self) -> dict[str, int]:
         """Where the sliders of the axes stand at which the session is held, within the image, by letter."""
+        return self._places(self.grid.held)
+
+    @property
+    def channel(self) -> int | None:
+        """Where the slider of the image's own channel axis stands; None where it has none."""
+        return self._places("C")["C"] if "C" in self.grid.axes else None
+
+    def _places(self, letters: Iterable[str]) -> dict[str, int]:
         here, axes, shape = self._image.world_to_data(self._viewer.dims.point), self.grid.axes, self.grid.shape
-        places = {letter: axes.index(letter) for letter in self.grid.held}
+        places = {letter: axes.index(letter) for letter in letters}
         return {letter: min(max(int(np.rint(here[at])), 0), shape[at] - 1) for letter, at in places.items()}
 
     @property
