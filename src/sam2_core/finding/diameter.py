@@ -34,6 +34,8 @@ like one large from far away, so from nearer first; there a large one shows a fe
 MOST_LOOKS = 8
 AGREES = 0.2
 """Two looks agree where they differ by less than this share."""
+TO_AND_FRO = 0.4
+"""Looks that go to and fro between two diameters which differ by less than this share mean what lies between."""
 FEWER, OF_SOME = 0.6, 4
 """Share of the objects of a look, if they are at least so many, of which one from farther away must show as many, or it
 shows groups of them."""
@@ -129,6 +131,7 @@ def _settled(look: Look, first: int) -> Steps[float | None]:
     blind = ((round(share * first), count) for share, count in BLIND_LOOKS if share * first >= SMALLEST_SIDE)
     side, least, before = first, 1, 0.0
     most, nearest = 0, (0, 0.0)  # the look that showed most objects: side, diameter
+    between: float | None = None
     for _ in range(MOST_LOOKS):
         now = yield from look.at(side)
         if now is None or look.count < least:
@@ -143,10 +146,12 @@ def _settled(look: Look, first: int) -> Steps[float | None]:
             most, nearest = look.count, (side, now)
         best = _best_side(now)
         at_its_scale = look.count >= ENOUGH and abs(np.log(best / side)) < AGREES
-        if at_its_scale or (before and abs(np.log(now / before)) < AGREES):
+        differ = abs(np.log(now / before)) if before else np.inf
+        if at_its_scale or differ < AGREES:
             return now
+        between = float(np.sqrt(now * before)) if differ < TO_AND_FRO else None
         side, before = best, now
-    return None
+    return between
 
 
 def corrected(seen_px: float) -> float:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from sam2_core.finding.candidates import Candidate, PatchMaker, Seed, candidates
@@ -83,7 +84,7 @@ class Finder:
             return self._seeds_at(looks[window], window, features)
 
         again = yield from self._candidates(list(looks), seeds_there)
-        uncut = [each for each in again if each.cut_at is None]
+        uncut = [each for each in again if each.cut_at is None and not _is_several(each, found)]
         return uncut + [each for each in found if each.cut_at is None or not any(_covers(one, each) for one in uncut)]
 
     def _candidates(
@@ -173,6 +174,13 @@ class Finder:
 
 def _covers(whole: Candidate, part: Candidate) -> bool:
     return 2 * whole.shared_with(part) > part.area
+
+
+def _is_several(whole: Candidate, found: Sequence[Candidate]) -> bool:
+    """Return whether a whole covers parts that share no pixels: objects that touch, which it takes for one."""
+    parts = [each for each in found if score(each) >= WORTH_A_LOOK and _covers(whole, each)]
+    same = np.array([[one is other or _share(one, other) for other in parts] for one in parts], dtype=bool)
+    return len(parts) > 1 and connected_components(same, directed=False, return_labels=False) > 1
 
 
 def _share(one: Candidate, other: Candidate) -> bool:

@@ -16,7 +16,7 @@ Nothing is tracked and nothing kept from call to call: a caller who wants to use
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -52,10 +52,13 @@ SLIM = 0.9
 """Rods narrower than this share of the diameter for which tiles were laid are looked at by their width instead."""
 NEARER = 0.6
 """Share of that diameter for which tiles are laid to see whether what looks like a rod is two, side by side."""
+NEAREST = 0.35
+"""Share of the width of few objects down to which tiles are laid nearer and nearer: rods in them are not slimmer."""
 SPLIT = 0.75
 """It is where what is seen then is narrower than this share of it."""
-EXPLAINED = 0.6
-"""Of the area of what was seen before, that what is seen then has to have: else only pieces of it are seen."""
+EXPLAINED = 0.5
+"""Of the area of what was seen before, the gaps between rods with it, that what is seen then has to have: else only
+pieces of it are seen."""
 NOTHING_FOUND = "No objects of about {:.0f} px were found; if there are some, give the diameter of a typical one."
 
 
@@ -206,9 +209,9 @@ class _Search:
         """Return a look and its scale, or the nearer ones of rods."""
         for _ in range(MOST_NEARER):
             objects = self.sought(look)
-            scales, widest = _nearer_looks(objects, scale)
             where = covered(objects, self.picture.frame_hw)
-            for nearer in (max(LEAST_DIAMETER_PX, each) for each in scales):
+            for each, widest in _nearer_looks(objects, scale):
+                nearer = max(LEAST_DIAMETER_PX, each)
                 parts = self.sought((yield from self._look(nearer, where, whole=False)))
                 width = rod_width(parts)
                 if width is not None and width <= widest and _area(parts) >= EXPLAINED * _area(objects):
@@ -232,13 +235,18 @@ def _area(objects: Sequence[FoundObject]) -> int:
     return sum(each.area for each in objects)
 
 
-def _nearer_looks(objects: Sequence[FoundObject], scale: float) -> tuple[tuple[float, ...], float]:
-    """Return diameters for which to look into objects, one after the other, until rods no wider than that are seen."""
-    width = rod_width(objects)
-    if width is not None:
-        return ((width,), np.inf) if width < SLIM * scale else ((NEARER * scale,), SPLIT * width)
-    width = clump_width(objects)
-    return ((NEARER * scale, NEARER**2 * scale), SPLIT * width) if width is not None else ((), 0.0)
+def _nearer_looks(objects: Sequence[FoundObject], scale: float) -> Iterator[tuple[float, float]]:
+    """Yield diameters for which to look into objects, one after the other, and how wide the rods seen then may be."""
+    width, clump = rod_width(objects), clump_width(objects)
+    if width is not None and width < SLIM * scale:
+        yield width, np.inf
+    narrow = width or clump
+    if narrow is None:
+        return
+    yield NEARER * scale, SPLIT * narrow
+    for nearer in (NEARER**2 * scale, NEARER**3 * scale):
+        if clump is not None and nearer >= NEAREST * narrow:
+            yield nearer, SPLIT * narrow
 
 
 def _chosen(found: list[Candidate], options: FindingOptions, picture: Picture) -> tuple[FoundObject, ...]:

@@ -89,6 +89,7 @@ DENSE_GROUPS = {group: still for group, (still, _) in GROUPS.items()} | {
     "colony phase": 0.6,
     "rods phase": 0.6,
     "rods fluorescence": 0.15,
+    "capsules phase": 0.8,
 }
 EVERYTHING = Emphasis(
     stills={group: still for group, (still, _) in GROUPS.items()},

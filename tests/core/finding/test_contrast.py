@@ -46,6 +46,13 @@ def test_much_dust_that_is_hardly_believed_does_not_pass_for_what_the_frame_is_a
     assert max(shares[2:]) < 0.2
 
 
+def test_two_cells_count_for_more_than_any_rings_of_dust_however_sure_those_look():
+    image, found = scene(20, 20, *[110] * 12)
+    shares = prominence(Picture.of(image), found)
+    assert shares[:2] == [1.0, 1.0]
+    assert max(shares[2:]) < 0.2
+
+
 def test_where_all_are_faint_all_count_and_without_any_there_is_nothing():
     image, found = scene(110, 111)
     assert prominence(Picture.of(image), found) == [1.0, 1.0]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sam2_core.finding.finding import _nearer_looks
 from sam2_core.finding.found import FoundObject
 from sam2_core.finding.rods import FEW, clump_width, covered, rod_width, typical_size
 
@@ -46,3 +47,11 @@ def test_few_long_things_may_be_clumps_of_rods_and_many_or_round_ones_are_none()
     assert clump_width([thing(45, 28)] * (FEW + 1)) is None
     assert clump_width([thing(30, 29)]) is None
     assert clump_width([]) is None
+
+
+def test_few_thick_rods_are_looked_into_nearer_and_nearer_and_many_once():
+    """Few of them may be packed side by side, whose own width is far from that of what was seen."""
+    looks = [pytest.approx(each) for each in (36.0, 21.6)]
+    assert [nearer for nearer, _ in _nearer_looks([thing(100, 50)] * FEW, 60.0)] == looks
+    assert [nearer for nearer, _ in _nearer_looks([thing(100, 50)] * (FEW + 1), 60.0)] == looks[:1]
+    assert [nearer for nearer, _ in _nearer_looks([thing(50, 49)] * FEW, 50.0)] == []
