@@ -1,8 +1,8 @@
 """How large objects are, found by looking: the dense head says of each pixel how large its object is.
 
 It says so best at the scale that the model knows. So: crops where most is going on, at a first guess of the scale; what
-the head says there is corrected by `SEEN_AS`, crops of the right scale follow, and so on until two looks agree, or one
-was at the scale that it found. A packed colony seen from afar looks like one cell, and a texture of cells like larger
+the head says there is corrected by `SEEN_AS`, crops of the right scale follow (of one between where looks go to and fro),
+and so on until two looks agree, or one was at the scale that it found. A packed colony seen from afar looks like one cell, and a texture of cells like larger
 ones: what is seen from farther away must not be far fewer objects, and a last look from near must not show much smaller
 ones, else it is the smaller ones that count. Where looks never agree, or where nothing is seen, the diameter is not
 told: better asked than guessed.
@@ -34,8 +34,6 @@ like one large from far away, so from nearer first; there a large one shows a fe
 MOST_LOOKS = 8
 AGREES = 0.2
 """Two looks agree where they differ by less than this share."""
-TO_AND_FRO = 0.4
-"""Looks that go to and fro between two diameters which differ by less than this share mean what lies between."""
 FEWER, OF_SOME = 0.6, 4
 """Share of the objects of a look, if they are at least so many, of which one from farther away must show as many, or it
 shows groups of them."""
@@ -129,9 +127,8 @@ def _best_side(diameter_px: float) -> int:
 def _settled(look: Look, first: int) -> Steps[float | None]:
     """Return the diameter on which two looks agree, or one at the scale that it found, from crops of a side on."""
     blind = ((round(share * first), count) for share, count in BLIND_LOOKS if share * first >= SMALLEST_SIDE)
-    side, least, before = first, 1, 0.0
+    side, least, last, before, earlier = first, 1, 0, 0.0, 0.0
     most, nearest = 0, (0, 0.0)  # the look that showed most objects: side, diameter
-    between: float | None = None
     for _ in range(MOST_LOOKS):
         now = yield from look.at(side)
         if now is None or look.count < least:
@@ -146,12 +143,12 @@ def _settled(look: Look, first: int) -> Steps[float | None]:
             most, nearest = look.count, (side, now)
         best = _best_side(now)
         at_its_scale = look.count >= ENOUGH and abs(np.log(best / side)) < AGREES
-        differ = abs(np.log(now / before)) if before else np.inf
-        if at_its_scale or differ < AGREES:
+        if at_its_scale or (before and last != side and abs(np.log(now / before)) < AGREES):
             return now
-        between = float(np.sqrt(now * before)) if differ < TO_AND_FRO else None
-        side, before = best, now
-    return between
+        if before and earlier and (now - before) * (before - earlier) < 0:  # to and fro: look between both
+            best = _best_side(float(np.sqrt(now * before)))
+        last, side, earlier, before = side, best, before, now
+    return None
 
 
 def corrected(seen_px: float) -> float:

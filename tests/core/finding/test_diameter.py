@@ -67,9 +67,13 @@ def test_what_is_seen_from_near_counts_where_far_away_shows_groups(monkeypatch, 
     assert seen(monkeypatch, what) == pytest.approx(diameter, rel=0.15)
 
 
-def test_looks_that_go_to_and_fro_between_near_values_mean_what_lies_between(monkeypatch):
-    assert seen(monkeypatch, lambda side: (20, 39.0) if side < 300 else (18, 30.0)) == pytest.approx(34.2, abs=0.1)
-    assert seen(monkeypatch, lambda side: (20, 60.0) if side < 300 else (18, 25.0)) is None
+def test_looks_that_go_to_and_fro_are_followed_by_one_between_them(monkeypatch):
+    assert seen(monkeypatch, lambda side: (20, 39.0 - 0.12 * (side - 256))) == pytest.approx(35, abs=0.5)
+
+
+def test_looks_that_never_agree_tell_nothing(monkeypatch):
+    said = iter([10.0, 50.0, 14.0, 90.0, 9.0, 60.0, 12.0, 80.0])
+    assert seen(monkeypatch, lambda side: (5, next(said))) is None
 
 
 def test_where_nothing_is_seen_nothing_is_told(monkeypatch):
