@@ -1,11 +1,11 @@
 """How large objects are, found by looking: the dense head says of each pixel how large its object is.
 
 It says so best at the scale that the model knows. So: crops where most is going on, at a first guess of the scale; what
-the head says there is corrected by `SEEN_AS`, crops of the right scale follow (of one between where looks go to and fro),
-and so on until two looks agree, or one was at the scale that it found. A packed colony seen from afar looks like one cell, and a texture of cells like larger
-ones: what is seen from farther away must not be far fewer objects, and a last look from near must not show much smaller
-ones, else it is the smaller ones that count. Where looks never agree, or where nothing is seen, the diameter is not
-told: better asked than guessed.
+the head says there is corrected by `SEEN_AS`, crops of the right scale follow (of one between where looks go to and
+fro), and so on until two looks agree, or one was at the scale that it found. A packed colony seen from afar looks like
+one cell, and a texture of cells like larger ones: what is seen from farther away must not be far fewer objects, and a
+last look from near must not show much smaller ones, else it is the smaller ones that count. Where looks never agree, or
+where nothing is seen, the diameter is not told: better asked than guessed.
 """
 
 from __future__ import annotations
