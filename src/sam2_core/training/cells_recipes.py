@@ -331,3 +331,8 @@ def dense_head_recipe(share: float = 1.0, until: int = 2) -> DenseRecipe:
     near = DenseWindowSettings(weights=DENSE_GROUPS, inverting=INVERTING)
     far = replace(near, usual=(0.022, 0.08), any_size=(0.25, 0.8), odd=0.5, max_side_ratio=2.0)
     return DenseRecipe(((int(2240 * share), near), (int(480 * share), far)), until=until)
+
+
+def dense_head_again_recipe(share: float = 1.0) -> DenseRecipe:
+    """The same for a head that is there and goes on: other windows, a fifth of the rate, which falls to the end."""
+    return replace(dense_head_recipe(share, until=2), passes=2, learning_rate=4e-4, seed=5)

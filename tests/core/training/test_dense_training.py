@@ -13,7 +13,7 @@ from sam2_core.errors import ConfigError
 from sam2_core.modeling.dense_head import DenseMaps
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.training.augment import normalise
-from sam2_core.training.cells_recipes import dense_head_recipe
+from sam2_core.training.cells_recipes import dense_head_again_recipe, dense_head_recipe
 from sam2_core.training.dense_training import DenseRecipe, DenseTraining, WindowCache
 from sam2_core.training.dense_windows import DenseWindowSettings, draw_window, with_specks
 
@@ -95,6 +95,14 @@ def test_the_recipe_draws_usual_sizes_first_and_then_far_ones():
     assert recipe.settings_of(near) == others
     assert others.usual[1] <= usual.usual[0]
     assert 0.75 * recipe.learning_rate < recipe.rate_at(recipe.steps - 1) < recipe.rate_at(200)  # it ends early
+
+
+def test_a_head_that_goes_on_learns_slowly_from_other_windows_and_to_the_end():
+    anew, again = dense_head_recipe(), dense_head_again_recipe()
+    assert again.windows == anew.windows
+    assert again.seed != anew.seed
+    assert max(map(again.rate_at, range(again.steps))) <= 0.2 * anew.learning_rate
+    assert again.rate_at(again.steps - 1) < 0.05 * again.learning_rate
 
 
 def test_maps_are_in_map_pixels_and_px_of_the_input():
