@@ -120,6 +120,23 @@ SCENARIOS = {
             ("propagate", {"start": 3}),
         ],
     },
+    "two_answers_on_a_frame": {
+        "model": "sam2.1/sam2.1_hiera_t",
+        "image_size": 256,
+        "frames": 6,
+        "seed": 29,
+        "events": [
+            points(0, 1, (60, 50)),
+            points(0, 2, (150, 80)),
+            ("propagate", {"meanwhile": [2, [points(4, 1, (150, 80)), points(5, 1, (90, 60))]]}),
+            points(4, 1, (40, 120)),
+            points(4, 2, (40, 120)),
+            points(5, 1, (20, 20)),
+            ("clear_prompts", {"frame": 4, "obj": 2}),
+            ("clear_prompts", {"frame": 5, "obj": 1}),
+            ("propagate", {}),
+        ],
+    },
     "version_2_0_large": {
         "model": "sam2/sam2_hiera_l",
         "image_size": 256,

@@ -75,17 +75,28 @@ class Tracker:
             entry = _most_obedient(entry, said, lambda known: step.prompt(here, afresh, known, without), bank)
         return PendingEntry(entry, conditions)
 
+    def take_prompt(
+        self, tracked: TrackedObject, frame: int, prompt: PointPrompt | MaskPrompt, answer: PendingEntry
+    ) -> None:
+        """Record a prompt of an object on a frame, and its answer for the next propagation."""
+        tracked.prompts[frame] = prompt
+        tracked.prompts_changed(frame)
+        conditions = answer.conditions
+        if self.semantics.corrections_condition:  # officially one of each kind may wait, see `settle`
+            conditions = conditions or (frame, True) in tracked.pending
+            tracked.drop_pending(frame)
+        tracked.pending[frame, conditions] = answer.entry
+
     def settle(self, state: InferenceState) -> None:
         """Encode the memories of pending answers and hand them to the banks."""
         step = self._step(state)
         for object_id, tracked in state.objects.items():
-            for frame, pending in tracked.pending.items():
-                here = self._met(state, frame, reverse=False)
-                entry = step.remember(here, pending.entry, prompted=True)
-                if pending.conditions:
-                    tracked.bank.condition(frame, entry)
-                elif frame not in tracked.bank.conditioning:  # official: a refined one keeps its old memory
-                    tracked.bank.track(frame, entry)
+            prompted = {*tracked.bank.conditioning, *(frame for frame, conditions in tracked.pending if conditions)}
+            for (frame, conditions), answer in tracked.pending.items():
+                if not conditions and frame in prompted:  # official: the first answer conditions, a later one is lost
+                    continue
+                entry = step.remember(self._met(state, frame, reverse=False), answer, prompted=True)
+                (tracked.bank.condition if conditions else tracked.bank.track)(frame, entry)
             tracked.pending.clear()
             if not tracked.bank.conditioning and self.semantics.predicts_before_first_prompt:
                 raise TooEarlyError(
@@ -175,7 +186,7 @@ class Tracker:
     def clear_prompts(self, tracked: TrackedObject, frame: int) -> None:
         """Take back an object's prompts on a frame, and what they conditioned."""
         tracked.prompts.pop(frame, None)
-        tracked.pending.pop(frame, None)
+        tracked.drop_pending(frame)
         entry = tracked.bank.conditioning.get(frame)
         if entry is None:
             return
@@ -190,8 +201,7 @@ class Tracker:
     def read_with_pending(self, state: InferenceState, frame: int, conditions: bool | None = None) -> Tensor:
         """Return a frame's logits, pending answers included; the official reading sees only those of the same kind."""
         if conditions is None:
-            waiting = (tracked.pending.get(frame) for tracked in state.objects.values())
-            conditions = any(pending.conditions for pending in waiting if pending is not None)
+            conditions = any((frame, True) in tracked.pending for tracked in state.objects.values())
         kind = None if self.semantics.corrections_condition else conditions
         return self.read(state, [tracked.seen(frame, kind) for tracked in state.objects.values()])
 

@@ -392,9 +392,7 @@ class SAM2VideoPredictor:
         with running(self.device, self._dtype):
             pending = self._tracker.predict_prompt(state, frame, tracked, prompt)
             state.objects.setdefault(obj_id, tracked)
-            tracked.prompts[frame] = prompt
-            tracked.prompts_changed(frame)
-            tracked.pending[frame] = pending
+            self._tracker.take_prompt(tracked, frame, prompt, pending)
             if not need_output:
                 return None
             return frame, state.obj_ids, self._tracker.read_with_pending(state, frame, pending.conditions)

@@ -98,6 +98,42 @@ def test_a_corrected_prompt_is_looked_at_where_corrections_condition_officially(
     assert not torch.equal(official, corrected("interactive")[0])
 
 
+def prompted_twice(predictor, state) -> tuple[torch.Tensor, torch.Tensor]:
+    """Answers to a prompt on a frame that a run has not reached, and to another one behind the run."""
+    click(predictor, state, 0, 1)
+    answers = []
+    for frame, _, _ in predictor.propagate_in_video(state):
+        if frame == 1:
+            answers.append(click(predictor, state, 4, 1, 150)[2].clone())
+    answers.append(predictor.add_new_points_or_box(state, 4, 1, points=[[40, 120]], labels=[1])[2])
+    assert not torch.equal(*answers)
+    return answers[0], answers[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "standing"),
+    [
+        ({"semantics": "official"}, 0),
+        ({"semantics": "interactive"}, 1),
+        ({"semantics": "interactive", "corrections_condition": False}, 1),
+    ],
+)
+def test_of_two_answers_on_a_frame_officially_the_first_conditions(model, frames, options, standing: int) -> None:
+    predictor = SAM2VideoPredictor(model, **options)
+    state, other = predictor.init_state(frames[:6]), predictor.init_state(frames[:6])
+    answers = prompted_twice(predictor, state)
+    restored = predictor.restore(frames[:6], predictor.snapshot(state))
+    masks, again = run(predictor, state), run(predictor, restored)
+    assert torch.equal(masks[4], answers[standing])
+    assert list(state.objects[1].bank.conditioning) == [0, 4]
+    assert all(torch.equal(masks[frame], again[frame]) for frame in masks)
+
+    prompted_twice(predictor, other)
+    cleared = predictor.clear_all_prompts_in_frame(other, 4, 1)[2]
+    assert not any(torch.equal(cleared, answer) for answer in answers)
+    assert torch.equal(run(predictor, other)[4], cleared)
+
+
 def test_a_tensor_is_a_mask_from_one_half_on(model, frames) -> None:
     predictor = SAM2VideoPredictor(model)
     drawn = np.zeros(frames.shape[1:3], np.float32)

@@ -70,7 +70,7 @@ def test_the_others_are_not_touched(predictor, frames) -> None:
     state = clicked(predictor, frames, 1, 2, 3)
     run(predictor, state.select([3, 1]))
     assert [list(tracked.bank.tracked) for tracked in state.objects.values()] == [list(range(1, 8)), [], [*range(1, 8)]]
-    assert list(state.objects[2].pending) == [0]
+    assert list(state.objects[2].pending) == [(0, True)]
     run(predictor, state.select([2]), 0, 3)
     assert list(state.objects[2].bank.tracked) == [1, 2]
 

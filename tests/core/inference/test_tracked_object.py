@@ -8,7 +8,7 @@ import torch
 from sam2_core import WindowedPredictor
 from sam2_core.inference.features import LruFeatures
 from sam2_core.inference.frames.opened_frames import open_frames
-from sam2_core.inference.memory.inference_state import InferenceState, PendingEntry, TrackedObject
+from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry
 
 
@@ -81,8 +81,12 @@ def test_a_prompt_where_a_run_came_by_may_mean_what_it_means_elsewhere():
 def test_scores_are_those_seen_last():
     one = tracked_object({4: B})
     assert one.score(4) == 1
-    one.pending[4] = PendingEntry(D, conditions=True)
+    one.pending[4, True] = D
     assert one.score(4) == 3
+    one.pending[4, False] = A
+    assert (one.seen(4), one.seen(4, True), one.seen(4, False)) == (A, D, A)
+    one.drop_pending(4)
+    assert (one.seen(4), one.pending) == (B, {})
     assert one.score(5) is None
 
 

@@ -26,7 +26,7 @@ Shift = Callable[[int, int], tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class PendingEntry:
-    """The answer to a prompt that no propagation has taken up yet, and whether it will condition."""
+    """The answer to a prompt, its memory not encoded yet, and whether it will condition."""
 
     entry: MemoryEntry
     conditions: bool
@@ -47,15 +47,18 @@ class TrackedObject:
 
     Attributes
     ----------
-    prompts, pending
+    prompts
         By frame index.
+    pending
+        Answers that no propagation has taken up yet, by frame and whether they will condition. Officially there are
+        both where a run passed a frame between two prompts on it.
     outdated
         (frame, whether backward): masks behind the frame in that direction are from before its prompts were changed.
     """
 
     bank: MemoryBank
     prompts: dict[int, PointPrompt | MaskPrompt] = field(default_factory=dict)
-    pending: dict[int, PendingEntry] = field(default_factory=dict)
+    pending: dict[tuple[int, bool], MemoryEntry] = field(default_factory=dict)
     outdated: set[tuple[int, bool]] = field(default_factory=set)
 
     def prompts_changed(self, frame: int) -> None:
@@ -64,10 +67,14 @@ class TrackedObject:
 
     def seen(self, frame: int, conditions: bool | None = None) -> MemoryEntry | None:
         """Return the newest entry of a frame; ``conditions`` restricts which pending answers count (official)."""
-        pending = self.pending.get(frame)
-        if pending is not None and conditions in (None, pending.conditions):
-            return pending.entry
-        return self.bank.entry(frame)
+        kinds = (False, True) if conditions is None else (conditions,)
+        waiting = (self.pending.get((frame, kind)) for kind in kinds)
+        return next((entry for entry in waiting if entry is not None), None) or self.bank.entry(frame)
+
+    def drop_pending(self, frame: int) -> None:
+        """Forget what was answered on a frame since the last propagation."""
+        for conditions in (False, True):
+            self.pending.pop((frame, conditions), None)
 
     def score(self, frame: int) -> float | None:
         """Return the object score logit on a frame, above 0 where the object is there; None where nothing is known."""

@@ -6,7 +6,7 @@ type of the tensor (``masks:float32``), because numpy has no bfloat16: such a te
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,12 +34,13 @@ class Homes:
     mask_size: tuple[int, int]
 
 
-def entries_to_arrays(entries: Mapping[int, MemoryEntry]) -> Arrays:
-    """Return entries by frame, either all packed or none, as one array per attribute."""
-    arrays: Arrays = {"frames": np.array(list(entries), np.int64)}
-    if not entries:
+def entries_to_arrays(entries: Iterable[tuple[int, MemoryEntry]]) -> Arrays:
+    """Return entries with their frames, either all packed or none, as one array per attribute."""
+    rows = list(entries)
+    arrays: Arrays = {"frames": np.array([frame for frame, _ in rows], np.int64)}
+    if not rows:
         return arrays
-    kept = list(entries.values())
+    kept = [entry for _, entry in rows]
     arrays |= _named("pointers", [entry.object_pointer for entry in kept])
     arrays |= _named("scores", [entry.object_score_logits for entry in kept])
     masks = [entry.mask for entry in kept if isinstance(entry.mask, Tensor)]
@@ -51,11 +52,11 @@ def entries_to_arrays(entries: Mapping[int, MemoryEntry]) -> Arrays:
     return arrays | _named("memories", memories) if memories else arrays
 
 
-def entries_from_arrays(arrays: Arrays, homes: Homes) -> dict[int, MemoryEntry]:
-    """Return entries by frame, in the order in which they were given."""
+def entries_from_arrays(arrays: Arrays, homes: Homes) -> list[tuple[int, MemoryEntry]]:
+    """Return entries with their frames, in the order in which they were given."""
     frames = [int(frame) for frame in arrays["frames"]]
     if not frames:
-        return {}
+        return []
     masks: Sequence[Tensor | PackedMask]
     if "bits" in arrays:
         per_frame = arrays["bits"].reshape(len(frames), -1)
@@ -66,7 +67,7 @@ def entries_from_arrays(arrays: Arrays, homes: Homes) -> dict[int, MemoryEntry]:
     has_memories = any(name.startswith("memories:") for name in arrays)
     memories = _column(arrays, "memories", homes.storage) if has_memories else [None] * len(frames)
     rows = zip(masks, pointers, scores, memories, strict=True)
-    return {frame: MemoryEntry(*row) for frame, row in zip(frames, rows, strict=True)}
+    return [(frame, MemoryEntry(*row)) for frame, row in zip(frames, rows, strict=True)]
 
 
 def prompt_to_plain(prompt: Prompt) -> tuple[dict[str, Any], Array | None]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sam2_core.inference.memory.inference_state import InferenceState, PendingEntry, TrackedObject
+from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.memory.memory_bank import PackedMask
 from sam2_core.inference.memory.snapshot_arrays import (
     Homes,
@@ -67,16 +67,16 @@ def _written(tracked: TrackedObject, whole_frames: int | None) -> tuple[Arrays, 
     entries = bank.tracked if whole_frames is None else bank.packed_but(whole_frames)
     packed = {frame: entry for frame, entry in entries.items() if isinstance(entry.mask, PackedMask)}
     kinds = {
-        "conditioning": bank.conditioning,
-        "whole": {frame: entry for frame, entry in entries.items() if frame not in packed},
-        "packed": packed,
-        "pending": {frame: answer.entry for frame, answer in tracked.pending.items()},
+        "conditioning": bank.conditioning.items(),
+        "whole": [(frame, entry) for frame, entry in entries.items() if frame not in packed],
+        "packed": packed.items(),
+        "pending": [(frame, entry) for (frame, _), entry in tracked.pending.items()],
     }
     arrays: Arrays = {
         "recent": np.array(bank.recent, np.int64),
         "passed": np.array(list(bank.direction.items()), np.int64).reshape(-1, 2),  # frame, whether backward
         "outdated": np.array(sorted(tracked.outdated), np.int64).reshape(-1, 2),  # frame, whether backward
-        "conditions": np.array([answer.conditions for answer in tracked.pending.values()], np.bool_),
+        "conditions": np.array([conditions for _, conditions in tracked.pending], np.bool_),
     }
     for kind, some in kinds.items():
         arrays |= with_prefix(f"{kind}/", entries_to_arrays(some))
@@ -98,7 +98,7 @@ def _read_into(tracked: TrackedObject, arrays: Arrays, prompts: list[dict[str, A
     bank.recent.extend(int(frame) for frame in arrays["recent"])
     tracked.outdated.update((int(frame), bool(backward)) for frame, backward in arrays.get("outdated", ()))
     pending = entries_from_arrays(below("pending/", arrays), homes)
-    for (frame, entry), conditions in zip(pending.items(), arrays["conditions"], strict=True):
-        tracked.pending[frame] = PendingEntry(entry, bool(conditions))
+    for (frame, entry), conditions in zip(pending, arrays["conditions"], strict=True):
+        tracked.pending[frame, bool(conditions)] = entry
     for plain in prompts:
         tracked.prompts[plain["frame"]] = prompt_from_plain(plain, arrays.get(f"prompt/{plain['frame']}"))
