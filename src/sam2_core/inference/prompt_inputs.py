@@ -55,9 +55,11 @@ class PointPrompt:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskPrompt:
-    """A drawn mask for one object on one frame: (H, W) bool in image pixels."""
+    """A drawn mask for one object on one frame: (H, W) bool in image pixels, or float32 values that are cut at one half
+    where they do not have the size of the model's input.
+    """
 
-    mask: npt.NDArray[np.bool_]
+    mask: npt.NDArray[np.bool_] | npt.NDArray[np.float32]
 
 
 def point_prompt(
@@ -96,10 +98,11 @@ def point_prompt(
     return PointPrompt(points_xy, point_labels, None if box_xyxy is None else box_xyxy[0], normalized)
 
 
-def mask_prompt(mask: object, size: Size) -> MaskPrompt:
+def mask_prompt(mask: object, size: Size, *, keeps_values: bool = False) -> MaskPrompt:
     """Return the checked mask of one object on one frame: True wherever the given (H, W) array is not zero.
 
-    A tensor is True from one half on, as officially: soft masks and logits can be given so.
+    A tensor is True from one half on: soft masks and logits can be given so. Officially it keeps its values (where
+    `keeps_values`), and is cut only after it was brought to the size of the model's input.
 
     Raises
     ------
@@ -117,7 +120,9 @@ def mask_prompt(mask: object, size: Size) -> MaskPrompt:
         raise PromptError(f"the mask has the type {drawn.dtype}; give booleans or numbers")
     if drawn.dtype.kind == "f" and not np.isfinite(drawn).all():
         raise PromptError("the mask holds NaN or infinite values; give booleans or finite numbers")
-    return MaskPrompt(drawn >= TENSOR_THRESHOLD if isinstance(mask, Tensor) else drawn != 0)
+    if drawn.dtype == np.bool_ or not isinstance(mask, Tensor):
+        return MaskPrompt(drawn != 0)
+    return MaskPrompt(drawn.astype(np.float32) if keeps_values else drawn >= TENSOR_THRESHOLD)
 
 
 def merge(old: PointPrompt | None, new: PointPrompt) -> PointPrompt:

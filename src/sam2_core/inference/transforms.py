@@ -81,10 +81,11 @@ def masks_to_video(logits: Tensor, size: Size) -> Tensor:
     return logits if tuple(logits.shape[-2:]) == tuple(size) else upscale_masks(logits, size)
 
 
-def mask_to_model(mask: npt.NDArray[np.bool_] | Tensor, image_size: int) -> Tensor:
+def mask_to_model(mask: npt.NDArray[np.bool_] | npt.NDArray[np.float32] | Tensor, image_size: int) -> Tensor:
     """Return a mask drawn in image pixels, (H, W), as 0.0 and 1.0 in model pixels, (1, 1, S, S) float32.
 
-    It is averaged by antialiased bilinear interpolation and cut at one half; a mask of the right size stays as it is.
+    It is averaged by antialiased bilinear interpolation and cut at one half; a mask of the right size stays as it is,
+    its values too.
     """
     drawn = torch.as_tensor(mask).to(torch.float32)[None, None]  # (1, 1, H, W)
     if drawn.shape[-2:] == (image_size, image_size):

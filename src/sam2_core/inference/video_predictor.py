@@ -200,7 +200,8 @@ class SAM2VideoPredictor:
         """
         state, frame = inference_state, inference_state.check_frame(frame_idx)
         tracked = state.objects.get(obj_id) or self._tracker.new_object()
-        return self._take_prompt(state, frame, (obj_id, tracked), mask_prompt(mask, state.size), need_output)
+        prompt = mask_prompt(mask, state.size, keeps_values=self.options.semantics == "official")
+        return self._take_prompt(state, frame, (obj_id, tracked), prompt, need_output)
 
     def propagate_in_video(
         self,

@@ -120,7 +120,7 @@ def _around(points_xy: npt.NDArray[np.float32]) -> BoxXYXY | None:
     return float(x0), float(y0), float(x1), float(y1)
 
 
-def _mask_in(window: Window, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _mask_in(window: Window, mask: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
     """Return a mask as the window shows it; beyond the border of the frame there is nothing."""
     frame_hw = (mask.shape[0], mask.shape[1])
     seen = np.zeros((window.height, window.width), dtype=bool)

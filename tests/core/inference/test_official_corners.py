@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from predictor_calls import run
+from predictor_calls import run, through_files
 from stand_ins import movie
 
 from sam2_core import PromptError, SAM2ImagePredictor, SAM2VideoPredictor
@@ -143,6 +143,28 @@ def test_a_tensor_is_a_mask_from_one_half_on(model, frames) -> None:
         answers.append(predictor.add_new_mask(predictor.init_state(frames), 0, 1, mask)[2])
     assert torch.equal(answers[1], answers[0])
     assert torch.equal(answers[2], answers[0])
+
+
+def test_officially_a_tensor_is_cut_at_the_size_of_the_model(model, frames, tmp_path) -> None:
+    predictor = SAM2VideoPredictor(model, semantics="official", precision="float32")
+    soft = torch.rand(frames.shape[1:3], generator=torch.Generator().manual_seed(3)) ** 2
+    size = (model.image_size, model.image_size)
+    drawn = torch.nn.functional.interpolate(soft[None, None], size=size, mode="bilinear", antialias=True) >= 0.5
+    of_that_size = np.zeros((2, *size, 3), np.uint8)
+
+    def low_res(movie: np.ndarray, mask: torch.Tensor) -> torch.Tensor:
+        state = predictor.init_state(movie)
+        predictor.add_new_mask(state, 0, 1, mask)
+        kept = predictor.restore(movie, through_files(predictor.snapshot(state), tmp_path)).objects[1].prompts[0]
+        assert kept.mask.dtype == (np.bool_ if mask.dtype == torch.bool else np.float32)
+        np.testing.assert_array_equal(kept.mask, mask)
+        return state.objects[1].pending[0, True].low_res_logits
+
+    assert 0 < drawn.sum() < drawn.numel()
+    assert torch.equal(low_res(frames[:2], soft), low_res(of_that_size, drawn[0, 0]))
+    assert not torch.equal(low_res(frames[:2], soft), low_res(frames[:2], soft >= 0.5))
+    flat = low_res(of_that_size, torch.full(size, 0.25))
+    torch.testing.assert_close(flat, torch.full_like(flat, 20 * 0.25 - 10))
 
 
 def test_of_a_batch_of_images_the_last_one_answers(model, frames) -> None:

@@ -71,9 +71,10 @@ def entries_from_arrays(arrays: Arrays, homes: Homes) -> list[tuple[int, MemoryE
 
 
 def prompt_to_plain(prompt: Prompt) -> tuple[dict[str, Any], Array | None]:
-    """Return a prompt as numbers and lists, and its mask, 8 pixels a byte, if it is one."""
+    """Return a prompt as numbers and lists, and its mask, if it is one: 8 pixels a byte, or the values that it has."""
     if isinstance(prompt, MaskPrompt):
-        return {"mask_size": list(prompt.mask.shape)}, np.packbits(prompt.mask)
+        mask: Array = prompt.mask
+        return {"mask_size": list(mask.shape)}, np.packbits(mask) if mask.dtype == np.bool_ else mask
     box = None if prompt.box_xyxy is None else prompt.box_xyxy.tolist()
     points = {"points_xy": prompt.points_xy.tolist(), "labels": prompt.labels.tolist()}
     return {**points, "box_xyxy": box, "normalized": prompt.normalized}, None
@@ -81,6 +82,8 @@ def prompt_to_plain(prompt: Prompt) -> tuple[dict[str, Any], Array | None]:
 
 def prompt_from_plain(plain: Mapping[str, Any], mask: Array | None) -> Prompt:
     """Return the prompt that `prompt_to_plain` wrote down."""
+    if mask is not None and mask.dtype != np.uint8:
+        return MaskPrompt(mask)
     if mask is not None:
         height, width = plain["mask_size"]
         return MaskPrompt(np.unpackbits(mask, count=height * width).reshape(height, width).astype(np.bool_))
