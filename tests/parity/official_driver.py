@@ -57,6 +57,7 @@ def happen(predictor, state, kind, event, shape):
     if kind in ("points", "box"):
         given = {key: event[key] for key in ("points", "labels", "box") if key in event}
         given = {key: np.array(value, np.int32 if key == "labels" else np.float32) for key, value in given.items()}
+        given |= {"points": given["points"].reshape(-1, 2)} if "points" in given else {}
         _, ids, logits = predictor.add_new_points_or_box(
             state, frame, obj, clear_old_points=event.get("clear_old", True), **given
         )

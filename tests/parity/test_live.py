@@ -77,6 +77,8 @@ SCENARIOS = {
             points(0, 3, (90, 60), (180, 110), (0, 0), (120, 80), labels=[2, 3, -1, 1]),
             points(0, 1, (70, 55), (0, 0), (0, 0), labels=[0, -1, -1], clear_old=False),
             points(0, 4, (0, 0), labels=[-1]),
+            points(0, 5),
+            points(0, 1, clear_old=False),
             ("propagate", {"start": 0}),
             points(2, 1, (64, 52), (0, 0), labels=[1, -1]),
             ("propagate", {"start": 2}),

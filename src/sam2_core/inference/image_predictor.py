@@ -265,8 +265,8 @@ class SAM2ImagePredictor:
             corner_labels = torch.tensor(BOX_LABELS, dtype=torch.int32).expand(len(corners), 2)
             points, point_labels = _join(corners, points), _join(corner_labels, point_labels)
         mask_logits = self._rough_mask(mask_input)
-        count = max(len(points), 1 if mask_logits is None else len(mask_logits))
-        if points.shape[1] == 0:
+        if coords is None and box is None:
+            count = 1 if mask_logits is None else len(mask_logits)
             return PromptBatch.without_points(count, self.device).with_mask(mask_logits)
         points = points_to_model_px(points, size, self.model.image_size, normalize=in_pixels)
         return PromptBatch(points.to(self.device), point_labels.to(self.device), mask_logits)
@@ -287,7 +287,7 @@ class SAM2ImagePredictor:
 
 def _join(corners: Tensor, points: Tensor) -> Tensor:
     """Return corners (B, 2, ...) followed by the points (B or 1, N, ...) of each object."""
-    if points.shape[1] and len(points) not in (1, len(corners)):
+    if len(points) not in (1, len(corners)):
         raise PromptError(f"{len(corners)} boxes but points for {len(points)} objects; give one row of points a box")
     points = points if len(points) == len(corners) else points.expand(len(corners), *points.shape[1:])
     return torch.cat([corners, points], dim=1)

@@ -74,13 +74,14 @@ def point_prompt(
     size
         (height, width) of the image in pixels.
     strict
-        Whether points and boxes outside the image are errors. A point on the very edge is inside.
+        Whether points and boxes outside the image are errors, and points of which there are none. A point on the very
+        edge is inside.
 
     Raises
     ------
     PromptError
         Nothing given, points without labels or the reverse, another shape, an unknown label, NaN, an empty or inverted
-        box, or (when strict) something outside the image.
+        box, or (when strict) something outside the image or no point in a list of points.
     """
     if points is None and labels is None and box is None:
         raise PromptError("the prompt is empty; give at least one point with its label, or a box")
@@ -93,7 +94,7 @@ def point_prompt(
     box_xyxy = None if box is None else checked_boxes(box, limits if strict else None)
     if box_xyxy is not None and len(box_xyxy) != 1:
         raise PromptError(f"{len(box_xyxy)} boxes for one object on one frame; give one (x0, y0, x1, y1) per object")
-    if box_xyxy is None and len(points_xy) == 0:
+    if strict and box_xyxy is None and len(points_xy) == 0:
         raise PromptError("the prompt has no points; give at least one point with its label, or a box")
     return PointPrompt(points_xy, point_labels, None if box_xyxy is None else box_xyxy[0], normalized)
 
@@ -205,8 +206,8 @@ def checked_points(
     if points is None:
         return np.zeros((0, 2), np.float32), np.zeros(0, np.int32)
     points_xy, point_labels = _numbers(points, "points"), _numbers(labels, "labels")
-    if points_xy.size == 0 and point_labels.size == 0:
-        return np.zeros((0, 2), np.float32), np.zeros(0, np.int32)
+    if points_xy.shape == point_labels.shape == (0,):  # an empty list says nothing of its rows
+        points_xy = points_xy.reshape(0, 2)
     if points_xy.ndim < 2 or points_xy.shape[-1] != 2:
         raise PromptError(f"points have the shape {points_xy.shape}; expected (N, 2): one (x, y) per point")
     if point_labels.shape != points_xy.shape[:-1]:

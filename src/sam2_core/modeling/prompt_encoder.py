@@ -8,7 +8,7 @@ sooner than two tokens. Source of the official part: ``sam2/modeling/sam/prompt_
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -33,11 +33,14 @@ class PromptBatch:
         (O, N) integers: -1 padding, 0 outside, 1 inside, 2 and 3 the top left and bottom right corner of a box.
     mask_logits
         (O, 1, S/4, S/4) rough mask as logits, or None.
+    is_padded
+        Whether a padding point follows the others; officially so unless no points are given at all, not even none.
     """
 
     points_xy_model_px: Tensor
     point_labels: Tensor
     mask_logits: Tensor | None = None
+    is_padded: bool = True
 
     @classmethod
     def empty(cls, count: int, device: torch.device | str = "cpu") -> PromptBatch:
@@ -49,11 +52,11 @@ class PromptBatch:
     def without_points(cls, count: int, device: torch.device | str = "cpu") -> PromptBatch:
         """Return prompts of no points at all, for ``count`` objects."""
         empty = cls.empty(count, device)
-        return cls(empty.points_xy_model_px[:, :0], empty.point_labels[:, :0])
+        return cls(empty.points_xy_model_px[:, :0], empty.point_labels[:, :0], is_padded=False)
 
     def with_mask(self, mask_logits: Tensor | None) -> PromptBatch:
         """Return the same points with a rough mask."""
-        return PromptBatch(self.points_xy_model_px, self.point_labels, mask_logits)
+        return replace(self, mask_logits=mask_logits)
 
     def mirrored(self, image_size: int) -> PromptBatch:
         """Return the same prompts on the image mirrored left to right; corners of a box that are neighbours swap x."""
@@ -63,7 +66,7 @@ class PromptBatch:
         begins = (labels == BOX_TOP_LEFT) & (labels.roll(-1, dims=1) == BOX_BOTTOM_RIGHT)
         x = torch.where(begins, next_x, torch.where(begins.roll(1, dims=1), last_x, x))
         rough = None if self.mask_logits is None else self.mask_logits.flip(-1)
-        return PromptBatch(torch.stack([x, y], dim=-1), labels, rough)
+        return PromptBatch(torch.stack([x, y], dim=-1), labels, rough, self.is_padded)
 
 
 class PromptEncoder(nn.Module):
@@ -82,15 +85,14 @@ class PromptEncoder(nn.Module):
         return self.sparse(prompts, grid), self.dense(prompts, grid)
 
     def sparse(self, prompts: PromptBatch, grid: tuple[int, int]) -> Tensor:
-        """Return (O, N + 1, C): a token a point, and a padding token; (O, 0, C) where there are no points at all.
+        """Return (O, N + 1, C): a token a point, and a padding token; (O, N, C) where nothing is padded.
 
         Source: ``PromptEncoder.forward``, which pads points and makes no token where none are given.
         """
-        if prompts.point_labels.shape[1] == 0:
-            return self.not_a_point_embed.weight.expand(len(prompts.point_labels), 1, -1)[:, :0]
         points, labels = prompts.points_xy_model_px + 0.5, prompts.point_labels
-        points = torch.cat([points, points.new_zeros(points.shape[0], 1, 2)], dim=1)
-        labels = torch.cat([labels, labels.new_full((labels.shape[0], 1), PADDING)], dim=1)
+        if prompts.is_padded:
+            points = torch.cat([points, points.new_zeros(points.shape[0], 1, 2)], dim=1)
+            labels = torch.cat([labels, labels.new_full((labels.shape[0], 1), PADDING)], dim=1)
         kinds = torch.cat([kind(labels.new_zeros(1)) for kind in self.point_embeddings])  # (4, C)
         unit_xy = torch.stack([points[..., 0] / (16 * grid[1]), points[..., 1] / (16 * grid[0])], dim=-1)
         placed = self.pe_layer(unit_xy) + kinds[labels.clamp(min=0).long()]

@@ -67,6 +67,17 @@ def test_objects_of_fewer_points_are_padded(predictor) -> None:
     assert np.abs(elsewhere - predictor.predict([[60, 50], [200, 150]], [1, 0], return_logits=True)[0]).max() > 1e-3
 
 
+def test_empty_points_are_a_prompt_and_no_points_are_none(predictor) -> None:
+    nothing = predictor.predict(return_logits=True)[0]
+    empty = predictor.predict(np.zeros((0, 2)), np.zeros(0), return_logits=True)[0]
+    assert not np.array_equal(empty, nothing)
+    np.testing.assert_array_equal(predictor.predict([], [], return_logits=True)[0], empty)
+    two = predictor.predict(np.zeros((2, 0, 2)), np.zeros((2, 0)), return_logits=True)[0]
+    np.testing.assert_allclose(two, np.stack([empty, empty]), atol=1e-4)
+    box = {"box": [[30, 20, 110, 90], [100, 60, 200, 150]], "return_logits": True}
+    np.testing.assert_array_equal(predictor.predict([], [], **box)[0], predictor.predict(**box)[0])
+
+
 def test_a_box_with_a_click_differs_from_the_box_alone(predictor) -> None:
     box = [30, 20, 110, 90]
     alone = predictor.predict(box=box, return_logits=True)[0]

@@ -85,9 +85,12 @@ def test_a_box_may_reach_over_the_edge() -> None:
     assert box.tolist() == [-5, -5, 20, 20]
 
 
-def test_official_semantics_leave_only_the_image_unchecked() -> None:
+def test_official_semantics_leave_only_image_and_number_unchecked() -> None:
     assert point_prompt([[500, 500]], [1], None, SIZE, strict=False).points_xy.tolist() == [[500, 500]]
     assert point_prompt(None, None, [300, 5, 310, 9], SIZE, strict=False).box_xyxy is not None
+    assert point_prompt([], [], None, SIZE, strict=False).points_xy.shape == (0, 2)
+    with pytest.raises(PromptError, match="the prompt is empty"):
+        point_prompt(None, None, None, SIZE, strict=False)
     with pytest.raises(PromptError, match="label 7"):
         point_prompt([[500, 500]], [7], None, SIZE, strict=False)
 

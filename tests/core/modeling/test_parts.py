@@ -162,6 +162,15 @@ def test_prompts_are_drawn_where_they_are() -> None:
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (3, 11, 2, 10)  # both corners are inside
 
 
+def test_points_of_which_there_are_none_are_one_padding_token() -> None:
+    encoder = build_prompt_encoder(load_config(TINY))
+    nothing = PromptBatch(torch.zeros(2, 0, 2), torch.zeros(2, 0, dtype=torch.int32))
+    for prompts in (nothing, nothing.with_mask(torch.zeros(2, 1, 16, 16)), nothing.mirrored(64)):
+        sparse = encoder.sparse(prompts, (4, 4))
+        assert torch.equal(sparse, encoder.not_a_point_embed.weight.expand(2, 1, -1))
+    assert encoder.sparse(PromptBatch.without_points(2).mirrored(64), (4, 4)).shape[1] == 0
+
+
 def test_a_model_with_and_without_click_map_takes_prompts_without_points() -> None:
     for name in ("cells_nano", "sam2.1_hiera_t"):
         config = load_config(name, image_size=64)
