@@ -153,9 +153,10 @@ class SAM2ImagePredictor:
         ----------
         point_coords, point_labels
             (N, 2) x, y and (N,) labels, 1 inside and 0 outside; or (B, N, 2) and (B, N) for B objects. Label -1 is
-            padding where objects have fewer points than others; 2 and 3 are the corners of a box.
+            padding where objects have fewer points than others; 2 and 3 are the corners of a box. Labels without
+            points are left out, as officially.
         box
-            (x0, y0, x1, y1), or (B, 4) for B objects.
+            (x0, y0, x1, y1), or (B, 4) for B objects; as officially also (1, B, 4), and corners (B, 2, 2).
         mask_input
             Low-resolution logits of an earlier answer, (1, S/4, S/4) or (B, 1, S/4, S/4).
         multimask_output
@@ -257,6 +258,7 @@ class SAM2ImagePredictor:
         """Return the checked prompts of B objects in model space, boxes as two leading points."""
         coords, labels, box, mask_input = prompt
         limits = (float(size[1]), float(size[0])) if in_pixels else (1.0, 1.0)
+        labels = None if coords is None else labels
         points, point_labels = (torch.from_numpy(part) for part in checked_points(coords, labels, limits))
         if points.ndim == 2:
             points, point_labels = points[None], point_labels[None]

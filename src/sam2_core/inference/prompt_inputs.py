@@ -226,7 +226,7 @@ def checked_points(
 
 
 def checked_boxes(boxes: object, limits: tuple[float, float] | None = None) -> npt.NDArray[np.float32]:
-    """Return boxes as (B, 4) float32, (x0, y0, x1, y1); one box may come as (4,) or as its corners (2, 2).
+    """Return boxes as (B, 4) float32, (x0, y0, x1, y1); they may come in more axes, or as corners (..., 2, 2).
 
     Parameters
     ----------
@@ -241,9 +241,7 @@ def checked_boxes(boxes: object, limits: tuple[float, float] | None = None) -> n
         Another shape, NaN, an empty or inverted box, or a box that lies outside the limits altogether.
     """
     boxes_xyxy = _numbers(boxes, "the box")
-    if boxes_xyxy.shape == (2, 2):
-        boxes_xyxy = boxes_xyxy.reshape(1, 4)
-    if boxes_xyxy.ndim not in (1, 2) or boxes_xyxy.size == 0 or boxes_xyxy.shape[-1] != 4:
+    if boxes_xyxy.size == 0 or (boxes_xyxy.shape[-1:] != (4,) and boxes_xyxy.shape[-2:] != (2, 2)):
         raise PromptError(f"the box has the shape {boxes_xyxy.shape}; expected four numbers (x0, y0, x1, y1)")
     boxes_xyxy = boxes_xyxy.reshape(-1, 4)
     for box in boxes_xyxy:

@@ -51,6 +51,14 @@ def test_several_boxes_answer_like_each_alone(predictor) -> None:
             np.testing.assert_allclose(many[i], one, atol=1e-4)
 
 
+def test_boxes_come_in_the_official_shapes(predictor) -> None:
+    boxes = np.array([[30, 20, 110, 90], [100, 60, 200, 150]])
+    expected = predictor.predict(box=boxes)[0]
+    for given in (boxes[None], boxes.reshape(2, 2, 2)):
+        np.testing.assert_array_equal(predictor.predict(box=given)[0], expected)
+    np.testing.assert_array_equal(predictor.predict(None, [1], box=boxes)[0], expected)
+
+
 def test_points_for_several_objects_at_once(predictor) -> None:
     together = predictor.predict([[[60, 50]], [[150, 80]]], [[1], [1]], return_logits=True)[0]
     alone = predictor.predict([[150, 80]], [1], return_logits=True)[0]

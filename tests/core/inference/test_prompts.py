@@ -140,6 +140,8 @@ def test_batches_of_points_and_boxes_for_single_images() -> None:
     assert labels.tolist() == [[1], [0]]
     assert checked_boxes([[1, 2, 3, 4], [5, 6, 7, 8]]).shape == (2, 4)
     assert checked_boxes([1, 2, 3, 4]).shape == (1, 4)
+    two = np.arange(8).reshape(2, 4)
+    assert all(np.array_equal(checked_boxes(boxes), two) for boxes in (two[None], two.reshape(2, 2, 2)))
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32])
