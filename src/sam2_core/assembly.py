@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import yaml
@@ -56,7 +56,7 @@ def build_sam2(  # noqa: PLR0913 - the official signature
     mode
         ``eval`` or ``train``.
     hydra_overrides_extra
-        Official override strings, of which the fields in `OVERRIDES` are known.
+        Official override strings; see `parse_overrides`.
     apply_postprocessing
         Let an unstable single mask step aside for the best of three (``dynamic_multimask``).
     image_size
@@ -70,9 +70,9 @@ def build_sam2(  # noqa: PLR0913 - the official signature
         The checkpoint is missing, broken, or of another model.
     """
     overrides = parse_overrides(hydra_overrides_extra)
-    config = load_config(config_file, overrides.get("image_size") if image_size is None else image_size)
-    decoder = dataclasses.replace(config.mask_decoder, dynamic_multimask=apply_postprocessing)
-    config = config.replace(mask_decoder=decoder)
+    config = _changed(load_config(config_file), {"mask_decoder.dynamic_multimask": apply_postprocessing})
+    config = _changed(config, overrides.config if image_size is None else overrides.config | {"image_size": image_size})
+    _check_same(overrides.fixed, config)
     model = build_model(config) if ckpt_path is None else _with_weights(config, ckpt_path)
     return model.to(pick_device(device)).train(mode == "train")
 
@@ -107,10 +107,9 @@ def predictor_parts(
     shared |= {"hydra_overrides_extra": hydra_overrides_extra, "apply_postprocessing": apply_postprocessing}
     model = build_sam2(config_file, ckpt_path, **shared)
     defaults: dict[str, Any] = {"fill_hole_area": 8, "binarize_prompted_masks": True} if apply_postprocessing else {}
-    overrides = {key: value for key, value in parse_overrides(hydra_overrides_extra).items() if key != "image_size"}
     if vos_optimized:
         defaults |= _compiled_for(model.device)
-    return model, {**defaults, **overrides, **given}
+    return model, {**defaults, **parse_overrides(hydra_overrides_extra).options, **given}
 
 
 def _compiled_for(device: torch.device) -> dict[str, Any]:
@@ -144,31 +143,112 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
 
 
 OVERRIDES = {
-    "image_size": "image_size",
     "fill_hole_area": "fill_hole_area",
     "non_overlap_masks": "non_overlap_masks",
     "max_cond_frames_in_attn": "max_conditioning_frames",
     "add_all_frames_to_correct_as_cond": "corrections_condition",
     "binarize_mask_from_pts_for_mem_enc": "binarize_prompted_masks",
 }
-"""Official ``++model.FIELD=VALUE`` overrides that have a counterpart here."""
+"""Official fields that are options of a video predictor here."""
+CONFIG_OVERRIDES = {
+    "image_size": "image_size",
+    "num_maskmem": "num_maskmem",
+    "max_obj_ptrs_in_encoder": "pointers.max_in_memory",
+    "sigmoid_scale_for_mem_enc": "memory_encoder.sigmoid_scale",
+    "sigmoid_bias_for_mem_enc": "memory_encoder.sigmoid_bias",
+    "sam_mask_decoder_extra_args.dynamic_multimask_via_stability": "mask_decoder.dynamic_multimask",
+    "sam_mask_decoder_extra_args.dynamic_multimask_stability_delta": "mask_decoder.stability_delta",
+    "sam_mask_decoder_extra_args.dynamic_multimask_stability_thresh": "mask_decoder.stability_threshold",
+}
+"""Official fields that are fields of a configuration here."""
+FIXED: dict[str, tuple[object, ...]] = {
+    "backbone_stride": (16,),
+    "clear_non_cond_mem_around_input": (False,),
+    "compile_image_encoder": (False,),
+    "directly_add_no_mem_embed": (True,),
+    "fixed_no_obj_ptr": (True,),
+    "iou_prediction_use_sigmoid": (True,),
+    "memory_temporal_stride_for_eval": (1,),
+    "multimask_max_pt_num": (1,),
+    "multimask_min_pt_num": (0,),
+    "multimask_output_for_tracking": (True,),
+    "multimask_output_in_sam": (True,),
+    "non_overlap_masks_for_mem_enc": (False, True),  # officially without effect: objects are remembered one at a time
+    "only_obj_ptrs_in_the_past_for_eval": (True,),
+    "pred_obj_scores": (True,),
+    "pred_obj_scores_mlp": (True,),
+    "soft_no_obj_ptr": (False,),
+    "use_high_res_features_in_sam": (True,),
+    "use_mask_input_as_output_without_sam": (True,),
+    "use_mlp_for_obj_ptr_proj": (True,),
+    "use_multimask_token_for_obj_ptr": (True,),
+    "use_obj_ptrs_in_encoder": (True,),
+}
+"""Official fields that every model here has one value of."""
+OF_THE_VERSION: dict[str, Callable[[ModelConfig], object]] = {
+    "add_tpos_enc_to_obj_ptrs": lambda config: config.pointers.temporal_encoding,
+    "no_obj_embed_spatial": lambda config: config.no_obj_embed_spatial,
+    "proj_tpos_enc_in_obj_ptrs": lambda config: config.pointers.temporal_encoding,
+    "use_signed_tpos_enc_to_obj_ptrs": lambda config: config.pointers.temporal_encoding,
+}
+"""Official fields that tell 2.1 from 2.0."""
+BUILT_IN = frozenset({*CONFIG_OVERRIDES, *FIXED, *OF_THE_VERSION})
+"""Official fields that are decided while a model is built."""
 
 
-def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
-    """Return official override strings as our options.
+class Overrides(NamedTuple):
+    """Official overrides by our names: of fields of the configuration, of options of a video predictor, and, by the
+    official names, of what cannot be chosen here.
+    """
+
+    config: dict[str, Any]
+    options: dict[str, Any]
+    fixed: dict[str, Any]
+
+
+def parse_overrides(overrides: Sequence[str]) -> Overrides:
+    """Return official override strings, ``++model.FIELD=VALUE``, as our options.
 
     Raises
     ------
     ValueError
         An override that has no counterpart; the message lists those that have.
     """
-    parsed = {}
+    parsed = Overrides({}, {}, {})
     for text in overrides:
         key, _, value = text.lstrip("+").partition("=")
-        name = OVERRIDES.get(key.removeprefix("model."))
-        if name is None:
-            raise ValueError(
-                f"override {text!r} has no counterpart here; known are {sorted(OVERRIDES)}, as ++model.FIELD=VALUE"
-            )
-        parsed[name] = yaml.safe_load(value)
+        name = key.removeprefix("model.")
+        if name in CONFIG_OVERRIDES:
+            parsed.config[CONFIG_OVERRIDES[name]] = yaml.safe_load(value)
+        elif name in OVERRIDES:
+            parsed.options[OVERRIDES[name]] = yaml.safe_load(value)
+        elif name in BUILT_IN:
+            parsed.fixed[name] = yaml.safe_load(value)
+        else:
+            known = sorted({*OVERRIDES, *BUILT_IN})
+            raise ValueError(f"override {text!r} has no counterpart here; known are {known}, as ++model.FIELD=VALUE")
     return parsed
+
+
+def _changed(config: ModelConfig, changes: Mapping[str, Any]) -> ModelConfig:
+    """Return a configuration with other values in some fields, of its own or of its sections (``section.field``)."""
+    for path, value in changes.items():
+        section, _, name = path.rpartition(".")
+        if section:
+            name, value = section, dataclasses.replace(getattr(config, section), **{name: value})
+        config = config.replace(**{name: value})
+    return config
+
+
+def _check_same(fixed: Mapping[str, Any], config: ModelConfig) -> None:
+    """Pass for official fields that have the value that the model has anyway.
+
+    Raises
+    ------
+    ValueError
+        Another value.
+    """
+    for name, value in fixed.items():
+        known = FIXED[name] if name in FIXED else (OF_THE_VERSION[name](config),)
+        if value not in known:
+            raise ValueError(f"++model.{name}={value} is not possible here; {config.name} has {known[0]}")

@@ -158,6 +158,11 @@ class ModelConfig:
             raise ConfigError(
                 f"d_model {self.d_model} must be a multiple of 8 and of mem_dim {self.mem_dim}, and that of 4"
             )
+        if self.num_maskmem < 1 or self.pointers.max_in_memory < 1:
+            raise ConfigError(
+                f"a model remembers at least one frame and one pointer, not {self.num_maskmem} and "
+                f"{self.pointers.max_in_memory}"
+            )
         if len(self.detail_widths) not in (0, 5):
             raise ConfigError(f"detail_widths takes five numbers or none, is {list(self.detail_widths)}")
         if len(self.dense_widths) not in (0, 3):

@@ -12,6 +12,7 @@ from sam2_core import CheckpointError, SAM2ImagePredictor, SAM2VideoPredictor, b
 from sam2_core.build import parse_overrides, pick_device
 from sam2_core.checkpoints.registry import add_model
 from sam2_core.checkpoints.save import save_checkpoint
+from sam2_core.errors import ConfigError
 
 
 @pytest.fixture
@@ -50,6 +51,47 @@ def test_official_overrides_have_their_counterparts() -> None:
     assert (predictor.options.fill_hole_area, predictor.options.corrections_condition) == (3, True)
     with pytest.raises(ValueError, match=r"override '\+\+model.compile=1' has no counterpart here; known are"):
         parse_overrides(["++model.compile=1"])
+
+
+def test_official_overrides_reach_the_configuration_behind_postprocessing() -> None:
+    extra = "++model.sam_mask_decoder_extra_args.dynamic_multimask_"
+    overrides = [f"{extra}via_stability=false", f"{extra}stability_delta=0.1", f"{extra}stability_thresh=0.9"]
+    overrides += ["++model.num_maskmem=4", "++model.max_obj_ptrs_in_encoder=8"]
+    overrides += ["++model.sigmoid_scale_for_mem_enc=10.0"]
+    model = build_sam2(TINY, device="cpu", hydra_overrides_extra=overrides)
+    decoder = model.config.mask_decoder
+    assert (decoder.dynamic_multimask, decoder.stability_delta, decoder.stability_threshold) == (False, 0.1, 0.9)
+    assert (model.config.num_maskmem, len(model.maskmem_tpos_enc)) == (4, 4)
+    assert (model.config.pointers.max_in_memory, model.config.memory_encoder.sigmoid_scale) == (8, 10.0)
+    assert model.config.memory_encoder.sigmoid_bias == -10.0
+    with pytest.raises(ConfigError, match="at least one frame and one pointer, not 0 and 16"):
+        build_sam2(TINY, device="cpu", hydra_overrides_extra=["++model.num_maskmem=0"])
+
+
+@pytest.mark.parametrize(("config", "timed"), [("sam2.1/sam2.1_hiera_t", True), ("sam2/sam2_hiera_t", False)])
+def test_what_a_model_has_anyway_may_be_asked_for(config: str, timed: bool) -> None:
+    """The values are those of the official configurations."""
+    asked = {
+        "multimask_output_for_tracking": True,
+        "multimask_min_pt_num": 0,
+        "multimask_max_pt_num": 1,
+        "use_mask_input_as_output_without_sam": True,
+        "memory_temporal_stride_for_eval": 1,
+        "non_overlap_masks_for_mem_enc": True,
+        "soft_no_obj_ptr": False,
+        "add_tpos_enc_to_obj_ptrs": timed,
+        "no_obj_embed_spatial": timed,
+    }
+
+    def built(**values: object) -> object:
+        overrides = [f"++model.{name}={value}" for name, value in values.items()]
+        return build_sam2(f"configs/{config}.yaml", device="cpu", image_size=64, hydra_overrides_extra=overrides)
+
+    assert built(**asked) is not None
+    with pytest.raises(ValueError, match="multimask_max_pt_num=2 is not possible here; sam2"):
+        built(multimask_max_pt_num=2)
+    with pytest.raises(ValueError, match=f"add_tpos_enc_to_obj_ptrs={not timed} is not possible here"):
+        built(add_tpos_enc_to_obj_ptrs=not timed)
 
 
 def test_official_scripts_may_ask_for_the_compiled_predictor(caplog) -> None:

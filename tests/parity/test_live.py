@@ -122,6 +122,25 @@ SCENARIOS = {
             ("propagate", {"start": 3}),
         ],
     },
+    "less_is_remembered": {
+        "model": "sam2.1/sam2.1_hiera_t",
+        "image_size": 256,
+        "frames": 7,
+        "seed": 30,
+        "overrides": [
+            "++model.num_maskmem=3",
+            "++model.max_obj_ptrs_in_encoder=4",
+            "++model.sigmoid_scale_for_mem_enc=10.0",
+            "++model.sam_mask_decoder_extra_args.dynamic_multimask_stability_delta=0.2",
+            "++model.multimask_max_pt_num=1",
+            "++model.non_overlap_masks_for_mem_enc=true",
+        ],
+        "events": [
+            points(0, 1, (60, 50)),
+            points(0, 2, (150, 80), (10, 10), labels=[1, 0]),
+            ("propagate", {}),
+        ],
+    },
     "two_answers_on_a_frame": {
         "model": "sam2.1/sam2.1_hiera_t",
         "image_size": 256,
