@@ -26,6 +26,7 @@ from sam2_core.inference.network.precision import pick_precision, running
 from sam2_core.inference.postprocess import clean_image_masks, remove_small_pieces
 from sam2_core.inference.prompt_inputs import BOX_LABELS, checked_boxes, checked_points
 from sam2_core.inference.transforms import Size, box_to_points, masks_to_video, points_to_model_px, prepare_image
+from sam2_core.inference.video_predictor import SAM2VideoPredictor
 from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import Sam2Model
@@ -64,6 +65,8 @@ class SAM2ImagePredictor:
 
     Parameters
     ----------
+    sam_model
+        A model, or a video predictor, of which the model is taken.
     mask_threshold
         Logits above are inside.
     max_hole_area, max_sprinkle_area
@@ -79,18 +82,18 @@ class SAM2ImagePredictor:
 
     def __init__(
         self,
-        sam_model: Sam2Model,
+        sam_model: Sam2Model | SAM2VideoPredictor,
         mask_threshold: float = 0.0,
         max_hole_area: float = 0.0,
         max_sprinkle_area: float = 0.0,
         *,
         precision: str = "auto",
     ) -> None:
-        self.model = sam_model
+        self.model = sam_model.model if isinstance(sam_model, SAM2VideoPredictor) else sam_model
         self.mask_threshold = mask_threshold
         self.max_hole_area = max_hole_area
         self.max_sprinkle_area = max_sprinkle_area
-        self._dtype = pick_precision(precision, sam_model.device)
+        self._dtype = pick_precision(precision, self.model.device)
         self._features: list[ImageFeatures] = []
         self._sizes: list[Size] = []
 

@@ -27,6 +27,7 @@ from sam2_core.inference.memory.inference_state import InferenceState, TrackedOb
 from sam2_core.inference.memory.snapshots import Snapshot
 from sam2_core.inference.memory.state_snapshots import restore_snapshot, take_snapshot
 from sam2_core.inference.network.precision import PRECISIONS, pick_precision, running
+from sam2_core.inference.official_attributes import OfficialAttributes
 from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt, mask_prompt, merge, point_prompt
 from sam2_core.inference.run import Run
 from sam2_core.inference.tracker import Tracker
@@ -42,7 +43,7 @@ Answer = tuple[int, list[int], Tensor]
 """Frame index, object ids, and their logits at the stack's resolution (O, 1, H, W)."""
 
 
-class SAM2VideoPredictor:
+class SAM2VideoPredictor(OfficialAttributes):
     """Tracks objects through a stack from prompts.
 
     The model is not changed; ``**options`` are the fields of `TrackingOptions`.

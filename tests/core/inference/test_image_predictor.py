@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from stand_ins import movie
 
-from sam2_core import PromptError, SAM2ImagePredictor, StackError
+from sam2_core import PromptError, SAM2ImagePredictor, SAM2VideoPredictor, StackError
 
 ONE = ([[60, 50]], [1])
 
@@ -49,6 +49,12 @@ def test_several_boxes_answer_like_each_alone(predictor) -> None:
         alone = predictor.predict(box=box, return_logits=True)
         for many, one in zip(together, alone, strict=True):
             np.testing.assert_allclose(many[i], one, atol=1e-4)
+
+
+def test_a_video_predictor_lends_its_model(model, predictor, image) -> None:
+    other = SAM2ImagePredictor(SAM2VideoPredictor(model))
+    other.set_image(image)
+    np.testing.assert_array_equal(other.predict(*ONE)[0], predictor.predict(*ONE)[0])
 
 
 def test_boxes_come_in_the_official_shapes(predictor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -67,10 +68,65 @@ def test_scripts_may_read_the_state(predictor, frames) -> None:
     click(predictor, state, 0, 4)
     keys = ("num_frames", "video_height", "video_width", "obj_ids")
     assert [state[key] for key in keys] == [24, 160, 224, [4]]
+    click(predictor, state, 0, 2)
+    run(predictor, state, 0, 2)
+    assert (len(state["images"]), state["obj_id_to_idx"], state["obj_idx_to_id"]) == (24, {4: 0, 2: 1}, {0: 4, 1: 2})
+    assert state["frames_tracked_per_obj"][1] == {0: {"reverse": False}, 1: {"reverse": False}}
+    assert "obj_ids" in state
+    assert "output_dict_per_obj" not in state
+    assert (state.get("cached_features"), {*keys} - {*state.keys()}, len(dict(state))) == (None, set(), 9)
+    predictor.remove_object(state, 2)
     state["obj_ids"].append(99)
     assert state.obj_ids == [4]
     with pytest.raises(KeyError, match="an inference state answers num_frames"):
-        state["images"]
+        state["output_dict_per_obj"]
+    assert state == state
+    assert state != predictor.init_state(frames)
+
+
+def test_a_copied_state_goes_its_own_way(predictor, frames) -> None:
+    state = predictor.init_state(frames[:6])
+    click(predictor, state, 0, 1)
+    run(predictor, state, 0, 3)
+    click(predictor, state, 4, 1, 150, 80)
+    other = copy.deepcopy(state)
+    click(predictor, other, 4, 7)
+    predictor.clear_all_prompts_in_frame(other, 4, 1)
+    run(predictor, other)
+    assert (state.obj_ids, list(state.objects[1].prompts), list(state.objects[1].pending)) == ([1], [0, 4], [(4, True)])
+    assert list(state.objects[1].bank.tracked) == [1, 2]
+    third = copy.deepcopy(state)
+    one, same = run(predictor, state), run(predictor, third)
+    assert all(torch.equal(one[frame], same[frame]) for frame in range(6))
+
+
+def test_official_attributes_take_effect_when_they_are_set(official, frames) -> None:
+    state = official.init_state(frames[:4])
+    names = ("non_overlap_masks", "max_cond_frames_in_attn", "add_all_frames_to_correct_as_cond")
+    assert [getattr(official, name) for name in names] == [False, -1, False]
+    for obj, x in ((1, 60), (2, 62), (3, 64)):
+        logits = click(official, state, 0, obj, x)[2]
+    assert ((logits > 0).sum(0) > 1).any()
+    tracking = official.propagate_in_video(state)
+    assert ((next(tracking)[2] > 0).sum(0) > 1).any()
+    official.non_overlap_masks = True
+    assert not ((next(tracking)[2] > 0).sum(0) > 1).any()
+    official.add_all_frames_to_correct_as_cond = True
+    click(official, state, 1, 1, 150, 80)
+    assert list(state.objects[1].pending) == [(1, True)]
+    assert (official.options.non_overlap_masks, official.options.corrections_condition) == (True, True)
+    official.to("cpu")
+    assert official.non_overlap_masks
+    with pytest.raises(ValueError, match="2 frames or more, or -1 for all"):
+        official.max_cond_frames_in_attn = 1
+
+
+def test_what_is_built_in_cannot_be_set_on_a_predictor(predictor) -> None:
+    message = r"num_maskmem cannot be set .* hydra_overrides_extra=\['\+\+model.num_maskmem=...'\]"
+    with pytest.raises(AttributeError, match=message):
+        predictor.num_maskmem = 3
+    with pytest.raises(AttributeError, match="object has no attribute 'num_maskmems'"):
+        predictor.num_maskmems  # noqa: B018
 
 
 def test_both_readings_agree_after_one_prompt_and_one_long_run(model, frames) -> None:

@@ -7,9 +7,11 @@ and computes nothing. Prompts are the truth in it; everything else can be made a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -108,8 +110,10 @@ class TrackedObject:
                     bank.tracked.setdefault(frame, entry)
 
 
-class InferenceState:
-    """One stack and its objects.
+class InferenceState(Mapping[str, Any]):
+    """One stack and its objects; as a mapping, what official scripts read of it (`__getitem__`).
+
+    `copy.deepcopy` gives a state of its own: what is known of objects is copied, frames and image features are shared.
 
     Attributes
     ----------
@@ -120,6 +124,9 @@ class InferenceState:
     shift
         How far memories are moved before they are looked at; None where all frames show the same place.
     """
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def __init__(self, frames: OpenedFrames, features: FeatureStore, storage_device: torch.device) -> None:
         self.frames = frames
@@ -153,23 +160,29 @@ class InferenceState:
         """Object ids in the order in which they were added; a new list each time."""
         return list(self.objects)
 
-    def __getitem__(self, key: str) -> int | list[int]:
-        """Return what official scripts read: ``num_frames``, ``video_height``, ``video_width``, ``obj_ids``.
+    def __getitem__(self, key: str) -> Any:
+        """Return what official scripts read: sizes, the frames as they are stored (``images``), and of the objects ids,
+        their places, and which frames were passed; a value of this moment.
 
         Raises
         ------
         KeyError
             Any other key; the message lists those there are.
         """
-        known: dict[str, int | list[int]] = {
-            "num_frames": self.num_frames,
-            "video_height": self.frames.height,
-            "video_width": self.frames.width,
-            "obj_ids": self.obj_ids,
-        }
-        if key not in known:
-            raise KeyError(f"{key!r} is not kept here; an inference state answers {', '.join(known)}")
-        return known[key]
+        if key not in _OFFICIAL:
+            raise KeyError(f"{key!r} is not kept here; an inference state answers {', '.join(_OFFICIAL)}")
+        return _OFFICIAL[key](self)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_OFFICIAL)
+
+    def __len__(self) -> int:
+        return len(_OFFICIAL)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> InferenceState:
+        other = InferenceState(self.frames, self.features, self.storage_device)
+        other.objects, other.shift = deepcopy(self.objects, memo), self.shift
+        return other
 
     def check_frame(self, frame: int) -> int:
         """Return the frame index as a plain integer.
@@ -222,3 +235,20 @@ class InferenceState:
     def clear(self) -> None:
         """Forget all objects and prompts; frames and image features stay."""
         self.objects.clear()
+
+
+def _passed(tracked: TrackedObject) -> dict[int, dict[str, bool]]:
+    return {frame: {"reverse": reverse} for frame, reverse in tracked.bank.direction.items()}
+
+
+_OFFICIAL: dict[str, Callable[[InferenceState], Any]] = {
+    "num_frames": lambda state: state.num_frames,
+    "images": lambda state: state.frames,
+    "video_height": lambda state: state.frames.height,
+    "video_width": lambda state: state.frames.width,
+    "storage_device": lambda state: state.storage_device,
+    "obj_ids": lambda state: state.obj_ids,
+    "obj_id_to_idx": lambda state: {object_id: index for index, object_id in enumerate(state.objects)},
+    "obj_idx_to_id": lambda state: dict(enumerate(state.objects)),
+    "frames_tracked_per_obj": lambda state: dict(enumerate(map(_passed, state.objects.values()))),
+}

@@ -97,6 +97,9 @@ class MemoryEntry:
         """Return the entry with its mask packed, and without what can be computed again."""
         return dataclasses.replace(self, mask=mask, memory_features=None)
 
+    def __deepcopy__(self, memo: object) -> MemoryEntry:
+        return self  # nothing changes one
+
 
 class MemoryBank:
     """The entries of one object.
