@@ -63,7 +63,17 @@ class PromptEncoderConfig:
 
 @dataclass(frozen=True, slots=True)
 class MaskDecoderConfig:
-    """The two-way transformer and its heads."""
+    """The two-way transformer and its heads.
+
+    Attributes
+    ----------
+    multimask
+        Whether a video frame may have three candidates, of which the best is taken.
+    multimask_for_tracking
+        Whether it may where the object is remembered; else only at its first prompt.
+    multimask_least_points, multimask_most_points
+        Of how many points it may; a box counts as two, a frame that nobody prompted has none.
+    """
 
     depth: int = 2
     num_heads: int = 8
@@ -73,6 +83,15 @@ class MaskDecoderConfig:
     dynamic_multimask: bool = True
     stability_delta: float = 0.05
     stability_threshold: float = 0.98
+    multimask: bool = True
+    multimask_for_tracking: bool = True
+    multimask_least_points: int = 0
+    multimask_most_points: int = 1
+
+    def takes_best(self, points: int, remembers: bool) -> bool:
+        """Return whether three candidates are made for an object of so many points, and the best of them is taken."""
+        within = self.multimask_least_points <= points <= self.multimask_most_points
+        return self.multimask and within and (self.multimask_for_tracking or not remembers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +136,8 @@ class ModelConfig:
     num_maskmem
         Spatial memories of one object: the conditioning ones count as one, and the newest ``num_maskmem - 1`` tracked
         frames.
+    memory_stride
+        All but the newest of these tracked frames are the newest ones whose index is a multiple of it.
     no_obj_embed_spatial
         Whether an absent object marks its memory (2.1).
     detail_widths
@@ -136,6 +157,7 @@ class ModelConfig:
     d_model: int = 256
     mem_dim: int = 64
     num_maskmem: int = 7
+    memory_stride: int = 1
     no_obj_embed_spatial: bool = True
     detail_widths: tuple[int, ...] = ()
     dense_widths: tuple[int, ...] = ()
@@ -163,6 +185,8 @@ class ModelConfig:
                 f"a model remembers at least one frame and one pointer, not {self.num_maskmem} and "
                 f"{self.pointers.max_in_memory}"
             )
+        if self.memory_stride < 1:
+            raise ConfigError(f"memory_stride is {self.memory_stride}; 1 takes every frame, 2 every other one")
         if len(self.detail_widths) not in (0, 5):
             raise ConfigError(f"detail_widths takes five numbers or none, is {list(self.detail_widths)}")
         if len(self.dense_widths) not in (0, 3):

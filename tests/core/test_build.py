@@ -64,6 +64,8 @@ def test_official_overrides_reach_the_configuration_behind_postprocessing() -> N
     assert (model.config.num_maskmem, len(model.maskmem_tpos_enc)) == (4, 4)
     assert (model.config.pointers.max_in_memory, model.config.memory_encoder.sigmoid_scale) == (8, 10.0)
     assert model.config.memory_encoder.sigmoid_bias == -10.0
+    with pytest.raises(ConfigError, match="memory_stride is 0"):
+        build_sam2(TINY, device="cpu", hydra_overrides_extra=["++model.memory_temporal_stride_for_eval=0"])
     with pytest.raises(ConfigError, match="at least one frame and one pointer, not 0 and 16"):
         build_sam2(TINY, device="cpu", hydra_overrides_extra=["++model.num_maskmem=0"])
 
@@ -88,8 +90,8 @@ def test_what_a_model_has_anyway_may_be_asked_for(config: str, timed: bool) -> N
         return build_sam2(f"configs/{config}.yaml", device="cpu", image_size=64, hydra_overrides_extra=overrides)
 
     assert built(**asked) is not None
-    with pytest.raises(ValueError, match="multimask_max_pt_num=2 is not possible here; sam2"):
-        built(multimask_max_pt_num=2)
+    with pytest.raises(ValueError, match="soft_no_obj_ptr=True is not possible here; sam2"):
+        built(soft_no_obj_ptr=True)
     with pytest.raises(ValueError, match=f"add_tpos_enc_to_obj_ptrs={not timed} is not possible here"):
         built(add_tpos_enc_to_obj_ptrs=not timed)
 

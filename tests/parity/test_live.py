@@ -132,13 +132,31 @@ SCENARIOS = {
             "++model.max_obj_ptrs_in_encoder=4",
             "++model.sigmoid_scale_for_mem_enc=10.0",
             "++model.sam_mask_decoder_extra_args.dynamic_multimask_stability_delta=0.2",
-            "++model.multimask_max_pt_num=1",
+            "++model.memory_temporal_stride_for_eval=2",
             "++model.non_overlap_masks_for_mem_enc=true",
         ],
         "events": [
             points(0, 1, (60, 50)),
             points(0, 2, (150, 80), (10, 10), labels=[1, 0]),
             ("propagate", {}),
+            ("propagate", {"start": 5, "reverse": True}),
+        ],
+    },
+    "best_of_three_at_two_points": {
+        "model": "sam2.1/sam2.1_hiera_t",
+        "image_size": 256,
+        "frames": 3,
+        "seed": 31,
+        "overrides": [
+            "++model.multimask_output_for_tracking=false",
+            "++model.multimask_min_pt_num=2",
+            "++model.multimask_max_pt_num=2",
+        ],
+        "events": [
+            points(0, 1, (60, 50)),
+            points(0, 2, (150, 80), (10, 10), labels=[1, 0]),
+            ("propagate", {}),
+            points(1, 1, (60, 50), (90, 60), labels=[1, 0]),
         ],
     },
     "two_answers_on_a_frame": {

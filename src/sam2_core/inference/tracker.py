@@ -249,6 +249,7 @@ class Tracker:
             semantics.max_conditioning_frames if limit is None else None if limit == ALL_FRAMES else limit,
             semantics.keeps_first_conditioning_frame,
             semantics.corrections_supersede,
+            config.memory_stride,
         )
         return FrameStep(self.runtime, self.options, selection, state.storage_device)
 

@@ -158,3 +158,18 @@ def test_behind_a_correction_the_frames_of_the_error_are_not_looked_at(condition
     selection = select_memories(conditioning, past, frame, reverse, SelectionRule(corrections_supersede=True))
     assert sorted(known for known, slot in selection.spatial if slot < 6) == seen
     assert {known for known, _ in selection.pointers} <= {*seen, *conditioning}
+
+
+@pytest.mark.parametrize(
+    ("frame", "reverse", "expected"),
+    [
+        (20, False, [(6, 5), (9, 4), (12, 3), (18, 1), (19, 0)]),
+        (4, True, [(18, 5), (15, 4), (12, 3), (9, 2), (6, 1), (5, 0)]),
+    ],
+)
+def test_all_but_the_newest_memory_lie_on_multiples_of_the_stride(frame: int, reverse: bool, expected) -> None:
+    """By hand from ``_prepare_memory_conditioned_features``: of frame 20, 19, then 18, 15, ...; 15 is missing."""
+    tracked = set(range(25)) - ({15} if not reverse else set())
+    rule = SelectionRule(memory_stride=3)
+    selected = select_memories([0 if not reverse else 24], tracked, frame, reverse, rule)
+    assert list(selected.spatial[1:]) == expected

@@ -191,6 +191,8 @@ class SelectionRule:
         Frames that object pointers may span, this one included.
     max_conditioning_frames, keeps_first, corrections_supersede
         See `sam2_core.inference.semantics.Semantics`.
+    memory_stride
+        See `sam2_core.config.ModelConfig`.
     """
 
     num_maskmem: int = 7
@@ -198,6 +200,15 @@ class SelectionRule:
     max_conditioning_frames: int | None = None
     keeps_first: bool = False
     corrections_supersede: bool = False
+    memory_stride: int = 1
+
+    def frame_at(self, age: int, frame: int, reverse: bool) -> int:
+        """Return the tracked frame that is looked at as the newest (age 1), the second newest, ..."""
+        direction, stride = (1 if reverse else -1), self.memory_stride
+        if age == 1:
+            return frame + direction
+        nearest = -(-(frame + 2) // stride) if reverse else (frame - 2) // stride
+        return (nearest + direction * (age - 2)) * stride
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +252,8 @@ def select_memories(
     step = 1 if reverse else -1
     last = rule.num_maskmem - 1
     spatial = [(known, last) for known in chosen]
-    spatial += [(frame + step * age, age - 1) for age in range(last, 0, -1) if frame + step * age in rest]
+    old = ((rule.frame_at(age, frame, reverse), age - 1) for age in range(last, 0, -1))
+    spatial += [(known, slot) for known, slot in old if known in rest]
     past = [known for known in chosen if (known >= frame if reverse else known <= frame)]
     pointers = [(known, (frame - known) * -step) for known in past]
     pointers += [(frame + step * age, age) for age in range(1, rule.max_pointers) if frame + step * age in rest]

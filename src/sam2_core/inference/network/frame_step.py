@@ -108,7 +108,7 @@ class FrameStep:
         """
         model = self.model
         selection = None if bank is None else self._select(bank, here, without)
-        multimask = prompts.point_labels.shape[1] <= 1
+        multimask = model.config.mask_decoder.takes_best(prompts.point_labels.shape[1], remembers=bank is not None)
         if bank is None or selection is None or not selection.spatial:
             prediction = model.predict_without_memory(here.views, prompts, multimask)
         else:

@@ -73,7 +73,8 @@ class Runtime:
         model = self.model
         conditioned = model.condition_on_memory(features, memory, fast)
         nothing = PromptBatch.empty(conditioned.shape[0], conditioned.device)
-        prediction = model.predict_masks(conditioned, features, nothing, multimask=True)
+        takes_best = model.config.mask_decoder.takes_best(0, remembers=True)
+        prediction = model.predict_masks(conditioned, features, nothing, takes_best)
         high_res = upscale_masks(prediction.low_res_masks, (model.image_size, model.image_size))
         memories = model.encode_memory(features, high_res, prediction.object_score_logits)
         return Tracked(prediction.low_res_masks, prediction.object_pointer, prediction.object_score_logits, memories)
