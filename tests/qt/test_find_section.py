@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from finding_predictor import FindingPredictor
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
 from napari_sam2._qt import workbench
 from napari_sam2.session.session import Session
@@ -229,6 +231,24 @@ def test_keys_of_the_window_decide(finding: Any) -> None:
     key(finding, "next_proposal")
     key(finding, "accept_here")
     assert [round(one.score, 2) for one in finding.session.document.objects.values()] == [0.78]
+
+
+def test_enter_and_delete_in_a_control_are_not_about_the_cell_under_the_mouse(finding: Any) -> None:
+    panel, canvas = finding.panel, finding.viewer.window._qt_viewer.canvas.native
+    finding.viewer.window.show()
+    tree = panel.docks.show_tree()
+    find(finding)
+    finding.viewer.cursor.position = (0.0, 9.0, 9.0)
+    size, search, go = panel.finding.diameter, panel.objects.bar.search, panel.finding.go
+    lines = size, size.lineEdit(), search, tree.bar.search, panel.image.axes.lineEdit()
+    others = panel.finding.more.frames, panel.objects.table, tree.table, go
+    for control in (*lines, *others):
+        for pressed in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            QTest.keyClick(control, pressed)
+            assert finding.binding.deciding.counts() == (3, 2), control
+    QTest.keyClick(canvas, Qt.Key.Key_Return)
+    assert finding.binding.deciding.counts() == (2, 1)
+    assert list(finding.session.document.objects) == [1]
 
 
 def test_labels_of_somebody_else_are_taken_over_in_one_press(finding: Any) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_sam2._qt.manners import Manners
 from napari_sam2._qt.objects_bar import ObjectsBar
 from napari_sam2._qt.objects_cells import RowSize
 from napari_sam2._qt.objects_section import ObjectsSection
@@ -45,6 +46,7 @@ class LineageDock(QWidget):
         column.setContentsMargins(6, 6, 6, 6)
         column.addWidget(self.bar)
         column.addWidget(self.table, 1)
+        self._manners = Manners(self)
         apply_theme(self, theme_id)
 
     def sizeHint(self) -> QSize:

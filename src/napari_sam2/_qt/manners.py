@@ -2,7 +2,8 @@
 
 The wheel scrolls the panel: a box to choose from, a number and a slider take it only while they have the focus. A click
 leaves the keyboard where it is, on the canvas; only what text is typed into takes it, and gives it back when that is
-done. The keyboard reaches everything by Tab as before.
+done. The keyboard reaches everything by Tab as before, and what is pressed there stays there: napari would hand to the
+canvas what a field, a table or a button has no use for, Enter and Delete among it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Manners(QObject):
         super().__init__(panel)
         self._panel = panel
         self._taught: set[QWidget] = set()
+        panel.installEventFilter(self)
         self.teach()
 
     def teach(self) -> None:
@@ -57,7 +59,9 @@ class Manners(QObject):
             widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Leave the wheel to the panel, and the keyboard to the canvas once a text is finished."""
+        """Leave the wheel to the panel, and the keyboard to the canvas once a text is finished, and not before."""
+        if watched is self._panel:
+            return event.type() == QEvent.Type.KeyPress
         if not isinstance(watched, QWidget):
             return False
         if event.type() == QEvent.Type.Wheel and _turns(watched) and not watched.hasFocus():

@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
 
 from napari_sam2._qt.add_model_dialog import AddModelDialog, NewModel
 from napari_sam2._qt.background import BackgroundWork
+from napari_sam2._qt.manners import Manners
 from napari_sam2._qt.model_catalogue import (
     ModelRow,
     delete_model,
@@ -61,6 +62,7 @@ class ModelsPanel(QWidget):
         self._fetching = ModelDownload(self._work, self)
         self._slots = Slots(self.show_error)
         self._build()
+        self._manners = Manners(self)
         self._connect()
         self._take_theme()
         self.reload()

@@ -15,6 +15,7 @@ from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
+from napari_sam2._qt.manners import Manners
 from napari_sam2._qt.parts import Combo, IconButton, row_of
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.texts import TextLabel, apply_theme
@@ -65,6 +66,7 @@ class PlotDock(QWidget):
         self.message = TextLabel()
         self.curves = _new_curves()
         self._lay_out()
+        self._manners = Manners(self)
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_MS)
         self._connect()
