@@ -102,6 +102,19 @@ def test_ends_beginnings_and_absences_delete_and_say_so(session, verb, arguments
     assert everything(session) == before
 
 
+@pytest.mark.parametrize(
+    ("verb", "arguments"), [("end_here", (3, 4)), ("begin_here", (3, 4)), ("absent", (3, 2, 4)), ("absent", (3, 0, 7))]
+)
+def test_what_is_said_again_is_no_step(session, verb, arguments):
+    getattr(session.surgery, verb)(*arguments)
+    said, revision = everything(session), session.revision
+    getattr(session.surgery, verb)(*arguments)
+    assert everything(session) == said
+    assert session.revision == revision
+    assert session.undo()
+    assert there(session, 3) == list(range(8))
+
+
 def test_what_was_made_by_hand_is_decided(session):
     session.surgery.connect((1, 3), (2, 4))
     session.surgery.end_here(3, 5)

@@ -39,7 +39,7 @@ def test_the_two_nearest_that_begin_here_are_the_daughters_and_the_mother_ends(f
     assert family.session.document.divisions == (Division(1, FRAME, (2, 3)),)
     assert there(family, 1) == list(range(FRAME))
     assert sorted(family.session.document.objects) == [1, 2, 3, 4], "what a run made of her is an object of its own"
-    assert family.messages[-1] == "Object 1 divides into 2 and 3 on frame 3; it ends on frame 2."
+    assert family.messages[-1] == "Object 1 divides into 2 and 3 on frame 3; it ends on frame 2. Undo takes that back."
     family.binding.propagate_forward()
     assert there(family, 1) == list(range(FRAME)), "a run brought her back"
     family.session.undo()
@@ -59,7 +59,7 @@ def test_with_one_daughter_the_mother_goes_on(family):
     family.verbs.divide_here()
     assert family.session.document.divisions == (Division(1, FRAME, (3,)),)
     assert FRAME + 1 in there(family, 1)
-    assert family.messages[-1].endswith("it goes on beside it.")
+    assert family.messages[-1].endswith("it goes on beside it. Undo takes that back.")
 
 
 def test_another_daughter_joins_the_one_that_is_known(family):
@@ -78,7 +78,7 @@ def test_another_daughter_joins_the_one_that_is_known(family):
 
 @pytest.mark.parametrize(
     ("frame", "current", "said"),
-    [(FRAME + 1, 1, "No object begins on frame 4 near object 1"), (0, 2, "It is not clear who divides on frame 0")],
+    [(FRAME + 1, 1, "No object begins on frame 4 near object 1"), (0, 2, "Nobody divides on frame 0, the first one")],
 )
 def test_where_it_is_not_clear_nothing_changes_and_there_is_a_word(family, frame, current, said):
     before = family.session.document
@@ -96,6 +96,8 @@ def test_an_end_holds_against_a_run_and_is_undone(family):
     family.verbs.end_here()
     assert family.session.document.events == (TrackEvent(2, FRAME + 1, EventKind.dies),)
     assert there(family, 2) == [FRAME, FRAME + 1]
+    family.verbs.end_here()
+    assert family.messages[-1] == "That is so already; nothing was changed."
     family.binding.propagate_forward()
     assert there(family, 2) == [FRAME, FRAME + 1]
     family.session.undo()

@@ -110,6 +110,26 @@ def test_a_verb_is_about_the_cell_under_the_mouse_and_is_one_step(cells, verb, e
     assert there(cells.session, 4) == list(range(8))
 
 
+@pytest.mark.parametrize("verb", ["end", "begin", "absent", "looked_at"])
+def test_a_verb_that_changes_nothing_says_so_and_is_no_step(cells, verb):
+    cells.binding.current.choose(4)
+    hover(cells, 4, 5)
+    getattr(cells.verbs, verb)()
+    assert cells.messages[-1].endswith("Undo takes that back.")
+    step = cells.session.undo_text, cells.session.revision
+    getattr(cells.verbs, verb)()
+    assert cells.messages[-1] == "That is so already; nothing was changed."
+    assert (cells.session.undo_text, cells.session.revision) == step
+
+
+def test_nobody_divides_on_the_first_frame(cells):
+    before = cells.session.document
+    hover(cells, 4, 0)
+    cells.verbs.divide()
+    assert cells.messages[-1].startswith("Nobody divides on frame 0, the first one")
+    assert cells.session.document is before
+
+
 @pytest.mark.parametrize("verb", ["break_here", "end", "begin", "absent", "delete_from", "merge"])
 def test_a_verb_about_several_cells_is_one_step_or_none(cells, verb):
     def all_of_them():

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QGraphicsView,
     QHeaderView,
     QLineEdit,
     QMainWindow,
@@ -55,7 +56,7 @@ class Manners(QObject):
             widget.itemDelegate().closeEditor.connect(self._give_back_soon)
         elif isinstance(widget, QAbstractButton | QComboBox):
             widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        elif isinstance(widget, QAbstractScrollArea):
+        elif isinstance(widget, QAbstractScrollArea) and not isinstance(widget, QGraphicsView):
             widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

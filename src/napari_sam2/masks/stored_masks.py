@@ -7,7 +7,7 @@ logits is what overlaps are decided by: quarters, up to 31.75, above 0 only. The
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -213,6 +213,15 @@ class MaskChange:
     key: MaskKey
     before: StoredMask | None
     after: StoredMask | None
+
+
+def are_other_masks(changes: Iterable[MaskChange]) -> bool:
+    """Return whether some mask is another one behind changes than it was before the first of them."""
+    before, after = dict[MaskKey, StoredMask | None](), dict[MaskKey, StoredMask | None]()
+    for change in changes:
+        before.setdefault(change.key, change.before)
+        after[change.key] = change.after
+    return before != after
 
 
 def encoded(logits: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import Literal
 from napari_sam2.document.difference import DocumentDiff, difference
 from napari_sam2.document.document import Document
 from napari_sam2.masks.stale import follow
-from napari_sam2.masks.stored_masks import MaskChange
+from napari_sam2.masks.stored_masks import MaskChange, are_other_masks
 from napari_sam2.session.history import Moment, Step
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SHOWN_ONLY, SessionSettings, changed_fields, described
@@ -51,7 +51,7 @@ class Steps:
         state, diff = self._state, difference(self._state.document, document)
         before = state.moment({*touched, *(object_id for object_id, _ in diff.keys), *diff.removed_objects})
         made = follow(diff, document, state.masks) if rearranged is None else rearranged(diff)
-        if diff.is_empty and all(change.before == change.after for change in made):
+        if diff.is_empty and not are_other_masks(made):
             return False
         state.history.recount()
         state.replace_document(document, diff)

@@ -16,6 +16,7 @@ from napari_sam2.session.session import Session
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.running import Notify
 from napari_sam2.viewer.sight import Sight
+from napari_sam2.viewer.telling import check_divides, told_step
 from sam2_core.errors import PromptError
 
 REACH = 3.0
@@ -45,28 +46,34 @@ class LineageVerbs:
         With two daughters the mother ends before; with one she goes on beside it, until another one is said.
         """
         frame = self._sight.frame
-        try:
+
+        def edit() -> str:
             mother, new = self._family(frame)
             daughters = self._with_known(mother, frame, new)
             ends = len(daughters) >= DAUGHTERS
             (self._session.surgery.divide_here if ends else self._session.divide)(mother, frame, daughters)
-        except PromptError as error:
-            self._notify(str(error))
-            return
-        into = " and ".join(map(str, daughters))
-        rest = f"it ends on frame {frame - 1}" if ends else "it goes on beside it"
-        self._notify(f"Object {mother} divides into {into} on frame {frame}; {rest}.")
+            into = " and ".join(map(str, daughters))
+            rest = f"it ends on frame {frame - 1}" if ends else "it goes on beside it"
+            return f"Object {mother} divides into {into} on frame {frame}; {rest}."
+
+        self._do(edit)
 
     def end_here(self) -> None:
         """Let the objects that are meant end on the frame in view: on later ones they are not there."""
         frame, ids = self._sight.frame, self._meant()
-        try:
+
+        def edit() -> str:
             events = self._session.surgery.end_here(ids, frame)
+            told = ", ".join(f"object {one.object_id} {one.kind.value}" for one in events)
+            return f"On frame {frame} {told}: it is not there on later frames."
+
+        self._do(edit)
+
+    def _do(self, edit: Callable[[], str]) -> None:
+        try:
+            self._notify(told_step(self._session, edit))
         except PromptError as error:
             self._notify(str(error))
-            return
-        told = ", ".join(f"object {one.object_id} {one.kind.value}" for one in events)
-        self._notify(f"On frame {frame} {told}: it is not there on later frames. Undo takes that back.")
 
     def _meant(self) -> tuple[int, ...]:
         chosen = self.chosen()
@@ -80,10 +87,11 @@ class LineageVerbs:
         PromptError
             If it is not clear who the mother is, or no daughter begins near her on the frame.
         """
+        check_divides(frame)
         old = [one for one in self._meant() if self._is_there_before(one, frame)]
         new = [one for one in self._meant() if one not in old and self._is_there(one, frame)]
         if not old and new:
-            there = {*self._session.masks.objects_on(frame - 1)} if frame else set()
+            there = {*self._session.masks.objects_on(frame - 1)}
             old = self._nearest(new[0], [one for one in there if self._is_there(one, frame - 1)], frame)[:1]
         if len(old) != 1:
             raise PromptError(

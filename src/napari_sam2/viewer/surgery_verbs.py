@@ -20,9 +20,8 @@ from napari_sam2.viewer.picking import Picking
 from napari_sam2.viewer.reviewing import Reviewing
 from napari_sam2.viewer.running import Notify, Work
 from napari_sam2.viewer.sight import Sight
+from napari_sam2.viewer.telling import ALREADY, check_divides, told_step
 from sam2_core.errors import PromptError
-
-_BACK = "Undo takes that back."
 
 
 class SurgeryVerbs:
@@ -175,7 +174,7 @@ class SurgeryVerbs:
             requests.append(self._session.surgery.track_again([one for one, _ in keys], self._frame, backward))
             return f"{_named(keys)} is tracked again from frame {self._frame} {'back' if backward else 'on'}."
 
-        self._do(self._meant(), edit)
+        self._do(self._meant(), edit, "There was nothing to delete; what is missing is tracked.")
         for request in requests:
             self._propagate(request)
 
@@ -192,24 +191,28 @@ class SurgeryVerbs:
         first = chosen or [(self._current.object_id, self._frame)]
         return first if here is None or here[0] == first[0][0] else [*first, here]
 
-    def _do(self, keys: Sequence[MaskKey], edit: Callable[[Sequence[MaskKey]], str]) -> None:
+    def _do(self, keys: Sequence[MaskKey], edit: Callable[[Sequence[MaskKey]], str], otherwise: str = ALREADY) -> None:
         """Make an edit, as the correction of the place in view where that is about the same cells; say what was done.
 
-        What was chosen for it is let go of.
+        What was chosen for it is let go of. `otherwise` is said where it changed nothing.
         """
         told: list[str] = []
+
+        def make() -> None:
+            told.append(told_step(self._session, lambda: edit(keys), otherwise))
+
         item = self._reviewing.item
         is_about_it = item is not None and {item.place.object_id, item.place.other} & {one for one, _ in keys}
         try:
             if is_about_it:
-                self._reviewing.correct(lambda: told.append(edit(keys)))
+                self._reviewing.correct(make)
             else:
-                told.append(edit(keys))
+                make()
         except PromptError as error:
             self._notify(str(error))
             return
         self._picking.choose(())
-        self._notify(f"{told[0]} {_BACK}")
+        self._notify(told[0])
 
     def _in_order(self, one: MaskKey, other: MaskKey) -> tuple[MaskKey, MaskKey]:
         """Return where the earlier of two cells is left, and where the later one is joined.
@@ -243,6 +246,7 @@ class SurgeryVerbs:
             If nobody who is meant is there before.
         """
         frame, chosen = self._frame, self._picking.keys
+        check_divides(frame)
         daughters = [one for one, at in chosen if at == frame]
         older = [one for one, at in chosen if at < frame]
         here = self._picking.under_cursor()

@@ -1,10 +1,35 @@
-"""What came of a search and of linking, in sentences."""
+"""What came of an edit, of a search and of linking, in sentences."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from napari_sam2.document.plain_values import counted
 from napari_sam2.session.found import Proposed
 from napari_sam2.session.linked import LinkedObjects
+from napari_sam2.session.session import Session
+from sam2_core.errors import PromptError
+
+ALREADY = "That is so already; nothing was changed."
+
+
+def told_step(session: Session, edit: Callable[[], str], otherwise: str = ALREADY) -> str:
+    """Make an edit, and return what it says was done; something else where it made no step that Undo takes back."""
+    before = session.revision
+    told = edit()
+    return otherwise if session.revision == before else f"{told} Undo takes that back."
+
+
+def check_divides(frame: int) -> None:
+    """Return nothing if somebody can divide on a frame.
+
+    Raises
+    ------
+    PromptError
+        On the first one.
+    """
+    if frame == 0:
+        raise PromptError("Nobody divides on frame 0, the first one: go to the first frame that shows the daughters.")
 
 
 def told_found(came: Proposed, verb: str = "Found", unsure: int = 0) -> str:
