@@ -68,6 +68,31 @@ def test_every_tool_of_napari_edits(desk, tool):
     assert 3 in desk.session.document.objects
 
 
+def test_a_fill_through_all_frames_is_one_step(desk):
+    desk.points.add((0, 20, 15))
+    desk.binding.propagate_both()
+    before = dict(desk.session.masks.items())
+    desk.labels.n_edit_dimensions = 3
+    desk.labels.fill((2, 20, 15), 9)
+    assert [desk.session.masks.mask(9, frame)[20, 15] for frame in range(6)] == [True] * 6
+    desk.binding.undo()
+    assert dict(desk.session.masks.items()) == before
+    assert 9 not in desk.session.document.objects
+    desk.binding.redo()
+    assert [desk.session.masks.mask(9, frame)[20, 15] for frame in range(6)] == [True] * 6
+
+
+def test_a_fill_through_all_frames_names_a_locked_object_once(desk):
+    desk.points.add((0, 20, 15))
+    desk.binding.propagate_both()
+    desk.session.set_locked(1, True)
+    before = dict(desk.session.masks.items())
+    desk.labels.n_edit_dimensions = 3
+    desk.labels.fill((2, 20, 15), 9)
+    assert dict(desk.session.masks.items()) == before
+    assert sum("Object 1 is locked" in text for text in desk.messages) == 1
+
+
 def test_napari_s_own_undo_is_an_edit_like_any_other(desk):
     desk.points.add((0, 20, 15))
     paint(desk.labels, (0, 20, 30), 1)

@@ -170,20 +170,30 @@ class Edits:
         PromptError
             See `edit_mask`.
         """
-        frame = whole_number(frame, "frame")
-        painted = {whole_number(one, "object id"): Mask(mask) for one, mask in masks.items()}
-        self._check_unlocked(painted)
+        self.paint({(one, frame): mask for one, mask in masks.items()})
+
+    def paint(self, masks: Mapping[PromptKey, ArrayLike]) -> None:
+        """Take masks on several frames, (object id, frame) -> (H, W), as they were painted; one step.
+
+        Raises
+        ------
+        PromptError
+            See `edit_mask`.
+        """
+        painted = {
+            (whole_number(one, "object id"), whole_number(frame, "frame")): Mask(mask)
+            for (one, frame), mask in masks.items()
+        }
+        ids = {object_id for object_id, _ in painted}
+        self._check_unlocked(ids)
         pixel = np.ones((1, 1), dtype=bool)  # stands for what was painted, which may be nothing
-        stand_ins = {one: Mask.in_box(mask.size, 0, 0, pixel) for one, mask in painted.items()}
-        check_prompts([Prompt(one, frame, mask=mask) for one, mask in stand_ins.items()], self._shape)
-        filled = {one: None if mask.is_empty else Prompt(one, frame, mask=mask) for one, mask in painted.items()}
-        changes = {(one, frame): prompt for one, prompt in filled.items()}
+        stand_ins = {key: Mask.in_box(mask.size, 0, 0, pixel) for key, mask in painted.items()}
+        check_prompts([Prompt(*key, mask=mask) for key, mask in stand_ins.items()], self._shape)
+        changes = {key: None if mask.is_empty else Prompt(*key, mask=mask) for key, mask in painted.items()}
         document, store = self._document.with_prompts(changes), self._state.masks
-        for object_id in painted:
-            if object_id not in document.objects:
-                document = document.with_object(ObjectInfo(object_id))
-        stored = {(one, frame): StoredMask.of_drawn(mask) for one, mask in painted.items()}
-        self._steps.make(document, "paint", painted, lambda diff: [*follow(diff, document, store), *self._put(stored)])
+        document = document.with_objects([ObjectInfo(one) for one in sorted(ids - document.objects.keys())])
+        stored = {key: StoredMask.of_drawn(mask) for key, mask in painted.items()}
+        self._steps.make(document, "paint", ids, lambda diff: [*follow(diff, document, store), *self._put(stored)])
 
     def rename_object(self, object_id: int, name: str) -> None:
         """Call an object by a name."""

@@ -58,8 +58,8 @@ class Session:
     ----------
     edits
         See `Edits`: `add_points`, `add_box`, `add_polygon`, `add_mask`, `add_labels`, `set_prompts`, `edit_mask`,
-        `edit_masks`, `new_object`, `rename_object`, `set_visible`, `set_locked`, `remove_object`, `merge_objects`,
-        `swap_objects`, `change_settings`, `undo`, `redo`.
+        `edit_masks`, `paint`, `new_object`, `rename_object`, `set_visible`, `set_locked`, `remove_object`,
+        `merge_objects`, `swap_objects`, `change_settings`, `undo`, `redo`.
     lineage
         See `Lineage`: `divide`, `undivide`, `end`, `add_event`, `remove_event`, `set_links`, `relink`,
         `import_tracks`.
@@ -119,7 +119,8 @@ class Session:
         self.edits = edits = Edits(state, saving)
         self.add_points, self.add_box, self.add_polygon = edits.add_points, edits.add_box, edits.add_polygon
         self.add_mask, self.add_labels, self.set_prompts = edits.add_mask, edits.add_labels, edits.set_prompts
-        self.edit_mask, self.edit_masks, self.new_object = edits.edit_mask, edits.edit_masks, edits.new_object
+        self.edit_mask, self.edit_masks, self.paint = edits.edit_mask, edits.edit_masks, edits.paint
+        self.new_object = edits.new_object
         self.rename_object, self.set_visible, self.set_locked = edits.rename_object, edits.set_visible, edits.set_locked
         self.remove_object, self.undo, self.redo = edits.remove_object, edits.undo, edits.redo
         self.merge_objects, self.swap_objects = edits.merge_objects, edits.swap_objects

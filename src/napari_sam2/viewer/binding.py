@@ -274,10 +274,10 @@ class SessionBinding:
         for object_id in object_ids:
             self.notify(f"Object {object_id} is locked and was not changed; unlock it first.")
 
-    def _on_painted(self, frame: int, masks: dict[int, Array]) -> None:
+    def _on_painted(self, masks: dict[PromptKey, Array], is_away: bool) -> None:
         if masks:
-            self._edit(lambda: self.session.edit_masks(frame, masks))
-        elif frame < 0:
+            self._edit(lambda: self.session.paint(masks))
+        elif is_away:
             before = dict(self.grid.held)
             held = ", ".join(f"{letter}={index}" for letter, index in before.items())
             if self.place.settle() and self.grid.held != before:

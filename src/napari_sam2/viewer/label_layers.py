@@ -16,7 +16,7 @@ from napari.layers import Image, Labels
 from psygnal import Signal
 
 from napari_sam2.document.prompt_parts import BoxYX
-from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.masks.mask_store import MaskKey, MaskStore
 from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.coordinates import Grid, placement
@@ -34,13 +34,14 @@ MARGIN_PX = 2.0
 class LabelLayers:
     """The Labels layers of one session.
 
-    `painted` is emitted with a frame and the new masks by object id, after a stroke is finished; before that `refused`
-    with the ids of locked objects that the stroke met; `recoloured` when a person changed the colours; `replaced` with
-    the name of a layer whose array somebody replaced, which is undone.
+    `painted` is emitted after a stroke is finished, with the new masks by (object id, frame), and whether all of it was
+    away from where the session works; before that `refused` with the ids of locked objects that the stroke met;
+    `recoloured` when a person changed the colours; `replaced` with the name of a layer whose array somebody replaced,
+    which is undone.
     `current`, the object that is painted, follows the layer's selected label, and the layer follows it.
     """
 
-    painted = Signal(int, dict)
+    painted = Signal(dict, bool)
     refused = Signal(tuple)
     recoloured = Signal()
     replaced = Signal(str)
@@ -234,15 +235,16 @@ class LabelLayers:
         self._early.discard(id(layer))
         missed = layer.data.missed
         strokes = layer.data.strokes()
-        locked = self.session.document.locked
+        locked, key = self.session.document.locked, self._key(layer)
+        masks, met = dict[MaskKey, Array](), set[int]()
         for stroke in strokes:
-            key = self._key(layer)
-            met = locked & (stroke.object_ids() if key == ALL_OBJECTS else {key})
-            if met:
-                self.refused.emit(tuple(sorted(met)))
-            self.painted.emit(stroke.frame, edited_masks(stroke, self.session.masks, key, locked))
-        if missed and not strokes:
-            self.painted.emit(-1, {})
+            met |= locked & (stroke.object_ids() if key == ALL_OBJECTS else {key})
+            edited = edited_masks(stroke, self.session.masks, key, locked)
+            masks |= {(object_id, stroke.frame): mask for object_id, mask in edited.items()}
+        if met:
+            self.refused.emit(tuple(sorted(met)))
+        if strokes or missed:
+            self.painted.emit(masks, not strokes)
 
 
 def edited_masks(
