@@ -9,7 +9,7 @@ from drawn_movies import drawn_truth
 
 from napari_sam2.document.difference import difference
 from napari_sam2.io import SavedSession, load_session, save_session
-from napari_sam2.io.exports import FORMATS, export
+from napari_sam2.io.exports import FORMATS, export, export_everything
 from napari_sam2.io.imports import import_labels
 from napari_sam2.io.results import Results
 from napari_sam2.io.track_files import open_tracks, read_parents
@@ -88,6 +88,14 @@ def test_results_go_out_in_the_formats_that_are_asked_for(tmp_path, labels):
     assert "<TrackMate" in (tmp_path / "again-tracks.xml").read_text()
     with pytest.raises(StackError, match=r"written as \.geff \(GEFF\) or \.xml"):
         export(results, {"tracks": tmp_path / "tracks.json"})
+
+
+def test_all_formats_into_a_place_that_cannot_be_written_say_so(tmp_path, labels):
+    document, masks = import_labels(movie(labels))
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(StackError, match=r"notes/all cannot be written .*; free some space or choose another folder"):
+        export_everything(tmp_path / "notes" / "all", Results(document, masks, movie(labels), "higher"))
+    assert (tmp_path / "notes").read_text() == "mine"
 
 
 def test_the_table_of_tracks_says_who_came_from_whom(tmp_path):

@@ -126,8 +126,7 @@ def export_everything(folder: Path, results: Results) -> tuple[Path, ...]:
     StackError
         If the folder holds something already, or something cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StackError(f"{folder} is not empty; choose the name of a new folder for all formats.")
+    _make_new(folder)
     paths = {name: folder / file for name, file in _EVERYTHING.items()}
     if not results.document.review.samples:
         del paths["error_rate"]
@@ -135,9 +134,18 @@ def export_everything(folder: Path, results: Results) -> tuple[Path, ...]:
         geff_library()
     except StackError:
         del paths["tracks"]
-    folder.mkdir(parents=True, exist_ok=True)
     export(results, paths)
     return tuple(paths.values())
+
+
+def _make_new(folder: Path) -> None:
+    """Make a folder, or take one that is empty."""
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise StackError(f"{folder} is not empty; choose the name of a new folder for all formats.")
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StackError(f"{folder} cannot be written ({error}); free some space or choose another folder.") from error
 
 
 _EVERYTHING = {
