@@ -61,8 +61,8 @@ class Manners(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Leave the wheel to the panel, and the keyboard to the canvas once a text is finished, and not before."""
-        if watched is self._panel:
-            return event.type() == QEvent.Type.KeyPress
+        if event.type() == QEvent.Type.KeyPress and watched is self.parent():
+            return True
         if not isinstance(watched, QWidget):
             return False
         if event.type() == QEvent.Type.Wheel and _turns(watched) and not watched.hasFocus():
