@@ -36,6 +36,12 @@ def test_one_stale_mask_is_not_counted_as_many() -> None:
     assert "1 mask behind" in next_step(Situation(has_image=True, prompts=1, tracked=3, stale=1))
 
 
+def test_an_image_that_cannot_be_worked_on_is_not_to_be_clicked() -> None:
+    told = next_step(Situation(has_image=True, is_refused=True))
+    assert "axes" in told
+    assert "lick" not in told
+
+
 def test_a_run_and_a_session_that_can_go_on_are_named() -> None:
     assert "resume" in next_step(Situation(has_image=True, prompts=1, stale=3, can_resume=True))
     assert "work.sam2" in next_step(Situation(has_image=True, saved_as="work.sam2"))

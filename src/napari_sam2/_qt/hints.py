@@ -14,8 +14,8 @@ class Situation:
 
     Attributes
     ----------
-    has_image, is_opening
-        Whether there is an image layer to work on, and whether its session is being opened.
+    has_image, is_opening, is_refused
+        Whether there is an image layer to work on, whether its session is being opened, and whether it cannot be.
     prompts
         Number of prompted (object, frame) pairs.
     running
@@ -48,6 +48,7 @@ class Situation:
 
     has_image: bool = False
     is_opening: bool = False
+    is_refused: bool = False
     prompts: int = 0
     running: str = ""
     tracked: int = 0
@@ -68,12 +69,8 @@ class Situation:
 
 def next_step(now: Situation) -> str:
     """Return one short sentence: what to do next."""
-    if now.sought and not now.prompts:
-        return f"The images of {shortened(now.sought)} are not where they were. Where are they?"
-    if not now.has_image:
-        return "Open an image, or start with the sample."
-    if now.is_opening:
-        return "Getting the image ready …"
+    if told := _before_work(now):
+        return told
     if now.running == "propagate":
         return f"Tracking. Keep clicking if you like; Stop ends after this {now.axis}."
     if now.running == "find":
@@ -100,6 +97,17 @@ def offered(now: Situation) -> str:
     if now.saved_as:
         return "Open session"
     return "Open all" if now.left_out and not now.prompts else ""
+
+
+def _before_work(now: Situation) -> str:
+    """Return what to do where nothing can be worked on yet; "" where it can."""
+    if now.sought and not now.prompts:
+        return f"The images of {shortened(now.sought)} are not where they were. Where are they?"
+    if not now.has_image:
+        return "Open an image, or start with the sample."
+    if now.is_opening:
+        return "Getting the image ready …"
+    return "No work on this image as it is: say its axes, or choose another layer." if now.is_refused else ""
 
 
 def _deciding(now: Situation) -> str:

@@ -110,7 +110,7 @@ class PanelState(QObject):
         if session is None:
             has_image = bool(self._chooser.images()) or making
             opening = has_image and (bench.is_opening or making)
-            return Situation(has_image=has_image, is_opening=opening, sought=sought)
+            return Situation(has_image=has_image, is_opening=opening, is_refused=not opening, sought=sought)
         works_at, shown_at = self._chooser.places()
         deciding = None if bench.binding is None else bench.binding.deciding
         stale = self._objects.count(STALE)
