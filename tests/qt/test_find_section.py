@@ -156,6 +156,25 @@ def test_another_frame_shows_its_own_count(finding: Any) -> None:
     assert told(finding) == "Find: 3 cells, 2 shown"
 
 
+def test_another_image_is_another_search(finding: Any) -> None:
+    find(finding)
+    finding.press(finding.panel.finding.reject)
+    settle(finding)
+    assert told(finding) == "Find: none left but 1 less sure"
+    assert finding.panel.finding.accept.isVisibleTo(finding.panel.finding)
+    finding.session.undo()
+    finding.session.undo()
+    other = finding.viewer.add_image(movie(), name="other", axis_labels=("t", "y", "x"))
+    finding.panel.work_on(other)
+    finding.until(lambda: finding.panel.bench.image is other and finding.session is not None)
+    settle(finding)
+    assert told(finding) == "Find"
+    for part in (finding.panel.finding.score, finding.panel.finding.accept, finding.panel.finding.reject):
+        assert not part.isVisibleTo(finding.panel.finding)
+    find(finding)
+    assert finding.panel.finding.accept.isVisibleTo(finding.panel.finding)
+
+
 def test_a_search_shows_how_far_it_is_and_is_cancelled(finding: Any, gate: threading.Semaphore) -> None:
     section = finding.panel.finding
     while gate.acquire(blocking=False):

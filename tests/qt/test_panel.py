@@ -281,15 +281,50 @@ def test_measure_takes_the_length_of_a_line_and_its_layer_goes(desk: Any) -> Non
     desk.until(lambda: desk.panel.model_section.diameter.value() == 5)
     assert list(desk.viewer.layers) == before
     assert desk.session.settings.object_diameter_px == 5
+    assert desk.panel.message.text() == "Measured: 5 px across."
 
 
 def test_measure_pressed_again_gives_up(desk: Any) -> None:
     desk.open_movie()
     before = list(desk.viewer.layers)
     desk.press(desk.panel.model_section.measure)
+    assert desk.panel.message.text().startswith("Drag a line across one cell")
     desk.press(desk.panel.model_section.measure)
+    assert desk.panel.message.text() == "Nothing was measured."
     assert list(desk.viewer.layers) == before
     assert desk.panel.model_section.diameter.value() == 0
+
+
+def test_a_line_to_measure_with_that_is_taken_away_is_given_up_and_may_be_drawn_anew(desk: Any) -> None:
+    desk.open_movie()
+    before = list(desk.viewer.layers)
+    for again in range(2):
+        desk.press(desk.panel.finding.measure)
+        (line,) = [layer for layer in desk.viewer.layers if layer not in before]
+        assert desk.panel.message.text().startswith("Drag a line"), again
+        desk.viewer.layers.remove(line)
+        assert desk.panel.message.text() == "Nothing was measured."
+
+
+def test_what_could_not_be_opened_is_said_until_something_is_opened(desk: Any) -> None:
+    desk.viewer.add_image(np.zeros((2, 2, 2, 2, 8, 8), np.uint8), name="many")
+    desk.until(lambda: "its axes cannot be told" in desk.panel.message.text())
+    desk.panel.state.refresh()
+    assert desk.panel.hint.text() == "No work on this image as it is: say its axes, or choose another layer."
+    assert desk.panel.message.isVisibleTo(desk.panel)
+    image = desk.viewer.add_image(np.zeros((8, 3, 40, 60), np.uint8), name="movie", axis_labels=("t", "z", "y", "x"))
+    desk.qtbot.wait(10)  # what a person does comes in a turn of its own
+    desk.panel.work_on(image)
+    desk.until(lambda: desk.session is not None)
+    assert not desk.panel.message.isVisibleTo(desk.panel)
+    axes = desk.panel.image.axes
+    axes.setEditText("TTYX")
+    assert "Axes 'TTYX' do not fit" in desk.panel.message.text()
+    desk.qtbot.wait(10)
+    axes.setEditText("TCYX")
+    desk.until(lambda: desk.session is not None and not desk.panel.bench.is_opening)
+    assert not desk.panel.message.isVisibleTo(desk.panel)
+    assert not desk.panel.message.text()
 
 
 def test_the_contrast_follows_the_layer_until_the_first_prompt_and_then_by_the_button(desk: Any) -> None:

@@ -13,27 +13,40 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 _NAME = "draw a line across one object"
+_DRAG = "Drag a line across one cell; press Measure again to give up."
+_NOTHING = "Nothing was measured."
 
 
 class DiameterTool(QObject):
-    """Takes the length of one line, then takes its layer away again; `on_length` gets it in pixels of the image."""
+    """Takes the length of one line, then takes its layer away again; `on_length` gets it in pixels of the image.
 
-    def __init__(self, viewer: napari.viewer.Viewer, on_length: Callable[[float], object], parent: QObject) -> None:
+    `say` is told what to do, and in place of that what came of it.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        on_length: Callable[[float], object],
+        say: Callable[[str], object],
+        parent: QObject,
+    ) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._on_length = on_length
+        self._say = say
         self._layer: Any = None
         self._before: Any = None
 
     @property
     def is_waiting(self) -> bool:
         """Whether a line is being waited for."""
-        return self._layer is not None and self._layer in self._viewer.layers
+        return self._layer is not None
 
     def start(self, image: Image) -> None:
         """Offer a layer that lies on the image, with the line tool in hand; a second call gives up."""
         if self.is_waiting:
             self._finish()
+            self._say(_NOTHING)
             return
         from napari_sam2.viewer.coordinates import placement
 
@@ -47,11 +60,18 @@ class DiameterTool(QObject):
         )
         self._layer.mode = "add_line"
         self._layer.events.data.connect(self._drawn)
+        self._viewer.layers.events.removed.connect(self._removed)
+        self._say(_DRAG)
 
     def close(self) -> None:
         """Give up and take the layer away."""
-        if self._layer is not None:
+        self._finish()
+
+    def _removed(self, event: Any) -> None:
+        """Give up because a person took the layer away."""
+        if self._layer not in self._viewer.layers:
             self._finish()
+            self._say(_NOTHING)
 
     def _drawn(self, event: Any) -> None:
         if str(event.action) != "added" or self._layer is None or not len(self._layer.data):
@@ -64,13 +84,17 @@ class DiameterTool(QObject):
     def _take(self, length: float) -> None:
         self._finish()
         if length >= 1:
+            self._say(f"Measured: {length:.0f} px across.")
             self._on_length(length)
+        else:
+            self._say(_NOTHING)
 
     def _finish(self) -> None:
         layer, self._layer = self._layer, None
         if layer is None:
             return
         layer.events.data.disconnect(self._drawn)
+        self._viewer.layers.events.removed.disconnect(self._removed)
         if layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
         if self._before is not None and self._before in self._viewer.layers:

@@ -37,7 +37,7 @@ class FindActions:
         self._tools = tools
         self._slots = slots
         self._binding: SessionBinding | None = None
-        self._ruler = DiameterTool(viewer, self._take_length, section)
+        self._ruler = DiameterTool(viewer, self._take_length, bench.said.emit, section)
         self._connect(slots)
         self._regions: list[Shapes] = []
         viewer.dims.events.current_step.connect(self._on_change)
@@ -51,7 +51,7 @@ class FindActions:
         slots.connect(section.labels.clicked, do(self._take_labels))
         slots.connect(section.cancel.clicked, do(lambda binding: binding.stop()))
         slots.connect(section.size_chosen, do(self._size))
-        slots.connect(section.measure.clicked, do(self._measure))
+        slots.connect(section.measure.clicked, do(lambda binding: self._ruler.start(binding.image)))
         slots.connect(section.more.chosen, do(self._tell_search))
         slots.connect(section.more.draw.clicked, do(self._draw_region))
         slots.connect(section.score_chosen, do(self._filter))
@@ -96,10 +96,6 @@ class FindActions:
             chosen = asked
         binding.deciding.take_labels(others[chosen])
         self._on_found()
-
-    def _measure(self, binding: SessionBinding) -> None:
-        self._ruler.start(binding.image)
-        self._bench.said.emit("Drag a line across one cell; press Measure again to give up.")
 
     def _take_length(self, length: float) -> None:
         self._section.diameter.setValue(round(length))
@@ -168,6 +164,8 @@ class FindActions:
 
     def _on_bench(self) -> None:
         binding = self._bench.binding if self._bench.session is not None else None
+        if binding is not self._binding:
+            self._section.begin()
         self._follow(binding)
         self._section.show_idle()
         self._section.show_startable(binding is not None)

@@ -103,6 +103,10 @@ class FindSection(Section):
         """Return from which score on cells are to be shown."""
         return self.score.value() / _FINE
 
+    def begin(self) -> None:
+        """Show that nothing was found yet, in a session that is another one."""
+        self._deciding.hide()
+
     def show_choice(self, search: Search, least_score: float) -> None:
         """Show what a search is told, and the score, without saying that one was chosen."""
         with signals_blocked(self.diameter), signals_blocked(self.score):

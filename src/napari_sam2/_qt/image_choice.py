@@ -10,6 +10,7 @@ from napari.layers import Image, Layer
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import signals_blocked
 
+from napari_sam2._qt.background import USER_ERRORS
 from napari_sam2._qt.holds import hold
 from napari_sam2._qt.opening import SESSION_FOLDER, ImageChoice, sample_layers
 from napari_sam2._qt.questions import asked_images
@@ -254,8 +255,12 @@ class ImageChooser(QObject):
         if layer.unique_id == self._bench.refused:
             return
         self._section.show_layers([one.name for one in self._named], self._named.index(layer))
-        self._show_axes(layer)
-        self.reopen()
+        try:
+            self._show_axes(layer)
+            self.reopen()
+        except USER_ERRORS:
+            self._bench.refused = layer.unique_id
+            raise
 
     def _on_bench(self) -> None:
         self._list_layers()

@@ -29,7 +29,7 @@ class ModelActions:
         self._work = BackgroundWork()
         self._download = ModelDownload(self._work, section)
         self._wanted = ""
-        self._ruler = DiameterTool(viewer, self._take_diameter, section)
+        self._ruler = DiameterTool(viewer, self._take_diameter, bench.said.emit, section)
         slots.connect(section.edited, self.change_settings)
         slots.connect(section.measure.clicked, self.measure)
         slots.connect(section.manage.clicked, self.open_models)
@@ -73,7 +73,6 @@ class ModelActions:
         """Let a person draw a line across an object."""
         if self._bench.image is not None:
             self._ruler.start(self._bench.image)
-            self._bench.said.emit("Drag a line across one object; press Measure again to give up.")
 
     def open_models(self) -> None:
         """Show the Models panel beside this one."""

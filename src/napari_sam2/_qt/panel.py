@@ -96,6 +96,7 @@ class SegmentAndTrackPanel(QWidget):
         connect(self.finding.unfolded, self._show_more)
         connect(self.bench.failed, self.show_error, 1)
         connect(self.bench.said, self.show_message, 1)
+        connect(self.bench.changed, self._forget_error)
         connect(self.image.grown, self._manners.teach)
         connect(self.image.held.grown, self._manners.teach)
         connect(self.bench.ended, self.let_go)
@@ -195,6 +196,12 @@ class SegmentAndTrackPanel(QWidget):
         if event.type() == QEvent.Type.DeferredDelete:
             self.let_go()
         return super().event(event)
+
+    def _forget_error(self) -> None:
+        """Say no longer what went wrong before, once something else is being opened."""
+        if self.bench.is_opening and self.message.kind == "error" and not self._has_just_failed:
+            self.message.show_text("")
+            self._hide_message()
 
     def _have_not_failed(self) -> None:
         self._has_just_failed = False

@@ -112,6 +112,11 @@ class InfoLine(QFrame):
         self.setSizePolicy(policy)
         self._show_more()
 
+    @property
+    def kind(self) -> Kind:
+        """What the text is."""
+        return self._kind
+
     def text(self) -> str:
         """Return all of the text."""
         return self.label.toPlainText()
