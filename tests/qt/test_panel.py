@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 import tifffile
 from napari.utils.notifications import notification_manager
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QStyle, QStyleOptionComboBox, QWidget
 
 from napari_sam2._qt import model_actions, panel_actions
+from napari_sam2._qt.panel import MIN_WIDTH
 from napari_sam2._qt.panel_actions import label_path
+from napari_sam2._qt.parts import Combo
 from napari_sam2._qt.timeline import PROMPTED, STALE, TRACKED
 from sam2_core.errors import CheckpointError
 
@@ -269,6 +272,40 @@ def test_settings_reach_the_session_and_its_masks_turn_stale(desk: Any) -> None:
     section.diameter.setValue(0)
     assert desk.session.settings.object_diameter_px is None
     desk.idle()
+
+
+def test_the_panel_at_its_narrowest_shows_all_that_stands_in_it(desk: Any) -> None:
+    panel, window = desk.panel, desk.viewer.window._qt_window
+    desk.viewer.window.show()
+    desk.open_movie()
+    desk.click(1, 20, 20)
+    panel.image.expand()
+    panel.model_section.expand()
+    panel.finding.unfold.click()
+    panel.finding.show_counts(3, 2)
+    panel.finding.show_linkable(True)
+    panel.propagate.reach.setCurrentIndex(panel.propagate.reach.findData("range"))
+    window.resizeDocks([panel.parentWidget()], [MIN_WIDTH], Qt.Orientation.Horizontal)
+    desk.until(lambda: panel.width() == MIN_WIDTH and panel.area.verticalScrollBar().isVisible())
+    assert panel.area.horizontalScrollBar().maximum() == 0
+    assert panel.area.widget().width() == panel.area.viewport().width()
+
+
+def test_a_box_that_is_too_narrow_says_that_its_text_goes_on(qtbot: Any) -> None:
+    box = Combo([("from the first to the last frame", "all")], "How far")
+    qtbot.addWidget(box)
+    box.resize(90, 28)
+    cut = box.grab().toImage()
+    box.setItemText(0, box.fontMetrics().elidedText(box.itemText(0), Qt.TextElideMode.ElideRight, _room(box)))
+    assert box.itemText(0).endswith("…")
+    assert box.grab().toImage() == cut
+
+
+def _room(box: Combo) -> int:
+    option = QStyleOptionComboBox()
+    box.initStyleOption(option)
+    part = QStyle.SubControl.SC_ComboBoxEditField
+    return int(box.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, box).width())
 
 
 def test_measure_takes_the_length_of_a_line_and_its_layer_goes(desk: Any) -> None:

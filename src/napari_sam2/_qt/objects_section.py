@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QLabel
-
 from napari_sam2._qt.objects_bar import ObjectsBar
 from napari_sam2._qt.objects_model import ObjectsModel
 from napari_sam2._qt.objects_table import ObjectsTable
 from napari_sam2._qt.parts import IconButton, Section, row_of
+from napari_sam2._qt.texts import ElidedLabel
 
 
 class ObjectsSection(Section):
@@ -22,9 +21,7 @@ class ObjectsSection(Section):
         self.merge = IconButton("Merge", "move_front", "Make the chosen objects one, under the lowest number")
         self.swap = IconButton("Swap", "shuffle", "Exchange two objects from the frame that is shown on")
         self.remove = IconButton("Delete", "delete", "Delete the chosen objects with their masks and prompts")
-        self.current = QLabel()
-        self.current.setWordWrap(True)
-        self.current.setFixedHeight(2 * self.current.fontMetrics().lineSpacing() + 2)
+        self.current = ElidedLabel()
         self.doubtful = IconButton("Next doubtful", "warning", "Go to the mask that looks most like a mistake (W)")
         self.review = IconButton("Review", "check", "Go through all places in doubt, the worst first, by keys")
         self.tracks = IconButton("", "new_tracks", "Show the tracks of all objects in a layer, or take it away")
@@ -32,10 +29,10 @@ class ObjectsSection(Section):
         self.body.addWidget(self.bar)
         self.body.addWidget(self.table)
         self.body.addLayout(row_of(self.new, self.merge, self.swap, self.remove))
-        below = row_of(self.current)
-        for button in (self.tracks, self.doubtful, self.review):
-            below.addWidget(button, 0)
+        below = row_of(self.doubtful, self.review)
+        below.addWidget(self.tracks, 0)
         self.body.addLayout(below)
+        self.body.addWidget(self.current)
         model.modelReset.connect(self._show_bar)
         self._show_bar()
         self.show_selection(())
@@ -49,11 +46,11 @@ class ObjectsSection(Section):
     def show_current(self, object_id: int, exists: bool, inside: bool) -> None:
         """Say whom the next click is for."""
         name = f"object {object_id}" if exists else f"a new object ({object_id})"
-        self.current.setText(f"Next click: {'in' if inside else 'outside of'} {name}")
+        self.current.show_text(f"Next click: {'in' if inside else 'outside of'} {name}")
 
     def show_deciding(self, new_id: int) -> None:
         """Say what the next click does where a person decides about what was found."""
-        self.current.setText(f"Click: accepts a found cell, else adds {new_id}")
+        self.current.show_text(f"Click: accepts a found cell, else adds {new_id}")
 
     def _show_bar(self) -> None:
         """Leave the height to others while there is nothing to look for."""

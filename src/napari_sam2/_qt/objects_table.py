@@ -25,6 +25,7 @@ from napari_sam2._qt.timeline import (
 )
 
 _WIDTHS = {Column.number: 46, Column.visible: 26, Column.locked: 26}
+_NARROWEST = 280
 _FEWEST_ROWS = 2
 _ROOM = 14
 _MOST_KEPT = 1000
@@ -195,7 +196,8 @@ class ObjectsTable(QTableView):
 
     def sizeHint(self) -> QSize:
         """Return room for two rows; the table takes the height that is there, and more rows scroll."""
-        return QSize(300, self.horizontalHeader().sizeHint().height() + _FEWEST_ROWS * RowSize.roomy.value.height + 2)
+        header = self.horizontalHeader().sizeHint().height()
+        return QSize(_NARROWEST, header + _FEWEST_ROWS * RowSize.roomy.value.height + 2)
 
     def minimumSizeHint(self) -> QSize:
         """Return the same."""

@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QMenu, QSpinBox, QStackedWidget,
 from napari_sam2._qt.parts import Combo, IconButton, ProgressBar, Section, row_of
 from napari_sam2.engine.jobs import PropagateRequest
 
-_WAYS = [("Both ways", "both"), ("Forward", "forward"), ("Backward", "backward")]
+_WAYS = [("Both", "both"), ("Forward", "forward"), ("Backward", "backward")]
 _WHOM = [("All", "all"), ("Selected", "selected")]
-_REACH = [("Whole stack", "all"), ("To prompt", "next"), ("Range", "range")]
+_REACH = [("All", "all"), ("To prompt", "next"), ("Range", "range")]
 
 
 class PropagateSection(Section):
