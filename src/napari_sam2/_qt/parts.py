@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtGui import QPaintEvent, QPalette
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -15,9 +14,6 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSizePolicy,
-    QStyle,
-    QStyleOptionComboBox,
-    QStylePainter,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -113,7 +109,7 @@ class ToolButton(QToolButton):
 
 
 class Combo(QComboBox):
-    """A box to choose from (words and values), which may become narrower than its text; its end gives way then."""
+    """A box to choose from (words and values), which may become narrower than its text."""
 
     def __init__(self, items: Sequence[tuple[str, str]], tip: str) -> None:
         super().__init__()
@@ -127,19 +123,6 @@ class Combo(QComboBox):
         policy = self.sizePolicy()
         policy.setHorizontalPolicy(QSizePolicy.Policy.Expanding)
         self.setSizePolicy(policy)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the box with as much of its text as there is room for."""
-        painter, shown = QStylePainter(self), QStyleOptionComboBox()
-        self.initStyleOption(shown)
-        part = QStyle.SubControl.SC_ComboBoxEditField
-        field = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, shown, part, self)
-        shown.currentText = self.fontMetrics().elidedText(
-            self.currentText(), Qt.TextElideMode.ElideRight, field.width()
-        )
-        painter.setPen(self.palette().color(QPalette.ColorRole.Text))
-        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, shown)
-        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, shown)
 
 
 class Section(QCollapsible):

@@ -54,10 +54,11 @@ class PropagateSection(Section):
         grid = QGridLayout()
         grid.setHorizontalSpacing(4)
         grid.setVerticalSpacing(1)
-        boxes = (("Direction", self.direction, 9), ("Objects", self.objects, 8), ("Frames", self.reach, 10))
+        boxes = (("Direction", self.direction, 9), ("Objects", self.objects, 9), ("Frames", self.reach, 10))
         for column, (title, box, width) in enumerate(boxes):
             grid.addWidget(_caption(title, box), 0, column)
             grid.addWidget(box, 1, column)
+            box.setStyleSheet("QComboBox { font-size: 8pt; padding: 3px 0px 3px 5px; }")
             grid.setColumnStretch(column, width)
         running = row_of(self.progress)
         running.addWidget(self.stop, 0)
