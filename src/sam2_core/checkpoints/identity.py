@@ -36,7 +36,7 @@ class WeightsId:
     sha256: str
 
     def __str__(self) -> str:
-        """Return it for people: "cells-nano 1.2 (sha256 b94623defd6d)"."""
+        """Return it for people: "cells-nano 1.3 (sha256 51d20b03cb43)"."""
         return f"{' '.join(filter(None, (self.name, self.version)))} (sha256 {self.sha256[:_SHOWN]})"
 
 

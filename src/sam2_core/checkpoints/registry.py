@@ -2,7 +2,7 @@
 
 Three kinds: the eight official models (fetched when first asked for), ``cells-nano`` (ships in this package), and
 those that the user registered (a path on this machine, remembered in ``models.json`` in the user's data folder).
-``cells-nano`` is the newest version of it, ``cells-nano-1.2`` that version alone.
+``cells-nano`` is the newest version of it, ``cells-nano-1.3`` that version alone.
 The folder is platformdirs' user data folder of napari-sam2, or what the environment variable NAPARI_SAM2_HOME says.
 
 Nothing here opens a connection or reads a tensor.
@@ -27,7 +27,7 @@ OnDownload = Callable[[str, int, int], None]
 """Called with the name of a model, the bytes of its weights that are here, and the bytes in all, 0 where unknown."""
 HOME_VARIABLE = "NAPARI_SAM2_HOME"
 BUNDLED_NAME = "cells-nano"
-BUNDLED_VERSION = "1.2"
+BUNDLED_VERSION = "1.3"
 """Counts up with every other set of weights that ships; the table in docs/models.md has those of before."""
 
 _BUNDLED_PATH = Path(__file__).parent / "weights" / f"cells_nano-{BUNDLED_VERSION}.safetensors"
