@@ -264,11 +264,18 @@ def _fill(section: type[Section], values: dict[Any, Any], where: str) -> Section
     unknown = sorted(map(str, set(values) - set(kinds)))
     if unknown:
         raise ConfigError(f"{where}: unknown fields {unknown} in {section.__name__}; known are {sorted(kinds)}")
-    return section(**{key: _converted(kinds[key], value, f"{where}: {key}") for key, value in values.items()})
+    least = {
+        field.name: 0 if field.type == "int" and field.default == 0 else 1 for field in dataclasses.fields(section)
+    }
+    filled = {key: _converted(kinds[key], value, f"{where}: {key}", least[key]) for key, value in values.items()}
+    return section(**filled)
 
 
-def _converted(kind: Any, value: Any, where: str) -> Any:
-    """Return a value as its field wants it; raise `ConfigError` if it is of another type or no number that can be."""
+def _converted(kind: Any, value: Any, where: str, least: int) -> Any:
+    """Return a value as its field wants it; raise `ConfigError` if it is of another type or no number that can be.
+
+    least: of a whole number; 0 where that is what a field has by itself, else 1.
+    """
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise ConfigError(f"{where} is {value!r}; fields of their own are needed there")
@@ -279,7 +286,7 @@ def _converted(kind: Any, value: Any, where: str) -> Any:
         return tuple(value)
     if kind is float and type(value) in (int, float) and math.isfinite(value):
         return value
-    if kind is not float and type(value) is kind and (kind is not int or value >= 1):
+    if kind is not float and type(value) is kind and (kind is not int or value >= least):
         return value
-    needed = {int: "a whole number from 1", float: "a finite number", bool: "true or false", str: "text"}[kind]
+    needed = {int: f"a whole number from {least}", float: "a finite number", bool: "true or false", str: "text"}[kind]
     raise ConfigError(f"{where} is {value!r}; {needed} is needed")

@@ -63,6 +63,7 @@ def test_an_unknown_field_is_named(tmp_path) -> None:
         ("image_size: [1]", r"image_size is \[1\]; a whole number from 1 is needed"),
         ("image_size: large", "image_size is 'large'"),
         ("mem_dim: 0", "mem_dim is 0; a whole number from 1"),
+        ("mask_decoder: {multimask_least_points: -1}", "multimask_least_points is -1; a whole number from 0"),
         ("d_model: 1.5", "d_model is 1.5"),
         ("num_maskmem: true", "num_maskmem is True"),
         ("mirrored_view: 1", "mirrored_view is 1; true or false"),

@@ -152,8 +152,9 @@ def find_steps(
     diameter = max(LEAST_DIAMETER_PX, diameter)  # what is found can be asked for on the next frame
     search = _Search(model, picture, options, encode, pick_precision(precision, model.device))
     objects, scale = yield from search.objects(diameter)
-    if options.diameter_px is None and scale < diameter:
-        diameter = max(LEAST_DIAMETER_PX, typical_size(objects))
+    sure = search.sure(objects)
+    if options.diameter_px is None and (scale < diameter or rod_width(sure) is not None):
+        diameter = max(LEAST_DIAMETER_PX, typical_size(sure or objects))
     return FoundObjects(
         objects=at_edges(picture, objects, search.is_sought),
         frame_hw=picture.frame_hw,
@@ -180,13 +181,17 @@ class _Search:
         if self.model.dense_head is None:
             return self.sought(look), diameter_px
         look, scale = yield from self._by_width(look, diameter_px)
-        if not is_sure(look) and rod_width(self.sought(look)) is None:
+        if not is_sure(look) and rod_width(self.sure(look)) is None:
             look = yield from self._again(look, scale)
         return self.sought(look), scale
 
     def sought(self, look: Look) -> tuple[FoundObject, ...]:
         """Return what of a look is sought."""
         return tuple(each for each in look if self.is_sought(each))
+
+    def sure(self, look: Look) -> tuple[FoundObject, ...]:
+        """Return what of that tells size and shape: what is likely right, however unsure objects may be."""
+        return tuple(each for each in self.sought(look) if each.score >= LEAST_SCORE)
 
     def is_sought(self, found: FoundObject) -> bool:
         """Return whether an object is one that is sought, and as sure as one has to be."""
@@ -208,18 +213,19 @@ class _Search:
     def _by_width(self, look: Look, scale: float) -> Steps[tuple[Look, float]]:
         """Return a look and its scale, or the nearer ones of rods."""
         for _ in range(MOST_NEARER):
-            objects = self.sought(look)
+            objects = self.sure(look)
             where = covered(objects, self.picture.frame_hw)
             for each, widest in _nearer_looks(objects, scale):
                 nearer = max(LEAST_DIAMETER_PX, each)
                 parts = self.sought((yield from self._look(nearer, where, whole=False)))
                 width = rod_width(parts)
                 if width is not None and width <= widest and _area(parts) >= EXPLAINED * _area(objects):
-                    break
+                    whole = yield from self._look(nearer, self.options.region)
+                    if widest < np.inf or _certain(self.sought(whole)) >= _certain(self.sought(look)):
+                        break
             else:
                 break
-            scale = nearer
-            look = yield from self._look(scale, self.options.region)
+            look, scale = whole, nearer
         return look, scale
 
     def _again(self, look: Look, scale: float) -> Steps[Look]:
@@ -231,6 +237,11 @@ class _Search:
         return agreed(looks, self.picture.frame_hw)
 
 
+def _certain(objects: Sequence[FoundObject]) -> float:
+    """Return the pixels of objects, each as heavy as it is likely right."""
+    return sum(each.score * each.area for each in objects)
+
+
 def _area(objects: Sequence[FoundObject]) -> int:
     return sum(each.area for each in objects)
 
@@ -238,14 +249,15 @@ def _area(objects: Sequence[FoundObject]) -> int:
 def _nearer_looks(objects: Sequence[FoundObject], scale: float) -> Iterator[tuple[float, float]]:
     """Yield diameters for which to look into objects, one after the other, and how wide the rods seen then may be."""
     width, clump = rod_width(objects), clump_width(objects)
-    if width is not None and width < SLIM * scale:
+    is_slim = width is not None and width < SLIM * scale
+    if width is not None and is_slim:
         yield width, np.inf
     narrow = width or clump
     if narrow is None:
         return
     yield NEARER * scale, SPLIT * narrow
     for nearer in (NEARER**2 * scale, NEARER**3 * scale):
-        if clump is not None and nearer >= NEAREST * narrow:
+        if clump is not None and (is_slim or width is None) and nearer >= NEAREST * narrow:
             yield nearer, SPLIT * narrow
 
 

@@ -51,7 +51,7 @@ def test_both_ways_track_the_same(model, frames) -> None:
     agree(*(tracked(predictor, frames) for predictor in ways))
 
 
-@pytest.mark.parametrize(("precision", "bound"), [("float32", 2e-3), ("bfloat16", 0.05)])
+@pytest.mark.parametrize(("precision", "bound"), [("float32", 2e-3), ("bfloat16", 0.1)])
 def test_an_object_is_tracked_the_same_alone(model, frames, precision, bound) -> None:
     predictor = SAM2VideoPredictor(model, memory_dtype=torch.float32, precision=precision)
     together, alone = tracked(predictor, frames), tracked(predictor, frames, (2,))
