@@ -141,3 +141,15 @@ def test_two_parents_of_one_object_are_refused(tmp_path):
     (tmp_path / "res_track.txt").write_text("1 0 2 0\n2 3 4 1\n3 0 2 0\n2 3 4 3\n")
     with pytest.raises(PromptError, match="object 2 comes from 1 and from 3"):
         read_parents(tmp_path / "res_track.txt")
+
+
+@pytest.mark.parametrize("none", ["0", "-1", "-1.0", "", "3"])
+def test_an_object_without_a_parent_may_be_said_in_all_usual_ways(tmp_path, none):
+    (tmp_path / "tracks.csv").write_text(f"id,parent\n3,{none}\n9,3\n")
+    assert read_parents(tmp_path / "tracks.csv") == {9: 3}
+
+
+def test_the_xml_of_trackmate_is_refused_with_what_to_export(tmp_path):
+    (tmp_path / "tracks.xml").write_text("<TrackMate/>")
+    with pytest.raises(StackError, match=r"TrackMate's XML is not read\. In TrackMate export a label image"):
+        open_tracks(tmp_path / "tracks.xml")

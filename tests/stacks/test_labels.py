@@ -60,3 +60,14 @@ def test_colours_are_no_labels(tmp_path):
     indexed(LABELS).convert("RGB").save(tmp_path / "colours.png")
     with pytest.raises(StackError, match=r"3 values per pixel.*save them as gray or indexed pictures"):
         open_labels(tmp_path / "colours.png")
+
+
+def test_the_own_file_of_cellpose_is_told_from_a_damaged_one(tmp_path):
+    for name in ("a_seg.npy", "a.npy"):
+        np.save(tmp_path / name, {"masks": LABELS}, allow_pickle=True)
+    with pytest.raises(StackError, match=r"a_seg\.npy is Cellpose's own file.*save the masks as TIFF or PNG"):
+        open_labels(tmp_path / "a_seg.npy")
+    with pytest.raises(StackError, match="may be damaged"):
+        open_labels(tmp_path / "a.npy")
+    np.save(tmp_path / "b_seg.npy", LABELS)
+    np.testing.assert_array_equal(open_labels(tmp_path / "b_seg.npy", "YX")[0], LABELS)

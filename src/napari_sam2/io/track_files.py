@@ -56,7 +56,7 @@ def open_tracks(path: str | Path, table: str | Path | None = None) -> TrackedLab
         return TrackedLabels(*read_geff(path))
     if path.suffix.lower() == ".xml":
         raise StackError(
-            f"{path.name} cannot be brought in: TrackMate's XML holds no masks. In TrackMate export a label image (its "
+            f"{path.name} cannot be brought in: TrackMate's XML is not read. In TrackMate export a label image (its "
             "ids are the tracks) or a CTC folder; of this program take a GEFF, a CTC folder or a label stack."
         )
     found = None if is_zarr(path) else _table_in(path)
@@ -70,7 +70,7 @@ def open_tracks(path: str | Path, table: str | Path | None = None) -> TrackedLab
 
 
 def read_parents(path: str | Path) -> dict[int, int]:
-    """Return object id -> the one that it came from, of a table; 0 and nothing stand for none.
+    """Return object id -> the one that it came from, of a table; 0, -1, nothing and the object itself stand for none.
 
     A `.txt` has the four numbers of the Cell Tracking Challenge in each line: label, begin, end, parent. Anything else
     is a table with a header, whose columns are one of `ID_COLUMNS` and one of `PARENT_COLUMNS`.
@@ -90,7 +90,7 @@ def read_parents(path: str | Path) -> dict[int, int]:
     rows = _ctc_lines(text, path.name) if path.suffix == ".txt" else _named_rows(text, path.name)
     parents: dict[int, int] = {}
     for child, parent in rows:
-        if parent and parents.setdefault(child, parent) != parent:
+        if parent not in (0, -1, child) and parents.setdefault(child, parent) != parent:
             raise PromptError(
                 f"{path.name} says that object {child} comes from {parents[child]} and from {parent}; an object has "
                 "one parent, so correct one of the lines."

@@ -17,7 +17,15 @@ def open_labels(path_or_array: str | Path | Any, axes: str | None = None, track_
     StackError
         If it cannot be read, or holds colours or several channels.
     """
-    stack = open_stack(path_or_array, axes, indexed=True)
+    try:
+        stack = open_stack(path_or_array, axes, indexed=True)
+    except StackError as error:
+        if isinstance(path_or_array, str | Path) and _is_of_cellpose(Path(path_or_array)):
+            raise StackError(
+                f"{Path(path_or_array).name} is Cellpose's own file, which is not read; save the masks as TIFF or PNG "
+                "from Cellpose, and give those."
+            ) from error
+        raise
     values = stack.size("C") * (stack.size("S") - (stack.size("S") in (2, 4)))
     if values > 1:
         raise StackError(
@@ -26,3 +34,7 @@ def open_labels(path_or_array: str | Path | Any, axes: str | None = None, track_
             "If an axis was misread, name the axes, e.g. TYX."
         )
     return stack.movie(track_axis)
+
+
+def _is_of_cellpose(path: Path) -> bool:
+    return path.name.endswith("_seg.npy") and path.is_file()
