@@ -169,3 +169,97 @@ def test_a_folder_becomes_a_session_and_goes_out_as_it_came(tmp_path, capsys):
         np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / f"mask{frame:03d}.tif"), labels)
     assert main(line.split()) == 1
     assert "holds a session" in capsys.readouterr().err
+
+
+def drawn_lineage():
+    """A mother, four frames of daughters, one of which divides on frame 6 again; each value lies in one piece."""
+    labels = np.zeros((9, 40, 60), np.uint16)
+    for frame in range(9):
+        labels[frame, 2:8, 50:56] = 2
+        for one, (y, x, first, last) in {
+            1: (16, 10, 0, 2),
+            3: (8, 12, 3, 8),
+            4: (22, 12, 3, 5),
+            5: (18, 14, 6, 8),
+            6: (28, 14, 6, 8),
+        }.items():
+            if first <= frame <= last:
+                labels[frame, y : y + (14 if one == 1 else 8), x + frame : x + 10 + frame] = one
+    return labels
+
+
+def merged(labels):
+    return np.where(labels == 2, 2, labels > 0).astype(np.uint16)
+
+
+def cells_of(session):
+    """Each object as what it covers on each frame, beside what its mother covers."""
+    masks = {
+        one: frozenset((f, m.box_yx) for f, m in session.masks.frames(one).items()) for one in session.document.objects
+    }
+    return {(masks[one], masks.get(info.parent)) for one, info in session.document.objects.items()}
+
+
+def opened_as(labels):
+    return Session.open(np.zeros(labels.shape, np.uint8), axes="TYX", predictor=DiscPredictor())
+
+
+def test_a_lineage_under_one_value_is_split_into_the_tracks_that_it_was(caplog):
+    labels = drawn_lineage()
+    with opened_as(labels) as true, opened_as(labels) as split:
+        true.import_tracks(tracks(labels, {3: 1, 4: 1, 5: 4, 6: 4}))
+        split.import_tracks(tracks(merged(labels), {}), split_lineages=True)
+        assert not caplog.messages
+        assert cells_of(split) == cells_of(true)
+        assert split.document.divisions == (Division(1, 3, (3, 4)), Division(4, 6, (5, 6)))
+
+
+def test_pieces_that_join_again_soon_and_specks_are_no_daughters(caplog):
+    labels = merged(drawn_lineage()[:3])
+    labels = np.concatenate([labels] * 3)
+    labels[3:5, 22:24] = 0  # in two for two frames
+    labels[6:, 33:35, 10:12] = 1  # beside it for long, but small
+    with opened_as(labels) as session:
+        assert session.import_tracks(tracks(labels, {}), split_lineages=True) == (1, 2)
+        np.testing.assert_array_equal(np.stack([session.labels(frame) for frame in range(9)]), labels)
+        session.undo()
+        session.import_tracks(tracks(labels, {}))
+    assert not caplog.messages
+
+
+def test_objects_in_pieces_are_told_of_once(caplog):
+    labels = merged(drawn_lineage())
+    with opened_as(labels) as session:
+        assert session.import_tracks(tracks(labels, {})) == (1, 2)
+    (told,) = caplog.messages
+    assert "1 objects are in several pieces on several frames in a row, as object 1 from frame 3 on" in told
+    assert "--split-lineages" in told
+
+
+def test_rows_of_a_table_for_objects_that_no_label_shows_are_named(session, tmp_path, caplog):
+    tifffile.imwrite(tmp_path / "a.tif", LABELS, metadata={"axes": "TYX"}, photometric="minisblack")
+    (tmp_path / "t.csv").write_text("id,parent\n2,1\n30,1\n20,1\n")
+    session.import_tracks(tmp_path / "a.tif", tmp_path / "t.csv")
+    (told,) = caplog.messages
+    assert "rows for objects that no label shows, which are left out: 20, 30." in told
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("1 0 1 0\n2 2 2 1\n3 2 2 1\n4 1 1 0\n5 0 2 0\n", None),
+        ("1 0 1 0\n2 2 2 1\n3 2 2 1\n4 1 1 0\n5 0 2 0\n9 0 1 0\n", "no label shows, which are left out: 9."),
+        ("1 0 1 0\n2 2 2 1\n3 2 2 1\n5 0 2 0\n", "no row for labels that are there: 4;"),
+        ("1 0 1 0\n2 2 2 1\n3 2 2 1\n4 0 2 0\n5 0 2 0\n", "as 4: frames 0 to 2 in the table, 1 to 1 in the labels"),
+    ],
+)
+@pytest.mark.parametrize("first", [0, 7])
+def test_a_table_of_the_challenge_is_held_against_its_masks(session, tmp_path, caplog, table, words, first):
+    for frame, labels in enumerate(LABELS, start=first):
+        tifffile.imwrite(tmp_path / f"mask{frame:03d}.tif", labels)
+    lines = [line.split() for line in table.splitlines()]
+    moved = [f"{one} {int(begin) + first} {int(end) + first} {parent}\n" for one, begin, end, parent in lines]
+    (tmp_path / "res_track.txt").write_text("".join(moved))
+    session.import_tracks(tmp_path)
+    assert len(caplog.messages) == (words is not None)
+    assert (words or "") in "".join(caplog.messages)

@@ -20,6 +20,9 @@ def import_command(  # noqa: PLR0913 - one parameter per option of the command
     tracks: Annotated[Path, typer.Argument(help="CTC folder, GEFF with labels, or label stack, also of TrackMate.")],
     session: Annotated[Path, typer.Argument(help="Session folder to write, as movie.sam2.")],
     parents: Annotated[Path | None, typer.Option(help="Table of parents of a label stack.")] = None,
+    split_lineages: Annotated[
+        bool, typer.Option("--split-lineages", help="Make mothers and daughters of objects that come apart.")
+    ] = False,
     axes: options.Axes = None,
     scene: options.Scene = None,
     track_axis: options.TrackAxis = None,
@@ -39,7 +42,7 @@ def import_command(  # noqa: PLR0913 - one parameter per option of the command
     movie = choice.open(stack)
     settings = SessionSettings.model_validate(choice.settings(movie))
     with Session.open(movie.movie.stack, settings=settings) as opened:
-        ids = opened.import_tracks(tracks, parents)
+        ids = opened.import_tracks(tracks, parents, split_lineages=split_lineages)
         divisions = len(opened.document.divisions)
         opened.save(session)
     output().print(f"{session}: {len(ids)} objects, {divisions} divisions.")

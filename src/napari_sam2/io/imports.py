@@ -11,10 +11,13 @@ import numpy as np
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import LinkStatus, ObjectInfo
 from napari_sam2.document.track_events import Division
+from napari_sam2.io.import_warnings import tell_of_pieces, tell_of_table
+from napari_sam2.io.lineage_pieces import split_lineages
+from napari_sam2.io.mask_pieces import imported_mask
 from napari_sam2.io.track_files import TrackedLabels
 from napari_sam2.lineage.tracks import divisions_of, tracks_of
-from napari_sam2.masks.mask_store import MaskStatus, MaskStore
-from napari_sam2.masks.stored_masks import DRAWN_LOGIT, MaskKey, StoredMask
+from napari_sam2.masks.mask_store import MaskStore
+from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from napari_sam2.stacks import Movie
 from sam2_core.errors import PromptError, StackError
 
@@ -80,10 +83,17 @@ def _whole(labels: Movie, frame: int) -> np.ndarray[Any, Any]:
     return whole
 
 
-def imported(tracks: TrackedLabels, document: Document, masks: MaskStore) -> tuple[Document, dict[MaskKey, StoredMask]]:
+def imported(
+    tracks: TrackedLabels, document: Document, masks: MaskStore, is_split: bool = False
+) -> tuple[Document, dict[MaskKey, StoredMask]]:
     """Return a document with the objects of tracks as well, and their masks; where an id is taken, all get new ones.
 
-    masks: those that go with the document.
+    Parameters
+    ----------
+    masks
+        Those that go with the document.
+    is_split
+        Whether objects in several pieces become mothers and daughters.
 
     Raises
     ------
@@ -101,6 +111,11 @@ def imported(tracks: TrackedLabels, document: Document, masks: MaskStore) -> tup
     new, found = import_labels(movie, tracks.parents)
     if not new.objects:
         raise StackError(f"{movie.stack.name} holds no object: all labels are 0.")
+    tell_of_table(tracks, found)
+    if is_split:
+        new, found = split_lineages(new, found)
+    else:
+        tell_of_pieces(movie.stack.name, found)
     taken = {*document.objects, *masks.object_ids()}
     shift = max(taken) if taken & set(new.objects) else 0
     infos = [_shifted(info, shift) for info in new.objects.values()]
@@ -122,7 +137,4 @@ def _masks(labels: np.ndarray[Any, Any]) -> Iterator[tuple[int, StoredMask]]:
     order = np.argsort(labels[rows, columns], kind="stable")
     values, starts = np.unique(labels[rows[order], columns[order]], return_index=True)
     for value, places in zip(values.tolist(), np.split(order, starts[1:]), strict=False):
-        y0, x0 = rows[places].min(), columns[places].min()
-        logits = np.zeros((rows[places].max() - y0 + 1, columns[places].max() - x0 + 1), np.float32)
-        logits[rows[places] - y0, columns[places] - x0] = DRAWN_LOGIT
-        yield int(value), StoredMask.of_logits(int(y0), int(x0), logits, MaskStatus.imported)
+        yield int(value), imported_mask(rows[places], columns[places])

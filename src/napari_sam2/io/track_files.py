@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,10 +30,14 @@ _CTC_IMAGE = re.compile(r"(?:mask|man_track)(\d+)\.tif")
 
 @dataclass(frozen=True, slots=True)
 class TrackedLabels:
-    """Labels that keep their value over time, one channel of whole numbers, and object id -> the one it came from."""
+    """Labels that keep their value over time, one channel of whole numbers, and object id -> the one it came from.
+
+    spans: object id -> first and last frame, where a table of the Cell Tracking Challenge says so.
+    """
 
     labels: Movie
     parents: Mapping[int, int]
+    spans: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
 
 def open_tracks(path: str | Path, table: str | Path | None = None) -> TrackedLabels:
@@ -63,9 +67,10 @@ def open_tracks(path: str | Path, table: str | Path | None = None) -> TrackedLab
     if found is not None and table is None:
         folder = found.parent
         stacks = [folder / name for name in STACKS if (folder / name).is_file()]
-        if found.name in CTC_TABLES and not stacks:
-            _check_frames(folder)
-        return TrackedLabels(open_labels(stacks[0] if stacks else folder), read_parents(found))
+        is_ctc = found.name in CTC_TABLES and not stacks
+        first = _first_frame(folder) if is_ctc else 0
+        parents, spans = read_parents(found), _spans(found, first) if is_ctc else {}
+        return TrackedLabels(open_labels(stacks[0] if stacks else folder), parents, spans)
     return TrackedLabels(open_labels(path), {} if table is None else read_parents(table))
 
 
@@ -83,11 +88,11 @@ def read_parents(path: str | Path) -> dict[int, int]:
         If it is no such table, or names two parents of one object.
     """
     path = Path(path)
-    try:
-        text = decoded(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise StackError(f"{path} cannot be read ({error}); check the path.") from error
-    rows = _ctc_lines(text, path.name) if path.suffix == ".txt" else _named_rows(text, path.name)
+    text = _text_of(path)
+    if path.suffix == ".txt":
+        rows = [(child, parent) for child, _, _, parent in _ctc_lines(text, path.name)]
+    else:
+        rows = _named_rows(text, path.name)
     parents: dict[int, int] = {}
     for child, parent in rows:
         if parent not in (0, -1, child) and parents.setdefault(child, parent) != parent:
@@ -98,11 +103,23 @@ def read_parents(path: str | Path) -> dict[int, int]:
     return parents
 
 
-def _ctc_lines(text: str, name: str) -> list[tuple[int, int]]:
+def _text_of(path: Path) -> str:
+    try:
+        return decoded(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise StackError(f"{path} cannot be read ({error}); check the path.") from error
+
+
+def _spans(path: Path, first: int) -> dict[int, tuple[int, int]]:
+    """Return label -> begin and end in frames of the labels, the first of which the table calls `first`."""
+    return {one: (begin - first, end - first) for one, begin, end, _ in _ctc_lines(_text_of(path), path.name)}
+
+
+def _ctc_lines(text: str, name: str) -> list[tuple[int, int, int, int]]:
     rows = []
     for number, line in enumerate(text.splitlines(), start=1):
         try:
-            label, _, _, parent = (int(word) for word in line.split())
+            label, begin, end, parent = (int(word) for word in line.split())
         except ValueError:
             if line.strip():
                 raise PromptError(
@@ -110,7 +127,7 @@ def _ctc_lines(text: str, name: str) -> list[tuple[int, int]]:
                     "label, begin, end, parent."
                 ) from None
         else:
-            rows.append((label, parent))
+            rows.append((label, begin, end, parent))
     return rows
 
 
@@ -137,8 +154,11 @@ def _table_in(path: Path) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def _check_frames(folder: Path) -> None:
-    """Say no where a CTC folder lacks an image, whose number is its frame: others would be taken for earlier ones."""
+def _first_frame(folder: Path) -> int:
+    """Return the first frame of a CTC folder, the number of its image; say no where one is missing in between.
+
+    Others would be taken for earlier ones.
+    """
     frames = sorted(int(found[1]) for path in folder.iterdir() if (found := _CTC_IMAGE.fullmatch(path.name)))
     for before, after in pairwise(frames):
         if after != before + 1:
@@ -146,3 +166,4 @@ def _check_frames(folder: Path) -> None:
                 f"{folder.name} has no image of frame {before + 1}, but of frames {before} and {after}; add the one "
                 "that is missing, an empty one where there was no cell."
             )
+    return frames[0] if frames else 0

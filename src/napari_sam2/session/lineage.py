@@ -124,7 +124,9 @@ class Lineage:
         self._steps.make(made, "link anew", touched, rearranged)
         return tuple(sorted(touched & made.objects.keys()))
 
-    def import_tracks(self, tracks: TrackedLabels | Path | str, parents: Path | str | None = None) -> tuple[int, ...]:
+    def import_tracks(
+        self, tracks: TrackedLabels | Path | str, parents: Path | str | None = None, *, split_lineages: bool = False
+    ) -> tuple[int, ...]:
         """Return the ids of the objects that tracks of another program became: their masks are there, to be corrected.
 
         Parameters
@@ -133,6 +135,8 @@ class Lineage:
             A CTC folder, a GEFF with labels, a label stack, or what `io.track_files.open_tracks` opened.
         parents
             Table of parents of a label stack; see `io.track_files.read_parents`.
+        split_lineages
+            Whether objects in several pieces for long become mothers and daughters, as where these share a value.
 
         Raises
         ------
@@ -142,7 +146,7 @@ class Lineage:
             If the parents are not in them.
         """
         opened = tracks if isinstance(tracks, TrackedLabels) else open_tracks(tracks, parents)
-        document, masks = imported(opened, self._document, self._state.masks)
+        document, masks = imported(opened, self._document, self._state.masks, split_lineages)
         ids = tuple(sorted({object_id for object_id, _ in masks}))
         put = self._state.masks.put
         self._steps.make(document, "import tracks", ids, lambda _: [put(key, mask) for key, mask in masks.items()])

@@ -1,0 +1,63 @@
+"""What is odd about tracks that are brought in, each in one sentence: they come in all the same."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+
+from napari_sam2.io.mask_pieces import in_pieces
+from napari_sam2.io.track_files import TrackedLabels
+from napari_sam2.masks.mask_store import MaskStore
+
+_log = logging.getLogger(__name__)
+
+
+def tell_of_table(tracks: TrackedLabels, masks: MaskStore) -> None:
+    """Warn where the table beside labels speaks of objects that are not there, or of other frames than their masks."""
+    name, spans = tracks.labels.stack.name, tracks.spans
+    there = {one: (min(masks.frames(one)), max(masks.frames(one))) for one in masks.object_ids()}
+    unseen = sorted({*spans, *tracks.parents} - there.keys())
+    if unseen:
+        _log.warning(
+            "%s: the table has rows for objects that no label shows, which are left out: %s.", name, _some(unseen)
+        )
+    if not spans:
+        return
+    untold = sorted(there.keys() - spans.keys())
+    if untold:
+        _log.warning(
+            "%s: the table has no row for labels that are there: %s; they have no parent.", name, _some(untold)
+        )
+    other = [one for one, frames in there.items() if spans.get(one, frames) != frames]
+    if other:
+        said, seen = (f"{first} to {last}" for first, last in (spans[other[0]], there[other[0]]))
+        _log.warning(
+            "%s: %d tracks are on other frames than the table says, as %d: frames %s in the table, %s in the labels; "
+            "the labels count.",
+            name,
+            len(other),
+            other[0],
+            said,
+            seen,
+        )
+
+
+def tell_of_pieces(name: str, masks: MaskStore) -> None:
+    """Warn where objects are in several pieces for long, as where daughters keep the value of their mother."""
+    found: Mapping[int, int] = in_pieces(masks)
+    if found:
+        object_id, frame = next(iter(found.items()))
+        _log.warning(
+            "%s: %d objects are in several pieces on several frames in a row, as object %d from frame %d on; where "
+            "daughters keep their mother's value, import with --split-lineages (in Python split_lineages=True).",
+            name,
+            len(found),
+            object_id,
+            frame,
+        )
+
+
+def _some(ids: Iterable[int]) -> str:
+    """Return the first ten ids, and how many more there are."""
+    ids = list(ids)
+    return ", ".join(map(str, ids[:10])) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
