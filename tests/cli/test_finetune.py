@@ -156,7 +156,7 @@ def colour_labels(work):
         (lambda work: FINETUNE.replace("--model tiny", "--model none.pt"), "no checkpoint file none.pt"),
         (lambda work: FINETUNE.replace("movie.tif", "no.tif"), "no file or folder no.tif"),
         (lambda work: f"{FINETUNE} --name cells-nano", "a model named cells-nano already"),
-        (lambda work: f"{FINETUNE} --name tiny", "a model named tiny already"),
+        (lambda work: f"{FINETUNE} --name tiny", "a model named tiny already; choose another name: --name NAME"),
         (lambda work: f"{FINETUNE} --name a/b", "'a/b' cannot be the name of a model"),
         (lambda work: f"{FINETUNE} --device cuda:99", "device"),
     ],

@@ -68,6 +68,22 @@ def test_pixel_sizes_are_said(tmp_path, geff):
     assert (axes["t"].unit, axes["t"].scale) == ("frame", None)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_z_stack_goes_out_along_an_axis_of_space_and_comes_back(tmp_path, geff):
+    import tifffile
+
+    labels = np.repeat(np.array([[[1, 0]], [[1, 0]], [[0, 2]]], np.uint8), 3, axis=1)
+    sizes = {f"PhysicalSize{axis}": 0.5 for axis in "ZYX"} | {f"PhysicalSize{axis}Unit": "µm" for axis in "ZYX"}
+    tifffile.imwrite(tmp_path / "m.ome.tif", labels, metadata={"axes": "ZYX"} | sizes)
+    document, masks = import_labels(open_stack(labels, "TYX").movie(), {2: 1})
+    export_geff(tmp_path / "a.geff", Results(document, masks, movie_of(tmp_path)))
+    axis = geff.GeffMetadata.read(tmp_path / "a.geff").axes[0]
+    assert (axis.name, axis.type, axis.unit, axis.scaled_unit) == ("t", "space", "pixel", "micrometer")
+    back = open_tracks(tmp_path / "a.geff")
+    np.testing.assert_array_equal(np.stack(list(back.labels)), labels)
+    assert back.parents == {2: 1}
+
+
 def movie_of(folder):
     return open_stack(folder / "m.ome.tif").movie()
 

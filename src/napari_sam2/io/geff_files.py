@@ -1,8 +1,9 @@
 """Tracks as GEFF, the Graph Exchange File Format for tracks, written and read by the `geff` library (an extra).
 
 A zarr folder: a node for each object on each frame (t, y, x in frames and pixels, with the sizes of these beside; area,
-score, and the object's id), an edge from each node to the ones that come from it. The masks are in it too, as related
-object: `labels`, an array (T, H, W), in which each node has the value of its `object_id`.
+score, and the object's id), an edge from each node to the ones that come from it. Along Z, t is an axis of space. The
+masks are in it too, as related object: `labels`, an array (T, H, W), in which each node has the value of its
+`object_id`.
 
 What is read needs labels, and nodes that name their values there. Objects are named by the node property `object_id`,
 or else by the one that the file calls its tracklets; without any, each path between divisions is an object.
@@ -144,10 +145,11 @@ def _axis(movie: Movie, name: str) -> dict[str, Any]:
     """Return an axis of the nodes, in frames and pixels, with the size of these where the stack says it."""
     about = movie.stack.calibration
     letter = (movie.track_axis or "T") if name == "t" else name.upper()
+    is_time = letter == "T"
     axis: dict[str, Any] = {
         "name": name,
-        "type": "time" if name == "t" else "space",
-        "unit": "frame" if name == "t" else "pixel",
+        "type": "time" if is_time else "space",
+        "unit": "frame" if is_time else "pixel",
     }
     unit = UNITS.get(about.units.get(letter, ""))
     if letter in about.scale and unit is not None:

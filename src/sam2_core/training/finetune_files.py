@@ -70,7 +70,7 @@ def check_new_name(name: str, folder: Path) -> None:
             continue
         elsewhere = entry.path is None or entry.path.parent != folder.expanduser().resolve()
         if elsewhere and (entry.path is None or entry.path.is_file() or entry.name == BUNDLED_NAME):
-            raise CheckpointError(f"there is a model named {entry.name} already; choose another name than {name!r}")
+            raise CheckpointError(f"there is a model named {entry.name} already; choose another name: --name NAME")
 
 
 def write_files(run: Finetuning, story: ModelStory, kind: FileKind = "safetensors") -> FinetuneFiles:
