@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from napari_sam2.io.geff_files import export_geff
 from napari_sam2.io.imports import import_labels
 from napari_sam2.io.results import Results
 from napari_sam2.io.track_files import open_tracks
+from napari_sam2.masks.mask_store import MaskStatus
 from napari_sam2.stacks import open_stack
 from sam2_core.errors import StackError
 
@@ -66,6 +68,19 @@ def test_pixel_sizes_are_said(tmp_path, geff):
     axes = {axis.name: axis for axis in geff.GeffMetadata.read(tmp_path / "a.geff").axes}
     assert (axes["x"].unit, axes["x"].scale, axes["x"].scaled_unit) == ("pixel", 0.5, "micrometer")
     assert (axes["t"].unit, axes["t"].scale) == ("frame", None)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_score_is_missing_where_the_model_said_none(tmp_path, geff):
+    results = results_of(np.array([[[1, 0]], [[1, 2]]], np.uint16), {})
+    results.masks.put((1, 1), replace(results.masks.get((1, 1)), status=MaskStatus.tracked, score=6.5))
+    export_geff(tmp_path / "a.geff", results)
+    reader = geff.GeffReader(tmp_path / "a.geff")
+    reader.read_node_props()
+    score = reader.build()["node_props"]["score"]
+    assert score["missing"].tolist() == [True, False, True]
+    assert score["values"][1] == 6.5
+    assert len(open_tracks(tmp_path / "a.geff").labels) == 2
 
 
 @pytest.mark.filterwarnings("error")

@@ -113,7 +113,23 @@ def test_a_table_of_pixels_has_no_units(tmp_path):
     assert header == (
         "object_id,name,parent,frame,status,score,area_px,y_px,x_px,major_px,minor_px,speed_px,mean_intensity"
     )
-    assert row == "1,,,0,tracked,10,9,1.00,1.00,3.27,3.27,,0"
+    assert row == "1,,,0,tracked,,9,1.00,1.00,3.27,3.27,,0"
+
+
+def test_only_what_the_model_said_is_a_score(tmp_path):
+    made = {(1, 0): square(0, 0).with_status(MaskStatus.found), (1, 1): replace(square(0, 0), score=6.5)}
+    made |= {
+        (2, 0): square(6, 0).with_status(MaskStatus.imported),
+        (2, 1): StoredMask.of_drawn(square(6, 0).drawn(SIZE)),
+    }
+    export_table(tmp_path / "objects.csv", results(made, ObjectInfo(1, score=0.8), ObjectInfo(2)))
+    rows = csv.DictReader((tmp_path / "objects.csv").read_text().splitlines())
+    assert {(row["status"], row["score"]) for row in rows} == {
+        ("found", ""),
+        ("tracked", "6.5"),
+        ("imported", ""),
+        ("edited", ""),
+    }
 
 
 def test_speed_and_the_intensities_of_all_channels_are_measured(tmp_path):

@@ -23,15 +23,12 @@ from napari_sam2.engine.remembered_frames import Remembered
 from napari_sam2.engine.span_plan import Pass
 from napari_sam2.engine.updates import MaskPatch
 from napari_sam2.masks.stale import is_drawn
-from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
+from napari_sam2.masks.stored_masks import DRAWN_LOGIT, MaskStatus, StoredMask
 from sam2_core.inference.mask_logits import LogitPatch, patches_of
 from sam2_core.inference.video_calls import Answer, EncodesFrames, LooksAhead, TrackingState, VideoPredictor
 
 if TYPE_CHECKING:
     from sam2_core.inference.memory.inference_state import Visit
-
-SURE = 10.0
-"""Score of an object of which the state says nothing, where it has a mask; the negative where it has none."""
 
 
 class PromptedState:
@@ -154,10 +151,10 @@ class PromptedState:
                 yield frame, dict(zip(object_ids, patches_of(logits), strict=True))
 
     def score(self, object_id: int, frame: int, present: bool) -> float:
-        """Return the object score logit on a frame; by `present` where the state does not tell."""
+        """Return the object score logit on a frame; one that stands in, by `present`, where the state does not tell."""
         memory = self.state.memory_of(object_id)
         found = None if memory is None else memory.score(frame)
-        return (SURE if present else -SURE) if found is None else found
+        return (DRAWN_LOGIT if present else -DRAWN_LOGIT) if found is None else found
 
     def _prepare(self, prompt: Prompt) -> int | None:
         """Take back what a prompt replaces; return how many of its clicks were given, None where all is to be said."""

@@ -111,12 +111,14 @@ def _write(geff: ModuleType, path: Path, results: Results) -> None:
         "x": np.array([spot.x for spot in spots], np.float64),
         "object_id": np.array([spot.object_id for spot in spots], np.int64),
         "area": np.array([spot.area for spot in spots], np.int64),
-        "score": np.array([spot.score for spot in spots], np.float64),
+        "score": np.array([spot.score for spot in spots], np.float64),  # None becomes nan
     }
+    unknown = np.isnan(columns["score"])
+    missing = {"score": unknown} if unknown.any() else {}
     write_arrays(
         LocalStore(path),  # a path that exists already would be refused
         node_ids=np.arange(len(spots), dtype=np.uint64),
-        node_props={name: {"values": values, "missing": None} for name, values in columns.items()},
+        node_props={name: {"values": values, "missing": missing.get(name)} for name, values in columns.items()},
         edge_ids=np.array(links, np.uint64).reshape(-1, 2),
         edge_props={},
         metadata=geff.GeffMetadata(

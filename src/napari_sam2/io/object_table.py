@@ -65,7 +65,8 @@ def object_rows(results: Results) -> Iterator[Row]:
             shown = mask.mask()
             if results.overlaps is not Overlaps.allowed:
                 shown = labels[mask.rows, mask.columns] == object_id
-            row = _about(results, object_id) | {"frame": frame, "status": mask.status.value, "score": f"{mask.score:g}"}
+            score = "" if mask.model_score is None else f"{mask.model_score:g}"
+            row = _about(results, object_id) | {"frame": frame, "status": mask.status.value, "score": score}
             row |= {"area_px": int(shown.sum())} | ({} if pixel is None else {"area": "0", "unit": pixel[2]})
             if shown.any():
                 y, x, measured = _measured(mask, shown, pixel)

@@ -19,14 +19,14 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """An object on a frame: pixels, centroid, the score of its mask, its box (y0, x0, y1, x1), ends not included."""
+    """An object on a frame: pixels, centroid, the score that the model said, box (y0, x0, y1, x1), ends left out."""
 
     object_id: int
     frame: int
     area: int
     y: float
     x: float
-    score: float
+    score: float | None
     box_yx: tuple[int, int, int, int]
 
 
@@ -55,7 +55,7 @@ def spots_on(results: Results, frame: int, labels: Array) -> Iterator[Spot]:
         object_id = int(ids[region.label])
         mask = results.masks.get((object_id, frame))
         y, x = region.centroid
-        score = 0.0 if mask is None else mask.score
+        score = None if mask is None else mask.model_score
         yield Spot(object_id, frame, int(region.area), float(y), float(x), score, region.bbox)
 
 

@@ -137,7 +137,7 @@ def _told(spot: Spot, scale: _Scale) -> dict[str, str]:
     """Return the features of a spot."""
     area = spot.area * scale.y * scale.x
     return {
-        "QUALITY": f"{spot.score:g}",
+        "QUALITY": f"{spot.score or 0:g}",
         "POSITION_X": repr(spot.x * scale.x),
         "POSITION_Y": repr(spot.y * scale.y),
         "POSITION_Z": "0.0",

@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 STEPS_PER_LOGIT = 4.0
 LARGEST_CODE = 127
 DRAWN_LOGIT = 10.0
-"""Logit of a mask that came without any: what the model itself makes of a drawn mask."""
+"""Logit of a mask that came without any, and its score: what the model itself makes of a drawn mask."""
 
 
 class MaskStatus(StrEnum):
@@ -72,7 +72,8 @@ class StoredMask:
     packed
         zlib of (h, w) uint8: 4 * logit clipped to 1..127 in the mask, 0 outside.
     score
-        Object score logit, > 0 where the model is sure that the object is there.
+        Object score logit, > 0 where the model is sure that the object is there; `DRAWN_LOGIT`, or its negative, stands
+        in where the model said none.
     leg
         "prompt", "forward" or "backward": what it was computed in.
     """
@@ -154,6 +155,11 @@ class StoredMask:
     def is_empty(self) -> bool:
         """Whether it holds no pixel."""
         return not self.packed
+
+    @property
+    def model_score(self) -> float | None:
+        """The score where the model said it: None of what was drawn, found or imported."""
+        return None if abs(self.score) == DRAWN_LOGIT else self.score
 
     @property
     def rows(self) -> slice:
