@@ -10,7 +10,8 @@ from PIL import Image
 from truth_predictors import TruthImagePredictor, TruthPredictor, coordinates
 
 from napari_sam2.cli import main
-from napari_sam2.cli.evaluate import checked_prompts
+from napari_sam2.cli.evaluate import checked_prompts, judged_frames
+from napari_sam2.cli.movie_choice import MovieChoice
 from sam2_core.errors import StackError
 from sam2_core.training.synthetic import MovieSettings, make_movie
 
@@ -113,3 +114,38 @@ def test_everything_in_the_frames_of_a_movie_is_judged_without_a_prompt(movie, m
     assert (movie / "out" / f"{movie.name}.png").is_file()
     assert main([*line.split(), "--prompt", "click"]) == 1
     assert "leave one of them out" in capsys.readouterr().err
+
+
+@pytest.fixture
+def volume(movie):
+    """The movie as one plane of a stack along time and depth, whose other plane holds nothing; so its labels."""
+    for name in ("images", "labels"):
+        plane = tifffile.imread(movie / f"{name}.tif")
+        stored = np.stack([np.zeros_like(plane), plane], axis=1)
+        tifffile.imwrite(movie / f"{name}.ome.tif", stored, metadata={"axes": "TZYX"})
+    return movie
+
+
+def test_a_stack_along_time_and_depth_is_judged_at_a_fixed_depth(volume):
+    line = f"evaluate {volume}/images.ome.tif --truth {volume}/labels.ome.tif --out {volume}/out --fixed Z=1"
+    assert main(f"{line} --no-baseline --view full --frames 3 --objects 1 --prompt box".split()) == 0
+    (row,) = json.loads((volume / "out" / "evaluation.json").read_text())["rows"]
+    assert (row["values"]["objects"], row["values"]["j"]) == (1, 1.0)
+
+
+@pytest.mark.parametrize("kind", ["movie", "stills"])
+def test_frames_along_time_and_depth_are_taken_at_a_fixed_depth(volume, kind):
+    files = volume / "images.ome.tif", volume / "labels.ome.tif"
+    frames = judged_frames(kind, *files, MovieChoice(fixed=["Z=1"]), 1, None)
+    truth = tifffile.imread(volume / "labels.tif")
+    assert len(frames) == len(truth)
+    for still, labels in zip(frames, truth, strict=True):
+        np.testing.assert_array_equal(still.labels, labels)
+        assert still.image.any()
+
+
+def test_tracks_along_time_and_depth_are_judged_at_a_fixed_depth(volume):
+    line = f"evaluate {volume}/labels.ome.tif --tracking --truth {volume}/labels.tif --out {volume}/out --fixed Z=1"
+    assert main(line.split()) == 0
+    (row,) = json.loads((volume / "out" / "evaluation.json").read_text())["rows"]
+    assert row["values"]["tra"] == 1.0

@@ -76,6 +76,14 @@ def test_labels_become_a_model_with_a_card_that_the_model_list_knows(work, run):
     assert "tiny-movie" in run("models")[1]
 
 
+def test_images_and_labels_along_time_and_depth_are_cut_at_a_fixed_depth(work, run):
+    for name, plane in zip(("movie", "labels"), disc_movie(), strict=True):
+        stored = np.stack([np.zeros_like(plane), plane], axis=1)
+        tifffile.imwrite(work / f"{name}.tif", stored, imagej=True, metadata={"axes": "TZYX"})
+    code, _, err = run(f"{FINETUNE} --steps 1 --fixed Z=1")
+    assert (code, "6 labelled frames with 12 objects" in err) == (0, True)
+
+
 def test_the_new_model_tracks(work, run):
     assert run(f"{FINETUNE} --steps 1 --train adapters --name mine --format pt")[0] == 0
     (work / "clicks.csv").write_text("object_id,frame,y,x\n1,0,18,18\n")

@@ -263,3 +263,15 @@ def test_a_table_of_the_challenge_is_held_against_its_masks(session, tmp_path, c
     session.import_tracks(tmp_path)
     assert len(caplog.messages) == (words is not None)
     assert (words or "") in "".join(caplog.messages)
+
+
+@pytest.mark.parametrize(("track_axis", "fixed"), [("T", "Z=1"), ("Z", "T=2")])
+def test_labels_along_time_and_depth_are_cut_where_the_images_are(tmp_path, track_axis, fixed):
+    volume = np.stack([LABELS, LABELS[::-1]], axis=1 if track_axis == "T" else 0)
+    volume = volume if track_axis == "T" else np.concatenate([np.zeros_like(volume[:1]), volume])
+    for name, stored in (("images", np.zeros(volume.shape, np.uint8)), ("labels", volume)):
+        tifffile.imwrite(tmp_path / f"{name}.ome.tif", stored, metadata={"axes": "TZYX"})
+    line = f"import {tmp_path}/images.ome.tif {tmp_path}/labels.ome.tif {tmp_path}/a.sam2"
+    assert main(f"{line} --track-axis {track_axis} --fixed {fixed}".split()) == 0
+    with Session.open(tmp_path / "a.sam2", predictor=DiscPredictor()) as opened:
+        np.testing.assert_array_equal(np.stack([opened.labels(frame) for frame in range(3)]), LABELS[::-1])

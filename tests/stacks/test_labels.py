@@ -71,3 +71,13 @@ def test_the_own_file_of_cellpose_is_told_from_a_damaged_one(tmp_path):
         open_labels(tmp_path / "a.npy")
     np.save(tmp_path / "b_seg.npy", LABELS)
     np.testing.assert_array_equal(open_labels(tmp_path / "b_seg.npy", "YX")[0], LABELS)
+
+
+def test_labels_along_time_and_depth_are_cut_as_the_images_are():
+    labels = np.arange(2 * 3 * 4 * 5, dtype=np.uint16).reshape(2, 3, 4, 5)
+    at_depth = open_labels(labels, "TZYX", "T", {"Z": 2, "C": 1})
+    np.testing.assert_array_equal(np.stack(list(at_depth)), labels[:, 2])
+    at_time = open_labels(labels, "TZYX", "Z", {"T": 1})
+    np.testing.assert_array_equal(np.stack(list(at_time)), labels[1])
+    one_plane = open_labels(labels[:, 2], "TYX", "T", {"Z": 2})
+    np.testing.assert_array_equal(np.stack(list(one_plane)), labels[:, 2])

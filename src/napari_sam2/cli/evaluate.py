@@ -49,6 +49,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     scene: options.Scene = None,
     track_axis: options.MovieTrackAxis = None,
     channel: options.MovieChannel = None,
+    fixed: options.Fixed = None,
 ) -> int:
     """Measure a model on STACK with ground truth: clicks and boxes from the truth, IoU of the masks, a baseline.
 
@@ -57,13 +58,13 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     --tracking, no model: SEG, DET, TRA, LNK, CHOTA, divisions and identity switches of tracks that are there already;
     with --baselines, others stand beside them.
     """
-    choice = MovieChoice(axes, scene, track_axis, channel)
+    choice = MovieChoice(axes, scene, track_axis, channel, fixed)
     if baselines is not None and not tracking:
         raise StackError(f"--baselines {baselines} stand beside tracks; give --tracking as well.")
     if tracking:
         settings = {"model": model, "device": device, "image_size": image_size}
         images = None if baselines is None else images_of(baselines, choice, settings)
-        return evaluate_tracking(stack, truth, out, (parents, truth_parents), images)
+        return evaluate_tracking((stack, parents), (truth, truth_parents), out, choice, images)
     from napari_sam2 import evaluation
     from sam2_core.scoring.ground_truth import MOST_OBJECTS
 
@@ -82,7 +83,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
             found = evaluation.benchmark_finding(name, sought, evaluation.finder(predictor), baseline, begin)
             about = about.with_settings(diameter=object_diameter or "found", every=every)
         elif judged == "stills":
-            stills = evaluation.Stills(stack, truth, every, object_diameter)
+            stills = evaluation.Stills(stack, truth, every, object_diameter, choice.held)
             found = evaluation.benchmark_stills(name, stills, evaluation.image_predictor(predictor), plan, begin)
             about = about.with_settings(span=span or "usual", every=every, objects_per_still=objects or "all")
         else:
@@ -112,27 +113,28 @@ def images_of(stack: str, choice: MovieChoice, settings: dict[str, Any]) -> Imag
 
 
 def evaluate_tracking(
-    result: Path,
-    truth: Path,
+    result: tuple[Path, Path | None],
+    truth: tuple[Path, Path | None],
     out: Path,
-    tables: tuple[Path | None, Path | None] = (None, None),
+    choice: MovieChoice,
     images: Images | None = None,
 ) -> int:
     """Write and show how well a movie was tracked, baselines beside it; see `evaluation.tracking`.
 
-    tables: who came from whom, of the result and of the truth.
+    result, truth: each with the table of who came from whom, if there is one.
     """
     from napari_sam2.evaluation.judged_stacks import stack_name
     from napari_sam2.evaluation.report import write_report
     from napari_sam2.evaluation.tracking import benchmark_tracking, open_judged
 
-    name = stack_name(truth)
+    name = stack_name(truth[0])
     files = ["evaluation.md", "evaluation.json", f"{name}.png"]
-    check_out_folder(out, files, (result, truth), is_own=(out / "evaluation.json").is_file())
-    true, found = open_judged(truth, tables[1]), open_judged(result, tables[0])
+    check_out_folder(out, files, (result[0], truth[0]), is_own=(out / "evaluation.json").is_file())
+    cut = choice.track_axis, choice.held
+    true, found = open_judged(*truth, *cut), open_judged(*result, *cut)
     with shown_progress() as begin:
         beside = () if images is None else images.baselines(true.labels, begin=begin)
-        judged = benchmark_tracking(name, stack_name(result), true, found, begin, beside)
+        judged = benchmark_tracking(name, stack_name(result[0]), true, found, begin, beside)
     judged.write_picture(out)
     show_report(None, judged.rows, write_report(out, None, judged.rows))
     return 0
@@ -145,7 +147,7 @@ def judged_frames(
     from napari_sam2 import evaluation
 
     if kind == "stills":
-        return evaluation.Stills(stack, truth, every, diameter_px)
+        return evaluation.Stills(stack, truth, every, diameter_px, choice.held)
     return evaluation.JudgedFrames(choice.open(str(stack)).movie, truth, every, diameter_px)
 
 

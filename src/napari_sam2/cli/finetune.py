@@ -59,6 +59,7 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     labels_axes: options.LabelAxes = None,
     track_axis: options.TrackAxis = None,
     channel: options.AnyChannel = None,
+    fixed: options.Fixed = None,
     file_format: options.Format = "safetensors",
     overwrite: options.RestartTraining = False,
     resume: options.ResumeTraining = False,
@@ -72,7 +73,7 @@ def finetune_command(  # noqa: PLR0913 - one parameter per option of the command
     from sam2_core.training.finetune_files import ModelStory, check_new_name
     from sam2_core.training.finetuning import FinetuneSettings, Finetuning
 
-    choice = MovieChoice(axes, scene, track_axis, channel)
+    choice = MovieChoice(axes, scene, track_axis, channel, fixed)
     pictures, truth = _stack_movies(images, labels, choice, labels_axes, session)
     new_name = _default_name(model, str(session or images)) if name is None else name
     check_new_name(new_name, out)
@@ -99,7 +100,8 @@ def _stack_movies(
         return session_movies(session)
     if images is None or labels is None:
         raise typer.BadParameter("give --images and --labels, or --session with a session folder.")
-    return choice.open(images).movie, open_labels(labels, labels_axes, choice.track_axis)
+    movie = choice.open(images).movie
+    return movie, open_labels(labels, labels_axes, movie.track_axis, movie.held)
 
 
 def session_movies(folder: Path) -> tuple[Movie, Movie]:

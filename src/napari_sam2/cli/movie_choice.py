@@ -21,20 +21,25 @@ class MovieChoice:
     fixed: Sequence[str] | None = None
     contrast: tuple[float, float] | None = None
 
+    @property
+    def held(self) -> dict[str, int]:
+        """Where axes are held, by letter."""
+        return fixed_axes(self.fixed or ())
+
     def stack(self, stack: str) -> Stack:
         """Return the stack of which a movie is chosen."""
         return open_stack(stack, self.axes, self.scene)
 
     def open(self, stack: str) -> ModelMovie:
         """Return the movie as the model sees it."""
-        movie = self.stack(stack).movie(self.track_axis, self.channel or None, fixed_axes(self.fixed or ()))
+        movie = self.stack(stack).movie(self.track_axis, self.channel or None, self.held)
         return ModelMovie(movie, contrast_limits(self.contrast))
 
     def settings(self, movie: ModelMovie) -> dict[str, Any]:
         """Return the fields of `SessionSettings` that make a session see the movie that was opened."""
         return {
             "track_axis": movie.movie.track_axis,
-            "fixed": fixed_axes(self.fixed or ()),
+            "fixed": self.held,
             "channels": self.channel or None,
             "contrast_limits": None if self.contrast is None else [self.contrast],
         }

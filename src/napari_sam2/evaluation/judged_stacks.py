@@ -5,7 +5,7 @@ Images become what the model sees (uint8, one contrast for a stack, one for each
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -64,6 +64,8 @@ class Stills:
         Only every so many images, sorted by name, from the first.
     diameter_px
         Typical object diameter; each still's own median where None.
+    fixed
+        Where the other axes of images, and of their labels, are held.
 
     Raises
     ------
@@ -75,16 +77,17 @@ class Stills:
     masks: str | Path
     every: int = 1
     diameter_px: float | None = None
+    fixed: Mapping[str, int] | None = None
 
     def __len__(self) -> int:
         if self._in_folders:
             return len(self._files())
-        return len(range(0, len(open_stack(self.images).movie()), self.every))
+        return len(range(0, len(open_stack(self.images).movie(fixed=self.fixed)), self.every))
 
     def __iter__(self) -> Iterator[Still]:
         every = 1 if self._in_folders else self.every
         for image, labels in self._files():
-            yield from JudgedFrames(open_stack(image).movie(), labels, every, self.diameter_px)
+            yield from JudgedFrames(open_stack(image).movie(fixed=self.fixed), labels, every, self.diameter_px)
 
     @property
     def _in_folders(self) -> bool:
@@ -121,7 +124,7 @@ class JudgedFrames:
         return len(range(0, len(self.movie), self.every))
 
     def __iter__(self) -> Iterator[Still]:
-        truth = TruthFrames(open_labels(self.truth))
+        truth = TruthFrames(open_labels(self.truth, None, self.movie.track_axis, self.movie.held))
         check_fit(self.movie, truth.movie)
         frames, name = ModelMovie(self.movie), Path(self.movie.stack.name).stem
         for index in range(0, len(self.movie), self.every):
@@ -141,7 +144,7 @@ def open_task(
     StackError
         If one cannot be read, they do not fit each other, or no object can be judged.
     """
-    labels = TruthFrames(open_labels(truth))
+    labels = TruthFrames(open_labels(truth, None, movie.track_axis, movie.held))
     check_fit(movie, labels.movie)
     diameter = typical_diameter(labels) if diameter_px is None else diameter_px
     frames: Any = ModelMovie(movie)

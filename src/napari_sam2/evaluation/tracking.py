@@ -8,7 +8,7 @@ is in `sam2_core.scoring.tracking`. No model is loaded, and no image is read, bu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,8 +26,13 @@ from napari_sam2.stacks import Movie, open_labels
 from sam2_core.scoring.tracking import TOLERANCES, TrackingMetrics, judge_tracking, paired_tracks, tracking_metrics
 
 
-def open_judged(path: str | Path, table: str | Path | None = None) -> TrackedLabels:
-    """Return the labels and parents of a session, or of what `open_tracks` opens.
+def open_judged(
+    path: str | Path,
+    table: str | Path | None = None,
+    track_axis: str | None = None,
+    fixed: Mapping[str, int] | None = None,
+) -> TrackedLabels:
+    """Return the labels and parents of a session, or of what `open_tracks` opens from the same arguments.
 
     Raises
     ------
@@ -35,7 +40,7 @@ def open_judged(path: str | Path, table: str | Path | None = None) -> TrackedLab
         If it cannot be read.
     """
     if not is_session_folder(path):
-        return open_tracks(path, table)
+        return open_tracks(path, table, track_axis, fixed)
     results = open_results(path)
     parents = {one: info.parent for one, info in results.document.objects.items() if info.parent is not None}
     return TrackedLabels(open_labels(ResultLabels(results), "TYX"), parents)

@@ -60,12 +60,17 @@ class _Branch:
         self.daughters += other.daughters
 
 
+def _likest(ends: Sequence[_Branch], piece: Array, width: int) -> _Branch:
+    """Return the branch that goes on as a piece."""
+    return max(ends, key=lambda end: end.likeness(piece, width))
+
+
 def _grown(pieces: Mapping[int, list[Array]], width: int) -> _Branch:
     """Return the branch that all others come from."""
     first = _Branch()
     mothers, ends, before = {first: first}, [first], 0
     for frame, here in pieces.items():
-        chosen = [max(ends, key=lambda end, piece=piece: end.likeness(piece, width)) for piece in here]
+        chosen = [_likest(ends, piece, width) for piece in here]
         short = [end for end in ends if before in end.frames and len(end.frames) < LONG]
         for gone in [end for end in short if end not in chosen]:
             near = max(range(len(here)), key=lambda one: gone.likeness(here[one], width)[0])

@@ -40,13 +40,20 @@ class TrackedLabels:
     spans: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
 
-def open_tracks(path: str | Path, table: str | Path | None = None) -> TrackedLabels:
+def open_tracks(
+    path: str | Path,
+    table: str | Path | None = None,
+    track_axis: str | None = None,
+    fixed: Mapping[str, int] | None = None,
+) -> TrackedLabels:
     """Return the labels and parents of a file or folder.
 
     Parameters
     ----------
     table
         Who came from whom, of a label stack: see `read_parents`.
+    track_axis, fixed
+        Which part of a label stack along T and Z: see `stacks.open_labels`.
 
     Raises
     ------
@@ -71,7 +78,8 @@ def open_tracks(path: str | Path, table: str | Path | None = None) -> TrackedLab
         first = _first_frame(folder) if is_ctc else 0
         parents, spans = read_parents(found), _spans(found, first) if is_ctc else {}
         return TrackedLabels(open_labels(stacks[0] if stacks else folder), parents, spans)
-    return TrackedLabels(open_labels(path), {} if table is None else read_parents(table))
+    labels = open_labels(path, None, track_axis, fixed)
+    return TrackedLabels(labels, {} if table is None else read_parents(table))
 
 
 def read_parents(path: str | Path) -> dict[int, int]:

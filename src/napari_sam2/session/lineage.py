@@ -132,7 +132,8 @@ class Lineage:
         Parameters
         ----------
         tracks
-            A CTC folder, a GEFF with labels, a label stack, or what `io.track_files.open_tracks` opened.
+            A CTC folder, a GEFF with labels, a label stack, or what `io.track_files.open_tracks` opened. A label stack
+            along T and Z is cut where the session's images are.
         parents
             Table of parents of a label stack; see `io.track_files.read_parents`.
         split_lineages
@@ -145,8 +146,10 @@ class Lineage:
         PromptError
             If the parents are not in them.
         """
-        opened = tracks if isinstance(tracks, TrackedLabels) else open_tracks(tracks, parents)
-        document, masks = imported(opened, self._document, self._state.masks, split_lineages)
+        if not isinstance(tracks, TrackedLabels):
+            movie = self._state.movie.movie
+            tracks = open_tracks(tracks, parents, movie.track_axis, movie.held)
+        document, masks = imported(tracks, self._document, self._state.masks, split_lineages)
         ids = tuple(sorted({object_id for object_id, _ in masks}))
         put = self._state.masks.put
         self._steps.make(document, "import tracks", ids, lambda _: [put(key, mask) for key, mask in masks.items()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,20 @@ from napari_sam2.stacks.stack import Movie, open_stack
 from sam2_core.errors import StackError
 
 
-def open_labels(path_or_array: str | Path | Any, axes: str | None = None, track_axis: str | None = None) -> Movie:
-    """Return the frames of a label stack, with (H, W) values per frame; `axes` and `track_axis` as for images.
+def open_labels(
+    path_or_array: str | Path | Any,
+    axes: str | None = None,
+    track_axis: str | None = None,
+    fixed: Mapping[str, int] | None = None,
+) -> Movie:
+    """Return the frames of a label stack, with (H, W) values per frame.
+
+    Parameters
+    ----------
+    axes
+        As for images.
+    track_axis, fixed
+        Those of the images: labels along T and Z are cut as these are. Of others all is one movie.
 
     Raises
     ------
@@ -33,7 +46,9 @@ def open_labels(path_or_array: str | Path | Any, axes: str | None = None, track_
             "whole number per pixel, not colours: save them as gray or indexed pictures, or as a stack of one channel. "
             "If an axis was misread, name the axes, e.g. TYX."
         )
-    return stack.movie(track_axis)
+    if stack.size("T") == 1 or stack.size("Z") == 1:
+        return stack.movie()
+    return stack.movie(track_axis, fixed={axis: index for axis, index in (fixed or {}).items() if axis in "TZ"})
 
 
 def _is_of_cellpose(path: Path) -> bool:

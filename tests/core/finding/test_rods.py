@@ -49,9 +49,18 @@ def test_few_long_things_may_be_clumps_of_rods_and_many_or_round_ones_are_none()
     assert clump_width([]) is None
 
 
-def test_few_thick_rods_are_looked_into_nearer_and_nearer_and_many_once():
-    """Few of them may be packed side by side, whose own width is far from that of what was seen."""
-    looks = [pytest.approx(each) for each in (36.0, 21.6)]
-    assert [nearer for nearer, _ in _nearer_looks([thing(100, 50)] * FEW, 60.0)] == looks
-    assert [nearer for nearer, _ in _nearer_looks([thing(100, 50)] * (FEW + 1), 60.0)] == looks[:1]
-    assert [nearer for nearer, _ in _nearer_looks([thing(50, 49)] * FEW, 50.0)] == []
+def test_few_thick_things_are_looked_into_nearer_and_nearer_and_rods_of_the_right_size_once():
+    """Few may be rods packed side by side, whose own width is far from that of what was seen."""
+
+    def looks(things, scale):
+        return [nearer for nearer, _ in _nearer_looks(things, scale)]
+
+    clump, rod = thing(75, 50), thing(100, 30)
+    width = clump_width([clump])
+    assert looks([clump], 60.0) == [pytest.approx(36.0), pytest.approx(21.6)]
+    assert 0.35 * width > 0.6**3 * 60.0
+    assert looks([rod] * FEW, 32.0) == [pytest.approx(0.6 * 32)]
+    slim = looks([rod] * FEW, 60.0)
+    assert slim == [pytest.approx(each) for each in (rod_width([rod]), 36.0, 21.6, 0.6**3 * 60)]
+    assert looks([rod] * (FEW + 1), 60.0) == slim[:2]
+    assert looks([thing(50, 49)] * FEW, 50.0) == []
