@@ -264,9 +264,8 @@ def _fill(section: type[Section], values: dict[Any, Any], where: str) -> Section
     unknown = sorted(map(str, set(values) - set(kinds)))
     if unknown:
         raise ConfigError(f"{where}: unknown fields {unknown} in {section.__name__}; known are {sorted(kinds)}")
-    least = {
-        field.name: 0 if field.type == "int" and field.default == 0 else 1 for field in dataclasses.fields(section)
-    }
+    fields = dataclasses.fields(cast("Any", section))
+    least = {field.name: 0 if kinds[field.name] is int and field.default == 0 else 1 for field in fields}
     filled = {key: _converted(kinds[key], value, f"{where}: {key}", least[key]) for key, value in values.items()}
     return section(**filled)
 

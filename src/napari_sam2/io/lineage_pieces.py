@@ -6,7 +6,7 @@ on from the one of before that it covers best, and where several go on from one,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
