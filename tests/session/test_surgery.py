@@ -107,10 +107,10 @@ def test_ends_beginnings_and_absences_delete_and_say_so(session, verb, arguments
 )
 def test_what_is_said_again_is_no_step(session, verb, arguments):
     getattr(session.surgery, verb)(*arguments)
-    said, revision = everything(session), session.revision
+    said, revision = everything(session), session.edits.revision
     getattr(session.surgery, verb)(*arguments)
     assert everything(session) == said
-    assert session.revision == revision
+    assert session.edits.revision == revision
     assert session.undo()
     assert there(session, 3) == list(range(8))
 

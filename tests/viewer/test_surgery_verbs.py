@@ -116,10 +116,10 @@ def test_a_verb_that_changes_nothing_says_so_and_is_no_step(cells, verb):
     hover(cells, 4, 5)
     getattr(cells.verbs, verb)()
     assert cells.messages[-1].endswith("Undo takes that back.")
-    step = cells.session.undo_text, cells.session.revision
+    step = cells.session.undo_text, cells.session.edits.revision
     getattr(cells.verbs, verb)()
     assert cells.messages[-1] == "That is so already; nothing was changed."
-    assert (cells.session.undo_text, cells.session.revision) == step
+    assert (cells.session.undo_text, cells.session.edits.revision) == step
 
 
 def test_nobody_divides_on_the_first_frame(cells):

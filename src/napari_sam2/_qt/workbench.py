@@ -189,7 +189,8 @@ class Workbench(QObject):
         """Save, from then on as the work goes on; that is said when it is written, on a thread of its own."""
         if self.session is not None:
             place = self.session.save(folder, wait=False)
-            self.run(self.session.saving.written, lambda _: self._saved(place), self._saved)
+            if (queue := self.session.saving.queue) is not None:
+                self.run(queue.flush, lambda _: self._saved(place), self._saved)
 
     def export(self, path: Path, everything: bool = False) -> None:
         """Write the labels as they are now, or every format into a new folder."""

@@ -37,6 +37,11 @@ class Edits:
         self._state = state
         self._steps = Steps(state, saving)
 
+    @property
+    def revision(self) -> int:
+        """Another number after each step, and after each that is taken back or made again; what runs find is none."""
+        return self._state.revision
+
     def new_object(self, name: str = "") -> int:
         """Return the id of a new object, which has nothing but a name yet."""
         object_id = self._document.next_object_id()

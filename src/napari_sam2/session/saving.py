@@ -73,7 +73,7 @@ class Saving:
         folder
             A new one or one that holds a session; where the session is saved already, if None.
         wait
-            Until it is written; else what fails is raised by `written`, or a later `accept`, `save` or `close`.
+            Until it is written; else what fails is raised by `queue.flush`, or a later `accept`, `save` or `close`.
 
         Raises
         ------
@@ -100,17 +100,6 @@ class Saving:
         if self._state.is_closed:
             self.close()
         return place
-
-    def written(self) -> None:
-        """Wait, on any thread, until all is in the folder; nothing is saved anew where that is gone.
-
-        Raises
-        ------
-        StackError
-            If something cannot be written; it is tried again with the next edit, `flush` or `close`.
-        """
-        if (queue := self.queue) is not None:
-            queue.flush()
 
     @property
     def is_folder_lost(self) -> bool:

@@ -285,11 +285,6 @@ class Session:
         return self._state.is_waiting
 
     @property
-    def revision(self) -> int:
-        """Another number after each step, and after each that is taken back or made again; what runs find is none."""
-        return self._state.revision
-
-    @property
     def can_undo(self) -> bool:
         """Whether there is a step to take back."""
         return self._history.can_undo

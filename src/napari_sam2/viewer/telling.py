@@ -15,9 +15,9 @@ ALREADY = "That is so already; nothing was changed."
 
 def told_step(session: Session, edit: Callable[[], str], otherwise: str = ALREADY) -> str:
     """Make an edit, and return what it says was done; something else where it made no step that Undo takes back."""
-    before = session.revision
+    before = session.edits.revision
     told = edit()
-    return otherwise if session.revision == before else f"{told} Undo takes that back."
+    return otherwise if session.edits.revision == before else f"{told} Undo takes that back."
 
 
 def check_divides(frame: int) -> None:
