@@ -162,7 +162,7 @@ def test_a_folder_becomes_a_session_and_goes_out_as_it_came(tmp_path, capsys):
     tifffile.imwrite(tmp_path / "m.tif", LABELS * 0, metadata={"axes": "TYX"}, photometric="minisblack")
     line = f"import {tmp_path}/m.tif {tmp_path}/01_GT {tmp_path}/m.sam2"
     assert main(line.split()) == 0
-    assert "5 objects, 1 divisions" in capsys.readouterr().out
+    assert "5 objects, 1 division." in capsys.readouterr().out
     assert main(f"export {tmp_path}/m.sam2 --ctc {tmp_path}/out".split()) == 0
     assert (tmp_path / "out" / "res_track.txt").read_text() == (folder / "man_track.txt").read_text()
     for frame, labels in enumerate(LABELS):
@@ -232,7 +232,7 @@ def test_objects_in_pieces_are_told_of_once(caplog):
     with opened_as(labels) as session:
         assert session.import_tracks(tracks(labels, {})) == (1, 2)
     (told,) = caplog.messages
-    assert "1 objects are in several pieces on several frames in a row, as object 1 from frame 3 on" in told
+    assert "1 object is in several pieces on several frames in a row, as object 1 from frame 3 on" in told
     assert "--split-lineages" in told
 
 

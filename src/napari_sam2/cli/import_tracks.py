@@ -10,6 +10,7 @@ import typer
 from napari_sam2.cli import options
 from napari_sam2.cli.console import output
 from napari_sam2.cli.movie_choice import MovieChoice
+from napari_sam2.document.plain_values import counted
 from napari_sam2.io import is_session_folder
 from napari_sam2.io.raw_data import check_not_raw
 from sam2_core.errors import StackError
@@ -45,5 +46,5 @@ def import_command(  # noqa: PLR0913 - one parameter per option of the command
         ids = opened.import_tracks(tracks, parents, split_lineages=split_lineages)
         divisions = len(opened.document.divisions)
         opened.save(session)
-    output().print(f"{session}: {len(ids)} objects, {divisions} divisions.")
+    output().print(f"{session}: {counted(len(ids), 'object')}, {counted(divisions, 'division')}.")
     return 0

@@ -48,10 +48,10 @@ def tell_of_pieces(name: str, masks: MaskStore) -> None:
     if found:
         object_id, frame = next(iter(found.items()))
         _log.warning(
-            "%s: %d objects are in several pieces on several frames in a row, as object %d from frame %d on; where "
+            "%s: %s in several pieces on several frames in a row, as object %d from frame %d on; where "
             "daughters keep their mother's value, import with --split-lineages (in Python split_lineages=True).",
             name,
-            len(found),
+            "1 object is" if len(found) == 1 else f"{len(found)} objects are",
             object_id,
             frame,
         )
