@@ -49,7 +49,7 @@ def test_specks_of_three_pixels_are_found(model, diameter):
         for x in range(6, 80, 12):
             image[y - 1 : y + 2, x - 1 : x + 2] = 180
     found = find_objects(model, image.astype(np.uint8), FindingOptions(diameter_px=diameter))
-    assert len(found) >= 42  # of 49
+    assert len(found) >= 40  # of 49
 
 
 def test_a_picture_of_hardly_any_pixels_has_no_diameter(model):
