@@ -42,14 +42,14 @@ def test_nothing_is_made_up_in_noise(model):
     assert "diameter" in found.remark
 
 
-@pytest.mark.parametrize("diameter", [None, 3.0])
-def test_specks_of_three_pixels_are_found(model, diameter):
+@pytest.mark.parametrize(("diameter", "least"), [(None, 44), (3.0, 42)])
+def test_specks_of_three_pixels_are_found(model, diameter, least):
     image = np.full((80, 80), 20.0)
     for y in range(6, 80, 12):
         for x in range(6, 80, 12):
             image[y - 1 : y + 2, x - 1 : x + 2] = 180
     found = find_objects(model, image.astype(np.uint8), FindingOptions(diameter_px=diameter))
-    assert len(found) >= 40  # of 49
+    assert len(found) >= least  # of 49
 
 
 def test_a_picture_of_hardly_any_pixels_has_no_diameter(model):
