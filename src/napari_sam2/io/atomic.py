@@ -11,7 +11,8 @@ import re
 import secrets
 import shutil
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sam2_core.errors import StackError
@@ -19,6 +20,21 @@ from sam2_core.errors import StackError
 _PART = re.compile(r"\..*\.?[0-9a-f]{32}\.part")
 _FORGOTTEN_SECONDS = 3600
 _NAME_LENGTH = 60
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say of what the disk refuses inside that a path cannot be written.
+
+    Raises
+    ------
+    StackError
+        In place of an `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StackError(f"{path} cannot be written ({error}); free some space or choose another folder.") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -30,14 +46,15 @@ def write_atomically(path: Path, content: bytes) -> None:
         If the disk is full or the folder cannot be written to; the old file is then untouched.
     """
     part = part_beside(path)
-    try:
-        _write_new(part, content)
-        os.replace(part, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise StackError(f"{path} cannot be written ({error}); free some space or choose another folder.") from error
+    with writing(path):
+        try:
+            _write_new(part, content)
+            os.replace(part, path)
+            sync_folder(path.parent)
+        except OSError:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
 
 
 def part_beside(path: Path) -> Path:

@@ -24,7 +24,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from napari_sam2.io.atomic import part_beside, remove_parts, remove_path
+from napari_sam2.io.atomic import part_beside, remove_parts, remove_path, writing
 from napari_sam2.io.label_files import put_in_place
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
@@ -115,17 +115,16 @@ def export_ctc(folder: str | Path, results: Results, names: CtcNames = RESULT) -
     part = part_beside(folder)
     remove_parts(folder.parent, folder.name)
     try:
-        part.mkdir()
-        with tempfile.TemporaryFile(dir=part) as file:
-            painted = _Painted(file)
-            tracks = ctc_tracks(results.tracks(painted.kept(results.frames())), _first_labels(results))
-            digits = max(3, len(str(len(results.movie) - 1)))
-            for frame, image in enumerate(_images(painted.again(), tracks)):
-                tifffile.imwrite(part / f"{names.image}{frame:0{digits}d}.tif", image, compression="zlib")
-        (part / names.table).write_text(_table(tracks), encoding="ascii")
-        put_in_place(part, folder)
-    except OSError as error:
-        raise StackError(f"{folder} cannot be written ({error}); free some space or choose another folder.") from error
+        with writing(folder):
+            part.mkdir()
+            with tempfile.TemporaryFile(dir=part) as file:
+                painted = _Painted(file)
+                tracks = ctc_tracks(results.tracks(painted.kept(results.frames())), _first_labels(results))
+                digits = max(3, len(str(len(results.movie) - 1)))
+                for frame, image in enumerate(_images(painted.again(), tracks)):
+                    tifffile.imwrite(part / f"{names.image}{frame:0{digits}d}.tif", image, compression="zlib")
+            (part / names.table).write_text(_table(tracks), encoding="ascii")
+            put_in_place(part, folder)
     finally:
         remove_path(part)
     return tracks

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import permutations
 from pathlib import Path
 
+from napari_sam2.io.atomic import writing
 from napari_sam2.io.ctc_files import export_ctc
 from napari_sam2.io.error_rate_table import export_error_rates
 from napari_sam2.io.geff_files import export_geff, geff_library
@@ -140,12 +141,10 @@ def export_everything(folder: Path, results: Results) -> tuple[Path, ...]:
 
 def _make_new(folder: Path) -> None:
     """Make a folder, or take one that is empty."""
-    try:
+    with writing(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise StackError(f"{folder} is not empty; choose the name of a new folder for all formats.")
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StackError(f"{folder} cannot be written ({error}); free some space or choose another folder.") from error
 
 
 _EVERYTHING = {

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from napari_sam2.io.atomic import part_beside, remove_parts, remove_path
+from napari_sam2.io.atomic import part_beside, remove_parts, remove_path, writing
 from napari_sam2.io.label_files import put_in_place
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
@@ -90,10 +90,9 @@ def export_geff(path: str | Path, results: Results) -> None:
     part = part_beside(path)
     remove_parts(path.parent, path.name)
     try:
-        _write(geff, part, results)
-        put_in_place(part, path)
-    except OSError as error:
-        raise StackError(f"{path} cannot be written ({error}); free some space or choose another folder.") from error
+        with writing(path):
+            _write(geff, part, results)
+            put_in_place(part, path)
     finally:
         remove_path(part)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_sam2.io.atomic import part_beside, remove_parts, remove_path
+from napari_sam2.io.atomic import part_beside, remove_parts, remove_path, writing
 from napari_sam2.stacks import Calibration, Movie, Stack
 from sam2_core.errors import StackError
 
@@ -90,14 +90,13 @@ def write_labels(path: str | Path, frames: Iterable[np.ndarray[Any, Any]], spec:
     check_label_path(path)
     part = part_beside(path)
     try:
-        remove_parts(path.parent, path.name)
-        if path.suffix.lower() == ".zarr":
-            _write_zarr(part, frames, spec)
-        else:
-            _write_tiff(part, frames, spec)
-        put_in_place(part, path)
-    except OSError as error:
-        raise StackError(f"{path} cannot be written ({error}); free some space or choose another folder.") from error
+        with writing(path):
+            remove_parts(path.parent, path.name)
+            if path.suffix.lower() == ".zarr":
+                _write_zarr(part, frames, spec)
+            else:
+                _write_tiff(part, frames, spec)
+            put_in_place(part, path)
     finally:
         with suppress(OSError):  # of a disk that may only be read; what went wrong is said above
             remove_path(part)

@@ -28,7 +28,7 @@ def in_pieces(masks: MaskStore) -> dict[int, int]:
     for object_id in masks.object_ids():
         row: list[int] = []
         for frame, mask in sorted(masks.frames(object_id).items()):
-            row = [*row, frame] if len(pieces_of(mask, masks.size[1])) > 1 else []
+            row = [*row, frame] if len(_large(mask.mask())[1]) > 1 else []
             if len(row) == LONG:
                 found[object_id] = row[0]
                 break
@@ -38,12 +38,17 @@ def in_pieces(masks: MaskStore) -> dict[int, int]:
 def pieces_of(mask: StoredMask, width: int) -> list[Array]:
     """Return the pixels of each piece, as places in the frame; what is a speck belongs to the piece next to it."""
     inside = mask.mask()
-    named, found = ndimage.label(inside, np.ones((3, 3)))
-    if found > 1:
-        areas = np.bincount(named.ravel())[1:]
-        large = np.isin(named, np.flatnonzero(areas >= areas.max() * SPECK) + 1)
-        nearest = ndimage.distance_transform_edt(~large, return_distances=False, return_indices=True)
+    named, large = _large(inside)
+    if named.max(initial=0) > 1:
+        nearest = ndimage.distance_transform_edt(~np.isin(named, large), return_distances=False, return_indices=True)
         named = named[tuple(nearest)] * inside
     rows, columns = np.nonzero(named)
     values, places = named[rows, columns], (rows + mask.y0) * width + columns + mask.x0
     return [places[values == value] for value in np.unique(values)]
+
+
+def _large(inside: Array) -> tuple[Array, Array]:
+    """Return the number of the piece that each pixel is in, 0 outside, and the numbers of those that are no specks."""
+    named, found = ndimage.label(inside, np.ones((3, 3)))
+    areas = np.bincount(named.ravel(), minlength=found + 1)[1:]
+    return named, np.flatnonzero(areas >= areas.max(initial=0) * SPECK) + 1

@@ -24,7 +24,7 @@ from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.document.reviews import ReviewRecord
-from napari_sam2.io.atomic import part_beside, write_atomically
+from napari_sam2.io.atomic import part_beside, write_atomically, writing
 from napari_sam2.io.folder_parts import LeftAlone, Losses, OutOfReach, content_of, is_own_folder, is_there, put_aside
 from napari_sam2.io.prompt_schema import PromptEntry
 from napari_sam2.io.saved_session import SavedSession
@@ -79,7 +79,7 @@ def write_document(
     """
     said = saved.document
     path = folder / SESSION_FILE
-    try:
+    with writing(path):
         known = {} if known is None else known
         names = write_prompt_masks(folder, said.prompts.values(), known)
         content = SessionDocument(
@@ -102,8 +102,6 @@ def write_document(
             announced(fingerprint_of(told))
         write_atomically(path, told)
         remove_unused_masks(folder, before | content.mask_files)
-    except OSError as error:
-        raise StackError(f"{path} cannot be written ({error}); free some space or choose another folder.") from error
 
 
 def fingerprint_of(told: bytes) -> str:
