@@ -163,7 +163,7 @@ class ImageChooser(QObject):
             self._show_held(binding)
             return
         binding.show_at(places)
-        folder = self._bench.kept_at({**binding.grid.held, **places})
+        folder = self._bench.kept.folder(binding.image, session, {**binding.grid.held, **places})
         if folder is not None:
             self._bench.open_folder(folder)
         elif not binding.work_at(places):
@@ -177,7 +177,8 @@ class ImageChooser(QObject):
         session, binding = self._bench.session, self._bench.binding
         if session is None or binding is None or session.holds_work or session.folder is not None:
             return None
-        folder = self._bench.kept_at(binding.held_in_view) or binding.image.metadata.get(SESSION_FOLDER)
+        kept = self._bench.kept.folder(binding.image, session, binding.held_in_view)
+        folder = kept or binding.image.metadata.get(SESSION_FOLDER)
         return Path(folder) if folder else None
 
     def take_offer(self) -> None:

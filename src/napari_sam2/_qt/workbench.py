@@ -9,7 +9,7 @@ by `failed`, and to napari. Nothing is drawn here, and nothing is decided about 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,7 +85,7 @@ class Workbench(QObject):
         self._turn.timeout.connect(self._take_turn)
         self._wanted: Hashable = None  # the image layer that is being opened
         self.refused: Hashable = None
-        self._kept = KeptPlaces()
+        self.kept = KeptPlaces()
         self.is_ready = self.is_reviewing = False
         self.sought: Path | None = None
         self.session: Session | None = None
@@ -181,10 +181,6 @@ class Workbench(QObject):
         reopen = partial(reopen_session, folder, candidates, images)
         self._open(reopen, partial(shown_image, self._viewer), lambda error: self._seek(folder, error))
 
-    def kept_at(self, held: Mapping[str, int]) -> Path | None:
-        """Return where the session was saved that worked on the image at other places, as long as it is there."""
-        return self._kept.folder(self.image, self.session, held)
-
     def save(self, folder: Path | None) -> None:
         """Save, from then on as the work goes on; that is said when it is written, on a thread of its own."""
         if self.session is not None:
@@ -221,7 +217,7 @@ class Workbench(QObject):
         self._ticket += 1
         self._is_opening = False
         if self.session is not None and self.binding is not None:  # opened again where a person comes back to its Z
-            self._kept.keep(self.image, self.session, self.binding.grid.held)
+            self.kept.keep(self.image, self.session, self.binding.grid.held)
         session, binding, runner = self._given_up()
         if binding is not None:
             layers = binding.layers()

@@ -7,7 +7,7 @@ than the image go through the world. Numbers only: nothing here listens to a vie
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,18 @@ from napari.layers import Layer
 Array = np.ndarray[Any, Any]
 AFFINE_NAMES = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 """What of a layer says where it lies in the world."""
+
+
+def places_at(
+    layer: Layer, axes: str, shape: Sequence[int], point: Sequence[float] | None, letters: Iterable[str]
+) -> dict[str, int]:
+    """Return where a position in the world (the first one of all for None) is on axes of a layer, within it, by letter.
+
+    axes, shape: a letter and a size for each dimension of the layer.
+    """
+    here = np.zeros(layer.ndim) if point is None else layer.world_to_data(point)
+    places = {letter: axes.index(letter) for letter in letters}
+    return {letter: min(max(int(np.rint(here[at])), 0), shape[at] - 1) for letter, at in places.items()}
 
 
 @dataclass(frozen=True, slots=True)

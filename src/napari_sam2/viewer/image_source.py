@@ -19,7 +19,7 @@ from napari_sam2.stacks import Calibration, Stack
 from napari_sam2.stacks.axes import letters_from_names, pick_track_axis
 from napari_sam2.stacks.sources import ArraysAsChannels
 from napari_sam2.stacks.stack import MOST_CHANNELS
-from napari_sam2.viewer.coordinates import Grid, lies_alike
+from napari_sam2.viewer.coordinates import Grid, lies_alike, places_at
 from sam2_core.errors import StackError
 
 SCENE = "napari_sam2_scene"  # in the metadata of a layer: which image series of its file it shows
@@ -168,12 +168,8 @@ def _check_together(layers: Sequence[Image]) -> None:
 
 def _held(image: Image, letters: str, tracked: str | None, point: Sequence[float] | None) -> dict[str, int]:
     """Return where the axes that are neither tracked nor shown nor channels stand."""
-    here = np.zeros(image.ndim) if point is None else image.world_to_data(point)
-    held = {}
-    for letter, value, size in zip(letters, here, _shape(image), strict=True):
-        if letter not in ("Y", "X", "C", tracked):
-            held[letter] = min(max(int(np.rint(value)), 0), size - 1)
-    return held
+    others = [letter for letter in letters if letter not in ("Y", "X", "C", tracked)]
+    return places_at(image, letters, _shape(image), point, others)
 
 
 def _channels(
@@ -188,9 +184,7 @@ def _channels(
         return None
     if wanted is not None:
         return tuple(wanted)
-    axis = grid.axes.index("C")
-    here = 0.0 if point is None else float(layers[0].world_to_data(point)[axis])
-    return (min(max(int(np.rint(here)), 0), grid.shape[axis] - 1),)
+    return (places_at(layers[0], grid.axes, grid.shape, point, "C")["C"],)
 
 
 def shown_limits(layers: Sequence[Image]) -> tuple[tuple[float, float], ...]:

@@ -11,7 +11,7 @@ from napari.layers import Image, Shapes
 from numpy.typing import NDArray
 
 from napari_sam2.document.prompt_parts import BoxYX, PointYX
-from napari_sam2.viewer.coordinates import Grid
+from napari_sam2.viewer.coordinates import Grid, places_at
 from napari_sam2.viewer.regions import region_of
 
 Array = np.ndarray[Any, Any]
@@ -58,9 +58,7 @@ class Sight:
         return self._places("C")["C"] if "C" in self.grid.axes else None
 
     def _places(self, letters: Iterable[str]) -> dict[str, int]:
-        here, axes, shape = self._image.world_to_data(self._viewer.dims.point), self.grid.axes, self.grid.shape
-        places = {letter: axes.index(letter) for letter in letters}
-        return {letter: min(max(int(np.rint(here[at])), 0), shape[at] - 1) for letter, at in places.items()}
+        return places_at(self._image, self.grid.axes, self.grid.shape, self._viewer.dims.point, letters)
 
     @property
     def is_at_work(self) -> bool:
