@@ -53,8 +53,7 @@ def main() -> None:
     begun = {name: value.float() for name, value in head.items()} if chosen.again else fresh
     fit(model, {name: value.float() for name, value in kept.items()} | begun, path)
     packs = sorted(path for path in chosen.pack.glob("*.npz") if "validation" not in path.name)
-    again = dense_head_again_recipe(chosen.share)
-    recipe = again if chosen.again else dense_head_recipe(chosen.share, chosen.passes)
+    recipe = dense_head_again_recipe(chosen.share) if chosen.again else dense_head_recipe(chosen.share, chosen.passes)
     cache = WindowCache(chosen.folder / "windows.f16", model, load_pack(*packs), recipe)
 
     def export(done: DenseTraining) -> None:

@@ -249,16 +249,16 @@ def _area(objects: Sequence[FoundObject]) -> int:
 def _nearer_looks(objects: Sequence[FoundObject], scale: float) -> Iterator[tuple[float, float]]:
     """Yield diameters for which to look into objects, one after the other, and how wide the rods seen then may be."""
     width, clump = rod_width(objects), clump_width(objects)
-    is_slim = width is not None and width < SLIM * scale
-    if width is not None and is_slim:
-        yield width, np.inf
     narrow = width or clump
     if narrow is None:
         return
+    is_slim = width is not None and width < SLIM * scale
+    if is_slim:
+        yield narrow, np.inf
     yield NEARER * scale, SPLIT * narrow
-    for nearer in (NEARER**2 * scale, NEARER**3 * scale):
-        if clump is not None and (is_slim or width is None) and nearer >= NEAREST * narrow:
-            yield nearer, SPLIT * narrow
+    if clump is not None and (is_slim or width is None):
+        deeper = (NEARER**2 * scale, NEARER**3 * scale)
+        yield from ((nearer, SPLIT * narrow) for nearer in deeper if nearer >= NEAREST * narrow)
 
 
 def _chosen(found: list[Candidate], options: FindingOptions, picture: Picture) -> tuple[FoundObject, ...]:
