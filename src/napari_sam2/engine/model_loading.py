@@ -50,7 +50,12 @@ def load_predictor(
     opened = open_model(model, on_download)
     with on_device(model, device, "used"):
         return build_sam2_video_predictor(
-            opened.config, opened, device=device, image_size=image_size, feature_cache=feature_cache
+            opened.config,
+            opened,
+            device=device,
+            image_size=image_size,
+            feature_cache=feature_cache,
+            follow_drift=True,
         )
 
 

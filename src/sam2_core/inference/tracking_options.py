@@ -54,6 +54,9 @@ class TrackingOptions:
         cover what a frame looks back on; None to compute all. See `run`.
     unchanged_iou
         Masks of at least this overlap agree; 1 for the same pixels.
+    follow_drift
+        Move what is remembered along where all of the picture jumps, as with a stage (`frames.drift`); not officially,
+        so it is to be asked for.
     corrections_condition
         Overrides the reading in that point; None leaves it.
     max_conditioning_frames
@@ -74,6 +77,7 @@ class TrackingOptions:
     unchanged_iou: float = 1.0
     compile: str | None = None
     frames_ahead: int | None = None
+    follow_drift: bool = False
     corrections_condition: bool | None = None
     max_conditioning_frames: int | None = None
 

@@ -2,8 +2,7 @@
 
 ``init_state`` opens a stack; prompts are added with ``add_new_points_or_box`` and ``add_new_mask``;
 ``propagate_in_video`` is a generator that carries them through the frames. Each call enters inference mode and its
-precision for itself, and leaves them before it returns or yields. The predictor *has* a model; what happens inside is
-the business of `tracker`.
+precision for itself, and leaves them before it returns or yields. What happens inside is the business of `tracker`.
 
 Source of signatures and return values: ``sam2/sam2_video_predictor.py`` (facebookresearch/sam2, 2b90b9f); the parity
 tests hold the official reading to the recorded answers.
@@ -22,6 +21,7 @@ from sam2_core.assembly import predictor_parts
 from sam2_core.checkpoints.load import open_model
 from sam2_core.errors import StackError
 from sam2_core.inference.disk_features import FeatureStores
+from sam2_core.inference.frames.drift import Drift
 from sam2_core.inference.frames.opened_frames import open_frames
 from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.memory.snapshots import Snapshot
@@ -115,9 +115,8 @@ class SAM2VideoPredictor(OfficialAttributes):
         Parameters
         ----------
         video_path
-            A folder of JPEG, PNG or TIFF images, a video or TIFF file, a list of images, an array (T, H, W) or (T, H,
-            W, C) of numpy, torch, dask or zarr, or any object with ``len`` and ``[i]``; see
-            `sam2_core.inference.frames.opened_frames.open_frames`.
+            A folder of images, a video or TIFF file, a list of images, an array (T, H, W) or (T, H, W, C), or any
+            object with ``len`` and ``[i]``; see `sam2_core.inference.frames.opened_frames.open_frames`.
         offload_video_to_cpu, async_loading_frames
             Accepted for official scripts; frames are always read when needed, and never all held.
         offload_state_to_cpu
@@ -132,7 +131,8 @@ class SAM2VideoPredictor(OfficialAttributes):
         """
         storage = torch.device("cpu") if offload_state_to_cpu else self.device
         frames = open_frames(video_path, contrast_limits=contrast_limits)
-        return InferenceState(frames, self._stores.open(frames, self.model, self._dtype), storage)
+        shift = Drift(frames).shift if self.options.follow_drift else None
+        return InferenceState(frames, self._stores.open(frames, self.model, self._dtype), storage, shift)
 
     def add_new_points_or_box(  # noqa: PLR0913 - the official signature
         self,
@@ -351,9 +351,9 @@ class SAM2VideoPredictor(OfficialAttributes):
         Parameters
         ----------
         whole_frames
-            How many tracked frames of each object are kept in full, the newest; the others are packed. None keeps in
-            full what the state does, and whatever is done next is the same to the last bit; with at least
-            ``num_maskmem`` (7 in all official models) this holds for a run that goes on where it stopped.
+            How many tracked frames of each object are kept in full, the newest; the others are packed. None keeps what
+            the state does, and what is done next is the same to the last bit; ``num_maskmem`` (7 officially) or more
+            do so for a run that goes on where it stopped.
         """
         return take_snapshot(self.model, self.options.semantics, inference_state, whole_frames)
 

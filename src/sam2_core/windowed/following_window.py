@@ -36,10 +36,14 @@ class RecentFrames:
 
 
 class Place(NamedTuple):
-    """Where a window is on a frame, and the place on the frame where what it follows was expected."""
+    """Where a window is on a frame, and the place on the frame where what it follows was expected.
+
+    steps: how many long steps (`Motion`) lie between the first place and this one; backwards they count less than none.
+    """
 
     window: Window
     aim_xy: PointXY
+    steps: int = 0
 
 
 class FollowingWindow:
@@ -81,7 +85,7 @@ class FollowingWindow:
 
     def place(self, frame: int, centre_xy: PointXY) -> None:
         """Set the middle of the window on a frame."""
-        self.put(frame, self._around(centre_xy))
+        self.put(frame, self.around(centre_xy))
 
     def put(self, frame: int, place: Place) -> None:
         """Set the place on a frame."""
@@ -101,20 +105,21 @@ class FollowingWindow:
             return self._places[frame]
         if self._places:
             return self._places[min(self._places, key=lambda known: abs(known - frame))]
-        return self._around(((self.frame_hw[1] - 1) / 2, (self.frame_hw[0] - 1) / 2))
+        return self.around(((self.frame_hw[1] - 1) / 2, (self.frame_hw[0] - 1) / 2))
 
     def shift(self, frame: int, to_frame: int) -> tuple[float, float]:
         """Return by which shares of its height and width what one window saw is moved to lie upon what another sees.
 
-        Nothing is moved between frames with the same window. Between different ones the places where the object was
-        expected are brought together.
+        Nothing is moved between frames with the same window and no long step between them. Between others the places
+        where the object was expected are brought together.
         """
-        (old, old_aim), (new, new_aim) = self.placed(frame), self.placed(to_frame)
-        if old == new:
+        (old, old_aim, steps), (new, new_aim, new_steps) = self.placed(frame), self.placed(to_frame)
+        if old == new and steps == new_steps:
             return 0.0, 0.0
         right = (new_aim[0] - new.x0) - (old_aim[0] - old.x0)
         down = (new_aim[1] - new.y0) - (old_aim[1] - old.y0)
         return down / self.height, right / self.width
 
-    def _around(self, centre_xy: PointXY) -> Place:
+    def around(self, centre_xy: PointXY) -> Place:
+        """Return the place whose middle is as close to a point as the border of the frame allows."""
         return Place(window_at(centre_xy, (self.height, self.width), self.frame_hw), centre_xy)

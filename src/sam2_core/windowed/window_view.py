@@ -12,7 +12,8 @@ import numpy as np
 
 from sam2_core.inference.mask_logits import LogitPatch, Logits, MaskLogits, as_numpy
 from sam2_core.inference.video_calls import WholeFrameState
-from sam2_core.windowed.following_window import FollowingWindow
+from sam2_core.windowed.following_window import FollowingWindow, Place
+from sam2_core.windowed.motion import Motion
 from sam2_core.windowed.prompt_calls import PromptCall, united
 from sam2_core.windowed.tiles import Tiling
 from sam2_core.windowed.window import BoxXYXY, PointXY, Window
@@ -54,30 +55,35 @@ class WindowView:
         """Place the window on a frame, if it is not yet, around what was prompted there."""
         if self.source.is_placed(frame):
             return
+        nearest = self.source.placed(frame)
         if extent_xyxy is None:
-            self.source.put(frame, self.source.placed(frame))
+            self.source.put(frame, nearest)
         else:
             x0, y0, x1, y1 = extent_xyxy
-            self.place(frame, ((x0 + x1) / 2, (y0 + y1) / 2), extent_xyxy)
+            self.source.put(frame, self._place(((x0 + x1) / 2, (y0 + y1) / 2), extent_xyxy, nearest.steps))
 
-    def place(self, frame: int, aim_xy: PointXY, box_xyxy: BoxXYXY, before: Window | None = None) -> None:
-        """Place the window on a frame for what is expected at `aim_xy` and takes up a box; see `Tiling.place`."""
-        if self.tiling is None:
-            self.source.place(frame, aim_xy)
-        else:
-            self.source.put(frame, self.tiling.place(aim_xy, box_xyxy, before))
-
-    def follow(self, frame: int, to_frame: int, logits: Logits) -> None:
-        """Place the window on a frame by the mask logits (O, 1, h, w) seen on the one before."""
+    def follow(self, frame: int, to_frame: int, logits: Logits, motion: Motion) -> None:
+        """Place the window on a frame by the mask logits (O, 1, h, w) on the one before, and by what moves there."""
         now = self.source.placed(frame)
-        seen = seen_box(now.window, logits)
-        if seen is None:
-            self.source.put(to_frame, now)
-            return
-        (x, y), box = not_too_far(now.aim_xy, seen[0], self.source.height), seen[1]
-        right, down = x - now.aim_xy[0], y - now.aim_xy[1]  # it may go on so
-        ahead = united([box, (box[0] + right, box[1] + down, box[2] + right, box[3] + down)])
-        self.place(to_frame, (x, y), ahead or box, now.window)
+        middle, box = seen_box(now.window, logits) or (now.aim_xy, None)
+        step = motion.step(frame, to_frame, middle)
+        if step is not None:
+            steps = now.steps + (1 if to_frame > frame else -1)
+            extent = moved(box or (*middle, *middle), step)
+            place = self._place((middle[0] + step[0], middle[1] + step[1]), extent, steps, now.window)
+        elif box is not None:
+            x, y = not_too_far(now.aim_xy, middle, self.source.height)
+            goes_on = moved(box, (x - now.aim_xy[0], y - now.aim_xy[1]))
+            place = self._place((x, y), united([box, goes_on]) or box, now.steps, now.window)
+        else:
+            place = now
+        self.source.put(to_frame, place)
+
+    def _place(self, aim_xy: PointXY, box_xyxy: BoxXYXY, steps: int, before: Window | None = None) -> Place:
+        """Return where to look for what is expected at `aim_xy` and takes up a box; see `Tiling.place`."""
+        if self.tiling is None:
+            return self.source.around(aim_xy)._replace(steps=steps)
+        return self.tiling.place(aim_xy, box_xyxy, before)._replace(steps=steps)
 
     def patches(self, frame: int, object_ids: Sequence[int], logits: Logits) -> dict[int, LogitPatch]:
         """Return the logits (O, 1, h, w) of a frame as patches by object id."""
@@ -90,8 +96,9 @@ class WindowView:
 class Followed:
     """One view during one run; on `prompted` frames its window stays where the prompt was answered."""
 
-    def __init__(self, view: WindowView, prompted: Collection[int], start: int, reverse: bool) -> None:
+    def __init__(self, view: WindowView, prompted: Collection[int], motion: Motion, start: int, reverse: bool) -> None:
         self.view = view
+        self._motion = motion
         self._prompted = prompted
         self._reverse = reverse
         if self._meets(start) and not view.source.is_placed(start):
@@ -105,7 +112,7 @@ class Followed:
         source = self.view.source
         is_free = self._meets(following) and following not in self._prompted and not source.shows_all
         if is_free and 0 <= following < len(source):
-            self.view.follow(frame, following, planes)
+            self.view.follow(frame, following, planes, self._motion)
         return patches
 
     def _meets(self, frame: int) -> bool:
@@ -127,6 +134,12 @@ def seen_box(window: Window, logits: Logits) -> tuple[PointXY, BoxXYXY] | None:
     x0, x, x1 = (float(value) + window.x0 for value in np.percentile(columns, EXTENT_PERCENTILES))
     y0, y, y1 = (float(value) + window.y0 for value in np.percentile(rows, EXTENT_PERCENTILES))
     return (x, y), (x0, y0, x1 + 1, y1 + 1)
+
+
+def moved(box_xyxy: BoxXYXY, step_xy: PointXY) -> BoxXYXY:
+    """Return a box after a step to the right and down."""
+    (x0, y0, x1, y1), (right, down) = box_xyxy, step_xy
+    return x0 + right, y0 + down, x1 + right, y1 + down
 
 
 def not_too_far(from_xy: PointXY, to_xy: PointXY, side: int) -> PointXY:

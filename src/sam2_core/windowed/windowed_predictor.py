@@ -29,6 +29,7 @@ from sam2_core.inference.memory.snapshots import Snapshot
 from sam2_core.inference.prompt_inputs import mask_prompt, point_prompt, said_plainly
 from sam2_core.inference.video_calls import Answer, EncodesFrames, WholeFramePredictor
 from sam2_core.windowed.following_window import RecentFrames
+from sam2_core.windowed.motion import Motion
 from sam2_core.windowed.prompt_calls import PromptCall, in_pixels, united
 from sam2_core.windowed.window import SMALLEST_SIDE, SizeHW, rescaled, usual_span, window_side
 from sam2_core.windowed.window_view import Followed, WindowView, needed_side
@@ -106,7 +107,8 @@ class WindowedPredictor:
     ) -> WindowedState:
         """Return a fresh state over a stack; see `SAM2VideoPredictor.init_state`."""
         frames = open_frames(video_path, contrast_limits=contrast_limits)
-        return WindowedState(RecentFrames(frames), offload_state_to_cpu)
+        movie = RecentFrames(frames)
+        return WindowedState(movie, Motion(movie, self.object_diameter_px), offload_state_to_cpu)
 
     def add_new_points_or_box(  # noqa: PLR0913 - the official signature
         self,
@@ -182,7 +184,7 @@ class WindowedPredictor:
         start = start_frame_idx
         if start is None:
             start = min(frame for _, prompted in views for frame in prompted)
-        runs = [Followed(view, prompted, start, reverse) for view, prompted in views]
+        runs = [Followed(view, prompted, state.motion, start, reverse) for view, prompted in views]
         inner = [view.state for view, _ in views]
         with closing(self.predictor.propagate_together(inner, start, max_frame_num_to_track, reverse)) as frames:
             for frame, answers in frames:

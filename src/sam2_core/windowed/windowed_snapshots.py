@@ -53,10 +53,10 @@ def _must_fit(state: WindowedState) -> dict[str, Any]:
 
 
 def _places(source: FollowingWindow) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return where the window was placed, (F, 3) frame, y0, x0, and what for, (F, 2) y, x."""
-    rows = [(frame, window.y0, window.x0) for frame, (window, _) in source.places]
-    aims = [(y, x) for _, (_, (x, y)) in source.places]
-    return np.array(rows, np.int64).reshape(-1, 3), np.array(aims, np.float64).reshape(-1, 2)
+    """Return where the window was placed, (F, 4) frame, y0, x0, long steps, and what for, (F, 2) y, x."""
+    rows = [(frame, window.y0, window.x0, steps) for frame, (window, _, steps) in source.places]
+    aims = [(y, x) for _, (_, (x, y), _) in source.places]
+    return np.array(rows, np.int64).reshape(-1, 4), np.array(aims, np.float64).reshape(-1, 2)
 
 
 def _view(
@@ -64,8 +64,8 @@ def _view(
 ) -> WindowView:
     source = FollowingWindow(state.movie, meta["side"])
     rows, aims = snapshot.tensors[f"places/{index}"].tolist(), snapshot.tensors[f"aims/{index}"].tolist()
-    for (frame, y0, x0), (y, x) in zip(rows, aims, strict=True):
-        source.put(frame, Place(Window(x0, y0, source.width, source.height), (x, y)))
+    for (frame, y0, x0, *steps), (y, x) in zip(rows, aims, strict=True):  # earlier versions knew of no steps
+        source.put(frame, Place(Window(x0, y0, source.width, source.height), (x, y), *steps))
     inner = Snapshot(below(f"views/{index}/", snapshot.tensors), meta["state"])
     restored = predictor.restore(source, inner, offload_state_to_cpu=state.offload_state_to_cpu)
     return state.view_of(source, restored, meta["tiled"])

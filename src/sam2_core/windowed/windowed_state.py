@@ -14,6 +14,7 @@ from sam2_core.inference.memory.inference_state import TrackedObject, Visit
 from sam2_core.inference.memory.selection import Selected, check_selected
 from sam2_core.inference.video_calls import Answer, RenamesObjects, WholeFramePredictor, WholeFrameState
 from sam2_core.windowed.following_window import FollowingWindow, RecentFrames
+from sam2_core.windowed.motion import Motion
 from sam2_core.windowed.prompt_calls import PromptCall
 from sam2_core.windowed.tiles import Tiling
 from sam2_core.windowed.window_features import SPARE_FEATURES, SeenFeatures
@@ -30,10 +31,11 @@ class Tried:
 
 
 class WindowedState:
-    """A movie, and for each object its view and the prompts that were made, in the order in which objects came."""
+    """A movie, how things move in it, and for each object its view and its prompts, in the order in which they came."""
 
-    def __init__(self, movie: RecentFrames, offload_state_to_cpu: bool = False) -> None:
+    def __init__(self, movie: RecentFrames, motion: Motion, offload_state_to_cpu: bool = False) -> None:
         self.movie = movie
+        self.motion = motion
         self.offload_state_to_cpu = offload_state_to_cpu
         self.views: MutableMapping[int, WindowView] = {}
         self.features = LruFeatures(SPARE_FEATURES)
@@ -59,7 +61,7 @@ class WindowedState:
     def select(self, object_ids: Iterable[int]) -> WindowedState:
         """Return a state that sees only these objects, through the same windows; see `InferenceState.select`."""
         chosen = set(object_ids)
-        part = WindowedState(self.movie, self.offload_state_to_cpu)
+        part = WindowedState(self.movie, self.motion, self.offload_state_to_cpu)
         part.views, part.calls = Selected(self.views, chosen), Selected(self.calls, chosen)
         part._all_views, part.features, part._tried = self._all_views, self.features, self._tried
         return part
@@ -106,10 +108,9 @@ class WindowedState:
     def view_of(self, source: FollowingWindow, state: WholeFrameState, tiled: bool) -> WindowView:
         """Return a view of a window and the predictor's state over it, which from now on shares image features."""
         state.features = SeenFeatures(self.features, self._all_views, source, state.features)
-        if not tiled:
-            return WindowView(source, state)
-        state.shift = source.shift
-        return WindowView(source, state, Tiling(source.frame_hw, source.height))
+        if not source.shows_all:
+            state.shift = source.shift
+        return WindowView(source, state, Tiling(source.frame_hw, source.height) if tiled else None)
 
     def view_for(self, object_id: int) -> WindowView | None:
         """Return the view of an object, None for an object that is new.

@@ -104,7 +104,7 @@ def noise(rng):
 def stay(state):
     """Let no window move, whatever is seen."""
     for view in state.views.values():
-        view.follow = lambda frame, to, logits, view=view: view.source.put(to, view.source.placed(0))
+        view.follow = lambda frame, to, logits, motion, view=view: view.source.put(to, view.source.placed(0))
 
 
 @pytest.mark.parametrize(("shared", "per_frame"), [(True, 1), (False, 3)])
@@ -118,7 +118,7 @@ def test_each_window_is_encoded_once_on_a_frame(real, noise, monkeypatch, shared
     assert counting.images == per_frame
     for view in state.views.values():  # nobody moves
         monkeypatch.setattr(
-            view, "follow", lambda frame, to, logits, view=view: view.source.put(to, view.source.placed(0))
+            view, "follow", lambda frame, to, logits, motion, view=view: view.source.put(to, view.source.placed(0))
         )
     list(windowed.propagate_in_video(state))
     assert counting.images == per_frame * len(noise)
@@ -160,7 +160,10 @@ def test_within_one_window_it_is_a_movie_of_that_part(real, noise):
         np.testing.assert_allclose(np.asarray(found)[:, :, *region], wanted.numpy(), atol=1e-4, rtol=1e-4)
 
 
-def test_where_nothing_is_moved_what_is_remembered_is_looked_at_where_it_was(real, noise):
-    tiled, plain = (WindowedPredictor(real, 8.0, shared=shared) for shared in (True, False))
-    assert tiled.init_state(noise).new_view(real, tiled.side_on((90, 120)), tiled=True).state.shift is not None
-    assert plain.init_state(noise).new_view(real, plain.side, tiled=False).state.shift is None
+def test_only_what_is_seen_through_windows_is_moved_by_them(real, noise):
+    windowed = WindowedPredictor(real, 8.0)
+    state = windowed.init_state(noise)
+    tiled, plain = state.new_view(real, windowed.side_on((90, 120)), True), state.new_view(real, windowed.side, False)
+    assert tiled.state.shift == tiled.source.shift
+    assert plain.state.shift == plain.source.shift
+    assert state.new_view(real, None, tiled=False).state.shift is None

@@ -37,7 +37,7 @@ def test_what_is_small_enough_is_seen_whole_in_a_tile_wherever_it_is(tiling, rng
     for y, x in rng.uniform((0, 0), SIZE, (500, 2)):
         box = around(x, y, OVERLAP * SIDE - 2 * ROOM * SIDE)
         clipped = max(box[0], 0), max(box[1], 0), min(box[2], SIZE[1]), min(box[3], SIZE[0])
-        window, aim = tiling.place((x, y), clipped)
+        window, aim, _ = tiling.place((x, y), clipped)
         assert window in tiling
         assert window.holds(clipped)
         assert aim == (x, y)

@@ -130,6 +130,23 @@ def test_prompts_as_earlier_versions_wrote_them_are_read(windowed, frames):
         assert_same([one], [other])
 
 
+def test_long_steps_are_kept_and_earlier_versions_knew_of_none(real, frames, tmp_path):
+    windowed = WindowedPredictor(real, DIAMETERS["windows"])
+    jumping = np.stack([np.roll(frame, 30 * index, axis=1) for index, frame in enumerate(frames)])
+    state = windowed.init_state(jumping)
+    click(windowed, state, 0, 1, 60, 50)
+    run = windowed.propagate_in_video(state)
+    for _ in range(4):
+        next(run)
+    places = state.views[1].source.places
+    assert places[-1][1].steps > 0
+    snapshot = windowed.snapshot(state)
+    assert windowed.restore(jumping, through_files(snapshot, tmp_path)).views[1].source.places == places
+    snapshot.tensors["places/0"] = snapshot.tensors["places/0"][:, :3]
+    without = windowed.restore(jumping, snapshot).views[1].source.places
+    assert without == tuple((frame, place._replace(steps=0)) for frame, place in places)
+
+
 def test_a_snapshot_that_does_not_fit_is_refused(windowed, real, frames):
     state, _ = forward(windowed, frames, left)
     snapshot = windowed.snapshot(state)

@@ -48,7 +48,7 @@ def test_the_object_stays_in_the_middle_of_its_window(windowed, bright):
     masks(windowed.propagate_in_video(state))
     for frame in range(1, 20):
         centre = state.views[1].source.window(frame).centre_xy
-        assert np.abs(np.subtract(centre, (60 + 4 * (frame - 1), 60 + 3 * (frame - 1)))).max() <= 1
+        assert np.abs(np.subtract(centre, (60 + 4 * frame, 60 + 3 * frame))).max() <= 1
 
 
 def test_at_the_border_and_beyond(windowed):
@@ -72,17 +72,56 @@ def test_a_hidden_object_is_found_where_it_was_last_seen(windowed):
     assert [found[frame][1].any() for frame in range(12)] == [True] * 5 + [False] * 3 + [True] * 4
 
 
+class Still:
+    """What moves in images that do not say it: nothing."""
+
+    def step(self, frame, to_frame, place_xy):
+        return None
+
+
+class Leap:
+    """Whatever is asked about moves by as much."""
+
+    def __init__(self, right, down):
+        self.way = right, down
+
+    def step(self, frame, to_frame, place_xy):
+        return self.way
+
+
 def test_a_mask_that_jumps_moves_the_window_by_a_limited_step(windowed):
-    movie = Movie(straight((100, 60), (0, 0), 4))
-    state = windowed.init_state(movie)
+    state = windowed.init_state(Movie(straight((100, 60), (0, 0), 4)))
     click(windowed, state, 0, 1, 100, 60)
-    movie.frames[1] = 0
-    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
-    movie.frames[1][np.hypot(rows - 100, columns - 79) <= 2] = 1
-    masks(windowed.propagate_in_video(state, max_frame_num_to_track=3))
-    windows = [state.views[1].source.window(frame) for frame in range(3)]
-    assert windows[2].x0 - windows[1].x0 == round(0.35 * windowed.side)
-    assert windows[2].y0 == windows[1].y0
+    view, logits = state.views[1], np.full((1, 1, windowed.side, windowed.side), -1.0)
+    logits[0, 0, windowed.side // 2, -2] = 1.0
+    view.follow(0, 1, logits, Still())
+    before, after = view.source.window(0), view.source.window(1)
+    assert after.x0 - before.x0 == round(0.35 * windowed.side)
+    assert after.y0 == before.y0
+
+
+def test_a_window_goes_along_with_a_long_step_of_what_it_shows_whether_its_object_is_seen_or_not(windowed):
+    state = windowed.init_state(Movie(straight((100, 60), (0, 0), 4)))
+    click(windowed, state, 0, 1, 100, 60)
+    view, nothing = state.views[1], np.full((1, 1, windowed.side, windowed.side), -1.0)
+    disc = nothing.copy()
+    disc[0, 0, windowed.side // 2, windowed.side // 2] = 1.0
+    view.follow(0, 1, disc, Leap(30.0, 20.0))
+    view.follow(1, 2, nothing, Leap(30.0, 20.0))
+    view.follow(2, 3, nothing, Still())
+    assert [view.source.placed(frame).aim_xy for frame in range(4)] == [(60, 100), (90, 120), (120, 140), (120, 140)]
+    assert [view.source.placed(frame).steps for frame in range(4)] == [0, 1, 2, 2]
+    view.follow(0, 1, disc, Still())
+    assert view.source.placed(1).steps == 0
+
+
+def test_a_step_backwards_counts_against_one_forwards(windowed):
+    state = windowed.init_state(Movie(straight((100, 60), (0, 0), 4)))
+    click(windowed, state, 2, 1, 100, 60)
+    view, nothing = state.views[1], np.full((1, 1, windowed.side, windowed.side), -1.0)
+    view.follow(2, 1, nothing, Leap(-30.0, 0.0))
+    view.follow(2, 3, nothing, Leap(30.0, 0.0))
+    assert [view.source.placed(frame).steps for frame in (1, 2, 3)] == [-1, 0, 1]
 
 
 def test_two_objects_have_windows_of_their_own_and_keep_their_ids(windowed, bright):

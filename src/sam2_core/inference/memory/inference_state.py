@@ -128,11 +128,13 @@ class InferenceState(Mapping[str, Any]):
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    def __init__(self, frames: OpenedFrames, features: FeatureStore, storage_device: torch.device) -> None:
+    def __init__(
+        self, frames: OpenedFrames, features: FeatureStore, storage_device: torch.device, shift: Shift | None = None
+    ) -> None:
         self.frames = frames
         self.features = features
         self.storage_device = storage_device
-        self.shift: Shift | None = None
+        self.shift = shift
         self.objects: MutableMapping[int, TrackedObject] = {}
 
     def select(self, object_ids: Iterable[int]) -> InferenceState:
@@ -141,8 +143,8 @@ class InferenceState(Mapping[str, Any]):
         Prompts and propagations on it touch and return only them. An object that is new is also new in this state; one
         that is removed there is removed here. Ids that have no object yet are allowed.
         """
-        part = InferenceState(self.frames, self.features, self.storage_device)
-        part.objects, part.shift = Selected(self.objects, object_ids), self.shift
+        part = InferenceState(self.frames, self.features, self.storage_device, self.shift)
+        part.objects = Selected(self.objects, object_ids)
         return part
 
     @property
@@ -180,8 +182,8 @@ class InferenceState(Mapping[str, Any]):
         return len(_OFFICIAL)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> InferenceState:
-        other = InferenceState(self.frames, self.features, self.storage_device)
-        other.objects, other.shift = deepcopy(self.objects, memo), self.shift
+        other = InferenceState(self.frames, self.features, self.storage_device, self.shift)
+        other.objects = deepcopy(self.objects, memo)
         return other
 
     def check_frame(self, frame: int) -> int:
