@@ -201,8 +201,7 @@ def test_rows_of_an_adopted_layer_that_cannot_be_prompts_stay_and_are_told_once(
     assert set(prompts(desk)) == {(1, 0), (1, 1), (4, 0)}
 
 
-@pytest.mark.parametrize("change", ["merge", "swap"])
-@pytest.mark.parametrize("frame", [0, 3])
+@pytest.mark.parametrize(("change", "frame"), [("merge", 3), ("swap", 0), ("swap", 3)])
 def test_an_outline_goes_along_with_its_object(desk, change, frame):
     desk.points.add((0, 20, 15))
     desk.binding.current.choose(2)
@@ -221,6 +220,19 @@ def test_an_outline_goes_along_with_its_object(desk, change, frame):
     desk.binding.undo()
     desk.binding.undo()
     assert list(desk.shapes.features["object_id"]) == [2]
+
+
+def test_where_both_are_there_a_merge_says_their_pixels_instead_of_a_click_and_an_outline(desk):
+    desk.points.add((0, 20, 15))
+    desk.binding.current.choose(2)
+    desk.shapes.add(on_frame(0), shape_type="polygon")
+    both = desk.session.masks.mask(1, 0) | desk.session.masks.mask(2, 0)
+    desk.session.merge_objects(1, 2)
+    assert (len(desk.points.data), len(desk.shapes.data)) == (0, 0)
+    np.testing.assert_array_equal(prompts(desk)[1, 0].mask, both)
+    np.testing.assert_array_equal(desk.session.masks.mask(1, 0), both)
+    desk.binding.undo()
+    assert (len(desk.points.data), list(desk.shapes.features["object_id"])) == (1, [2])
 
 
 def test_outlines_of_one_form_on_two_frames_stay_apart(desk):

@@ -102,6 +102,15 @@ class MaskStore:
         """Return all masks as they are now, at next to no cost; later changes leave them alone."""
         return HeldMasks({object_id: self.held(object_id) for object_id in self._by_object})
 
+    def drafted(self, object_ids: Iterable[int]) -> MaskStore:
+        """Return a store of its own with the masks that some objects have now; `take_over` brings them back."""
+        held = HeldMasks({object_id: self.held(object_id) for object_id in object_ids})
+        return MaskStore.of(self.size, self.frame_count, held)
+
+    def take_over(self, object_ids: Iterable[int], drafted: MaskStore) -> Change:
+        """Let objects have the masks that they have in a drafted store; return the changes."""
+        return tuple(change for one in object_ids for change in self.hold(one, drafted.held(one)))
+
     def hold(self, object_id: int, frames: Mapping[int, StoredMask]) -> Change:
         """Put masks that were `held` in the place of all masks of an object; return the changes."""
         now = self._by_object.get(object_id, {})

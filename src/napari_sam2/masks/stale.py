@@ -21,6 +21,11 @@ def is_drawn(prompt: Prompt) -> bool:
     return prompt.parts == (prompt.drawn,)
 
 
+def is_painted_away(mask: StoredMask) -> bool:
+    """Return whether a person said by painting that the object is not there."""
+    return mask.is_empty and mask.status is MaskStatus.edited
+
+
 def follow(diff: DocumentDiff, document: Document, masks: MaskStore) -> list[MaskChange]:
     """Return the changes made to masks so that they go with a new document; `diff` is to the one before."""
     changes, gone = list[MaskChange](), set(diff.removed_objects)
@@ -37,27 +42,6 @@ def follow(diff: DocumentDiff, document: Document, masks: MaskStore) -> list[Mas
             changes += behind(key, masks)
             changes += _on_the_frame(key, document.prompts.get(key), masks)
     return changes
-
-
-def merge(into: int, other: int, document: Document, masks: MaskStore) -> list[MaskChange]:
-    """Return the changes made to masks so that `other` is part of `into`; the document is the one before.
-
-    That `other` was painted away on a frame says nothing where there is a prompt for `into`: it is stale there, until
-    the prompt's mask is made. So is what was found or imported of it where the mask of such a prompt is not made yet.
-    Where one of both was painted away and the other is there, the mask of that one stays as it is.
-    """
-    changes: list[MaskChange] = []
-    for frame, mask in masks.frames(other).items():
-        key, own = (into, frame), masks.get((into, frame))
-        is_waiting = own is None and mask.status.is_evidence
-        if key in document.prompts and (is_waiting or _is_painted_away(mask)):
-            changes.append(masks.remove((other, frame)))
-            if own is None:
-                changes.append(masks.put(key, mask.with_status(MaskStatus.stale)))
-        elif own is not None and own.is_empty is not mask.is_empty:
-            for one, at in ((other, mask), (into, own)):
-                changes += [masks.remove((one, frame))] if _is_painted_away(at) else []
-    return [*changes, *masks.merge(into, other)]
 
 
 def behind(key: PromptKey, masks: MaskStore) -> tuple[MaskChange, ...]:
@@ -84,18 +68,19 @@ def behind(key: PromptKey, masks: MaskStore) -> tuple[MaskChange, ...]:
 
 
 def _on_the_frame(key: PromptKey, prompt: Prompt | None, masks: MaskStore) -> list[MaskChange]:
-    """Return the changes made to the mask of a prompt itself: as drawn, stale until it is made again, or gone."""
+    """Return the changes made to the mask of a prompt itself: as drawn, stale until it is made again, or gone.
+
+    What was painted stays so where its pixels are those that are drawn.
+    """
     mask = masks.get(key)
     if prompt is not None and prompt.drawn is not None and is_drawn(prompt):
-        return [masks.put(key, StoredMask.of_drawn(prompt.drawn, MaskStatus.prompted))]
+        is_painted = mask is not None and mask.status is MaskStatus.edited and mask.drawn(masks.size) == prompt.drawn
+        status = MaskStatus.edited if is_painted else MaskStatus.prompted
+        return [masks.put(key, StoredMask.of_drawn(prompt.drawn, status))]
     if mask is None or (prompt is None and mask.leg == "prompt"):
         return [masks.remove(key)]
     return [masks.put(key, mask.with_status(MaskStatus.stale))]
 
 
 def _speaks_for_itself(mask: StoredMask) -> bool:
-    return mask.status.is_evidence or _is_painted_away(mask)
-
-
-def _is_painted_away(mask: StoredMask) -> bool:
-    return mask.is_empty and mask.status is MaskStatus.edited
+    return mask.status.is_evidence or is_painted_away(mask)

@@ -15,7 +15,8 @@ from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.track_events import EventKind, TrackEvent, settled
 from napari_sam2.lineage.tracks import children_from
 from napari_sam2.masks.mask_store import MaskKey, MaskStore
-from napari_sam2.masks.stale import follow, merge
+from napari_sam2.masks.merging import merged
+from napari_sam2.masks.stale import follow
 from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
 from sam2_core.errors import PromptError
 
@@ -117,9 +118,12 @@ class Draft:
         for one in (into, other):
             self.check_unlocked(one)
         there = sorted({*self.frames(into), *self.frames(other)})
-        before, self.document = self.document, self.document.merged(into, other)
+        both, drafted = (into, other), self._masks.drafted({*self.touched, into, other})
+        for move in self._moves:
+            move(drafted)
+        self.document = merged(into, other, self.document, drafted)
         self.touched.add(other)
-        self.change(into, lambda masks: merge(into, other, before, masks))
+        self.change(into, lambda masks: masks.take_over(both, drafted))
         self._there |= {into: there, other: []}
         self._names[other] = into
         self._settle_events(into)

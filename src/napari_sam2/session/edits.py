@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_sam2.document.difference import difference
 from napari_sam2.document.document import Document, PromptKey, mask_of_polygon
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.plain_values import whole_number, whole_numbers
@@ -19,7 +20,8 @@ from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.document.track_events import settled
 from napari_sam2.lineage.tracks import children_from
-from napari_sam2.masks.stale import follow, merge
+from napari_sam2.masks.merging import merged
+from napari_sam2.masks.stale import follow
 from napari_sam2.masks.stored_masks import MaskChange, StoredMask
 from napari_sam2.session.known_objects import there
 from napari_sam2.session.parentage import parted, swapped
@@ -233,8 +235,9 @@ class Edits:
         self._steps.make(document, "remove an object" if len(ids) == 1 else f"remove {len(ids)} objects")
 
     def merge_objects(self, into: int, others: int | Iterable[int]) -> tuple[int, ...]:
-        """Make other objects parts of one, in one step: prompts and masks are joined frame by frame.
+        """Make other objects parts of one, in one step: on each frame it has the pixels of all.
 
+        Where something was said of one of them on a frame, it is these pixels that are said of it there.
         Returns its id where it has no parent any more, because it is there before that one divides now; else nothing.
 
         Raises
@@ -245,27 +248,20 @@ class Edits:
         into, masks, document, alone = whole_number(into, "object id"), self._state.masks, self._document, False
         parts = whole_numbers(others, "object id")
         self._check_unlocked([into, *parts])
-        frames, joins = set(there(masks, into)), list[tuple[int, Document]]()
+        frames, drafted = set(there(masks, into)), masks.drafted([into, *parts])
         for other in parts:
             for one in (into, other):
                 document.check_object(one)
-            joins.append((other, document))
             frames |= there(masks, other).keys()
             apart = [one for one in (into, other) if document.objects[one].parent not in (into, *parts)]
             begin = min(frames, default=masks.frame_count)
             document, gone = parted(document, dict.fromkeys(apart, begin), document, masks)
-            document, alone = document.merged(into, other), alone or bool(gone)
+            document, alone = merged(into, other, document, drafted), alone or bool(gone)
             # it may be there before what was a beginning, or behind what was an end
             document = document.with_events(settled(document.events, {into: frames}))
-        self._steps.make(
-            document,
-            "merge objects",
-            [into, *parts],
-            lambda diff: [
-                *(change for other, before in joins for change in merge(into, other, before, masks)),
-                *follow(diff, document, masks),
-            ],
-        )
+        follow(difference(self._document, document), document, drafted)
+        touched = [into, *parts]
+        self._steps.make(document, "merge objects", touched, lambda _: list(masks.take_over(touched, drafted)))
         return (into,) if alone and document.objects[into].parent is None else ()
 
     def swap_objects(self, a: int, b: int, from_frame: int) -> tuple[int, ...]:
