@@ -9,6 +9,7 @@ import pytest
 from linked_squares import SIZE, linked_session, square, take, there
 
 from napari_sam2.document.claims import LinkClaims
+from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.reviews import At, Place, ReviewState
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.io.exports import export, export_everything
@@ -336,3 +337,16 @@ def test_places_of_an_overlap_are_of_two_in_order():
     assert place.renamed({5: 1}, 4) == place
     assert place.is_about({5})
     assert not Place(At.proposal, 5, 0).is_about({5})
+
+
+@pytest.mark.parametrize("is_division", [True, False])
+def test_who_is_born_in_a_gap_stays_with_whom_was_there_before(is_division):
+    with linked_session({1: [0, 1, 2, 6, 7], 2: range(4, 8)}) as session:
+        if is_division:
+            session.divide(1, 4, [2])
+        else:
+            session.edits._steps.make(session.document.with_object(ObjectInfo(2, parent=1)), "a parent")
+        new = session.surgery.break_here(1, 3)
+        assert there(session, new) == [6, 7]
+        assert parents(session) == {2: 1}
+        assert [one.mother for one in session.document.divisions] == [1] * is_division

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 from finding_predictor import FindingPredictor
 from moving_square import SIZE, left, square
 
@@ -13,6 +14,7 @@ from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.session import Session
 
 FRAMES = 7
+SIZE_OF_BUDS = (128, 128)
 
 
 def movie():
@@ -108,3 +110,29 @@ def test_the_name_of_a_part_is_kept(session):
     session.rename_object(other, "mother")
     assert session.lineage.relink() == (one,)
     assert session.document.objects[one].name == "mother"
+
+
+@pytest.mark.parametrize("is_division", [True, False])
+def test_who_divides_stays_the_mother_where_a_wrong_link_goes_on_the_frame_of_the_division(tmp_path, is_division):
+    """The mother jumps on frame 4; a neighbour that a person painted there has links near by decided anew."""
+    labels = np.zeros((8, 128, 128), np.uint16)
+    for frame, plane in enumerate(labels):
+        y = 20 if frame < 4 else 90
+        plane[y : y + 20, 20:40] = 1
+        plane[60:80, 45:65] = 3
+        plane[112:124, 25:37] = 2 if frame >= 4 else 0
+    tifffile.imwrite(tmp_path / "labels.tif", labels)
+    (tmp_path / "parents.csv").write_text("object_id,parent\n1,0\n2,1\n3,0\n")
+    with Session.open(np.zeros(labels.shape, np.uint8), axes="TYX") as session:
+        session.import_tracks(tmp_path / "labels.tif", parents=None if is_division else tmp_path / "parents.csv")
+        if is_division:
+            session.divide(1, 4, [2])
+        for frame in (3, 4):
+            painted = np.zeros(SIZE_OF_BUDS, bool)
+            painted[58:82, 40:60] = True
+            session.edit_mask(3, frame, painted)
+        (mother, new) = session.relink()
+        assert (mother, session.document.objects[2].parent) == (1, 1)
+        assert list(session.masks.frames(new)) == [4, 5, 6, 7]
+        assert [one.mother for one in session.document.divisions] in ([1], [])
+        assert tracks_of(session.document, session.masks)[1].end == 3

@@ -13,11 +13,11 @@ from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask
 from napari_sam2.document.track_events import EventKind, TrackEvent, settled
-from napari_sam2.lineage.tracks import children_from
 from napari_sam2.masks.mask_store import MaskKey, MaskStore
 from napari_sam2.masks.merging import merged
 from napari_sam2.masks.stale import follow
 from napari_sam2.masks.stored_masks import MaskChange, MaskStatus, StoredMask
+from napari_sam2.session.parentage import exchanged
 from sam2_core.errors import PromptError
 
 Move = Callable[[MaskStore], Sequence[MaskChange]]
@@ -89,7 +89,7 @@ class Draft:
     def part(self, object_id: int, frame: int) -> int:
         """Return the new object that an object is from a frame on; it has to be there on both sides.
 
-        Those who come from it on later frames come from the new one; those who come from it on that frame do not.
+        Those who come from it behind where the new one begins come from that one, the others do not.
         """
         self.check_unlocked(object_id)
         frames = self._some_frames(object_id)
@@ -101,11 +101,7 @@ class Draft:
             )
         new, self._next_id = self._next_id, self._next_id + 1
         info = replace(self.document.objects[object_id], object_id=new, name="", parent=None)
-        born = children_from(frame + 1, (object_id,), self.document, self.frames)
-        here = [one for one in self.document.divisions if (one.mother, one.frame) == (object_id, frame)]
-        self.document = self.document.with_object(info).swapped(object_id, new, frame, born)
-        for division in here:  # whoever divides on a frame is there before
-            self.document = self.document.with_division(division)
+        self.document = exchanged(self.document.with_object(info), (object_id, new, frame), self.frames)
         self.touched.add(new)
         self.change(object_id, lambda masks: masks.swap(object_id, new, frame))
         self._there |= {object_id: before, new: rest}

@@ -19,7 +19,6 @@ from napari_sam2.document.plain_values import whole_number, whole_numbers
 from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.document.track_events import settled
-from napari_sam2.lineage.tracks import children_from
 from napari_sam2.masks.merging import merged
 from napari_sam2.masks.stale import follow
 from napari_sam2.masks.stored_masks import MaskChange, StoredMask
@@ -283,8 +282,7 @@ class Edits:
         self._check_unlocked([a, b])
         self._state.check_frame(from_frame)
         masks = self._state.masks
-        born = children_from(from_frame, (a, b), self._document, lambda one: there(masks, one))
-        document, alone = swapped(self._document, masks, (a, b, from_frame), born)
+        document, alone = swapped(self._document, masks, (a, b, from_frame))
         pinned: dict[PromptKey, Prompt] = {}
         put: dict[PromptKey, StoredMask] = {}
         for object_id, other in ((a, b), (b, a)):

@@ -6,14 +6,18 @@ is told whose parents are gone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from napari_sam2.document.document import Document
 from napari_sam2.document.track_events import settled
-from napari_sam2.lineage.tracks import is_before_birth
+from napari_sam2.lineage.tracks import children_from, is_before_birth
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.session.known_objects import there
+
+Exchange = tuple[int, int, int]
+"""Two objects, and the frame from which on they are exchanged."""
 
 
 def told_alone(object_ids: Sequence[int]) -> str:
@@ -24,35 +28,53 @@ def told_alone(object_ids: Sequence[int]) -> str:
     return f" {who} {'has' if len(object_ids) == 1 else 'have'} no parent any more, being there before its division."
 
 
-def swapped(
-    document: Document, masks: MaskStore, swap: tuple[int, int, int], born: Collection[int]
-) -> tuple[Document, tuple[int, ...]]:
+def exchanged(document: Document, exchange: Exchange, frames: Callable[[int], Iterable[int]]) -> Document:
+    """Return the document with two objects exchanged from a frame on; whoever divides on a frame is there before.
+
+    Divisions and children from then on follow what of their mother is there, but stay hers where she is there before
+    them and that is not.
+
+    Parameters
+    ----------
+    frames
+        Gives those on which an object is there, before the exchange.
+    """
+    a, b, from_frame = exchange
+    names, never = {a: b, b: a}, math.inf
+    born = children_from(from_frame, (a, b), document, frames)
+    made = document.swapped(a, b, from_frame, born)
+    begins = {
+        one: min(_after_exchange(frames(one), frames(other), from_frame), default=never) for one, other in names.items()
+    }
+
+    def is_hers(mother: int | None, frame: float) -> bool:
+        return mother in names and begins[mother] < frame <= begins[names[mother]]
+
+    for division in document.divisions:
+        is_behind = division.frame >= from_frame and names.get(division.mother) not in division.daughters
+        if is_behind and is_hers(division.mother, division.frame):
+            made = made.with_division(division)
+    for child in born:
+        about, mother = made.objects[child], document.objects[child].parent
+        if about.parent != mother and is_hers(mother, min(frames(child), default=never)):
+            made = made.with_object(replace(about, parent=mother))
+    return made
+
+
+def swapped(document: Document, masks: MaskStore, exchange: Exchange) -> tuple[Document, tuple[int, ...]]:
     """Return the document with two objects exchanged from a frame on, and those that have no parent any more.
 
     An end or beginning that comes to lie in the middle by that is none any more.
     """
-    a, b, from_frame = swap
+    a, b, from_frame = exchange
     frames, names = {one: list(there(masks, one)) for one in (a, b)}, {a: b, b: a}
     said = [
         one.renamed(names) if one.frame >= from_frame else one
         for one in document.events
         if one.object_id in frames and one.is_inside(*_span(frames[one.object_id], masks))
     ]
-    made = document.swapped(a, b, from_frame, born)
-    frames_now = {
-        one: [at for at in frames[one] if at < from_frame] + [at for at in frames[other] if at >= from_frame]
-        for one, other in names.items()
-    }
-    earlier = {one for one in names if min(frames[one], default=from_frame) < from_frame}
-    for division in document.divisions:  # who begins on the frame of a division cannot be its mother
-        other = names.get(division.mother)
-        is_hers = division.mother in earlier and other not in earlier and other not in division.daughters
-        if division.frame == from_frame and is_hers:
-            made = made.with_division(division)
-    for child in born:
-        first, parent = min(there(masks, child), default=None), made.objects[child].parent
-        if first is not None and parent is not None and min(frames_now.get(parent, ()), default=-1) >= first:
-            made = made.with_object(replace(made.objects[child], parent=document.objects[child].parent))
+    made = exchanged(document, exchange, lambda one: there(masks, one))
+    frames_now = {one: _after_exchange(frames[one], frames[other], from_frame) for one, other in names.items()}
     begins = {one: _span(there_now, masks)[0] for one, there_now in frames_now.items()}
     return parted(made.with_events(settled(made.events, frames_now, said)), begins, document, masks)
 
@@ -75,6 +97,11 @@ def parted(
 
     alone = tuple(one for one in begins if is_early(one, document, begins) and not is_said(one))
     return document.with_objects([replace(document.objects[one], parent=None) for one in alone]), alone
+
+
+def _after_exchange(own: Iterable[int], others: Iterable[int], from_frame: int) -> list[int]:
+    """Return the frames on which an object is there that has those of another one from a frame on."""
+    return [at for at in own if at < from_frame] + [at for at in others if at >= from_frame]
 
 
 def _span(frames: Sequence[int], masks: MaskStore) -> tuple[int, int]:

@@ -11,7 +11,7 @@ that is decided with it: in rounds, until one changes nothing, so that to ask ag
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -22,20 +22,17 @@ from napari_sam2.document.document import Document
 from napari_sam2.document.objects import LinkStatus
 from napari_sam2.document.reviews import At, Place
 from napari_sam2.document.track_events import TrackEvent, settled
-from napari_sam2.lineage.tracks import children_from
 from napari_sam2.linking import Detection, Kept, Linked, LinkingOptions, Node, link
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskChange, MaskKey, StoredMask
 from napari_sam2.session.known_objects import is_decided, said_frames, there
+from napari_sam2.session.parentage import Exchange, exchanged
 
 WINDOW = 2
 """Frames before and after those that a person touched, on which links are open."""
 NEAR = 2.0
 """Sizes of an object within which others are its neighbours."""
 MOST_ROUNDS = 50
-
-Exchange = tuple[int, int, int]
-"""Two objects, and the frame from which on they are exchanged."""
 
 
 @dataclass
@@ -212,8 +209,7 @@ def _exchanged(document: Document, masks: MaskStore, keys: list[list[MaskKey]], 
             goes_on = made.document.next_object_id()
             about = replace(made.document.objects[one], object_id=goes_on, name="", parent=None)
             made.document = made.document.with_object(about)
-        born = children_from(frame, (goes_on, one), made.document, lambda one: there(masks, one))
-        made.document = made.document.swapped(goes_on, one, frame, born)
+        made.document = exchanged(made.document, (goes_on, one, frame), _frames_by(owner, firsts, masks))
         made.exchanges.append((goes_on, one, frame))
         names = {goes_on: one, one: goes_on}
         owner = {at: names.get(other, other) if at[0] >= frame else other for at, other in owner.items()}
@@ -227,6 +223,16 @@ def _exchanged(document: Document, masks: MaskStore, keys: list[list[MaskKey]], 
     said = _said_events(document, masks, made.exchanges)
     made.document = made.document.with_events(settled(made.document.events, spans, said))
     return made
+
+
+def _frames_by(
+    owner: Mapping[Node, int], firsts: Mapping[int, Node], masks: MaskStore
+) -> Callable[[int], Iterable[int]]:
+    """Return what gives the frames of an object: its detections where it has any at first, else its masks."""
+    own: dict[int, list[int]] = {one: [] for one in firsts}
+    for node, one in owner.items():
+        own.setdefault(one, []).append(node[0])
+    return lambda one: own[one] if one in own else there(masks, one)
 
 
 def _said_events(document: Document, masks: MaskStore, exchanges: list[Exchange]) -> set[TrackEvent]:
