@@ -11,6 +11,7 @@ from napari_sam2.stacks import Movie, open_stack
 from sam2_core.errors import PromptError, StackError
 
 POINT = Prompt(1, 2, ((30.5, 20.0),), (1,))
+CORNERS = [(3, 4), (3, 20), (30, 20), (30, 4)]
 PLAIN = "object_id,frame,y,x\n1,2,30.5,20\n"
 
 
@@ -187,3 +188,50 @@ def test_monstrous_json_is_refused_in_words(tmp_path, prompt):
     (tmp_path / "p.json").write_text('{"format":"napari-sam2-prompts","version":1,"prompts":[' + prompt + "]}")
     with pytest.raises((PromptError, StackError), match=r"p\.json|cannot be read"):
         read_prompts(tmp_path / "p.json")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("object_id,frame,y,x,lable\n1,2,30,20,0\n", "write label"),
+        ("object_id,frame,y,x,Labels\n1,2,30,20,0\n", "write label"),
+        ("object_id,frame,y,x,polarty\n1,2,30,20,negative\n", "write polarity"),
+        ("index,axis-0,axis-1,axis-2,polarty\n0,2,30,20,negative\n", "write polarity"),
+        ("index,axis-0,axis-1,axis-2,objectid\n0,2,30,20,7\n", "write object_id"),
+    ],
+)
+def test_a_misspelt_column_is_not_left_unread(tmp_path, written, meant):
+    (tmp_path / "clicks.csv").write_text(written)
+    with pytest.raises(PromptError, match=meant):
+        read_prompts(tmp_path / "clicks.csv")
+
+
+@pytest.mark.parametrize("sign", ["label", "polarity"])
+@pytest.mark.parametrize("place", ["object_id,frame,y,x", "index,axis-0,axis-1,axis-2"])
+def test_a_click_outside_is_one_by_either_column(tmp_path, place, sign):
+    (tmp_path / "clicks.csv").write_text(f"{place},{sign}\n1,2,30,20,0\n")
+    assert read_prompts(tmp_path / "clicks.csv")[0].labels == (0,)
+
+
+def test_other_columns_are_named_as_not_read(tmp_path, caplog):
+    (tmp_path / "clicks.csv").write_text("object_id,frame,y,x,label,score,note\n1,2,30.5,20,1,0.9,good\n")
+    assert read_prompts(tmp_path / "clicks.csv") == (POINT,)
+    assert "'score', 'note' not read" in caplog.text
+    caplog.clear()
+    (tmp_path / "clicks.csv").write_text("index,axis-0,axis-1,axis-2,object_id,polarity\n0,2,30.5,20,1,positive\n")
+    assert read_prompts(tmp_path / "clicks.csv") == (POINT,)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "object_id,frame,kind,y0,x0,y1,x1,label\n1,2,box,3,4,30,20,0\n",
+        "index,shape-type,vertex-index,axis-0,axis-1,axis-2,polarity\n"
+        + "".join(f"0,rectangle,{corner},2,{y},{x},negative\n" for corner, (y, x) in enumerate(CORNERS)),
+    ],
+)
+def test_a_box_outside_is_refused_rather_than_taken_for_one_inside(tmp_path, written):
+    (tmp_path / "boxes.csv").write_text(written)
+    with pytest.raises(PromptError, match="says where the object is"):
+        read_prompts(tmp_path / "boxes.csv")

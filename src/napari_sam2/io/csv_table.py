@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from sam2_core.errors import PromptError
 
+_log = logging.getLogger(__name__)
 SEPARATORS = (",", ";", "\t")
+ALIKE = 0.7
+"""Share of letters that two words have in common, from which on one is taken for the other, misspelt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,27 @@ def read_table(text: str, name: str) -> Table:
         return _parsed(text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), name)
     except csv.Error as error:
         raise PromptError(f"{name} cannot be read as a table ({error}).") from error
+
+
+def check_columns(table: Table, known: Sequence[str], name: str) -> None:
+    """Return nothing if columns that are none of the known ones can be left unread, and warn that they are.
+
+    Raises
+    ------
+    PromptError
+        If one is written nearly like a known one that the table does not have: what it says would be lost.
+    """
+    missing = [column for column in known if column not in table.columns]
+    unread = [column for column in table.columns if column and column not in known]
+    for column in unread:
+        meant = get_close_matches(column, missing, n=1, cutoff=ALIKE)
+        if meant:
+            raise PromptError(
+                f"{name} has a column {_short(column)}, which is none of {', '.join(known)}; write {meant[0]} where "
+                "that is meant, or give it quite another name."
+            )
+    if unread:
+        _log.warning("%s: %s not read; known columns are %s.", name, ", ".join(map(_short, unread)), ", ".join(known))
 
 
 def _parsed(text: str, name: str) -> Table:

@@ -31,6 +31,12 @@ Images = tuple[Axes, Movie | None]
 Corners = NDArray[np.float64]
 
 
+def known_columns(columns: Sequence[str]) -> list[str]:
+    """Return the columns that mean something in a table that has these."""
+    axes = [column for column in columns if column.startswith(_AXIS)]
+    return ["index", *axes, *([SHAPE_TYPE, "vertex-index"] if SHAPE_TYPE in columns else []), "object_id"]
+
+
 def is_napari_table(columns: Sequence[str]) -> bool:
     """Return whether columns are those of a Points or Shapes layer."""
     return sum(column.startswith(_AXIS) for column in columns) >= 2
@@ -44,7 +50,7 @@ def napari_prompts(table: Table, name: str, movie: Movie | None, label_of: Label
     movie
         The images under the layer, with the axis that is tracked; see the module for where there is none.
     label_of
-        1 or 0 for a row of a point: in the object or outside.
+        1 or 0 for a row: in the object or outside.
 
     Raises
     ------
@@ -56,8 +62,16 @@ def napari_prompts(table: Table, name: str, movie: Movie | None, label_of: Label
         numbered = zip(_object_ids(table.rows), table.rows, strict=True)
         return [_click(object_id, row, (axes, movie), label_of(row)) for object_id, row in numbered]
     shapes = [list(rows) for _, rows in groupby(table.rows, key=lambda row: row.text("index") or row.text(""))]
+    for rows in shapes:
+        check_inside(rows[0], rows[0].text(SHAPE_TYPE) or "shape", label_of(rows[0]))
     numbered_shapes = zip(_object_ids([rows[0] for rows in shapes]), shapes, strict=True)
     return [_shape(object_id, rows, (axes, movie)) for object_id, rows in numbered_shapes]
+
+
+def check_inside(row: Row, kind: str, label: int) -> None:
+    """Return nothing if what is no click says where an object is, and not where it is not: else it would say so."""
+    if label == 0:
+        raise PromptError(f"{row.where}: a {kind} says where the object is; what lies outside is said by clicks.")
 
 
 def _axes(columns: Sequence[str], name: str, movie: Movie | None) -> Axes:

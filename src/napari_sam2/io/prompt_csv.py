@@ -1,6 +1,7 @@
 """Prompts as a table: our own columns, one row per point or box, or what napari saves of a layer (`napari_tables`).
 
-Ours are object_id, frame, kind, y, x, label, y0, x0, y1, x1. Masks have no place in a table; JSON has one.
+Ours are object_id, frame, kind, y, x, label, y0, x0, y1, x1. Masks have no place in a table; JSON has one. A column
+that is nearly one of the known ones is an error, for a sign that is not read turns clicks outside into clicks inside.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Box, Clicks, PromptPart
-from napari_sam2.io.csv_table import Row, read_table
-from napari_sam2.io.napari_tables import is_napari_table, napari_prompts
+from napari_sam2.io.csv_table import Row, check_columns, read_table
+from napari_sam2.io.napari_tables import check_inside, is_napari_table, known_columns, napari_prompts
 from napari_sam2.stacks import Movie
 from sam2_core.errors import PromptError
 
 COLUMNS = ("object_id", "frame", "kind", "y", "x", "label", "y0", "x0", "y1", "x1")
 _POINTS, _BOXES = {"object_id", "frame", "y", "x"}, {"object_id", "frame", "y0", "x0", "y1", "x1"}
+SIGNS = ("polarity", "label")
+"""Columns that say whether a click lies in the object; the first that is filled counts."""
 _INSIDE = {"1", "1.0", "positive", "pos", "in", "inside", "true", "+", ""}
 _OUTSIDE = {"0", "0.0", "-1", "-1.0", "negative", "neg", "out", "outside", "false", "-"}
 
@@ -33,9 +36,11 @@ def parse_csv(text: str, name: str, movie: Movie | None = None) -> list[Prompt]:
     table = read_table(text, name)
     columns = set(table.columns)
     if columns >= _POINTS or columns >= _BOXES:
+        check_columns(table, [*COLUMNS, *SIGNS[:1]], name)
         return [_own_prompt(row) for row in table.rows]
     if is_napari_table(table.columns):
-        return napari_prompts(table, name, movie, lambda row: _label(row, row.text("polarity") or row.text("label")))
+        check_columns(table, [*known_columns(table.columns), *SIGNS], name)
+        return napari_prompts(table, name, movie, _label)
     raise PromptError(
         f"{name} has the columns {_listed(table.columns)}; expected {', '.join(COLUMNS)}, or the columns of a napari "
         "Points or Shapes layer (index, axis-0, axis-1, axis-2), separated by commas, semicolons or tabs."
@@ -77,15 +82,17 @@ def _own_prompt(row: Row) -> Prompt:
     if frame < 0:
         raise PromptError(f"{row.where}: frame is {frame}; frames count from 0.")
     if kind == "point":
-        point, label = (row.number("y"), row.number("x")), _label(row, row.text("label"))
-        return Prompt(object_id, frame, (point,), (label,), origin=row.where)
+        point = (row.number("y"), row.number("x"))
+        return Prompt(object_id, frame, (point,), (_label(row),), origin=row.where)
     if kind == "box":
+        check_inside(row, kind, _label(row))
         y0, x0, y1, x1 = (row.number(key) for key in ("y0", "x0", "y1", "x1"))
         return Prompt(object_id, frame, box_yx=(y0, x0, y1, x1), origin=row.where)
     raise PromptError(f"{row.where}: kind {kind[:40]!r}; it is point or box.")
 
 
-def _label(row: Row, word: str) -> int:
+def _label(row: Row) -> int:
+    word = next(filter(None, map(row.text, SIGNS)), "")
     if word.lower() in _INSIDE:
         return 1
     if word.lower() in _OUTSIDE:
