@@ -62,6 +62,8 @@ BUSY_BLOCKS = 128
 """Blocks along the longer side of a frame, of which the busiest are looked at."""
 LEAST_PRESENCE = 0.55
 """What the head is less sure of counts for nothing."""
+LEAST_DIAMETER_PX = 2.0
+"""Smaller objects are not sought, and no smaller size is told: what one frame tells can be asked for on others."""
 CANNOT_TELL = "How large objects are here cannot be told; give the diameter of a typical object in pixels."
 
 
@@ -95,7 +97,7 @@ def diameter_steps(
         if nearer is None or nearer > GROUP * diameter:
             break
         diameter = nearer
-    return diameter
+    return None if diameter is None else max(LEAST_DIAMETER_PX, diameter)
 
 
 class Look:

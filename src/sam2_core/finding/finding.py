@@ -28,7 +28,7 @@ from sam2_core.errors import PromptError
 from sam2_core.finding.candidates import Candidate
 from sam2_core.finding.conflicts import without_conflicts
 from sam2_core.finding.contrast import prominence
-from sam2_core.finding.diameter import CANNOT_TELL, diameter_steps
+from sam2_core.finding.diameter import CANNOT_TELL, LEAST_DIAMETER_PX, diameter_steps
 from sam2_core.finding.edges import at_edges
 from sam2_core.finding.finder import Encode, Finder
 from sam2_core.finding.found import FoundObject, FoundObjects, Mask
@@ -42,7 +42,6 @@ from sam2_core.inference.network.precision import pick_precision
 from sam2_core.modeling.sam2 import Sam2Model
 from sam2_core.windowed.window import SizeHW
 
-LEAST_DIAMETER_PX = 2.0
 MOST_TILES = 5000
 """More are refused: they take many minutes on a processor, and come of a diameter that is hardly ever meant."""
 LEAST_SCORE = 0.4
@@ -149,7 +148,6 @@ def find_steps(
         diameter = yield from diameter_steps(model, picture, options.region)
     if diameter is None:
         return FoundObjects((), picture.frame_hw, None, is_told=False, method=method, remark=CANNOT_TELL)
-    diameter = max(LEAST_DIAMETER_PX, diameter)  # what is found can be asked for on the next frame
     search = _Search(model, picture, options, encode, pick_precision(precision, model.device))
     objects, scale = yield from search.objects(diameter)
     sure = search.sure(objects)

@@ -78,3 +78,8 @@ def test_looks_that_never_agree_tell_nothing(monkeypatch):
 
 def test_where_nothing_is_seen_nothing_is_told(monkeypatch):
     assert seen(monkeypatch, lambda side: (0, None)) is None
+
+
+def test_no_size_is_told_that_cannot_be_asked_for(monkeypatch):
+    """What one frame tells is asked for on the others: a movie of 8 x 8 px was refused for a size nobody gave."""
+    assert seen(monkeypatch, lambda side: (7, 1.6)) == diameters.LEAST_DIAMETER_PX
