@@ -338,7 +338,10 @@ def test_what_was_found_is_kept_where_it_cannot_be_written(work, found, run, mon
     [
         (f"{AUTO} --find", 2, "--find cannot be given with --auto"),
         (f"{AUTO} --direction both", 2, "--direction cannot be given with --auto"),
-        ("track cells.tif --find --out labels.tif --table t.csv", 2, "--table says how --auto"),
+        ("track cells.tif --find --out labels.tif --table t.csv", 2, "napari-sam2 export movie.sam2 --table FILE"),
+        ("track cells.tif --prompts p.csv --out l.tif --csv o.csv", 2, "napari-sam2 export movie.sam2 --csv FILE"),
+        ("track --session a.sam2 --tracks t.geff", 2, "napari-sam2 export a.sam2 --tracks FILE"),
+        ("track cells.tif --find --out labels.tif --look-on 3", 2, "--look-on says how --auto"),
         ("track cells.tif --auto", 2, "--out"),
         (f"{AUTO} --region 0,0,0,9", 1, "Y0,X0,Y1,X1"),
         (f"{AUTO} --table nowhere/t.csv", 1, "There is no folder"),

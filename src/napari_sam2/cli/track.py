@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import typer
 
@@ -29,7 +30,8 @@ _SETTLED = (
     *("image_size", "object_diameter", "view", "contrast", "feature_cache", "resume"),
     *("find_frame", "min_score"),
 )
-_ONLY_AUTO = ("region", "division", "longest_gap", "look_on", "workers", "tracks", "table", "csv", "ctc")
+_ONLY_AUTO = ("region", "division", "longest_gap", "look_on", "workers")
+_EXPORTS = ("tracks", "table", "csv", "ctc")
 _NOT_AUTO = ("prompts", "find", "find_frame", "direction", "view", "feature_cache", "again")
 
 
@@ -83,10 +85,7 @@ def track_command(  # noqa: PLR0913 - one parameter per option of the command
     (--session without PROMPTS) is tracked where masks are stale or missing; every finished frame is kept, and the same
     command goes on.
     """
-    if not auto:
-        _refuse(context, _ONLY_AUTO, "says how --auto finds and links: give --auto as well.")
-    else:
-        _refuse(context, _NOT_AUTO, "cannot be given with --auto, which finds objects on every frame and links them.")
+    _refuse_what_is_of_another_way(context, auto, session)
     if not auto and session is not None and prompts is None and not find:
         _check_session_options(context)
         chosen_device = None if _is_default(context, "device") else device
@@ -157,6 +156,19 @@ def _refuse(context: typer.Context, names: Sequence[str], why: str) -> None:
     given = [name for name in names if not _is_default(context, name)]
     if given:
         raise typer.BadParameter(f"--{given[0].replace('_', '-')} {why}")
+
+
+def _refuse_what_is_of_another_way(context: typer.Context, auto: bool, session: Path | None) -> None:
+    """Say no to what goes without --auto alone or with it, and how what --auto writes along is written otherwise."""
+    if auto:
+        _refuse(context, _NOT_AUTO, "cannot be given with --auto, which finds objects on every frame and links them.")
+        return
+    _refuse(context, _ONLY_AUTO, "says how --auto finds and links: give --auto as well.")
+    kept = "track with a session (--session movie.sam2)" if session is None else "track the session without it"
+    folder = "movie.sam2" if session is None else session.name
+    for name in _EXPORTS:
+        how = f"{kept}, then write it of that: napari-sam2 export {folder} --{name} FILE."
+        _refuse(context, [name], f"is written along with --auto alone: {how}")
 
 
 def _is_default(context: typer.Context, name: str) -> bool:
