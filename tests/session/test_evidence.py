@@ -11,6 +11,7 @@ from disc_predictor import DiscPredictor
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
 from napari_sam2.session import Session
+from sam2_core.errors import PromptError
 
 FRAMES, SIZE = 6, (40, 60)
 
@@ -95,3 +96,11 @@ def test_a_run_ends_where_somebody_else_was_found_and_takes_nothing_of_neighbour
 def test_a_correction_lies_over_what_was_found(session):
     session.add_mask(4, 2, square(20, 28))
     np.testing.assert_array_equal(session.labels(2) == 4, square(20, 28))
+
+
+@pytest.mark.parametrize("objects", [None, [1]])
+def test_that_a_run_does_not_go_on_from_what_was_found_is_said_with_what_to_do(session, objects):
+    with pytest.raises(PromptError, match="found or imported stays as it is") as said:
+        list(session.propagate(objects=objects))
+    assert "add_points(1, frame" in str(said.value)
+    assert "track --auto --session" in str(said.value)

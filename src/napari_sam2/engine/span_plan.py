@@ -106,15 +106,18 @@ def _cuts(spans: Mapping[Span, int], sign: int) -> Iterator[tuple[int, int]]:
 
 def _asked_for(request: PropagateRequest, document: Document) -> list[int]:
     prompted = {object_id for object_id, _ in document.prompts}
-    if not prompted:
-        raise PromptError("There are no prompts; add one with session.add_points(...), then propagate.")
     chosen = sorted(prompted) if request.object_ids is None else list(dict.fromkeys(request.object_ids))
     for object_id in chosen:
         document.check_object(object_id)
-        if object_id not in prompted:
-            raise PromptError(
-                f"object {object_id} has no prompt on any frame; add one with session.add_points({object_id}, ...)."
-            )
+    unprompted = [object_id for object_id in chosen if object_id not in prompted]
+    if unprompted or not prompted:
+        who = f"object {unprompted[0]} has no prompt on any frame" if unprompted else "There are no prompts"
+        raise PromptError(
+            f"{who}, and a run goes on from prompts alone; what was found or imported stays as it is. Say where "
+            f"{'it' if unprompted else 'an object'} is by a click, a box or a mask, in napari or with "
+            f"session.add_points({unprompted[0] if unprompted else 1}, frame, ...); or let `napari-sam2 track --auto "
+            "--session FOLDER` find and link what is missing."
+        )
     locked = document.locked
     return [object_id for object_id in chosen if object_id not in locked]
 
