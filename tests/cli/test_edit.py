@@ -71,6 +71,19 @@ def test_edits_are_made_in_order_and_undone_later(folder, capsys):
     assert frames(folder)[3] == list(range(3, last + 1))
 
 
+def test_a_division_is_taken_away(folder, capsys):
+    assert main(["edit", folder, "divide 1 3 1 2"]) == 0
+    with Session.open(folder) as session:
+        assert [(one.mother, one.frame) for one in session.document.divisions] == [(1, 3)]
+    assert main(["edit", folder, "undivide 1 3"]) == 0
+    with Session.open(folder) as session:
+        assert session.document.divisions == ()
+        assert all(info.parent is None for info in session.document.objects.values())
+        assert session.undo_text == "take a division away"
+    assert main(["edit", folder, "undivide 1 3"]) == 1
+    assert "object 1 does not divide on frame 3" in " ".join(capsys.readouterr().err.split())
+
+
 def test_all_edits_of_a_file_are_made_or_none(folder, tmp_path, capsys):
     before = frames(folder)
     edits = tmp_path / "edits.txt"

@@ -32,6 +32,7 @@ class Verb(NamedTuple):
 
 VERBS: Mapping[str, Verb] = {
     "divide": Verb("MOTHER FRAME [DAUGHTER DAUGHTER]", 2, 4, lambda s, n: s.surgery.divide_here(n[0], n[1], n[2:])),
+    "undivide": Verb("MOTHER FRAME", 2, 2, lambda s, n: s.surgery.undivide(*n)),
     "connect": Verb("A FRAME B FRAME", 4, 4, lambda s, n: s.surgery.connect((n[0], n[1]), (n[2], n[3]))),
     "break": Verb("ID FRAME", 2, 2, lambda s, n: s.surgery.break_here(*n)),
     "end": Verb("ID FRAME", 2, 2, lambda s, n: s.surgery.end_here(*n)),
@@ -59,8 +60,9 @@ def edit_command(
 ) -> int:
     """Cut, join and divide tracks of a session: "divide MOTHER FRAME", "connect A FRAME B FRAME", "end ID FRAME", ...
 
-    Frames count from 0. Other edits: break ID FRAME, begin ID FRAME, absent ID FIRST LAST, delete ID [FRAME], swap A B
-    FRAME, merge INTO OTHER, lock ID, unlock ID. All of them are made, or none is; --undo takes them back, also later.
+    Frames count from 0. Other edits: undivide MOTHER FRAME, break ID FRAME, begin ID FRAME, absent ID FIRST LAST,
+    delete ID [FRAME], swap A B FRAME, merge INTO OTHER, lock ID, unlock ID. All of them are made, or none is; --undo
+    takes them back, also later.
     """
     from napari_sam2.session.history import LONGEST
     from napari_sam2.session.session import Session

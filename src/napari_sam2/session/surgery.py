@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from napari_sam2.document.plain_values import whole_numbers
+from napari_sam2.document.plain_values import whole_number, whole_numbers
 from napari_sam2.document.reviews import At, Place
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.engine.jobs import PropagateRequest
@@ -51,7 +51,7 @@ class Surgery:
         verbs: dict[Verb, Callable[[], object]] = {
             Verb.connect: lambda: self.connect(keys[0], keys[1]),
             Verb.divide: lambda: self.divide_here(object_id, keys[1][1], [one for one, _ in keys[1:]]),
-            Verb.undivide: lambda: self._undivide(object_id, frame),
+            Verb.undivide: lambda: self.undivide(object_id, frame),
             Verb.break_here: lambda: self.break_here(object_id, frame),
             Verb.remove: lambda: self._edits.remove_object(object_id),
             Verb.merge: lambda: self._edits.merge_objects(keys[1][0], object_id),
@@ -139,6 +139,23 @@ class Surgery:
         draft.document = draft.document.with_division(division)
         self._make(draft, "divide an object", [Place(At.division, mother, frame)])
         return division
+
+    def undivide(self, mother: int, frame: int) -> None:
+        """Take a division away; how mother and daughters end and begin then was decided with it.
+
+        Raises
+        ------
+        PromptError
+            If she does not divide on the frame.
+        """
+        mother, frame = whole_number(mother, "mother"), whole_number(frame, "frame")
+        draft = self._draft()
+        before = draft.document.objects
+        draft.document = draft.document.without_division(mother, frame)
+        orphans = [one for one, info in draft.document.objects.items() if info != before[one]]
+        places = [place for one in orphans if draft.frames(one) for place in _begins(draft, one)]
+        ends = _ends(draft, mother) if draft.frames(mother) else []
+        self._make(draft, "take a division away", ends + places)
 
     def end_here(self, object_ids: int | Iterable[int], frame: int) -> tuple[TrackEvent, ...]:
         """Return how objects end on a frame: each leaves where it touches the border, else dies; the rest is deleted.
@@ -257,15 +274,6 @@ class Surgery:
             draft.document = draft.document.with_events(event.added_to(draft.document.events))
             draft.put(dict.fromkeys([(object_id, frame) for frame in range(first, last + 1)], gone))
         self._make(draft, "object absent", [])
-
-    def _undivide(self, mother: int, frame: int) -> None:
-        """Take a division away; how mother and daughters end and begin then was decided with it."""
-        draft = self._draft()
-        daughters = draft.document.objects
-        draft.document = draft.document.without_division(mother, frame)
-        orphans = [one for one, info in draft.document.objects.items() if info != daughters[one]]
-        places = [place for one in orphans if draft.frames(one) for place in _begins(draft, one)]
-        self._make(draft, "take a division away", _ends(draft, mother) + places)
 
     def _draft(self) -> Draft:
         return Draft(self._state.document, self._state.masks)
