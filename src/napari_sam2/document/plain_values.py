@@ -38,7 +38,37 @@ def whole_number(value: object, what: str) -> int:
 
 def whole_numbers(values: object, what: str) -> list[int]:
     """Return ids or indices as ints, of one or of several; see `whole_number`."""
-    return [whole_number(one, what) for one in (values if isinstance(values, Iterable) else [values])]
+    several = isinstance(values, Iterable) and not isinstance(values, str)
+    return [whole_number(one, what) for one in (cast("Iterable[object]", values) if several else [values])]
+
+
+def pair_of(value: object, what: str) -> tuple[int, int]:
+    """Return two whole numbers, as an object id and a frame.
+
+    Raises
+    ------
+    PromptError
+        If it is not two whole numbers.
+    """
+    try:
+        first, second = whole_numbers(value, what)
+    except (PromptError, ValueError):
+        raise PromptError(f"{value!r:.200} cannot be used; give {what}, two whole numbers.") from None
+    return first, second
+
+
+def number(value: object, what: str) -> float:
+    """Return a number as a float.
+
+    Raises
+    ------
+    PromptError
+        If it is none.
+    """
+    try:
+        return float(cast(SupportsFloat, value))
+    except (TypeError, ValueError):
+        raise PromptError(f"{what} {value!r:.200} is no number.") from None
 
 
 def numbers(values: Any, what: str) -> tuple[float, ...]:

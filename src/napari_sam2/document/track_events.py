@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from napari_sam2.document.objects import ObjectInfo
-from napari_sam2.document.plain_values import whole_number
+from napari_sam2.document.plain_values import whole_number, whole_numbers
 from sam2_core.errors import PromptError
 
 Names = Mapping[int, int]
@@ -120,7 +120,7 @@ class Division:
     def __post_init__(self) -> None:
         object.__setattr__(self, "mother", whole_number(self.mother, "mother"))
         object.__setattr__(self, "frame", whole_number(self.frame, "frame"))
-        object.__setattr__(self, "daughters", tuple(whole_number(one, "daughter") for one in self.daughters))
+        object.__setattr__(self, "daughters", tuple(whole_numbers(self.daughters, "daughter")))
         if not self.daughters or len({self.mother, *self.daughters}) <= len(self.daughters):
             raise PromptError(
                 f"object {self.mother} cannot divide into {list(self.daughters)}; give other objects, each once."

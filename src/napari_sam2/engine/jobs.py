@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam2.document.document import Document, PromptKey
+from napari_sam2.document.plain_values import number, whole_numbers
 from napari_sam2.document.proposals import Proposal
 from napari_sam2.engine.known_objects import KnownObjects
 from napari_sam2.linking import LinkingOptions
@@ -180,6 +181,12 @@ class FindRequest:
     keep_border: bool = True
     min_score: float = 0.0
     processes: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frames", tuple(whole_numbers(self.frames, "frame")))
+        for name in ("diameter_px", "min_diameter_px", "max_diameter_px", "min_score"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else number(value, name))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

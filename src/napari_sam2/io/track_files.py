@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from napari_sam2.io.csv_table import Row, read_table
 from napari_sam2.io.geff_files import is_geff, read_geff
@@ -41,12 +44,12 @@ class TrackedLabels:
 
 
 def open_tracks(
-    path: str | Path,
+    path: str | Path | NDArray[Any],
     table: str | Path | None = None,
     track_axis: str | None = None,
     fixed: Mapping[str, int] | None = None,
 ) -> TrackedLabels:
-    """Return the labels and parents of a file or folder.
+    """Return the labels and parents of a file or folder, or of an array of labels.
 
     Parameters
     ----------
@@ -62,6 +65,8 @@ def open_tracks(
     PromptError
         If the table cannot be read.
     """
+    if not isinstance(path, str | Path):
+        return _stack_of(path, table, track_axis, fixed)
     path = Path(path)
     if is_geff(path):
         return TrackedLabels(*read_geff(path))
@@ -78,8 +83,14 @@ def open_tracks(
         first = _first_frame(folder) if is_ctc else 0
         parents, spans = read_parents(found), _spans(found, first) if is_ctc else {}
         return TrackedLabels(open_labels(stacks[0] if stacks else folder), parents, spans)
-    labels = open_labels(path, None, track_axis, fixed)
-    return TrackedLabels(labels, {} if table is None else read_parents(table))
+    return _stack_of(path, table, track_axis, fixed)
+
+
+def _stack_of(
+    labels: Path | NDArray[Any], table: str | Path | None, track_axis: str | None, fixed: Mapping[str, int] | None
+) -> TrackedLabels:
+    movie = open_labels(labels, None, track_axis, fixed)
+    return TrackedLabels(movie, {} if table is None else read_parents(table))
 
 
 def read_parents(path: str | Path) -> dict[int, int]:

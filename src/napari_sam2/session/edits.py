@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_sam2.document.difference import difference
 from napari_sam2.document.document import Document, PromptKey, mask_of_polygon
 from napari_sam2.document.objects import ObjectInfo
-from napari_sam2.document.plain_values import whole_number, whole_numbers
+from napari_sam2.document.plain_values import numbers, whole_number, whole_numbers
 from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.document.track_events import settled
@@ -70,7 +70,7 @@ class Edits:
         """
         points = _places(points_yx, "points")
         clicks = tuple((float(y), float(x)) for y, x in points)
-        given = tuple(int(label) for label in labels) if labels is not None else (1,) * len(clicks)
+        given = (1,) * len(clicks) if labels is None else tuple(whole_numbers(labels, "label"))
         prompt = Prompt(object_id, frame, clicks, given)
         old = self._document.prompts.get((prompt.object_id, prompt.frame))
         self._say(prompt if old is None else old.joined(prompt), "add a point")
@@ -83,10 +83,10 @@ class Edits:
         PromptError
             See `add_points`; also if the box is empty.
         """
-        if len(box_yx) != 4:
-            raise PromptError(f"the box {tuple(box_yx)} cannot be used; give four numbers, y0, x0, y1, x1.")
-        y0, x0, y1, x1 = map(float, box_yx)
-        self._say(Prompt(object_id, frame, box_yx=(y0, x0, y1, x1)), "add a box")
+        edges = numbers(box_yx, "the box")
+        if len(edges) != 4:
+            raise PromptError(f"the box {edges} cannot be used; give four numbers, y0, x0, y1, x1.")
+        self._say(Prompt(object_id, frame, box_yx=(edges[0], edges[1], edges[2], edges[3])), "add a box")
 
     def add_polygon(self, object_id: int, frame: int, vertices_yx: ArrayLike) -> None:
         """Say by a polygon or lasso (N, 2) which pixels an object has on a frame, instead of an earlier mask.
@@ -134,7 +134,8 @@ class Edits:
                 f"{size}."
             )
         found = cut_labels(values)
-        chosen = [one for one in found if object_ids is None or one in set(object_ids)]
+        asked = found if object_ids is None else whole_numbers(object_ids, "object id")
+        chosen = [one for one in found if one in asked]
         if not chosen:
             raise PromptError(
                 f"frame {frame}: the labels hold none of the objects asked for; they hold {list(found)[:20]}."
@@ -176,6 +177,8 @@ class Edits:
         PromptError
             See `edit_mask`.
         """
+        if not isinstance(masks, Mapping):
+            raise PromptError("masks are given by object id, {id: mask}; of a label image say add_labels.")
         self.paint({(one, frame): mask for one, mask in masks.items()})
 
     def paint(self, masks: Mapping[PromptKey, ArrayLike]) -> None:
@@ -274,13 +277,9 @@ class Edits:
         PromptError
             If one of them or the frame does not exist, or one is locked.
         """
-        a, b, from_frame = (
-            whole_number(a, "object id"),
-            whole_number(b, "object id"),
-            whole_number(from_frame, "frame"),
-        )
+        a, b = whole_number(a, "object id"), whole_number(b, "object id")
         self._check_unlocked([a, b])
-        self._state.check_frame(from_frame)
+        from_frame = self._state.checked_frame(from_frame)
         masks = self._state.masks
         document, alone = swapped(self._document, masks, (a, b, from_frame))
         pinned: dict[PromptKey, Prompt] = {}

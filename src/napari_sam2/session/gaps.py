@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from napari_sam2.document.document import Document
+from napari_sam2.document.plain_values import whole_numbers
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.engine.jobs import PropagateJob, PropagateRequest, Span
 from napari_sam2.lineage.tracks import Track, tracks_of
@@ -19,10 +20,10 @@ from napari_sam2.masks.stored_masks import StoredMask
 
 
 def gap_job(
-    document: Document, masks: MaskStore, revision: int, object_ids: Sequence[int] | None = None
+    document: Document, masks: MaskStore, revision: int, object_ids: int | Sequence[int] | None = None
 ) -> PropagateJob:
     """Return the job that fills the gaps of objects that are not locked; an empty one where there are none."""
-    wanted = set(document.objects if object_ids is None else object_ids) - document.locked
+    wanted = set(document.objects if object_ids is None else whole_numbers(object_ids, "object id")) - document.locked
     prompts: dict[tuple[int, int], Prompt] = {}
     spans: list[Span] = []
     for object_id, track in tracks_of(document, masks).items():

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from napari_sam2.document.difference import DocumentDiff
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import LinkStatus
-from napari_sam2.document.plain_values import whole_number
+from napari_sam2.document.plain_values import whole_number, whole_numbers
 from napari_sam2.document.reviews import At, Place
 from napari_sam2.document.track_events import Division, TrackEvent
 from napari_sam2.io.imports import imported
@@ -34,7 +37,7 @@ class Lineage:
         self._state = state
         self._steps = Steps(state, saving)
 
-    def divide(self, mother: int, frame: int, daughters: Iterable[int]) -> Division:
+    def divide(self, mother: int, frame: int, daughters: int | Iterable[int]) -> Division:
         """Return the division of an object into others, which are there from a frame on; she becomes their parent.
 
         One that she had on that frame is replaced, and a daughter is in no other one. What the mother has there, and
@@ -45,8 +48,7 @@ class Lineage:
         PromptError
             If one of them or the frame does not exist, or the mother descends from a daughter.
         """
-        division = Division(mother, frame, tuple(daughters))
-        self._state.check_frame(division.frame)
+        division = Division(mother, self._state.checked_frame(frame), tuple(whole_numbers(daughters, "daughter")))
         self._steps.make(self._document.with_division(division), "divide an object")
         return division
 
@@ -73,8 +75,8 @@ class Lineage:
         """
         self._document.check_object(event.object_id)
         last = event.frame if event.last_frame is None else event.last_frame
-        self._state.check_frame(event.frame)
-        self._state.check_frame(last)
+        for frame in (event.frame, last):
+            self._state.checked_frame(frame)
         if last < event.frame:
             raise PromptError(
                 f"object {event.object_id} is absent from frame {event.frame} to {last}; give frames in order."
@@ -93,7 +95,7 @@ class Lineage:
             review = self._document.review.with_decisions(dict.fromkeys(_places_of(event)))
             self._steps.make(self._document.with_events(kept).with_review(review), "take an event away")
 
-    def set_links(self, object_ids: Iterable[int], status: LinkStatus) -> None:
+    def set_links(self, object_ids: int | Iterable[int], status: LinkStatus | str) -> None:
         """Say of objects whether a program linked them, a person looked at that, or made it.
 
         Raises
@@ -101,7 +103,9 @@ class Lineage:
         PromptError
             If one of them does not exist.
         """
-        document, ids = self._document, [whole_number(one, "object id") for one in object_ids]
+        document, ids = self._document, whole_numbers(object_ids, "object id")
+        if status not in tuple(LinkStatus):
+            raise PromptError(f"links {status!r:.200} cannot be said; say {', '.join(LinkStatus)}.")
         for object_id in ids:
             document.check_object(object_id)
         changed = [replace(document.objects[one], links=LinkStatus(status)) for one in ids]
@@ -125,15 +129,19 @@ class Lineage:
         return tuple(sorted(touched & made.objects.keys()))
 
     def import_tracks(
-        self, tracks: TrackedLabels | Path | str, parents: Path | str | None = None, *, split_lineages: bool = False
+        self,
+        tracks: TrackedLabels | Path | str | NDArray[Any],
+        parents: Path | str | None = None,
+        *,
+        split_lineages: bool = False,
     ) -> tuple[int, ...]:
         """Return the ids of the objects that tracks of another program became: their masks are there, to be corrected.
 
         Parameters
         ----------
         tracks
-            A CTC folder, a GEFF with labels, a label stack, or what `io.track_files.open_tracks` opened. A label stack
-            along T and Z is cut where the session's images are.
+            A CTC folder, a GEFF with labels, a label stack (a file or an array), or what `io.track_files.open_tracks`
+            opened. A label stack along T and Z is cut where the session's images are.
         parents
             Table of parents of a label stack; see `io.track_files.read_parents`.
         split_lineages

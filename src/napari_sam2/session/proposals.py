@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_sam2.document.document import Document
-from napari_sam2.document.plain_values import whole_number
+from napari_sam2.document.plain_values import whole_numbers
 from napari_sam2.document.prompt_parts import Mask, cut_labels
 from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal, ProposalState
@@ -82,7 +82,7 @@ class Proposals:
         """
         if frames is None:
             frames = range(self._state.masks.frame_count)
-        chosen = (int(frames),) if isinstance(frames, int | np.integer) else tuple(frames)
+        chosen = tuple(whole_numbers(frames, "frame"))
         pixels = None if region is None else self._pixels(region)
         request = FindRequest(chosen, diameter_px, min_diameter_px, max_diameter_px, pixels, keep_border, min_score)
         came = Proposed()
@@ -98,9 +98,7 @@ class Proposals:
         PromptError
             If there is no such frame, or the region is of another size.
         """
-        frames = tuple(whole_number(frame, "frame") for frame in request.frames)
-        for frame in frames:
-            self._state.check_frame(frame)
+        frames = tuple(map(self._state.checked_frame, request.frames))
         if not frames:
             raise PromptError("no frame is given to look at; give at least one.")
         region = None if request.region is None else self._pixels(request.region)
@@ -132,8 +130,7 @@ class Proposals:
         PromptError
             If there is no such frame, a mask is empty or of another size, or they are of different number.
         """
-        frame = whole_number(frame, "frame")
-        self._state.check_frame(frame)
+        frame = self._state.checked_frame(frame)
         drawn = [mask if isinstance(mask, Mask) else Mask(mask) for mask in masks]
         for mask in drawn:
             mask.within(*self._state.masks.size)
@@ -174,7 +171,7 @@ class Proposals:
     def shown(self, frame: int) -> dict[int, Proposal]:
         """Return the proposals of a frame to decide about, number -> proposal, best first; none on top of an object."""
         state = self._state
-        here = ProposalMap.of(state.document.proposals).on_frame(frame)
+        here = ProposalMap.of(state.document.proposals).on_frame(state.checked_frame(frame))
         waiting = {number: one for number, one in here.items() if one.is_open}
         if not waiting:
             return {}
@@ -218,7 +215,7 @@ class Proposals:
             return tuple(there[:1])
         return tuple(best_first(found))
 
-    def accept(self, numbers: Iterable[int] | None = None) -> tuple[int, ...]:
+    def accept(self, numbers: int | Iterable[int] | None = None) -> tuple[int, ...]:
         """Make objects of proposals, and return their ids; the better ones first, and none on top of another object.
 
         Parameters
@@ -238,7 +235,7 @@ class Proposals:
 
     def link(
         self,
-        numbers: Iterable[int] | None = None,
+        numbers: int | Iterable[int] | None = None,
         options: LinkingOptions | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> LinkedObjects:
@@ -320,7 +317,7 @@ class Proposals:
         job = ends_job(tracks, self._work.ready(), reach_of(tracks, reach) if along_time else 0)
         return LookingOn(tracks, job, self._state.masks.size, add, region)
 
-    def link_job(self, numbers: Iterable[int] | None = None, options: LinkingOptions | None = None) -> LinkJob:
+    def link_job(self, numbers: int | Iterable[int] | None = None, options: LinkingOptions | None = None) -> LinkJob:
         """Return the job that links proposals; `session.run` it, and `session.accept` its updates. See `link`.
 
         Raises
@@ -331,7 +328,7 @@ class Proposals:
         taken = new_ids(self._state, self.chosen() if numbers is None else self._known(numbers))
         return link_job(self._state, self._work.ready(), list(taken), options)
 
-    def reject(self, numbers: Iterable[int] | None = None) -> None:
+    def reject(self, numbers: int | Iterable[int] | None = None) -> None:
         """Show proposals no more, also when the same is found again; all that are shown where None.
 
         Raises
@@ -346,7 +343,7 @@ class Proposals:
         if chosen:
             self._steps.make(rejected(self._document, chosen), _counted("reject", len(chosen)))
 
-    def remove(self, numbers: Iterable[int] | None = None) -> None:
+    def remove(self, numbers: int | Iterable[int] | None = None) -> None:
         """Forget proposals, whatever was decided about them; all of them where None. Objects stay.
 
         Raises
@@ -362,10 +359,10 @@ class Proposals:
     def _document(self) -> Document:
         return self._state.document
 
-    def _known(self, numbers: Iterable[int]) -> list[int]:
+    def _known(self, numbers: int | Iterable[int]) -> list[int]:
         """Return numbers of proposals that there are, each once."""
         known = self._document.proposals
-        chosen = list(dict.fromkeys(whole_number(number, "proposal") for number in numbers))
+        chosen = list(dict.fromkeys(whole_numbers(numbers, "proposal")))
         missing = [number for number in chosen if number not in known]
         if missing:
             raise PromptError(f"there is no proposal {missing[0]}; there are {list(known)[:20] or 'none'}.")

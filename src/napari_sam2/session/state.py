@@ -14,6 +14,7 @@ from psygnal import Signal, SignalGroup
 
 from napari_sam2.document.difference import DocumentDiff, difference
 from napari_sam2.document.document import Document, PromptKey
+from napari_sam2.document.plain_values import whole_number
 from napari_sam2.engine.run_record import RunInWork
 from napari_sam2.engine.updates import FrameUpdate
 from napari_sam2.masks.overlaps import PixelBox
@@ -96,17 +97,18 @@ class SessionState:
         locked = self.document.locked
         return any(key[0] not in locked for key in self.unshown)
 
-    def check_frame(self, frame: int) -> None:
-        """Return nothing if there is such a frame.
+    def checked_frame(self, frame: int) -> int:
+        """Return a frame that there is, as a plain number.
 
         Raises
         ------
         PromptError
             If there is none.
         """
-        count = self.masks.frame_count
-        if not 0 <= frame < count:
-            raise PromptError(f"there is no frame {frame}; the stack has frames 0 to {count - 1}.")
+        count, index = self.masks.frame_count, whole_number(frame, "frame")
+        if not 0 <= index < count:
+            raise PromptError(f"there is no frame {index}; the stack has frames 0 to {count - 1}.")
+        return index
 
     def status(self, object_id: int) -> NDArray[np.uint8]:
         """Return one code per frame, (T,) uint8: 0 nothing, else that of a `MaskStatus`, 1 prompted to 7 found.
@@ -131,7 +133,7 @@ class SessionState:
         PromptError
             If there is no such frame or object.
         """
-        self.check_frame(frame)
+        frame = self.checked_frame(frame)
         if object_id is not None:
             self.document.check_object(object_id)
             return self.masks.labels(frame, [object_id], box=box)

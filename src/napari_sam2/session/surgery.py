@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from napari_sam2.document.plain_values import whole_number, whole_numbers
+from napari_sam2.document.plain_values import pair_of, whole_number, whole_numbers
 from napari_sam2.document.reviews import At, Place
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.engine.jobs import PropagateRequest
@@ -72,7 +72,7 @@ class Surgery:
 
     def break_all(self, object_ids: Iterable[int], frame: int) -> tuple[int, ...]:
         """Return the ids of the new objects that several objects are from a frame on, in one step; see `break_here`."""
-        draft, ids = self._draft(), whole_numbers(object_ids, "object id")
+        draft, ids, frame = self._said_of(object_ids, frame)
         rests = [draft.part(one, frame) for one in ids]
         places = [place for one in ids for place in _ends(draft, one)]
         self._make(draft, "break a track", places + [place for one in rests for place in _begins(draft, one)])
@@ -90,7 +90,7 @@ class Surgery:
         PromptError
             If one is locked or not there, or the second is not on a later frame.
         """
-        (object_id, frame), (other, later) = before, after
+        (object_id, frame), (other, later) = (pair_of(one, "object id and frame") for one in (before, after))
         draft = self._draft()
         if not later > frame:
             raise PromptError(f"frame {later} is not later than frame {frame}; connect to a later one.")
@@ -107,7 +107,7 @@ class Surgery:
         self._make(draft, "connect tracks", [Place(At.step, into, later)])
         return into
 
-    def divide_here(self, mother: int, frame: int, daughters: Sequence[int] = ()) -> Division:
+    def divide_here(self, mother: int, frame: int, daughters: int | Sequence[int] = ()) -> Division:
         """Return the division of a mother who ends before a frame, her daughters there from then on.
 
         What a run made of her later is deleted; what was found, prompted or painted becomes another object.
@@ -123,8 +123,8 @@ class Surgery:
         PromptError
             If one of them is given twice, locked or not there, or the mother is not there before.
         """
-        draft = self._draft()
-        chosen = list(daughters) or self._nearest_two(mother, frame)
+        draft, mother, frame = self._draft(), whole_number(mother, "mother"), whole_number(frame, "frame")
+        chosen = whole_numbers(daughters, "daughter") or self._nearest_two(mother, frame)
         if len(set(chosen)) < len(chosen):
             raise PromptError(f"object {mother} cannot divide into {chosen}; give each once.")
         draft.last_before(mother, frame)
@@ -148,8 +148,7 @@ class Surgery:
         PromptError
             If she does not divide on the frame.
         """
-        mother, frame = whole_number(mother, "mother"), whole_number(frame, "frame")
-        draft = self._draft()
+        draft, mother, frame = self._draft(), whole_number(mother, "mother"), whole_number(frame, "frame")
         before = draft.document.objects
         draft.document = draft.document.without_division(mother, frame)
         orphans = [one for one, info in draft.document.objects.items() if info != before[one]]
@@ -165,7 +164,7 @@ class Surgery:
         PromptError
             If one of them is locked or not there on the frame.
         """
-        draft, ids = self._draft(), whole_numbers(object_ids, "object id")
+        draft, ids, frame = self._said_of(object_ids, frame)
         for object_id in ids:
             draft.check_there(object_id, frame)
         return self._ended(draft, ids, frame + 1, "end a track")
@@ -183,7 +182,7 @@ class Surgery:
         PromptError
             If one of them is locked, or, unless `whole`, is not there before; then none is changed.
         """
-        draft, ids = self._draft(), whole_numbers(object_ids, "object id")
+        draft, ids, frame = self._said_of(object_ids, frame)
         known = {one: [*draft.frames(one), *draft.document.prompts_of(one)] for one in ids}
         removed = [one for one in ids if whole and min(known[one], default=frame) >= frame]
         rest = [one for one in ids if one not in removed]
@@ -211,7 +210,7 @@ class Surgery:
         PromptError
             If one of them is locked or not there on the frame, or none has a frame to be tracked on.
         """
-        draft, ids = self._draft(), whole_numbers(object_ids, "object id")
+        draft, ids, frame = self._said_of(object_ids, frame)
         beyond = {one: self._to_next_said(one, frame, backward) for one in ids}
         if not any(beyond.values()):
             way = "before" if backward else "behind"
@@ -237,7 +236,7 @@ class Surgery:
         PromptError
             If one of them is locked or not there on the frame; then none is changed.
         """
-        draft, ids = self._draft(), whole_numbers(object_ids, "object id")
+        draft, ids, frame = self._said_of(object_ids, frame)
         before = draft.document.objects
         for object_id in ids:
             draft.check_there(object_id, frame)
@@ -265,7 +264,8 @@ class Surgery:
         """Say of several objects, each from its first to its last frame, what `absent` says of one, in one step."""
         draft, count = self._draft(), self._state.masks.frame_count
         gone = StoredMask.empty(MaskStatus.edited, DRAWN_LOGIT)
-        for object_id, (first, last) in spans.items():
+        for object_id, span in spans.items():
+            first, last = pair_of(span, "first and last frame")
             draft.check_unlocked(object_id)
             if not 0 <= first <= last < count:
                 raise PromptError(f"frames {first} to {last} cannot be used; give two of 0 to {count - 1}, in order.")
@@ -277,6 +277,10 @@ class Surgery:
 
     def _draft(self) -> Draft:
         return Draft(self._state.document, self._state.masks)
+
+    def _said_of(self, object_ids: int | Iterable[int], frame: int) -> tuple[Draft, list[int], int]:
+        """Return a draft, the ids of the objects that it is about, and the frame, as plain numbers."""
+        return self._draft(), whole_numbers(object_ids, "object id"), whole_number(frame, "frame")
 
     def _daughter(self, draft: Draft, mother: int, daughter: int, frame: int) -> int:
         """Return the object that a daughter is from a frame on, or from her first one behind it."""
