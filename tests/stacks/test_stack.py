@@ -293,3 +293,39 @@ def test_a_dask_array_of_unknown_length_is_refused_in_words(values):
     with pytest.raises(StackError, match="compute_chunk_sizes"):
         open_stack(chosen, "TYX")
     assert len(open_stack(chosen.compute_chunk_sizes(), "TYX").movie()) == len(values) - 3
+
+
+def folder_of(folder, names, dtype=np.uint16):
+    folder.mkdir()
+    for name in names:
+        tifffile.imwrite(folder / name, np.zeros((4, 6), dtype))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (["t0.tif", "t1.tif", "t3.tif", "t4.tif"], "no 2. The 4 images that are there"),
+        (["a_000_z.tif", "a_010_z.tif", "a_040_z.tif"], "no 20, 30."),
+        ([f"{number}.tif" for number in range(40) if number % 3 != 1], "4, 7, 10, 13, 16, 19, 22, 25, 28 and 3 more"),
+        (["t0.tif", "t1.tif", "t2.tif"], ""),
+        (["t00.tif", "t10.tif", "t20.tif"], ""),
+        (["t1700000000.tif", "t1700000061.tif", "t1700000120.tif"], ""),
+        (["a1.tif", "b7.tif", "c2.tif"], ""),
+    ],
+)
+def test_numbers_that_are_missing_in_a_folder_are_said(tmp_path, caplog, names, missing):
+    assert len(open_stack(folder_of(tmp_path / "frames", names)).movie()) == len(names)
+    assert missing in caplog.text
+    assert bool(caplog.text) is bool(missing)
+
+
+def test_images_of_two_types_in_a_folder_are_refused_and_labels_of_two_are_not(tmp_path):
+    folder = folder_of(tmp_path / "frames", ["t0.tif", "t1.tif", "t2.tif"])
+    tifffile.imwrite(folder / "t1.tif", np.ones((4, 6), np.uint8))
+    tifffile.imwrite(folder / "t2.tif", np.ones((4, 6), ">u2"))
+    movie = open_stack(folder).movie()
+    assert movie[2].max() == 1
+    with pytest.raises(StackError, match=r"t1\.tif has pixels of type uint8, .* has uint16"):
+        movie[1]
+    assert open_stack(folder, indexed=True).movie()[1].max() == 1

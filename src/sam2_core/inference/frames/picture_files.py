@@ -7,8 +7,10 @@ can hold becomes RGB, and so do palettes, unless it is their indices that count,
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +108,28 @@ def series_by_name(images: Sequence[Path]) -> dict[str, list[Path]]:
         before = re.split(r"[^A-Za-z]", found[by - 1])[-1] if by % 2 else ""
         series.setdefault(before + found[by].strip("_- ."), []).append(path)
     return dict(sorted(series.items())) if len(series) * len(next(iter(series.values()))) == len(images) else one
+
+
+def missing_numbers(images: Sequence[Path]) -> list[int]:
+    """Return the numbers that are missing between those by which the names of images differ, at their usual step.
+
+    Empty where names differ in more than one number, or more are missing than there are: those do not count frames.
+    """
+    numbers, step = _numbers(images), 0
+    for before, after in pairwise(numbers):
+        step = math.gcd(step, after - before)
+    if not step or (numbers[-1] - numbers[0]) // step >= 2 * len(numbers):
+        return []
+    return sorted({*range(numbers[0], numbers[-1], step)} - {*numbers})
+
+
+def _numbers(images: Sequence[Path]) -> list[int]:
+    """Return the numbers, ascending, by which the names of images differ in one place; else none."""
+    parts = [re.split(r"(\d+)", path.stem) for path in images]
+    if len({len(found) for found in parts}) != 1:
+        return []
+    varied = [place for place, values in enumerate(zip(*parts, strict=True)) if len(set(values)) > 1]
+    return sorted(int(found[varied[0]]) for found in parts) if len(varied) == 1 and varied[0] % 2 else []
 
 
 def _sorted_by_name(paths: list[Path]) -> list[Path]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from sam2_core.inference.frames.picture_files import (
     JPEG_SUFFIXES,
     OTHER_PICTURE_SUFFIXES,
     files_of_one_kind,
+    missing_numbers,
     read_picture,
     series_by_name,
 )
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".gif")
 FOLDER_KINDS = (JPEG_SUFFIXES, OTHER_PICTURE_SUFFIXES, TIFF_SUFFIXES)
 KNOWN_KINDS = "TIFF, OME-TIFF, .stk, .lsm, zarr, OME-Zarr, .npy, PNG, JPEG, BMP, a video, or a folder of images"
+MOST_NAMED = 10
+"""Missing numbers that a warning names."""
 _ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
 
 
@@ -182,6 +185,18 @@ def _files_of(folder: Path, scene: int | str | None) -> tuple[list[Path], int | 
     return paths, None
 
 
+def _warn_of_gaps(folder: Path, paths: Sequence[Path]) -> None:
+    """Warn where numbers are missing in the names of files, for frames are counted without them."""
+    missing = missing_numbers(paths)
+    if missing:
+        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        logger.warning(
+            "%s has gaps in the numbers of its files: no %s%s. The %d images that are there are taken for frames in a "
+            "row; where times count, add what is missing, an empty image where nothing was taken.",
+            *(folder, ", ".join(map(str, missing[:MOST_NAMED])), more, len(paths)),
+        )
+
+
 def _open_folder(folder: Path, scene: int | str | None, axes: str | None, indexed: bool) -> StoredImages:
     if is_zarr(folder):
         raise StackError(
@@ -189,9 +204,10 @@ def _open_folder(folder: Path, scene: int | str | None, axes: str | None, indexe
             "napari_sam2.stacks.open_stack(path).movie()"
         )
     paths, scene = _files_of(folder, scene)
+    _warn_of_gaps(folder, paths)
     axes_of_one = None if axes is None else axes[1:]
     first = open_images(paths[0], scene, axes_of_one, indexed)
-    shape = tuple(first.data.shape)
+    shape, dtype = tuple(first.data.shape), np.dtype(first.data.dtype).newbyteorder("=")
 
     def read(number: int) -> Frame:
         path = paths[number]
@@ -201,6 +217,11 @@ def _open_folder(folder: Path, scene: int | str | None, axes: str | None, indexe
             raise StackError(
                 f"{path.name} has shape {image.shape}, but the first image of the folder has {shape}; all images of "
                 "a stack need one size. Stills of several sizes go one by one (napari-sam2 segment: --out a folder)."
+            )
+        if not indexed and image.dtype.newbyteorder("=") != dtype:  # labels mean the same in any type
+            raise StackError(
+                f"{path.name} has pixels of type {image.dtype}, but the first image of the folder has {dtype}; their "
+                "brightness cannot be compared, so save all images of a stack in one type."
             )
         return image
 
