@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import mmap
+from pathlib import Path
+
 import dask.array
 import numpy as np
 import pytest
@@ -329,3 +332,17 @@ def test_images_of_two_types_in_a_folder_are_refused_and_labels_of_two_are_not(t
     with pytest.raises(StackError, match=r"t1\.tif has pixels of type uint8, .* has uint16"):
         movie[1]
     assert open_stack(folder, indexed=True).movie()[1].max() == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is told by /proc")
+def test_what_was_read_of_a_long_tiff_is_no_memory_of_the_process(tmp_path):
+    path, frames = tmp_path / "long.tif", 64
+    tifffile.imwrite(path, np.ones((frames, 512, 1024), np.uint8), metadata={"axes": "TYX"})
+    movie = open_stack(path).movie()
+    before = shared_pages()
+    assert sum(int(frame[0, 0]) for frame in movie) == frames
+    assert (shared_pages() - before) * mmap.PAGESIZE < frames * 512 * 1024 // 4
+
+
+def shared_pages():
+    return int(Path("/proc/self/statm").read_text().split()[2])

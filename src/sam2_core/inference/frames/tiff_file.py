@@ -1,6 +1,7 @@
 """TIFF files as arrays whose planes are read when they are asked for: OME, ImageJ, LSM, MetaMorph (.stk), plain ones.
 
-Pixels that lie in one piece are mapped, others decoded page by page; a file is never read as a whole. One that is
+Pixels that lie in one piece are mapped while a part of them is read, for what was read of a mapping counts as memory of
+the process as long as it is there; others are decoded page by page. A file is never read as a whole. One that is
 incomplete is never taken for a shorter one. Axes are named as the file names them; what they mean is decided elsewhere,
 and which of several series is meant in `tiff_series`.
 """
@@ -19,7 +20,7 @@ import numpy as np
 
 from sam2_core.errors import StackError
 from sam2_core.inference.frames.contrast import Frame
-from sam2_core.inference.frames.tiff_series import TiffSeries, choose_series
+from sam2_core.inference.frames.tiff_series import choose_series
 
 Index = tuple[int | slice, ...]
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk")
@@ -57,7 +58,6 @@ class TiffImages:
 
         self._path = path
         self._lock = threading.Lock()
-        self._mapped: Frame | None = None
         self.file = tifffile.TiffFile(path)
         weakref.finalize(self, self.file.close)
         self._check_chain()
@@ -68,8 +68,9 @@ class TiffImages:
         self._plane_shape = self._shape_of_a_plane(chosen.keyframe.shape)
         counted = self.shape[: len(self.shape) - len(self._plane_shape)]
         self._numbers = np.arange(math.prod(counted)).reshape(counted)
-        if chosen.dataoffset:
-            self._mapped = self._map(chosen)
+        self._offset = chosen.dataoffset or 0  # 0 where they do not
+        if self._offset:
+            self._mapped()  # says no to a file that is cut short
         else:
             self._check_pages()
 
@@ -77,15 +78,16 @@ class TiffImages:
         """Return a part of the array; planes are decoded whole, and only those that are asked for."""
         counted = self._numbers.ndim
         with self._lock:
-            if self._mapped is not None:
-                return np.array(self._mapped[index])
+            if self._offset:
+                return np.array(self._mapped()[index])
             numbers = np.asarray(self._numbers[index[:counted]])
             planes = [self._plane(int(number))[index[counted:]] for number in numbers.flat]
         return planes[0] if numbers.ndim == 0 else np.stack(planes).reshape(numbers.shape + planes[0].shape)
 
-    def _map(self, chosen: TiffSeries) -> Frame:
+    def _mapped(self) -> Frame:
         dtype = np.dtype(self.file.byteorder + self.dtype.char)
-        return np.memmap(self._path, dtype, mode="r", offset=chosen.dataoffset or 0, shape=self.shape)
+        mapped: Frame = self.file.filehandle.memmap_array(dtype, self.shape, self._offset)
+        return mapped
 
     def _shape_of_a_plane(self, stored: Sequence[int]) -> tuple[int, ...]:
         """Return the last sizes of the array that make up one page, axes of one step behind it included."""
