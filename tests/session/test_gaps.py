@@ -45,3 +45,15 @@ def test_what_a_person_said_in_a_gap_and_what_prompts_lead_to_is_left(missed):
         assert session.status(2)[2] == MaskStatus.tracked.code
         spans = {(span.object_id, tuple(span.frames)) for span in session.work.gap_job().spans}
         assert spans == {(1, (6,))}
+
+
+def test_what_was_filled_is_let_go_before_the_next_is_taken_in():
+    """There may be thousands of gaps, and of ends behind which memory looks: each holds memories and image features."""
+    predictor = DiscPredictor()
+    with linked_session({1: (0, 3, 4, 5, 6, 7), 2: (0, 1, 2, 3, 4, 7)}, predictor=predictor) as session:
+        session.change_settings(view="full")  # nothing is measured before
+        list(session.fill_gaps())
+        calls = [(call[0], call[2] if call[0] == "mask" else call[1]) for call in predictor.calls]
+        about = [call for call in calls if call[0] in ("mask", "remove")]
+        assert about == [*[("mask", 1)] * 2, ("remove", 1), *[("mask", 2)] * 2, ("remove", 2)]
+        assert session.status(1)[1] == session.status(2)[5] == MaskStatus.tracked.code

@@ -8,7 +8,7 @@ Masks, undo and locks are not known here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from napari_sam2.document.document import Document
+from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import typical_diameter
 from napari_sam2.document.prompt_parts import PointYX
 from napari_sam2.engine.clicked_sizes import ClickedSizes
@@ -143,17 +143,18 @@ class Engine:
             passes = passes_of(work.remembered.begins(job.spans, job.document))
         is_aside = isinstance(job, PropagateJob) and job.is_aside
         progress = _Progress(job.revision, len(asked) + sum(len(one.frames) for one in passes), is_aside)
-        for key in asked:
-            if token.cancelled:
-                return
-            patch = work.say(job.document.prompts[key], job.known.get(key))
-            progress.done += 1
-            update = _update(work, "prompt", key[1], {key[0]: patch}, progress)
-            yield replace(update, is_anew=key in work.shown_before)
-            work.shown_before.discard(key)
-        if isinstance(job, PropagateJob):
-            for one in passes:
+        for turn in _turns_aside(asked, passes) if is_aside else [_Turn(asked, passes)]:
+            for key in turn.asked:
+                if token.cancelled:
+                    return
+                patch = work.say(job.document.prompts[key], job.known.get(key))
+                progress.done += 1
+                update = _update(work, "prompt", key[1], {key[0]: patch}, progress)
+                yield replace(update, is_anew=key in work.shown_before)
+                work.shown_before.discard(key)
+            for one in turn.passes:
                 yield from self._tracked(work, one, job, progress, token)
+            work.forget(turn.over)
 
     def find(self, job: FindJob, token: CancelToken) -> Iterator[FoundUpdate]:
         """Yield what is found on frames without a prompt, until all are looked at or it is cancelled.
@@ -264,10 +265,10 @@ class Engine:
         return self._settle(work, float(np.median(list(found.values()))), f"estimated from the {which}")
 
     def _tracked(
-        self, work: PromptedState, one: Pass, job: PropagateJob, progress: _Progress, token: CancelToken
+        self, work: PromptedState, one: Pass, job: Job, progress: _Progress, token: CancelToken
     ) -> Iterator[FrameUpdate]:
         """Yield the frames of one pass, of each object those that its span wants."""
-        if token.cancelled:
+        if token.cancelled or not isinstance(job, PropagateJob):
             return
         with closing(work.run(one)) as run:
             for frame, patches in run:
@@ -317,6 +318,26 @@ class Engine:
             return None
         given = {key: prompt for key, prompt in restored.document.prompts.items() if key not in unsaid}
         return PromptedState(predictor, state, self._size, given, remembered)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Prompts that are given, passes that are run then, and the objects that nobody asks for any more."""
+
+    asked: Sequence[PromptKey]
+    passes: Sequence[Pass]
+    over: Collection[int] = ()
+
+
+def _turns_aside(asked: Sequence[PromptKey], passes: Sequence[Pass]) -> Iterator[_Turn]:
+    """Yield what is done pass by pass in a job whose objects, maybe thousands, are of no use behind it."""
+    last = {object_id: one for one in passes for object_id in one.object_ids}
+    given = set[int]()
+    for one in passes:
+        new = {*one.object_ids} - given
+        given |= new
+        over = [object_id for object_id in one.object_ids if last[object_id] is one]
+        yield _Turn([key for key in asked if key[0] in new], [one], over)
 
 
 @dataclass(slots=True)

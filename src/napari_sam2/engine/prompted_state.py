@@ -8,7 +8,7 @@ mask that a correction refined comes back when the correction is taken back.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -92,11 +92,7 @@ class PromptedState:
         """
         prompts = job.document.prompts
         left = {object_id for object_id, _ in prompts}
-        for object_id in {object_id for object_id, _ in self._given} - left:
-            self.predictor.remove_object(self.state, object_id, need_output=False)
-            self.remembered.forget(object_id)
-            for key in [key for key in self._given if key[0] == object_id]:
-                self._clear(key)
+        self.forget({object_id for object_id, _ in self._given} - left)
         for key in [key for key in self._given if key not in prompts]:
             self._clear(key)
         changed = {key for key, prompt in prompts.items() if self._given.get(key) != prompt}
@@ -108,6 +104,14 @@ class PromptedState:
         spans = job.spans if isinstance(job, PropagateJob) else ()
         about = {object_id for object_id, _ in now} | {span.object_id for span in spans}
         return sorted(now | {key for key in changed if key[0] in about}, key=lambda key: (key[1], key[0]))
+
+    def forget(self, object_ids: Iterable[int]) -> None:
+        """Take back objects of which something was said, with all that is remembered of them."""
+        for object_id in object_ids:
+            self.predictor.remove_object(self.state, object_id, need_output=False)
+            self.remembered.forget(object_id)
+            for key in [key for key in self._given if key[0] == object_id]:
+                self._clear(key)
 
     def say(self, prompt: Prompt, known: StoredMask | None) -> MaskPatch | None:
         """Give a prompt to the predictor, and return the mask of its object on its frame.
