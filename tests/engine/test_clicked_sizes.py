@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from disc_predictor import DiscPredictor
+from scipy.ndimage import gaussian_filter, zoom
 
 from napari_sam2 import samples
 from napari_sam2.session import Session, SessionSettings
@@ -72,6 +73,27 @@ def ordinary(name):
 def test_cells_of_ordinary_size_keep_the_whole_frame(predictor, name):
     images, clicks = ordinary(name)
     assert tracked(images, predictor, clicks)[1].startswith("View: full frame; an object of")
+
+
+def textured(side, diameter):
+    """Return an image of four large cells with texture in them (H, W), and their middles (y, x)."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:side, :side]
+    middles = side * np.array([(0.28, 0.3), (0.3, 0.72), (0.71, 0.27), (0.69, 0.7)])
+    image = np.zeros((side, side))
+    for y, x in middles:
+        texture = 1 + 3 * zoom(gaussian_filter(rng.normal(size=(side // 4, side // 4)), 4), 4, order=1)
+        inside = np.hypot(rows - y, (columns - x) * rng.uniform(0.9, 1.2)) < diameter / 2
+        image += inside * 2000 * rng.uniform(0.6, 1.2) * np.clip(texture, 0.3, 2)
+    return rng.poisson(gaussian_filter(image, 2.5) + 200).astype(np.uint16), middles
+
+
+def test_large_cells_are_not_taken_for_their_texture(predictor):
+    image, middles = textured(1440, 240)
+    labels, sentence, _, _ = tracked(image[None], predictor, middles[:3])
+    areas = np.bincount(labels[0].ravel(), minlength=4)[1:]
+    assert sentence.startswith("View: full frame")
+    assert areas.min() > 0.7 * np.pi * 120**2
 
 
 class Clumps(DiscPredictor):
