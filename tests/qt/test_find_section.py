@@ -212,7 +212,7 @@ def test_what_more_says_holds_for_the_search_by_button_and_key(finding: Any) -> 
     more.largest.setValue(99)
     more.border.setChecked(False)
     more.frames.setCurrentIndex(1)
-    asked = finding.binding.deciding.search.request(finding.binding._sight)
+    asked = finding.binding.deciding.search.request(finding.binding.sight)
     assert (asked.min_diameter_px, asked.max_diameter_px, asked.keep_border, asked.region) == (3, 99, False, None)
     assert asked.frames == (0, 1, 2)
     assert section.go.text() == "Find on all frames"
@@ -233,7 +233,7 @@ def test_a_region_is_drawn_and_listed_and_gone_with_its_layer(finding: Any) -> N
     finding.press(section.go)
     assert "there is nothing of the image inside" in finding.panel.message.text()
     layer.add_rectangles(np.array([[0, 2, 2], [0, 2, 20], [0, 20, 20], [0, 20, 2]], float))
-    asked = finding.binding.deciding.search.request(finding.binding._sight)
+    asked = finding.binding.deciding.search.request(finding.binding.sight)
     assert asked.region[10, 10]
     assert not asked.region[30, 30]
     viewer.layers.remove(layer)

@@ -476,8 +476,46 @@ def test_a_removed_image_is_told_and_nothing_is_lost(desk: Any) -> None:
     image = desk.open_movie()
     desk.click(1, 20, 20)
     desk.viewer.layers.remove(image)
+    desk.viewer.add_image(np.zeros((4, 30, 50), np.uint8), name="other")
     assert "was removed" in desk.panel.message.text()
+    desk.idle()
+    assert "not in the viewer" in desk.panel.hint.text()
+    desk.press(desk.panel.prompts.tools["inside"])
+    assert "not in the viewer" in desk.panel.message.text()
     assert list(desk.session.document.prompts) == [(1, 0)]
+    desk.press(desk.panel.hint.button)
+    desk.idle()
+    assert desk.viewer.layers[0] is image
+    assert "not in the viewer" not in desk.panel.hint.text()
+
+
+def test_where_nothing_would_be_lost_another_image_takes_the_place_of_a_removed_one(desk: Any) -> None:
+    image = desk.open_movie()
+    desk.viewer.layers.remove(image)
+    desk.until(lambda: desk.session is None)
+    assert not desk.viewer.layers
+    assert not desk.panel.message.text()
+    other = desk.viewer.add_image(np.zeros((4, 30, 50), np.uint8), name="other")
+    desk.until(lambda: desk.session is not None)
+    assert desk.panel.bench.image is other
+
+
+def test_an_image_that_is_removed_while_it_is_opened_leaves_no_session(desk: Any) -> None:
+    image = desk.viewer.add_image(np.zeros((4, 30, 50), np.uint8), name="brief")
+    desk.until(lambda: desk.panel.bench.is_opening)
+    desk.viewer.layers.remove(image)
+    desk.until(lambda: not desk.panel.bench.is_opening and desk.session is None)
+    assert not desk.viewer.layers
+    assert not desk.panel.message.text()
+
+
+def test_in_3d_display_a_tool_says_that_nothing_is_taken_there(desk: Any) -> None:
+    desk.open_movie()
+    desk.viewer.dims.ndisplay = 3
+    for name in ("inside", "box", "lasso"):
+        desk.panel.show_message("")
+        desk.press(desk.panel.prompts.tools[name])
+        assert "switch to 2-D" in desk.panel.message.text()
 
 
 def test_a_failing_model_is_told_in_the_panel_and_by_napari(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:

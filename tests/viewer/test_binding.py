@@ -169,9 +169,28 @@ def test_closing_in_the_middle_of_a_run_keeps_everything(make_desk):
     assert desk.session.document.prompts.keys() == {(1, 0)}
 
 
-def test_removing_the_image_layer_only(desk):
+def test_nothing_is_taken_while_the_image_is_not_in_the_viewer(desk):
     desk.points.add((0, 20, 15))
     desk.viewer.layers.remove(desk.image)
+    desk.points.add((1, 20, 15))
+    desk.labels.paint((1, 20, 15), 1)
+    desk.binding.deciding.find_cells()
+    assert all("not in the viewer" in text for text in desk.messages[-3:])
+    assert desk.session.document.prompts.keys() == {(1, 0)}
+    assert not desk.session.document.proposals
+    assert len(desk.points.data) == 1
+    desk.viewer.layers.insert(0, desk.image)
+    desk.points.add((1, 20, 15))
+    assert desk.session.document.prompts.keys() == {(1, 0), (1, 1)}
+
+
+def test_nothing_is_taken_in_3d_display(desk):
+    desk.points.add((0, 20, 15))
+    desk.viewer.dims.ndisplay = 3
+    desk.points.add((1, 20, 15))
+    assert "switch to 2-D" in desk.messages[-1]
+    assert desk.session.document.prompts.keys() == {(1, 0)}
+    desk.viewer.dims.ndisplay = 2
     desk.points.add((1, 20, 15))
     assert desk.session.document.prompts.keys() == {(1, 0), (1, 1)}
 

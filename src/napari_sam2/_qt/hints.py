@@ -30,6 +30,8 @@ class Situation:
         Whether a run was interrupted that can go on.
     works_at, shown_at
         Where the session works and where the viewer is, for example "Z = 3" and "Z = 5"; "" where that is the same.
+    missing
+        Name of the image of the session where that was taken out of the viewer, else "".
     sought
         Name of the session folder whose images are sought, "" where there is none.
     left_out
@@ -58,6 +60,7 @@ class Situation:
     can_resume: bool = False
     works_at: str = ""
     shown_at: str = ""
+    missing: str = ""
     sought: str = ""
     left_out: str = ""
     saved_as: str = ""
@@ -69,6 +72,8 @@ class Situation:
 
 def next_step(now: Situation) -> str:
     """Return one short sentence: what to do next."""
+    if now.missing:
+        return f"{shortened(now.missing)} is not in the viewer: put it back, or open another."
     if told := _before_work(now):
         return told
     if now.running == "propagate":
@@ -88,6 +93,8 @@ def next_step(now: Situation) -> str:
 
 def offered(now: Situation) -> str:
     """Return what the button beside the sentence does, in a word; "" where there is none."""
+    if now.missing:
+        return "Put it back"
     if now.sought and not now.prompts:
         return "Choose …"
     if not now.has_image:

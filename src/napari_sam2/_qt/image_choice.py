@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Layer
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 from superqt.utils import signals_blocked
 
 from napari_sam2._qt.background import USER_ERRORS
@@ -182,9 +182,11 @@ class ImageChooser(QObject):
         return Path(folder) if folder else None
 
     def take_offer(self) -> None:
-        """Do what the hint offers: find images, open the sample, a session or a whole file, work at another Z."""
+        """Do what the hint offers: put the image back, find images, open the sample, a session, work at another Z."""
         sought, folder, binding = self._bench.sought, self.offered_folder(), self._bench.binding
-        if sought is not None and (binding is None or not binding.session.holds_work):
+        if binding is not None and not binding.sight.is_there:
+            self._put_back(binding.image)
+        elif sought is not None and (binding is None or not binding.session.holds_work):
             if images := asked_images(sought, self._section):
                 self._bench.open_folder(sought, images)
         elif binding is not None and self.places()[0]:
@@ -199,6 +201,13 @@ class ImageChooser(QObject):
             self.open_sample()
         else:
             self._bench.open_folder(folder)
+
+    def _put_back(self, image: Image) -> None:
+        """Put the image of the session into the viewer again, below all; the tool in hand stays."""
+        active = self._viewer.layers.selection.active
+        with hold("napari adds a layer"):
+            self._viewer.layers.insert(0, image)
+        self._viewer.layers.selection.active = active
 
     def open_sample(self) -> None:
         """Draw the sample movie in a worker and open it."""
@@ -236,6 +245,13 @@ class ImageChooser(QObject):
         self._slots.call(self._list_layers)
         self._slots.call(self.show_session)
         self._slots.call(self._open_first)
+        QTimer.singleShot(0, self, self._leave_missing)  # once napari is through with all that it removes
+
+    def _leave_missing(self) -> None:
+        """Leave a session whose image was taken out of the viewer, where nothing is lost; the next one is opened."""
+        session, binding = self._bench.session, self._bench.binding
+        if session is not None and binding is not None and not session.holds_work and not binding.sight.is_there:
+            self._bench.close_session()
 
     def _list_layers(self, event: Any = None) -> None:
         for layer in self._named:
@@ -264,6 +280,7 @@ class ImageChooser(QObject):
             raise
 
     def _on_bench(self) -> None:
+        self._leave_missing()  # taken out of the viewer while it was being opened
         self._list_layers()
         self.show_session()
         self._fold()

@@ -125,6 +125,7 @@ class PanelState(QObject):
             can_resume=self._can_resume,
             works_at=works_at,
             shown_at=shown_at,
+            missing="" if bench.binding is None or bench.binding.sight.is_there else bench.binding.image.name,
             sought=sought,
             left_out=self._chooser.files.left_out,
             misfit=size_misfit(session.settings, session.document, session.masks),

@@ -25,6 +25,8 @@ _MODES: dict[str, tuple[type, str]] = {
 
 def take_tool(viewer: napari.viewer.Viewer, binding: SessionBinding, name: str) -> None:
     """Put a tool in hand: its layer becomes the active one, in the mode that draws; a missing layer is made again."""
+    if binding.sight.obstacle:
+        binding.notify(binding.sight.obstacle)
     kind, mode = _MODES[name]
     layer = binding.make_found() if name == "decide" else _layer(binding, kind)
     if layer is None:

@@ -99,6 +99,8 @@ class SessionBinding:
         What to do about what was found.
     reviewing
         Masks to look at; set its `elsewhere` to keep the main thread free.
+    sight
+        What of the image is in view.
     prompts, labels, found, lines, marked
         The layers; set `elsewhere` of `lines` to keep the main thread free.
     redraw
@@ -106,19 +108,17 @@ class SessionBinding:
     """
 
     def __init__(self, viewer: ViewerModel, session: Session, image: Image, runner: Runner, notify: Notify) -> None:
-        self.viewer = viewer
-        self.session = session
-        self.image = image
+        self.viewer, self.session, self.image = viewer, session, image
         self.notify = notify
         self.grid = grid_of(image, session.stack, session.settings)
         self.current = Current(min(session.document.objects, default=1), unused_id=partial(unused_id, session))
         self.work = Work(session, runner, notify)
-        self._sight = Sight(viewer, image, self.grid)
-        self.show_frame, self.show_at = self._sight.show, self._sight.show_at
-        self.place = WorkPlace(session, self._sight)
+        self.sight = Sight(viewer, image, self.grid)
+        self.show_frame, self.show_at = self.sight.show, self.sight.show_at
+        self.place = WorkPlace(session, self.sight)
         self.work_at = self.place.work_at
-        self.deciding = Deciding(session, self.current, self.work, self._sight, notify, self.place.settle)
-        self.actions = do = Actions(session, self.current, self.work, self._sight, self.deciding, notify)
+        self.deciding = Deciding(session, self.current, self.work, self.sight, notify, self.place.settle)
+        self.actions = do = Actions(session, self.current, self.work, self.sight, self.deciding, notify)
         self.reviewing = do.reviewing
         self.next_object, self.previous_object, self.new_object = do.next_object, do.previous_object, do.new_object
         self.propagate, self.resume, self.stop = do.propagate, do.resume, do.stop
@@ -129,7 +129,7 @@ class SessionBinding:
         self.labels = LabelLayers(session, image, self.grid, self.current)
         self.prompts = PromptLayers(image, self.grid, self.current, notify, self.labels.color)
         self.found = ProposalLayer(self.deciding.proposals, image, self.grid)
-        self._ahead = LookingAhead(viewer, session, self.prompts, self.found, self._sight)
+        self._ahead = LookingAhead(viewer, session, self.prompts, self.found, self.sight)
         self.lines = TrackLines(session, image, self.grid)
         self.marked = MarkedCells(session, image, self.grid)
         drawings = self.found, self.lines, self.marked
@@ -142,7 +142,7 @@ class SessionBinding:
     @property
     def frame(self) -> int:
         """The frame in view."""
-        return self._sight.frame
+        return self.sight.frame
 
     @property
     def each_click_is_new_object(self) -> bool:
@@ -156,7 +156,7 @@ class SessionBinding:
     @property
     def held_in_view(self) -> dict[str, int]:
         """Where the sliders of the axes stand at which the session is held, by letter; see `work_at`."""
-        return self._sight.held
+        return self.sight.held
 
     def begin(self, adopt: tuple[Points | Shapes, ...], later: Later) -> None:
         """Make or adopt the layers and follow everything; `bind` does it, once."""
@@ -264,7 +264,11 @@ class SessionBinding:
         self.prompts.show(self.session.document, changes)
 
     def _allowed(self, changes: Mapping[PromptKey, Prompt | None]) -> dict[PromptKey, Prompt | None]:
-        """Return the changes without those of locked objects, whose rows go back to what they were; says so."""
+        """Return the changes that can be made: to what is seen, and not locked. Other rows go back, and it is said."""
+        if changes and self.sight.obstacle:
+            self.notify(self.sight.obstacle)
+            self.prompts.show(self.session.document, changes)
+            return {}
         locked = self.session.document.locked & {object_id for object_id, _ in changes}
         self._tell_locked(sorted(locked))
         self.prompts.show(self.session.document, [key for key in changes if key[0] in locked])
@@ -275,7 +279,9 @@ class SessionBinding:
             self.notify(f"Object {object_id} is locked and was not changed; unlock it first.")
 
     def _on_painted(self, masks: dict[PromptKey, Array], is_away: bool) -> None:
-        if masks:
+        if self.sight.obstacle:
+            self.notify(self.sight.obstacle)
+        elif masks:
             self._edit(lambda: self.session.paint(masks))
         elif is_away:
             before = dict(self.grid.held)
@@ -342,7 +348,7 @@ class SessionBinding:
 
     def _on_settings(self, old: SessionSettings, new: SessionSettings) -> None:
         if changed_fields(old, new) & OF_THE_MOVIE:
-            self.grid = self.labels.grid = self._sight.grid = grid_of(self.image, self.session.stack, new)
+            self.grid = self.labels.grid = self.sight.grid = grid_of(self.image, self.session.stack, new)
             self.prompts.use_grid(self.grid)
             self.found.use_grid(self.grid)
             self.lines.use_grid(self.grid)
@@ -370,12 +376,11 @@ class SessionBinding:
         )
 
     def _on_layer_removed(self, event: Any) -> None:
-        if event.value is self.image:
-            self.work.stop()
-            self.notify(
-                f"The image {self.image.name} was removed, and what ran was stopped; the session keeps prompts and "
-                "masks."
-            )
+        if event.value is not self.image:
+            return
+        self.work.stop()
+        if self.session.holds_work:
+            self.notify(f"The image {self.image.name} was removed; prompts and masks are kept.")
 
     def _show_soon(self, object_ids: Iterable[int] | None = None) -> None:
         self.redraw.mark(self.session.document.objects if object_ids is None else object_ids)

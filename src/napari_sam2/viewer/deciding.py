@@ -125,6 +125,9 @@ class Deciding:
 
     def find_cells(self) -> None:
         """Look for all cells as `search` says, without a click; what was found and not decided is replaced."""
+        if not self._sight.is_there:
+            self._notify(self._sight.obstacle)
+            return
         if not self._settle():
             self._notify("The session works at another place than this one; go there, or work here in another session.")
             return
@@ -141,6 +144,8 @@ class Deciding:
         PromptError
             If the layer has other axes, or another size, than the image.
         """
+        if not self._sight.is_there:
+            raise PromptError(self._sight.obstacle)
         if not self._settle():
             raise PromptError("the session works at another place than this one; go there to take labels over.")
         frame = self._sight.frame
@@ -157,7 +162,7 @@ class Deciding:
         """Accept the proposal at a position of the world; where none is, a cell is added by a click there."""
         located = self._sight.locate(position)
         if located is None:
-            self._notify("The click lies outside of the image and was not taken.")
+            self._notify(self._sight.obstacle or "The click lies outside of the image and was not taken.")
             return
         frame, place = located
         number = self.proposals.at(frame, place)

@@ -66,12 +66,34 @@ class Sight:
         return self.held == dict(self.grid.held)
 
     @property
+    def is_there(self) -> bool:
+        """Whether the image is in the viewer: a layer that was deleted is seen no longer."""
+        return self._image in self._viewer.layers
+
+    @property
+    def obstacle(self) -> str:
+        """Why nothing can be clicked, drawn or painted on what is in view, and what to do; "" where it can."""
+        if not self.is_there:
+            return (
+                f"The image {self._image.name} of this session is not in the viewer, so nothing is taken: put it back, "
+                "or open another image, first."
+            )
+        if self._viewer.dims.ndisplay != 2:
+            return "In 3-D display a click is on no certain plane, so nothing is taken: switch to 2-D display first."
+        return ""
+
+    @property
     def cursor(self) -> tuple[float, ...]:
         """Where the mouse is in the world, or was when it left the canvas."""
         return tuple(map(float, self._viewer.cursor.position))
 
     def locate(self, position: Sequence[float]) -> tuple[int, PointYX] | None:
-        """Return frame and place (y, x) of a position in the world; None outside of what the session works on."""
+        """Return frame and place (y, x) of a position in the world.
+
+        None outside of what the session works on, and where an `obstacle` is.
+        """
+        if self.obstacle:
+            return None
         data = self._image.world_to_data(np.asarray(position, dtype=float)[-self._image.ndim :])
         located = self.grid.locate(data)
         y, x = located.places_yx[0].tolist()
