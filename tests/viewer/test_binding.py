@@ -184,6 +184,17 @@ def test_nothing_is_taken_while_the_image_is_not_in_the_viewer(desk):
     assert desk.session.document.prompts.keys() == {(1, 0), (1, 1)}
 
 
+def test_as_long_as_nothing_is_made_a_frame_is_shown_where_the_viewer_is(make_desk):
+    desk = make_desk(np.zeros((6, 5, 40, 60), np.uint8), axis_labels=("t", "z", "y", "x"))
+    desk.viewer.dims.set_point(1, 2)
+    desk.binding.show_frame(4)
+    assert tuple(desk.viewer.dims.point[:2]) == (4, 2)
+    desk.points.add((4, 2, 20, 15))
+    desk.viewer.dims.set_point(1, 0)
+    desk.binding.show_frame(1)
+    assert tuple(desk.viewer.dims.point[:2]) == (1, 2)
+
+
 def test_nothing_is_taken_in_3d_display(desk):
     desk.points.add((0, 20, 15))
     desk.viewer.dims.ndisplay = 3

@@ -32,6 +32,14 @@ def test_sliders_and_frames_agree():
     assert there.frame == 3
 
 
+def test_a_frame_is_shown_where_the_session_is_held_on_other_axes():
+    viewer, there = sight("TZYX", (5, 4, 30, 40), {"Z": 2})
+    viewer.dims.set_point(1, 0)
+    there.show(3)
+    assert tuple(viewer.dims.point[:2]) == (3, 2)
+    assert there.is_at_work
+
+
 def test_the_camera_moves_to_what_is_out_of_view_and_stays_where_it_is_seen():
     viewer, there = sight()
     viewer.scene.camera.center, viewer.scene.camera.zoom = (0.0, 100.0, 100.0), 2.0

@@ -114,9 +114,8 @@ class SessionBinding:
         self.current = Current(min(session.document.objects, default=1), unused_id=partial(unused_id, session))
         self.work = Work(session, runner, notify)
         self.sight = Sight(viewer, image, self.grid)
-        self.show_frame, self.show_at = self.sight.show, self.sight.show_at
         self.place = WorkPlace(session, self.sight)
-        self.work_at = self.place.work_at
+        self.show_frame, self.show_at, self.work_at = self.place.show, self.sight.show_at, self.place.work_at
         self.deciding = Deciding(session, self.current, self.work, self.sight, notify, self.place.settle)
         self.actions = do = Actions(session, self.current, self.work, self.sight, self.deciding, notify)
         self.reviewing = do.reviewing

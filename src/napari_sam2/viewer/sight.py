@@ -106,9 +106,9 @@ class Sight:
         return region_of(layer, self._image, self.grid)
 
     def show(self, frame: int) -> None:
-        """Move the slider to a frame; nothing happens with a single image."""
-        if self.grid.tracked is not None:
-            self.show_at({self.grid.tracked: frame})
+        """Move the sliders to a frame of what the session works on: those of the axes at which it is held, too."""
+        tracked = self.grid.tracked
+        self.show_at({**self.grid.held, **({} if tracked is None else {tracked: frame})})
 
     def show_at(self, places: Mapping[str, int]) -> None:
         """Move sliders to an index each, by letter."""

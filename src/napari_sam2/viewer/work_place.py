@@ -35,6 +35,11 @@ class WorkPlace:
             self._session.change_settings(fixed=wanted)
         return wanted == self._sight.grid.held
 
+    def show(self, frame: int) -> None:
+        """Show a frame where the session works; as long as nothing is made, it comes along to where the viewer is."""
+        self.work_at(self._sight.held)
+        self._sight.show(frame)
+
     def settle(self) -> bool:
         """Hold the session where the viewer is, as the first prompt does; return whether it is there."""
         apart = self.channels_apart
