@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from copy import copy, deepcopy
+
 import numpy as np
 import pytest
 from napari.layers import Labels
@@ -131,3 +133,14 @@ def test_a_layer_of_a_long_stack_reads_one_frame():
     layer = Labels(frames)
     assert set(reads) == {0}
     assert layer.data is frames
+
+
+def test_copies_are_plain_arrays_of_the_labels_as_they_are():
+    truth = whole()
+    frames, _ = frames_of(TYX, truth)
+    copies = [copy(frames), deepcopy(frames), frames.astype(np.int64)]
+    frames[:] = 0
+    for one in copies:
+        assert type(one) is np.ndarray
+        np.testing.assert_array_equal(one, truth)
+    assert copies[2].dtype == np.int64

@@ -144,6 +144,17 @@ class LabelFrames:
             else:
                 self._writable(frame)[np.ix_(y, x)] = plane
 
+    def astype(self, dtype: Any, copy: bool = True) -> Array:
+        """Return all labels as they are now, as a plain array of a type; napari's conversions ask for it."""
+        return np.asarray(self, dtype=dtype)
+
+    def __copy__(self) -> Array:
+        """Return all labels as they are now, as a plain array: a copy must not change with the session."""
+        return np.asarray(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Array:
+        return np.asarray(self)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.asarray(self[(slice(None),) * self.ndim], dtype=dtype)
 
