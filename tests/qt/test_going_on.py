@@ -281,7 +281,7 @@ def test_a_session_whose_images_are_gone_says_to_open_the_image_first(
     desk.press(desk.panel.saving.open)
     desk.until(lambda: "Open the image first, then open the session" in desk.panel.message.text())
     desk.panel.state.refresh()
-    assert desk.panel.hint.text() == "The images of work.sam2 are not where they were. Where are they?"
+    assert desk.panel.hint.text() == "The images of work.sam2 were not found. Where are they?"
     desk.viewer.add_image(np.zeros((8, 40, 60), np.uint8), contrast_limits=(0, 200))
     desk.until(lambda: desk.session is not None)
     fresh = desk.session

@@ -9,11 +9,13 @@ import sys
 import textwrap
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pytest
 import tifffile
 from disc_predictor import DiscPredictor
 
+from napari_sam2.io import image_files
 from napari_sam2.session import PropagateRequest, Session, SessionSettings
 from napari_sam2.stacks import Calibration, Stack, open_stack
 from sam2_core.errors import StackError
@@ -80,6 +82,24 @@ def test_a_session_on_an_array_without_its_images_wants_it_back(tmp_path):
     with pytest.raises(StackError, match="not the stack"):
         Session.open(folder, images=images + 1)
     Session.open(folder, images=images).close()
+
+
+def test_images_that_are_computed_are_kept_with_the_session(tmp_path):
+    images = np.random.default_rng(0).integers(0, 200, (3, *SIZE), np.uint8)
+    with Session.open(da.from_array(images, chunks=(1, *SIZE)), axes="TYX", predictor=DiscPredictor()) as session:
+        folder = session.save(tmp_path / "work.sam2")
+        assert session.saving.images.warning == ""
+    with Session.open(folder, predictor=DiscPredictor()) as session:
+        np.testing.assert_array_equal([session.stack.read((frame,)) for frame in range(3)], images)
+
+
+def test_images_that_are_too_large_to_be_kept_are_told_of(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_files, "MOST_BYTES", 100)
+    with Session.open(np.zeros((3, *SIZE), np.uint8), predictor=DiscPredictor()) as session:
+        folder = session.save(tmp_path / "work.sam2")
+        assert "could not be copied" in session.saving.images.warning
+    with pytest.raises(StackError, match="could not be copied"):
+        Session.open(folder)
 
 
 @pytest.mark.parametrize("frame", [0, 17, FRAMES - 1])

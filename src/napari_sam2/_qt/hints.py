@@ -109,7 +109,7 @@ def offered(now: Situation) -> str:
 def _before_work(now: Situation) -> str:
     """Return what to do where nothing can be worked on yet; "" where it can."""
     if now.sought and not now.prompts:
-        return f"The images of {shortened(now.sought)} are not where they were. Where are they?"
+        return f"The images of {shortened(now.sought)} were not found. Where are they?"
     if not now.has_image:
         return "Open an image, or start with the sample."
     if now.is_opening:

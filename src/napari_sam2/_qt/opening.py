@@ -56,7 +56,7 @@ class Reopened:
 
 
 class ImagesMissing(StackError):
-    """The images of a session are not where they were, and nobody has them open."""
+    """The images of a session were not found, and nobody has them open."""
 
 
 def import_rooms() -> None:
@@ -90,7 +90,7 @@ def reopen_session(folder: Path, candidates: Sequence[tuple[Image, Stack]], imag
     Raises
     ------
     ImagesMissing
-        If its images are not where they were, and no layer shows them.
+        If its images are not found, and no layer shows them.
     StackError
         If the folder cannot be read.
     """
@@ -111,8 +111,8 @@ def reopen_session(folder: Path, candidates: Sequence[tuple[Image, Stack]], imag
         with contextlib.suppress(StackError):  # the images of another session
             return Reopened(Session.open(folder, images=stack), layer)
     raise ImagesMissing(
-        f"The images of {folder.name} are not where they were, and no image in the viewer is them. Open the image "
-        "first, then open the session; or choose their file at the top of the panel."
+        f"The images of {folder.name} were not found, and no image in the viewer is them. Open the image first, "
+        "then open the session; or choose their file at the top of the panel."
     ) from why
 
 

@@ -246,7 +246,8 @@ class Workbench(QObject):
     def _saved(self, what: Path | Exception) -> None:
         """Say where the session was saved, or why it was not."""
         if isinstance(what, Path):
-            self.said.emit(f"Saved in {what}; from now on it is saved as you work.")
+            warning = "" if self.session is None else self.session.saving.images.warning
+            self.said.emit(f"Saved in {what}; from now on it is saved as you work. {warning}".rstrip())
         else:
             self.failed.emit(what)
         self.edited.emit()

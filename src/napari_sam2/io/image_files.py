@@ -1,7 +1,8 @@
 """Images that are in no file of their own: copied once into the session folder, as the OME-Zarr `images.zarr`.
 
-So a session on an array in memory can be opened again like any other. What is copied is read back and compared before
-it is named in session.json. Larger stacks, and those that are computed when they are looked at, are not copied.
+So a session on an array can be opened again like any other; one that is computed when it is looked at is computed
+plane by plane for it. What is copied is read back and compared before it is named in session.json. Larger stacks are
+not copied.
 """
 
 from __future__ import annotations
@@ -14,14 +15,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_sam2.io.atomic import part_beside, remove_parts, sync_folder
 from napari_sam2.io.folder_parts import is_there, put_aside
 from napari_sam2.io.label_files import new_ome_zarr
 from napari_sam2.io.saved_session import StackRecord
 from napari_sam2.stacks import Stack, open_stack
-from napari_sam2.stacks.sources import ArraysAsChannels
 from sam2_core.errors import StackError
 
 IMAGES = "images.zarr"
@@ -36,12 +34,8 @@ def is_kept(source: str | Path) -> bool:
 
 
 def can_be_kept(stack: Stack) -> bool:
-    """Return whether images may be copied: they are in memory, or in another session's folder, and not too large."""
-    size = math.prod(stack.shape) * stack.dtype.itemsize
-    in_memory = isinstance(stack.data, np.ndarray) or (
-        isinstance(stack.data, ArraysAsChannels) and stack.data.is_in_memory
-    )
-    return size <= MOST_BYTES and (in_memory or (stack.path is not None and is_kept(stack.path)))
+    """Return whether images are not too large to be copied."""
+    return math.prod(stack.shape) * stack.dtype.itemsize <= MOST_BYTES
 
 
 def leads_to(path: str, axes: str | None, record: StackRecord, scene: int | str | None = None) -> bool:

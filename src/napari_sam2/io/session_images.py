@@ -45,6 +45,13 @@ class SessionImages:
             return cls(replace(stack, path=saved.source, scene=saved.scene), saved.axes, True, saved.stack)
         return cls(stack, saved.axes if is_sure else stack.axes, is_sure, saved.stack)
 
+    @property
+    def warning(self) -> str:
+        """What to know once a folder is written that does not name the images; "" where it does."""
+        if self._place[0] is not None:
+            return ""
+        return "Its images are in no file and could not be copied: keep them, and open them before this session."
+
     def put_into(self, saved: SavedSession) -> SavedSession:
         """Return what is to be saved, with where the images are and the mark that tells them from others."""
         record = self._known_record()
@@ -65,7 +72,7 @@ class SessionImages:
         path = self._place[0]
         if path is not None and os.path.realpath(Path(path).parent) == os.path.realpath(saver.folder):
             return
-        if can_be_kept(self._stack) and (path is None or is_kept(path)):
+        if (path is None or is_kept(path)) and can_be_kept(self._stack):
             kept = saver.keep_images(self._stack, self._known_record())
             self._place = self._place if kept is None else (kept, self._stack.axes, None)
         else:
@@ -90,9 +97,8 @@ def open_images(saved: SavedSession, images: object, folder: Path) -> Stack:
     source = saved.source if images is None else images
     if source is None:
         raise StackError(
-            f"{folder} was made on images that are in no file and were too large, or not in memory, to be copied into "
-            "it. Open the same images first and then the session; in a script, give them as "
-            f"Session.open({str(folder)!r}, images=array)."
+            f"{folder} was made on images that are in no file and could not be copied into it. Open the same images "
+            f"first and then the session; in a script, give them as Session.open({str(folder)!r}, images=array)."
         )
     if images is None and saved.source is not None and is_kept(saved.source):
         check_kept(Path(saved.source))

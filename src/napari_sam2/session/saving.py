@@ -35,12 +35,12 @@ from sam2_core.inference.memory.snapshots import Snapshot
 
 
 class Saving:
-    """The files of a session: what is in its state, and where its images are."""
+    """The files of a session: what is in its state, and where its `images` are."""
 
     def __init__(self, state: SessionState, images: SessionImages) -> None:
         self.queue: AutosaveQueue | None = None
         self._state = state
-        self._images = images
+        self.images = images
         self._saved = True
         self._failures = 0
 
@@ -87,7 +87,7 @@ class Saving:
         if queue is None or not _is_same(place, self.folder) or (queue.needs_all and folder is not None):
             self._save_in_new(place, wait)
         else:
-            saved, images = self._saved_session(), self._images
+            saved, images = self._saved_session(), self.images
             queue.do(lambda saver: saver.save(images.put_into(saved)))
             try:
                 if wait:
@@ -207,7 +207,7 @@ class Saving:
 
     def take_images(self, images: SessionImages) -> None:
         """Have saved that the session works on other images from now on, which begin with those that it had."""
-        self._images, queue = images, self.queue
+        self.images, queue = images, self.queue
         if queue is not None:
             saved = self._saved_session()
             queue.keep_history(self._history(), saved.document)
@@ -272,7 +272,7 @@ class Saving:
     def _save_in_new(self, place: Path, wait: bool) -> None:
         """Save in another folder than before, if there was one, and go on there."""
         check_not_raw(place, self._state.stack)
-        saved, images = replace(self._saved_session(), history=self._history()), self._images
+        saved, images = replace(self._saved_session(), history=self._history()), self.images
         queue = AutosaveQueue(place, lambda: Autosaver.create(place, images.put_into(saved)))
         queue.do_last(images.keep)
         if wait:
@@ -286,7 +286,7 @@ class Saving:
             before.discard()
 
     def _save_anew(self, queue: AutosaveQueue) -> None:
-        saved, images = self._saved_session(), self._images
+        saved, images = self._saved_session(), self.images
         queue.replace_all(lambda saver: saver.save_anew(images.put_into(saved)))
 
     def _history(self) -> SavedHistory:

@@ -33,7 +33,6 @@ class ArraysAsChannels:
     def __init__(self, arrays: Sequence[Any]) -> None:
         self.arrays = tuple(arrays)
         self.shape = (len(arrays), *(int(size) for size in arrays[0].shape))
-        self.is_in_memory = all(isinstance(array, np.ndarray) for array in arrays)
         self.dtype = np.result_type(*(np.dtype(array.dtype) for array in arrays))
 
     def __getitem__(self, index: Any) -> np.ndarray:
