@@ -54,6 +54,22 @@ def test_files_become_movies_as_people_count_named_by_folder_or_by_what_matches(
     assert folders(matched) == ["raw/A01/s1", "raw/A02/s1", "raw/A03/s1"]
 
 
+def test_brackets_in_the_name_of_a_folder_or_file_are_no_pattern(tmp_path):
+    folder = tmp_path / "exp [day1]"
+    (folder / "raw").mkdir(parents=True)
+    for name in ("a.tif", "b [2].tif"):
+        tifffile.imwrite(folder / "raw" / name, np.zeros((2, 8, 8), np.uint8), metadata={"axes": "TYX"})
+    path = folder / "plan.toml"
+    for paths, names in (("raw/*.tif", ["a", "b_2_"]), ("raw/b [2].tif", ["b_2_"])):
+        path.write_text(f'out = "out"\n[[movies]]\npaths = "{paths}"\n[do]\ntask = "track"\n')
+        assert [task.name for task in movies_of(read_plan(path))] == names
+
+
+def test_results_among_the_movies_are_said(write_plan):
+    with pytest.raises(StackError, match=r"folder for results .*of their own"):
+        movies_of(read_plan(write_plan(out=".")))
+
+
 def test_a_plate_and_a_file_of_positions_become_one_movie_each(work, write_plan):
     for place in ("A/1/0", "A/1/1", "B/12/0"):
         image = zarr.open_group(work / "plate.zarr" / place, mode="w")

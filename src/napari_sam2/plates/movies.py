@@ -118,17 +118,22 @@ class _Scenes:
 
 
 def _paths(plan: Plan, entry: Movies, place: int) -> Iterator[Path]:
-    """Yield the files that an entry names."""
+    """Yield the files that an entry names; a name with brackets that is there is no pattern."""
     for pattern in entry.paths:
-        if not _WILD.search(pattern):
-            path = plan.beside(pattern)
-            if not path.exists():
-                raise StackError(f"movies.{place}.paths: there is no {path}.")
+        path, results = plan.beside(pattern), plan.out_folder
+        if path.exists():
             yield path
             continue
-        found = glob.glob(str(plan.beside(pattern)), recursive=True)
-        inside = plan.out_folder
-        paths = [path for path in map(Path, found) if not path.name.startswith(".") and inside not in path.parents]
+        if not _WILD.search(pattern):
+            raise StackError(f"movies.{place}.paths: there is no {path}.")
+        names = glob.glob(str(Path(pattern).expanduser()), root_dir=plan.folder, recursive=True)
+        found = [path for path in map(plan.folder.joinpath, names) if not path.name.startswith(".")]
+        paths = [path for path in found if results not in path.parents]
+        if found and not paths:
+            raise StackError(
+                f"movies.{place}.paths: all that fits {pattern!r} lies in {results}, the folder for results (out), "
+                "where no movies are looked for; give results a folder of their own."
+            )
         if not paths:
             raise StackError(f"movies.{place}.paths: nothing fits {pattern!r} in {plan.folder}.")
         yield from sorted(paths, key=_as_counted)
