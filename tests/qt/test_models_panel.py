@@ -16,7 +16,7 @@ from napari_sam2._qt import models_panel
 from napari_sam2._qt.add_model_dialog import AddModelDialog, NewModel
 from napari_sam2._qt.model_catalogue import list_models
 from napari_sam2._qt.models_panel import ModelsPanel
-from sam2_core.checkpoints.registry import BUNDLED_NAME, checkpoints_folder, find_model
+from sam2_core.checkpoints.registry import BUNDLED_NAME, add_model, checkpoints_folder, find_model
 from sam2_core.errors import CheckpointError
 
 
@@ -166,3 +166,36 @@ def test_a_file_that_is_no_checkpoint_is_explained(panel: ModelsPanel, tmp_path:
     panel.add_model(NewModel("notes", file, None))
     qtbot.waitUntil(lambda: "notes.pt" in panel.message.text() and "Reading" not in panel.message.text(), timeout=20000)
     assert panel.table.rowCount() == 9
+
+
+def test_an_added_model_whose_file_is_gone_is_not_offered_as_a_download(
+    panel: ModelsPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    own = tmp_path / "mine.safetensors"
+    own.write_bytes(b"weights")
+    add_model("mine", own, "cells-nano")
+    own.unlink()
+    panel.reload()
+    qtbot.waitUntil(lambda: panel.table.rowCount() == 10)
+    assert next(row for row in list_models() if row.name == "mine").label == "mine (missing)"
+    panel.choose("mine")
+    assert panel.message.text().startswith("The file of mine is gone")
+    assert not panel.download.isEnabled()
+    asked: list[str] = []
+    monkeypatch.setattr(QMessageBox, "question", lambda *told: asked.append(told[-1]))
+    panel.delete.click()
+    assert asked == ["Forget mine? Its file is gone already."]
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "words"),
+    [("other", "configs/sam2.1/sam2.1_hiera_t.yaml", "was not added"), ("Mine", None, "choose another")],
+)
+def test_weights_that_do_not_fit_and_a_name_that_is_taken_are_refused(
+    panel: ModelsPanel, qtbot: QtBot, name: str, config: str | None, words: str
+) -> None:
+    weights = Path(find_model(BUNDLED_NAME).path or "")
+    add_model("mine", weights, "cells-nano")
+    panel.add_model(NewModel(name, weights, config))
+    qtbot.waitUntil(lambda: words in panel.message.text(), timeout=20000)
+    assert [row.name for row in list_models() if row.where == "added"] == ["mine"]

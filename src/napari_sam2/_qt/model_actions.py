@@ -43,15 +43,19 @@ class ModelActions:
     def change_settings(self) -> None:
         """Take the settings as they are shown; masks that they make void turn stale, and Undo brings them back.
 
-        A model that is not here is asked about and fetched first; until then the session keeps the one that it has.
+        A model that is not here is asked about and fetched first, one whose file is gone is told of; until then the
+        session keeps the one that it has.
         """
         session, choice = self._bench.session, self._section.choice()
         if session is None:
             return
         row = self._section.model_row(str(choice["model"]))
-        if row is not None and row.can_download and row.name != session.settings.model:
+        if row is not None and not row.is_here and row.name != session.settings.model:
             choice["model"] = session.settings.model
-            ask_to_download(row, self._section, partial(self.download, row))
+            if row.can_download:
+                ask_to_download(row, self._section, partial(self.download, row))
+            else:
+                self._bench.said.emit(row.about)
         is_propagating = self._bench.binding is not None and self._bench.binding.work.is_propagating
         before = session.settings
         session.change_settings(**choice)
@@ -98,6 +102,8 @@ class ModelActions:
                 f"{row.name} is not on this computer: the first click downloads {row.size} from {row.source}. Choose "
                 "another model first if it should not."
             )
+        elif row is not None and not row.is_here:
+            self._bench.said.emit(row.about)
 
     def _take_model(self, name: str) -> None:
         """Give a model that has come to the session that it was fetched for."""

@@ -54,6 +54,20 @@ class ModelRow:
         return self.where == "not here"
 
     @property
+    def label(self) -> str:
+        """The name, with what is to be done first where it cannot be used as it is."""
+        return self.name if self.is_here else f"{self.name} ({'download' if self.can_download else 'missing'})"
+
+    @property
+    def about(self) -> str:
+        """Where it is, or what to do where it is not here."""
+        if self.is_here:
+            return str(self.path)
+        if self.can_download:
+            return f"{self.name} is not here yet; Download fetches {self.size} from {self.source}."
+        return f"The file of {self.name} is gone: put it back at {self.path}, or delete {self.name} under Models."
+
+    @property
     def can_delete(self) -> bool:
         """Whether it can be deleted, or forgotten where the file is the person's own."""
         return self.where in ("downloaded", "added", "missing")
@@ -94,18 +108,25 @@ def register_model(name: str, path: Path, config: str | None) -> str:
     Raises
     ------
     CheckpointError
-        If it cannot be read, fits no configuration, or the name is taken.
+        If it cannot be read, does not fit the configuration or any, or the name is taken.
     """
-    from sam2_core.checkpoints.load import read_state_dict
-    from sam2_core.checkpoints.registry import add_model
+    from sam2_core.assembly import build_sam2
+    from sam2_core.checkpoints.load import OpenedModel, read_state_dict
+    from sam2_core.checkpoints.registry import add_model, models
     from sam2_core.checkpoints.signature import infer_config
 
-    if config is None:
-        config = infer_config(read_state_dict(path))
+    if any(entry.answers_to(name) for entry in models()):
+        raise CheckpointError(f"{name} is the name of a model already; choose another, or delete that one first.")
+    tensors = read_state_dict(path)
+    config = config or infer_config(tensors)
     if config is None:
         raise CheckpointError(
             f"{path.name} fits none of the configurations that ship; choose the configuration that it was trained with."
         )
+    try:
+        build_sam2(config, OpenedModel(config, tensors, path), device="cpu")
+    except CheckpointError as error:
+        raise CheckpointError(f"{path.name} was not added: {error}") from error
     return add_model(name, path, config).name
 
 

@@ -153,7 +153,8 @@ class ModelsPanel(QWidget):
         row = self.chosen()
         if row is None or not row.can_delete:
             return
-        question = f"Delete {row.path}?" if row.where == "downloaded" else f"Forget {row.name}? Its file stays."
+        file = "stays" if row.is_here else "is gone already"
+        question = f"Delete {row.path}?" if row.where == "downloaded" else f"Forget {row.name}? Its file {file}."
         if QMessageBox.question(self, "Delete model", question) == QMessageBox.StandardButton.Yes:
             delete_model(row)
             self.show_info(f"{row.name} is gone.")
@@ -192,7 +193,7 @@ class ModelsPanel(QWidget):
         for place, row in enumerate(rows):
             for column, text in enumerate((row.name, row.size, row.speed, row.licence, row.where)):
                 item = QTableWidgetItem(text)
-                item.setToolTip(str(row.path) if row.is_here else f"will be kept at {row.path}")
+                item.setToolTip(f"will be kept at {row.path}" if row.can_download else row.about)
                 if column == 0 and row.is_here:
                     font = item.font()
                     font.setBold(True)
@@ -204,8 +205,7 @@ class ModelsPanel(QWidget):
     def _show_chosen(self) -> None:
         row = self.chosen()
         if row is not None and not self.progress.isVisible():
-            missing = f"{row.name} is not here yet; Download fetches {row.size} from {row.source}."
-            self.show_info(str(row.path) if row.is_here else missing)
+            self.show_info(row.about)
         self._show_buttons()
 
     def _show_buttons(self) -> None:

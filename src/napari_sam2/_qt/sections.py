@@ -233,7 +233,7 @@ class ModelSection(Section):
         with signals_blocked(self.model):
             self.model.clear()
             for row in models:
-                self.model.addItem(row.name if row.is_here else f"{row.name} (download)", row.name)
+                self.model.addItem(row.label, row.name)
             self.model.show_value(chosen)
 
 
