@@ -146,6 +146,24 @@ def test_a_layer_that_is_deleted_loses_nothing_and_comes_back(desk):
     assert len(desk.session.document.prompts[1, 0].points_yx) == 2
 
 
+def test_an_undo_that_leaves_nothing_of_a_stopped_run_to_do_takes_the_offer_to_resume_back(make_desk):
+    desk = make_desk(stepped=True)
+    desk.points.add((0, 20, 15))
+    desk.runner.finish()
+    desk.binding.propagate_forward()
+    desk.runner.finish()
+    before = statuses(desk)[1:]
+    desk.session.change_settings(object_diameter_px=12)
+    desk.runner.finish()
+    desk.binding.propagate_forward()
+    desk.binding.stop()
+    desk.runner.finish()
+    assert desk.binding.work.can_resume
+    desk.binding.undo()
+    assert statuses(desk)[1:] == before
+    assert not desk.binding.work.can_resume
+
+
 def test_renaming_and_reordering_do_not_matter(desk):
     desk.points.name = "clicks"
     desk.labels.name = "cells"

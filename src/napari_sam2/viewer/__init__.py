@@ -10,9 +10,10 @@ from __future__ import annotations
 from napari_sam2.viewer.binding import SessionBinding, bind
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.image_source import ImageSource, axes_of, image_source
+from napari_sam2.viewer.inline_runner import InlineRunner
 from napari_sam2.viewer.keys import KEYS, Key
 from napari_sam2.viewer.review_keys import REVIEW_KEYS
-from napari_sam2.viewer.running import InlineRunner, Runner, Work
+from napari_sam2.viewer.running import Runner, Work
 
 __all__ = [
     "KEYS",

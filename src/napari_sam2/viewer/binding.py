@@ -334,6 +334,7 @@ class SessionBinding:
     def _on_step(self) -> None:
         """Show what no mask told of, and find what is not shown yet, at the end of a step."""
         self.redraw.soon()
+        self.work.recount()
         self.work.preview()
 
     def _on_masks(self, frame: int, object_ids: tuple[int, ...]) -> None:

@@ -1,9 +1,8 @@
 """Who runs the session's jobs for a viewer, and what is run when: previews after edits, the rest when asked for.
 
-A `Runner` iterates `session.run(job, token)` somewhere and brings the updates to the main thread; `InlineRunner` does
-so on the spot, for tests and scripts. `Work` decides: an edit during a propagation stops it and shows the edit, and
-nothing goes on by itself; an edit during a preview or a search waits for its end. No masks are written but through the
-session.
+A `Runner` iterates `session.run(job, token)` somewhere and brings the updates to the main thread. `Work` decides: an
+edit during a propagation stops it and shows the edit, and nothing goes on by itself; an edit during a preview or a
+search waits for its end. No masks are written but through the session.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from napari_sam2.engine.found_apart import shared_out
 from napari_sam2.engine.jobs import (
     LEAST_SCORE,
     AnyJob,
-    CancelToken,
     FindJob,
     FindRequest,
     LinkJob,
@@ -32,7 +30,7 @@ from napari_sam2.session.linked import LinkedObjects, linking_for
 from napari_sam2.session.looking_on import LookingOn
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.telling import told_found, told_gaps, told_linked
-from sam2_core.errors import CheckpointError, PromptError, StackError
+from sam2_core.errors import PromptError, StackError
 
 Notify = Callable[[str], None]
 NOTHING_TO_DO = "Nothing is stale or missing."
@@ -57,48 +55,6 @@ class Runner(Protocol):
 
     def cancel(self) -> None:
         """Ask the running job to stop before its next frame; nothing where none runs."""
-
-
-class InlineRunner:
-    """Runs a job of a session to its end before `start` returns."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._token: CancelToken | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether a job is running."""
-        return self._token is not None
-
-    def start(
-        self,
-        job: AnyJob,
-        on_update: Callable[[Update], None],
-        on_done: Callable[[], None],
-        on_error: Callable[[Exception], None],
-    ) -> None:
-        """Run a job; updates of it that come after `cancel` are dropped."""
-        token = self._token = CancelToken()
-        failure: Exception | None = None
-        try:
-            for update in self._session.run(job, token):
-                on_update(update)
-                if token.cancelled:
-                    break
-        except (CheckpointError, PromptError, StackError) as error:
-            failure = error
-        finally:
-            self._token = None
-        if failure is None:
-            on_done()
-        else:
-            on_error(failure)
-
-    def cancel(self) -> None:
-        """Ask the running job to stop."""
-        if self._token is not None:
-            self._token.cancel()
 
 
 class Work:
@@ -215,6 +171,16 @@ class Work:
     def can_resume(self) -> bool:
         """Whether there is a propagation to go on with."""
         return not self.busy and (self.unfinished is not None or self.session.interrupted_run is not None)
+
+    def recount(self) -> None:
+        """Offer to go on with a propagation no longer where a step, an undo for example, left nothing of it to do."""
+        request = self.unfinished
+        try:
+            is_left = request is not None and self.session.anything_to_do(replace(request, only_stale=True))
+        except PromptError:  # of an object that is no longer there
+            is_left = False
+        if not is_left:
+            self.unfinished = None
 
     def resume(self) -> None:
         """Go on with the propagation that was interrupted, now or when the session was last open.
