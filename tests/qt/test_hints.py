@@ -65,3 +65,9 @@ def test_clicked_cells_of_another_size_are_said_until_something_is_tracked() -> 
     assert next_step(now) == "Clicked cells are 28 px across, Object size says 12: set it anew."
     assert "28 px" not in next_step(replace(now, tracked=3))
     assert len(next_step(replace(now, misfit=SizeMisfit(1234.0, 2345.0)))) < 75
+
+
+def test_cells_found_on_other_frames_are_to_be_linked() -> None:
+    told = next_step(Situation(has_image=True, linkable=True))
+    assert "link all frames" in told
+    assert "Click on a cell" not in told

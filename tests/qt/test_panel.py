@@ -245,6 +245,19 @@ def test_a_deleted_layer_comes_back_by_the_button(desk: Any) -> None:
     assert "made again" in desk.panel.message.text()
     desk.press(desk.panel.message.button)
     assert len(desk.binding.prompts.points.data) == 1
+    desk.panel.state.refresh()
+    assert desk.panel.message.isHidden()
+
+
+def test_what_was_said_of_a_deleted_layer_goes_with_the_session(desk: Any) -> None:
+    desk.open_movie()
+    desk.click(1, 20, 20)
+    desk.viewer.layers.remove(desk.binding.prompts.points)
+    desk.panel.state.refresh()
+    desk.panel.bench.close_session()
+    desk.viewer.layers.clear()
+    desk.panel.state.refresh()
+    assert desk.panel.message.isHidden()
 
 
 def test_a_click_in_the_timeline_moves_the_slider_and_the_slider_moves_the_mark(desk: Any) -> None:
@@ -338,7 +351,7 @@ def test_a_line_to_measure_with_that_is_taken_away_is_given_up_and_may_be_drawn_
 
 def test_what_could_not_be_opened_is_said_until_something_is_opened(desk: Any) -> None:
     desk.viewer.add_image(np.zeros((2, 2, 2, 2, 8, 8), np.uint8), name="many")
-    desk.until(lambda: "its axes cannot be told" in desk.panel.message.text())
+    desk.until(lambda: "two to five can be worked on" in desk.panel.message.text())
     desk.panel.state.refresh()
     assert desk.panel.hint.text() == "No work on this image as it is: say its axes, or choose another layer."
     assert desk.panel.message.isVisibleTo(desk.panel)

@@ -120,6 +120,11 @@ def test_layers_that_do_not_fit_are_refused(layers, words):
         image_source(layers)
 
 
+def test_of_more_dimensions_than_there_are_axes_a_part_is_asked_for():
+    with pytest.raises(StackError, match="6 dimensions; two to five"):
+        image_source(layer((2, 2, 2, 2, 30, 40)))
+
+
 def test_axes_that_do_not_fit_are_refused():
     with pytest.raises(StackError, match="has 3 dimensions"):
         image_source(layer((5, 30, 40)), axes="TZYX")

@@ -41,7 +41,7 @@ class Situation:
     found
         Number of cells that were found on the frame in view and are shown to be decided about.
     linkable
-        Whether such cells are on several frames, to be linked.
+        Whether cells that were found are on several frames, to be linked.
     linked
         Number of (object, frame) pairs that were found and linked by a program, here or elsewhere.
     misfit
@@ -84,7 +84,7 @@ def next_step(now: Situation) -> str:
         return "Linking what was found, with what memory sees of it."
     if now.works_at:
         return f"The work is at {now.works_at}; this is {now.shown_at}."
-    if now.found and now.running != "preview":
+    if (now.found or now.linkable) and now.running != "preview":
         return _deciding(now)
     if now.prompts == 0:
         return _beginning(now)
@@ -118,6 +118,8 @@ def _before_work(now: Situation) -> str:
 
 
 def _deciding(now: Situation) -> str:
+    if not now.found:
+        return "Nothing found is left on this frame: look at others, or link all frames."
     if now.linkable:
         return "Point at what is no cell and press Delete; then link all frames."
     return "Click on a found cell to accept it, point at a wrong one and press Delete, or accept all shown."

@@ -131,7 +131,7 @@ class PanelState(QObject):
             misfit=size_misfit(session.settings, session.document, session.masks),
             linked=self._objects.count(FOUND) + self._objects.count(IMPORTED),
             found=0 if deciding is None else deciding.counts()[1],
-            linkable=deciding is not None and deciding.can_link,
+            linkable=deciding is not None and deciding.can_link and deciding.proposals.on_several_frames,
             saved_as="" if (folder := self._chooser.offered_folder()) is None else folder.name,
         )
 
@@ -175,6 +175,7 @@ class PanelState(QObject):
     def _show_current(self) -> None:
         parts, binding, session = self._parts, self._bench.binding, self._bench.session
         parts.objects.current.setVisible(binding is not None)
+        self._show_mending(binding is not None and (len(binding.prompts.layers()) < 2 or not binding.labels.layers))
         if binding is None or session is None:
             parts.prompts.show_tool("")
             return
@@ -188,7 +189,13 @@ class PanelState(QObject):
         parts.prompts.show_each_new(binding.each_click_is_new_object)
         parts.objects.table.select_object(current.object_id)
         parts.prompts.show_tool(tool)
-        parts.message.button.setVisible(len(binding.prompts.layers()) < 2 or not binding.labels.layers)
+
+    def _show_mending(self, is_needed: bool) -> None:
+        """Offer to make layers again where some are not there; what was told of them goes once they are."""
+        message = self._parts.message
+        if not is_needed and not message.button.isHidden() and message.kind != "error":
+            message.setVisible(False)
+        message.button.setVisible(is_needed)
 
     def _on_bench(self) -> None:
         session = self._bench.session

@@ -117,8 +117,8 @@ def axes_of(layer: Image) -> str:
         )
     if layer.ndim not in _BY_NDIM:
         raise StackError(
-            f"{layer.name} has {layer.ndim} dimensions with axis labels {layer.axis_labels}, so its axes cannot be "
-            "told; set the layer's axis labels to letters of T, Z, C, Y and X."
+            f"{layer.name} has {layer.ndim} dimensions; two to five can be worked on: T, Z, C, Y and X. Add a part of "
+            "it as an image of its own, for example data[0]."
         )
     if layer.ndim == 4 and _shape(layer)[1] <= MOST_LIKELY_CHANNELS:
         return "TCYX"
