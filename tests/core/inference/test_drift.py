@@ -37,6 +37,13 @@ def test_what_does_not_say_it_does_not_drift(rng):
     assert laid_on(flat, flat, reach=30, least=2, gain=0.1) == (0, 0)
 
 
+def test_a_cell_that_would_lie_on_another_is_no_drift():
+    rows, columns = np.mgrid[:64, :80]
+    discs = [np.float32(np.hypot(rows - y, columns - x) < 9) for y, x in ((18, 20), (46, 16), (44, 56))]
+    nearby = [np.roll(disc, (1, 2), axis=(0, 1)) for disc in discs]
+    assert laid_on(sum(discs), sum(nearby), reach=40, least=4, gain=0.1) == (0, 0)
+
+
 def test_steps_are_added_up_and_are_shares_of_the_frame(field):
     places = [(40, 40), (40, 64), (80, 64), (80, 64), (56, 100)]
     drift = Drift(open_frames(shown(field, places)))

@@ -70,6 +70,8 @@ class SmallFrames:
 def laid_on(there: Floats, here: Floats, reach: int, least: float, gain: float) -> Step:
     """Return the step by which one frame lies best on another, 0 where none of `least` pixels explains it much better.
 
+    What is moved out of the frame explains nothing: of steps that fit alike the one is taken that keeps more of it.
+
     Parameters
     ----------
     there, here
@@ -84,10 +86,8 @@ def laid_on(there: Floats, here: Floats, reach: int, least: float, gain: float) 
     rest = np.array(there.shape) - 1
     reaches = np.minimum(reach, rest)
     tried = tuple(slice(at - far, at + far + 1) for at, far in zip(rest, reaches, strict=True))
-    overlap = [length - abs(np.arange(-far, far + 1)) for length, far in zip(there.shape, reaches, strict=True)]
     spread = max(float(there.std() * here.std()), 1e-12)
-    fits = correlate(here - here.mean(), there - there.mean(), method="fft")[tried]
-    fits = fits / np.outer(*overlap) / spread
+    fits = correlate(here - here.mean(), there - there.mean(), method="fft")[tried] / (there.size * spread)
     best = np.unravel_index(np.argmax(fits), fits.shape)
     down, right = (int(at - far) for at, far in zip(best, reaches, strict=True))
     if max(abs(down), abs(right)) < least or fits[best] < max(fits[tuple(reaches)], 0) + gain:
