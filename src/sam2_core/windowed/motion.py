@@ -12,7 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from sam2_core.inference.frames.drift import Floats, Frames, SmallFrames, Step, laid_on
+from sam2_core.errors import StackError
+from sam2_core.inference.frames.drift import Floats, Frames, SmallFrames, Step, explained, laid_on
 from sam2_core.windowed.window import PointXY
 
 SEEN_PX, COARSE_PX = 16, 8
@@ -20,11 +21,17 @@ SEEN_PX, COARSE_PX = 16, 8
 BLOCK, REACH, FARTHEST = 1.4, 0.8, 4.0
 """Diameters: how far what surrounds a place reaches from it, how far it is sought around where all of the frame went,
 and how far that may be."""
+SMOOTH, SMOOTH_COARSE = 2.0, 1.0
+"""Diameters: what is wider is light, not picture."""
 LEAST_STEP = 0.3
 """Shorter steps, in diameters, are none: the model follows those by itself."""
 LEAST_GAIN, LEAST_COMMON_GAIN = 0.2, 0.05
 """How much better, as a correlation, a step must explain the next frame than none: around a place (in movies that jump
 .5 to .7, in others mostly less than .05), and on the whole frame, where a step around a place is still to be found."""
+
+MIDDLE, STILL_FIT, STILL_GAIN = 0.6, 0.7, 0.2
+"""Diameters that the middle of a place reaches from it; where that alone fits so well as it is, and so much better than
+after the step, it stays while its surroundings move."""
 
 
 class Motion:
@@ -40,18 +47,25 @@ class Motion:
 
     def __init__(self, frames: Frames, diameter_px: float) -> None:
         self._diameter = diameter_px
-        self._near = SmallFrames(frames, round(diameter_px / SEEN_PX))
-        self._all = SmallFrames(frames, round(diameter_px / COARSE_PX))
+        self._near = SmallFrames(frames, round(diameter_px / SEEN_PX), SMOOTH * SEEN_PX)
+        self._all = SmallFrames(frames, round(diameter_px / COARSE_PX), SMOOTH_COARSE * COARSE_PX)
         self._common: Callable[[int, int], Step] = lru_cache(16)(self._of_all)
 
     def step(self, frame: int, to_frame: int, place_xy: PointXY) -> PointXY | None:
-        """Return by how many pixels (right, down) what is at a place (x, y) moves, None where that is no long step."""
-        there, here, factor = self._near[frame], self._near[to_frame], self._near.factor
+        """Return by how many pixels (right, down) what is at a place (x, y) moves, None where that is no long step.
+
+        None, too, where a frame cannot be read: who needs it says so.
+        """
+        try:
+            there, here = self._near[frame], self._near[to_frame]
+        except StackError:
+            return None
+        factor = self._near.factor
         diameter = self._diameter / factor
         half, reach = round(BLOCK * diameter), round(REACH * diameter)
         x, y = (round(value / factor) for value in place_xy)
         block = _around(there, (y, x), half)
-        least_fit = max(float(_fits(_around(here, (y, x), half), block)[0, 0]), 0) + LEAST_GAIN
+        least_fit = explained(_fits(_around(here, (y, x), half), block)[0, 0]) + LEAST_GAIN
         if least_fit > 1:
             return None
         common = self._common(frame, to_frame)
@@ -59,6 +73,10 @@ class Motion:
         best = np.unravel_index(np.argmax(fits), fits.shape)
         down, right = (int(at) - reach + way for at, way in zip(best, common, strict=True))
         if max(abs(down), abs(right)) < LEAST_STEP * diameter or fits[best] < least_fit:
+            return None
+        middle, far = round(MIDDLE * diameter), (y + down, x + right)
+        stays, goes = (_fits(_around(here, at, middle), _around(there, (y, x), middle))[0, 0] for at in ((y, x), far))
+        if stays > max(STILL_FIT, goes + STILL_GAIN):
             return None
         return float(right * factor), float(down * factor)
 

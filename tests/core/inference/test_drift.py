@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sam2_core import build_sam2_video_predictor
-from sam2_core.inference.frames.drift import SUMMED, Drift, SmallFrames, laid_on
+from sam2_core.inference.frames.drift import FARTHEST, Drift, SmallFrames, laid_on
 from sam2_core.inference.frames.opened_frames import open_frames
 from sam2_core.training.synthetic import MovieSettings, make_movie
 
@@ -52,23 +52,39 @@ def test_steps_are_added_up_and_are_shares_of_the_frame(field):
             assert drift.shift(first, last) == pytest.approx(((y - down) / 200, (x - right) / 200), abs=1 / 128)
 
 
-def test_frames_far_apart_are_laid_on_each_other_and_not_read_one_by_one(field):
-    read = []
+class Read:
+    """Frames that jump once, on frame 10, and of which some cannot be read; which were asked for is noted."""
 
-    class Watched:
-        height = width = 200
+    height = width = 200
 
-        def __len__(self):
-            return 4 * SUMMED
+    def __init__(self, field, broken=()):
+        self.frames, self.broken, self.asked = shown(field, [(40, 40), (40, 60)]), broken, []
 
-        def __getitem__(self, frame):
-            read.append(frame)
-            return shown(field, [(40, 40 + 20 * (frame > 9))])[0]
+    def __len__(self):
+        return 4 * FARTHEST
 
-    drift = Drift(open_frames(Watched()))
-    read.clear()
-    assert drift.shift(0, 3 * SUMMED) == pytest.approx((0, -20 / 200), abs=1 / 128)
-    assert set(read) == {0, 3 * SUMMED}
+    def __getitem__(self, frame):
+        self.asked.append(frame)
+        if frame in self.broken:
+            raise OSError("cannot be read")
+        return self.frames[int(frame >= 10)]
+
+
+def test_frames_are_read_one_by_one_and_only_of_frames_that_are_not_too_far_apart(field):
+    movie = Read(field)
+    drift = Drift(open_frames(movie))
+    movie.asked.clear()
+    assert drift.shift(0, FARTHEST + 1) == (0, 0)
+    assert movie.asked == []
+    assert drift.shift(5, FARTHEST) == pytest.approx((0, -20 / 200), abs=1 / 128)
+    assert drift.shift(FARTHEST, 5) == pytest.approx((0, 20 / 200), abs=1 / 128)
+    assert set(movie.asked) - {0} == set(range(5, FARTHEST + 1))
+
+
+def test_a_frame_that_cannot_be_read_is_no_step_and_no_error_here(field):
+    drift = Drift(open_frames(Read(field, broken=[5])))
+    assert drift.shift(3, 8) == (0, 0)
+    assert drift.shift(3, 12) == pytest.approx((0, -20 / 200), abs=1 / 128)
 
 
 @pytest.mark.parametrize("kind", ["uint16", "float32 with holes", "RGB", "RGBA"])
@@ -84,9 +100,28 @@ def test_any_kind_of_frame_is_seen(field, kind):
     assert Drift(open_frames(frames)).shift(0, 1) == pytest.approx((0, -40 / 200), abs=1 / 128)
 
 
-def test_small_frames_are_in_the_contrast_of_the_movie():
-    frames = open_frames(np.full((2, 8, 12), 300, np.uint16), contrast_limits=(100, 500))
-    np.testing.assert_allclose(SmallFrames(frames, 4)[0], np.full((2, 3), 0.5))
+def test_small_frames_are_in_the_contrast_of_the_movie_and_without_uneven_light():
+    stored = np.full((2, 40, 40), 300, np.uint16)
+    stored[:, 16:24, 16:24] += 200
+    stored[:, :, :] += np.arange(0, 80, 2, dtype=np.uint16)
+    frames = open_frames(stored, contrast_limits=(100, 900))
+    small = SmallFrames(frames, 4, smooth_px=3.0)[0]
+    assert small.shape == (10, 10)
+    assert small[4:6, 4:6].min() - small[:, :2].mean() == pytest.approx(0.25, abs=0.08)
+    assert abs(small[:2, 1:-1]).max() < 0.06
+
+
+def test_an_inverted_picture_is_where_it_was(field):
+    there = field[:200, :200].astype(np.float32)
+    assert laid_on(there, 200 - there, reach=60, least=4, gain=0.2) == (0, 0)
+
+
+def test_one_bright_thing_does_not_take_along_what_stays(field):
+    there = field[:200, :200].astype(np.float32) / 10
+    here, rows_and_columns = there.copy(), np.mgrid[:200, :200]
+    for plane, x in ((there, 60), (here, 90)):
+        plane[np.hypot(rows_and_columns[0] - 100, rows_and_columns[1] - x) < 30] += 2000
+    assert laid_on(there, here, reach=60, least=4, gain=0.2) == (0, 0)
 
 
 def test_a_stage_that_jumps_loses_no_cell():

@@ -36,6 +36,29 @@ def test_a_place_that_moves_by_itself_is_told_from_what_stays(field):
     assert motion.step(0, 1, (85, 150)) is None
 
 
+def test_what_stays_is_not_taken_along_by_what_moves_around_it(field):
+    frames = np.stack([field[100:300, 100:300], field[100:300, 76:276]])
+    frames[:, 77:103, 87:113] = field[:26, :26]
+    motion = Motion(open_frames(frames), DIAMETER)
+    assert motion.step(0, 1, (100, 90)) is None
+    assert motion.step(0, 1, (100, 150)) == (24, 0)
+
+
+def test_a_frame_that_cannot_be_read_is_no_step_and_no_error_here(field):
+    class Broken:
+        height = width = 200
+
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, frame):
+            if frame == 1:
+                raise OSError("cannot be read")
+            return field[:200, :200]
+
+    assert Motion(open_frames(Broken()), DIAMETER).step(0, 1, (90, 110)) is None
+
+
 def test_short_steps_and_other_pictures_are_none(field, rng):
     near = np.stack([field[100:300, 100:300], field[102:302, 97:297]])
     assert Motion(open_frames(near), DIAMETER).step(0, 1, (90, 110)) is None
