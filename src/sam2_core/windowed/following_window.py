@@ -83,10 +83,6 @@ class FollowingWindow:
         """Return whether the place on a frame was set."""
         return frame in self._places
 
-    def place(self, frame: int, centre_xy: PointXY) -> None:
-        """Set the middle of the window on a frame."""
-        self.put(frame, self.around(centre_xy))
-
     def put(self, frame: int, place: Place) -> None:
         """Set the place on a frame."""
         self._places[frame] = place

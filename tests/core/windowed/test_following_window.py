@@ -93,8 +93,8 @@ def test_a_window_is_placed_with_its_middle_on_the_place():
 def test_a_following_window_shows_each_frame_where_it_was_placed():
     movie = Frames(np.stack([PLANE + 1000 * index for index in range(5)]))
     source = FollowingWindow(movie, 7)
-    source.place(1, (10.0, 10.0))
-    source.place(3, (20.0, 10.0))
+    source.put(1, source.around((10.0, 10.0)))
+    source.put(3, source.around((20.0, 10.0)))
     assert (len(source), source.height, source.width) == (5, 7, 7)
     np.testing.assert_array_equal(source[1], movie.planes[1][7:14, 7:14])
     np.testing.assert_array_equal(source[3], movie.planes[3][7:14, 17:24])
@@ -106,7 +106,7 @@ def test_a_following_window_shows_each_frame_where_it_was_placed():
 def test_a_place_that_was_left_is_as_if_it_had_never_been_set():
     source = FollowingWindow(Frames(PLANE[None]), 7)
     middle = source.window(0)
-    source.place(0, (4.0, 2.0))
+    source.put(0, source.around((4.0, 2.0)))
     assert source.is_placed(0)
     assert source.window(0) != middle
     source.leave(0)
@@ -128,7 +128,7 @@ def test_what_one_window_saw_is_moved_to_where_the_object_is_expected_in_another
 def test_a_window_without_a_side_shows_whole_frames():
     source = FollowingWindow(Frames(PLANE[None]))
     assert source.shows_all
-    source.place(0, (2.0, 2.0))
+    source.put(0, source.around((2.0, 2.0)))
     np.testing.assert_array_equal(source[0], PLANE)
 
 

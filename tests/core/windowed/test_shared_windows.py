@@ -133,7 +133,7 @@ def test_as_many_image_features_are_kept_as_there_are_objects_and_a_few(real, no
     features = state.views[1].state.features
     for frame in range(5):
         features.put(frame, f"frame {frame}")
-        state.views[2].source.place(frame, (100.0, 80.0))
+        state.views[2].source.put(frame, state.views[2].source.around((100.0, 80.0)))
         state.views[2].state.features.put(frame, f"frame {frame}, elsewhere")
     assert len(features) == 2 + SPARE_FEATURES
     assert features.get(4) == "frame 4"
