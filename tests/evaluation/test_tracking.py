@@ -14,10 +14,13 @@ from napari_sam2.evaluation.lineage_picture import lineage_panels
 from napari_sam2.evaluation.tracking import open_judged
 from napari_sam2.io import SavedSession, save_session
 from napari_sam2.io.imports import import_labels
+from napari_sam2.io.results import Results
 from napari_sam2.io.track_files import read_parents
+from napari_sam2.io.tracked import TrackedLabels
+from napari_sam2.io.trackmate_xml import export_trackmate
 from napari_sam2.stacks import open_stack
-from sam2_core.errors import PromptError
-from sam2_core.scoring.tracking import paired_tracks
+from sam2_core.errors import PromptError, StackError
+from sam2_core.scoring.tracking import judge_tracking, paired_tracks
 
 PARENTS = {2: 1, 3: 1}
 
@@ -98,6 +101,21 @@ def test_the_parents_of_a_session_are_its_own(tmp_path):
     judged = open_judged(tmp_path / "a.sam2")
     assert judged.parents == PARENTS
     np.testing.assert_array_equal(np.stack(list(judged.labels)), TRUTH)
+
+
+def test_a_file_of_trackmate_is_judged_by_its_outlines(tmp_path):
+    results = Results(*import_labels(open_stack(TRUTH, "TYX").movie(), PARENTS), open_stack(TRUTH, "TYX").movie())
+    export_trackmate(tmp_path / "a.xml", results)
+    judged = open_judged(tmp_path / "a.xml")
+    truth = TrackedLabels(open_stack(TRUTH, "TYX").movie(), PARENTS)
+    metrics = judge_tracking(truth.labels, judged.labels, truth.parents, judged.parents)
+    assert (metrics.seg, metrics.tra, metrics.division_f1[0]) == (1, 1, 1)
+
+
+def test_places_without_outlines_cannot_be_judged(tmp_path):
+    (tmp_path / "a.csv").write_text("track_id,frame,y,x\n1,0,2,3\n")
+    with pytest.raises(StackError, match="places without outlines, and scores are of masks"):
+        open_judged(tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize(

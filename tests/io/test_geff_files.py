@@ -157,12 +157,12 @@ def test_nodes_that_are_numbered_anew_on_each_frame(tmp_path, geff):
     assert back.parents == {second[0][0]: mother, second[0][2]: mother}
 
 
-def test_a_geff_without_labels_is_refused(tmp_path, geff):
+def test_a_geff_without_labels_and_without_places_is_refused(tmp_path, geff):
     results = results_of(MOTHER_STAYS, {})
     export_geff(tmp_path / "a.geff", results)
     group = zarr.open_group(tmp_path / "a.geff")
-    group.attrs["geff"] = group.attrs["geff"] | {"related_objects": None}
-    with pytest.raises(StackError, match="has no labels"):
+    group.attrs["geff"] = group.attrs["geff"] | {"related_objects": None, "axes": None}
+    with pytest.raises(StackError, match="has neither labels nor places"):
         open_tracks(tmp_path / "a.geff")
     (tmp_path / "d.geff").mkdir()
     with pytest.raises(StackError, match="cannot be read"):

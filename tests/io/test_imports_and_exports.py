@@ -147,9 +147,3 @@ def test_two_parents_of_one_object_are_refused(tmp_path):
 def test_an_object_without_a_parent_may_be_said_in_all_usual_ways(tmp_path, none):
     (tmp_path / "tracks.csv").write_text(f"id,parent\n3,{none}\n9,3\n")
     assert read_parents(tmp_path / "tracks.csv") == {9: 3}
-
-
-def test_the_xml_of_trackmate_is_refused_with_what_to_export(tmp_path):
-    (tmp_path / "tracks.xml").write_text("<TrackMate/>")
-    with pytest.raises(StackError, match=r"TrackMate's XML is not read\. In TrackMate export a label image"):
-        open_tracks(tmp_path / "tracks.xml")

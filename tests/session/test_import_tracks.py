@@ -11,7 +11,8 @@ from napari_sam2 import Session
 from napari_sam2.cli import main
 from napari_sam2.document.objects import LinkStatus
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
-from napari_sam2.io.track_files import TrackedLabels
+from napari_sam2.io.spot_tracks import spots_of_tracks
+from napari_sam2.io.tracked import TrackedLabels
 from napari_sam2.masks.mask_store import MaskStatus
 from napari_sam2.stacks import open_labels
 from sam2_core.errors import PromptError, StackError
@@ -275,3 +276,30 @@ def test_labels_along_time_and_depth_are_cut_where_the_images_are(tmp_path, trac
     assert main(f"{line} --track-axis {track_axis} --fixed {fixed}".split()) == 0
     with Session.open(tmp_path / "a.sam2", predictor=DiscPredictor()) as opened:
         np.testing.assert_array_equal(np.stack([opened.labels(frame) for frame in range(3)]), LABELS[::-1])
+
+
+def test_places_are_clicks_whose_masks_come_with_the_next_run_over_gaps_and_not_beyond():
+    rows = [(1, 1, 20, 20), (1, 2, 20, 21), (2, 3, 12, 22), (2, 5, 12, 24), (3, 3, 30, 22)]
+    with Session.open(np.zeros((8, 40, 48), np.uint8), axes="TYX", predictor=DiscPredictor()) as session:
+        assert session.import_tracks(spots_of_tracks(rows, {2: 1, 3: 1})) == (1, 2, 3)
+        assert not len(session.masks)
+        for _ in session.propagate():
+            pass
+        there = {one: sorted(session.masks.frames(one)) for one in (1, 2, 3)}
+        assert there == {1: [1, 2], 2: [3, 4, 5], 3: [3]}
+        assert session.document.divisions == (Division(1, 3, (2, 3)),)
+        session.undo()
+        assert not session.document.prompts
+        assert not session.document.events
+        assert not len(session.masks)
+
+
+def test_the_command_line_says_how_places_get_masks(tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "m.tif", np.zeros((3, 16, 16), np.uint8), photometric="minisblack")
+    (tmp_path / "t.csv").write_text("track_id,frame,y,x\n4,0,5,6\n4,1,5,7\n")
+    assert main(f"import {tmp_path}/m.tif {tmp_path}/t.csv {tmp_path}/m.sam2".split()) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "1 object, 0 divisions. 2 places without an outline: their masks come with napari-sam2 track" in told
+    with Session.open(tmp_path / "m.sam2", predictor=DiscPredictor()) as session:
+        assert list(session.document.prompts) == [(4, 0), (4, 1)]
+        assert session.document.events == (TrackEvent(4, 1, EventKind.dies),)

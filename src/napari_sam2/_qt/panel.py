@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 from napari_sam2._qt.contrast_actions import ContrastActions
 from napari_sam2._qt.find_actions import FindActions
 from napari_sam2._qt.image_choice import ImageChooser
+from napari_sam2._qt.import_actions import ImportActions
 from napari_sam2._qt.lineage_colors import ObjectColours
 from napari_sam2._qt.lineage_dock import ObjectDocks
 from napari_sam2._qt.manners import Manners
@@ -78,6 +79,7 @@ class SegmentAndTrackPanel(QWidget):
         self.chooser = ImageChooser(napari_viewer, parts.image, self.bench, self.slots)
         self.verbs = PanelActions(napari_viewer, self.bench, parts, self.slots)
         self._finding = FindActions(napari_viewer, parts.find, self.bench, self.verbs, self.slots)
+        self.importing = ImportActions(napari_viewer, parts.saving, self.bench, self.slots)
         self.docks = ObjectDocks(napari_viewer, parts.objects, self.slots)
         self._contrast = ContrastActions(parts.image, self.bench, self.slots)
         self._models = ModelActions(napari_viewer, parts.model_section, self.bench, self.slots)

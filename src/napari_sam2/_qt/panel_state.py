@@ -152,7 +152,8 @@ class PanelState(QObject):
     def _show_buttons(self, now: Situation) -> None:
         parts, session = self._parts, self._bench.session
         is_open = session is not None
-        for part in (parts.objects.new, parts.prompts.clear, parts.saving.save, *parts.prompts.tools.values()):
+        saving = (parts.saving.save, parts.saving.bring)
+        for part in (parts.objects.new, parts.prompts.clear, *saving, *parts.prompts.tools.values()):
             part.setEnabled(is_open)
         prompted = session is not None and bool(session.document.prompts)
         has_work = session is not None and session.holds_work

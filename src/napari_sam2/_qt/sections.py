@@ -282,15 +282,17 @@ class PromptsSection(Section):
 
 
 class SaveSection(Section):
-    """Keep the work, open earlier work, hand the labels on."""
+    """Keep the work, open earlier work, bring in tracks, hand the labels on."""
 
     def __init__(self) -> None:
         super().__init__("Save")
         self.save = IconButton("Save", "copy_to_clipboard", "Save prompts, masks and settings as a session folder")
         self.open = IconButton("Open …", "new_image", "Open a session folder")
+        self.bring = IconButton("Import …", "new_tracks", "Bring in tracks of other programs, of files or of layers")
         self.export = IconButton("Export …", "pop_out", "Write labels, or all formats: tables, CTC, GEFF")
         self.place = ElidedLabel()
-        self.body.addLayout(row_of(self.save, self.open, self.export))
+        self.body.addLayout(row_of(self.save, self.open))
+        self.body.addLayout(row_of(self.bring, self.export))
         self.body.addWidget(self.place)
 
 

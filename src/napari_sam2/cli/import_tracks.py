@@ -18,7 +18,9 @@ from sam2_core.errors import StackError
 
 def import_command(  # noqa: PLR0913 - one parameter per option of the command
     stack: Annotated[str, typer.Argument(help="The images.")],
-    tracks: Annotated[Path, typer.Argument(help="CTC folder, GEFF with labels, or label stack, also of TrackMate.")],
+    tracks: Annotated[
+        Path, typer.Argument(help="CTC folder, GEFF, .xml of TrackMate, .csv of places, or label stack.")
+    ],
     session: Annotated[Path, typer.Argument(help="Session folder to write, as movie.sam2.")],
     parents: Annotated[Path | None, typer.Option(help="Table of parents of a label stack.")] = None,
     split_lineages: Annotated[
@@ -30,7 +32,10 @@ def import_command(  # noqa: PLR0913 - one parameter per option of the command
     channel: options.Channel = None,
     fixed: options.Fixed = None,
 ) -> int:
-    """Make a session of TRACKS on STACK: all objects with masks and parents, ready to be looked at and corrected."""
+    """Make a session of TRACKS on STACK: all objects with masks and parents, ready to be looked at and corrected.
+
+    Places without an outline are clicks, whose masks come when the session is tracked.
+    """
     from napari_sam2.session.session import Session
     from napari_sam2.session.settings import SessionSettings
 
@@ -44,7 +49,10 @@ def import_command(  # noqa: PLR0913 - one parameter per option of the command
     settings = SessionSettings.model_validate(choice.settings(movie))
     with Session.open(movie.movie.stack, settings=settings) as opened:
         ids = opened.import_tracks(tracks, parents, split_lineages=split_lineages)
-        divisions = len(opened.document.divisions)
+        divisions, clicks = len(opened.document.divisions), len(opened.document.prompts)
         opened.save(session)
     output().print(f"{session}: {counted(len(ids), 'object')}, {counted(divisions, 'division')}.")
+    if clicks:
+        told = f"{counted(clicks, 'place')} without an outline: their masks come with"
+        output().print(f"{told} napari-sam2 track --session {session}")
     return 0

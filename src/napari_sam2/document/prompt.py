@@ -121,7 +121,7 @@ class Prompt:
 
     def owned_by(self, object_id: int) -> Prompt:
         """Return the same, said of another object."""
-        return replace(self, object_id=object_id, mask=self.drawn)
+        return self if object_id == self.object_id else replace(self, object_id=object_id, mask=self.drawn)
 
     def joined(self, other: Prompt) -> Prompt:
         """Return both as one of this object and frame: masks united, one box around both, points in turn."""

@@ -12,17 +12,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from napari_sam2.evaluation.benchmark import Begin, Findings, unseen
 from napari_sam2.evaluation.judged_stacks import check_fit
 from napari_sam2.evaluation.lineage_picture import lineage_panels
 from napari_sam2.evaluation.movies import Tick
 from napari_sam2.evaluation.report import ReportRow
+from napari_sam2.io.import_spots import import_spots
 from napari_sam2.io.label_array import ResultLabels
+from napari_sam2.io.results import Results
 from napari_sam2.io.session_files import is_session_folder
-from napari_sam2.io.track_files import TrackedLabels, open_tracks
+from napari_sam2.io.track_files import open_tracks
+from napari_sam2.io.tracked import TrackedLabels, TrackedSpots
 from napari_sam2.masks.stored_masks import Array
 from napari_sam2.session.saved_results import open_results
-from napari_sam2.stacks import Movie, open_labels
+from napari_sam2.stacks import Movie, open_labels, open_stack
+from sam2_core.errors import StackError
 from sam2_core.scoring.tracking import TOLERANCES, TrackingMetrics, judge_tracking, paired_tracks, tracking_metrics
 
 
@@ -37,13 +43,26 @@ def open_judged(
     Raises
     ------
     StackError, PromptError
-        If it cannot be read.
+        If it cannot be read, or has no labels.
     """
     if not is_session_folder(path):
-        return open_tracks(path, table, track_axis, fixed)
+        tracks = open_tracks(path, table, track_axis, fixed)
+        return _drawn(tracks) if isinstance(tracks, TrackedSpots) else tracks
     results = open_results(path)
     parents = {one: info.parent for one, info in results.document.objects.items() if info.parent is not None}
     return TrackedLabels(open_labels(ResultLabels(results), "TYX"), parents)
+
+
+def _drawn(spots: TrackedSpots) -> TrackedLabels:
+    """Return the labels that outlines come to, where all places have one."""
+    if spots.shape is None or len(spots.outlines_yx) < len(spots.frames):
+        raise StackError(
+            f"{spots.name} has places without outlines, and scores are of masks: import it, track the session, and "
+            "evaluate that."
+        )
+    document, masks = import_spots(spots, spots.shape[0], spots.shape[1:])
+    blank = open_stack(np.broadcast_to(np.uint8(0), spots.shape), "TYX").movie()
+    return TrackedLabels(open_labels(ResultLabels(Results(document, masks, blank)), "TYX"), spots.parents)
 
 
 def benchmark_tracking(

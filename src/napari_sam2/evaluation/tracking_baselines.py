@@ -21,7 +21,7 @@ from napari_sam2.engine.jobs import LEAST_LINKED_SCORE, FindRequest
 from napari_sam2.evaluation.baseline import regions_of_frame
 from napari_sam2.evaluation.benchmark import Begin, unseen
 from napari_sam2.io.label_array import ResultLabels
-from napari_sam2.io.track_files import TrackedLabels
+from napari_sam2.io.tracked import TrackedLabels
 from napari_sam2.linking import LinkingOptions
 from napari_sam2.masks.stored_masks import Array
 from napari_sam2.session.linked import linking_for

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from napari_sam2.io.track_files import TrackedLabels
+from napari_sam2.io.tracked import TrackedLabels
 from napari_sam2.masks.stored_masks import Array, StoredMask
 
 LEAST_IOU = 0.5

@@ -5,13 +5,13 @@ score, and the object's id), an edge from each node to the ones that come from i
 masks are in it too, as related object: `labels`, an array (T, H, W), in which each node has the value of its
 `object_id`.
 
-What is read needs labels, and nodes that name their values there. Objects are named by the node property `object_id`,
-or else by the one that the file calls its tracklets; without any, each path between divisions is an object.
+What is read has labels, and nodes that name their values there, or nodes with places alone. Objects are named by the
+node property `object_id`, or else by the one that the file calls its tracklets; without any, each path between
+divisions is an object.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,17 +19,19 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from napari_sam2.io.atomic import part_beside, remove_parts, remove_path, writing
 from napari_sam2.io.label_files import put_in_place
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
+from napari_sam2.io.spot_tracks import check_one_plane, spots_of_nodes
 from napari_sam2.io.spots import spots_of
+from napari_sam2.io.track_graph import objects_of, onwards, parents_of, places_of
+from napari_sam2.io.tracked import TrackedLabels, TrackedSpots
 from napari_sam2.lineage.tracks import links_of
 from napari_sam2.masks.overlaps import label_dtype
 from napari_sam2.stacks import Movie, open_labels
+from napari_sam2.stacks.metadata import Calibration
 from sam2_core.errors import StackError
 from sam2_core.inference.frames.reading import reading
 from sam2_core.inference.frames.stored_images import is_zarr
@@ -37,7 +39,6 @@ from sam2_core.inference.frames.stored_images import is_zarr
 Array = np.ndarray[Any, Any]
 LABELS = "labels"
 _IN_A_GEFF = {"nodes", "edges", LABELS, "zarr.json", ".zattrs", ".zgroup", ".zmetadata"}
-_log = logging.getLogger(__name__)
 UNITS = {"µm": "micrometer", "nm": "nanometer", "mm": "millimeter", "s": "second", "ms": "millisecond"}
 UNITS |= {"min": "minute", "h": "hour"}
 """What units of a stack are called in GEFF, and in OME-Zarr."""
@@ -158,64 +159,98 @@ def _axis(movie: Movie, name: str) -> dict[str, Any]:
     return axis
 
 
-def read_geff(path: Path) -> tuple[Movie, dict[int, int]]:
-    """Return the labels of a GEFF, each object under one value, and object id -> the one that it came from.
+def read_geff(path: Path, calibration: Calibration | None = None) -> TrackedLabels | TrackedSpots:
+    """Return the labels of a GEFF, each object under one value; of one without labels, the places of its nodes.
+
+    calibration: of the images, for places that are in units of length.
 
     Raises
     ------
     StackError
-        If the `geff` library is missing, the file is damaged, or it has no labels for its nodes.
+        If the `geff` library is missing, the file is damaged, or the nodes have neither labels nor places in pixels.
     """
     geff = geff_library()
     with reading(path):
-        return _read(geff, path)
+        reader = geff.GeffReader(path)
+        reader.read_node_props()
+        graph = reader.build()
+        nodes = _Nodes(
+            path, graph["metadata"], {one: np.asarray(prop["values"]) for one, prop in graph["node_props"].items()}
+        )
+        edges = onwards(places_of(graph["node_ids"], graph["edge_ids"], path.name), nodes.frames, path.name)
+        related = _labels_of(path, nodes.metadata)
+        if related is None:
+            return spots_of_nodes(path.name, nodes.frames, nodes.places_yx(calibration), edges, nodes.ids())
+        return _labelled(nodes, edges, *related)
 
 
-def _read(geff: ModuleType, path: Path) -> tuple[Movie, dict[int, int]]:
-    reader = geff.GeffReader(path)
-    reader.read_node_props()
-    graph = reader.build()
-    metadata = graph["metadata"]
-    labels, value_of = _labels_of(path, metadata)
-    named = {name: np.asarray(prop["values"]) for name, prop in graph["node_props"].items()}
-    time = next((axis.name for axis in metadata.axes or () if axis.type == "time"), "t")
-    missing = [name for name in (time, value_of) if name not in named]
-    if missing:
-        raise StackError(f"{path} has no node property {missing[0]!r}; its nodes have {', '.join(named)}.")
-    frames, values = (_whole_numbers(path, name, named[name]) for name in (time, value_of))
+class _Nodes:
+    """The nodes of a GEFF and what is said about them, name -> values (N,)."""
+
+    def __init__(self, path: Path, metadata: Any, named: Mapping[str, Array]) -> None:
+        self.path, self.metadata, self._named = path, metadata, named
+        self.time = next((axis.name for axis in metadata.axes or () if axis.type == "time"), "t")
+        self.frames = self.whole(self.time)
+
+    def whole(self, name: str) -> Array:
+        """Return what they say under a name as whole numbers."""
+        values = self._said(name)
+        try:
+            given = values if values.dtype.kind in "bui" else values.astype(np.float64)
+        except ValueError as error:
+            raise StackError(f"{self.path}: the node property {name!r} holds no numbers ({error}).") from error
+        if not np.all(np.isfinite(given)) or np.any(given != np.floor(given)):
+            odd = given[~np.isfinite(given) | (given != np.floor(given))][0]
+            raise StackError(f"{self.path}: the node property {name!r} holds {odd}, and whole numbers are needed.")
+        return given.astype(np.int64)
+
+    def ids(self) -> Iterator[Array]:
+        """Yield what may be the objects that they belong to."""
+        tracklets: str = (self.metadata.track_node_props or {}).get("tracklet", "")
+        for name in ("object_id", tracklets):
+            if name in self._named and np.issubdtype(self._named[name].dtype, np.integer):
+                yield self._named[name].astype(np.int64)
+
+    def places_yx(self, calibration: Calibration | None) -> Array:
+        """Return where they are (N, 2) in pixels."""
+        space = {axis.name.lower()[-1:]: axis for axis in self.metadata.axes or () if axis.type == "space"}
+        if not {"y", "x"} <= space.keys():
+            raise StackError(f"{self.path} has neither labels nor places: it names no axes y and x of its nodes.")
+        if "z" in space:
+            check_one_plane(self._said(space["z"].name), self.path.name)
+        return np.stack([self._pixels(space[name], calibration) for name in "yx"], axis=1)
+
+    def _said(self, name: str) -> Array:
+        if name not in self._named:
+            raise StackError(f"{self.path} has no node property {name!r}; its nodes have {', '.join(self._named)}.")
+        return self._named[name]
+
+    def _pixels(self, axis: Any, calibration: Calibration | None) -> Array:
+        """Return the places along an axis of space in pixels: they are already, or in the unit of the images."""
+        values, letter = self._said(axis.name).astype(np.float64), axis.name[-1:].upper()
+        if axis.unit in (None, "pixel"):
+            return values
+        about = calibration or Calibration()
+        unit = about.units.get(letter, "")
+        if UNITS.get(unit, unit) != axis.unit or letter not in about.scale:
+            raise StackError(
+                f"{self.path} has places in {axis.unit}, and the images do not say how large a pixel is in that unit; "
+                "give places in pixels, or images that say it."
+            )
+        return values / about.scale[letter]
+
+
+def _labelled(nodes: _Nodes, edges: Array, labels: Movie, value_of: str) -> TrackedLabels:
+    """Return labels in which each node has the value of its object."""
+    path, frames, values, time = nodes.path, nodes.frames, nodes.whole(value_of), nodes.time
     if len(frames) and not 0 <= frames.min() <= frames.max() < len(labels):
         raise StackError(
             f"{path} has nodes on frames {frames.min()} to {frames.max()}, and its labels have frames 0 to "
             f"{len(labels) - 1}; the node property {time!r} has to count frames."
         )
-    links = _onwards(path, _places(graph["node_ids"], graph["edge_ids"]), frames)
-    ids = _object_ids(named, metadata, frames, links)
-    pairs = {(int(ids[after]), int(ids[before])) for before, after in links.tolist() if ids[before] != ids[after]}
-    parents = dict(sorted(pairs, reverse=True))
-    if len(parents) < len(pairs):
-        _log.warning("%s: %d objects have several parents; the first one counts.", path, len(pairs) - len(parents))
-    return open_labels(RenamedLabels(labels, frames, values, ids), "TYX"), parents
-
-
-def _whole_numbers(path: Path, name: str, values: Array) -> Array:
-    """Return what nodes say under a name as whole numbers."""
-    try:
-        given = values if values.dtype.kind in "bui" else values.astype(np.float64)
-    except ValueError as error:
-        raise StackError(f"{path}: the node property {name!r} holds no numbers ({error}).") from error
-    if not np.all(np.isfinite(given)) or np.any(given != np.floor(given)):
-        odd = given[~np.isfinite(given) | (given != np.floor(given))][0]
-        raise StackError(f"{path}: the node property {name!r} holds {odd}, and whole numbers are needed.")
-    return given.astype(np.int64)
-
-
-def _onwards(path: Path, links: Array, frames: Array) -> Array:
-    """Return edges (E, 2) from the earlier to the later node: those of undirected graphs go either way."""
-    first, second = frames[links[:, 0]], frames[links[:, 1]]
-    if np.any(first == second):
-        _log.warning("%s: %d edges join nodes of one frame, and are left out.", path, int(np.sum(first == second)))
-    turned = np.where((first > second)[:, None], links[:, ::-1], links)
-    return turned[first != second]
+    ids = objects_of(frames, edges, nodes.ids())
+    renamed = open_labels(RenamedLabels(labels, frames, values, ids), "TYX")
+    return TrackedLabels(renamed, parents_of(ids, edges, path.name))
 
 
 class RenamedLabels:
@@ -242,8 +277,8 @@ class RenamedLabels:
         return named[places].reshape(stored.shape)[key[1:]]
 
 
-def _labels_of(path: Path, metadata: Any) -> tuple[Movie, str]:
-    """Return the label stack that belongs to a GEFF, and the property by which nodes name their values in it."""
+def _labels_of(path: Path, metadata: Any) -> tuple[Movie, str] | None:
+    """Return the label stack that belongs to a GEFF, and the property of nodes that has their values in it."""
     for related in metadata.related_objects or ():
         said = related.model_dump()
         name = said.get("node_prop") or said.get("label_prop")
@@ -251,10 +286,7 @@ def _labels_of(path: Path, metadata: Any) -> tuple[Movie, str]:
             place = Path(os.path.normpath(path / said["path"]))
             axes = "".join("T" if axis.type == "time" else axis.name[-1:].upper() for axis in metadata.axes or ())
             return open_labels(place, axes if _is_plain(place, len(axes)) else None), name
-    raise StackError(
-        f"{path} has no labels: none of its related objects is of the type labels and names a property of the nodes. "
-        "Give the label stack, and a table of parents."
-    )
+    return None
 
 
 def _is_plain(place: Path, dimensions: int) -> bool:
@@ -265,29 +297,3 @@ def _is_plain(place: Path, dimensions: int) -> bool:
         return False
     stored = zarr.open(place, mode="r")
     return isinstance(stored, zarr.Array) and stored.ndim == dimensions
-
-
-def _places(node_ids: Array, edge_ids: Array) -> Array:
-    """Return edges (E, 2) by the places of their nodes."""
-    order = np.argsort(node_ids)
-    places = np.searchsorted(node_ids[order], edge_ids)
-    found: Array = order[np.minimum(places, len(order) - 1)] if len(order) else places
-    if len(edge_ids) and not (len(order) and np.array_equal(node_ids[found], edge_ids)):
-        raise StackError("The edges name nodes that are not there; the file is damaged.")
-    return found.astype(np.int64).reshape(-1, 2)
-
-
-def _object_ids(named: Mapping[str, Array], metadata: Any, frames: Array, links: Array) -> Array:
-    """Return the object of each node: as the file names them where no frame has one twice, else one for each path."""
-    tracklets: str = (metadata.track_node_props or {}).get("tracklet", "")
-    for name in ("object_id", tracklets):
-        if name in named and np.issubdtype(named[name].dtype, np.integer):
-            ids = named[name].astype(np.int64)
-            if len(ids) and ids.min() > 0 and len(np.unique(np.stack([ids, frames]), axis=1).T) == len(ids):
-                return ids
-    count = len(frames)
-    splits = np.bincount(links[:, 0], minlength=count) > 1
-    merges = np.bincount(links[:, 1], minlength=count) > 1
-    kept = links[~splits[links[:, 0]] & ~merges[links[:, 1]]]
-    graph = coo_array((np.ones(len(kept)), (kept[:, 0], kept[:, 1])), shape=(count, count))
-    return connected_components(graph, directed=False)[1].astype(np.int64) + 1

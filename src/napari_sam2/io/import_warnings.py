@@ -2,58 +2,44 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from napari_sam2.io.mask_pieces import in_pieces
-from napari_sam2.io.track_files import TrackedLabels
+from napari_sam2.io.tracked import TrackedLabels
 from napari_sam2.masks.mask_store import MaskStore
 
-_log = logging.getLogger(__name__)
 
-
-def tell_of_table(tracks: TrackedLabels, masks: MaskStore) -> None:
-    """Warn where the table beside labels speaks of objects that are not there, or of other frames than their masks."""
+def odd_in_table(tracks: TrackedLabels, masks: MaskStore) -> Iterator[str]:
+    """Yield where the table beside labels speaks of objects that are not there, or of other frames than their masks."""
     name, spans = tracks.labels.stack.name, tracks.spans
     there = {one: (min(masks.frames(one)), max(masks.frames(one))) for one in masks.object_ids()}
     unseen = sorted({*spans, *tracks.parents} - there.keys())
     if unseen:
-        _log.warning(
-            "%s: the table has rows for objects that no label shows, which are left out: %s.", name, _some(unseen)
-        )
+        yield f"{name}: the table has rows for objects that no label shows, which are left out: {_some(unseen)}."
     if not spans:
         return
     untold = sorted(there.keys() - spans.keys())
     if untold:
-        _log.warning(
-            "%s: the table has no row for labels that are there: %s; they have no parent.", name, _some(untold)
-        )
+        yield f"{name}: the table has no row for labels that are there: {_some(untold)}; they have no parent."
     other = [one for one, frames in there.items() if spans.get(one, frames) != frames]
     if other:
         said, seen = (f"{first} to {last}" for first, last in (spans[other[0]], there[other[0]]))
-        _log.warning(
-            "%s: %d tracks are on other frames than the table says, as %d: frames %s in the table, %s in the labels; "
-            "the labels count.",
-            name,
-            len(other),
-            other[0],
-            said,
-            seen,
+        yield (
+            f"{name}: {len(other)} tracks are on other frames than the table says, as {other[0]}: frames {said} in the "
+            f"table, {seen} in the labels; the labels count."
         )
 
 
-def tell_of_pieces(name: str, masks: MaskStore) -> None:
-    """Warn where objects are in several pieces for long, as where daughters keep the value of their mother."""
+def odd_pieces(name: str, masks: MaskStore) -> Iterator[str]:
+    """Yield where objects are in several pieces for long, as where daughters keep the value of their mother."""
     found: Mapping[int, int] = in_pieces(masks)
     if found:
         object_id, frame = next(iter(found.items()))
-        _log.warning(
-            "%s: %s in several pieces on several frames in a row, as object %d from frame %d on; where "
-            "daughters keep their mother's value, import with --split-lineages (in Python split_lineages=True).",
-            name,
-            "1 object is" if len(found) == 1 else f"{len(found)} objects are",
-            object_id,
-            frame,
+        are = "1 object is" if len(found) == 1 else f"{len(found)} objects are"
+        yield (
+            f"{name}: {are} in several pieces on several frames in a row, as object {object_id} from frame {frame} on; "
+            "where daughters keep their mother's value, import with --split-lineages (in Python split_lineages=True, "
+            "in napari Split shared values)."
         )
 
 

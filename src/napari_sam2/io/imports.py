@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import LinkStatus, ObjectInfo
-from napari_sam2.document.track_events import Division
-from napari_sam2.io.import_warnings import tell_of_pieces, tell_of_table
+from napari_sam2.document.track_events import Division, Names
+from napari_sam2.io.import_spots import import_spots
+from napari_sam2.io.import_warnings import odd_in_table, odd_pieces
 from napari_sam2.io.lineage_pieces import split_lineages
 from napari_sam2.io.mask_pieces import imported_mask
-from napari_sam2.io.track_files import TrackedLabels
+from napari_sam2.io.tracked import TrackedLabels, TrackedSpots, check_fits, checked_parents
 from napari_sam2.lineage.tracks import divisions_of, tracks_of
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 from napari_sam2.stacks import Movie
-from sam2_core.errors import PromptError, StackError
+from sam2_core.errors import StackError
 
 
 def import_labels(labels: Movie, parents: Mapping[int, int] | None = None) -> tuple[Document, MaskStore]:
@@ -52,20 +53,9 @@ def import_labels(labels: Movie, parents: Mapping[int, int] | None = None) -> tu
                     f"{labels.stack.name}, frame {frame}: the label {object_id} is below 0; use 1 or more."
                 )
             masks.put((object_id, frame), mask)
-    ids, known = dict.fromkeys(masks.object_ids()), parents or {}
-    for one in ids:
-        if known.get(one, one) not in ids:
-            raise PromptError(
-                f"{labels.stack.name} holds no object {known[one]}, which is said to be the parent of {one}; leave the "
-                "parent empty or 0 in the table, or take labels that hold it."
-            )
-        begin, parent = min(masks.frames(one)), known.get(one)
-        if parent not in (None, one) and min(masks.frames(parent)) > begin:
-            raise PromptError(
-                f"{labels.stack.name}: object {one} begins on frame {begin}, and {parent}, which is said to be its "
-                f"parent, on frame {min(masks.frames(parent))}; leave the parent empty or 0 in the table."
-            )
-    return Document.of([], [ObjectInfo(one, parent=known.get(one)) for one in ids]), masks
+    begins = {one: min(masks.frames(one)) for one in dict.fromkeys(masks.object_ids())}
+    known = checked_parents(labels.stack.name, parents or {}, begins)
+    return Document.of([], [ObjectInfo(one, parent=known.get(one)) for one in begins]), masks
 
 
 def _whole(labels: Movie, frame: int) -> np.ndarray[Any, Any]:
@@ -83,17 +73,21 @@ def _whole(labels: Movie, frame: int) -> np.ndarray[Any, Any]:
     return whole
 
 
-def imported(
-    tracks: TrackedLabels, document: Document, masks: MaskStore, is_split: bool = False
-) -> tuple[Document, dict[MaskKey, StoredMask]]:
-    """Return a document with the objects of tracks as well, and their masks; where an id is taken, all get new ones.
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """What tracks come to by themselves: objects, prompts, divisions and events; masks; what is odd about them."""
 
-    Parameters
-    ----------
-    masks
-        Those that go with the document.
-    is_split
-        Whether objects in several pieces become mothers and daughters.
+    document: Document
+    masks: MaskStore
+    notes: tuple[str, ...] = ()
+
+
+def arriving(
+    tracks: TrackedLabels | TrackedSpots, frame_count: int, size: tuple[int, int], is_split: bool = False
+) -> Arrivals:
+    """Return the objects of tracks on a movie of so many frames of a size (H, W); all their pixels are read.
+
+    is_split: whether objects of labels in several pieces become mothers and daughters.
 
     Raises
     ------
@@ -102,33 +96,43 @@ def imported(
     PromptError
         If a parent is not in them or begins later, or an object comes from itself.
     """
+    if isinstance(tracks, TrackedSpots):
+        return Arrivals(*import_spots(tracks, frame_count, size))
     movie = tracks.labels
-    if (len(movie), movie.height, movie.width) != (masks.frame_count, *masks.size):
-        raise StackError(
-            f"{movie.stack.name} has {len(movie)} frames of {movie.height} x {movie.width} pixels, and the session "
-            f"{masks.frame_count} of {masks.size[0]} x {masks.size[1]}; import the tracks of the same stack."
-        )
-    new, found = import_labels(movie, tracks.parents)
-    if not new.objects:
+    check_fits(movie.stack.name, (len(movie), movie.height, movie.width), (frame_count, *size))
+    document, masks = import_labels(movie, tracks.parents)
+    if not document.objects:
         raise StackError(f"{movie.stack.name} holds no object: all labels are 0.")
-    tell_of_table(tracks, found)
+    notes = [*odd_in_table(tracks, masks)]
     if is_split:
-        new, found = split_lineages(new, found)
+        document, masks = split_lineages(document, masks)
     else:
-        tell_of_pieces(movie.stack.name, found)
+        notes += odd_pieces(movie.stack.name, masks)
+    return Arrivals(document.with_tracks([], divisions_of(tracks_of(document, masks))), masks, tuple(notes))
+
+
+def imported(came: Arrivals, document: Document, masks: MaskStore) -> tuple[Document, dict[MaskKey, StoredMask]]:
+    """Return a document with what came as well, and the masks of that; where an id is taken, all get new ones.
+
+    masks: those that go with the document.
+    """
     taken = {*document.objects, *masks.object_ids()}
-    shift = max(taken) if taken & set(new.objects) else 0
-    infos = [_shifted(info, shift) for info in new.objects.values()]
+    shift = max(taken) if taken & set(came.document.objects) else 0
+    names = {one: one + shift for one in came.document.objects}
     divisions = [
-        Division(one.mother + shift, one.frame, tuple(daughter + shift for daughter in one.daughters))
-        for one in divisions_of(tracks_of(new, found))
+        Division(names[one.mother], one.frame, tuple(names[daughter] for daughter in one.daughters))
+        for one in came.document.divisions
     ]
-    return document.with_tracks(infos, divisions), {(one + shift, frame): mask for (one, frame), mask in found.items()}
+    infos = [_renamed(info, names) for info in came.document.objects.values()]
+    made = document.with_tracks(infos, divisions, [event.renamed(names) for event in came.document.events])
+    prompts = [prompt.owned_by(names[prompt.object_id]) for prompt in came.document.prompts.values()]
+    made = made.with_prompts({(prompt.object_id, prompt.frame): prompt for prompt in prompts})
+    return made, {(names[one], frame): mask for (one, frame), mask in came.masks.items()}
 
 
-def _shifted(info: ObjectInfo, shift: int) -> ObjectInfo:
-    parent = None if info.parent is None else info.parent + shift
-    return replace(info, object_id=info.object_id + shift, parent=parent, links=LinkStatus.linked)
+def _renamed(info: ObjectInfo, names: Names) -> ObjectInfo:
+    parent = None if info.parent is None else names[info.parent]
+    return replace(info, object_id=names[info.object_id], parent=parent, links=LinkStatus.linked)
 
 
 def _masks(labels: np.ndarray[Any, Any]) -> Iterator[tuple[int, StoredMask]]:

@@ -1,16 +1,16 @@
-"""Tracks of other programs, whatever they come in: a label stack, and which object came from which.
+"""Tracks of other programs, whatever they come in: labels or places, and which object came from which.
 
-`open_tracks` knows them by what is there: a GEFF with its labels, a folder of the Cell Tracking Challenge (a result or
-a truth), a folder with a label stack and its `tracks.csv`, or a label stack alone (also the label image of TrackMate),
-beside which a table of parents may be given. Pixels are read frame by frame, when they are asked for. What they become
-in a session is known to `imports`.
+`open_tracks` knows them by what is there: a GEFF, a folder of the Cell Tracking Challenge (a result or a truth), a
+folder with a label stack and its `tracks.csv`, TrackMate's own file, a table of places, or a label stack alone (also
+the label image of TrackMate), beside which a table of parents may be given. Pixels are read frame by frame, when they
+are asked for. What they become in a session is known to `imports`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,28 +19,21 @@ from numpy.typing import NDArray
 
 from napari_sam2.io.csv_table import Row, read_table
 from napari_sam2.io.geff_files import is_geff, read_geff
+from napari_sam2.io.spot_tracks import spots_of_table
 from napari_sam2.io.text_files import decoded
-from napari_sam2.stacks import Movie, open_labels
+from napari_sam2.io.tracked import TrackedLabels, TrackedSpots
+from napari_sam2.io.trackmate_reading import read_trackmate
+from napari_sam2.stacks import open_labels
+from napari_sam2.stacks.metadata import Calibration
 from sam2_core.errors import PromptError, StackError
 from sam2_core.inference.frames.stored_images import is_zarr
 
 CTC_TABLES = ("res_track.txt", "man_track.txt")
 TABLE, STACKS = "tracks.csv", ("masks.tif", "labels.tif")
+TABLES = (".csv", ".tsv")
 ID_COLUMNS = ("object_id", "id", "label", "track_id", "cell_id")
 PARENT_COLUMNS = ("parent", "parent_id", "parent_track_id")
 _CTC_IMAGE = re.compile(r"(?:mask|man_track)(\d+)\.tif")
-
-
-@dataclass(frozen=True, slots=True)
-class TrackedLabels:
-    """Labels that keep their value over time, one channel of whole numbers, and object id -> the one it came from.
-
-    spans: object id -> first and last frame, where a table of the Cell Tracking Challenge says so.
-    """
-
-    labels: Movie
-    parents: Mapping[int, int]
-    spans: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
 
 def open_tracks(
@@ -48,8 +41,9 @@ def open_tracks(
     table: str | Path | None = None,
     track_axis: str | None = None,
     fixed: Mapping[str, int] | None = None,
-) -> TrackedLabels:
-    """Return the labels and parents of a file or folder, or of an array of labels.
+    calibration: Calibration | None = None,
+) -> TrackedLabels | TrackedSpots:
+    """Return the labels or places, and the parents, of a file or folder, or of an array of labels.
 
     Parameters
     ----------
@@ -57,24 +51,26 @@ def open_tracks(
         Who came from whom, of a label stack: see `read_parents`.
     track_axis, fixed
         Which part of a label stack along T and Z: see `stacks.open_labels`.
+    calibration
+        Of the images, for places in units of length; see `geff_files.read_geff`.
 
     Raises
     ------
     StackError
-        If it cannot be read, a GEFF has no labels, a CTC folder lacks a frame, or the extra that reads it is missing.
+        If it cannot be read, a CTC folder lacks a frame, or the extra that reads it is missing.
     PromptError
-        If the table cannot be read.
+        If a table cannot be read.
     """
     if not isinstance(path, str | Path):
         return _stack_of(path, table, track_axis, fixed)
     path = Path(path)
     if is_geff(path):
-        return TrackedLabels(*read_geff(path))
+        return read_geff(path, calibration)
     if path.suffix.lower() == ".xml":
-        raise StackError(
-            f"{path.name} cannot be brought in: TrackMate's XML is not read. In TrackMate export a label image (its "
-            "ids are the tracks) or a CTC folder; of this program take a GEFF, a CTC folder or a label stack."
-        )
+        return read_trackmate(path)
+    if path.suffix.lower() in TABLES:
+        spots = spots_of_table(read_table(_text_of(path), path.name), path.name)
+        return spots if table is None else replace(spots, parents=read_parents(table))
     found = None if is_zarr(path) else _table_in(path)
     if found is not None and table is None:
         folder = found.parent

@@ -34,6 +34,11 @@ class Track:
     stretches: tuple[Stretch, ...]
     claims: LinkClaims | None = None
 
+    @classmethod
+    def on(cls, object_id: int, parent: int | None, frames: Iterable[int], claims: LinkClaims | None = None) -> Track:
+        """Return the track of an object that is there on these frames, ascending, at least one."""
+        return cls(object_id, parent, _stretches(frames), claims)
+
     @property
     def begin(self) -> int:
         """First frame on which it is there."""
@@ -68,7 +73,7 @@ def tracks_of(document: Document, masks: MaskStore, hidden: Container[MaskKey] =
         info = document.objects.get(object_id)
         if frames:
             parent = None if info is None else info.parent
-            tracks[object_id] = Track(object_id, parent, _stretches(frames), document.claims.get(object_id))
+            tracks[object_id] = Track.on(object_id, parent, frames, document.claims.get(object_id))
     return tracks
 
 

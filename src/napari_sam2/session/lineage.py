@@ -5,7 +5,8 @@ Each call is one step that can be undone, like any edit (`steps`). Nothing is co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from napari_sam2.document.objects import LinkStatus
 from napari_sam2.document.plain_values import whole_number, whole_numbers
 from napari_sam2.document.reviews import At, Place
 from napari_sam2.document.track_events import Division, TrackEvent
-from napari_sam2.io.imports import imported
-from napari_sam2.io.track_files import TrackedLabels, open_tracks
+from napari_sam2.io.imports import Arrivals, arriving, imported
+from napari_sam2.io.track_files import open_tracks
+from napari_sam2.io.tracked import TrackedLabels, TrackedSpots
 from napari_sam2.masks.stored_masks import MaskChange
 from napari_sam2.review.ground import decided
 from napari_sam2.session.linked import linking_for
@@ -28,6 +30,8 @@ from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
 from sam2_core.errors import PromptError
+
+_log = logging.getLogger(__name__)
 
 
 class Lineage:
@@ -130,18 +134,22 @@ class Lineage:
 
     def import_tracks(
         self,
-        tracks: TrackedLabels | Path | str | NDArray[Any],
+        tracks: TrackedLabels | TrackedSpots | Path | str | NDArray[Any],
         parents: Path | str | None = None,
         *,
         split_lineages: bool = False,
     ) -> tuple[int, ...]:
-        """Return the ids of the objects that tracks of another program became: their masks are there, to be corrected.
+        """Return the ids of the objects that tracks of another program became, with masks, or clicks to be answered.
+
+        Labels and outlines are masks, to be corrected. Of places alone there is a click on each frame, whose masks come
+        with the next `propagate`, over gaps too, and not beyond the first and the last place.
 
         Parameters
         ----------
         tracks
-            A CTC folder, a GEFF with labels, a label stack (a file or an array), or what `io.track_files.open_tracks`
-            opened. A label stack along T and Z is cut where the session's images are.
+            A CTC folder, a GEFF, a file of TrackMate, a table of places, a label stack (a file or an array), or what
+            `io.track_files.open_tracks` or `io.spot_tracks.spots_of_tracks` gave. A label stack along T and Z is cut
+            where the session's images are.
         parents
             Table of parents of a label stack; see `io.track_files.read_parents`.
         split_lineages
@@ -152,13 +160,38 @@ class Lineage:
         StackError
             If they cannot be read, hold nothing, or are of other frames than the session.
         PromptError
-            If the parents are not in them.
+            If the parents are not in them, or a place is not in the images.
         """
-        if not isinstance(tracks, TrackedLabels):
-            movie = self._state.movie.movie
-            tracks = open_tracks(tracks, parents, movie.track_axis, movie.held)
-        document, masks = imported(tracks, self._document, self._state.masks, split_lineages)
-        ids = tuple(sorted({object_id for object_id, _ in masks}))
+        came = self.tracks_reader(tracks, parents, split_lineages=split_lineages)()
+        for note in came.notes:
+            _log.warning("%s", note)
+        return self.take_tracks(came)
+
+    def tracks_reader(
+        self,
+        tracks: TrackedLabels | TrackedSpots | Path | str | NDArray[Any],
+        parents: Path | str | None = None,
+        *,
+        split_lineages: bool = False,
+    ) -> Callable[[], Arrivals]:
+        """Return what reads tracks, on any thread, as `take_tracks` takes them; see `import_tracks`."""
+        movie, masks = self._state.movie.movie, self._state.masks
+        frame_count, size = masks.frame_count, masks.size
+
+        def read() -> Arrivals:
+            opened = (
+                tracks
+                if isinstance(tracks, TrackedLabels | TrackedSpots)
+                else open_tracks(tracks, parents, movie.track_axis, movie.held, movie.stack.calibration)
+            )
+            return arriving(opened, frame_count, size, split_lineages)
+
+        return read
+
+    def take_tracks(self, came: Arrivals) -> tuple[int, ...]:
+        """Return the ids of the objects that tracks became which were read for this session, as one step."""
+        document, masks = imported(came, self._document, self._state.masks)
+        ids = tuple(sorted(document.objects.keys() - self._document.objects.keys()))
         put = self._state.masks.put
         self._steps.make(document, "import tracks", ids, lambda _: [put(key, mask) for key, mask in masks.items()])
         return ids

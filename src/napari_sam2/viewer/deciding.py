@@ -10,9 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from napari.layers import Labels, Shapes
-from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_sam2.document.prompt_parts import PointYX
@@ -20,8 +18,8 @@ from napari_sam2.document.proposals import Proposal
 from napari_sam2.engine.jobs import LEAST_LINKED_SCORE, FindRequest
 from napari_sam2.session.found import Proposed
 from napari_sam2.session.session import Session
-from napari_sam2.viewer.coordinates import Grid
 from napari_sam2.viewer.current import Current
+from napari_sam2.viewer.foreign_layers import labels_of
 from napari_sam2.viewer.running import Notify, Work
 from napari_sam2.viewer.shown_proposals import ShownProposals
 from napari_sam2.viewer.sight import Sight
@@ -270,31 +268,3 @@ class Deciding:
         """Return the object whose label is at a place; None where there is none."""
         y, x = (round(part) for part in place_yx)
         return int(self._session.labels(frame)[y, x]) or None
-
-
-def labels_of(layer: Labels, grid: Grid, frame: int) -> NDArray[Any]:
-    """Return the plane (H, W) of a Labels layer for a frame: of a stack like the image, or of one plane.
-
-    Raises
-    ------
-    PromptError
-        If the axes of the layer are others, or it does not reach to that frame.
-    """
-    data = layer.data[0] if layer.multiscale else layer.data
-    needed = "".join(letter for letter in grid.axes if letter in {"Y", "X", grid.tracked, *grid.held})
-    plane_only = "".join(letter for letter in grid.axes if letter in "YX")
-    axes = next((axes for axes in (grid.axes, needed, plane_only) if len(axes) == data.ndim), None)
-    if axes is None:
-        raise PromptError(
-            f"{layer.name} has {data.ndim} dimensions and cannot be taken over; use labels with the axes {needed}."
-        )
-    where = {**dict.fromkeys(axes, 0), **grid.held, "Y": slice(None), "X": slice(None)}
-    if grid.tracked is not None:
-        where[grid.tracked] = frame
-    try:
-        plane = np.asarray(data[tuple(where[letter] for letter in axes)])
-    except IndexError:
-        raise PromptError(
-            f"{layer.name} of shape {data.shape} has nothing for frame {frame}; use labels that reach to it."
-        ) from None
-    return plane if plane_only == "YX" else plane.T
