@@ -157,6 +157,16 @@ def test_a_table_has_a_row_for_each_object_on_each_frame(tmp_path, header):
     assert (said(spots), spots.parents) == (FAMILY, PARENTS)
 
 
+def test_parents_may_stand_in_a_table_of_their_own(tmp_path):
+    lines = [",".join(map(str, row)) for row in rows_of()]
+    (tmp_path / "a.csv").write_text("\n".join(["track_id,frame,y,x", *lines]))
+    (tmp_path / "p.csv").write_text("id,parent\n2,1\n3,1\n")
+    assert open_tracks(tmp_path / "a.csv", tmp_path / "p.csv").parents == PARENTS
+    (tmp_path / "a.xml").write_text(trackmate(FOUR, LINKS, kept=[0]))
+    with pytest.raises(PromptError, match=r"a\.xml says itself who came from whom"):
+        open_tracks(tmp_path / "a.xml", tmp_path / "p.csv")
+
+
 def test_a_table_of_nodes_is_a_graph(tmp_path):
     before = {(1, 1): 100, (2, 2): 101, (3, 2): 101, (2, 3): 102, (3, 4): 104}  # node 100 + row
     lines = [

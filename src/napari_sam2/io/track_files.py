@@ -48,7 +48,7 @@ def open_tracks(
     Parameters
     ----------
     table
-        Who came from whom, of a label stack: see `read_parents`.
+        Who came from whom, of a label stack or a table of places: see `read_parents`.
     track_axis, fixed
         Which part of a label stack along T and Z: see `stacks.open_labels`.
     calibration
@@ -59,15 +59,15 @@ def open_tracks(
     StackError
         If it cannot be read, a CTC folder lacks a frame, or the extra that reads it is missing.
     PromptError
-        If a table cannot be read.
+        If a table cannot be read, or is given with what has links of its own.
     """
     if not isinstance(path, str | Path):
         return _stack_of(path, table, track_axis, fixed)
     path = Path(path)
-    if is_geff(path):
-        return read_geff(path, calibration)
-    if path.suffix.lower() == ".xml":
-        return read_trackmate(path)
+    if is_geff(path) or path.suffix.lower() == ".xml":
+        if table is not None:
+            raise PromptError(f"{path.name} says itself who came from whom; leave the table of parents out.")
+        return read_geff(path, calibration) if is_geff(path) else read_trackmate(path)
     if path.suffix.lower() in TABLES:
         spots = spots_of_table(read_table(_text_of(path), path.name), path.name)
         return spots if table is None else replace(spots, parents=read_parents(table))
