@@ -87,6 +87,22 @@ def test_a_frame_that_cannot_be_read_is_no_step_and_no_error_here(field):
     assert drift.shift(3, 12) == pytest.approx((0, -20 / 200), abs=1 / 128)
 
 
+@pytest.mark.parametrize("side", [255, 257, 259])
+def test_the_border_of_a_frame_that_is_no_multiple_of_a_small_pixel_says_nothing_of_its_own(rng, side):
+    y, x = np.mgrid[: side + 40, : side + 40]
+    picture = np.full(y.shape, 150.0)
+    for at in rng.uniform(0, side + 40, (20, 2)):
+        picture += 60 * np.exp(-((y - at[0]) ** 2 + (x - at[1]) ** 2) / 128)
+    frames = np.stack([picture[20 : 20 + side, left : left + side] for left in (40, 0)]).clip(0, 255).astype(np.uint8)
+    assert Drift(open_frames(frames)).shift(0, 1) == pytest.approx((0, 40 / side), abs=2 / 128)
+
+
+def test_a_frame_thinner_than_a_small_pixel_is_seen():
+    strip = open_frames(np.full((2, 3, 600), 7, np.uint8))
+    assert SmallFrames(strip, 8, smooth_px=3.0)[0].shape == (1, 200)
+    assert Drift(strip).shift(0, 1) == (0, 0)
+
+
 @pytest.mark.parametrize("kind", ["uint16", "float32 with holes", "RGB", "RGBA"])
 def test_any_kind_of_frame_is_seen(field, kind):
     frames = shown(field, [(40, 40), (40, 80)])

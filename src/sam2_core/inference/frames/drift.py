@@ -57,10 +57,13 @@ class Frames(Protocol):
 
 
 class SmallFrames:
-    """Frames in gray, `factor` times smaller, without what is smoother than `smooth_px`; the last four are kept."""
+    """Frames in gray, `factor` times smaller, without what is smoother than `smooth_px`; the last four are kept.
+
+    What is left of a frame behind the last whole pixel of it is left out: a border like no other would stand still.
+    """
 
     def __init__(self, frames: Frames, factor: int, smooth_px: float) -> None:
-        self.factor = max(1, factor)
+        self.factor = max(1, min(factor, frames.height, frames.width))
         self._frames = frames
         self._smooth_px = smooth_px
         self._kept = lru_cache(4)(self._shrunk)
@@ -74,8 +77,9 @@ class SmallFrames:
         from skimage.transform import downscale_local_mean
 
         stored = with_colour_channels(self._frames[frame])
+        rows, columns = (slice(0, length // self.factor * self.factor) for length in stored.shape[:2])
         block = self.factor, self.factor, *(1,) * (stored.ndim - 2)
-        small: Frame = downscale_local_mean(stored, block)  # type: ignore[no-untyped-call]
+        small: Frame = downscale_local_mean(stored[rows, columns], block)  # type: ignore[no-untyped-call]
         rgb = frame_to_rgb(small.astype(stored.dtype, copy=False), self._frames.contrast_limits)
         gray = rgb.mean(axis=2, dtype=np.float32)
         detail: Floats = gray - gaussian_filter(gray, self._smooth_px)
