@@ -65,6 +65,14 @@ def test_brackets_in_the_name_of_a_folder_or_file_are_no_pattern(tmp_path):
         assert [task.name for task in movies_of(read_plan(path))] == names
 
 
+def test_results_are_no_movies_however_the_folder_for_them_is_written(work, write_plan):
+    plan = read_plan(write_plan(out=f"../{work.name}/out", movies='paths = "**/*.tif"\nplate = "p"'))
+    before = folders(plan)
+    (plan.out_folder / "p" / "a").mkdir(parents=True)
+    tifffile.imwrite(plan.out_folder / "p" / "a" / "labels.tif", np.zeros((2, 8, 8), np.uint8))
+    assert folders(plan) == before
+
+
 def test_results_among_the_movies_are_said(write_plan):
     with pytest.raises(StackError, match=r"folder for results .*of their own"):
         movies_of(read_plan(write_plan(out=".")))

@@ -9,8 +9,11 @@ import pytest
 from disc_predictor import DiscPredictor
 from finding_predictor import FindingPredictor
 
+from napari_sam2.document.prompt_parts import Mask
+from napari_sam2.document.proposals import Proposal
 from napari_sam2.document.track_events import EventKind, TrackEvent
 from napari_sam2.session import Session
+from napari_sam2.session.found import Search, propose
 
 FRAMES, SIZE = 12, (40, 60)
 
@@ -223,3 +226,31 @@ def test_what_is_found_after_reopening_is_a_step_of_its_own(tmp_path):
         for _ in range(4):
             assert session.redo()
         assert everything(session) == found
+
+
+def test_what_was_undone_before_a_search_went_on_is_gone_after_reopening_too(tmp_path):
+    np.save(tmp_path / "movie.npy", np.zeros((FRAMES, *SIZE), np.uint8))
+    seen = np.zeros(SIZE, bool)
+    seen[5:15, 5:15] = True
+
+    def at_work(source):
+        return Session.open(source, axes="TYX", predictor=FindingPredictor())
+
+    def found(session, frame):
+        """Let a search that is under way find something on one more frame."""
+        came = [Proposal(frame, Mask(seen), 0.9, "x")]
+        propose(session._state, session.proposals._steps, came, Search(frame, "x", run=5))
+
+    with at_work(tmp_path / "movie.npy") as session:
+        session.save(tmp_path / "a.sam2")
+        found(session, 0)
+        session.new_object("mine")
+        found(session, 1)
+        session.undo()
+        session.undo()
+        found(session, 2)
+        before = everything(session)
+        assert not session.can_redo
+    with at_work(tmp_path / "a.sam2") as session:
+        assert not session.can_redo
+        assert everything(session) == before

@@ -125,6 +125,12 @@ def test_a_size_that_settings_say_is_told_to_who_finds(session, predictor):
     assert predictor.requests[0].min_score == 0.9
 
 
+def test_a_size_of_nothing_is_not_taken_for_none(session, predictor):
+    session.change_settings(object_diameter_px=30)
+    session.proposals.find(0, diameter_px=0)
+    assert predictor.requests[-1].diameter_px == 0  # which who finds refuses
+
+
 def test_what_was_found_under_other_settings_is_void(session):
     (*_, last) = session.run(session.proposals.find_job(FindRequest()))
     session.change_settings(contrast_limits=((0, 100),))

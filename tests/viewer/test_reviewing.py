@@ -319,3 +319,24 @@ def test_what_is_judged_of_a_sample_becomes_a_rate(linked):
     assert "Undo brings its answers back" in messages[-1]
     linked.session.undo()
     assert linked.session.review.error_rates[0].looked_at == 3
+
+
+def test_a_found_cell_has_a_number_of_its_own_and_is_no_object(linked):
+    """The cell that was left out is number 1, as is an object in doubt: what is done about one is not done for both."""
+    cell = np.zeros(SIZE, bool)
+    cell[70:78, 4:12] = True
+    assert linked.session.proposals.add(0, [cell], "x", [0.9]).numbers == (1,)
+    linked.reviewing.listing = Listing(order=Order.frame)
+    seen = []
+    for _ in range(20):
+        linked.reviewing.next()
+        if at(linked) is None or at(linked) in seen:
+            break
+        seen.append(at(linked))
+        if at(linked)[0] is At.proposal:
+            linked.reviewing.fix(1)
+            assert any("Found cell 1 is an object. Undo" in text for text in linked.messages)
+            if at(linked) not in seen:
+                seen.append(at(linked))
+    assert (At.proposal, 1, 0) in seen
+    assert any(place is not At.proposal and number == 1 for place, number, _ in seen)

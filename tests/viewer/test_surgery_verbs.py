@@ -62,6 +62,19 @@ def test_shift_click_chooses_and_adds_no_point(cells):
     assert picking.keys == ()
 
 
+def test_a_release_that_is_lost_leaves_the_mouse_to_the_tool(cells):
+    cells.viewer.layers.selection.active = cells.points
+    cells.points.mode = "add"
+    of_the_tool = list(cells.points.mouse_drag_callbacks)
+    hover(cells, 3, 2)
+    event = Event("mouse_press", cells.viewer.cursor.position, modifiers=("Shift",))
+    mouse_press_callbacks(cells.viewer, ReadOnlyWrapper(event, exceptions=("handled",)))
+    press(cells, 4, 5, "Shift")
+    assert list(cells.points.mouse_drag_callbacks) == of_the_tool
+    press(cells, 4, 5)
+    assert len(cells.session.document.prompts) == 1
+
+
 def test_the_current_cell_is_connected_to_the_one_under_the_mouse(cells):
     cells.binding.current.choose(1)
     hover(cells, 2, 4)

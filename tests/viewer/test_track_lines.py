@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_sam2.viewer import track_lines
+
 
 @pytest.fixture
 def tracked(desk):
@@ -61,6 +63,34 @@ def test_only_what_changed_is_measured(tracked, monkeypatch):
     tracked.binding.poll()
     (masks, _) = measured
     assert {object_id: set(of) for object_id, of in masks.items()} == {2: set(range(tracked.session.frame_count))}
+
+
+def test_where_measuring_failed_all_is_measured_again_with_the_next_change(tracked, monkeypatch):
+    tracked.binding.toggle_tracks()
+    layer, frames = tracked.lines.layer, tracked.session.frame_count
+    failures = [MemoryError()]
+
+    def elsewhere(function, then):
+        """Run as a worker does: what fails is told to others, and nothing comes back."""
+        try:
+            lines = function()
+        except MemoryError:
+            return
+        then(lines)
+
+    def measured(*given):
+        if failures:
+            raise failures.pop()
+        return measure(*given)
+
+    measure = track_lines._measured
+    tracked.lines.elsewhere = elsewhere
+    monkeypatch.setattr(track_lines, "_measured", measured)
+    for object_id, x in ((3, 10), (4, 30)):
+        tracked.binding.current.choose(object_id)
+        tracked.points.add((4, 10, x))
+        tracked.binding.poll()
+    assert len(layer.data) == 2 * frames + 2
 
 
 def test_a_layer_that_was_removed_stays_away(tracked):

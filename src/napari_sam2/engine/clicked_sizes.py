@@ -115,8 +115,10 @@ class ClickedSizes:
         """Return the mask that answers a prompt, None where there is none, and leave the state as it was."""
         predictor, state = view
         object_id = prompt.object_id
-        patch = patch_of(object_id, give_prompt(predictor, state.select([object_id]), prompt))
-        predictor.remove_object(state, object_id, need_output=False)
+        try:
+            patch = patch_of(object_id, give_prompt(predictor, state.select([object_id]), prompt))
+        finally:
+            predictor.remove_object(state, object_id, need_output=False)
         return None if patch is None else Mask.in_box(self._size, patch.y0, patch.x0, patch.logits > 0)
 
 

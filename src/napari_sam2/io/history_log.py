@@ -205,9 +205,9 @@ def _history(said: _Told, count: int, now: Document) -> SavedHistory:
 
 
 def _apply(kind: str, left: SavedStep, done: list[SavedStep], undone: list[SavedStep]) -> None:
+    if kind in ("step", "amend"):
+        undone.clear()
     if kind in ("done", "step"):
-        if kind == "step":
-            undone.clear()
         done.append(left)
     elif kind == "undone":
         undone.append(left)

@@ -128,7 +128,7 @@ def _paths(plan: Plan, entry: Movies, place: int) -> Iterator[Path]:
             raise StackError(f"movies.{place}.paths: there is no {path}.")
         names = glob.glob(str(Path(pattern).expanduser()), root_dir=plan.folder, recursive=True)
         found = [path for path in map(plan.folder.joinpath, names) if not path.name.startswith(".")]
-        paths = [path for path in found if results not in path.parents]
+        paths = [path for path in found if results.resolve() not in path.resolve().parents]
         if found and not paths:
             raise StackError(
                 f"movies.{place}.paths: all that fits {pattern!r} lies in {results}, the folder for results (out), "

@@ -69,6 +69,11 @@ class Fix:
         words |= {Verb.remove: "is no object", Verb.accept_proposal: "is an object"}
         return f"{first[0]} is part of {rest[0]}" if self.verb is Verb.merge else f"{first[0]} {words[self.verb]}"
 
+    @property
+    def told(self) -> str:
+        """A sentence about what it did, without its end."""
+        return f"{'Found cell' if self.verb is Verb.accept_proposal else 'Object'} {self.text}"
+
 
 def fixes_for(place: Place, document: Document, queue: Queue) -> tuple[Fix, ...]:
     """Return what may be done about a place, the likeliest first."""

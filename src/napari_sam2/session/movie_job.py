@@ -153,7 +153,7 @@ def track_movie(movie: MovieJob, run: RunJob = run_quietly, predictor: Predictor
     _log.info("Contrast: %s", _described(wanted.movie.limits))
     is_worth_keeping = True
     try:
-        with _in_folder(movie, wanted, predictor) as session:
+        with wanted, _in_folder(movie, wanted, predictor) as session:
             job, total = _job(movie, session, wanted)
             objects, finished = None, 0
             try:

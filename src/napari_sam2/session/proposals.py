@@ -102,7 +102,8 @@ class Proposals:
         if not frames:
             raise PromptError("no frame is given to look at; give at least one.")
         region = None if request.region is None else self._pixels(request.region)
-        diameter = request.diameter_px or self._state.settings.object_diameter_px
+        known = self._state.settings.object_diameter_px
+        diameter = known if request.diameter_px is None else request.diameter_px
         asked = replace(request, frames=frames, region=region, diameter_px=diameter)
         return FindJob(self._work.ready(), asked, Path(self._state.settings.model).name)
 

@@ -51,7 +51,7 @@ Predictor = VideoPredictor | Callable[[], VideoPredictor] | None
 class Session:
     """State and work on one stack; made by `Session.open`.
 
-    What is done with it is done by its parts; their verbs are the session's own as well, so that
+    What is done with it is done by its parts; most of their verbs are the session's own as well, so that
     `session.add_points(...)` is `session.edits.add_points(...)`.
 
     Attributes
@@ -61,8 +61,8 @@ class Session:
         `edit_masks`, `paint`, `new_object`, `rename_object`, `set_visible`, `set_locked`, `remove_object`,
         `merge_objects`, `swap_objects`, `change_settings`, `undo`, `redo`.
     lineage
-        See `Lineage`: `divide`, `undivide`, `end`, `add_event`, `remove_event`, `set_links`, `relink`,
-        `import_tracks`.
+        See `Lineage`: `divide`, `set_links`, `relink`, `import_tracks`; and `session.lineage.undivide`, `add_event`,
+        `remove_event`.
     work
         See `SessionWork`: `preview`, `propagate`, `fill_gaps`, `resume`, `preview_job`, `propagate_job`, `resume_job`,
         `run`, `accept`, `cancel`, `anything_to_do`.

@@ -35,6 +35,7 @@ class Picking:
         self._sight = sight
         self._viewer: ViewerModel | None = None
         self._rested: tuple[float, ...] = ()
+        self._taken: tuple[list[Any], list[Any]] | None = None
 
     def begin(self, viewer: ViewerModel) -> None:
         """Take Shift+clicks in a viewer from now on."""
@@ -47,6 +48,7 @@ class Picking:
         if self._viewer is not None:
             self._viewer.mouse_drag_callbacks.remove(self._on_press)
             self._viewer = None
+        self._give_back()
         self.choose(())
 
     def choose(self, keys: tuple[MaskKey, ...]) -> None:
@@ -74,17 +76,23 @@ class Picking:
         """Take a Shift+click; the tool in hand does not get it."""
         if event.button != 1 or tuple(event.modifiers) != ("Shift",):
             return
-        active = viewer.layers.selection.active
-        kept = [] if active is None else list(active.mouse_drag_callbacks)
-        if active is not None:
-            active.mouse_drag_callbacks.clear()
         self._rested = ()
         self._toggle()
+        self._give_back()  # where the last release was lost
+        active = viewer.layers.selection.active
+        if active is not None:
+            self._taken = active.mouse_drag_callbacks, list(active.mouse_drag_callbacks)
+            active.mouse_drag_callbacks.clear()
         yield
         while event.type == "mouse_move":
             yield
-        if active is not None:
-            active.mouse_drag_callbacks[:] = kept
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Let the tool in hand have the mouse again."""
+        if self._taken is not None:
+            callbacks, kept = self._taken
+            callbacks[:], self._taken = kept, None
 
     def _toggle(self) -> None:
         here = self.under_cursor()

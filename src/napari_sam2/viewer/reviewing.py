@@ -13,7 +13,7 @@ from functools import partial
 
 from psygnal import Signal
 
-from napari_sam2.document.reviews import Place, ReviewRecord, ReviewState
+from napari_sam2.document.reviews import At, Place, ReviewRecord, ReviewState
 from napari_sam2.review.fixes import Fix
 from napari_sam2.review.items import ReviewItem
 from napari_sam2.session.session import Session
@@ -173,7 +173,7 @@ class Reviewing:
         if sure:
             self._session.review.accept(sure)
             self._note(sure, ReviewState.accepted)
-        self._notify(f"{told} Accepted; Undo takes that back." if sure else told)
+        self._notify(f"{told} Undo takes that back." if sure else told)
         if self.item.state is not ReviewState.open:
             self._forward()
 
@@ -190,9 +190,10 @@ class Reviewing:
         except PromptError as error:
             self._notify(str(error))
             return
-        self._touched |= {object_id for object_id, _ in fix.keys}
+        if item.place.at is not At.proposal:
+            self._touched |= {object_id for object_id, _ in fix.keys}
         self._note([item], ReviewState.corrected)
-        self._notify(f"Object {fix.text}. Undo takes that back.")
+        self._notify(f"{fix.told}. Undo takes that back.")
         self._leave()
 
     def correct(self, edit: Callable[[], object]) -> None:
@@ -290,7 +291,7 @@ class Reviewing:
     def _is_ahead(self, item: ReviewItem) -> bool:
         """Return whether a place may come next: neither decided about, nor of what was just corrected."""
         is_here = self.item is not None and item.place == self.item.place and item in self._seen
-        return item.state is ReviewState.open and not is_here and item.place.object_id not in self._touched
+        return item.state is ReviewState.open and not is_here and not item.place.is_about(self._touched)
 
     def _return(self, places: Iterable[Place]) -> None:
         """Go to the first of places that is there."""

@@ -87,7 +87,8 @@ class SurgeryVerbs:
 
         def edit(keys: Sequence[MaskKey]) -> str:
             alone = self._session.surgery.begin_here([one for one, _ in keys], self._frame)
-            told = f" {' and '.join(map(str, alone))} came from it before and has no parent any more." if alone else ""
+            who, have = " and ".join(map(str, alone)), "has" if len(alone) == 1 else "have"
+            told = f" {who} came from it before and {have} no parent any more." if alone else ""
             return f"{_named(keys)} begins on frame {self._frame}.{told}"
 
         self._do(self._meant(), edit)

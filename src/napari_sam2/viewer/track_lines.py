@@ -120,12 +120,19 @@ class TrackLines:
         middles = self._middles
         self._is_due, self._is_measuring = False, True
 
+        def measure() -> Lines:
+            try:
+                return _measured(masks, middles, document, grid)
+            except BaseException:
+                self._is_measuring, self._all_due = False, self._asked
+                raise
+
         def measured(lines: Lines) -> None:
             self._is_measuring = False
             if self._middles is middles and self._asked:
                 self._show(lines)
 
-        self.elsewhere(lambda: _measured(masks, middles, document, grid), measured)
+        self.elsewhere(measure, measured)
         return True
 
     def _taken(self) -> Masks:

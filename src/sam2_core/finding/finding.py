@@ -295,6 +295,13 @@ def _check(options: FindingOptions, frame_hw: SizeHW) -> None:
         raise PromptError(
             f"diameter_px is {diameter}; give that of a typical object, {LEAST_DIAMETER_PX:.0f} px or more, or None"
         )
+    for name in ("min_diameter_px", "max_diameter_px"):
+        limit = getattr(options, name)
+        if limit is not None and not (np.isfinite(limit) and limit > 0):
+            raise PromptError(f"{name} is {limit}; give a diameter above 0 px, or None for no limit")
+    smallest, largest = options.min_diameter_px, options.max_diameter_px
+    if smallest is not None and largest is not None and smallest > largest:
+        raise PromptError(f"min_diameter_px is {smallest} and max_diameter_px {largest}; nothing is as large as that")
     if options.region is not None and options.region.shape != frame_hw:
         raise PromptError(f"the region has the shape {options.region.shape}, the image {frame_hw}; they must be equal")
     if not 0 <= options.least_score <= 1:

@@ -193,5 +193,12 @@ def test_other_options_that_cannot_be_used_are_refused(model, scene):
         find_objects(model, scene[0], told(region=np.ones((3, 3), bool)))
     with pytest.raises(PromptError, match=r"1\.5"):
         find_objects(model, scene[0], told(least_score=1.5))
+    for limits, message in (
+        ({"min_diameter_px": 50, "max_diameter_px": 10}, "min_diameter_px is 50 and max_diameter_px 10"),
+        ({"min_diameter_px": float("nan")}, "min_diameter_px is nan"),
+        ({"max_diameter_px": 0}, "max_diameter_px is 0"),
+    ):
+        with pytest.raises(PromptError, match=message):
+            find_objects(model, scene[0], told(**limits))
     with pytest.raises(StackError, match="shape"):
         find_objects(model, np.zeros(5))
