@@ -1,17 +1,23 @@
 """The attributes that official scripts read and set on a predictor that is there: fields of its options by other names.
 
 Whatever is set takes effect with the next call, in a run that is under way with its next frame. What the official
-package decides while it builds is refused in words.
+package decides while it builds is refused in words. A call that a propagation makes by itself is here too.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sam2_core.assembly import BUILT_IN, OVERRIDES
+from sam2_core.inference.network.precision import running
 from sam2_core.inference.tracker import Tracker
 from sam2_core.inference.tracking_options import ALL_FRAMES, TrackingOptions
+
+if TYPE_CHECKING:
+    import torch
+
+    from sam2_core.inference.memory.inference_state import InferenceState
 
 
 class OfficialAttributes:
@@ -19,6 +25,7 @@ class OfficialAttributes:
 
     options: TrackingOptions
     _tracker: Tracker
+    _dtype: torch.dtype | None
 
     def __getattr__(self, name: str) -> Any:
         """Return what is not there by its official name; an option that is left open is that of the reading."""
@@ -45,3 +52,14 @@ class OfficialAttributes:
             return
         self.options = replace(self.options, **{OVERRIDES[name]: value})
         self._tracker.options = self.options
+
+    def propagate_in_video_preflight(self, inference_state: InferenceState) -> None:
+        """Make the memories of the prompts that are new, which `propagate_in_video` would make first.
+
+        Raises
+        ------
+        PromptError
+            No object has a prompt (in the official reading: some object has none).
+        """
+        with running(self._tracker.model.device, self._dtype):
+            self._tracker.settle(inference_state)

@@ -100,6 +100,25 @@ def test_a_copied_state_goes_its_own_way(predictor, frames) -> None:
     assert all(torch.equal(one[frame], same[frame]) for frame in range(6))
 
 
+@pytest.mark.parametrize("which", ["official", "predictor"])
+def test_memories_may_be_made_before_a_propagation_which_then_gives_the_same(which, frames, request) -> None:
+    tracker = request.getfixturevalue(which)
+    state, early = tracker.init_state(frames[:5]), tracker.init_state(frames[:5])
+    with pytest.raises(RuntimeError, match="add a prompt"):
+        tracker.propagate_in_video_preflight(tracker.init_state(frames[:5]))
+    for each in (state, early):
+        click(tracker, each, 0, 1)
+        click(tracker, each, 2, 1, 64)
+    assert tracker.propagate_in_video_preflight(early) is None
+    assert not early.objects[1].pending
+    assert early.objects[1].bank.conditioning
+    for (frame, ids, masks), (same, them, as_before) in zip(
+        tracker.propagate_in_video(early), tracker.propagate_in_video(state), strict=True
+    ):
+        assert (frame, ids) == (same, them)
+        assert torch.equal(masks, as_before)
+
+
 def test_official_attributes_take_effect_when_they_are_set(official, frames) -> None:
     state = official.init_state(frames[:4])
     names = ("non_overlap_masks", "max_cond_frames_in_attn", "add_all_frames_to_correct_as_cond")
