@@ -62,7 +62,7 @@ def drain(updates, take):
 
 def parts_of(found):
     masks = [(mask.rows, mask.columns, mask.inside.tobytes()) for mask in found.masks]
-    return masks, found.scores, found.source, found.diameter_px, found.is_told, found.remark
+    return masks, found.scores, found.source, found.diameter_px, found.remark
 
 
 def test_a_search_that_is_stopped_ends_and_so_do_its_processes(session):

@@ -24,7 +24,7 @@ def track(count: int = 30, **changed: StoredMask) -> dict[int, StoredMask]:
 
 
 def named(frames: dict[int, StoredMask]) -> list[tuple[int, tuple[str, ...]]]:
-    return [(one.frame, one.reasons) for one in doubtful_masks(1, frames)]
+    return [(one.frame, one.reasons) for one in doubtful_masks(frames)]
 
 
 def test_a_cell_that_was_followed_well_is_not_named():
@@ -90,7 +90,7 @@ def test_stale_masks_are_named_too():
 
 
 def test_degrees_are_shares_and_only_faults_pass_the_least_one():
-    found = suspicions(1, track(f12=disc(12, radius=40.0, score=-20.0, shift=60.0)))
+    found = suspicions(track(f12=disc(12, radius=40.0, score=-20.0, shift=60.0)))
     assert [one.frame for one in found] == list(range(1, 30))
     assert all(0 <= one.degree <= 1 for one in found)
     assert [one.frame for one in found if one.degree >= LEAST] == [12]
@@ -98,4 +98,4 @@ def test_degrees_are_shares_and_only_faults_pass_the_least_one():
 
 @pytest.mark.parametrize("frames", [{}, {4: disc(4)}])
 def test_nothing_is_said_of_no_masks_or_a_single_one(frames):
-    assert doubtful_masks(1, frames) == []
+    assert doubtful_masks(frames) == []

@@ -133,7 +133,7 @@ def evaluate_tracking(
     cut = choice.track_axis, choice.held
     true, found = open_judged(*truth, *cut), open_judged(*result, *cut)
     with shown_progress() as begin:
-        beside = () if images is None else images.baselines(true.labels, begin=begin)
+        beside = () if images is None else images.baselines(true.labels, begin)
         judged = benchmark_tracking(name, stack_name(result[0]), true, found, begin, beside)
     judged.write_picture(out)
     show_report(None, judged.rows, write_report(out, None, judged.rows))

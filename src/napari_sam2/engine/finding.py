@@ -93,8 +93,7 @@ def find(
         if request.diameter_px is None and found.diameter_px is not None:  # more exact than what the head says
             found = replace(found, diameter_px=_smallest((sizes | {frame: found.diameter_px}).values()))
         request = replace(request, diameter_px=found.diameter_px)
-        is_told, done = job.request.diameter_px is not None, (place + 1) * FINE
-        yield FoundUpdate(job.revision, frame, done, len(frames) * FINE, _found(found, job.source, is_told))
+        yield FoundUpdate(job.revision, frame, (place + 1) * FINE, len(frames) * FINE, _found(found, job.source))
 
 
 def look(predictor: WholeFramePredictor, image: NDArray[Any], request: FindRequest, source: str) -> Found:
@@ -107,8 +106,7 @@ def look(predictor: WholeFramePredictor, image: NDArray[Any], request: FindReque
     """
     from sam2_core.finding.steps import result_of
 
-    found = result_of(_steps(predictor, image, request, None, 0))
-    return _found(found, source, request.diameter_px is not None)
+    return _found(result_of(_steps(predictor, image, request, None, 0)), source)
 
 
 def _sizes(
@@ -231,8 +229,8 @@ def _encoder(predictor: SAM2VideoPredictor, state: TrackingState | None, frame: 
     return encoded
 
 
-def _found(objects: FoundObjects, source: str, is_told: bool) -> Found:
+def _found(objects: FoundObjects, source: str) -> Found:
     """Return what was found, as it goes to the main thread."""
     masks = [Mask.in_box(objects.frame_hw, one.box_xyxy[1], one.box_xyxy[0], one.mask) for one in objects.objects]
     scores = tuple(float(one.score) for one in objects.objects)
-    return Found(tuple(masks), scores, source, objects.diameter_px, is_told, objects.remark)
+    return Found(tuple(masks), scores, source, objects.diameter_px, objects.remark)

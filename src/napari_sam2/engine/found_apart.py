@@ -129,9 +129,7 @@ def _found_apart(
 
 def _placed(update: FoundUpdate, job: FindJob, place: int) -> FoundUpdate:
     """Return what was found behind `place` frames of a job as the job says it."""
-    found, total = update.found, len(job.request.frames) * FINE
-    told = None if found is None else replace(found, is_told=job.request.diameter_px is not None)
-    return replace(update, done=place * FINE + update.done, total=total, found=told)
+    return replace(update, done=place * FINE + update.done, total=len(job.request.frames) * FINE)
 
 
 Submit = Callable[[int, FindRequest, str], "Future[Found]"]

@@ -98,8 +98,6 @@ class Found:
         One per mask, 0 to 1: of those with 0.8 about 80 % are right.
     diameter_px
         Of a typical object, as it was told or found; None where it could not be found, and so nothing was.
-    is_told
-        Whether a person told it.
     remark
         What a person should know, for example why nothing was found; else empty.
     """
@@ -108,7 +106,6 @@ class Found:
     scores: tuple[float, ...]
     source: str
     diameter_px: float | None
-    is_told: bool
     remark: str = ""
 
 

@@ -47,7 +47,7 @@ class Images:
     stack: Stack
     settings: SessionSettings
 
-    def baselines(self, truth: Movie, predictor: Predictor = None, begin: Begin = unseen) -> Iterator[Tracked]:
+    def baselines(self, truth: Movie, begin: Begin) -> Iterator[Tracked]:
         """Yield all of them.
 
         Raises
@@ -57,7 +57,7 @@ class Images:
         """
         laptrack_library()
         yield "classical + laptrack", classical_tracks(self, truth, begin)
-        yield from our_tracks(self, predictor, begin)
+        yield from our_tracks(self, begin=begin)
 
 
 def laptrack_library() -> ModuleType:

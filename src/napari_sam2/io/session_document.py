@@ -119,13 +119,10 @@ class DocumentRead:
         Of session.json, or of the one before.
     losses
         What could not be read.
-    is_previous
-        Whether session.json itself is of no use.
     """
 
     content: SessionDocument
     losses: Losses
-    is_previous: bool = False
 
 
 def read_document(folder: Path) -> DocumentRead:
@@ -151,7 +148,7 @@ def read_document(folder: Path) -> DocumentRead:
         losses = Losses()
         losses.add(f"{what}; {PREVIOUS_FILE} was read instead.", path)
         try:
-            return DocumentRead(_parsed(previous, losses, _named_log(path)), losses, is_previous=True)
+            return DocumentRead(_parsed(previous, losses, _named_log(path)), losses)
         except LeftAlone:
             raise
         except (OSError, ValueError, RecursionError):

@@ -79,11 +79,6 @@ class Wanted:
     touched: bool | None = None
     folded: frozenset[int] = frozenset()
 
-    @property
-    def is_filter(self) -> bool:
-        """Whether some objects may be left out, those below a fold aside."""
-        return self != Wanted(order=self.order, folded=self.folded)
-
 
 Lives: TypeAlias = Mapping[int, Life]
 

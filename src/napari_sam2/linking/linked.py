@@ -101,15 +101,12 @@ class LinkedTrack:
         From 1, in the order of the first node.
     nodes
         (frame, index) of its detections, ascending; a frame that is left out is a gap.
-    confidences
-        Of the link from each node but the last to the next, 0 to 1.
     parent
         Track id of the mother, None without one.
     """
 
     track_id: int
     nodes: tuple[Node, ...]
-    confidences: tuple[float, ...]
     parent: int | None
     begins: Begin
     ends: End

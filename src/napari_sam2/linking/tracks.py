@@ -121,14 +121,14 @@ def tracks_from(movie: Movie, links: list[Link], order: Order, frame_hw: tuple[i
     begins = [node for node in begins if node not in out]
     ids = {node: track_id for track_id, node in enumerate(begins, start=1)}
     ways = {track_id: _way(node, after) for node, track_id in ids.items()}
-    owner = {node: track_id for track_id, (nodes, _) in ways.items() for node in nodes}
+    owner = {node: track_id for track_id, nodes in ways.items() for node in nodes}
     tracks, divisions = [], []
-    for track_id, (nodes, sure) in ways.items():
+    for track_id, nodes in ways.items():
         parent = owner[before[nodes[0]].before] if nodes[0] in before else None
         daughters = after.get(nodes[-1], [])
         begin = edge.begin(nodes[0]) if parent is None else Begin.divided
         end = End.divides if daughters else edge.end(nodes[-1])
-        tracks.append(LinkedTrack(track_id, tuple(nodes), tuple(sure), parent, begin, end))
+        tracks.append(LinkedTrack(track_id, tuple(nodes), parent, begin, end))
         if daughters:
             frame = min(each.after[0] for each in daughters)
             least = min(each.confidence for each in daughters)
@@ -152,14 +152,12 @@ def _unsure(
     return tuple(node for node in nodes if best[first[node]] < options.least_score)
 
 
-def _way(node: Node, after: Mapping[Node, list[Link]]) -> tuple[list[Node], list[float]]:
-    """Return the nodes from one on until a division or the end, and how sure each step is."""
-    nodes, sure = [node], []
+def _way(node: Node, after: Mapping[Node, list[Link]]) -> list[Node]:
+    """Return the nodes from one on until a division or the end."""
+    nodes = [node]
     while len(after.get(nodes[-1], ())) == 1:
-        (step,) = after[nodes[-1]]
-        nodes.append(step.after)
-        sure.append(step.confidence)
-    return nodes, sure
+        nodes.append(after[nodes[-1]][0].after)
+    return nodes
 
 
 class Edge:

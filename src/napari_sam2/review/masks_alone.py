@@ -48,18 +48,17 @@ class Suspicion:
         What is unlike before, for people, the strongest first.
     """
 
-    object_id: int
     frame: int
     degree: float
     reasons: tuple[str, ...]
 
 
-def doubtful_masks(object_id: int, frames: Masks) -> list[Suspicion]:
+def doubtful_masks(frames: Masks) -> list[Suspicion]:
     """Return what is suspicious of an object, one mask per run of neighbouring frames, by frame."""
-    return _worst_of_runs([one for one in suspicions(object_id, frames) if one.degree >= LEAST])
+    return _worst_of_runs([one for one in suspicions(frames) if one.degree >= LEAST])
 
 
-def suspicions(object_id: int, frames: Masks) -> tuple[Suspicion, ...]:
+def suspicions(frames: Masks) -> tuple[Suspicion, ...]:
     """Return how suspicious each mask of an object is that a run made, by frame; degree 0 for most."""
     if not any(mask.status.is_made_by_run for mask in frames.values()):
         return ()
@@ -72,7 +71,7 @@ def suspicions(object_id: int, frames: Masks) -> tuple[Suspicion, ...]:
             continue
         before = _before(frame, views)
         reasons = [_fallen_score(view, before), *_changed_shape(view, before), _low_overlap(overlaps.get(frame), usual)]
-        found.append(_joined(object_id, frame, [reason for reason in reasons if reason is not None]))
+        found.append(_joined(frame, [reason for reason in reasons if reason is not None]))
     return tuple(found)
 
 
@@ -131,12 +130,12 @@ def _low_overlap(overlap: float | None, usual: float) -> Reason | None:
     return (usual - overlap) / usual, f"{overlap:.0%} overlap with before, usually {usual:.0%}"
 
 
-def _joined(object_id: int, frame: int, reasons: Sequence[Reason]) -> Suspicion:
+def _joined(frame: int, reasons: Sequence[Reason]) -> Suspicion:
     """Return the suspicion that several reasons make, as if each were a chance of its own."""
     degrees = [min(max(degree, 0.0), 1.0) for degree, _ in reasons]
     strongest = sorted(zip(degrees, (text for _, text in reasons), strict=True), reverse=True)
     told = tuple(text for degree, text in strongest if degree >= LEAST / 2)
-    return Suspicion(object_id, frame, 1 - float(np.prod([1 - degree for degree in degrees])), told)
+    return Suspicion(frame, 1 - float(np.prod([1 - degree for degree in degrees])), told)
 
 
 def _worst_of_runs(found: Sequence[Suspicion]) -> list[Suspicion]:

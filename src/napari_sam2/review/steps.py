@@ -38,10 +38,10 @@ def step_doubts(
     object_id: int, course: Course, views: Mapping[int, View], frames: Masks, usual: Usual, memory: Memory
 ) -> Iterator[Doubt]:
     """Yield what is in doubt of an object's masks and of the links between them; steps are remembered."""
-    for one in doubtful_masks(object_id, frames):
+    for one in doubtful_masks(frames):
         place, spoils = Place(At.step, object_id, one.frame), max(1, course.from_frame(one.frame))
-        for reason in one.reasons[:1]:
-            yield Doubt(place, ReviewKind.doubtful_mask, one.degree, ", ".join(one.reasons) or reason, spoils)
+        if one.reasons:
+            yield Doubt(place, ReviewKind.doubtful_mask, one.degree, ", ".join(one.reasons), spoils)
     usual_before = True
     for index, (before, then) in enumerate(pairwise(course.frames.tolist())):
         first, second = views[before], views[then]

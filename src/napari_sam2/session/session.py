@@ -17,7 +17,6 @@ from napari_sam2.engine.jobs import PropagateRequest
 from napari_sam2.engine.loader import Loader
 from napari_sam2.engine.model_loading import OnDownload
 from napari_sam2.io.autosave import Autosaver
-from napari_sam2.io.autosave_queue import AutosaveQueue
 from napari_sam2.io.saved_session import SavedSession
 from napari_sam2.io.session_files import is_session_folder, load_session
 from napari_sam2.io.session_images import SessionImages, changed_images, open_images
@@ -373,7 +372,3 @@ class Session:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-    @property
-    def _autosave(self) -> AutosaveQueue | None:
-        return self.saving.queue

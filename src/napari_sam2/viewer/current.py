@@ -22,7 +22,7 @@ class Current:
 
     Parameters
     ----------
-    object_id, polarity
+    object_id
         At first.
     unused_id
         Gives an id for an object that does not exist yet: that of the current one if it does not, or else another.
@@ -30,11 +30,9 @@ class Current:
 
     changed = Signal()
 
-    def __init__(
-        self, object_id: int = 1, polarity: Polarity = "in", unused_id: Callable[[int], int] = lambda current: current
-    ) -> None:
+    def __init__(self, object_id: int = 1, unused_id: Callable[[int], int] = lambda current: current) -> None:
         self._object_id = object_id
-        self._polarity: Polarity = polarity
+        self._polarity: Polarity = "in"
         self._unused_id = unused_id
         self._each_is_new = False
 

@@ -44,9 +44,9 @@ class Redraw:
         if not self.is_polled or len(self._due) <= AT_ONCE:
             self.if_due()
 
-    def if_due(self, now: float | None = None) -> bool:
+    def if_due(self) -> bool:
         """Draw what was noted, if there is something and the last time was long enough ago; whether it was drawn."""
-        now = self.clock() if now is None else now
+        now = self.clock()
         return now - self._last >= SHORTEST_REFRESH_S and self._draw(now)
 
     def at_once(self) -> None:

@@ -12,8 +12,6 @@ from enum import IntEnum
 from napari_sam2.document.reviews import At, Place
 from napari_sam2.review.fixes import Fix
 
-ALTERNATIVES = 3
-
 
 class Role(IntEnum):
     """What a cell is at a place; the value is its label in the layer of outlines."""

@@ -27,7 +27,7 @@ SEEN = 0.2
 Seen = TypeVar("Seen", Candidate, FoundObject)
 
 
-def without_conflicts(ranked: Iterable[Seen], frame_hw: SizeHW, most_overlap: float = MOST_OVERLAP) -> list[Seen]:
+def without_conflicts(ranked: Iterable[Seen], frame_hw: SizeHW) -> list[Seen]:
     """Return the candidates that stay, cut to pixels of their own, in the order in which they came, the best first."""
     taken = np.zeros(frame_hw, dtype=bool)
     kept = []
@@ -35,7 +35,7 @@ def without_conflicts(ranked: Iterable[Seen], frame_hw: SizeHW, most_overlap: fl
         there = taken[region_of(candidate.box_xyxy)]
         free = candidate.mask & ~there
         cut = cut_to_pixels(free, candidate.box_xyxy[:2])
-        if cut is None or np.count_nonzero(free) < (1 - most_overlap) * candidate.area:
+        if cut is None or np.count_nonzero(free) < (1 - MOST_OVERLAP) * candidate.area:
             continue
         there |= candidate.mask
         kept.append(replace(candidate, box_xyxy=cut[0], mask=cut[1]))

@@ -50,7 +50,7 @@ class Population:
         self.leaving = rng.random(n) < settings.leave_probability
         self.leave_frame = rng.integers(0, max(1, settings.frames // 2), n)
         self.free = np.zeros(n, bool)
-        self.division = self._division_frames(n, 1)
+        self.division = self._division_frames(n)
         self.attached = np.full(n, -1)
         self.bud_angle = np.zeros(n)
         self.full_elongation = self.elongation.copy()
@@ -58,10 +58,10 @@ class Population:
             self._begin_at(rng.uniform(0.55, 0.95, n if rng.random() < 0.5 else 1))  # by chance all are equally old
         self._send_in(rng.random(n) < settings.enter_probability)
 
-    def _division_frames(self, n: int, earliest: int) -> NDArray[np.int64]:
+    def _division_frames(self, n: int) -> NDArray[np.int64]:
         """Return the frame on which each of n cells divides, -1 for never."""
         last = self.settings.frames
-        frames = self.rng.integers(min(earliest, last - 1), max(last, earliest + 1), n)
+        frames = self.rng.integers(min(1, last - 1), max(last, 2), n)
         divides = self.rng.random(n) < self.settings.divide_probability
         return np.where(divides & (frames < last) & (frames > 0), frames, -1)
 
