@@ -12,6 +12,7 @@ import typer
 
 from napari_sam2.cli.console import errors, output
 from napari_sam2.io import SavedSession, check_label_path, load_session, write_prompts
+from napari_sam2.io.atomic import check_has_folder
 from napari_sam2.io.ctc_files import check_ctc_folder, make_room_for_ctc
 from napari_sam2.io.error_rate_table import error_rates
 from napari_sam2.io.exports import FORMATS, REPLACED, check_apart, check_track_path, export
@@ -91,8 +92,7 @@ def _check(paths: dict[str, Path], overwrite: bool) -> None:
             check_label_path(path)
         if name == "tracks":
             check_track_path(path)
-        if not path.parent.is_dir():
-            raise StackError(f"There is no folder {path.parent} for {path.name}; create it first.")
+        check_has_folder(path)
         if name == "ctc":
             check_ctc_folder(path, is_replaced=overwrite)
         elif path.is_dir() and name not in REPLACED:

@@ -280,6 +280,23 @@ class Mask(PromptPart):
         return math.sqrt(4 * np.count_nonzero(self.inside) / math.pi)
 
 
+def checked_labels(labels: ArrayLike, size: tuple[int, int]) -> NDArray[Any]:
+    """Return a label image as an array, if it holds whole numbers and has the size (height, width) of a frame.
+
+    Raises
+    ------
+    PromptError
+        If not.
+    """
+    values = np.asarray(labels)
+    if values.shape != size or values.dtype.kind not in "bui":
+        raise PromptError(
+            f"labels of shape {values.shape} and type {values.dtype} cannot be used; give whole numbers of shape "
+            f"{size}."
+        )
+    return values
+
+
 def cut_labels(labels: NDArray[Any]) -> dict[int, Mask]:
     """Return the mask of each object in a label image (H, W) of whole numbers, by its label, ascending; 0 is none."""
     values = np.unique(labels[labels > 0])

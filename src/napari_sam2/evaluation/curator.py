@@ -313,7 +313,7 @@ class Curator:
         return next((one for one in objects if self._label((one, frame)) == label), None)
 
     def _frames(self, object_id: int) -> list[int]:
-        return [frame for frame, mask in self.session.masks.held(object_id).items() if not mask.is_empty]
+        return list(self.session.masks.there(object_id))
 
 
 def scored(session: Session, truth: TrueTracks) -> TrackingMetrics:

@@ -37,6 +37,18 @@ def writing(path: Path) -> Iterator[None]:
         raise StackError(f"{path} cannot be written ({error}); free some space or choose another folder.") from error
 
 
+def check_has_folder(path: Path) -> None:
+    """Return nothing if there is a folder in which a path can be made.
+
+    Raises
+    ------
+    StackError
+        If there is none.
+    """
+    if not path.parent.is_dir():
+        raise StackError(f"There is no folder {path.parent} for {path.name}; create it first.")
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file; one that is there is replaced in one step.
 

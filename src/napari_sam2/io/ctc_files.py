@@ -24,7 +24,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from napari_sam2.io.atomic import part_beside, remove_parts, remove_path, writing
+from napari_sam2.io.atomic import check_has_folder, part_beside, remove_parts, remove_path, writing
 from napari_sam2.io.label_files import put_in_place
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
@@ -110,8 +110,7 @@ def export_ctc(folder: str | Path, results: Results, names: CtcNames = RESULT) -
     check_not_raw(folder, results.movie.stack, is_replaced=True)
     if folder.is_dir() and any(folder.iterdir()):
         raise StackError(f"{folder} is not empty; choose a new folder for the CTC files.")
-    if not folder.parent.is_dir():
-        raise StackError(f"There is no folder {folder.parent} for {folder.name}; create it first.")
+    check_has_folder(folder)
     part = part_beside(folder)
     remove_parts(folder.parent, folder.name)
     try:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from napari_sam2.io.atomic import part_beside, remove_parts, remove_path, write_atomically
+from napari_sam2.io.atomic import part_beside, remove_parts, remove_path, write_atomically, writing
 from napari_sam2.io.found_table import Row
 from napari_sam2.io.label_planes import label_plane
 from sam2_core.errors import StackError
@@ -68,13 +68,10 @@ class FoundFrames:
         remove_parts(self.folder.parent, self.folder.name)
         part = part_beside(self.folder)
         try:
-            part.mkdir()
-            _write_json(part / RUN_FILE, asked)
-            os.replace(part, self.folder)
-        except OSError as error:
-            raise StackError(
-                f"{self.folder} cannot be written ({error}); free some space or choose another folder."
-            ) from error
+            with writing(self.folder):
+                part.mkdir()
+                _write_json(part / RUN_FILE, asked)
+                os.replace(part, self.folder)
         finally:
             remove_path(part)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_sam2.io.atomic import part_beside, remove_parts, remove_path, writing
+from napari_sam2.io.atomic import check_has_folder, part_beside, remove_parts, remove_path, writing
 from napari_sam2.stacks import Calibration, Movie, Stack
 from sam2_core.errors import StackError
 
@@ -68,8 +68,7 @@ def check_label_path(path: Path) -> None:
     """
     if path.suffix.lower() not in LABEL_SUFFIXES:
         raise StackError(f"Labels cannot be written to {path.name}; choose a name that ends in .tif or .zarr.")
-    if not path.parent.is_dir():
-        raise StackError(f"There is no folder {path.parent} for {path.name}; create it first.")
+    check_has_folder(path)
     if path.is_dir() and (path.suffix.lower() != ".zarr" or (any(path.iterdir()) and not _is_store(path))):
         raise StackError(f"{path} is a folder and no label stack, and is not replaced; choose another name.")
 

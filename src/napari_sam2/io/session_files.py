@@ -33,7 +33,7 @@ import numpy as np
 from napari_sam2.document.document import Document
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.prompt import Prompt
-from napari_sam2.io.atomic import is_part, remove_path, sync_folder
+from napari_sam2.io.atomic import check_has_folder, is_part, remove_path, sync_folder
 from napari_sam2.io.folder_parts import LeftAlone, Losses, content_of, is_own_folder, is_there
 from napari_sam2.io.history_log import read_history
 from napari_sam2.io.mask_log import FrameDone, LogContent, MaskLog, read_log
@@ -225,8 +225,7 @@ def check_session_folder(folder: Path) -> None:
     if is_session_folder(folder):
         with locked(folder):
             return
-    if not folder.parent.is_dir():
-        raise StackError(f"There is no folder {folder.parent} for {folder.name}; create it first.")
+    check_has_folder(folder)
     if folder.exists() and not folder.is_dir():
         raise StackError(f"{folder} is a file, and a session needs a folder; choose another name.")
     if folder.exists() and any(not _is_ours(path) for path in folder.iterdir()):

@@ -125,6 +125,10 @@ class MaskStore:
         """Return the masks of an object by frame, ascending; a new dict."""
         return dict(sorted(self._by_object.get(object_id, {}).items()))
 
+    def there(self, object_id: int) -> dict[int, StoredMask]:
+        """Return the masks of an object that hold a pixel, by frame, ascending; a new dict."""
+        return {frame: mask for frame, mask in self.frames(object_id).items() if not mask.is_empty}
+
     def objects_on(self, frame: int) -> tuple[int, ...]:
         """Return the ids of the objects that a mask is kept for on a frame, ascending; absent ones among them."""
         return tuple(sorted(self._by_frame.get(frame, {})))

@@ -52,8 +52,7 @@ class Draft:
     def frames(self, object_id: int) -> list[int]:
         """Return the frames on which an object will be there, ascending."""
         if object_id not in self._there:
-            masks = self._masks.frames(object_id).items()
-            self._there[object_id] = [frame for frame, mask in masks if not mask.is_empty]
+            self._there[object_id] = list(self._masks.there(object_id))
         return self._there[object_id]
 
     def first(self, object_id: int) -> int:

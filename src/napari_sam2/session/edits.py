@@ -17,12 +17,11 @@ from napari_sam2.document.document import Document, PromptKey, mask_of_polygon
 from napari_sam2.document.objects import ObjectInfo
 from napari_sam2.document.plain_values import numbers, whole_number, whole_numbers
 from napari_sam2.document.prompt import Prompt, check_prompts
-from napari_sam2.document.prompt_parts import Mask, cut_labels
+from napari_sam2.document.prompt_parts import Mask, checked_labels, cut_labels
 from napari_sam2.document.track_events import settled
 from napari_sam2.masks.merging import merged
 from napari_sam2.masks.stale import follow
 from napari_sam2.masks.stored_masks import MaskChange, StoredMask
-from napari_sam2.session.known_objects import there
 from napari_sam2.session.parentage import parted, swapped
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.settings import SessionSettings
@@ -126,14 +125,7 @@ class Edits:
         PromptError
             If it is of another size, holds no object, or one of them is locked.
         """
-        values = np.asarray(labels)
-        size = self._state.masks.size
-        if values.shape != size or values.dtype.kind not in "bui":
-            raise PromptError(
-                f"labels of shape {values.shape} and type {values.dtype} cannot be used; give whole numbers of shape "
-                f"{size}."
-            )
-        found = cut_labels(values)
+        found = cut_labels(checked_labels(labels, self._state.masks.size))
         asked = found if object_ids is None else whole_numbers(object_ids, "object id")
         chosen = [one for one in found if one in asked]
         if not chosen:
@@ -250,11 +242,11 @@ class Edits:
         into, masks, document, alone = whole_number(into, "object id"), self._state.masks, self._document, False
         parts = whole_numbers(others, "object id")
         self._check_unlocked([into, *parts])
-        frames, drafted = set(there(masks, into)), masks.drafted([into, *parts])
+        frames, drafted = set(masks.there(into)), masks.drafted([into, *parts])
         for other in parts:
             for one in (into, other):
                 document.check_object(one)
-            frames |= there(masks, other).keys()
+            frames |= masks.there(other).keys()
             apart = [one for one in (into, other) if document.objects[one].parent not in (into, *parts)]
             begin = min(frames, default=masks.frame_count)
             document, gone = parted(document, dict.fromkeys(apart, begin), document, masks)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from napari_sam2.engine.jobs import FindJob, FindRequest
 from napari_sam2.engine.updates import Found, FoundUpdate
+from napari_sam2.io.atomic import check_has_folder
 from napari_sam2.io.exports import check_different
 from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.io.found_table import Row, measured_rows
@@ -208,8 +209,8 @@ def check_run(job: FoundRun, written: Sequence[Path]) -> None:
     check_different(written)
     parts, name = FoundFrames(job.folder), job.out.name
     for path in written:
-        if not path.parent.is_dir() and path.parent != job.out:
-            raise StackError(f"There is no folder {path.parent} for {path.name}; create it first.")
+        if path.parent != job.out:
+            check_has_folder(path)
     if job.resume and job.overwrite:
         raise StackError("--resume and --overwrite exclude each other: continue the old run, or start again.")
     if job.resume and not parts.is_begun:

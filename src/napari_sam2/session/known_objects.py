@@ -18,11 +18,6 @@ from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
 from napari_sam2.review.ground import grounds_of
 
 
-def there(masks: MaskStore, object_id: int) -> dict[int, StoredMask]:
-    """Return the masks of an object that hold a pixel, by frame, ascending."""
-    return {frame: mask for frame, mask in masks.frames(object_id).items() if not mask.is_empty}
-
-
 def said_frames(document: Document, masks: MaskStore, object_id: int) -> set[int]:
     """Return the frames of an object on which a person said something: painted it, also away, or gave a prompt."""
     painted = {frame for frame, mask in masks.frames(object_id).items() if mask.status is MaskStatus.edited}
@@ -64,7 +59,7 @@ def ways_of(
     at_odds = _at_odds(document, masks)
     ways: dict[int, Way] = {}
     for one in ids:
-        own = there(masks, one)
+        own = masks.there(one)
         here = {frame: mask for frame, mask in own.items() if frame in near}
         if not here:
             continue
@@ -106,7 +101,7 @@ def _absent(events: Iterable[TrackEvent]) -> set[int]:
 def _at_odds(document: Document, masks: MaskStore) -> set[int]:
     """Return the objects of which others come that begin before they do; nobody can be said to be their mother."""
     lines = {one: document.ancestors(one) for one, info in document.objects.items() if info.parent is not None}
-    firsts = {one: min(own) for one in {*lines, *chain(*lines.values())} if (own := there(masks, one))}
+    firsts = {one: min(own) for one in {*lines, *chain(*lines.values())} if (own := masks.there(one))}
     return {
         earlier
         for one, line in lines.items()

@@ -14,7 +14,6 @@ from napari_sam2.document.document import Document
 from napari_sam2.document.track_events import settled
 from napari_sam2.lineage.tracks import children_from, is_before_birth
 from napari_sam2.masks.mask_store import MaskStore
-from napari_sam2.session.known_objects import there
 
 Exchange = tuple[int, int, int]
 """Two objects, and the frame from which on they are exchanged."""
@@ -67,13 +66,13 @@ def swapped(document: Document, masks: MaskStore, exchange: Exchange) -> tuple[D
     An end or beginning that comes to lie in the middle by that is none any more.
     """
     a, b, from_frame = exchange
-    frames, names = {one: list(there(masks, one)) for one in (a, b)}, {a: b, b: a}
+    frames, names = {one: list(masks.there(one)) for one in (a, b)}, {a: b, b: a}
     said = [
         one.renamed(names) if one.frame >= from_frame else one
         for one in document.events
         if one.object_id in frames and one.is_inside(*_span(frames[one.object_id], masks))
     ]
-    made = exchanged(document, exchange, lambda one: there(masks, one))
+    made = exchanged(document, exchange, masks.there)
     frames_now = {one: _after_exchange(frames[one], frames[other], from_frame) for one, other in names.items()}
     begins = {one: _span(there_now, masks)[0] for one, there_now in frames_now.items()}
     return parted(made.with_events(settled(made.events, frames_now, said)), begins, document, masks)
@@ -89,7 +88,7 @@ def parted(
 
     def is_early(one: int, about: Document, begins: Mapping[int, int]) -> bool:
         parent = about.objects[one].parent
-        first = {at: begins.get(at, _span([*there(masks, at)], masks)[0]) for at in (one, parent) if at is not None}
+        first = {at: begins.get(at, _span([*masks.there(at)], masks)[0]) for at in (one, parent) if at is not None}
         return parent is not None and is_before_birth(one, first[one], about, first[parent])
 
     def is_said(one: int) -> bool:

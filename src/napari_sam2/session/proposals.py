@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_sam2.document.document import Document
 from napari_sam2.document.plain_values import whole_numbers
-from napari_sam2.document.prompt_parts import Mask, cut_labels
+from napari_sam2.document.prompt_parts import Mask, checked_labels, cut_labels
 from napari_sam2.document.proposal_map import ProposalMap
 from napari_sam2.document.proposals import Proposal, ProposalState
 from napari_sam2.document.proposing import accepted, forgotten, rejected
@@ -160,13 +160,7 @@ class Proposals:
         PromptError
             If it is of another size, or there is no such frame.
         """
-        values, size = np.asarray(labels), self._state.masks.size
-        if values.shape != size or values.dtype.kind not in "bui":
-            raise PromptError(
-                f"labels of shape {values.shape} and type {values.dtype} cannot be used; give whole numbers of shape "
-                f"{size}."
-            )
-        masks = cut_labels(values)
+        masks = cut_labels(checked_labels(labels, self._state.masks.size))
         return self.add(frame, list(masks.values()), source, scores, list(masks))
 
     def shown(self, frame: int) -> dict[int, Proposal]:

@@ -25,7 +25,7 @@ from napari_sam2.document.track_events import TrackEvent, settled
 from napari_sam2.linking import Detection, Kept, Linked, LinkingOptions, Node, link
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import MaskChange, MaskKey, StoredMask
-from napari_sam2.session.known_objects import is_decided, said_frames, there
+from napari_sam2.session.known_objects import is_decided, said_frames
 from napari_sam2.session.parentage import Exchange, exchanged
 
 WINDOW = 2
@@ -82,11 +82,11 @@ def _round(document: Document, masks: MaskStore, options: LinkingOptions) -> Rou
     keys: list[list[MaskKey]] = [[] for _ in range(masks.frame_count)]
     frames: list[list[Detection]] = [[] for _ in keys]
     for one in sorted({*near, *{other for others in near.values() for other in others}}):
-        for frame, mask in there(masks, one).items():
+        for frame, mask in masks.there(one).items():
             keys[frame].append((one, frame))
             frames[frame].append(Detection((mask.y0, mask.x0), mask.mask()))
     last = {one: max((*said_frames(document, masks, one), absent.get(one, -1)), default=-1) for one in own}
-    closed = {one for one in own if one in document.locked or last[one] > max(there(masks, one), default=-1)}
+    closed = {one for one in own if one in document.locked or last[one] > max(masks.there(one), default=-1)}
     kept = _kept(document, keys, (own, closed), open_frames).joined(_decided(document, masks, keys))
     options = replace(options, divisions=False, least_score=0.0)
     while True:
@@ -111,7 +111,7 @@ def _spots(document: Document, masks: MaskStore, own: set[int]) -> Iterator[tupl
     Those are its ends where nothing was said of it on any frame: where else it ends was found, and may be far away.
     """
     for one in own:
-        shown = there(masks, one)
+        shown = masks.there(one)
         said = {frame for frame, mask in shown.items() if not mask.status.is_evidence} | set(document.prompts_of(one))
         if shown:
             yield one, said or {min(shown), max(shown)}
@@ -123,7 +123,7 @@ def _neighbours(
     """Return the objects of a person that have neighbours which a program linked, with these."""
     near: dict[int, set[int]] = {}
     for one, frames in spots.items():
-        shown = there(masks, one)
+        shown = masks.there(one)
         for frame in frames & shown.keys():
             centre, size = _box(shown[frame])
             for at in range(max(frame - 1, 0), min(frame + 2, masks.frame_count)):
@@ -172,7 +172,7 @@ def _decided(document: Document, masks: MaskStore, keys: list[list[MaskKey]]) ->
         one, frame = place.object_id, place.frame
         if place.at not in (At.step, At.begin, At.end, At.track):
             continue
-        own = list(there(masks, one))
+        own = list(masks.there(one))
         if not own or (one, own[0]) not in nodes or not is_decided(place, document, masks):
             continue
         if place.at is At.step and frame in own[1:]:
@@ -232,7 +232,7 @@ def _frames_by(
     own: dict[int, list[int]] = {one: [] for one in firsts}
     for node, one in owner.items():
         own.setdefault(one, []).append(node[0])
-    return lambda one: own[one] if one in own else there(masks, one)
+    return lambda one: own[one] if one in own else masks.there(one)
 
 
 def _said_events(document: Document, masks: MaskStore, exchanges: list[Exchange]) -> set[TrackEvent]:

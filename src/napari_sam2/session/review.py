@@ -160,7 +160,7 @@ class SessionReview:
             proposal = document.proposals.get(place.object_id)
             return None if proposal is None else _floats(*StoredMask.of_drawn(proposal.mask).box_yx)
         keys = [(place.object_id, place.frame), (place.object_id, place.frame - 1), (place.other, place.frame)]
-        there = {frame: mask for frame, mask in masks.frames(place.object_id).items() if not mask.is_empty}
+        there = masks.there(place.object_id)
         nearest = (place.object_id, min(there, key=lambda frame: abs(frame - place.frame), default=place.frame))
         known = (masks.get(key) for key in (*keys, nearest))
         box = next((mask.box_yx for mask in known if mask is not None and not mask.is_empty), None)

@@ -14,6 +14,7 @@ from typing import Any
 
 from napari_sam2.engine.jobs import FindRequest
 from napari_sam2.engine.updates import FoundUpdate
+from napari_sam2.io.atomic import check_has_folder
 from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.io.found_table import write_found_table
 from napari_sam2.io.label_files import LabelSpec, write_labels
@@ -89,8 +90,7 @@ def segment_stills(job: StillsJob, run: RunFind = find_quietly, predictor: Predi
 
 def _check(job: StillsJob) -> None:
     check_not_raw(job.out, *job.images, job.images[0].parent, is_replaced=True)
-    if not job.out.parent.is_dir():
-        raise StackError(f"There is no folder {job.out.parent} for {job.out.name}; create it first.")
+    check_has_folder(job.out)
     if job.out.is_file():
         raise StackError(f"{job.out} is a file, and labels of many images need a folder; choose another --out.")
     check_run(job, [*(job.out / f"{path.stem}.tif" for path in job.images), *filter(None, [job.table])])

@@ -23,6 +23,7 @@ from napari_sam2.review.ground import decided
 from napari_sam2.review.views import centroid_yx
 from napari_sam2.session.drafts import Draft
 from napari_sam2.session.edits import Edits
+from napari_sam2.session.known_objects import said_frames
 from napari_sam2.session.proposals import Proposals
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
@@ -303,8 +304,7 @@ class Surgery:
     def _to_next_said(self, object_id: int, frame: int, backward: bool) -> range:
         """Return the frames of an object between a frame and the next on which a person said something, or the end."""
         masks = self._state.masks
-        painted = [one for one, mask in masks.frames(object_id).items() if mask.status is MaskStatus.edited]
-        said = [*self._state.document.prompts_of(object_id), *painted]
+        said = said_frames(self._state.document, masks, object_id)
         if backward:
             return range(max((one for one in said if one < frame), default=-1) + 1, frame)
         return range(frame + 1, min((one for one in said if one > frame), default=masks.frame_count))

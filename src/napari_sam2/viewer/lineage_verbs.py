@@ -122,7 +122,7 @@ class LineageVerbs:
 
     def _middle(self, object_id: int, frame: int) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], float]:
         """Return where an object is about a frame, (y, x), and how far its daughters may be."""
-        place = place_of(self._session.masks.frames(object_id), frame)
+        place = place_of(self._session.masks.there(object_id), frame)
         y0, x0, y1, x1 = (0.0, 0.0, 0.0, 0.0) if place is None else place
         return np.array(((y0 + y1) / 2, (x0 + x1) / 2)), REACH * max(y1 - y0, x1 - x0)
 
@@ -133,7 +133,7 @@ class LineageVerbs:
     def _is_there_before(self, object_id: int, frame: int) -> bool:
         if self._is_there(object_id, frame - 1):
             return True
-        return any(not mask.is_empty for at, mask in self._session.masks.frames(object_id).items() if at < frame)
+        return any(at < frame for at in self._session.masks.there(object_id))
 
     def _is_born(self, object_id: int, frame: int) -> bool:
         """Return whether an object begins on a frame and comes from nobody yet."""
@@ -143,9 +143,8 @@ class LineageVerbs:
 
 
 def place_of(masks: Mapping[int, StoredMask], frame: int) -> BoxYX | None:
-    """Return the box (y0, x0, y1, x1) of an object's mask on a frame, or else of the nearest one; None without any."""
-    there = [one for one, mask in masks.items() if not mask.is_empty]
-    if not there:
+    """Return the box (y0, x0, y1, x1) of the mask on a frame that holds a pixel, or of the nearest one that does."""
+    if not masks:
         return None
-    mask = masks[min(there, key=lambda one: abs(one - frame))]
+    mask = masks[min(masks, key=lambda one: abs(one - frame))]
     return float(mask.rows.start), float(mask.columns.start), float(mask.rows.stop), float(mask.columns.stop)

@@ -265,7 +265,7 @@ class SurgeryVerbs:
 
     def _there(self, object_id: int) -> list[int]:
         """Return the frames on which a cell is there, ascending."""
-        return [frame for frame, mask in self._session.masks.frames(object_id).items() if not mask.is_empty]
+        return list(self._session.masks.there(object_id))
 
 
 def _two(keys: Sequence[MaskKey]) -> tuple[MaskKey, MaskKey]:
