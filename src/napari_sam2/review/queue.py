@@ -40,7 +40,10 @@ class _Known:
 
 
 class Queue:
-    """Places in doubt of the scene that was looked at last; `items` by place, unranked, all open."""
+    """Places in doubt of the scene that was looked at last; `items` by place, unranked, all open.
+
+    All scenes that are looked at come from one source.
+    """
 
     def __init__(self) -> None:
         self._scene: Scene | None = None
@@ -53,8 +56,6 @@ class Queue:
 
     def look(self, scene: Scene) -> None:
         """Look at what has changed since the last scene."""
-        if self._scene is None or self._scene.source is not scene.source:
-            self.__init__()  # type: ignore[misc]
         before = {} if self._scene is None else self._scene.stamps
         changed = {one for one, stamp in scene.stamps.items() if before.get(one) != stamp}
         gone = before.keys() - scene.stamps.keys()

@@ -52,7 +52,7 @@ class FoundReport:
     total
         Frames that were asked for.
     diameter_px
-        Of a typical object, as it was told or found; None where nothing tells it.
+        Of a typical object, as it was told or found; None where nothing tells it, and of stills: each has its own.
     remarks
         What a person should know, frame by frame.
     """

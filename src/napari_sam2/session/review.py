@@ -55,7 +55,7 @@ class SessionReview:
         """Return a function that looks at what changed, on any thread, and returns all places in any state, ranked.
 
         Until it is done, ask nothing here but to decide or correct. Without it, the first of the other calls looks;
-        that takes 0.3 ms a mask for the first time.
+        that takes a while for the first time (docs/review.md).
         """
         scene = self._scene()
 
@@ -225,8 +225,8 @@ class SessionReview:
         record, known = scene.document.review, self._known
         if known is not None and known[0] is record and self._prepared is not None and scene.is_same(self._prepared):
             return known[1]
-        if self._prepared is not None and self._prepared.source is not scene.source:
-            self._grounds.clear()
+        if self._prepared is None or self._prepared.source is not scene.source:
+            self._queue, self._grounds = Queue(), {}
         self._queue.look(scene)
         items = self._decided(scene, record)
         self._prepared, self._known = scene, (record, items)

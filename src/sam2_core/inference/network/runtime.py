@@ -1,7 +1,7 @@
 """How the network runs on the machine at hand: how many objects at once, and whether it is compiled.
 
-A predictor keeps one `Runtime` from call to call. Numbers do not depend on it beyond rounding. `track_frame` is what is
-compiled: everything that one batch of objects passes on a frame that nobody prompted, as one function of tensors.
+A predictor keeps one `Runtime` from call to call. Numbers do not depend on it beyond rounding. The encoder is
+compiled, and what one batch of objects passes on a frame that nobody prompted, as one function of tensors.
 """
 
 from __future__ import annotations
