@@ -105,8 +105,8 @@ def series_of(
             shown = measurable.shown(object_id, frame)
             if shown.any():
                 mask = measurable.masks[object_id][frame]
-                rows[object_id].append((frame, _measured(mask, shown, planes, names)))
-    return {object_id: _series(object_id, measured, names) for object_id, measured in rows.items()}
+                rows[object_id].append((frame, measured(mask, shown, planes, names)))
+    return {object_id: _series(object_id, found, names) for object_id, found in rows.items()}
 
 
 def _series(object_id: int, rows: list[tuple[int, dict[str, float]]], names: frozenset[str]) -> Series:
@@ -119,7 +119,7 @@ def _series(object_id: int, rows: list[tuple[int, dict[str, float]]], names: fro
     return Series(object_id, frames, {name: values[name] for name in values if name in names})
 
 
-def _measured(mask: StoredMask, shown: Array, planes: Mapping[str, Array], names: frozenset[str]) -> dict[str, float]:
+def measured(mask: StoredMask, shown: Array, planes: Mapping[str, Array], names: frozenset[str]) -> dict[str, float]:
     """Return what is wanted of a mask, of which (h, w) is seen in its box, on planes (H, W)."""
     row = {AREA: float(np.count_nonzero(shown))} if AREA in names else {}
     if names & {SPEED, MAJOR, MINOR, Y, X}:

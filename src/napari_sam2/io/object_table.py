@@ -14,20 +14,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.found_table import channels_of
-from napari_sam2.io.measuring import axes_of
+from napari_sam2.io.measuring import AREA, INTENSITY, MAJOR, MINOR, SHAPES, X, Y, measured
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
-from napari_sam2.masks.mask_store import Overlaps, StoredMask
+from napari_sam2.masks.mask_store import Overlaps
 
 PIXEL_COLUMNS = ("object_id", "name", "parent", "frame", "status", "score", "area_px", "y_px", "x_px")
 UNIT_COLUMNS = ("area", "y", "x", "unit")
 SHAPE_COLUMNS = ("major_px", "minor_px", "speed_px")
 Row = dict[str, Any]
-Shown = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 def export_table(path: str | Path, results: Results) -> None:
@@ -69,9 +66,11 @@ def object_rows(results: Results) -> Iterator[Row]:
             row = _about(results, object_id) | {"frame": frame, "status": mask.status.value, "score": score}
             row |= {"area_px": int(shown.sum())} | ({} if pixel is None else {"area": "0", "unit": pixel[2]})
             if shown.any():
-                y, x, measured = _measured(mask, shown, pixel)
-                row |= measured | _means(mask, shown, channels) | _speed(last.get(object_id), (frame, y, x))
-                last[object_id] = frame, y, x
+                found = measured(mask, shown, channels, frozenset(SHAPES))
+                now = frame, found[Y], found[X]
+                row |= _shape(found, pixel) | _speed(last.get(object_id), now)
+                row |= {f"mean_{name}": f"{found[INTENSITY + name]:.6g}" for name in channels}
+                last[object_id] = now
             yield row
 
 
@@ -82,21 +81,14 @@ def _about(results: Results, object_id: int) -> Row:
     return {"object_id": object_id, "name": info.name, "parent": "" if info.parent is None else info.parent}
 
 
-def _measured(mask: StoredMask, shown: Shown, pixel: tuple[float, float, str] | None) -> tuple[float, float, Row]:
-    """Return the centroid (y, x) in the frame of what is shown of a mask, (h, w) in its box, and what is measured."""
-    rows, columns = np.nonzero(shown)
-    y, x = float(rows.mean()) + mask.y0, float(columns.mean()) + mask.x0
-    minor, major = axes_of(rows, columns)
-    row: Row = {"y_px": f"{y:.2f}", "x_px": f"{x:.2f}", "major_px": f"{major:.2f}", "minor_px": f"{minor:.2f}"}
+def _shape(found: Mapping[str, float], pixel: tuple[float, float, str] | None) -> Row:
+    """Return place and axes as they were measured, with those in the units of the stack."""
+    row: Row = {"y_px": f"{found[Y]:.2f}", "x_px": f"{found[X]:.2f}"}
+    row |= {"major_px": f"{found[MAJOR]:.2f}", "minor_px": f"{found[MINOR]:.2f}"}
     if pixel is not None:
-        row |= {"area": f"{rows.size * pixel[0] * pixel[1]:.6g}"}
-        row |= {"y": f"{y * pixel[0]:.6g}", "x": f"{x * pixel[1]:.6g}"}
-    return y, x, row
-
-
-def _means(mask: StoredMask, shown: Shown, channels: Mapping[str, np.ndarray[Any, Any]]) -> Row:
-    """Return the mean intensity of each channel (H, W)."""
-    return {f"mean_{name}": f"{plane[mask.rows, mask.columns][shown].mean():.6g}" for name, plane in channels.items()}
+        row |= {"area": f"{found[AREA] * pixel[0] * pixel[1]:.6g}"}
+        row |= {"y": f"{found[Y] * pixel[0]:.6g}", "x": f"{found[X] * pixel[1]:.6g}"}
+    return row
 
 
 def _speed(before: tuple[int, float, float] | None, now: tuple[int, float, float]) -> Row:

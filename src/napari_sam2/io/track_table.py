@@ -12,7 +12,7 @@ from pathlib import Path
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
-from napari_sam2.lineage.tracks import ancestors_of, daughters_of
+from napari_sam2.lineage.forest import Forest
 
 COLUMNS = ("object_id", "name", "parent", "generation", "lineage", "begin", "end", "frames", "missing", "daughters")
 
@@ -31,25 +31,24 @@ def export_track_table(path: str | Path, results: Results) -> None:
     """
     check_not_raw(path, results.movie.stack)
     tracks = results.tracks()
-    daughters = daughters_of(tracks)
+    forest = Forest.of({object_id: track.parent for object_id, track in tracks.items()})
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for object_id, track in tracks.items():
-        info, before = results.document.objects.get(object_id), ancestors_of(tracks, object_id)
-        count = len(track.frames)
+        info, count = results.document.objects.get(object_id), len(track.frames)
         writer.writerow(
             [
                 object_id,
                 "" if info is None else info.name,
-                track.parent if track.parent in tracks else "",
-                len(before),
-                [object_id, *before][-1],
+                forest.parent.get(object_id, ""),
+                forest.generation[object_id],
+                forest.lineage[object_id],
                 track.begin,
                 track.end,
                 count,
                 track.end - track.begin + 1 - count,
-                " ".join(map(str, daughters[object_id])),
+                " ".join(map(str, forest.daughters.get(object_id, ()))),
             ]
         )
     write_atomically(Path(path), text.getvalue().encode("utf-8"))
