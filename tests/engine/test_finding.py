@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_models import fresh_model, passes
 
-from napari_sam2.engine.finding import Way, find
+from napari_sam2.engine.finding import SoFar, find
 from napari_sam2.engine.jobs import LEAST_SCORE, CancelToken, FindRequest
 from napari_sam2.session import Session, SessionSettings
 from sam2_core.finding import FindingOptions
@@ -67,20 +67,20 @@ def test_what_counts_where_nobody_says_is_what_finding_takes():
 
 
 def test_progress_of_several_passes_never_goes_back_and_ends_before_the_whole():
-    way = Way(2)
+    so_far = SoFar(2)
     passes_of_tiles = [(0, 0), *((done, 4) for done in range(1, 5)), *((done, 9) for done in range(1, 10)), (1, 1)]
-    told = [way.at(*step) for step in passes_of_tiles]
+    told = [so_far.at(*step) for step in passes_of_tiles]
     assert told == sorted(told)
     assert told[4] < told[5] < told[-2] < told[-1] < 1
-    assert way.passes == 3
+    assert so_far.passes == 3
 
 
 def test_progress_is_even_where_as_many_passes_come_as_are_expected_also_of_one_tile_each():
-    way = Way(5)
-    told = [way.at(1, 1) for _ in range(5)]
+    so_far = SoFar(5)
+    told = [so_far.at(1, 1) for _ in range(5)]
     assert told[:4] == pytest.approx([0.2, 0.4, 0.6, 0.8])
     assert 0.8 < told[4] < 1
-    assert way.passes == 5
+    assert so_far.passes == 5
 
 
 def discs(diameter):

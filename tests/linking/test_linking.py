@@ -232,7 +232,7 @@ def test_detections_of_labels_have_place_area_and_intensity() -> None:
     found = detections_of(labels, image)
     assert list(found) == [7, 70]
     assert (found[7].area, found[7].centroid_yx, found[7].intensity) == (24, (11.5, 22.5), 4.0)
-    assert found[70].box_yx == (30, 30)
+    assert found[70].corner_yx == (30, 30)
     with pytest.raises(PromptError, match="whole numbers"):
         detections_of(labels.astype(float))
 

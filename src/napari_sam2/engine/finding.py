@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from statistics import median
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -26,14 +26,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sam2_core.finding import FoundObjects
+    from sam2_core.finding.finder import Encode
+    from sam2_core.finding.steps import Steps
     from sam2_core.inference.video_predictor import SAM2VideoPredictor
     from sam2_core.modeling.image_encoder import ImageFeatures
     from sam2_core.windowed.window import Window
 
-Steps: TypeAlias = "Generator[tuple[int, int], None, FoundObjects]"
-"""Yields how far it is, (done, total); returns what was found."""
-Encoded: TypeAlias = "Callable[[Sequence[Window], Callable[[Window], Tensor]], list[ImageFeatures]]"
-"""Returns the features of what each window shows, (1, 3, S, S)."""
 FINE = 100
 """Parts of a frame in which progress is told."""
 SIZED = (0.0, 0.5, 1.0)
@@ -51,7 +49,7 @@ PASSES = 4
 class Finds(Protocol):
     """A predictor that finds objects by itself."""
 
-    def find_steps(self, image: NDArray[Any], request: FindRequest) -> Steps:
+    def find_steps(self, image: NDArray[Any], request: FindRequest) -> Steps[FoundObjects]:
         """Look for objects on a frame, uint8 (H, W) or (H, W, 3)."""
 
 
@@ -84,12 +82,12 @@ def find(
     for place, frame in enumerate(frames):
         if token.cancelled:
             return
-        way = Way(passes)
+        so_far = SoFar(passes)
         with closing(_steps(predictor, movie[frame], request, state, frame)) as steps:
-            found = yield from _looked_at(steps, job, token, way, place)
+            found = yield from _looked_at(steps, job, token, so_far, place)
         if found is None:
             return
-        passes = way.passes
+        passes = so_far.passes
         if request.diameter_px is None and found.diameter_px is not None:  # more exact than what the head says
             found = replace(found, diameter_px=_smallest((sizes | {frame: found.diameter_px}).values()))
         request = replace(request, diameter_px=found.diameter_px)
@@ -135,7 +133,7 @@ def _smallest(sizes: Collection[float]) -> float | None:
 
 
 def _looked_at(
-    steps: Steps, job: FindJob, token: CancelToken, way: Way, place: int
+    steps: Steps[FoundObjects], job: FindJob, token: CancelToken, so_far: SoFar, place: int
 ) -> Generator[FoundUpdate, None, FoundObjects | None]:
     """Yield how far the search on one frame is, and return what was found; None where it was cancelled."""
     frames = job.request.frames
@@ -143,13 +141,14 @@ def _looked_at(
         try:
             done, total = next(steps)
         except StopIteration as end:
-            return cast("FoundObjects", end.value)
-        part = place * FINE + int(FINE * way.at(done, total))
+            result: FoundObjects = end.value
+            return result
+        part = place * FINE + int(FINE * so_far.at(done, total))
         yield FoundUpdate(job.revision, frames[place], part, len(frames) * FINE)
     return None
 
 
-class Way:
+class SoFar:
     """How far work of several passes is, of which nobody knows how many there are: more each time, and less than 1.
 
     Attributes
@@ -177,7 +176,7 @@ class Way:
 
 def _steps(
     predictor: WholeFramePredictor, image: NDArray[Any], request: FindRequest, state: TrackingState | None, frame: int
-) -> Steps:
+) -> Steps[FoundObjects]:
     if isinstance(predictor, Finds):
         return predictor.find_steps(image, request)
     from sam2_core.finding import FindingOptions, find_steps
@@ -201,7 +200,7 @@ def _steps(
     )
 
 
-def _encoder(predictor: SAM2VideoPredictor, state: TrackingState | None, frame: int) -> Encoded:
+def _encoder(predictor: SAM2VideoPredictor, state: TrackingState | None, frame: int) -> Encode:
     """Return what encodes windows of a frame, or finds them encoded in a state, without their other views."""
     import torch
 

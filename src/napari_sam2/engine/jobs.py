@@ -28,7 +28,7 @@ LEAST_SCORE = 0.4
 """Score from which on what is found counts where nobody says: that of `sam2_core.finding`, chosen on known data."""
 LEAST_LINKED_SCORE = 0.15
 """The same where all of it is linked: what is missed costs more than what is too much (chosen on T98G)."""
-Way: TypeAlias = Literal["forward", "backward"]
+Leg: TypeAlias = Literal["forward", "backward"]
 Direction: TypeAlias = Literal["forward", "backward", "both"]
 
 
@@ -77,7 +77,7 @@ class Span:
         Frames that are wanted, in the order of the leg; consecutive, not empty.
     """
 
-    leg: Way
+    leg: Leg
     object_id: int
     anchor: int
     frames: range
@@ -91,7 +91,7 @@ class Span:
     def from_json(cls, entry: list[Json]) -> Span:
         """Return what `to_json` wrote; a ValueError or TypeError where that is something else."""
         leg, object_id, anchor, start, stop, step = entry
-        if leg not in get_args(Way):
+        if leg not in get_args(Leg):
             raise ValueError(f"there is no leg {leg!r}")
         return cls(leg, int(object_id), int(anchor), range(start, stop, step))
 

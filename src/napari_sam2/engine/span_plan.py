@@ -19,7 +19,7 @@ import numpy as np
 
 from napari_sam2.document.document import Document
 from napari_sam2.document.track_events import EventKind
-from napari_sam2.engine.jobs import Direction, PropagateRequest, Span, Way
+from napari_sam2.engine.jobs import Direction, Leg, PropagateRequest, Span
 from napari_sam2.masks.mask_store import MaskStore
 from napari_sam2.masks.stored_masks import Array, MaskStatus
 from sam2_core.errors import PromptError
@@ -29,7 +29,7 @@ from sam2_core.errors import PromptError
 class Pass:
     """One run of the predictor over consecutive frames, in the order of visits, for the objects under way there."""
 
-    leg: Way
+    leg: Leg
     frames: range
     object_ids: tuple[int, ...]
 
@@ -70,7 +70,7 @@ def passes_of(begins: Mapping[Span, int]) -> tuple[Pass, ...]:
     Forward passes come first; within a leg the passes follow one another in its order.
     """
     passes: list[Pass] = []
-    signs: dict[Way, int] = {"forward": 1, "backward": -1}
+    signs: dict[Leg, int] = {"forward": 1, "backward": -1}
     for leg, sign in signs.items():
         spans = {span: sign * begin for span, begin in begins.items() if span.leg == leg}
         for start, stop in _cuts(spans, sign):
@@ -124,7 +124,7 @@ def _asked_for(request: PropagateRequest, document: Document) -> list[int]:
 
 def _legs_in_lives(
     direction: Direction, prompted: Sequence[int], lives: Sequence[range]
-) -> Iterator[tuple[Way, int, range]]:
+) -> Iterator[tuple[Leg, int, range]]:
     """Yield name, anchor and frames of an object's legs, each life for itself; without a prompt it has none."""
     for life in lives:
         inside = [frame for frame in prompted if frame in life]
@@ -133,7 +133,7 @@ def _legs_in_lives(
                 yield leg, anchor, _within(frames, life)
 
 
-def _legs(direction: Direction, prompted: Sequence[int], frame_count: int) -> Iterator[tuple[Way, int, range]]:
+def _legs(direction: Direction, prompted: Sequence[int], frame_count: int) -> Iterator[tuple[Leg, int, range]]:
     """Yield name, anchor and frames of an object's legs over the whole movie."""
     first, last = prompted[0], prompted[-1]
     if direction in ("forward", "both"):

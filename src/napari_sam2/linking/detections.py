@@ -25,7 +25,7 @@ class Detection:
 
     Attributes
     ----------
-    box_yx
+    corner_yx
         (y0, x0) of the upper left pixel of `mask` on the frame.
     mask
         (h, w) bool, what of that box is the object; at least one pixel.
@@ -36,7 +36,7 @@ class Detection:
         image is not known or says nothing (phase contrast).
     """
 
-    box_yx: tuple[int, int]
+    corner_yx: tuple[int, int]
     mask: npt.NDArray[np.bool_]
     score: float = 1.0
     intensity: float | None = None
@@ -64,7 +64,7 @@ class Detection:
     def centroid_yx(self) -> tuple[float, float]:
         """Mean place of its pixels on the frame."""
         rows, columns = np.nonzero(self.mask)
-        return self.box_yx[0] + float(rows.mean()), self.box_yx[1] + float(columns.mean())
+        return self.corner_yx[0] + float(rows.mean()), self.corner_yx[1] + float(columns.mean())
 
 
 def sighted(frames: Sequence[Sized]) -> range:
@@ -110,7 +110,7 @@ class Population:
         self.intensity = np.where(np.array(known, np.float64) > 0, known, np.nan)
         inside = [np.nonzero(each.mask) for each in detections]
         self.area = np.array([len(rows) for rows, _ in inside], np.float64)
-        corners = np.array([each.box_yx for each in detections], np.int64).reshape(-1, 2)
+        corners = np.array([each.corner_yx for each in detections], np.int64).reshape(-1, 2)
         sizes = np.array([each.mask.shape for each in detections], np.int64).reshape(-1, 2)
         self.boxes = np.concatenate([corners, corners + sizes], axis=1)
         self.owner = np.repeat(np.arange(self.count), self.area.astype(np.int64))

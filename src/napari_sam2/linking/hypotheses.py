@@ -54,8 +54,8 @@ class Movie:
 
     def extent(self) -> tuple[int, int]:
         """Return the rows and columns that detections reach."""
-        ends = [(e.box_yx[0] + e.mask.shape[0], e.box_yx[1] + e.mask.shape[1]) for each in self.frames for e in each]
-        return max((end[0] for end in ends), default=1), max((end[1] for end in ends), default=1)
+        boxes = [(*one.corner_yx, *one.mask.shape) for each in self.frames for one in each]
+        return max((y0 + h for y0, _, h, _ in boxes), default=1), max((x0 + w for _, x0, _, w in boxes), default=1)
 
     def common_drift(self) -> Floats:
         """Return (T, 2): the median drift of the detections of the frame before; 0 for the first frame."""

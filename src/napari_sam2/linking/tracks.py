@@ -70,7 +70,7 @@ class Order:
 
 def _place(each: Detection) -> tuple[object, ...]:
     """Return what detections are sorted by: place, size, score and the mask itself."""
-    return each.box_yx, each.mask.shape, each.area, each.score, np.packbits(each.mask).tobytes()
+    return each.corner_yx, each.mask.shape, each.area, each.score, np.packbits(each.mask).tobytes()
 
 
 def links_from(movie: Movie, chosen: Hypotheses, sure: Floats, order: Order, kept: Kept) -> list[Link]:
@@ -198,5 +198,5 @@ class Edge:
         return self.movie.frames[node[0]][self.place[node[0]][node[1]]]
 
     def _touches(self, detection: Detection) -> bool:
-        corner = np.array(detection.box_yx)
+        corner = np.array(detection.corner_yx)
         return bool((corner <= 0).any() or (corner + detection.mask.shape >= self.size).any())
