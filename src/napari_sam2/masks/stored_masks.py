@@ -46,6 +46,11 @@ class MaskStatus(StrEnum):
         return self in (MaskStatus.imported, MaskStatus.found)
 
     @property
+    def is_said(self) -> bool:
+        """Whether a person said it: by a prompt, or painted it."""
+        return self in (MaskStatus.prompted, MaskStatus.edited)
+
+    @property
     def is_made_by_run(self) -> bool:
         """Whether a run carried it here from another frame."""
         return self in (MaskStatus.tracked, MaskStatus.stale, MaskStatus.absent)

@@ -29,7 +29,7 @@ from napari_sam2.session.found_run import SizeUnknownError
 from napari_sam2.session.saved_results import open_results
 from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import ModelMovie, open_labels
-from sam2_core.errors import StackError
+from sam2_core.errors import CheckpointError, PromptError, StackError
 from sam2_core.inference.video_calls import VideoPredictor
 
 _PICTURE_PX = 320
@@ -137,7 +137,7 @@ def _words(error: Exception) -> str:
     """Return an error in words; what is none of ours is named."""
     if isinstance(error, SizeUnknownError):
         return f"{error} (diameter_px in the plan)"
-    if isinstance(error, StackError) or type(error).__module__.startswith("sam2_core"):
+    if isinstance(error, (StackError, PromptError, CheckpointError)):
         return str(error)
     return f"{type(error).__name__}: {error}"
 

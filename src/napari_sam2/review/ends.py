@@ -13,7 +13,7 @@ import numpy as np
 from napari_sam2.document.plain_values import counted
 from napari_sam2.document.reviews import At, Place, ReviewKind
 from napari_sam2.document.track_events import Division
-from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
+from napari_sam2.masks.stored_masks import StoredMask
 from napari_sam2.review.courses import Course, Usual
 from napari_sam2.review.items import Doubt
 from napari_sam2.review.scene import Scene
@@ -28,7 +28,6 @@ UNLIKELY = 0.65
 """Of a division into daughters that are not like halves of their mother."""
 MARGIN = 0.5
 """Diameters from the border that count as at the border."""
-_SAID = (MaskStatus.prompted, MaskStatus.edited)
 
 
 def end_doubts(object_id: int, course: Course, scene: Scene, usual: Usual) -> Iterator[Doubt]:
@@ -45,7 +44,7 @@ def end_doubts(object_id: int, course: Course, scene: Scene, usual: Usual) -> It
         (ends, At.end, course.end, ReviewKind.ends_inside),
     ):
         mask = scene.masks[object_id][frame]
-        if not is_so or mask.status in _SAID:
+        if not is_so or mask.status.is_said:
             continue
         inside = not at_border(mask, scene.size, MARGIN * usual.diameter)
         spoils = len(course) if at is At.begin else usual.last - frame

@@ -13,7 +13,6 @@ import numpy as np
 from napari_sam2.document.claims import LinkClaims
 from napari_sam2.document.plain_values import counted
 from napari_sam2.document.reviews import At, Place, ReviewKind
-from napari_sam2.masks.stored_masks import MaskStatus
 from napari_sam2.review.courses import Course, Memory, Usual, Verdict
 from napari_sam2.review.items import Doubt
 from napari_sam2.review.masks_alone import Masks, doubtful_masks
@@ -31,7 +30,6 @@ SURE = 0.9
 """Confidence from which a link of a program is not in doubt."""
 MOST = 0.6
 """Degree of the most doubtful step."""
-_SAID = (MaskStatus.prompted, MaskStatus.edited)
 
 
 def step_doubts(
@@ -51,7 +49,7 @@ def step_doubts(
         if earlier is not None and not any(_unlike(earlier, second, index - 1, course, usual, 2)):
             found = []  # one mask that went wrong is named once, and what comes back is not
         usual_before = not found
-        if then > before + 1 and second.mask.status not in _SAID:
+        if then > before + 1 and not second.mask.status.is_said:
             missed = f"missed on {counted(then - before - 1, 'frame')} before"
             yield Doubt(place, ReviewKind.doubtful_link, MISSED, missed, 2 * (then - before - 1))
         for kind, degree, reason in found:
@@ -80,7 +78,7 @@ def link_doubts(claims: LinkClaims, course: Course) -> Iterator[Doubt]:
 
 def _is_judged(first: View, second: View) -> bool:
     """Return whether a step is a program's: one of both was seen without a prompt, or two runs meet there."""
-    if first.mask.status in _SAID and second.mask.status in _SAID:
+    if first.mask.status.is_said and second.mask.status.is_said:
         return False
     legs = {first.mask.leg, second.mask.leg}
     return first.mask.status.is_evidence or second.mask.status.is_evidence or legs == {"forward", "backward"}

@@ -115,7 +115,7 @@ def new_ids(state: SessionState, numbers: Iterable[int]) -> dict[int, int]:
     """Return the ids that proposals get as objects, best first; without those that are, or are on top of one."""
     proposals = state.document.proposals
     open_ones = {n: proposals[n] for n in numbers if proposals[n].state is not ProposalState.accepted}
-    taken = {*state.document.objects, *state.masks.object_ids()}
+    taken = state.every_object()
     following = max(taken, default=0) + 1
     free = _free(state, open_ones, following)
     wanted, ids = {one.label for one in open_ones.values()} - {None}, dict[int, int]()

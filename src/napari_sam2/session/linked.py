@@ -123,7 +123,7 @@ def take_tracks(state: SessionState, steps: Steps, tracks: FoundTracks) -> Linke
     again = [number for frame in _changed_frames(state, tracks) for number in tracks.frames[frame]]
     if len(new_ids(state, again)) < len(again):
         raise StackError("An object was made meanwhile where one was found, and nothing was taken; link again.")
-    used = {*state.document.objects, *state.masks.object_ids(), *tracks.known.ways}
+    used = {*state.every_object(), *tracks.known.ways}
     taken = _Taken(tracks, max(used, default=0) + 1)
     still = [one for one in taken.grown if one in state.document.objects]
     now = _ways(state.document, state.masks, still, tracks.frames, tracks.sought)

@@ -5,6 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+_PX_PER_LINE = 600
+"""Longer frames have lines of two pixels and more, for they are shown smaller."""
+
+
+def line_width(size: tuple[int, int]) -> int:
+    """Return how many pixels wide outlines are on a frame of that height and width."""
+    return max(1, round(max(size) / _PX_PER_LINE))
+
 
 def edge_of(inside: NDArray[np.bool_], thickness: int = 1) -> NDArray[np.bool_]:
     """Return the pixels of a mask (h, w) that lie next to others, so many deep; small ones stay open inside."""

@@ -14,13 +14,10 @@ from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
 from napari_sam2.session.session import Session
-from napari_sam2.viewer.cell_edges import edge_of
+from napari_sam2.viewer.cell_edges import edge_of, line_width
 from napari_sam2.viewer.coordinates import Grid, placement
 from napari_sam2.viewer.label_frames import LabelFrames
 from napari_sam2.viewer.roles import COLORS, Role, Roles
-
-_PX_PER_LINE = 600
-"""Longer frames have lines of two pixels and more, for they are shown smaller."""
 
 
 class MarkedCells:
@@ -97,7 +94,7 @@ class MarkedCells:
     def _drawn(self, frame: int) -> NDArray[np.uint8]:
         """Return the outlines on a frame, (H, W); the cell in question is drawn last."""
         plane = np.zeros(self.grid.size, np.uint8)
-        thickness = max(1, round(max(self.grid.size) / _PX_PER_LINE))
+        thickness = line_width(self.grid.size)
         for object_id, role in sorted(self._roles.items(), key=lambda one: -one[1]):
             mask = self._session.masks.get((object_id, frame))
             if mask is not None and not mask.is_empty:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_sam2.document.prompt_parts import Mask
-from napari_sam2.viewer.cell_edges import edge_of
+from napari_sam2.viewer.cell_edges import edge_of, line_width
 from napari_sam2.viewer.coordinates import Grid, placement
 from napari_sam2.viewer.label_frames import LabelFrames
 from napari_sam2.viewer.shown_proposals import ShownProposals
@@ -33,8 +33,6 @@ _KEPT = 20000
 """Outlines; a few kilobytes each."""
 NEW_AT_A_TIME = 60
 """Outlines that are made in one turn."""
-_PX_PER_LINE = 600
-"""Longer frames have lines of two pixels and more, for they are shown smaller."""
 
 
 class ProposalLayer:
@@ -127,12 +125,8 @@ class ProposalLayer:
             new = list(masks)
         made = new[:NEW_AT_A_TIME] if self.is_polled else new
         self._is_unfinished = len(made) < len(new)
-        self._outlines |= {mask: outline(mask, self._thickness) for mask in made}
+        self._outlines |= {mask: outline(mask, line_width(self.grid.size)) for mask in made}
         return [self._outlines[mask] for mask in masks if mask in self._outlines]
-
-    @property
-    def _thickness(self) -> int:
-        return max(1, round(max(self.grid.size) / _PX_PER_LINE))
 
     def _in_view(self) -> tuple[slice, slice]:
         """Return the rows and columns of the frame that are in view, as far as napari has said."""

@@ -19,6 +19,7 @@ from psygnal import Signal
 from napari_sam2.document.document import Document
 from napari_sam2.document.prompt_parts import PointYX
 from napari_sam2.masks.mask_store import MaskKey, StoredMask
+from napari_sam2.review.views import centroid_yx
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.coordinates import Grid, placement
 from sam2_core.errors import PromptError
@@ -170,8 +171,7 @@ def _measured(masks: Masks, middles: dict[MaskKey, PointYX], document: Document,
             if mask is None or mask.is_empty:
                 middles.pop((object_id, frame), None)
             else:
-                y, x = np.nonzero(mask.mask())
-                middles[object_id, frame] = (float(mask.y0 + y.mean()), float(mask.x0 + x.mean()))
+                middles[object_id, frame] = centroid_yx(mask)
     keys = sorted(middles)
     places = grid.place(0, [middles[key] for key in keys])
     places[:, 0] = [frame for _, frame in keys]
