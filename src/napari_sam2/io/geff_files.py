@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_sam2.io.atomic import part_beside, remove_parts, remove_path, writing
+from napari_sam2.io.atomic import check_has_folder, part_beside, remove_parts, remove_path, writing
 from napari_sam2.io.label_files import put_in_place
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results
@@ -86,8 +86,7 @@ def export_geff(path: str | Path, results: Results) -> None:
     check_not_raw(path, results.movie.stack, is_replaced=True)
     if path.exists() and not _is_replaceable(path):
         raise StackError(f"{path} is there and no GEFF, or holds more, and is not replaced; choose another name.")
-    if not path.parent.is_dir():
-        raise StackError(f"There is no folder {path.parent} for {path.name}; create it first.")
+    check_has_folder(path)
     part = part_beside(path)
     remove_parts(path.parent, path.name)
     try:
