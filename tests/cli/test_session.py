@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 
 import numpy as np
@@ -13,6 +14,7 @@ from disc_predictor import DiscPredictor
 
 from napari_sam2.cli.finetune import session_movies
 from napari_sam2.io import load_session, read_prompts
+from napari_sam2.session.saved_job import SavedJob, track_saved
 from napari_sam2.session.session import Session
 from napari_sam2.stacks import open_stack
 from sam2_core.errors import StackError
@@ -49,6 +51,18 @@ def expected(name):
     session.export_labels(name)
     session.close()
     return list(open_stack(name).movie())
+
+
+def test_a_session_that_can_only_be_read_gives_labels_or_says_so_before(movie, run, monkeypatch):
+    before = {path: path.read_bytes() for path in (movie / "movie.sam2").rglob("*") if path.is_file()}
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
+    code, _, err = run("track --session movie.sam2 --out labels.tif")
+    assert code == 0, err
+    assert "movie.sam2 can only be read" in " ".join(err.split())
+    np.testing.assert_array_equal(list(open_stack("labels.tif").movie()), expected("script.tif"))
+    with pytest.raises(StackError, match="cannot be written, so nothing would be kept"):
+        track_saved(SavedJob(movie / "movie.sam2"))
+    assert {path: path.read_bytes() for path in (movie / "movie.sam2").rglob("*") if path.is_file()} == before
 
 
 def test_track_runs_a_session_and_writes_its_labels(movie, run):

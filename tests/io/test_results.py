@@ -173,7 +173,26 @@ def test_ctc_frames_without_objects_have_an_image_and_large_ids_become_small(tmp
     assert not tifffile.imread(tmp_path / "ctc" / "man_track000.tif").any()
 
 
-def test_ctc_files_replace_nothing(tmp_path):
+def test_an_earlier_ctc_result_is_replaced_when_the_new_one_is_whole(tmp_path, monkeypatch):
+    export_ctc(tmp_path / "ctc", results({(1, frame): square(0, 0) for frame in range(6)}))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "ctc").iterdir()}
+    new = results({(2, frame): square(4, 4) for frame in range(3)})
+
+    def full(*given, **options):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tifffile, "imwrite", full)
+        with pytest.raises(StackError, match="No space left"):
+            export_ctc(tmp_path / "ctc", new)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "ctc").iterdir()} == before
+    export_ctc(tmp_path / "ctc", new)
+    lines, images = ctc(tmp_path / "ctc")
+    assert (lines, len(images)) == ([(2, 0, 2, 0)], len(new.movie))
+    assert [path.name for path in tmp_path.iterdir()] == ["ctc"]
+
+
+def test_ctc_files_replace_nothing_else(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(StackError, match="is not empty; choose a new folder"):
         export_ctc(tmp_path, results({(1, 0): square(0, 0)}))

@@ -7,7 +7,9 @@ import pytest
 import tifffile
 import zarr
 
-from napari_sam2.plates import movies_of, read_plan
+from napari_sam2.plates import movies_of, read_plan, run_movie
+from napari_sam2.plates.record import read_record
+from napari_sam2.stacks import open_stack
 from sam2_core.errors import StackError
 
 
@@ -22,6 +24,8 @@ from sam2_core.errors import StackError
         ('out = "o"\n[[movies]]\npaths = "*"\nmatch = "("\n[do]\ntask = "track"\n', "no regular expression"),
         ('out = "o"\nlayout = "{plate}"\n[[movies]]\npaths = "*"\n[do]\ntask = "track"\n', "the same for every movie"),
         ('out = "o"\nlayout = "{row}/{name}"\n[[movies]]\npaths = "*"\n[do]\ntask = "track"\n', "{plate}, {well}"),
+        ('out = "o"\nlayout = "../{name}"\n[[movies]]\npaths = "*"\n[do]\ntask = "track"\n', "leads out of the folder"),
+        ('out = "o"\nlayout = "/{name}"\n[[movies]]\npaths = "*"\n[do]\ntask = "track"\n', "leads out of the folder"),
         ('out = "o"\n[[movies]]\npaths = "*"\n[do]\ntask = "track"\nmin_score = 2\n', "do.min_score cannot be 2"),
         ('out = "o"\n[[movies]]\npaths = "*"\n[do]\ntask = "track"\n[settings]\nmodle = "x"\n', "modle"),
         ('out = "o"\n[[movies]]\npaths = "*"\n[do]\ntask = "track"\nwrite = {labels = "../x.tif"}\n', "no plain name"),
@@ -71,6 +75,45 @@ def test_results_are_no_movies_however_the_folder_for_them_is_written(work, writ
     (plan.out_folder / "p" / "a").mkdir(parents=True)
     tifffile.imwrite(plan.out_folder / "p" / "a" / "labels.tif", np.zeros((2, 8, 8), np.uint8))
     assert folders(plan) == before
+
+
+@pytest.mark.parametrize("layout", ["{well}/{name}", "{well}//{plate}/{name}"])
+def test_results_stay_in_their_folder_where_a_movie_has_no_well(work, layout):
+    (work / "plan.toml").write_text(
+        f'out = "out"\nlayout = "{layout}"\n[[movies]]\npaths = "raw/A01*"\nplate = "p"\n[do]\ntask = "prompts"\n'
+        'prompts = "{well}/{name}.csv"\n'
+    )
+    plan = read_plan(work / "plan.toml")
+    (task,) = movies_of(plan)
+    assert task.folder == plan.out_folder / ("A01_s1" if layout == "{well}/{name}" else "p/A01_s1")
+    assert task.aside == work / "A01_s1.csv"
+
+
+def test_a_dead_link_and_a_field_that_is_missing_are_movies_that_fail_by_themselves(work, write_plan):
+    (work / "raw" / "A04_s1.tif").symlink_to(work / "gone.tif")
+    assert len(movies_of(read_plan(write_plan()))) == 4
+    for place in ("A/1/0", "A/1/2"):
+        image = zarr.open_group(work / "plate.zarr" / place, mode="w")
+        image.create_array("0", data=np.zeros((2, 8, 8), np.uint8))
+        image.attrs["ome"] = {"multiscales": [{"axes": [{"name": one} for one in "tyx"], "datasets": [{"path": "0"}]}]}
+    zarr.open_group(work / "plate.zarr", mode="a").attrs["ome"] = {"plate": {"wells": [{"path": "A/1"}]}}
+    about = {"well": {"images": [{"path": field} for field in "012"]}}
+    zarr.open_group(work / "plate.zarr" / "A/1", mode="a").attrs["ome"] = about
+    tasks = movies_of(read_plan(write_plan(movies='paths = "plate.zarr"')))
+    assert [task.scene for task in tasks] == ["A/1/0", "A/1/1", "A/1/2"]
+    assert open_stack(work / "plate.zarr", scene=2).shape == (2, 8, 8)
+    with pytest.raises(StackError, match="names the image A/1/1 but does not hold it"):
+        open_stack(work / "plate.zarr", scene="A/1/1")
+
+
+def test_a_folder_with_a_dead_link_in_it_fails_in_its_record(work, write_plan, worker):
+    (work / "frames").mkdir()
+    for number in (0, 1):
+        tifffile.imwrite(work / "frames" / f"{number}.tif", np.zeros((8, 8), np.uint8))
+    (work / "frames" / "2.tif").symlink_to(work / "gone.tif")
+    (task,) = movies_of(read_plan(write_plan(movies='paths = "frames"')))
+    assert run_movie(task, worker).state == "failed"
+    assert read_record(task).state == "failed"
 
 
 def test_results_among_the_movies_are_said(write_plan):

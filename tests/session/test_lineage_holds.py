@@ -350,3 +350,25 @@ def test_who_is_born_in_a_gap_stays_with_whom_was_there_before(is_division):
         assert there(session, new) == [6, 7]
         assert parents(session) == {2: 1}
         assert [one.mother for one in session.document.divisions] == [1] * is_division
+
+
+@pytest.mark.parametrize("pair", [(1, 2), (2, 1)])
+def test_a_mother_who_ended_goes_on_as_the_daughter_that_she_is_swapped_with(pair):
+    with linked_session({1: range(4), 2: range(4, 8), 3: range(4, 8)}) as session:
+        session.divide(1, 4, [2, 3])
+        session.swap_objects(*pair, 4)
+        assert there(session, 1) == list(range(8))
+        assert there(session, 2) == []
+        assert session.document.divisions == (Division(1, 4, (3,)),)
+        assert (session.document.objects[2].parent, session.document.objects[3].parent) == (None, 1)
+        session.undo()
+        assert session.document.divisions == (Division(1, 4, (2, 3)),)
+
+
+def test_a_mother_who_stays_and_her_daughter_are_swapped_and_later_divisions_follow():
+    with linked_session({1: range(8), 2: range(4, 6), 3: range(6, 8), 4: range(6, 8)}) as session:
+        session.divide(1, 4, [2])
+        session.divide(2, 6, [3, 4])
+        session.swap_objects(1, 2, 4)
+        assert (there(session, 1), there(session, 2)) == (list(range(6)), list(range(4, 8)))
+        assert session.document.divisions == (Division(1, 4, (2,)), Division(1, 6, (3, 4)))

@@ -13,7 +13,7 @@ import typer
 from napari_sam2.cli.console import errors, output
 from napari_sam2.io import SavedSession, check_label_path, load_session, write_prompts
 from napari_sam2.io.atomic import check_has_folder
-from napari_sam2.io.ctc_files import check_ctc_folder, make_room_for_ctc
+from napari_sam2.io.ctc_files import check_ctc_folder
 from napari_sam2.io.error_rate_table import error_rates
 from napari_sam2.io.exports import FORMATS, REPLACED, check_apart, check_track_path, export
 from napari_sam2.io.prompt_files import files_of_prompts
@@ -55,7 +55,7 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
     _check(paths, overwrite)
     saved = load_session(session)
     for name, path in paths.items():
-        check_not_raw(path, saved.source, images, is_replaced=name in (*REPLACED, "ctc"))
+        check_not_raw(path, saved.source, images, is_replaced=name in REPLACED)
     for note in saved.notes:
         errors().print(note)
     if error_rate is not None:
@@ -66,8 +66,6 @@ def export_command(  # noqa: PLR0913 - one parameter per option of the command
     results = results_of(saved, str(session), images) if needs_stack else None
     if prompts is not None:
         write_prompts(prompts, [saved.document.prompts[key] for key in sorted(saved.document.prompts)])
-    if ctc is not None:
-        make_room_for_ctc(ctc)
     if results is not None:
         export(results, paths)
     for name in [name for name in ("prompts", *FORMATS) if name in paths]:

@@ -99,17 +99,18 @@ def _pieces(track: Track, divided: Iterable[int]) -> Iterator[Stretch]:
 def export_ctc(folder: str | Path, results: Results, names: CtcNames = RESULT) -> tuple[CtcTrack, ...]:
     """Return the tracks after writing the label images and the table; the folder appears when it is whole.
 
+    An earlier result that is there is replaced by it, then.
+
     Raises
     ------
     StackError
-        If the folder holds something already, or there are too many tracks.
+        If the folder holds something else already, or there are too many tracks.
     """
     import tifffile
 
     folder = Path(folder)
     check_not_raw(folder, results.movie.stack, is_replaced=True)
-    if folder.is_dir() and any(folder.iterdir()):
-        raise StackError(f"{folder} is not empty; choose a new folder for the CTC files.")
+    check_ctc_folder(folder, is_replaced=names == RESULT)
     check_has_folder(folder)
     part = part_beside(folder)
     remove_parts(folder.parent, folder.name)
@@ -150,12 +151,6 @@ def check_ctc_folder(folder: Path, is_replaced: bool) -> None:
     known = re.compile(rf"{re.escape(RESULT.image)}\d+\.tif")
     if inside and not (is_replaced and all(name == RESULT.table or known.fullmatch(name) for name in inside)):
         raise StackError(f"{folder} is not empty; choose a new folder for the CTC files.")
-
-
-def make_room_for_ctc(folder: Path) -> None:
-    """Remove an earlier result, and nothing else."""
-    check_ctc_folder(folder, is_replaced=True)
-    remove_path(folder)
 
 
 class _Painted:

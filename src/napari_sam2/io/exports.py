@@ -55,7 +55,7 @@ FORMATS: Mapping[str, Write] = {
 }
 """Name -> what writes a file or folder of it: label stack, table of objects, Cell Tracking Challenge, GEFF or
 TrackMate, table of tracks, error rates that a person stated."""
-REPLACED = ("labels", "tracks")
+REPLACED = ("labels", "ctc", "tracks")
 """Those that put a folder in the place of one that is there."""
 
 

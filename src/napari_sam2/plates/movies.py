@@ -145,7 +145,7 @@ def _tasks(plan: Plan, entry: Movies, path: Path, scenes: _Scenes) -> Iterator[M
     if entry.scenes == "all" and not isinstance(plan.do, Evaluate) and not is_session_folder(path):
         try:
             chosen = scenes.of(path)
-        except StackError:  # a file that is damaged is said so when its turn comes
+        except (OSError, StackError):  # a file that is damaged or gone is said so when its turn comes
             chosen = (None,)
     for scene in chosen:
         names = _names(entry, path, scene)

@@ -221,7 +221,7 @@ def read_plan(path: str | Path) -> Plan:
 
 
 def filled(pattern: str, names: Mapping[str, str]) -> str:
-    """Return a pattern with the names of a movie in it.
+    """Return a pattern with the names of a movie in it; of what is empty in front no slash is left.
 
     Raises
     ------
@@ -229,16 +229,20 @@ def filled(pattern: str, names: Mapping[str, str]) -> str:
         If something else stands between braces.
     """
     try:
-        return pattern.format_map(names)
+        text = pattern.format_map(names)
     except (KeyError, ValueError, IndexError, AttributeError) as error:
         known = ", ".join(f"{{{name}}}" for name in names)
         raise StackError(f"the pattern {pattern!r} cannot be filled ({error}); in braces stand {known}.") from error
+    return text if pattern.startswith("/") else text.lstrip("/")
 
 
 def _check_patterns(plan: Plan) -> None:
     """Say no to what no movie could fill, and to a layout that would put two movies into one folder."""
     names = dict.fromkeys(NAMES, "x")
     asked = [plan.layout]
+    parts = Path(filled(plan.layout, names)).parts
+    if ".." in parts or Path(*parts).is_absolute():
+        raise StackError(f"the layout {plan.layout!r} leads out of the folder for results (out); leave / and .. out.")
     if isinstance(plan.do, FromPrompts):
         asked.append(plan.do.prompts)
     if isinstance(plan.do, Evaluate):

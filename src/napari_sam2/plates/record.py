@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -157,4 +158,5 @@ def _files(path: Path) -> Iterator[os.stat_result]:
             if entry.is_dir():
                 yield from _files(Path(entry.path))
             elif entry.name != LOCK_FILE:
-                yield entry.stat()
+                with suppress(OSError):  # a dead link; who reads it says so
+                    yield entry.stat()

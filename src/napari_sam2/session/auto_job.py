@@ -20,7 +20,7 @@ from pathlib import Path
 from napari_sam2.document.prompt_parts import cut_labels
 from napari_sam2.engine.updates import FoundUpdate
 from napari_sam2.io import check_label_path, is_session_folder
-from napari_sam2.io.ctc_files import check_ctc_folder, make_room_for_ctc
+from napari_sam2.io.ctc_files import check_ctc_folder
 from napari_sam2.io.exports import check_apart, check_track_path, export
 from napari_sam2.io.found_frames import FoundFrames
 from napari_sam2.io.raw_data import check_not_raw
@@ -157,8 +157,6 @@ def _write(session: Session, job: AutoJob) -> None:
     """Write all that is asked for, the session first."""
     if job.session is not None:
         session.save(job.session)
-    if "ctc" in job.exports:
-        make_room_for_ctc(job.exports["ctc"])
     export(results_in(session), {"labels": job.out, **job.exports})
 
 

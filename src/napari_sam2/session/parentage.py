@@ -31,7 +31,7 @@ def exchanged(document: Document, exchange: Exchange, frames: Callable[[int], It
     """Return the document with two objects exchanged from a frame on; whoever divides on a frame is there before.
 
     Divisions and children from then on follow what of their mother is there, but stay hers where she is there before
-    them and that is not.
+    them and that is not. Where one of both comes from the other on that very frame, she goes on as what it was.
 
     Parameters
     ----------
@@ -40,6 +40,9 @@ def exchanged(document: Document, exchange: Exchange, frames: Callable[[int], It
     """
     a, b, from_frame = exchange
     names, never = {a: b, b: a}, math.inf
+    between = [one for one in document.divisions if one.frame == from_frame and names.get(one.mother) in one.daughters]
+    for division in between:
+        document = document.without_division(division.mother, from_frame)
     born = children_from(from_frame, (a, b), document, frames)
     made = document.swapped(a, b, from_frame, born)
     begins = {
@@ -57,6 +60,9 @@ def exchanged(document: Document, exchange: Exchange, frames: Callable[[int], It
         about, mother = made.objects[child], document.objects[child].parent
         if about.parent != mother and is_hers(mother, min(frames(child), default=never)):
             made = made.with_object(replace(about, parent=mother))
+    for division in between:
+        left = tuple(one for one in division.daughters if begins.get(one, 0) < never)
+        made = made.with_division(replace(division, daughters=left)) if left else made
     return made
 
 

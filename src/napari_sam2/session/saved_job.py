@@ -57,7 +57,7 @@ def track_saved(
     load: Load = load_quietly,
     write: Callable[[Session], None] = lambda session: None,
 ) -> bool:
-    """Return whether a session was tracked to the end, and not stopped; it is saved either way.
+    """Return whether a session was tracked to the end, and not stopped; it is saved either way, where it can be.
 
     Parameters
     ----------
@@ -85,8 +85,11 @@ def track_saved(
             check_not_raw(job.out, session.stack, job.images, is_replaced=True)
         for note in session.notes:
             _log.warning("%s", note)
+        if session.folder is None and job.out is None:
+            raise StackError(f"{job.folder} cannot be written, so nothing would be kept; copy it to where it can be.")
         is_whole = run(session, _propagate_job(session, job))
-        session.save()
+        if session.folder is not None:
+            session.save()
         if is_whole:
             write(session)
         return is_whole

@@ -38,7 +38,10 @@ _PREFIXES = ("imagecodecs_",)
 
 @dataclass(frozen=True, slots=True)
 class _Image:
-    """One image of a store: the group that holds it, where that is in the store, and its `multiscales` entry."""
+    """One image of a store: the group that holds it, where that is in the store, and its `multiscales` entry.
+
+    There is no group where a plate or well names an image that is not there, as of a run that was aborted.
+    """
 
     group: Any
     place: str
@@ -135,9 +138,10 @@ def _images(group: Any, place: str = "", depth: int = 0) -> Iterator[_Image]:
         return
     for child in _children(group, ome):
         inside, node = f"{place}/{child}".strip("/"), group.get(child)
-        if not isinstance(node, zarr.Group):
-            raise StackError(f"The zarr store names the image {inside} but does not hold it; choose another one.")
-        yield from _images(node, inside, depth + 1)
+        if isinstance(node, zarr.Group):
+            yield from _images(node, inside, depth + 1)
+        else:
+            yield _Image(None, inside, {})
 
 
 def _children(group: Any, ome: Mapping[str, Any]) -> list[str]:
@@ -165,6 +169,8 @@ def _source(image: _Image, name: str) -> Source:
     """Return the full resolution of an image."""
     import zarr
 
+    if image.group is None:
+        raise StackError(f"The zarr store names the image {image.place} but does not hold it; choose another one.")
     ome, levels = _ome(image.group), image.entry.get("datasets") or ()
     if not levels:
         raise StackError(f"{name} is an OME-Zarr image that names no datasets; its metadata is damaged.")

@@ -69,9 +69,9 @@ def files_of_one_kind(folder: Path, kinds: tuple[tuple[str, ...], ...]) -> list[
     Raises
     ------
     StackError
-        There are no images, or several kinds with one file each.
+        There are no images, or several kinds with one file each, or one is a link to a file that is gone.
     """
-    files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    files = [path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith(".")]
     found = [images for kind in kinds if (images := [path for path in files if path.name.lower().endswith(kind)])]
     if not found:
         raise StackError(f"The folder {folder} holds no TIFF, PNG or JPEG images ({len(files)} other files).")
@@ -83,6 +83,11 @@ def files_of_one_kind(folder: Path, kinds: tuple[tuple[str, ...], ...]) -> list[
         logger.warning(
             "%s mixes kinds of images (%s); only its %d %s files are used",
             *(folder, kinds_found, len(images), images[0].suffix),
+        )
+    gone = next((path for path in images if not path.is_file()), None)
+    if gone is not None:
+        raise StackError(
+            f"{gone} leads to a file that is not there; bring it back, or take the link out of the folder."
         )
     return _sorted_by_name(images)
 
