@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -67,3 +68,10 @@ def test_ctrl_c_after_the_imports_is_left_to_the_command():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_standard_output_cannot_hold_is_escaped():
+    script = "from napari_sam2.cli.console import output; output().print('of 3 µm: 細.csv')"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == r"of 3 \xb5m: \u7d30.csv"

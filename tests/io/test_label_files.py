@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tifffile
@@ -24,6 +26,13 @@ def test_labels_come_back_with_axes_and_pixel_size(tmp_path, name):
     assert stack.calibration.units == SPEC.units
     np.testing.assert_array_equal(np.stack(list(stack.movie())), LABELS)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["labels.tif", "labels.zarr"])
+def test_images_whose_name_is_no_text_have_labels_too(tmp_path, name):
+    movie = replace(open_stack(LABELS, "TYX"), name="l\udcfc.tif").movie()  # a file name of Latin-1, as Python has it
+    write_labels(tmp_path / name, iter(LABELS), LabelSpec.like(movie, np.dtype(np.uint16)))
+    np.testing.assert_array_equal(np.stack(list(open_stack(tmp_path / name).movie())), LABELS)
 
 
 @pytest.mark.parametrize("name", ["labels.tif", "labels.zarr"])

@@ -346,3 +346,36 @@ def test_what_was_read_of_a_long_tiff_is_no_memory_of_the_process(tmp_path):
 
 def shared_pages():
     return int(Path("/proc/self/statm").read_text().split()[2])
+
+
+def write_set(folder, frames):
+    """Write an OME-TIFF set of a file for each frame, each of which names all."""
+    count, height, width = frames.shape
+    planes = "".join(
+        f'<TiffData FirstT="{t}" FirstC="0" FirstZ="0" IFD="0" PlaneCount="1"><UUID FileName="t{t}.ome.tif">'
+        f"urn:uuid:00000000-0000-0000-0000-00000000000{t}</UUID></TiffData>"
+        for t in range(count)
+    )
+    for t, frame in enumerate(frames):
+        about = (
+            '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'UUID="urn:uuid:00000000-0000-0000-0000-00000000000{t}"><Image ID="Image:0"><Pixels ID="Pixels:0" '
+            f'DimensionOrder="XYZCT" Type="uint16" SizeX="{width}" SizeY="{height}" SizeZ="1" SizeC="1" '
+            f'SizeT="{count}">'
+            f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{planes}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(folder / f"t{t}.ome.tif", frame, description=about, metadata=None, photometric="minisblack")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_folder_with_the_files_of_one_set_is_that_set_and_a_part_of_it_is_refused(tmp_path, rng):
+    frames = rng.integers(0, 900, (3, 12, 16)).astype(np.uint16)
+    (tmp_path / "set").mkdir()
+    write_set(tmp_path / "set", frames)
+    for path in (tmp_path / "set", tmp_path / "set" / "t1.ome.tif"):
+        stack = open_stack(path)
+        assert stack.axes == "TYX"
+        np.testing.assert_array_equal(np.stack(list(stack.movie())), frames)
+    (tmp_path / "set" / "other.tif").write_bytes((tmp_path / "set" / "t0.ome.tif").read_bytes())
+    with pytest.raises(StackError, match="is one of a set of 3 files; open it alone"):
+        open_stack(tmp_path / "set")

@@ -6,6 +6,8 @@ nothing in it is markup: "napari-sam2[all]" and "movie[1].tif" are shown as they
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -15,7 +17,9 @@ from rich.text import Text
 
 
 def output() -> Console:
-    """Return a console for results; in a file or a pipe it does not cut lines."""
+    """Return a console for results; in a file or a pipe it does not cut lines, and what that cannot hold is escaped."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = max(console.width, 160)

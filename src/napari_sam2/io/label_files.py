@@ -55,7 +55,8 @@ class LabelSpec:
         axis = movie.track_axis or "T"
         scale = {letter: size for letter, size in about.scale.items() if letter in f"{axis}YX"}
         units = {letter: unit for letter, unit in about.units.items() if letter in scale}
-        return cls((len(movie), movie.height, movie.width), dtype, axis, scale, units, f"{movie.stack.name} labels")
+        name = movie.stack.name.encode("utf-8", "backslashreplace").decode()  # of a file whose name is no UTF-8
+        return cls((len(movie), movie.height, movie.width), dtype, axis, scale, units, f"{name} labels")
 
 
 def check_label_path(path: Path) -> None:

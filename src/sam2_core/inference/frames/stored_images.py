@@ -206,6 +206,8 @@ def _open_folder(folder: Path, scene: int | str | None, axes: str | None, indexe
     paths, scene = _files_of(folder, scene)
     _warn_of_gaps(folder, paths)
     axes_of_one = None if axes is None else axes[1:]
+    if _are_one_set(paths, scene):
+        return replace(open_images(paths[0], scene, axes, indexed), name=folder.name)
     first = open_images(paths[0], scene, axes_of_one, indexed)
     shape, dtype = tuple(first.data.shape), np.dtype(first.data.dtype).newbyteorder("=")
 
@@ -227,3 +229,18 @@ def _open_folder(folder: Path, scene: int | str | None, axes: str | None, indexe
 
     named = None if first.axes is None or "T" in first.axes else "T" + first.axes
     return replace(first, data=ImagesByNumber(read, len(paths)), name=folder.name, axes=named)
+
+
+def _are_one_set(paths: Sequence[Path], scene: int | str | None) -> bool:
+    """Return whether files are the members of one set, of which each names all and is read as all of them.
+
+    Raises
+    ------
+    StackError
+        If they are some of its members, or there are other files among them.
+    """
+    data = open_images(paths[0], scene).data
+    together = data.file_names if isinstance(data, TiffImages) else set()
+    if len(together) > 1 and together != {path.name for path in paths}:
+        raise StackError(f"{paths[0]} is one of a set of {len(together)} files; open it alone, and they come along.")
+    return len(together) > 1

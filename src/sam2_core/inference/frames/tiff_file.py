@@ -84,6 +84,11 @@ class TiffImages:
             planes = [self._plane(int(number))[index[counted:]] for number in numbers.flat]
         return planes[0] if numbers.ndim == 0 else np.stack(planes).reshape(numbers.shape + planes[0].shape)
 
+    @property
+    def file_names(self) -> set[str]:
+        """The names of the files in which its pages are: of a set that names all of its members, these."""
+        return {page.parent.filehandle.name for page in self._pages if page is not None}
+
     def _mapped(self) -> Frame:
         dtype = np.dtype(self.file.byteorder + self.dtype.char)
         mapped: Frame = self.file.filehandle.memmap_array(dtype, self.shape, self._offset)
@@ -97,7 +102,15 @@ class TiffImages:
         raise StackError(f"{self._path} names images of {self.shape}, which do not consist of planes of {stored}")
 
     def _plane(self, number: int) -> Frame:
-        return np.asarray(self._pages[number].asarray()).reshape(self._plane_shape)
+        page = self._pages[number]
+        handle = page.parent.filehandle
+        is_of_another_file = handle.closed  # one of a set, which is not kept open
+        handle.open()
+        try:
+            return np.asarray(page.asarray()).reshape(self._plane_shape)
+        finally:
+            if is_of_another_file:
+                handle.close()
 
     def _check_pages(self) -> None:
         """Raise where a page that is named is not there, lacks its pixels, or has them behind the end of the file."""
