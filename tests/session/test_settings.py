@@ -80,3 +80,9 @@ def test_a_session_tracks_the_axis_and_sees_the_channels_that_it_is_told():
         with pytest.raises(StackError, match="axis Z"):
             session.change_settings(fixed={"Z": 9})
         assert session.settings.fixed == {"Z": 0}, "settings that cannot be are not taken"
+
+
+def test_one_pair_of_contrast_limits_is_that_of_all_channels():
+    pair = SessionSettings(contrast_limits=(200, 6000)).contrast_limits
+    assert pair == SessionSettings(contrast_limits=((200, 6000),)).contrast_limits == ((200.0, 6000.0),)
+    assert SessionSettings(contrast_limits=np.array([200, 6000])).contrast_limits == pair

@@ -174,6 +174,11 @@ def test_axes_in_any_order_give_the_same_planes(values):
     assert len(stack.movie()) == 6
     np.testing.assert_array_equal(stack.movie(channel=1)[2], values[2] * 2)
     np.testing.assert_array_equal(stack.movie(track_axis="T", channel=0, fixed={"Z": 4})[0], values[4])
+    plain = stack.movie(track_axis="T", channel=np.int64(0), fixed={"Z": np.int16(4)})
+    np.testing.assert_array_equal(plain[0], values[4])
+    for place in ("4", 4.0):
+        with pytest.raises(StackError, match="Axis Z cannot be fixed at"):
+            stack.movie(track_axis="T", channel=0, fixed={"Z": place})
 
 
 def test_still_is_a_movie_of_one_frame(values):

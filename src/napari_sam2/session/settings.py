@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
+from numbers import Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -148,6 +149,13 @@ class SessionSettings(BaseModel):
             return super().model_validate(obj, **kwargs)
         except ValidationError as error:
             raise _in_words(error) from error
+
+    @field_validator("contrast_limits", mode="before")
+    @classmethod
+    def _of_each(cls, value: object) -> object:
+        """One pair is that of all channels; `_plain`, which stands below, has been at it before."""
+        is_pair = isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(one, Real) for one in value)
+        return (value,) if is_pair else value
 
     @field_validator("*", mode="before")
     @classmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 
 from sam2_core.errors import StackError
 
@@ -106,6 +107,8 @@ def _check_fixed(letter: str, index: int, sizes: Mapping[str, int], free: str) -
         raise StackError(f"Axis {letter} cannot be fixed: the axes of the stack are {axes}.")
     if letter in free:
         raise StackError(f"Axis {letter} cannot be fixed: it is tracked, shown or chosen as a channel (axes {axes}).")
+    if not isinstance(index, Integral):
+        raise StackError(f"Axis {letter} cannot be fixed at {index!r}: give a whole number.")
     if not 0 <= index < sizes[letter]:
         raise StackError(f"{letter}={index} lies outside the stack: axis {letter} runs from 0 to {sizes[letter] - 1}.")
 

@@ -132,7 +132,7 @@ class Stack:
         count = self.size("C")
         if wanted is None:
             wanted = list(range(count))
-        listed = [wanted] if isinstance(wanted, int | str) else list(wanted)
+        listed = [wanted] if isinstance(wanted, int | np.integer | str) else list(wanted)
         if not 1 <= len(listed) <= MOST_CHANNELS:
             raise StackError(
                 f"{self.name} has {count} channels and {len(listed)} are chosen; choose 1 to {MOST_CHANNELS}, "

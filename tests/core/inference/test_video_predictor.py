@@ -400,6 +400,8 @@ def test_an_error_leaves_the_state_as_it_was(predictor, frames) -> None:
     click(predictor, state, 0, 1)
     with pytest.raises(PromptError, match="lies outside the image"):
         click(predictor, state, 0, 2, 900, 50)
+    with pytest.raises(PromptError, match=r"frame 1\.5 does not exist"):
+        click(predictor, predictor.init_state(frames[:3]), 1.5, 1)
     with pytest.raises(PromptError, match="frame 3 does not exist: the stack has frames 0 to 2"):
         click(predictor, state, 3, 2)
     with pytest.raises(PromptError, match="160 x 224"):

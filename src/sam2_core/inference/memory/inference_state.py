@@ -194,7 +194,7 @@ class InferenceState(Mapping[str, Any]):
         PromptError
             There is no such frame.
         """
-        if not 0 <= frame < self.num_frames:
+        if not 0 <= frame < self.num_frames or int(frame) != frame:
             raise PromptError(f"frame {frame} does not exist: the stack has frames 0 to {self.num_frames - 1}")
         return int(frame)
 
