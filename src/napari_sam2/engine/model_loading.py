@@ -73,4 +73,5 @@ def on_device(model: str, device: str, done: str) -> Iterator[None]:
     except CheckpointError:
         raise
     except (AssertionError, RuntimeError) as error:
-        raise CheckpointError(f"{model} cannot be {done} on device {device!r}: {error}") from error
+        advice = "" if device in ("auto", "cpu") else "; choose auto or cpu, or install a torch for that device"
+        raise CheckpointError(f"{model} cannot be {done} on device {device!r}: {error}{advice}.") from error
