@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+from napari.layers._source import layer_source
 from qtpy.QtCore import QItemSelectionModel, QPoint, Qt
 from qtpy.QtGui import QColor, QImage
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_sam2._qt.plot_dock import MISSING, PlotDock
 from napari_sam2.io.track_files import TrackedLabels
@@ -104,6 +107,75 @@ def test_numbers_and_picture_are_written(desk: Any, plot: PlotDock, tmp_path: Pa
     picture = QImage(str(tmp_path / "areas.png"))
     assert picture.width() == 1600
     assert picture.pixelColor(2, 2).lightness() == 255
+
+
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What a person types in the dialog for a file, as the last of a list."""
+    named: list[Path] = []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(named[-1]), ""))
+    return named
+
+
+def test_neither_numbers_nor_picture_are_written_over_the_movie(
+    desk: Any, plot: PlotDock, named: list[Path], tmp_path: Path
+) -> None:
+    movie = tmp_path / "movie.tif"
+    tifffile.imwrite(movie, np.zeros((8, 40, 60), np.uint8))
+    before = movie.read_bytes()
+    desk.panel.bench.close_session()
+    with layer_source(path=str(movie), reader_plugin="napari"):
+        desk.viewer.add_image(np.zeros((8, 40, 60), np.uint8), name="raw")
+    desk.panel.image.layers.setCurrentText("raw")
+    desk.until(lambda: desk.session is not None and desk.session.stack.path is not None)
+    failed: list[str] = []
+    desk.panel.bench.failed.connect(lambda error: failed.append(str(error)))
+    named.append(movie)
+    for button in (plot.table, plot.picture):
+        button.setEnabled(True)
+        desk.press(button)
+        assert "raw data is never overwritten" in failed.pop()
+    assert movie.read_bytes() == before
+
+
+@pytest.mark.parametrize("button", ["table", "picture"])
+def test_what_is_said_to_be_written_is_there(
+    desk: Any, plot: PlotDock, named: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, button: str
+) -> None:
+    said: list[str] = []
+    desk.panel.bench.said.connect(said.append)
+    desk.panel.bench.failed.connect(lambda error: said.append(f"!{error}"))
+    ending = ".csv" if button == "table" else ".png"
+    named.append(tmp_path / "area.v2")
+    desk.press(getattr(plot, button))
+    written = tmp_path / f"area.v2{ending}"
+    assert str(written) in said.pop()
+    assert written.stat().st_size > 0
+    written.write_text("years")
+    answers = [QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No]
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop())
+    desk.press(getattr(plot, button))
+    assert (written.read_text(), said) == ("years", [])
+    desk.press(getattr(plot, button))
+    assert written.stat().st_size > 5
+    said.clear()
+    named.append(tmp_path / "nowhere" / f"area{ending}")
+    desk.press(getattr(plot, button))
+    assert said.pop().startswith(f"!{named[-1]} cannot be written")
+
+
+def test_a_picture_is_not_written_under_an_ending_of_something_else(
+    desk: Any, plot: PlotDock, named: list[Path], tmp_path: Path
+) -> None:
+    failed: list[str] = []
+    desk.panel.bench.failed.connect(lambda error: failed.append(str(error)))
+    named.append(tmp_path / "plot.pdf")
+    desk.press(plot.picture)
+    assert "choose a name that ends with .png" in failed.pop()
+    assert not named[-1].exists()
+    named.append(tmp_path / "plot.JPG")
+    desk.press(plot.picture)
+    assert QImage(str(named[-1])).width() == 1600
 
 
 def test_without_pyqtgraph_it_says_what_to_install(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:

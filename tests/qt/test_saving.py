@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from disc_predictor import DiscPredictor
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_sam2.io.session_files import load_session
 from napari_sam2.session.session import Session
@@ -124,3 +124,17 @@ def test_a_session_that_is_open_elsewhere_is_said_to_be(
         assert desk.panel.bench.sought is None
     finally:
         elsewhere.close()
+
+
+def test_a_session_that_the_dialog_did_not_name_is_not_replaced_without_a_question(
+    desk: Any, told: list[str], chosen: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.open_movie()
+    desk.click(1, 20, 20)
+    (tmp_path / "work.sam2").mkdir()
+    chosen["save"] = tmp_path / "work"
+    answers = [QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No]
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop())
+    desk.press(desk.panel.saving.save)
+    assert (told, list((tmp_path / "work.sam2").iterdir())) == ([], [])
+    assert save_into(desk, told).startswith(f"Saved in {tmp_path / 'work.sam2'}")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QFileDialog, QMessageBox
+from qtpy.QtWidgets import QFileDialog
 
 from napari_sam2._qt.keys_window import KeysWindow
-from napari_sam2._qt.questions import asked_folder
+from napari_sam2._qt.questions import asked_folder, asked_path, with_ending
 from napari_sam2._qt.review_panel import open_review
 from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
@@ -33,14 +32,11 @@ _LABEL_FILES = f"Label stack (*.tif);;Zarr (*.zarr);;{EVERYTHING}"
 
 
 def label_path(chosen: str, kind: str) -> Path:
-    """Return where labels go for a name and a kind of files as a dialog tells them: with the ending of a format.
-
-    An ending that is none (`movie.v2`) is part of the name; that of another kind of file is left for the export to say.
-    """
+    """Return where labels go for a name and a kind of files as a dialog tells them: with the ending of a format."""
     path = Path(chosen)
-    if path.suffix.lower() in LABEL_SUFFIXES or mimetypes.guess_type(path.name)[0] is not None:
+    if kind == EVERYTHING or path.suffix.lower() in LABEL_SUFFIXES:
         return path
-    return path.with_name(path.name + (".zarr" if ".zarr" in kind else ".tif"))
+    return with_ending(chosen, ".zarr" if ".zarr" in kind else ".tif")
 
 
 class PanelActions(QObject):
@@ -147,20 +143,10 @@ class PanelActions(QObject):
         """
         session = self._bench.session
         name = "session" if session is None else Path(session.stack.name).stem
-        chosen, kind = QFileDialog.getSaveFileName(
-            self._parts.saving, "Export the labels", f"{name}_labels.tif", _LABEL_FILES
-        )
-        path = label_path(chosen, kind)
-        if chosen and kind == EVERYTHING:
-            self._bench.export(Path(chosen), everything=True)
-        elif chosen and (str(path) == chosen or not path.exists() or self._may_replace(path)):
-            self._bench.export(path)
-
-    def _may_replace(self, path: Path) -> bool:
-        """Ask about a file that the dialog did not know would be replaced."""
-        question = f"{path.name} is there already. Replace it?"
-        answer = QMessageBox.question(self._parts.saving, "Export the labels", question)
-        return answer == QMessageBox.StandardButton.Yes
+        asked = asked_path("Export the labels", f"{name}_labels.tif", _LABEL_FILES, label_path, self._parts.saving)
+        if asked is not None:
+            path, kind = asked
+            self._bench.export(path, everything=kind == EVERYTHING)
 
     def _with_binding(self, do: Callable[..., object]) -> Callable[..., None]:
         """Return what does something with the binding, where a session is open."""

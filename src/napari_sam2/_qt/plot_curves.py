@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pyqtgraph
 from pyqtgraph.exporters import ImageExporter
-from qtpy.QtCore import QPointF, Qt, Signal
-from qtpy.QtGui import QColor
+from qtpy.QtCore import QBuffer, QByteArray, QPointF, Qt, Signal
+from qtpy.QtGui import QColor, QImage, QImageWriter
 
 from napari_sam2._qt.theme import Palette
+from napari_sam2.io.atomic import write_atomically
+from sam2_core.errors import StackError
 
 Curve = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], QColor]
 """Frames (N,), numbers (N,), and the colour."""
@@ -77,13 +79,27 @@ class Curves(pyqtgraph.PlotWidget):  # type: ignore[misc]
         self._colour(*self._ink)
 
     def save_picture(self, path: Path) -> None:
-        """Write what is in view as a PNG with a white background."""
+        """Write what is in view as a picture with a white background, in the format that the ending says.
+
+        Raises
+        ------
+        StackError
+            If there is no such format, or the file cannot be written.
+        """
+        written = QBuffer()
+        kind = QByteArray(path.suffix.removeprefix(".").lower().encode())
+        if not QImageWriter(written, kind).write(self._picture()):
+            raise StackError(f"{path}: there are no pictures of this ending; choose a name that ends with .png.")
+        write_atomically(path, bytes(written.data().data()))
+
+    def _picture(self) -> QImage:
+        """Return what is in view, dark on white and without the mark of the frame."""
         self._colour(*_PAPER)
         self._here.setVisible(False)
         try:
             exporter = ImageExporter(self.getPlotItem())
             exporter.parameters()["width"] = _PICTURE_PX
-            exporter.export(str(path))
+            return exporter.export(toBytes=True)
         finally:
             self._here.setVisible(True)
             self._colour(*self._ink)

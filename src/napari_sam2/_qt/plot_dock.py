@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_sam2._qt.manners import Manners
 from napari_sam2._qt.parts import Combo, IconButton, row_of
+from napari_sam2._qt.questions import asked_path, with_ending
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.texts import TextLabel, apply_theme
 from napari_sam2._qt.theme import Palette
 from napari_sam2._qt.workbench import Workbench
 from napari_sam2.document.reviews import At, Place
+from napari_sam2.io.raw_data import check_not_raw
 
 if TYPE_CHECKING:
     import napari
@@ -169,9 +171,9 @@ class PlotDock(QWidget):
 
     def ask_for_table(self) -> None:
         """Ask for a file and write the numbers."""
-        chosen, _ = QFileDialog.getSaveFileName(self, "Write the numbers", self._name(".csv"), "Table (*.csv)")
-        if chosen:
-            self.write_table(Path(chosen))
+        path = self._asked_file("Write the numbers", ".csv", "Table (*.csv)")
+        if path is not None:
+            self.write_table(path)
 
     def write_table(self, path: Path) -> None:
         """Write what is shown as CSV.
@@ -181,7 +183,6 @@ class PlotDock(QWidget):
         StackError
             If it cannot be written, or is the image itself.
         """
-        from napari_sam2.io.raw_data import check_not_raw
         from napari_sam2.io.series_table import write_series
 
         session = self._bench.session
@@ -192,16 +193,30 @@ class PlotDock(QWidget):
 
     def ask_for_picture(self) -> None:
         """Ask for a file and write the plot as it is shown."""
-        chosen, _ = QFileDialog.getSaveFileName(self, "Write the plot", self._name(".png"), "Picture (*.png)")
-        if chosen and self.curves is not None:
-            path = Path(chosen)
-            self.curves.save_picture(path if path.suffix else path.with_suffix(".png"))
-            self._bench.said.emit(f"The plot is in {chosen}.")
+        path = self._asked_file("Write the plot", ".png", "Picture (*.png)")
+        if path is not None:
+            self.write_picture(path)
 
-    def _name(self, suffix: str) -> str:
+    def write_picture(self, path: Path) -> None:
+        """Write the plot as it is shown; the ending says which format.
+
+        Raises
+        ------
+        StackError
+            If it cannot be written, or is the image itself.
+        """
+        session = self._bench.session
+        if session is not None and self.curves is not None:
+            check_not_raw(path, session.stack)
+            self.curves.save_picture(path)
+            self._bench.said.emit(f"The plot is in {path}.")
+
+    def _asked_file(self, title: str, ending: str, kinds: str) -> Path | None:
         session = self._bench.session
         movie = "session" if session is None else Path(session.stack.name).stem
-        return f"{movie}_{str(self.measure.currentData()).replace(' ', '_')}{suffix}"
+        name = f"{movie}_{str(self.measure.currentData()).replace(' ', '_')}{ending}"
+        asked = asked_path(title, name, kinds, lambda chosen, kind: with_ending(chosen, ending), self)
+        return None if asked is None else asked[0]
 
     def _begin(self) -> None:
         """Offer what can be measured in the image that is worked on now."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import mimetypes
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,14 +47,40 @@ def work_in_words(session: Session) -> str:
     return ", ".join(told + [counted(waiting, "found cell")] * bool(waiting))
 
 
+def with_ending(chosen: str, ending: str) -> Path:
+    """Return where something goes for a name as a dialog tells it: with an ending that says what kind of file it is.
+
+    An ending that is none (`movie.v2`) is part of the name; that of another kind of file is left for who writes to say.
+    """
+    path = Path(chosen)
+    has_one = path.suffix.lower() == ending or mimetypes.guess_type(path.name)[0] is not None
+    return path if has_one else path.with_name(path.name + ending)
+
+
+def asked_path(
+    title: str, name: str, kinds: str, ended: Callable[[str, str], Path], parent: QWidget
+) -> tuple[Path, str] | None:
+    """Return where a person wants something written, and as which kind of file; None if it was given up.
+
+    `ended` adds the ending that a name of a kind has to have; what is there already under the name with it, of which
+    the dialog knew nothing, is asked about here.
+    """
+    chosen, kind = QFileDialog.getSaveFileName(parent, title, name, kinds)
+    if not chosen:
+        return None
+    path = ended(chosen, kind)
+    if str(path) != chosen and path.exists():
+        question = f"{path.name} is there already. Replace it?"
+        if QMessageBox.question(parent, title, question) != QMessageBox.StandardButton.Yes:
+            return None
+    return path, kind
+
+
 def asked_folder(session: Session | None, parent: QWidget) -> Path | None:
     """Return in which folder a person wants a session saved, `.sam2` added where that is missing; None if given up."""
     name = "session" if session is None else Path(session.stack.name).stem + _held_in_name(session)
-    chosen, _ = QFileDialog.getSaveFileName(parent, "Save the session as a folder", f"{name}.sam2", "")
-    if not chosen:
-        return None
-    path = Path(chosen)
-    return path if path.suffix == ".sam2" else path.with_name(f"{path.name}.sam2")
+    asked = asked_path("Save the session as a folder", f"{name}.sam2", "", _session_folder, parent)
+    return None if asked is None else asked[0]
 
 
 def asked_images(folder: Path, parent: QWidget) -> Path | None:
@@ -60,6 +88,11 @@ def asked_images(folder: Path, parent: QWidget) -> Path | None:
     title = f"Where are the images of {folder.name}?"
     chosen, _ = QFileDialog.getOpenFileName(parent, title, str(folder.parent), "")
     return _whole_store(Path(chosen)) if chosen else None
+
+
+def _session_folder(chosen: str, kind: str) -> Path:
+    path = Path(chosen)
+    return path if path.suffix == ".sam2" else path.with_name(f"{path.name}.sam2")
 
 
 def _whole_store(path: Path) -> Path:
