@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -96,6 +100,13 @@ def test_all_formats_into_a_place_that_cannot_be_written_say_so(tmp_path, labels
     with pytest.raises(StackError, match=r"notes/all cannot be written .*; free some space or choose another folder"):
         export_everything(tmp_path / "notes" / "all", Results(document, masks, movie(labels), "higher"))
     assert (tmp_path / "notes").read_text() == "mine"
+
+
+def test_all_formats_are_whole_or_not_there_when_the_process_ends_meanwhile(tmp_path):
+    """Whoever closes napari while they are written: the threads that zarr writes with are over before this one."""
+    script = Path(__file__).with_name("late_exporter.py")
+    subprocess.run([sys.executable, script, str(tmp_path / "all")], check=True, capture_output=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_table_of_tracks_says_who_came_from_whom(tmp_path):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from itertools import permutations
 from pathlib import Path
 
-from napari_sam2.io.atomic import writing
+from napari_sam2.io.atomic import part_beside, remove_parts, remove_path, writing
 from napari_sam2.io.ctc_files import export_ctc
 from napari_sam2.io.error_rate_table import export_error_rates
 from napari_sam2.io.geff_files import export_geff, geff_library
+from napari_sam2.io.label_files import put_in_place
 from napari_sam2.io.object_table import export_table
 from napari_sam2.io.raw_data import check_not_raw
 from napari_sam2.io.results import Results, export_labels
@@ -119,32 +121,42 @@ def _tell_parents_left_out(results: Results) -> None:
 def export_everything(folder: Path, results: Results) -> tuple[Path, ...]:
     """Return the paths of all that was written into a new folder: every format, with the usual names.
 
-    Labels, tables of cells and of tracks, a CTC folder, GEFF where its library is installed, and the error rates where
-    samples were drawn.
+    The folder is there when all of it is. Labels, tables of cells and of tracks, a CTC folder, GEFF where its library
+    is installed, and the error rates where samples were drawn.
 
     Raises
     ------
     StackError
         If the folder holds something already, or something cannot be written.
     """
-    _make_new(folder)
-    paths = {name: folder / file for name, file in _EVERYTHING.items()}
+    wanted = set(_EVERYTHING)
     if not results.document.review.samples:
-        del paths["error_rate"]
+        wanted.remove("error_rate")
     try:
         geff_library()
     except StackError:
-        del paths["tracks"]
-    export(results, paths)
-    return tuple(paths.values())
+        wanted.remove("tracks")
+    with _new_folder(folder) as part:
+        export(results, {name: part / file for name, file in _EVERYTHING.items() if name in wanted})
+    return tuple(folder / file for name, file in _EVERYTHING.items() if name in wanted)
 
 
-def _make_new(folder: Path) -> None:
-    """Make a folder, or take one that is empty."""
-    with writing(folder):
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise StackError(f"{folder} is not empty; choose the name of a new folder for all formats.")
-        folder.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """Yield a folder that gets its name, that of a new or an empty one, when it is whole; else nothing is there."""
+    part = part_beside(folder)
+    try:
+        with writing(folder):
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise StackError(f"{folder} is not empty; choose the name of a new folder for all formats.")
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            remove_parts(folder.parent, folder.name)
+            part.mkdir()
+            yield part
+            put_in_place(part, folder)
+    finally:
+        with suppress(OSError):  # of a disk that may only be read; what went wrong is said above
+            remove_path(part)
 
 
 _EVERYTHING = {
