@@ -136,6 +136,22 @@ def test_tab_goes_from_top_to_bottom(docks: dict[str, QWidget], name: str) -> No
     assert back == []
 
 
+@pytest.mark.parametrize("name", ["panel", "review", "models", "tree"])
+def test_tab_leaves_a_table_both_ways(desk: Any, docks: dict[str, QWidget], name: str) -> None:
+    desk.click(2, 30, 40)
+    dock = docks[name]
+    dock.parentWidget().raise_()
+    table = dock.findChild(QTableView)
+    desk.until(lambda: table.isVisible() and (name == "review" or table.model().rowCount() > 1))
+    desk.viewer.window._qt_window.activateWindow()
+    for key in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
+        table.setFocus()
+        desk.until(table.hasFocus)
+        table.setCurrentIndex(table.model().index(0, 1))
+        QTest.keyClick(table, key)
+        assert not table.hasFocus()
+
+
 def test_rows_are_shown_hidden_and_locked_by_keys(desk: Any) -> None:
     desk.open_movie()
     for object_id, x in ((1, 10), (2, 30), (3, 50)):

@@ -53,6 +53,7 @@ class Manners(QObject):
             widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         elif isinstance(widget, QAbstractItemView) and not isinstance(widget, QHeaderView):
             widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            widget.setTabKeyNavigation(False)  # Tab goes on to what comes next; the arrows go through the cells
             widget.itemDelegate().closeEditor.connect(self._give_back_soon)
         elif isinstance(widget, QAbstractButton | QComboBox):
             widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
