@@ -32,6 +32,15 @@ def test_every_step_of_a_first_use_says_what_comes_next() -> None:
     assert all(len(sentence) < 75 for sentence in sentences)
 
 
+def test_one_frame_is_not_asked_to_be_propagated() -> None:
+    now = Situation(has_image=True, prompts=1, is_single=True)
+    told = [next_step(one) for one in (now, replace(now, linked=3), replace(now, is_saved=True))]
+    assert told[0] == told[1]
+    assert "Then save" in told[0]
+    assert told[2].startswith("Saved")
+    assert not any("ropagate" in one or "Step" in one for one in told)
+
+
 def test_one_stale_mask_is_not_counted_as_many() -> None:
     assert "1 mask behind" in next_step(Situation(has_image=True, prompts=1, tracked=3, stale=1))
 

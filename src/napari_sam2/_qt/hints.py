@@ -24,6 +24,8 @@ class Situation:
         Number of (object, frame) pairs that a run filled, and of those that a later edit made stale.
     is_saved
         Whether everything is on disk.
+    is_single
+        Whether there is one frame alone: nothing is propagated, and nothing to be stepped through.
     axis
         "frame" or "slice": what one step along the tracked axis is called.
     can_resume
@@ -56,6 +58,7 @@ class Situation:
     tracked: int = 0
     stale: int = 0
     is_saved: bool = False
+    is_single: bool = False
     axis: str = "frame"
     can_resume: bool = False
     works_at: str = ""
@@ -134,12 +137,14 @@ def _going_on(now: Situation) -> str:
     if now.misfit is not None and not now.tracked:
         clicked, said = now.misfit.clicked_px, now.misfit.chosen_px
         return f"Clicked cells are {clicked:.0f} px across, Object size says {said:.0f}: set it anew."
-    if now.linked and not now.tracked:
-        return "Review what is in doubt, or propagate where cells were missed."
-    if now.tracked == 0:
+    if not now.tracked and not now.is_single:
+        if now.linked:
+            return "Review what is in doubt, or propagate where cells were missed."
         return "Add the next object and click it, or propagate."
     if now.is_saved:
         return "Saved. Export the labels, or go on."
+    if now.is_single:
+        return "Click where a mask is wrong, or on the next cell. Then save."
     return "Step through: click where a mask is wrong. Then save."
 
 

@@ -121,6 +121,7 @@ class PanelState(QObject):
             tracked=self._objects.count(TRACKED) + self._objects.count(ABSENT) + stale,
             stale=stale,
             is_saved=session.folder is not None and not session.unsaved,
+            is_single=session.frame_count == 1,
             axis="slice" if session.settings.track_axis == "Z" else "frame",
             can_resume=self._can_resume,
             works_at=works_at,
