@@ -156,6 +156,27 @@ def test_an_object_that_a_filter_leaves_out_is_shown_when_it_is_asked_for(table:
     assert table.selected_ids() == (2,)
 
 
+def test_a_filter_ends_with_the_session_and_the_order_of_the_rows_stays(table: ObjectsTable, bar: ObjectsBar) -> None:
+    choose(bar, "Order", "Begin")
+    choose(bar, "Generation", "2")
+    bar.search.setText("5")
+    table.objects.set_session(session_of({1: (None, 0, 3)}))
+    assert (table.objects.shown, bar.search.text(), bar.show_button.text()) == ((1,), "", "Show")
+    table.objects.set_session(session_of(SPANS))
+    assert table.objects.shown == (1, 2, 3, 4, 5, 6)
+
+
+def test_objects_that_come_and_go_behind_a_filter_are_counted(table: ObjectsTable, bar: ObjectsBar) -> None:
+    session = session_of(SPANS)
+    table.objects.set_session(session)
+    choose(bar, "Generation", "2")
+    few, more = session.document.objects, document_of({**SPANS, 7: (None, 0, 3)}).objects
+    for objects, told in ((few, "2 of 6"), ({**few, 7: more[7]}, "2 of 7"), (few, "2 of 6")):
+        session.document = SimpleNamespace(objects=objects)
+        table.objects.reload()
+        assert (table.objects.shown, bar.show_button.text()) == ((5, 6), told)
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [

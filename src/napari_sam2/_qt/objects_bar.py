@@ -72,8 +72,7 @@ class ObjectsBar(QWidget):
             button.setFixedWidth(button.minimumWidth())
         self.search.textChanged.connect(self._find)
         self.search.returnPressed.connect(self.go_to_found)
-        for signal in (self._model.modelReset, self._model.rowsInserted, self._model.dataChanged):
-            signal.connect(self._tell)
+        self._model.counted.connect(self._tell)
         self._fill()
         self._tell()
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 from qtpy.QtGui import QColor, QIcon
 
 from napari_sam2._qt.theme import Palette, swatch, themed_icon
 from napari_sam2._qt.timeline import ABSENT, EDITED, FOUND, IMPORTED, NOTHING, PROMPTED, STALE, TRACKED
 from napari_sam2.document.objects import LinkStatus, ObjectInfo
-from napari_sam2.lineage.arranging import Order, Wanted, arranged
+from napari_sam2.lineage.arranging import Order, Wanted, arranged, title_of
 from napari_sam2.lineage.forest import Forest
 
 if TYPE_CHECKING:
@@ -137,6 +137,8 @@ class ObjectRow:
 class ObjectsModel(QAbstractTableModel):
     """The rows that are shown; `colour_of` gives the colour that an object's label has in the viewer.
 
+    Signal: `counted()` when there may be more objects than before, or fewer, with a row or without.
+
     Attributes
     ----------
     forest
@@ -146,6 +148,8 @@ class ObjectsModel(QAbstractTableModel):
     colours_lanes
         Whether timelines have the colours of their objects.
     """
+
+    counted = Signal()
 
     def __init__(self, colour_of: Callable[[int], QColor], theme_id: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -173,10 +177,10 @@ class ObjectsModel(QAbstractTableModel):
         self.recolour()
 
     def set_session(self, session: Session | None) -> None:
-        """Show the objects of a session, or none, all of them unfolded."""
+        """Show the objects of a session, or none: all of them, unfolded."""
         self._session = session
         self._known = {}
-        self.wanted = replace(self.wanted, text="", folded=frozenset())
+        self.wanted = Wanted(order=self.wanted.order)
         self.reload()
 
     def recolour(self) -> None:
@@ -318,8 +322,12 @@ class ObjectsModel(QAbstractTableModel):
         return ObjectRow(info, revision, self._session.status(object_id))
 
     def _arrange(self, changed: list[int]) -> None:
-        """Give rows to what is wanted; where these are the same as before, or some more, only that is told."""
-        shown = arranged(self._known, self.forest, self.wanted)
+        """Give rows to what is wanted."""
+        self._change_rows(arranged(self._known, self.forest, self.wanted), changed)
+        self.counted.emit()
+
+    def _change_rows(self, shown: tuple[int, ...], changed: list[int]) -> None:
+        """Show other rows; where these are the same as before, or some more, only that is told."""
         if shown == self._shown:
             self._tell(changed)
             return
@@ -350,7 +358,7 @@ class ObjectsModel(QAbstractTableModel):
         if column == Column.title:
             folded = self.is_tree and row.object_id in self.wanted.folded
             hidden = f" (+{len(self.forest.descendants(row.object_id))})" if folded else ""
-            return (row.name or f"object {row.object_id}") + hidden
+            return title_of(row) + hidden
         if column == Column.frames:
             return f"{row.frames}/{len(row.codes)}"
         return row.state if column == Column.state else None

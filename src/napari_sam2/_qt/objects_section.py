@@ -33,7 +33,7 @@ class ObjectsSection(Section):
         below.addWidget(self.tracks, 0)
         self.body.addLayout(below)
         self.body.addWidget(self.current)
-        model.modelReset.connect(self._show_bar)
+        model.counted.connect(self._show_bar)
         self._show_bar()
         self.show_selection(())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -57,8 +58,8 @@ class Wanted:
     Attributes
     ----------
     text
-        Ids with spaces or commas between them, ranges as 3-7, or a part of names. By lineage all relatives of those are
-        shown too.
+        Ids with spaces or commas between them, ranges as 3-7, or a part of titles. By lineage all relatives of those
+        are shown too.
     generation
         Of this one only; None for all.
     shortest
@@ -81,16 +82,22 @@ class Wanted:
 
 
 Lives: TypeAlias = Mapping[int, Life]
+_RANGE = re.compile(r"(\d)\s*-\s*(\d)")
+
+
+def title_of(life: Life) -> str:
+    """Return what an object is called in words: its name, or its number where it has none."""
+    return life.name or f"object {life.object_id}"
 
 
 def found_by(text: str, lives: Lives) -> tuple[int, ...]:
     """Return the objects that a text names, in the order of `lives`; all for an empty one, see `Wanted.text`."""
-    words = text.replace(",", " ").split()
+    words = _RANGE.sub(r"\1-\2", text.replace(",", " ")).split()
     spans = [_span(word) for word in words]
     if words and all(span is not None for span in spans):
         return tuple(one for one in lives if any(span is not None and one in span for span in spans))
     sought = text.strip().casefold()
-    return tuple(one for one, life in lives.items() if sought in life.name.casefold())
+    return tuple(one for one, life in lives.items() if sought in title_of(life).casefold())
 
 
 def arranged(lives: Lives, forest: Forest, wanted: Wanted) -> tuple[int, ...]:
