@@ -11,6 +11,7 @@ from napari_sam2.masks.stored_masks import MaskStatus, StoredMask
 from napari_sam2.review.fixes import Verb
 from napari_sam2.viewer.places import Listing, Order
 from napari_sam2.viewer.reviewing import JUDGING
+from sam2_core.errors import PromptError
 
 
 def tracked(desk, object_id, frame, radius):
@@ -255,6 +256,39 @@ def test_an_object_that_is_there_no_more_is_exchanged_with_nobody(linked):
     linked.reviewing.back()
     linked.reviewing.look()
     assert not [fix for fix in linked.session.review.fixes(step) if fix.verb is Verb.swap]
+
+
+@pytest.mark.parametrize("gone", ["division", "object"])
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_nothing_is_decided_about_a_place_that_is_no_more(linked, gone, is_followed):
+    linked.session.lineage.divide(3, 4, [2, 5])
+    linked.reviewing.is_followed = is_followed
+    linked.reviewing.look()
+    item = next(one for one in linked.reviewing.listed if one.place.at is At.division)
+    linked.reviewing.show(item)
+    if gone == "division":
+        linked.session.surgery.undivide(3, item.place.frame)
+    else:
+        linked.session.remove_object([3])
+    before = linked.session.edits.revision
+    if is_followed:  # as the panel does after each edit
+        linked.reviewing.look()
+    else:
+        linked.reviewing.accept()
+    assert "That place is no more." in linked.messages
+    assert linked.reviewing.item.place != item.place
+    assert linked.session.edits.revision == before
+    with pytest.raises(PromptError, match="no more"):
+        linked.session.review.accept(item)
+    assert linked.reviewing.item.place in [one.place for one in linked.reviewing.places.items]
+
+
+def test_of_the_last_place_nothing_is_left_in_view_when_it_is_gone(linked):
+    linked.reviewing.look()
+    linked.reviewing.show(linked.reviewing.listed[0])
+    linked.session.remove_object(list(linked.session.document.objects))
+    linked.reviewing.look()
+    assert (linked.reviewing.item, linked.reviewing.fixes, linked.reviewing.listed) == (None, (), ())
 
 
 def test_nothing_is_decided_about_a_place_of_the_list_while_a_sample_is_judged(linked):

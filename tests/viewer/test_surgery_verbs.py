@@ -9,8 +9,9 @@ from mouse_events import Event
 from napari.utils._proxies import ReadOnlyWrapper
 from napari.utils.interactions import mouse_press_callbacks, mouse_release_callbacks
 
-from napari_sam2.document.reviews import ReviewState
+from napari_sam2.document.reviews import At, Place, ReviewKind, ReviewState
 from napari_sam2.document.track_events import Division
+from napari_sam2.review.items import ReviewItem
 
 
 @pytest.fixture
@@ -230,6 +231,22 @@ def test_an_edit_of_the_cell_in_doubt_corrects_the_place(cells):
     reviewing.look()
     states = {one.place: one.state for one in reviewing.places.items}
     assert states[item.place] is ReviewState.corrected
+
+
+@pytest.mark.parametrize("at", [At.division, At.end])
+def test_what_is_done_to_a_daughter_is_done_to_the_division_that_she_came_of(cells, at):
+    cells.session.lineage.divide(1, 4, [2, 5])
+    reviewing = cells.binding.reviewing
+    place = Place(at, 1, 4)
+    reviewing.show(ReviewItem(place, ReviewKind.division, 0.5, ("2 daughters",), 3))
+    hover(cells, 5, 4)
+    cells.verbs.begin()
+    assert Division(1, 4, (2, 5)) not in cells.session.document.divisions
+    decision = cells.session.document.review.decisions.get(place)
+    assert (decision is not None and decision.state is ReviewState.corrected) == (at is At.division)
+    reviewing.look()
+    assert reviewing.item.place == place
+    assert "That place is no more." not in cells.messages
 
 
 def test_a_track_that_was_looked_at_is_in_doubt_no_more(cells):

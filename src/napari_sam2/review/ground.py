@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 import numpy as np
 
 from napari_sam2.document.document import Document
 from napari_sam2.document.reviews import At, Decision, Place, ReviewKind, ReviewState
+from napari_sam2.document.track_events import Division
 from napari_sam2.masks.stored_masks import MaskKey, StoredMask
 
 _KINDS = {At.begin: ReviewKind.begins_inside, At.end: ReviewKind.ends_inside, At.division: ReviewKind.division}
@@ -40,6 +41,21 @@ def grounds_of(place: Place, document: Document, masks: MasksByKey) -> tuple[str
     return (_digest(parts), _digest(parts[::-1])) if place.at is At.overlap else (_digest(parts),)
 
 
+def is_there(place: Place, document: Document) -> bool:
+    """Return whether there is still what a place is about, in doubt or not: its objects, its division, its proposal."""
+    if place.at is At.proposal:
+        return place.object_id in document.proposals
+    if place.at is At.division:
+        return bool(_divisions(place, document))
+    return {place.object_id, place.other or place.object_id} <= document.objects.keys()
+
+
+def is_about(place: Place, object_ids: Collection[int], document: Document) -> bool:
+    """Return whether a place is one of these objects: a division is one of its daughters too."""
+    daughters = {one for each in _divisions(place, document) for one in each.daughters}
+    return place.is_about(object_ids) or not daughters.isdisjoint(object_ids)
+
+
 def decided(places: Iterable[Place], document: Document, masks: MasksByKey) -> Document:
     """Return the document in which a person is known to have made places as they are."""
     decisions = {
@@ -48,6 +64,11 @@ def decided(places: Iterable[Place], document: Document, masks: MasksByKey) -> D
         for place in places
     }  # fmt: skip
     return document.with_review(document.review.with_decisions(decisions))
+
+
+def _divisions(place: Place, document: Document) -> list[Division]:
+    here = place.at, place.object_id, place.frame
+    return [each for each in document.divisions if (At.division, each.mother, each.frame) == here]
 
 
 def _parts(place: Place, document: Document, masks: MasksByKey) -> list[StoredMask | str | None]:

@@ -27,7 +27,7 @@ from napari_sam2.lineage.tracks import tracks_of
 from napari_sam2.masks.stored_masks import StoredMask
 from napari_sam2.review.error_rate import ErrorRate, drawn, error_rate
 from napari_sam2.review.fixes import Fix, fixes_for
-from napari_sam2.review.ground import ground_of, grounds_of
+from napari_sam2.review.ground import ground_of, grounds_of, is_there
 from napari_sam2.review.items import Progress, ReviewItem
 from napari_sam2.review.queue import Queue
 from napari_sam2.review.scene import Scene
@@ -37,6 +37,7 @@ from napari_sam2.session.steps import Steps
 from sam2_core.errors import PromptError
 
 Items = ReviewItem | Iterable[ReviewItem]
+GONE = "That place is no more."
 
 
 class SessionReview:
@@ -109,11 +110,17 @@ class SessionReview:
         return earlier[-1] if earlier else None
 
     def accept(self, items: Items) -> None:
-        """Say that all is right there."""
+        """Say that all is right there.
+
+        Raises
+        ------
+        PromptError
+            If none of the places is there any more: their objects are gone, or do not divide.
+        """
         self._decide(items, ReviewState.accepted, "accept")
 
     def dismiss(self, items: Items) -> None:
-        """Say that it does not matter."""
+        """Say that it does not matter; raises as `accept` does."""
         self._decide(items, ReviewState.dismissed, "dismiss")
 
     def reopen(self, items: Items) -> None:
@@ -262,7 +269,11 @@ class SessionReview:
         return Decision(item.place, item.kind, state, self.ground_of(item.place))
 
     def _decide(self, items: Items, state: ReviewState, verb: str) -> None:
-        decisions = {item.place: self._decision(item, state) for item in _several(items)}
+        asked = _several(items)
+        there = [item for item in asked if is_there(item.place, self._state.document)]
+        if asked and not there:
+            raise PromptError(GONE)
+        decisions = {item.place: self._decision(item, state) for item in there}
         record = self._state.document.review.with_decisions(decisions)
         what = "a place" if len(decisions) == 1 else f"{len(decisions)} places"
         self._steps.make(self._state.document.with_review(record), f"{verb} {what}")

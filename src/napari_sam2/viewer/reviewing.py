@@ -15,7 +15,9 @@ from psygnal import Signal
 
 from napari_sam2.document.reviews import At, Place, ReviewRecord, ReviewState
 from napari_sam2.review.fixes import Fix
+from napari_sam2.review.ground import is_there
 from napari_sam2.review.items import ReviewItem
+from napari_sam2.session.review import GONE
 from napari_sam2.session.session import Session
 from napari_sam2.viewer.places import Items, Listing, Places
 from sam2_core.errors import PromptError
@@ -240,10 +242,22 @@ class Reviewing:
         self._seen -= {one for one in self._seen if self._is_open_again(one, places)}
         self.places, self._is_known = places, True
         self._touched.clear()
+        is_gone = self._is_gone() and not self._is_judging()
+        if is_gone:
+            self.item, self._row = None, self._row - 1  # what came behind it has moved up
         self._list()
         then, self._then = self._then, None
         if then is not None:
             self.soon(then)
+        elif is_gone:
+            self._notify(GONE)
+            self._leave()
+
+    def _is_gone(self) -> bool:
+        """Return whether what the place in view was about is there no more, and nobody said that this corrects it."""
+        if self.item is None or is_there(self.item.place, self._session.document):
+            return False
+        return (self.places.get(self.item.place) or self.item).state is ReviewState.open
 
     def _is_open_again(self, seen: ReviewItem, places: Places) -> bool:
         """Return whether what was decided about a place was taken back."""
@@ -267,6 +281,8 @@ class Reviewing:
     def _fixes(self) -> tuple[Fix, ...]:
         """Return what may be done about the place in view; nothing while that would take long."""
         if self.item is None or self._is_looking or not self._session.review.is_prepared:
+            return ()
+        if not is_there(self.item.place, self._session.document):
             return ()
         return self._session.review.fixes(self.item)
 
@@ -312,6 +328,10 @@ class Reviewing:
             self._notify("No place is shown; W goes to the first one.")
             return
         review = self._session.review
+        if not is_there(self.item.place, self._session.document):
+            self._notify(GONE)
+            self._leave()
+            return
         (review.accept if state is ReviewState.accepted else review.dismiss)(self.item)
         self._note([self.item], state)
         self._leave()
@@ -327,7 +347,7 @@ class Reviewing:
 
     def _show(self, item: ReviewItem | None, remember: bool = True) -> None:
         if item is None:
-            self._notify("That place is no more.")
+            self._notify(GONE)
             return
         self._is_going, self._then = False, None  # who goes somewhere stays there
         if remember and self.item is not None and self.item.place != item.place:

@@ -14,6 +14,7 @@ from psygnal import Signal
 from napari_sam2.document.objects import LinkStatus
 from napari_sam2.engine.jobs import PropagateRequest
 from napari_sam2.masks.stored_masks import MaskKey
+from napari_sam2.review.ground import is_about
 from napari_sam2.session.parentage import told_alone
 from napari_sam2.viewer.current import Current
 from napari_sam2.viewer.picking import Picking
@@ -203,9 +204,9 @@ class SurgeryVerbs:
             told.append(told_step(self._session, lambda: edit(keys), otherwise))
 
         item = self._reviewing.item
-        is_about_it = item is not None and {item.place.object_id, item.place.other} & {one for one, _ in keys}
+        about = {one for one, _ in keys}
         try:
-            if is_about_it:
+            if item is not None and is_about(item.place, about, self._session.document):
                 self._reviewing.correct(make)
             else:
                 make()
