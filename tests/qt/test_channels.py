@@ -74,6 +74,16 @@ def test_layers_that_lie_on_the_image_are_ticked_as_channels_and_undone(desk: An
     np.testing.assert_array_equal(seen(desk), np.stack([NUCLEI[2], DEATH[2]], axis=-1))
 
 
+def test_a_channel_is_called_as_its_layer_is_called_now(desk: Any) -> None:
+    begin(desk)
+    boxes(desk)["death"].setChecked(True)
+    desk.idle()
+    desk.viewer.layers["death"].name = "annexin"
+    desk.viewer.layers["membrane"].name = "actin"
+    assert list(boxes(desk)) == ["nuclei", "annexin", "actin"]
+    assert ticked(desk) == ["nuclei", "annexin"]
+
+
 def test_a_settings_step_of_before_is_undone_to_what_was_seen_then(desk: Any) -> None:
     begin(desk)
     desk.session.change_settings(even_out=True)

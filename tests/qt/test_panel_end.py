@@ -125,6 +125,22 @@ def test_a_closing_that_is_cancelled_changes_nothing(desk: Any, answers: dict[st
     assert sorted(desk.panel.model.known) == [1, 2]
 
 
+def test_work_is_called_as_its_layer_is_called_now(
+    desk: Any, answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = desk.open_movie()
+    desk.click(1, 20, 20)
+    image.name = "colony"
+    answers["ours"] = "Save"
+    offered: list[str] = []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda parent, title, name, kinds: (offered.append(name), ""))
+    assert not close_by_hand(desk.viewer)
+    assert answers["asked"][0].startswith("The work on colony is not saved")
+    desk.press(desk.panel.saving.save)
+    desk.press(desk.panel.saving.export)
+    assert offered == ["colony.sam2", "colony.sam2", "colony_labels.tif"]
+
+
 def test_unsaved_work_is_saved_when_a_person_says_so_and_the_window_then_closes(
     desk: Any, answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

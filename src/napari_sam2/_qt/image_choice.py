@@ -223,7 +223,7 @@ class ImageChooser(QObject):
         for event in self._list_events:
             event.disconnect(self._on_layers)
         for layer in self._named:
-            layer.events.name.disconnect(self._list_layers)
+            layer.events.name.disconnect(self._on_name)
 
     def _work_on(self, layer: Image) -> None:
         """Choose a layer, as a person does it."""
@@ -253,12 +253,16 @@ class ImageChooser(QObject):
         if session is not None and binding is not None and not session.holds_work and not binding.sight.is_there:
             self._bench.close_session()
 
-    def _list_layers(self, event: Any = None) -> None:
+    def _on_name(self, event: Any = None) -> None:
+        self._slots.call(self._list_layers)
+        self._slots.call(self.show_session)
+
+    def _list_layers(self) -> None:
         for layer in self._named:
-            layer.events.name.disconnect(self._list_layers)
+            layer.events.name.disconnect(self._on_name)
         self._named = self.images()
         for layer in self._named:
-            layer.events.name.connect(self._list_layers)
+            layer.events.name.connect(self._on_name)
         current = self._bench.image
         place = next((place for place, layer in enumerate(self._named) if layer is current), -1)
         self._section.show_layers([layer.name for layer in self._named], place)

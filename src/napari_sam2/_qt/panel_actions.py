@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_sam2._qt.keys_window import KeysWindow
-from napari_sam2._qt.questions import asked_folder, asked_path, with_ending
+from napari_sam2._qt.questions import asked_folder, asked_path, file_name, with_ending
 from napari_sam2._qt.review_panel import open_review
 from napari_sam2._qt.sections import PanelParts
 from napari_sam2._qt.slots import Slots
@@ -125,9 +125,11 @@ class PanelActions(QObject):
     def save(self) -> None:
         """Save where the session is saved already, or ask for a folder where there is none, or none any more."""
         session = self._bench.session
-        if session is not None and session.folder is not None and not session.saving.is_folder_lost:
+        if session is None:
+            return
+        if session.folder is not None and not session.saving.is_folder_lost:
             self._bench.save(None)
-        elif chosen := asked_folder(session, self._parts.saving):
+        elif chosen := asked_folder(session, self._bench.image, self._parts.saving):
             self._bench.save(chosen)
 
     def open_folder(self) -> None:
@@ -141,8 +143,7 @@ class PanelActions(QObject):
 
         A name without an ending gets that of the chosen format.
         """
-        session = self._bench.session
-        name = "session" if session is None else Path(session.stack.name).stem
+        name = file_name(self._bench.image)
         asked = asked_path("Export the labels", f"{name}_labels.tif", _LABEL_FILES, label_path, self._parts.saving)
         if asked is not None:
             path, kind = asked

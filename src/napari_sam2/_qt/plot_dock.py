@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_sam2._qt.manners import Manners
 from napari_sam2._qt.parts import Combo, IconButton, row_of
-from napari_sam2._qt.questions import asked_path, with_ending
+from napari_sam2._qt.questions import asked_path, file_name, with_ending
 from napari_sam2._qt.slots import Slots
 from napari_sam2._qt.texts import TextLabel, apply_theme
 from napari_sam2._qt.theme import Palette
@@ -212,9 +212,7 @@ class PlotDock(QWidget):
             self._bench.said.emit(f"The plot is in {path}.")
 
     def _asked_file(self, title: str, ending: str, kinds: str) -> Path | None:
-        session = self._bench.session
-        movie = "session" if session is None else Path(session.stack.name).stem
-        name = f"{movie}_{str(self.measure.currentData()).replace(' ', '_')}{ending}"
+        name = f"{file_name(self._bench.image)}_{str(self.measure.currentData()).replace(' ', '_')}{ending}"
         asked = asked_path(title, name, kinds, lambda chosen, kind: with_ending(chosen, ending), self)
         return None if asked is None else asked[0]
 

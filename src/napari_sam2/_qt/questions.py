@@ -15,24 +15,26 @@ from napari_sam2.document.plain_values import counted
 from sam2_core.errors import StackError
 
 if TYPE_CHECKING:
+    from napari.layers import Image
+
     from napari_sam2.session.session import Session
 
 
-def may_leave(session: Session | None, parent: QWidget) -> bool:
-    """Return whether a session may be closed; unsaved work is named, and can be saved first."""
-    if session is None or not session.holds_work or not _is_unsaved(session):
+def may_leave(session: Session | None, image: Image | None, parent: QWidget) -> bool:
+    """Return whether the session on an image may be closed; unsaved work is named, and can be saved first."""
+    if session is None or image is None or not session.holds_work or not _is_unsaved(session):
         return True
     buttons = QMessageBox.StandardButton
     why = f"\n\n{session.unsaved}" if session.unsaved else ""
     answer = QMessageBox.question(
         parent,
         "Save the work?",
-        f"The work on {session.stack.name} is not saved: {work_in_words(session)}.{why}\n\nSave it as a session?",
+        f"The work on {image.name} is not saved: {work_in_words(session)}.{why}\n\nSave it as a session?",
         buttons.Save | buttons.Discard | buttons.Cancel,
         buttons.Save,
     )
     if answer == buttons.Save:
-        return _save(session, parent)
+        return _save(session, image, parent)
     return answer == buttons.Discard
 
 
@@ -76,10 +78,15 @@ def asked_path(
     return path, kind
 
 
-def asked_folder(session: Session | None, parent: QWidget) -> Path | None:
+def file_name(image: Image | None) -> str:
+    """Return what files of the work on an image are named after: the layer as it is called now."""
+    return "session" if image is None else Path(image.name).stem
+
+
+def asked_folder(session: Session, image: Image | None, parent: QWidget) -> Path | None:
     """Return in which folder a person wants a session saved, `.sam2` added where that is missing; None if given up."""
-    name = "session" if session is None else Path(session.stack.name).stem + _held_in_name(session)
-    asked = asked_path("Save the session as a folder", f"{name}.sam2", "", _session_folder, parent)
+    name = f"{file_name(image)}{_held_in_name(session)}.sam2"
+    asked = asked_path("Save the session as a folder", name, "", _session_folder, parent)
     return None if asked is None else asked[0]
 
 
@@ -108,9 +115,9 @@ def _is_unsaved(session: Session) -> bool:
     return session.is_dirty
 
 
-def _save(session: Session, parent: QWidget) -> bool:
+def _save(session: Session, image: Image, parent: QWidget) -> bool:
     """Return whether the work is saved now, where a person says: there is no folder yet, or nothing can go there."""
-    folder = asked_folder(session, parent)
+    folder = asked_folder(session, image, parent)
     if folder is None:
         return False
     try:

@@ -129,7 +129,7 @@ class Workbench(QObject):
 
     def may_leave(self) -> bool:
         """Return whether the session may be closed; asks where work would be lost."""
-        return may_leave(self.session, self._window)
+        return may_leave(self.session, self.image, self._window)
 
     @property
     def _is_busy(self) -> bool:
