@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from linked_squares import FRAMES, SIZE, square, take
+from napari.settings import get_settings
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
@@ -75,6 +76,16 @@ def test_the_worst_place_comes_by_itself_with_its_pictures_and_alternatives(revi
     assert [still.frame for still in parts.place.film.stills] == [item.place.frame + by for by in range(-3, 4)]
     assert parts.buttons.fixes[0].text().endswith(review.going.fixes[0].text)
     assert review.desk.binding.frame == item.place.frame
+
+
+def test_words_and_buttons_have_the_size_of_letters_that_napari_is_set_to(review: Review) -> None:
+    place = review.parts.place
+    buttons = (review.parts.buttons.right, review.parts.buttons.fixes[0], review.desk.panel.propagate.go)
+    before = place.words.font().pointSizeF()
+    get_settings().appearance.font_size = 14
+    review.desk.until(lambda: place.words.font().pointSizeF() >= 14 > before)
+    assert [button.font().pointSizeF() for button in buttons] == [place.words.font().pointSizeF()] * 3
+    review.desk.until(lambda: place.words.height() >= 2 * place.words.fontMetrics().lineSpacing())
 
 
 def test_keys_accept_dismiss_correct_and_go_back(review: Review) -> None:

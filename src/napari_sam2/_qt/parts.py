@@ -41,9 +41,7 @@ class IconButton(QPushButton):
     def set_theme(self, theme_id: str) -> None:
         """Take the icon in the theme's colour."""
         self.setIcon(themed_icon(self._icon_name, theme_id))
-        self.setStyleSheet(
-            "IconButton { font-size: 9pt; padding: 4px 2px; } IconButton::menu-indicator { image: none; width: 0px; }"
-        )
+        self.setStyleSheet("IconButton { padding: 4px 2px; } IconButton::menu-indicator { image: none; width: 0px; }")
 
 
 class ProgressBar(QProgressBar):
@@ -101,7 +99,7 @@ class ToolButton(QToolButton):
         theme = get_theme(theme_id)
         self.setIcon(themed_icon(self._icon_name, theme_id))
         self.setStyleSheet(
-            "QToolButton { border-radius: 3px; padding: 3px; font-size: 9pt; }"
+            "QToolButton { border-radius: 3px; padding: 3px; }"
             f"QToolButton {{ background: {theme.primary.as_hex(format='long')}; }}"
             f"QToolButton:hover {{ background: {theme.highlight.as_hex(format='long')}; }}"
             f"QToolButton:checked {{ background: {theme.current.as_hex(format='long')}; }}"

@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QSpinBox,
     QStackedWidget,
     QTabBar,
@@ -27,7 +26,7 @@ from superqt.utils import signals_blocked
 from napari_sam2._qt.film_view import FilmView
 from napari_sam2._qt.parts import Combo, IconButton, ProgressBar, form, row_of
 from napari_sam2._qt.review_list import ReviewList, ReviewModel
-from napari_sam2._qt.texts import ElidedLabel, TextLabel
+from napari_sam2._qt.texts import ElidedLabel, TextLabel, TwoLines
 from napari_sam2._qt.theme import swatch
 from napari_sam2.document.reviews import At, ReviewKind, ReviewState
 
@@ -82,13 +81,7 @@ class PlaceView(QWidget):
 
     def __init__(self, theme_id: str) -> None:
         super().__init__()
-        self.words = QLabel()
-        self.words.setTextFormat(Qt.TextFormat.RichText)
-        self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.words.setWordWrap(True)
-        self.words.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.words.setFixedHeight(2 * self.words.fontMetrics().lineSpacing() + 10)
+        self.words = TwoLines()
         self.film = FilmView(theme_id)
         self.message = ElidedLabel()
         column = QVBoxLayout(self)
@@ -115,7 +108,7 @@ class QueueButtons(QWidget):
         super().__init__()
         self.fixes = [QPushButton() for _ in range(ALTERNATIVES)]
         for button in self.fixes:
-            button.setStyleSheet("text-align: left; padding: 3px 6px; font-size: 9pt;")
+            button.setStyleSheet("text-align: left; padding: 3px 6px;")
         self.right = IconButton("Right (Y)", "check", "All is right there: accept it, and go to the next place")
         self.dismiss = IconButton("No matter (I)", "visibility_off", "It does not matter: go to the next place")
         self.next = IconButton("Next (W)", "right_arrow", "Leave it open, and go to the next place")

@@ -167,6 +167,30 @@ class TextLabel(QLabel):
             self.setVisible(bool(text))
 
 
+class TwoLines(QLabel):
+    """Rich text that wraps and can be copied, two lines high in whatever font the theme has, so that nothing moves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.RichText)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the height of two lines, and of what is around them."""
+        return _LINES * self.fontMetrics().lineSpacing() + 10
+
+    def sizeHint(self) -> QSize:
+        """Return room for two lines."""
+        return QSize(0, self.heightForWidth(0))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the same: neither line is cut."""
+        return self.sizeHint()
+
+
 class ElidedLabel(QLabel):
     """Text on one line, a path for example: its middle gives way, the tool tip has it whole."""
 
