@@ -14,6 +14,7 @@ from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.io.geff_files import export_geff
 from napari_sam2.io.import_spots import import_spots
 from napari_sam2.io.imports import import_labels
+from napari_sam2.io.object_table import export_table
 from napari_sam2.io.results import Results
 from napari_sam2.io.spot_tracks import spots_of_tracks
 from napari_sam2.io.track_files import open_tracks
@@ -135,14 +136,14 @@ def test_a_file_that_is_no_tracks_says_so(tmp_path, text, message):
             open_tracks(tmp_path / "a.xml")
 
 
-def test_where_tracks_meet_another_object_begins(tmp_path, caplog):
+def test_where_tracks_meet_another_object_begins(tmp_path):
     links = [[(10, 11), (16, 11), (11, 12)]]
     (tmp_path / "a.xml").write_text(trackmate(FOUR[:3] + FOUR[-1:], links, [0]))
     spots = open_tracks(tmp_path / "a.xml")
     first, second, both = (one for one in sorted(said(spots), key=lambda one: (said(spots)[one][0][0], one)))
     assert said(spots)[both] == [(1, 4, 6), (2, 3, 6)]
     assert spots.parents == {both: min(first, second)}
-    assert "1 objects have several parents" in caplog.text
+    assert spots.notes == (f"a.xml: tracks become one in {both}; of several parents the first counts.",)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,9 @@ def test_parents_may_stand_in_a_table_of_their_own(tmp_path):
     (tmp_path / "a.csv").write_text("\n".join(["track_id,frame,y,x", *lines]))
     (tmp_path / "p.csv").write_text("id,parent\n2,1\n3,1\n")
     assert open_tracks(tmp_path / "a.csv", tmp_path / "p.csv").parents == PARENTS
+    (tmp_path / "b.csv").write_text("\n".join(["track_id,frame,y,x,parent", *(f"{line},0" for line in lines)]))
+    with pytest.raises(PromptError, match=r"b\.csv says in 'parent' who came from whom"):
+        open_tracks(tmp_path / "b.csv", tmp_path / "p.csv")
     (tmp_path / "a.xml").write_text(trackmate(FOUR, LINKS, kept=[0]))
     with pytest.raises(PromptError, match=r"a\.xml says itself who came from whom"):
         open_tracks(tmp_path / "a.xml", tmp_path / "p.csv")
@@ -182,9 +186,60 @@ def test_a_table_of_nodes_is_a_graph(tmp_path):
     assert (list(said(spots)), spots.parents) == ([71, 72, 73], {72: 71, 73: 71})
 
 
+def test_the_table_that_napari_track_edit_writes_has_blanks_in_its_columns(tmp_path):
+    before = {(1, 1): 100, (2, 2): 101, (3, 2): 101, (2, 3): 102, (3, 4): 104}
+    lines = [
+        f"{100 + number},{before.get((one, frame), '')},{frame},{y},{x},{one}"
+        for number, (one, frame, y, x) in enumerate(rows_of())
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(["ID,Parent ID,Time,y,x,Tracklet ID", *lines]))
+    spots = open_tracks(tmp_path / "a.csv")
+    assert (said(spots), spots.parents) == (FAMILY, PARENTS)
+    (tmp_path / "b.csv").write_text("\n".join(["ID,Parent ID,Time,y,x,Tracklet ID", *lines[1:]]))  # cut in time
+    assert said(open_tracks(tmp_path / "b.csv"))[1] == [(1, 4, 6)]
+    odd = [lines[0].replace("100,,", "100,101,"), *lines[1:]]
+    (tmp_path / "c.csv").write_text("\n".join(["ID,Parent ID,Time,y,x,Tracklet ID", *odd]))
+    with pytest.raises(PromptError, match=r"row 2: what it comes from is not on an earlier frame"):
+        open_tracks(tmp_path / "c.csv")
+
+
+def test_of_our_own_table_the_pixels_are_taken_and_not_the_units(tmp_path):
+    calibration = Calibration({"Y": 0.5, "X": 0.25}, {"Y": "µm", "X": "µm"})
+    labels = np.zeros((2, 20, 24), np.uint8)
+    labels[:, 4:9, 10:15] = 3
+    export_table(tmp_path / "objects.csv", results_of(labels, {}, calibration))
+    spots = open_tracks(tmp_path / "objects.csv")
+    assert said(spots) == {3: [(0, 6, 12), (1, 6, 12)]}
+
+
+def test_parents_of_ids_that_count_from_0_are_shifted_along(tmp_path):
+    lines = [f"{one - 1},{frame},{y},{x}" for one, frame, y, x in rows_of()]
+    (tmp_path / "a.csv").write_text("\n".join(["track_id,frame,y,x", *lines]))
+    (tmp_path / "p.csv").write_text("track_id,parent_track_id\n0,-1\n1,0\n2,0\n")
+    spots = open_tracks(tmp_path / "a.csv", tmp_path / "p.csv")
+    assert (said(spots), spots.parents) == (FAMILY, PARENTS)
+
+
+def test_what_is_odd_about_tables_is_told(tmp_path):
+    (tmp_path / "a.csv").write_text("cell_id,frame,y,x,parent\n5,0,2,3,nan\n6,1,2,3,None\n")
+    assert spots_notes(tmp_path / "a.csv") == [
+        "a.csv: no object is on two frames by its column 'cell_id', so nothing is linked."
+    ]
+    (tmp_path / "b.csv").write_text("track_id,frame,y,x\n-1,0,2,3\n6,0,2,3\n6,1,2,3\n")
+    assert spots_notes(tmp_path / "b.csv") == ["b.csv: 1 places of no track, of a number below 0, are left out."]
+    merged = spots_of_tracks(rows_of(), {3: [1, 2]}, "btrack")
+    assert merged.parents == {3: 1}
+    assert merged.notes == ("btrack: tracks become one in 3; of several parents the first counts.",)
+
+
+def spots_notes(path):
+    return list(open_tracks(path).notes)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("track_id,frame,y,x,parent\n1,0,2,3,\n3,1,2,3,1\n3,2,2,3,2\n2,0,4,4,\n", "object 3 comes from 1 and from 2"),
         ("TRACK_ID,FRAME,POSITION_X,POSITION_Y\n1,0,2,3", r"a table of TrackMate, without links; give the file"),
         ("track_id,y,x\n1,2,3", r"a frame \(frame, t, time\)"),
         ("track_id,frame,y,x\n1,0,2,3\n1,0,5,6", "object 1 on frame 0 that it is in 2 places"),
@@ -220,6 +275,16 @@ def test_places_become_clicks_and_say_where_objects_begin_and_end():
     assert not len(masks)
     assert document.divisions == (Division(1, 2, (2, 3)),)
     assert document.events == (TrackEvent(2, 3, EventKind.dies), TrackEvent(3, 4, EventKind.dies))
+
+
+def test_a_mother_who_goes_on_or_ends_early_is_looked_for_where_her_places_are():
+    stays = [*((1, frame, 4, 5) for frame in (0, 1, 4)), (2, 2, 6, 6), (2, 3, 6, 6)]
+    document, _ = import_spots(spots_of_tracks(stays, {2: 1}), 8, (9, 11))
+    assert document.events == (TrackEvent(1, 4, EventKind.dies), TrackEvent(2, 3, EventKind.dies))
+    early = [(1, 0, 4, 5), (1, 1, 4, 5), (2, 5, 6, 6), (3, 5, 6, 6)]
+    document, _ = import_spots(spots_of_tracks(early, {2: 1, 3: 1}), 6, (9, 11))
+    assert document.events == (TrackEvent(1, 1, EventKind.dies),)
+    assert document.divisions == (Division(1, 5, (2, 3)),)
 
 
 @pytest.mark.parametrize(

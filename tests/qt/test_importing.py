@@ -74,6 +74,40 @@ def test_labels_keep_their_values_and_are_not_computed_again(desk: Any, told: li
     assert not any(text.startswith("Layer: movie") for text in offered(desk))  # ours are not offered
 
 
+@pytest.mark.parametrize(
+    ("shape", "placed"),
+    [
+        ((8, 20, 30), {"scale": (1, 2, 2)}),
+        ((8, 30, 50), {"translate": (0, 10, 10)}),
+        ((8, 40, 60), {"rotate": 20}),
+        ((8, 40, 60), {"translate": (0, 1, 0)}),
+        ((40, 60), {}),
+        ((12, 40, 60), {}),
+        ((8, 50, 70), {}),
+    ],
+)
+def test_labels_that_lie_otherwise_than_the_image_are_refused(
+    desk: Any, told: list[str], shape: tuple[int, ...], placed: dict[str, Any]
+) -> None:
+    desk.open_movie()
+    labels = np.zeros(shape, np.uint8)
+    labels[..., 4:9, 4:9] = 1
+    desk.viewer.add_labels(labels, name="other", **placed)
+    assert bring(desk, told, "Layer: other").startswith(("!other (TYX: ", "!other has 2 dimensions"))
+    assert not desk.session.document.objects
+
+
+def test_tracks_over_a_stack_with_channels_are_moved_too(desk: Any, told: list[str]) -> None:
+    desk.viewer.add_image(np.zeros((8, 2, 40, 60), np.uint8), name="two channels", scale=(1, 1, 0.5, 0.5))
+    desk.until(lambda: desk.session is not None)
+    assert desk.binding.grid.axes == "TCYX"
+    rows = np.array(ROWS, float) * (1, 1, 0.5, 0.5)
+    desk.viewer.add_tracks(rows, name="in micrometers")
+    bring(desk, told, "Layer: in micrometers")
+    places = {key: prompt.points_yx for key, prompt in desk.session.document.prompts.items()}
+    assert places == {(one, frame): ((y, x),) for one, frame, y, x in ROWS}
+
+
 def test_daughters_that_share_a_value_are_split_when_that_is_asked_for(desk: Any, told: list[str]) -> None:
     desk.open_movie()
     labels = np.zeros((8, 40, 60), np.uint8)

@@ -14,6 +14,7 @@ from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.io.spot_tracks import spots_of_tracks
 from napari_sam2.io.tracked import TrackedLabels
 from napari_sam2.masks.mask_store import MaskStatus
+from napari_sam2.session.settings import SessionSettings
 from napari_sam2.stacks import open_labels
 from sam2_core.errors import PromptError, StackError
 
@@ -292,6 +293,42 @@ def test_places_are_clicks_whose_masks_come_with_the_next_run_over_gaps_and_not_
         assert not session.document.prompts
         assert not session.document.events
         assert not len(session.masks)
+
+
+def test_a_click_is_answered_before_the_places_that_wait():
+    rows = [(one, frame, 20, 4 * one) for one in range(1, 6) for frame in range(6)]
+    with Session.open(np.zeros((8, 40, 48), np.uint8), axes="TYX", predictor=DiscPredictor()) as session:
+        session.import_tracks(spots_of_tracks(rows))
+        session.add_points(9, 7, [(30, 30)])
+        first = next(iter(session.preview()))
+        assert (first.frame_index, first.object_ids) == (7, (9,))
+
+
+def test_gaps_of_a_mother_who_goes_on_are_filled_and_nothing_behind_her_last_place():
+    rows = [*((1, frame, 20, 20) for frame in (0, 1, 2, 5)), (2, 2, 12, 22)]
+    with Session.open(np.zeros((8, 40, 48), np.uint8), axes="TYX", predictor=DiscPredictor()) as session:
+        session.import_tracks(spots_of_tracks(rows, {2: 1}))
+        for _ in session.propagate():
+            pass
+        assert sorted(session.masks.frames(1)) == [0, 1, 2, 3, 4, 5]
+        assert sorted(session.masks.frames(2)) == [2]
+
+
+def test_tracks_of_another_plane_are_refused(tmp_path):
+    stack, settings = np.zeros((3, 4, 16, 16), np.uint8), SessionSettings(fixed={"Z": 2})
+    with Session.open(stack, axes="TZYX", settings=settings, predictor=DiscPredictor()) as session:
+        (tmp_path / "t.csv").write_text("track_id,frame,z,y,x\n1,0,3,5,6\n1,1,3,5,7\n")
+        with pytest.raises(StackError, match="lies on the plane Z=3, and the session works at Z=2"):
+            session.import_tracks(tmp_path / "t.csv")
+        (tmp_path / "t.csv").write_text("track_id,frame,z,y,x\n1,0,2,5,6\n1,1,2,5,7\n")
+        assert session.import_tracks(tmp_path / "t.csv") == (1,)
+
+
+def test_exports_say_that_places_have_no_masks_yet(tmp_path, caplog):
+    with Session.open(np.zeros((3, 16, 16), np.uint8), axes="TYX", predictor=DiscPredictor()) as session:
+        session.import_tracks(spots_of_tracks([(1, 0, 5, 6), (1, 1, 5, 7)]))
+        session.saving.all_exporter(tmp_path / "all")()
+    assert "2 prompts have no mask yet, so they are in none of the files" in caplog.text
 
 
 def test_the_command_line_says_how_places_get_masks(tmp_path, capsys):

@@ -103,5 +103,5 @@ class ImportActions:
         if came.document.prompts:
             told += " Places get their masks now; Stop keeps those that are there."
         self._bench.said.emit(" ".join([told, *came.notes]))
-        if came.document.prompts:
+        if came.has_gaps:
             binding.work.propagate(PropagateRequest(object_ids=ids))

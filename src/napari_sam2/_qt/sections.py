@@ -288,11 +288,13 @@ class SaveSection(Section):
         super().__init__("Save")
         self.save = IconButton("Save", "copy_to_clipboard", "Save prompts, masks and settings as a session folder")
         self.open = IconButton("Open …", "new_image", "Open a session folder")
-        self.bring = IconButton("Import …", "new_tracks", "Bring in tracks of other programs, of files or of layers")
+        self.bring = IconButton("", "new_tracks", "Import tracks of other programs, of files or of layers")
+        self.bring.setFixedWidth(28)
         self.export = IconButton("Export …", "pop_out", "Write labels, or all formats: tables, CTC, GEFF")
         self.place = ElidedLabel()
-        self.body.addLayout(row_of(self.save, self.open))
-        self.body.addLayout(row_of(self.bring, self.export))
+        buttons = row_of(self.save, self.open, self.export)
+        buttons.addWidget(self.bring, 0)
+        self.body.addLayout(buttons)
         self.body.addWidget(self.place)
 
 

@@ -18,7 +18,7 @@ from napari_sam2.document.document import Document, PromptKey
 from napari_sam2.document.prompt import Prompt
 from napari_sam2.document.prompt_parts import Mask, PointYX
 from napari_sam2.engine.give_prompt import give_prompt
-from napari_sam2.engine.jobs import Job, PropagateJob
+from napari_sam2.engine.jobs import Job, PreviewJob, PropagateJob
 from napari_sam2.engine.remembered_frames import Remembered
 from napari_sam2.engine.span_plan import Pass
 from napari_sam2.engine.updates import MaskPatch
@@ -84,7 +84,7 @@ class PromptedState:
         return diameter_of(patch)
 
     def take_back(self, job: Job) -> list[PromptKey]:
-        """Take back what is no longer said, and return the keys that are to be given, by frame and object.
+        """Take back what is no longer said, and return the keys to be given, newest first, by frame and object.
 
         Those are the keys that changed, and those whose masks somebody waits for, or another view made, although they
         did not. What was never given and nobody waits for (it was drawn, or a session was opened again) is left for a
@@ -103,7 +103,9 @@ class PromptedState:
         now = waited_for | {key for key in changed if key in self._given}
         spans = job.spans if isinstance(job, PropagateJob) else ()
         about = {object_id for object_id, _ in now} | {span.object_id for span in spans}
-        return sorted(now | {key for key in changed if key[0] in about}, key=lambda key: (key[1], key[0]))
+        newest = job.newest if isinstance(job, PreviewJob) else ()
+        wanted = now | {key for key in changed if key[0] in about}
+        return sorted(wanted, key=lambda key: (key not in newest, key[1], key[0]))
 
     def forget(self, object_ids: Iterable[int]) -> None:
         """Take back objects of which something was said, with all that is remembered of them."""

@@ -164,11 +164,12 @@ def _lives(document: Document, object_id: int, frame_count: int) -> list[range]:
     """Return the stretches of frames on which an object can be there; no memory crosses from one to the next.
 
     Not before it comes from a division or is said to begin, nor after its own or where it is said to end, nor while it
-    is absent. A prompt beyond a beginning or an end says more than that.
+    is absent. A prompt beyond a beginning or an end says more than that, and one of a mother beyond her division too.
     """
     prompted = document.prompts_of(object_id)
     born = [one.frame for one in document.divisions if object_id in one.daughters]
-    divided = [one.frame for one in document.divisions if one.mother == object_id]
+    goes_on = max(prompted, default=-1)
+    divided = [one.frame for one in document.divisions if one.mother == object_id and one.frame > goes_on]
     events = [one for one in document.events if one.object_id == object_id]
     for one in events:
         if one.kind.is_begin and not any(frame < one.frame for frame in prompted):

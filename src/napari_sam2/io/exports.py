@@ -101,11 +101,19 @@ def export(results: Results, paths: Mapping[str, Path]) -> None:
     """
     for name, path in paths.items():
         check_not_raw(path, results.movie.stack, is_replaced=name in REPLACED)
+    _tell_places_without_masks(results)
     if paths.keys() & {"ctc", "tracks"}:
         _tell_parents_left_out(results)
     for name, write in FORMATS.items():
         if name in paths:
             write(paths[name], results)
+
+
+def _tell_places_without_masks(results: Results) -> None:
+    """Say how many prompts have no mask yet: those of tracks that came in as places, which nothing was asked about."""
+    waiting = sum(results.masks.get(key) is None for key in results.document.prompts)
+    if waiting:
+        _log.warning("%d prompts have no mask yet, so they are in none of the files: track the session first.", waiting)
 
 
 def _tell_parents_left_out(results: Results) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -179,7 +180,8 @@ def read_geff(path: Path, calibration: Calibration | None = None) -> TrackedLabe
         edges = onwards(places_of(graph["node_ids"], graph["edge_ids"], path.name), nodes.frames, path.name)
         related = _labels_of(path, nodes.metadata)
         if related is None:
-            return spots_of_nodes(path.name, nodes.frames, nodes.places_yx(calibration), edges, nodes.ids())
+            spots = spots_of_nodes(path.name, nodes.frames, nodes.places_yx(calibration), edges, nodes.ids())
+            return replace(spots, notes=(*spots.notes, *nodes.notes))
         return _labelled(nodes, edges, *related)
 
 
@@ -190,6 +192,9 @@ class _Nodes:
         self.path, self.metadata, self._named = path, metadata, named
         self.time = next((axis.name for axis in metadata.axes or () if axis.type == "time"), "t")
         self.frames = self.whole(self.time)
+        unit = next((axis.unit for axis in metadata.axes or () if axis.type == "time"), None)
+        is_odd = unit not in (None, "frame")
+        self.notes = (f"{path.name}: its times, said to be in {unit}, are taken for frames.",) if is_odd else ()
 
     def whole(self, name: str) -> Array:
         """Return what they say under a name as whole numbers."""
@@ -249,7 +254,8 @@ def _labelled(nodes: _Nodes, edges: Array, labels: Movie, value_of: str) -> Trac
         )
     ids = objects_of(frames, edges, nodes.ids())
     renamed = open_labels(RenamedLabels(labels, frames, values, ids), "TYX")
-    return TrackedLabels(renamed, parents_of(ids, edges, path.name))
+    parents, notes = parents_of(ids, edges, path.name)
+    return TrackedLabels(renamed, parents, notes=(*notes, *nodes.notes))
 
 
 class RenamedLabels:

@@ -81,9 +81,10 @@ def _divisions(parents: Mapping[int, int], frames: Mapping[int, list[int]]) -> l
 
 def _events(frames: Mapping[int, list[int]], divisions: list[Division], frame_count: int) -> Iterator[TrackEvent]:
     """Yield where objects begin and end for which no division says it."""
-    daughters, mothers = {one for each in divisions for one in each.daughters}, {each.mother for each in divisions}
+    daughters = {one for each in divisions for one in each.daughters}
     for one, there in frames.items():
         if there[0] > 0 and one not in daughters:
             yield TrackEvent(one, there[0], EventKind.appears)
-        if there[-1] < frame_count - 1 and one not in mothers:
+        ends = [each.frame for each in divisions if each.mother == one and each.frame > there[-1]]
+        if there[-1] < min(ends, default=frame_count) - 1:
             yield TrackEvent(one, there[-1], EventKind.dies)

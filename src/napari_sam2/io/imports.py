@@ -81,6 +81,15 @@ class Arrivals:
     masks: MaskStore
     notes: tuple[str, ...] = ()
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether objects with prompts are missing on frames between their first and last, which memory can fill."""
+        for object_id in {object_id for object_id, _ in self.document.prompts}:
+            frames = {*self.document.prompts_of(object_id), *self.masks.frames(object_id)}
+            if max(frames) - min(frames) >= len(frames):
+                return True
+        return False
+
 
 def arriving(
     tracks: TrackedLabels | TrackedSpots, frame_count: int, size: tuple[int, int], is_split: bool = False
@@ -97,13 +106,13 @@ def arriving(
         If a parent is not in them or begins later, or an object comes from itself.
     """
     if isinstance(tracks, TrackedSpots):
-        return Arrivals(*import_spots(tracks, frame_count, size))
+        return Arrivals(*import_spots(tracks, frame_count, size), tracks.notes)
     movie = tracks.labels
     check_fits(movie.stack.name, (len(movie), movie.height, movie.width), (frame_count, *size))
     document, masks = import_labels(movie, tracks.parents)
     if not document.objects:
         raise StackError(f"{movie.stack.name} holds no object: all labels are 0.")
-    notes = [*odd_in_table(tracks, masks)]
+    notes = [*tracks.notes, *odd_in_table(tracks, masks)]
     if is_split:
         document, masks = split_lineages(document, masks)
     else:

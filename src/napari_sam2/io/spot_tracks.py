@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_sam2.io.csv_table import Table
-from napari_sam2.io.track_graph import objects_of, onwards, parents_of, places_of
-from napari_sam2.io.tracked import TrackedSpots
+from napari_sam2.io.track_graph import objects_of, onwards, parents_of, places_of, told_merges
+from napari_sam2.io.tracked import TrackedSpots, one_parent_each
 from sam2_core.errors import PromptError, StackError
 
 Array = np.ndarray[Any, Any]
 OBJECT_COLUMNS = ("object_id", "track_id", "tracklet_id", "label", "cell_id", "id")
-PARENT_COLUMNS = ("parent", "parent_id", "parent_track_id", "parent_tracklet_id")
+PARENT_COLUMNS = ("parent", "parent_id", "parent_track_id", "parent_tracklet_id", "parentid", "mother_id", "mother")
 FRAME_COLUMNS = ("frame", "t", "time")
+Y_COLUMNS, X_COLUMNS = ("y_px", "y"), ("x_px", "x")
+"""Of our own tables those in pixels: `y` and `x` beside them are in the units of the images."""
 _NODE, _BEFORE = "id", "parent_id"
+_NOTHING = {"", "nan", "none", "null", "na"}
+ParentsOf = Callable[[Collection[int]], dict[int, int]]
+"""Reads a table of parents of objects with these ids."""
 
 
 def spots_of_nodes(
@@ -29,7 +36,8 @@ def spots_of_nodes(
     """
     edges = onwards(edges, frames, name)
     ids = objects_of(frames, edges, named)
-    return TrackedSpots(name, ids, frames, places_yx, parents_of(ids, edges, name))
+    parents, notes = parents_of(ids, edges, name)
+    return TrackedSpots(name, ids, frames, places_yx, parents, notes=notes)
 
 
 def spots_of_tracks(
@@ -57,61 +65,89 @@ def spots_of_tracks(
             f"{name} of shape {rows.shape} cannot be used; give a row of track, frame, y, x for each place, all "
             "finite, tracks and frames as whole numbers."
         )
-    if rows.shape[1] == 5:
-        check_one_plane(rows[:, 2], name)
+    notes: tuple[str, ...] = ()
+    if np.any(rows[:, 0] < 0):
+        notes = (f"{name}: {int(np.sum(rows[:, 0] < 0))} places of no track, of a number below 0, are left out.",)
+        rows = rows[rows[:, 0] >= 0]
+    plane = _plane(rows[:, 2], name) if rows.shape[1] == 5 else None
     ids, frames = rows[:, :2].astype(np.int64).T
     shift = max(0, 1 - int(ids.min(initial=1)))  # others count from 0
-    parents = {child: _first(parent) for child, parent in (graph or {}).items()}
-    known = {child + shift: parent + shift for child, parent in parents.items() if parent is not None}
-    return TrackedSpots(name, ids + shift, frames, rows[:, -2:], known)
+    said = [(int(child), one) for child, parents in (graph or {}).items() for one in _listed(parents)]
+    known = {child + shift: parent + shift for child, parent in reversed(said)}
+    notes += told_merges([child + shift for child, _ in said], name)
+    return TrackedSpots(name, ids + shift, frames, rows[:, -2:], known, plane=plane, notes=notes)
 
 
-def spots_of_table(table: Table, name: str) -> TrackedSpots:
+def spots_of_table(table: Table, name: str, parents_of_objects: ParentsOf | None = None) -> TrackedSpots:
     """Return the tracks of a table with a row for each object on each frame, in pixels.
 
-    The object is a column of `OBJECT_COLUMNS`, the frame one of `FRAME_COLUMNS`, beside `y` and `x`; a column of
+    The object is a column of `OBJECT_COLUMNS`, the frame one of `FRAME_COLUMNS`, beside y and x; a column of
     `PARENT_COLUMNS` may say who an object came from. Where each row has an `id` of its own and `parent_id` names the
-    row before, the rows are nodes of a graph, as Ultrack and napari-track-edit write them.
+    row before, the rows are nodes of a graph, as Ultrack and napari-track-edit write them. Blanks in the names of
+    columns count as `_`.
+
+    Parameters
+    ----------
+    parents_of_objects
+        Reads who came from whom elsewhere, of a table that does not say it.
 
     Raises
     ------
     StackError
         If it holds nothing, or they go through several planes.
     PromptError
-        If a column is missing, a value is no number, or an object is twice on a frame.
+        If a column is missing, a value is no number, an object is twice on a frame or has two parents, or these are
+        said twice.
     """
-    columns = table.columns
-    frame, own, parent = (
-        next((one for one in known if one in columns), None)
-        for known in (FRAME_COLUMNS, OBJECT_COLUMNS, PARENT_COLUMNS)
+    columns = {re.sub(r"[\s-]+", "_", column): column for column in table.columns}
+    frame, own, parent, y, x = (
+        next((columns[one] for one in known if one in columns), None)
+        for known in (FRAME_COLUMNS, OBJECT_COLUMNS, PARENT_COLUMNS, Y_COLUMNS, X_COLUMNS)
     )
-    if frame is None or own is None or not {"y", "x"} <= set(columns):
-        raise PromptError(f"{name} has the columns {', '.join(columns)}; {_advice(columns)}")
-    if "z" in columns:
-        check_one_plane(np.array([row.number("z") for row in table.rows]), name)
-    frames = np.array([row.whole(frame) for row in table.rows], np.int64)
-    places = np.array([(row.number("y"), row.number("x")) for row in table.rows], np.float64).reshape(-1, 2)
-    ids = np.array([row.whole(own) for row in table.rows], np.int64)
-    if {_NODE, _BEFORE} <= set(columns):
-        nodes = np.array([row.whole(_NODE) for row in table.rows], np.int64)
-        edges = _said(table, _BEFORE, nodes)
-        if len(np.unique(nodes)) == len(nodes) and np.isin(edges, nodes).all():
-            return spots_of_nodes(name, frames, places, places_of(nodes, edges, name), [] if own == _NODE else [ids])
-    graph = {} if parent is None else {int(one): int(before) for before, one in _said(table, parent, ids)}
-    return spots_of_tracks(np.column_stack([ids, frames, places]), graph, name)
+    if frame is None or own is None or y is None or x is None:
+        raise PromptError(f"{name} has the columns {', '.join(table.columns)}; {_advice(columns)}")
+    if parent is not None and parents_of_objects is not None:
+        raise PromptError(f"{name} says in {parent!r} who came from whom; leave the table of parents out.")
+    frames, ids = (np.array([row.whole(column) for row in table.rows], np.int64) for column in (frame, own))
+    places = [[row.number(columns[one]) for row in table.rows] for one in ("z",) if one in columns]
+    places += [[row.number(column) for row in table.rows] for column in (y, x)]
+    data = np.column_stack([ids, frames, *places])
+    if {_NODE, _BEFORE} <= columns.keys():
+        nodes = np.array([row.whole(columns[_NODE]) for row in table.rows], np.int64)
+        if len(np.unique(nodes)) == len(nodes):
+            edges = np.array(_said(table, columns[_BEFORE], nodes), np.int64).reshape(-1, 2)
+            edges = edges[np.isin(edges, nodes).all(axis=1)]  # of a table that was cut, what is left
+            named = [] if own == columns[_NODE] else [ids]
+            links = places_of(nodes, edges, name)
+            late = links[frames[links[:, 0]] >= frames[links[:, 1]]]
+            if len(late):
+                raise PromptError(f"{table.rows[late[0, 1]].where}: what it comes from is not on an earlier frame.")
+            plane = _plane(data[:, 2], name) if "z" in columns else None
+            return replace(spots_of_nodes(name, frames, data[:, -2:], links, named), plane=plane)
+    there = set(ids.tolist())
+    if parents_of_objects is not None:
+        graph = parents_of_objects(there)
+    else:
+        graph = one_parent_each([] if parent is None else [pair[::-1] for pair in _said(table, parent, ids)], name)
+    spots = spots_of_tracks(data, graph, name)
+    if len(there) == len(ids) > 1:
+        note = f"{name}: no object is on two frames by its column {own!r}, so nothing is linked."
+        return replace(spots, notes=(*spots.notes, note))
+    return spots
 
 
-def _said(table: Table, column: str, ids: Array) -> Array:
+def _said(table: Table, column: str, ids: Array) -> list[tuple[int, int]]:
     """Return (from, to) of the rows of a table, of these ids, that name where they come from.
 
     None are nothing, the id itself, -1, and 0 where nothing has that id.
     """
     none = {-1, 0} - set(ids.tolist())
-    named = [(row.whole(column), one) for row, one in zip(table.rows, ids.tolist(), strict=True) if row.text(column)]
-    return np.array([(before, one) for before, one in named if before not in (none | {one})], np.int64).reshape(-1, 2)
+    rows = zip(table.rows, ids.tolist(), strict=True)
+    named = [(row.whole(column), one) for row, one in rows if row.text(column).lower() not in _NOTHING]
+    return [(before, one) for before, one in named if before not in none and before != one]
 
 
-def _advice(columns: Sequence[str]) -> str:
+def _advice(columns: Collection[str]) -> str:
     if "position_x" in columns:
         return "that is a table of TrackMate, without links; give the file that TrackMate saves (.xml)."
     return (
@@ -135,7 +171,11 @@ def check_one_plane(depths: Array, name: str) -> None:
         )
 
 
-def _first(parents: Sequence[int] | int) -> int | None:
-    if isinstance(parents, Sequence | np.ndarray):
-        return int(parents[0]) if len(parents) else None
-    return int(parents)
+def _plane(depths: Array, name: str) -> float | None:
+    check_one_plane(depths, name)
+    return float(depths[0]) if len(depths) else None
+
+
+def _listed(parents: Sequence[int] | int) -> list[int]:
+    """Return parents, of which there may be one alone, as a list."""
+    return [int(one) for one in np.atleast_1d(np.asarray(parents, np.int64))]

@@ -9,8 +9,8 @@ are asked for. What they become in a session is known to `imports`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from napari_sam2.io.csv_table import Row, read_table
 from napari_sam2.io.geff_files import is_geff, read_geff
 from napari_sam2.io.spot_tracks import spots_of_table
 from napari_sam2.io.text_files import decoded
-from napari_sam2.io.tracked import TrackedLabels, TrackedSpots
+from napari_sam2.io.tracked import TrackedLabels, TrackedSpots, one_parent_each
 from napari_sam2.io.trackmate_reading import read_trackmate
 from napari_sam2.stacks import open_labels
 from napari_sam2.stacks.metadata import Calibration
@@ -69,8 +69,8 @@ def open_tracks(
             raise PromptError(f"{path.name} says itself who came from whom; leave the table of parents out.")
         return read_geff(path, calibration) if is_geff(path) else read_trackmate(path)
     if path.suffix.lower() in TABLES:
-        spots = spots_of_table(read_table(_text_of(path), path.name), path.name)
-        return spots if table is None else replace(spots, parents=read_parents(table))
+        parents_of = None if table is None else partial(read_parents, table)
+        return spots_of_table(read_table(_text_of(path), path.name), path.name, parents_of)
     found = None if is_zarr(path) else _table_in(path)
     if found is not None and table is None:
         folder = found.parent
@@ -89,8 +89,10 @@ def _stack_of(
     return TrackedLabels(movie, {} if table is None else read_parents(table))
 
 
-def read_parents(path: str | Path) -> dict[int, int]:
+def read_parents(path: str | Path, there: Collection[int] = ()) -> dict[int, int]:
     """Return object id -> the one that it came from, of a table; 0, -1, nothing and the object itself stand for none.
+
+    An object 0 that is `there` is meant by its number.
 
     A `.txt` has the four numbers of the Cell Tracking Challenge in each line: label, begin, end, parent. Anything else
     is a table with a header, whose columns are one of `ID_COLUMNS` and one of `PARENT_COLUMNS`.
@@ -108,14 +110,8 @@ def read_parents(path: str | Path) -> dict[int, int]:
         rows = [(child, parent) for child, _, _, parent in _ctc_lines(text, path.name)]
     else:
         rows = _named_rows(text, path.name)
-    parents: dict[int, int] = {}
-    for child, parent in rows:
-        if parent not in (0, -1, child) and parents.setdefault(child, parent) != parent:
-            raise PromptError(
-                f"{path.name} says that object {child} comes from {parents[child]} and from {parent}; an object has "
-                "one parent, so correct one of the lines."
-            )
-    return parents
+    none = {0, -1} - set(there)
+    return one_parent_each([pair for pair in rows if pair[1] not in none and pair[0] != pair[1]], path.name)
 
 
 def _text_of(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -63,10 +64,15 @@ def objects_of(frames: Array, edges: Array, named: Iterable[Array] = ()) -> Arra
     return connected_components(graph, directed=False)[1].astype(np.int64) + 1
 
 
-def parents_of(ids: Array, edges: Array, name: str) -> dict[int, int]:
-    """Return object id -> the one that it came from: one with a smaller id counts where several became one."""
+def parents_of(ids: Array, edges: Array, name: str) -> tuple[dict[int, int], tuple[str, ...]]:
+    """Return object id -> the one that it came from, of several the smallest, and what is odd about that."""
     pairs = {(int(ids[after]), int(ids[before])) for before, after in edges.tolist() if ids[before] != ids[after]}
     parents = dict(sorted(pairs, reverse=True))
-    if len(parents) < len(pairs):
-        _log.warning("%s: %d objects have several parents; the first one counts.", name, len(pairs) - len(parents))
-    return parents
+    return parents, told_merges([child for child, _ in pairs], name)
+
+
+def told_merges(children: Iterable[int], name: str) -> tuple[str, ...]:
+    """Return a sentence about objects that come from several, each named once for each; none where there are none."""
+    merged = [child for child, count in sorted(Counter(children).items()) if count > 1]
+    some = f"{', '.join(map(str, merged[:10]))}{' and more' if len(merged) > 10 else ''}"
+    return (f"{name}: tracks become one in {some}; of several parents the first counts.",) if merged else ()

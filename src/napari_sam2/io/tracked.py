@@ -5,7 +5,7 @@ Outlines become masks, places become clicks that the model answers; see `imports
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,12 +21,13 @@ Array = np.ndarray[Any, Any]
 class TrackedLabels:
     """Labels that keep their value over time, one channel of whole numbers, and object id -> the one it came from.
 
-    spans: object id -> first and last frame, where a table of the Cell Tracking Challenge says so.
+    spans: object id -> first and last frame, where a table of the Cell Tracking Challenge says so. notes: what is odd.
     """
 
     labels: Movie
     parents: Mapping[int, int]
     spans: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,10 @@ class TrackedSpots:
         Row -> polygon (V, 2) in pixels, of those that have one.
     shape
         (T, H, W) of the images, where the file says it.
+    plane
+        Place along Z, in planes, where it is said.
+    notes
+        What is odd about them, in sentences.
     """
 
     name: str
@@ -56,6 +61,8 @@ class TrackedSpots:
     parents: Mapping[int, int]
     outlines_yx: Mapping[int, Array] = field(default_factory=dict)
     shape: tuple[int, int, int] | None = None
+    plane: float | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.frames):
@@ -75,6 +82,24 @@ class TrackedSpots:
         ids, starts = np.unique(self.object_ids[order], return_index=True)
         parts = np.split(self.frames[order], starts[1:])
         return {one: frames.tolist() for one, frames in zip(ids.tolist(), parts, strict=True)}
+
+
+def one_parent_each(pairs: Iterable[tuple[int, int]], name: str) -> dict[int, int]:
+    """Return object id -> parent of pairs of both; `name` is that of the file.
+
+    Raises
+    ------
+    PromptError
+        If an object has two.
+    """
+    parents: dict[int, int] = {}
+    for child, parent in pairs:
+        if parents.setdefault(child, parent) != parent:
+            raise PromptError(
+                f"{name} says that object {child} comes from {parents[child]} and from {parent}; an object has one "
+                "parent, so correct one of the lines."
+            )
+    return parents
 
 
 def check_fits(name: str, shape: tuple[int, ...], session: tuple[int, ...]) -> None:

@@ -98,6 +98,11 @@ def read_trackmate(path: Path) -> TrackedSpots:
         file = _File(path)
         pixel = np.array([float(file.image[name]) for name in ("pixelwidth", "pixelheight")])
         frames, height, width = (int(file.image[name]) for name in ("nframes", "height", "width"))
+        slices, depth = int(file.image.get("nslices", 1)), float(file.image.get("voxeldepth", 1)) or 1.0
+        if not np.all(pixel > 0):
+            raise ValueError(f"pixels of {pixel.tolist()}")
+    except StackError:
+        raise
     except (KeyError, ValueError) as error:
         raise StackError(
             f"{path.name} is no file of TrackMate that can be read ({type(error).__name__}: {error}); give what it "
@@ -116,7 +121,8 @@ def read_trackmate(path: Path) -> TrackedSpots:
         for row, place in enumerate(rows)
         if place in file.outlines
     }
-    return replace(found, outlines_yx=outlines, shape=(frames, height, width))
+    plane = float(places[0, 2]) / depth if slices > 1 and len(places) else None
+    return replace(found, outlines_yx=outlines, shape=(frames, height, width), plane=plane)
 
 
 def _yx(places_xy: Array, pixel_xy: Array) -> Array:
@@ -130,5 +136,7 @@ def _ended(path: Path) -> Iterator[Element]:
     try:
         for _, element in iterparse(path):
             yield element
-    except (OSError, ParseError) as error:
+    except OSError as error:
+        raise StackError(f"{path} cannot be read ({error}); check the path.") from error
+    except (ParseError, ValueError) as error:
         raise StackError(f"{path} cannot be read as XML ({error}); save it again in TrackMate.") from error

@@ -6,7 +6,7 @@ Each call is one step that can be undone, like any edit (`steps`). Nothing is co
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from napari_sam2.session.relinked import relinked
 from napari_sam2.session.saving import Saving
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
-from sam2_core.errors import PromptError
+from sam2_core.errors import PromptError, StackError
 
 _log = logging.getLogger(__name__)
 
@@ -184,6 +184,8 @@ class Lineage:
                 if isinstance(tracks, TrackedLabels | TrackedSpots)
                 else open_tracks(tracks, parents, movie.track_axis, movie.held, movie.stack.calibration)
             )
+            if isinstance(opened, TrackedSpots):
+                _check_plane(opened, movie.held)
             return arriving(opened, frame_count, size, split_lineages)
 
         return read
@@ -205,3 +207,12 @@ def _places_of(event: TrackEvent) -> list[Place]:
     """Return the place that an event decides about, if it is a beginning or an end."""
     ends = [At.begin] if event.kind.is_begin else [At.end] if event.kind.is_end else []
     return [Place(at, event.object_id, event.frame) for at in ends]
+
+
+def _check_plane(spots: TrackedSpots, held: Mapping[str, int]) -> None:
+    """Say no to places on another plane than the one that is worked on."""
+    if spots.plane is not None and "Z" in held and round(spots.plane) != held["Z"]:
+        raise StackError(
+            f"{spots.name} lies on the plane Z={spots.plane:g}, and the session works at Z={held['Z']}; go there, or "
+            "take the tracks of this one."
+        )

@@ -92,6 +92,12 @@ class SessionState:
         return frozenset(key for key in self.unshown if key[0] not in locked)
 
     @property
+    def newest(self) -> frozenset[PromptKey]:
+        """Those of them that came with the last step."""
+        last = max((self._key_revisions.get(key, 0) for key in self.unshown), default=0)
+        return frozenset(key for key in self.waited_for if self._key_revisions.get(key, 0) == last)
+
+    @property
     def is_waiting(self) -> bool:
         """Whether there are such prompts."""
         locked = self.document.locked

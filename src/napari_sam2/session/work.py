@@ -121,7 +121,7 @@ class SessionWork:
         """Return the job that brings the masks of all prompts up to date."""
         self._have_engine()
         state = self._state
-        return PreviewJob(state.document, state.revision, self._known(), state.waited_for)
+        return PreviewJob(state.document, state.revision, self._known(), state.waited_for, state.newest)
 
     def ready(self) -> int:
         """Return the revision that a job about proposals is for; it can be run from now on."""

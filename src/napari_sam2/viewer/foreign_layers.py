@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_sam2.io.spot_tracks import spots_of_tracks
 from napari_sam2.io.tracked import TrackedLabels, TrackedSpots
 from napari_sam2.stacks import open_labels
-from napari_sam2.viewer.coordinates import Grid, moved
+from napari_sam2.viewer.coordinates import Grid, lies_alike, moved
 from sam2_core.errors import PromptError
 
 
@@ -68,26 +68,68 @@ def tracks_of_layer(layer: Labels | Tracks, image: Image, grid: Grid) -> Tracked
     StackError
         If it holds no track.
     PromptError
-        If its axes are others than those of the image, or a place lies where the session does not work.
+        If its axes are others than those of the image, labels lie otherwise, or a place lies where the session does not
+        work.
     """
+    axes = _axes_of(layer, grid)
     if isinstance(layer, Labels):
+        _check_alike(layer, image, grid, axes)
         return TrackedLabels(open_labels(LayerPlanes(layer, grid), "TYX"), {})
     data = np.asarray(layer.data, np.float64)
-    followed = [letter for letter in grid.axes if letter in {"Y", "X", grid.tracked}]
-    if layer.ndim == grid.ndim:
+    if axes == grid.axes:
         located = grid.locate(moved(layer, image, data[:, 1:]))
         problem = next(filter(None, located.problems), "")
         if problem:
             raise PromptError(f"{layer.name}: {problem}; hide or delete those tracks, or work where they are.")
         frames, places = np.array(located.frames, np.int64), located.places_yx
-    elif layer.ndim == len(followed):  # a stack with channels or planes besides, over which napari shows no such layer
-        columns = {letter: data[:, column] for column, letter in enumerate(followed, start=1)}
-        frames = columns.get(grid.tracked or "", np.zeros(len(data))).astype(np.int64)
+    else:  # over a stack with channels or planes besides
+        columns = {letter: _along(layer, image, grid, axes, letter, data[:, 1:]) for letter in axes}
+        frames = np.rint(columns.get(grid.tracked or "", np.zeros(len(data)))).astype(np.int64)
         places = np.stack([columns["Y"], columns["X"]], axis=1)
-    else:
-        raise PromptError(
-            f"{layer.name} has {layer.ndim} dimensions and cannot be taken over; use tracks with the axes "
-            f"{''.join(followed)}."
-        )
     rows = np.column_stack([data[:, 0], frames, places])
     return spots_of_tracks(rows, {int(child): parents for child, parents in layer.graph.items()}, layer.name)
+
+
+def _axes_of(layer: Labels | Tracks, grid: Grid) -> str:
+    """Return what the dimensions of a layer are: those of the image, or those followed (of labels, or held)."""
+    followed = "".join(letter for letter in grid.axes if letter in {"Y", "X", grid.tracked})
+    needed = "".join(letter for letter in grid.axes if letter in {*followed, *grid.held})
+    for axes in (grid.axes, needed, followed) if isinstance(layer, Labels) else (grid.axes, followed):
+        if len(axes) == layer.ndim:
+            return axes
+    kind = "labels" if isinstance(layer, Labels) else "tracks"
+    raise PromptError(
+        f"{layer.name} has {layer.ndim} dimensions and cannot be taken over; use {kind} with the axes {followed}."
+    )
+
+
+def _check_alike(layer: Labels, image: Image, grid: Grid, axes: str) -> None:
+    """Say no to labels of another size than the image, or that lie elsewhere than it."""
+    shape = (layer.data[0] if layer.multiscale else layer.data).shape
+    told = {letter: (size, grid.shape[grid.axes.index(letter)]) for letter, size in zip(axes, shape, strict=True)}
+    lies = lies_alike(layer, image) if axes == grid.axes else _lies_alike_along(layer, image, grid, axes)
+    if lies and all(own == others for letter, (own, others) in told.items() if letter != "C"):
+        return
+    sizes = " x ".join(str(own) for own, _ in told.values())
+    raise PromptError(
+        f"{layer.name} ({axes}: {sizes}) has another size or place than {image.name}, so its pixels are none of that; "
+        "use labels of the same images."
+    )
+
+
+def _lies_alike_along(layer: Labels, image: Image, grid: Grid, axes: str) -> bool:
+    places = [grid.axes.index(letter) for letter in axes]
+    alike = (np.allclose(layer.scale, image.scale[places]), np.allclose(layer.translate, image.translate[places]))
+    return (
+        all(alike) and np.allclose(layer.rotate, np.eye(layer.ndim)) and np.allclose(image.rotate, np.eye(image.ndim))
+    )
+
+
+def _along(
+    layer: Tracks, image: Image, grid: Grid, axes: str, letter: str, data: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return where places (N, D) of a layer are along an axis of the image, by scale and translation."""
+    own, its = axes.index(letter), grid.axes.index(letter)
+    in_world = data[:, own] * layer.scale[own] + layer.translate[own]
+    found: NDArray[np.float64] = (in_world - image.translate[its]) / image.scale[its]
+    return found

@@ -21,6 +21,7 @@ from napari_sam2.engine.jobs import (
     FindJob,
     FindRequest,
     LinkJob,
+    PreviewJob,
     PropagateJob,
     PropagateRequest,
 )
@@ -34,6 +35,8 @@ from sam2_core.errors import PromptError, StackError
 
 Notify = Callable[[str], None]
 NOTHING_TO_DO = "Nothing is stale or missing."
+MANY = 20
+"""Prompts that are left of a preview, from which on a new one does not wait for them."""
 STOPPED = "Linking was stopped; no tracks were made."
 
 
@@ -124,8 +127,8 @@ class Work:
         if not self.busy:
             self._start(self.session.preview_job)
             return
-        self._wants_preview = True
         self.interrupt()
+        self._wants_preview = True
 
     def interrupt(self) -> None:
         """Stop a propagation: prompts from which it goes on have changed. What memory saw till then is linked still."""
@@ -133,6 +136,8 @@ class Work:
             self._runner.cancel()
         elif self.is_propagating:
             self.stop()
+        elif isinstance(self._job, PreviewJob) and self.total - self.done > MANY:
+            self._runner.cancel()  # what was edited last is answered first
 
     def propagate(self, request: PropagateRequest) -> None:
         """Carry masks along the movie; waits for a preview, says so if a propagation runs already."""
@@ -196,7 +201,10 @@ class Work:
 
     def stop(self) -> None:
         """Ask what runs to stop before its next frame, and forget what was to follow; what was found is kept."""
+        if self.busy and isinstance(self._wanted, PropagateRequest):
+            self.unfinished = self._wanted
         self._wanted = self._further = None
+        self._wants_preview = False
         if self.busy:
             self._is_stopped = True
             self._runner.cancel()
