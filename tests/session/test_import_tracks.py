@@ -300,7 +300,7 @@ def test_a_click_is_answered_before_the_places_that_wait():
     with Session.open(np.zeros((8, 40, 48), np.uint8), axes="TYX", predictor=DiscPredictor()) as session:
         session.import_tracks(spots_of_tracks(rows))
         session.add_points(9, 7, [(30, 30)])
-        first = next(iter(session.preview()))
+        first = next(iter(session.run(session.preview_job(newest_first=True))))
         assert (first.frame_index, first.object_ids) == (7, (9,))
 
 

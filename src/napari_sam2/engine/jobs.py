@@ -106,15 +106,15 @@ class PreviewJob:
         Masks of prompts that only take away, for an engine that does not know what they take away from.
     unshown
         Keys whose masks are wanted, although the engine may know their prompts; others of their objects go with them.
-    newest
-        Those of them that are wanted first.
+    first
+        Objects whose masks are wanted before those of others.
     """
 
     document: Document
     revision: int
     known: Mapping[PromptKey, StoredMask] = field(default_factory=dict)
     unshown: frozenset[PromptKey] = frozenset()
-    newest: frozenset[PromptKey] = frozenset()
+    first: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -84,7 +84,7 @@ class PromptedState:
         return diameter_of(patch)
 
     def take_back(self, job: Job) -> list[PromptKey]:
-        """Take back what is no longer said, and return the keys to be given, newest first, by frame and object.
+        """Take back what is no longer said, and return the keys to be given, by frame and object.
 
         Those are the keys that changed, and those whose masks somebody waits for, or another view made, although they
         did not. What was never given and nobody waits for (it was drawn, or a session was opened again) is left for a
@@ -103,9 +103,9 @@ class PromptedState:
         now = waited_for | {key for key in changed if key in self._given}
         spans = job.spans if isinstance(job, PropagateJob) else ()
         about = {object_id for object_id, _ in now} | {span.object_id for span in spans}
-        newest = job.newest if isinstance(job, PreviewJob) else ()
+        first = job.first if isinstance(job, PreviewJob) else ()
         wanted = now | {key for key in changed if key[0] in about}
-        return sorted(wanted, key=lambda key: (key not in newest, key[1], key[0]))
+        return sorted(wanted, key=lambda key: (key[0] not in first, key[1], key[0]))
 
     def forget(self, object_ids: Iterable[int]) -> None:
         """Take back objects of which something was said, with all that is remembered of them."""

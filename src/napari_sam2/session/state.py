@@ -92,10 +92,10 @@ class SessionState:
         return frozenset(key for key in self.unshown if key[0] not in locked)
 
     @property
-    def newest(self) -> frozenset[PromptKey]:
-        """Those of them that came with the last step."""
+    def newest(self) -> frozenset[int]:
+        """The objects of those of them that came with the last step."""
         last = max((self._key_revisions.get(key, 0) for key in self.unshown), default=0)
-        return frozenset(key for key in self.waited_for if self._key_revisions.get(key, 0) == last)
+        return frozenset(key[0] for key in self.waited_for if self._key_revisions.get(key, 0) == last)
 
     @property
     def is_waiting(self) -> bool:

@@ -117,11 +117,12 @@ class SessionWork:
         """Go on with the run that was interrupted, and yield what comes."""
         return self._inline(self.resume_job())
 
-    def preview_job(self) -> PreviewJob:
-        """Return the job that brings the masks of all prompts up to date."""
+    def preview_job(self, newest_first: bool = False) -> PreviewJob:
+        """Return the job that brings the masks of all prompts up to date, those edited last first if asked."""
         self._have_engine()
         state = self._state
-        return PreviewJob(state.document, state.revision, self._known(), state.waited_for, state.newest)
+        first = state.newest if newest_first else frozenset()
+        return PreviewJob(state.document, state.revision, self._known(), state.waited_for, first)
 
     def ready(self) -> int:
         """Return the revision that a job about proposals is for; it can be run from now on."""

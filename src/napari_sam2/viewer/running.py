@@ -125,7 +125,7 @@ class Work:
         if self._closed or not self.session.needs_preview:
             return
         if not self.busy:
-            self._start(self.session.preview_job)
+            self._start(lambda: self.session.preview_job(newest_first=True))
             return
         self.interrupt()
         self._wants_preview = True
