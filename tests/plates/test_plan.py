@@ -25,6 +25,7 @@ from sam2_core.errors import StackError
         ('out = "o"\nlayout = "{plate}"\n[[movies]]\npaths = "*"\n[do]\ntask = "track"\n', "the same for every movie"),
         ('out = "o"\nlayout = "{row}/{name}"\n[[movies]]\npaths = "*"\n[do]\ntask = "track"\n', "{plate}, {well}"),
         ('out = "o"\nlayout = "../{name}"\n[[movies]]\npaths = "*"\n[do]\ntask = "track"\n', "leads out of the folder"),
+        ('out = "o"\nlayout = "a/../{name}"\n[[movies]]\npaths = "*"\n[do]\ntask = "track"\n', "leads out of the"),
         ('out = "o"\nlayout = "/{name}"\n[[movies]]\npaths = "*"\n[do]\ntask = "track"\n', "leads out of the folder"),
         ('out = "o"\n[[movies]]\npaths = "*"\n[do]\ntask = "track"\nmin_score = 2\n', "do.min_score cannot be 2"),
         ('out = "o"\n[[movies]]\npaths = "*"\n[do]\ntask = "track"\n[settings]\nmodle = "x"\n', "modle"),
@@ -89,6 +90,14 @@ def test_results_stay_in_their_folder_where_a_movie_has_no_well(work, layout):
     assert task.aside == work / "A01_s1.csv"
 
 
+def test_a_layout_that_leads_out_of_the_folder_for_one_movie_alone_is_said(work):
+    (work / "plan.toml").write_text(
+        'out = "out"\nlayout = ".{well}./{name}"\n[[movies]]\npaths = "raw/A01*"\n[do]\ntask = "segment"\n'
+    )
+    with pytest.raises(StackError, match="leads out of the folder for results"):
+        movies_of(read_plan(work / "plan.toml"))
+
+
 def test_a_dead_link_and_a_field_that_is_missing_are_movies_that_fail_by_themselves(work, write_plan):
     (work / "raw" / "A04_s1.tif").symlink_to(work / "gone.tif")
     assert len(movies_of(read_plan(write_plan()))) == 4
@@ -104,6 +113,14 @@ def test_a_dead_link_and_a_field_that_is_missing_are_movies_that_fail_by_themsel
     assert open_stack(work / "plate.zarr", scene=2).shape == (2, 8, 8)
     with pytest.raises(StackError, match="names the image A/1/1 but does not hold it"):
         open_stack(work / "plate.zarr", scene="A/1/1")
+    about = work / "plate.zarr" / "A/1/0" / "zarr.json"
+    about.write_bytes(about.read_bytes()[:20])  # a run that was aborted while it wrote
+    assert [task.scene for task in movies_of(read_plan(write_plan(movies='paths = "plate.zarr"', out="o")))] == [
+        *("A/1/0", "A/1/1", "A/1/2")
+    ]
+    assert open_stack(work / "plate.zarr", scene="A/1/2").shape == (2, 8, 8)
+    with pytest.raises(StackError, match=r"A/1/0.* cannot be read"):
+        open_stack(work / "plate.zarr", scene="A/1/0")
 
 
 def test_a_folder_with_a_dead_link_in_it_fails_in_its_record(work, write_plan, worker):

@@ -149,14 +149,13 @@ def _tasks(plan: Plan, entry: Movies, path: Path, scenes: _Scenes) -> Iterator[M
             chosen = (None,)
     for scene in chosen:
         names = _names(entry, path, scene)
-        folder = plan.out_folder.joinpath(*Path(filled(plan.layout, names)).parts)
         aside = None
         if isinstance(plan.do, FromPrompts):
             aside = plan.beside(filled(plan.do.prompts, names))
         elif isinstance(plan.do, Evaluate):
             aside = plan.beside(filled(plan.do.truth, names))
         who = names["plate"], names["well"], names["name"]
-        yield MovieTask(path, entry.axes, scene, *who, folder, plan.do, plan.settings, aside)
+        yield MovieTask(path, entry.axes, scene, *who, plan.folder_of(names), plan.do, plan.settings, aside)
 
 
 def _names(entry: Movies, path: Path, scene: Scene) -> dict[str, str]:

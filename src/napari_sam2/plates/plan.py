@@ -193,6 +193,20 @@ class Plan(_Strict):
         """Return a path that the plan names."""
         return self.folder / Path(path).expanduser()
 
+    def folder_of(self, names: Mapping[str, str]) -> Path:
+        """Return the folder for the results of a movie of these names.
+
+        Raises
+        ------
+        StackError
+            If the layout leads out of the folder for all results.
+        """
+        inside = Path(filled(self.layout, names))
+        if inside.anchor or ".." in inside.parts:
+            where = f"the layout {self.layout!r} leads out of the folder for results (out)"
+            raise StackError(f"{where}, to {inside}; leave / in front and .. out.")
+        return self.out_folder / inside
+
 
 def read_plan(path: str | Path) -> Plan:
     """Return the plan in a TOML file.
@@ -240,9 +254,7 @@ def _check_patterns(plan: Plan) -> None:
     """Say no to what no movie could fill, and to a layout that would put two movies into one folder."""
     names = dict.fromkeys(NAMES, "x")
     asked = [plan.layout]
-    parts = Path(filled(plan.layout, names)).parts
-    if ".." in parts or Path(*parts).is_absolute():
-        raise StackError(f"the layout {plan.layout!r} leads out of the folder for results (out); leave / and .. out.")
+    plan.folder_of(names)
     if isinstance(plan.do, FromPrompts):
         asked.append(plan.do.prompts)
     if isinstance(plan.do, Evaluate):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from napari_sam2.stacks.axes import letters_from_names
 from napari_sam2.stacks.metadata import Source, multiscales_calibration, omero_names
 from sam2_core.errors import StackError
+from sam2_core.inference.frames.reading import reading
 from sam2_core.inference.frames.scenes import scene_index, several
 
 _NO_IMAGES = ("labels", "OME")
@@ -40,12 +42,14 @@ _PREFIXES = ("imagecodecs_",)
 class _Image:
     """One image of a store: the group that holds it, where that is in the store, and its `multiscales` entry.
 
-    There is no group where a plate or well names an image that is not there, as of a run that was aborted.
+    Of one that a plate or well names and that is not there or not whole, as of a run that was aborted, there is a fault
+    instead of the rest.
     """
 
     group: Any
     place: str
     entry: Mapping[str, Any]
+    fault: StackError | None = None
 
     @property
     def name(self) -> str:
@@ -96,8 +100,10 @@ def from_group(group: Any, name: str, scene: int | str | None = None) -> Source:
     StackError
         There is nothing that can be meant.
     """
-    if isinstance(scene, str) and "/" in scene.strip("/") and scene.strip("/") in group:
-        return _inside(group, scene.strip("/"), name)
+    if isinstance(scene, str) and "/" in scene.strip("/"):
+        with _reading_image(scene.strip("/")):
+            if scene.strip("/") in group:
+                return _inside(group, scene.strip("/"), name)
     images = list(_images(group))
     if not images:
         return _only_array(group, name, scene)
@@ -128,8 +134,6 @@ def _inside(group: Any, place: str, name: str) -> Source:
 
 def _images(group: Any, place: str = "", depth: int = 0) -> Iterator[_Image]:
     """Yield the images in a group and in the groups below it, in the order in which people count."""
-    import zarr
-
     ome = _ome(group)
     entries = ome.get("multiscales") or ()
     for entry in entries:
@@ -137,11 +141,32 @@ def _images(group: Any, place: str = "", depth: int = 0) -> Iterator[_Image]:
     if entries or depth == _DEEPEST:
         return
     for child in _children(group, ome):
-        inside, node = f"{place}/{child}".strip("/"), group.get(child)
-        if isinstance(node, zarr.Group):
-            yield from _images(node, inside, depth + 1)
-        else:
-            yield _Image(None, inside, {})
+        inside = f"{place}/{child}".strip("/")
+        try:
+            with _reading_image(inside):
+                yield from _images(_group_in(group, child, inside), inside, depth + 1)
+        except StackError as error:
+            yield _Image(None, inside, {}, error)
+
+
+def _reading_image(inside: str) -> AbstractContextManager[None]:
+    return reading(f"The image {inside} of the zarr store")
+
+
+def _group_in(group: Any, child: str, inside: str) -> Any:
+    """Return the group of that name in a group.
+
+    Raises
+    ------
+    StackError
+        There is none; damage raises what zarr raises.
+    """
+    import zarr
+
+    node = group.get(child)
+    if not isinstance(node, zarr.Group):
+        raise StackError(f"The zarr store names the image {inside} but does not hold it; choose another one.")
+    return node
 
 
 def _children(group: Any, ome: Mapping[str, Any]) -> list[str]:
@@ -169,8 +194,8 @@ def _source(image: _Image, name: str) -> Source:
     """Return the full resolution of an image."""
     import zarr
 
-    if image.group is None:
-        raise StackError(f"The zarr store names the image {image.place} but does not hold it; choose another one.")
+    if image.fault is not None:
+        raise image.fault
     ome, levels = _ome(image.group), image.entry.get("datasets") or ()
     if not levels:
         raise StackError(f"{name} is an OME-Zarr image that names no datasets; its metadata is damaged.")
