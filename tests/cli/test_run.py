@@ -73,6 +73,16 @@ def test_the_movies_of_an_array_are_run_by_number_and_their_status_is_shown(work
     assert [state for _, state, _ in states(work)] == ["waiting", "failed", "done"]
 
 
+def test_a_failure_that_cannot_be_written_down_is_one(work, plate, run):
+    (work / "out" / "raw").mkdir(parents=True)
+    (work / "out" / "raw" / "0").write_text("where the folder of a movie should be")
+    code, out, _ = run("run plan.toml --index 0")
+    assert (code, out) == (1, "raw/0: failed\n")
+    code, out, _ = run("run plan.toml")
+    assert (code, "3 movies: 1 done, 2 failed." in out) == (1, True), out
+    assert [state for _, state, _ in states(work)] == ["failed", "failed", "done"]
+
+
 def test_ctrl_c_stops_and_the_same_command_goes_on(work, plate, run, monkeypatch):
     stopping = FindingPredictor(on_tile=lambda done: os.kill(os.getpid(), signal.SIGINT) if not stopped else None)
     stopped = []

@@ -14,7 +14,15 @@ from finding_predictor import FindingPredictor
 from label_stacks import labels_of, seen
 from small_plates import TRACK, write_movie
 
-from napari_sam2.plates import MovieRecord, movies_of, new_worker, read_plan, run_movie
+from napari_sam2.plates import (
+    MovieRecord,
+    movies_of,
+    new_worker,
+    plan_status,
+    read_plan,
+    run_movie,
+    write_summary,
+)
 from napari_sam2.plates import record as records
 from napari_sam2.plates.record import fingerprint, lock_of, read_record
 from napari_sam2.session import Session
@@ -205,6 +213,46 @@ def test_a_folder_that_cannot_be_written_to_is_a_failure_in_words(work, write_pl
     record = run_movie(only_task(write_plan(movies=FIRST)), worker)
     assert record.state == "failed"
     assert "out" in record.words
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_movie_whose_name_is_no_text_is_done_or_fails_like_any_other(work, write_plan, worker):
+    write_movie(work / "odd" / "l\udcfc.tif")  # a file name of Latin-1, as Python has it
+    (work / "odd" / "bad\udcfc.tif").write_bytes(b"no image")
+    plan = read_plan(write_plan(movies='paths = "odd/*.tif"'))
+    tasks = movies_of(plan)
+    ended = [run_movie(task, worker) for task in tasks]
+    assert [record.state for record in ended] == ["failed", "done"]
+    status = plan_status(tasks)
+    assert status.records == ended
+    table, report = write_summary(plan, status)
+    assert r"bad\udcfc.tif" in table.read_text()
+    assert r"bad\udcfc.tif" in report.read_text()
+
+
+def test_images_that_may_not_be_looked_at_fail_in_their_record(work, write_plan, worker):
+    folder = write_movie(work / "shut" / "0.tif").parent
+    task = only_task(write_plan(movies='paths = "shut"'))
+    folder.chmod(0)
+    try:
+        if os.access(folder, os.R_OK):
+            pytest.skip("this user may look at everything")
+        assert run_movie(task, worker).state == "failed"
+    finally:
+        folder.chmod(0o700)
+    assert read_record(task).state == "failed"
+
+
+def test_a_movie_that_would_be_done_again_is_said_until_it_is(work, tracked, worker):
+    assert [record.state for record in plan_status([tracked]).records] == ["done"]
+    os.utime(tracked.source, (1, 1))
+    outdated = plan_status([tracked])
+    assert (outdated.records[0].state, outdated.records[0].objects) == ("outdated", 12)
+    assert outdated.sentence == "1 movie: 1 to do again."
+    assert not run_movie(tracked, worker).is_earlier
+    assert plan_status([tracked]).sentence == "1 movie: 1 done."
+    (tracked.folder / "cells.csv").unlink()
+    assert plan_status([tracked]).sentence == "1 movie: 1 to do again."
 
 
 def test_the_table_of_tracks_names_the_parent(tracked):

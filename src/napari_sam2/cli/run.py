@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,7 +17,7 @@ from napari_sam2.cli.model_choice import download_bar
 from napari_sam2.plates.movies import MovieTask, movies_of
 from napari_sam2.plates.one_movie import Worker, new_worker
 from napari_sam2.plates.plan import Plan, read_plan
-from napari_sam2.plates.record import MovieRecord, State
+from napari_sam2.plates.record import MovieRecord
 from napari_sam2.plates.running import run_here
 from napari_sam2.plates.summary import PlanStatus, plan_status, write_summary
 from sam2_core.errors import StackError
@@ -55,7 +54,7 @@ def run_command(
     said = read_plan(plan)
     tasks = movies_of(said)
     if status:
-        return _show(said, tasks)
+        return _show(said, plan_status(tasks))
     if index is not None:
         return _run_one(tasks, index)
     if on != "dask" and scheduler is not None:
@@ -66,7 +65,7 @@ def run_command(
             _run_here(tasks, screen)
         else:
             is_whole = _run_on_cluster(tasks, screen, _cluster(on, workers, scheduler))
-    code = _show(said, tasks)
+    code = _show(said, plan_status(tasks, screen.failed))
     if screen.ctrl_c.requested:
         errors().print("Stopped. What is finished is kept; the same command goes on.")
         return STOPPED
@@ -76,14 +75,17 @@ def run_command(
 
 
 class RunScreen:
-    """A context that shows how far a run is: movies with time left, and the frames of the one in work here."""
+    """A context that shows how far a run is: movies with time left, and the frames of the one in work here.
+
+    `failed` are the records of movies that failed, by their folders.
+    """
 
     def __init__(self, tasks: Sequence[MovieTask]) -> None:
         self.ctrl_c = StopOnCtrlC()
+        self.failed: dict[Path, MovieRecord] = {}
         self._bar = frame_progress()
         self._movies = self._bar.add_task("Movies", total=len(tasks))
         self._step: TaskID | None = None
-        self._ended: Counter[State] = Counter()
 
     def __enter__(self) -> RunScreen:
         self.ctrl_c.__enter__()
@@ -98,10 +100,10 @@ class RunScreen:
         """Count a movie that is done or failed; one that failed is told at once."""
         if record.state not in ("done", "failed"):
             return
-        self._ended[record.state] += 1
         if record.state == "failed":
+            self.failed[task.folder] = record
             self._bar.console.print(Text(f"{task.title}: {record.words}", style="red"))
-        failed = self._ended["failed"]
+        failed = len(self.failed)
         self._bar.update(self._movies, advance=1, description=f"Movies ({failed} failed)" if failed else "Movies")
 
     def step(self, task: MovieTask, stage: str, done: int, total: int) -> None:
@@ -155,14 +157,13 @@ def _run_one(tasks: Sequence[MovieTask], index: int) -> int:
     screen = RunScreen(tasks[index : index + 1])
     with screen:
         _run_here(tasks[index : index + 1], screen)
-    record = plan_status(tasks[index : index + 1]).records[0]
+    record = plan_status(tasks[index : index + 1], screen.failed).records[0]
     output().print(f"{tasks[index].title}: {record.state}")
     return STOPPED if screen.ctrl_c.requested else FAILED if record.state == "failed" else 0
 
 
-def _show(plan: Plan, tasks: Sequence[MovieTask]) -> int:
+def _show(plan: Plan, status: PlanStatus) -> int:
     """Return 1 where movies failed, else 0, after showing and writing how all of them stand."""
-    status = plan_status(tasks)
     written = write_summary(plan, status)
     if status.failures:
         output().print(_failures(status))

@@ -23,7 +23,15 @@ from napari_sam2.engine.loader import Loader
 from napari_sam2.io.contact_sheet import outlined
 from napari_sam2.plates.movies import MovieTask
 from napari_sam2.plates.plan import Export, FromSessions
-from napari_sam2.plates.record import PICTURE_FILE, MovieRecord, fingerprint, lock_of, read_record, write_record
+from napari_sam2.plates.record import (
+    PICTURE_FILE,
+    MovieRecord,
+    fingerprint,
+    is_finished,
+    lock_of,
+    read_record,
+    write_record,
+)
 from napari_sam2.plates.work import Made, MovieWork, Stopped, Told, done, opened
 from napari_sam2.session.found_run import SizeUnknownError
 from napari_sam2.session.saved_results import open_results
@@ -84,7 +92,7 @@ def run_movie(task: MovieTask, worker: Worker, told: Told = lambda *_: None) -> 
 def _locked(task: MovieTask, worker: Worker, told: Told) -> MovieRecord:
     """Do a movie whose folder is ours."""
     mark, before = fingerprint(task), read_record(task)
-    if before.fingerprint == mark and before.state == "done" and _is_there(task, before):
+    if is_finished(task, before, mark):
         return before.model_copy(update={"is_earlier": True})
     goes_on = before.fingerprint == mark and before.state in ("running", "stopped", "failed")
     since, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
@@ -127,10 +135,6 @@ def is_in_work(task: MovieTask) -> bool:
         return True
     except OSError:
         return False
-
-
-def _is_there(task: MovieTask, record: MovieRecord) -> bool:
-    return all((task.folder / file).exists() for file in record.files.values())
 
 
 def _words(error: Exception) -> str:

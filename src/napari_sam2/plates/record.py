@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from napari_sam2.io.atomic import write_atomically
 from napari_sam2.io.session_files import LOCK_FILE
@@ -27,7 +28,7 @@ from sam2_core.errors import CheckpointError
 
 RECORD_FILE = "record.json"
 PICTURE_FILE = "thumbnail.png"
-State = Literal["waiting", "running", "done", "failed", "stopped"]
+State = Literal["waiting", "running", "done", "failed", "stopped", "outdated"]
 _ONLY_HOW = {"device", "feature_cache"}
 
 
@@ -37,7 +38,8 @@ class MovieRecord(BaseModel):
     Attributes
     ----------
     state
-        waiting: nobody began; running; done; failed, with `words`; stopped: it goes on with the next run.
+        waiting: nobody began; running; done; failed, with `words`; stopped: it goes on with the next run; outdated: it
+        was done, and would be done again. The last one is found out, and stands in no file.
     fingerprint
         Of input, work, settings and version.
     frames, objects, tracks, divisions
@@ -85,8 +87,8 @@ class MovieRecord(BaseModel):
 def read_record(task: MovieTask) -> MovieRecord:
     """Return how a movie stands, as its folder says it; one that cannot be read counts as not begun."""
     try:
-        return MovieRecord.model_validate_json((task.folder / RECORD_FILE).read_bytes())
-    except (OSError, ValidationError):
+        return MovieRecord.model_validate(json.loads((task.folder / RECORD_FILE).read_bytes()))
+    except (OSError, ValueError):  # ValidationError is one
         return MovieRecord.of(task)
 
 
@@ -98,7 +100,7 @@ def write_record(task: MovieTask, record: MovieRecord) -> None:
     StackError
         If the disk is full or the folder cannot be written to.
     """
-    write_atomically(task.folder / RECORD_FILE, record.model_dump_json().encode())
+    write_atomically(task.folder / RECORD_FILE, json.dumps(record.model_dump()).encode())  # ASCII: names may be no text
 
 
 def lock_of(task: MovieTask) -> FileLock:
@@ -106,15 +108,30 @@ def lock_of(task: MovieTask) -> FileLock:
     return FileLock(task.folder / ".record.lock")
 
 
+def is_finished(task: MovieTask, record: MovieRecord, mark: str) -> bool:
+    """Return whether a movie is done as its fingerprint `mark` says now, and what was written is there."""
+    is_same = record.state == "done" and record.fingerprint == mark
+    return is_same and all((task.folder / file).exists() for file in record.files.values())
+
+
 def fingerprint(task: MovieTask) -> str:
     """Return what tells whether a movie is the same and would be done in the same way.
 
     Files count by name, size and time of change, and are not read, but for the weights that ship: they are the same on
-    every machine, and others with another installation.
+    every machine, and others with another installation. What cannot be looked at is said by who reads it.
     """
+    return fingerprints()(task)
+
+
+def fingerprints() -> Callable[[MovieTask], str]:
+    """Return `fingerprint` for many movies at one moment: files that several of them share are looked at once."""
+    return partial(_fingerprint, cache(_mark), cache(_weights))
+
+
+def _fingerprint(mark: Callable[[Path], list[object]], weights: Callable[[str], list[object]], task: MovieTask) -> str:
     said = {
-        "input": [_mark(path) for path in (task.source, task.aside) if path is not None],
-        "weights": _weights(task.settings.model),
+        "input": [mark(path) for path in (task.source, task.aside) if path is not None],
+        "weights": weights(task.settings.model),
         "image": [task.axes, task.scene],
         "work": task.work.model_dump(mode="json"),
         "settings": task.settings.model_dump(mode="json", exclude=_ONLY_HOW),
@@ -129,12 +146,12 @@ def _weights(model: str) -> list[object]:
         return _mark(Path(model))
     try:
         entry = find_model(model)
+        if entry.path is None:
+            return [entry.sha256 or entry.name]
+        ships = entry.version and entry.path.is_file()  # what a user added is perhaps large, and is not read
+        return [weights_id(entry.path).sha256] if ships else _mark(entry.path)
     except CheckpointError:  # said when the model is loaded
         return [model]
-    if entry.path is None:
-        return [entry.sha256 or entry.name]
-    ships = entry.version and entry.path.is_file()  # what a user added is perhaps large, and is not read
-    return [weights_id(entry.path).sha256] if ships else _mark(entry.path)
 
 
 def _mark(path: Path) -> list[object]:
@@ -149,14 +166,15 @@ def _mark(path: Path) -> list[object]:
 
 
 def _files(path: Path) -> Iterator[os.stat_result]:
+    """Yield what the system says of a file or of those in a folder, but for dead links and what nobody may look at."""
     if not path.is_dir():
-        if path.is_file():
+        with suppress(OSError):
             yield path.stat()
         return
-    with os.scandir(path) as entries:
+    with suppress(OSError), os.scandir(path) as entries:
         for entry in entries:
             if entry.is_dir():
                 yield from _files(Path(entry.path))
             elif entry.name != LOCK_FILE:
-                with suppress(OSError):  # a dead link; who reads it says so
+                with suppress(OSError):
                     yield entry.stat()

@@ -10,7 +10,7 @@ import io
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata, resources
@@ -21,7 +21,7 @@ from napari_sam2.io.atomic import write_atomically
 from napari_sam2.plates.movies import MovieTask
 from napari_sam2.plates.one_movie import is_in_work
 from napari_sam2.plates.plan import Plan
-from napari_sam2.plates.record import PICTURE_FILE, MovieRecord, State, read_record
+from napari_sam2.plates.record import PICTURE_FILE, MovieRecord, State, fingerprints, is_finished, read_record
 
 TABLE_FILE, REPORT_FILE = "results.csv", "report.html"
 _COLUMNS = ("plate", "well", "name", "state", "frames", "objects", "tracks", "divisions", "seconds")
@@ -34,6 +34,7 @@ _WORDS: dict[State, str] = {
     "done": "✔ done",
     "failed": "✖ failed",
     "stopped": "❚❚ stopped",
+    "outdated": "↻ to do again",
 }
 
 
@@ -62,14 +63,28 @@ class PlanStatus:
         return f"{counted(len(self.records), 'movie')}: {', '.join(parts)}."
 
 
-def plan_status(tasks: Sequence[MovieTask]) -> PlanStatus:
-    """Return how movies stand now; one that is said to be in work and that nobody works on was interrupted."""
-    return PlanStatus(tasks, [_now(task, read_record(task)) for task in tasks])
+def plan_status(tasks: Sequence[MovieTask], told: Mapping[Path, MovieRecord] | None = None) -> PlanStatus:
+    """Return how movies stand now, as the next run would find them.
+
+    One that is said to be in work and that nobody works on was interrupted; one that is done is outdated where its
+    input, the plan or what is needed for it has changed since.
+
+    Parameters
+    ----------
+    told
+        Failures that a run has told of, by the folder of the movie: perhaps they could not be written down there.
+    """
+    told, mark = told or {}, fingerprints()
+    return PlanStatus(tasks, [told.get(task.folder) or _now(task, read_record(task), mark) for task in tasks])
 
 
-def _now(task: MovieTask, record: MovieRecord) -> MovieRecord:
-    is_left = record.state == "running" and not is_in_work(task)
-    return record.model_copy(update={"state": "stopped"}) if is_left else record
+def _now(task: MovieTask, record: MovieRecord, mark: Callable[[MovieTask], str]) -> MovieRecord:
+    """Return a record in the state that a run would find it in; of movies that are done `mark` is the fingerprint."""
+    if record.state == "running" and not is_in_work(task):
+        return record.model_copy(update={"state": "stopped"})
+    if record.state == "done" and not is_finished(task, record, mark(task)):
+        return record.model_copy(update={"state": "outdated"})
+    return record
 
 
 def write_summary(plan: Plan, status: PlanStatus) -> tuple[Path, Path]:
@@ -83,10 +98,10 @@ def write_summary(plan: Plan, status: PlanStatus) -> tuple[Path, Path]:
     folder = plan.out_folder
     folder.mkdir(parents=True, exist_ok=True)
     table, report = folder / TABLE_FILE, folder / REPORT_FILE
-    write_atomically(table, _table(plan, status).encode("utf-8"))
+    write_atomically(table, _table(plan, status).encode("utf-8", "backslashreplace"))  # a file's name may be no text
     write_atomically(folder / "plan.toml", plan.text.encode("utf-8"))
     write_atomically(folder / "versions.json", json.dumps(_versions(), indent=1).encode())
-    write_atomically(report, _report(plan, status).encode("utf-8"))
+    write_atomically(report, _report(plan, status).encode("utf-8", "backslashreplace"))
     return table, report
 
 
