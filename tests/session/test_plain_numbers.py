@@ -39,6 +39,12 @@ def session():
         (lambda s: s.add_box(1, 0, 5), "that is not numbers"),
         (lambda s: s.add_points(1, 0, [(1, 1)], labels="a"), "label 'a' is no whole number"),
         (lambda s: s.edit_masks(0, s.labels(0)), "of a label image say add_labels"),
+        (lambda s: s.paint(None), "masks are given by object id and frame"),
+        (lambda s: s.paint({1: s.labels(0) == 1}), "give object id and frame, two whole numbers"),
+        (lambda s: s.paint({(1, 0.5): s.labels(0) == 1}), "give object id and frame, two whole numbers"),
+        (lambda s: s.paint({(1, 0): None}), "cannot be used"),
+        (lambda s: s.set_prompts([(1, 0)]), "prompts are given by object id and frame"),
+        (lambda s: s.set_prompts({1: None}), "give object id and frame, two whole numbers"),
         (lambda s: s.set_links([1], "x"), "say made, linked, looked at"),
         (lambda s: s.labels(1.5), "frame 1.5 is no whole number"),
     ],
@@ -48,6 +54,23 @@ def test_what_is_no_number_is_said_in_words(session, call, said):
     with pytest.raises((PromptError, StackError), match=said):
         call(session)
     assert (session.document, dict(session.masks.items())) == before
+
+
+@pytest.mark.parametrize(
+    ("call", "left"),
+    [
+        (lambda s, ids: s.remove_object(ids), [1, 2]),
+        (lambda s, ids: s.merge_objects(2, ids), [1, 2]),
+        (lambda s, ids: s.surgery.break_all(ids, 4), [1, 2, 3, 4]),
+        (lambda s, ids: s.surgery.end_here(ids, 4), [1, 2, 3]),
+        (lambda s, ids: s.surgery.begin_here(ids, 4), [1, 2, 3]),
+    ],
+)
+def test_an_object_that_is_named_twice_is_meant_once(session, call, left):
+    call(session, [3, np.int64(3)])
+    assert sorted(session.document.objects) == left
+    session.undo()
+    assert sorted(session.document.objects) == [1, 2, 3]
 
 
 def test_one_is_as_good_as_a_list_of_one(session):

@@ -181,6 +181,27 @@ def test_axes_in_any_order_give_the_same_planes(values):
             stack.movie(track_axis="T", channel=0, fixed={"Z": place})
 
 
+def test_what_is_no_letter_no_channel_and_no_frame_is_said(values):
+    stack = open_stack(np.stack([values, values * 2])[None], axes="TCZYX")
+    for one in (np.int64(1), np.array(1), np.array([1])):
+        np.testing.assert_array_equal(stack.movie(channel=one)[np.int64(2)], values[2] * 2)
+    movie = open_stack(values, axes="TYX").movie(channel=np.array([0]))
+    np.testing.assert_array_equal(movie[2.0], values[2])
+    for call in (
+        lambda: open_stack(values, axes=("T", "Y", "X")),
+        lambda: stack.movie(channel=1.5),
+        lambda: stack.movie(channel=[None]),
+        lambda: stack.movie(track_axis=0),
+        lambda: stack.movie(fixed=3),
+        lambda: stack.movie(channel=0, fixed={0: 3}),
+        lambda: open_stack(values, axes="TYX").movie(channel=np.array([0, 1])),
+        lambda: movie[2.7],
+        lambda: movie["2"],
+    ):
+        with pytest.raises(StackError, match=r"cannot be|no channel|no whole number|Cannot track"):
+            call()
+
+
 def test_still_is_a_movie_of_one_frame(values):
     movie = open_stack(values[0]).movie()
     assert (len(movie), movie.track_axis) == (1, None)

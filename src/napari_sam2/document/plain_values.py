@@ -6,40 +6,22 @@ it can be compared, hashed and saved.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable
-from typing import Any, SupportsFloat, SupportsIndex, cast
+from typing import Any, SupportsFloat, cast
 
 from sam2_core.errors import PromptError
-
-
-def whole_number(value: object, what: str) -> int:
-    """Return an id or index as an int; a float that is whole is one.
-
-    Raises
-    ------
-    PromptError
-        If it is none.
-    """
-    if type(value) is int:
-        return value
-    try:
-        return int(operator.index(cast(SupportsIndex, value)))
-    except TypeError:
-        pass  # a float, or an array of one
-    try:
-        number = float(cast(SupportsFloat, value))
-        if isinstance(value, str) or not number.is_integer():
-            raise ValueError(value)
-    except (TypeError, ValueError):
-        raise PromptError(f"{what} {value!r:.200} is no whole number.") from None
-    return int(number)
+from sam2_core.whole_numbers import whole_number as whole_number
 
 
 def whole_numbers(values: object, what: str) -> list[int]:
     """Return ids or indices as ints, of one or of several; see `whole_number`."""
     several = isinstance(values, Iterable) and not isinstance(values, str)
     return [whole_number(one, what) for one in (cast("Iterable[object]", values) if several else [values])]
+
+
+def ids_of(values: object, what: str = "object id") -> list[int]:
+    """Return ids as ints, of one or of several, each once and in the order in which they were given."""
+    return list(dict.fromkeys(whole_numbers(values, what)))
 
 
 def pair_of(value: object, what: str) -> tuple[int, int]:

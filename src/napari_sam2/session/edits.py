@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_sam2.document.difference import difference
 from napari_sam2.document.document import Document, PromptKey, mask_of_polygon
 from napari_sam2.document.objects import ObjectInfo
-from napari_sam2.document.plain_values import numbers, whole_number, whole_numbers
+from napari_sam2.document.plain_values import ids_of, numbers, pair_of, whole_number, whole_numbers
 from napari_sam2.document.prompt import Prompt, check_prompts
 from napari_sam2.document.prompt_parts import Mask, checked_labels, cut_labels
 from napari_sam2.document.track_events import settled
@@ -28,6 +29,8 @@ from napari_sam2.session.settings import SessionSettings
 from napari_sam2.session.state import SessionState
 from napari_sam2.session.steps import Steps
 from sam2_core.errors import PromptError
+
+Said = TypeVar("Said")
 
 
 class Edits:
@@ -143,6 +146,7 @@ class Edits:
         PromptError
             If a prompt does not fit the movie, or its object is locked.
         """
+        changes = _by_key(changes, "prompts")
         self._check_unlocked(object_id for object_id, _ in changes)
         given = {key: self._on_evidence(prompt) for key, prompt in changes.items() if prompt is not None}
         if given:
@@ -181,10 +185,7 @@ class Edits:
         PromptError
             See `edit_mask`.
         """
-        painted = {
-            (whole_number(one, "object id"), whole_number(frame, "frame")): Mask(mask)
-            for (one, frame), mask in masks.items()
-        }
+        painted = {key: Mask(mask) for key, mask in _by_key(masks, "masks").items()}
         ids = {object_id for object_id, _ in painted}
         self._check_unlocked(ids)
         pixel = np.ones((1, 1), dtype=bool)  # stands for what was painted, which may be nothing
@@ -222,7 +223,7 @@ class Edits:
         PromptError
             If one of them does not exist or is locked; then none is removed.
         """
-        ids, document = whole_numbers(object_ids, "object id"), self._document
+        ids, document = ids_of(object_ids), self._document
         self._check_unlocked(ids)
         for object_id in ids:
             document = document.without_object(object_id)
@@ -240,7 +241,7 @@ class Edits:
             If one of them does not exist or is locked, or they are the same; then none is changed.
         """
         into, masks, document, alone = whole_number(into, "object id"), self._state.masks, self._document, False
-        parts = whole_numbers(others, "object id")
+        parts = ids_of(others)
         self._check_unlocked([into, *parts])
         frames, drafted = set(masks.there(into)), masks.drafted([into, *parts])
         for other in parts:
@@ -353,6 +354,19 @@ class Edits:
 
     def _put(self, masks: Mapping[PromptKey, StoredMask]) -> list[MaskChange]:
         return [self._state.masks.put(key, mask) for key, mask in masks.items()]
+
+
+def _by_key(given: Mapping[PromptKey, Said], what: str) -> dict[PromptKey, Said]:
+    """Return what is given by object id and frame with plain numbers for both.
+
+    Raises
+    ------
+    PromptError
+        If it is given by something else.
+    """
+    if not isinstance(given, Mapping):
+        raise PromptError(f"{what} are given by object id and frame, {{(id, frame): ...}}, not as {given!r:.200}.")
+    return {pair_of(key, "object id and frame"): one for key, one in given.items()}
 
 
 def _places(given: ArrayLike, what: str) -> NDArray[np.float64]:

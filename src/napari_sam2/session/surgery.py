@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from napari_sam2.document.plain_values import pair_of, whole_number, whole_numbers
+from napari_sam2.document.plain_values import ids_of, pair_of, whole_number, whole_numbers
 from napari_sam2.document.reviews import At, Place
 from napari_sam2.document.track_events import Division, EventKind, TrackEvent
 from napari_sam2.engine.jobs import PropagateRequest
@@ -281,7 +281,7 @@ class Surgery:
 
     def _said_of(self, object_ids: int | Iterable[int], frame: int) -> tuple[Draft, list[int], int]:
         """Return a draft, the ids of the objects that it is about, and the frame, as plain numbers."""
-        return self._draft(), whole_numbers(object_ids, "object id"), whole_number(frame, "frame")
+        return self._draft(), ids_of(object_ids), whole_number(frame, "frame")
 
     def _daughter(self, draft: Draft, mother: int, daughter: int, frame: int) -> int:
         """Return the object that a daughter is from a frame on, or from her first one behind it."""

@@ -63,7 +63,7 @@ def letters_from_names(names: Sequence[object]) -> str:
 def pick_track_axis(axes: str, shape: Sequence[int], wanted: str | None) -> str | None:
     """Return the axis along which objects are followed: T, or Z where there is no time; None for a still image."""
     if wanted is not None:
-        letter = wanted.upper()
+        letter = str(wanted).upper()
         if letter not in ("T", "Z") or letter not in axes:
             raise StackError(
                 f"Cannot track along axis {wanted!r}: the axes are {axes}; choose T or Z, whichever is there."
@@ -85,7 +85,11 @@ def fix_axes(axes: str, shape: Sequence[int], free: str, fixed: Mapping[str, int
         If an axis longer than 1 is not fixed, or an index or a letter does not exist.
     """
     sizes = dict(zip(axes, shape, strict=True))
-    wanted = {letter.upper(): index for letter, index in fixed.items()}
+    if not isinstance(fixed, Mapping):
+        raise StackError(
+            f"fixed {fixed!r:.200} cannot be used; give the index by the letter of its axis, as {{'Z': 3}}."
+        )
+    wanted = {str(letter).upper(): index for letter, index in fixed.items()}
     for letter, index in wanted.items():
         _check_fixed(letter, index, sizes, free)
     held = {}

@@ -8,10 +8,10 @@ Intensities stay as they are in the file (see `intensity` for what the model get
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from sam2_core.errors import StackError
 from sam2_core.inference.frames.reading import reading
 from sam2_core.inference.frames.stored_images import LazyArray, read_plane
 from sam2_core.inference.frames.tiff_file import Index
+from sam2_core.whole_numbers import whole_number
 
 MOST_CHANNELS = 3
 _log = logging.getLogger(__name__)
@@ -108,13 +109,14 @@ class Stack:
 
     def _channels(self, wanted: int | str | Sequence[int | str] | None) -> tuple[int, ...]:
         """Return the channel indices to read; empty where the stack has no channel axis."""
+        listed = None if wanted is None else _listed(wanted)
         if "C" not in self.axes:
-            if wanted not in (None, 0, (), [], (0,), [0]):
+            if listed not in (None, [], [0]):
                 raise StackError(
                     f"{self.name} has no channel axis (axes {self.axes}), so channel {wanted} cannot be chosen."
                 )
             return ()
-        chosen = self._wanted_channels(wanted)
+        chosen = self._wanted_channels(listed)
         if "S" in self.axes and len(chosen) > 1:
             raise StackError(
                 f"{self.name} has colour samples and {self.size('C')} channels; choose one, e.g. --channel 0."
@@ -128,11 +130,10 @@ class Stack:
         has_frames = self.size("T") > 1 or self.size("Z") > 1
         return "" if has_frames else f", or, if these are frames, say so with --axes {self.axes.replace('C', 'T')}"
 
-    def _wanted_channels(self, wanted: int | str | Sequence[int | str] | None) -> tuple[int, ...]:
+    def _wanted_channels(self, listed: list[int | str] | None) -> tuple[int, ...]:
         count = self.size("C")
-        if wanted is None:
-            wanted = list(range(count))
-        listed = [wanted] if isinstance(wanted, int | np.integer | str) else list(wanted)
+        if listed is None:
+            listed = list(range(count))
         if not 1 <= len(listed) <= MOST_CHANNELS:
             raise StackError(
                 f"{self.name} has {count} channels and {len(listed)} are chosen; choose 1 to {MOST_CHANNELS}, "
@@ -199,9 +200,10 @@ class Movie:
         IndexError
             If there is no such frame.
         StackError
-            If it cannot be decoded.
+            If it cannot be decoded, or the index is no whole number.
         """
-        position = int(frame_index) + (len(self) if frame_index < 0 else 0)
+        number = whole_number(frame_index, f"frame of {self.stack.name}", StackError)
+        position = number + (len(self) if number < 0 else 0)
         if not 0 <= position < len(self):
             raise IndexError(f"frame {frame_index} of {self.stack.name}, which has {len(self)}")
         planes = [self._read(position, channel) for channel in self.channels or (None,)]
@@ -214,6 +216,12 @@ class Movie:
         """Return one plane (H, W), or (H, W, samples) of a colour image."""
         place = self.held | {self.track_axis or "": position, "C": channel or 0}
         return read_plane(self.stack.data, self.stack.axes, place, f"Frame {position} of {self.stack.name}")
+
+
+def _listed(wanted: int | str | Sequence[int | str]) -> list[int | str]:
+    """Return channels as a list, of one or of several."""
+    is_one = isinstance(wanted, str) or not isinstance(wanted, Iterable) or getattr(wanted, "ndim", 1) == 0
+    return [cast("int | str", wanted)] if is_one else list(cast("Sequence[int | str]", wanted))
 
 
 def open_stack(
@@ -239,6 +247,8 @@ def open_stack(
         If it cannot be read, is empty, is not an image type, its axes cannot be told, or it holds several series and
         none is chosen.
     """
+    if axes is not None and not isinstance(axes, str):
+        raise StackError(f"axes {axes!r:.200} cannot be used; give one letter per dimension in one word, as 'TYX'.")
     source = open_source(path_or_array, scene, axes, indexed)
     if any(size != size for size in source.data.shape):  # NaN, where dask does not know
         raise StackError(

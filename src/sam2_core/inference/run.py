@@ -13,8 +13,9 @@ away, whose memories may have changed too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
 from sam2_core.inference.memory.memory_bank import MemoryEntry
@@ -99,6 +100,10 @@ class Run:
             return
         for watched in (one for some in self._watched for one in some.values()):
             watched.leave(self._last, needed)
+
+    def while_any(self, frames: Iterable[int]) -> Iterator[int]:
+        """Yield frames as long as there is an object; all may be removed between two frames."""
+        return takewhile(lambda _: any(state.objects for state in self._states), frames)
 
     def visit(self, frame: int) -> None:
         """Track on a frame the objects that do not rest."""

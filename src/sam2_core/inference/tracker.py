@@ -31,6 +31,7 @@ from sam2_core.modeling.image_encoder import ImageFeatures
 from sam2_core.modeling.prompt_encoder import PromptBatch
 from sam2_core.modeling.sam2 import NO_OBJECT_LOGIT, Sam2Model
 from sam2_core.modeling.views import look
+from sam2_core.whole_numbers import whole_number
 
 PIXELS_AT_ONCE = 2**19
 """So many pixels of images of different stacks are encoded at once: 8 of 256 x 256, 2 of 512 x 512."""
@@ -115,7 +116,11 @@ class Tracker:
             every = (tracked for state in states for tracked in state.objects.values())
             start = min(frame for tracked in every for frame in tracked.bank.conditioning)
         start, length = states[0].check_frame(start), states[0].num_frames
-        count = length if count is None else count - (1 if self.semantics.counts_start_frame else 0)
+        count = (
+            length
+            if count is None
+            else whole_number(count, "number of frames") - (1 if self.semantics.counts_start_frame else 0)
+        )
         if reverse:
             return range(start, max(start - count, 0) - 1, -1) if start > 0 else ()
         return range(start, min(start + count, length - 1) + 1)
@@ -207,6 +212,8 @@ class Tracker:
 
     def read(self, state: InferenceState, entries: list[MemoryEntry | None]) -> Tensor:
         """Return logits at the stack's resolution (O, 1, H, W), -1024 where an object has no entry."""
+        if not entries:  # all objects of one of several states were removed during a run
+            return torch.empty((0, 1, *state.size), device=self.model.device)
         size = self.model.config.low_res_size
         absent = torch.full((1, size, size), NO_OBJECT_LOGIT, device=state.storage_device)
         logits = [absent if entry is None else entry.low_res_logits for entry in entries]

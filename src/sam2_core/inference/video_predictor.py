@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from sam2_core.errors import StackError
 from sam2_core.inference.disk_features import FeatureStores
 from sam2_core.inference.frames.drift import Drift
 from sam2_core.inference.frames.opened_frames import open_frames
-from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject
+from sam2_core.inference.memory.inference_state import InferenceState, TrackedObject, checked_place
 from sam2_core.inference.memory.snapshots import Snapshot
 from sam2_core.inference.memory.state_snapshots import restore_snapshot, take_snapshot
 from sam2_core.inference.network.precision import PRECISIONS, pick_precision, running
@@ -33,10 +33,9 @@ from sam2_core.inference.run import Run
 from sam2_core.inference.tracker import Tracker
 from sam2_core.inference.tracking_options import TrackingOptions
 from sam2_core.modeling.sam2 import Sam2Model
+from sam2_core.whole_numbers import whole_number
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from sam2_core.inference.feature_folder import FeatureFolder
 
 Answer = tuple[int, list[int], Tensor]
@@ -175,7 +174,7 @@ class SAM2VideoPredictor(OfficialAttributes):
         PromptError
             The prompt cannot be used as it was given.
         """
-        state, frame = inference_state, inference_state.check_frame(frame_idx)
+        state, (frame, obj_id) = inference_state, checked_place(frame_idx, obj_id, inference_state.num_frames)
         strict = self.options.semantics != "official"
         prompt = point_prompt(points, labels, box, state.size, normalized=not normalize_coords, strict=strict)
         tracked = state.objects.get(obj_id) or self._tracker.new_object()
@@ -199,7 +198,7 @@ class SAM2VideoPredictor(OfficialAttributes):
         PromptError
             The mask has another shape than the frames.
         """
-        state, frame = inference_state, inference_state.check_frame(frame_idx)
+        state, (frame, obj_id) = inference_state, checked_place(frame_idx, obj_id, inference_state.num_frames)
         tracked = state.objects.get(obj_id) or self._tracker.new_object()
         prompt = mask_prompt(mask, state.size, keeps_values=self.options.semantics == "official")
         return self._take_prompt(state, frame, (obj_id, tracked), prompt, need_output)
@@ -213,7 +212,8 @@ class SAM2VideoPredictor(OfficialAttributes):
     ) -> Generator[Answer, None, None]:
         """Yield frame by frame the masks of all objects; it may be closed between any two frames and started again.
 
-        Objects that are added meanwhile join the next propagation; those that are removed are left out.
+        Objects that are added meanwhile join the next propagation; those that are removed are left out, and where none
+        is left it ends.
 
         Parameters
         ----------
@@ -269,7 +269,7 @@ class SAM2VideoPredictor(OfficialAttributes):
                 self._tracker.settle(state)
         frames = self._tracker.frames_to_visit(states, start_frame_idx, max_frame_num_to_track, reverse)
         with self._tracker.images(frames) as images, Run(self._tracker, states, reverse, images) as run:
-            for frame in frames:
+            for frame in run.while_any(frames):
                 with running(self.device, self._dtype):
                     run.visit(frame)
                     logits = [self._tracker.read_tracked(state, frame) for state in states]
@@ -301,7 +301,7 @@ class SAM2VideoPredictor(OfficialAttributes):
         PromptError
             No such frame or object.
         """
-        state, frame = inference_state, inference_state.check_frame(frame_idx)
+        state, (frame, obj_id) = inference_state, checked_place(frame_idx, obj_id, inference_state.num_frames)
         self._tracker.clear_prompts(state.find_object(obj_id), frame)
         state.find_object(obj_id).prompts_changed(frame)
         if not need_output:
@@ -331,7 +331,7 @@ class SAM2VideoPredictor(OfficialAttributes):
         PromptError
             ``strict`` and no such object.
         """
-        state = inference_state
+        state, obj_id = inference_state, whole_number(obj_id, "object id")
         if obj_id not in state.objects and not strict:
             return state.obj_ids, []
         prompted = sorted(state.find_object(obj_id).prompts)

@@ -25,9 +25,11 @@ from typing import Any
 from sam2_core.errors import TooEarlyError
 from sam2_core.inference.frames.opened_frames import open_frames
 from sam2_core.inference.mask_logits import LogitPatch, WindowedLogits, as_numpy
+from sam2_core.inference.memory.inference_state import checked_frame, checked_place
 from sam2_core.inference.memory.snapshots import Snapshot
 from sam2_core.inference.prompt_inputs import mask_prompt, point_prompt, said_plainly
 from sam2_core.inference.video_calls import Answer, EncodesFrames, WholeFramePredictor
+from sam2_core.whole_numbers import whole_number
 from sam2_core.windowed.following_window import RecentFrames
 from sam2_core.windowed.motion import Motion
 from sam2_core.windowed.prompt_calls import PromptCall, in_pixels, united
@@ -126,10 +128,10 @@ class WindowedPredictor:
 
         These are the prompted one and those that share its view; see `SAM2VideoPredictor.add_new_points_or_box`.
         """
-        size = inference_state.size
+        size, place = inference_state.size, checked_place(frame_idx, obj_id, inference_state.num_frames)
         given = point_prompt(points, labels, box, size, normalized=not normalize_coords)
         prompt = in_pixels(said_plainly(given), size)
-        return self._take(inference_state, PromptCall(frame_idx, obj_id, prompt, not clear_old_points), need_output)
+        return self._take(inference_state, PromptCall(*place, prompt, not clear_old_points), need_output)
 
     def add_new_points(self, *args: Any, **kwargs: Any) -> WindowedAnswer | None:
         """Return the mask after points; the official older name of `add_new_points_or_box`."""
@@ -139,8 +141,8 @@ class WindowedPredictor:
         self, inference_state: WindowedState, frame_idx: int, obj_id: int, mask: object, need_output: bool = True
     ) -> WindowedAnswer | None:
         """Return the mask after a person drew it (H, W), for the objects of one view; see `SAM2VideoPredictor`."""
-        call = PromptCall(frame_idx, obj_id, mask_prompt(mask, inference_state.size))
-        return self._take(inference_state, call, need_output)
+        place = checked_place(frame_idx, obj_id, inference_state.num_frames)
+        return self._take(inference_state, PromptCall(*place, mask_prompt(mask, inference_state.size)), need_output)
 
     def look_at(self, inference_state: WindowedState, frame_idx: int, point_xy: tuple[float, float]) -> Iterator[None]:
         """Have at hand what a first click at a place (x, y) of a frame would be answered from, and yield at each step.
@@ -181,9 +183,8 @@ class WindowedPredictor:
             raise TooEarlyError(
                 "there is nothing to propagate; add a prompt with add_new_points_or_box or a mask first"
             )
-        start = start_frame_idx
-        if start is None:
-            start = min(frame for _, prompted in views for frame in prompted)
+        first = min(frame for _, prompted in views for frame in prompted)
+        start = first if start_frame_idx is None else checked_frame(start_frame_idx, state.num_frames)
         runs = [Followed(view, prompted, state.motion, start, reverse) for view, prompted in views]
         inner = [view.state for view, _ in views]
         with closing(self.predictor.propagate_together(inner, start, max_frame_num_to_track, reverse)) as frames:
@@ -199,6 +200,7 @@ class WindowedPredictor:
     ) -> WindowedAnswer | None:
         """Take back all prompts of an object on a frame, and return the masks of its view there if they are needed."""
         state = inference_state
+        frame_idx, obj_id = checked_place(frame_idx, obj_id, state.num_frames)
         view = state.narrowed(state.existing_view(obj_id))
         answer = self.predictor.clear_all_prompts_in_frame(view.state, frame_idx, obj_id, need_output)
         state.calls[obj_id] = [call for call in state.calls[obj_id] if call.frame != frame_idx]
@@ -211,6 +213,7 @@ class WindowedPredictor:
 
         The second value, masks of frames in the official call, is always empty: those of the others do not change.
         """
+        obj_id = whole_number(obj_id, "object id")
         if obj_id in inference_state.views or strict:
             view = inference_state.existing_view(obj_id)
             self.predictor.remove_object(view.state, obj_id, need_output=False)

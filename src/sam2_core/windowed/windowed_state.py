@@ -60,7 +60,7 @@ class WindowedState:
 
     def select(self, object_ids: Iterable[int]) -> WindowedState:
         """Return a state that sees only these objects, through the same windows; see `InferenceState.select`."""
-        chosen = set(object_ids)
+        chosen = tuple(object_ids)
         part = WindowedState(self.movie, self.motion, self.offload_state_to_cpu)
         part.views, part.calls = Selected(self.views, chosen), Selected(self.calls, chosen)
         part._all_views, part.features, part._tried = self._all_views, self.features, self._tried

@@ -303,6 +303,36 @@ def test_reset_forgets_objects_and_keeps_the_stack(predictor, frames) -> None:
     assert torch.equal(click(predictor, state, 0, 1)[2], first)
 
 
+def test_a_run_ends_where_all_objects_are_removed_meanwhile(model, frames) -> None:
+    for options in ({}, {"stop_when_unchanged": 1}):
+        predictor = SAM2VideoPredictor(model, **options)
+        state = predictor.init_state(frames[:4])
+        click(predictor, state, 0, 1)
+        going = predictor.propagate_in_video(state)
+        next(going)
+        predictor.reset_state(state)
+        assert list(going) == []
+        click(predictor, state, 0, 1)
+        assert len(list(predictor.propagate_in_video(state))) == 4
+
+
+def test_ids_and_frames_are_whole_numbers_of_whatever_kind(predictor, frames) -> None:
+    state = predictor.init_state(frames[:4])
+    for one in (torch.tensor(1), np.array(1), np.int64(1), 1.0):
+        assert click(predictor, state, torch.tensor(0), one)[:2] == (0, [1])
+    predictor.add_new_mask(state, np.int64(1), torch.tensor(2), np.eye(160, 224))
+    assert [type(one) for one in state.obj_ids] == [int, int]
+    assert state.select([torch.tensor(2)]).obj_ids == [2]
+    predictor.clear_all_prompts_in_frame(state, 1, torch.tensor(2))
+    assert predictor.remove_object(state, torch.tensor(2))[0] == [1]
+    for number in (1.5, "1", None, torch.zeros(2)):
+        with pytest.raises(PromptError, match=r"object id .* is no whole number"):
+            click(predictor, state, 0, number)
+    for span in ({"start_frame_idx": 0.5}, {"max_frame_num_to_track": 1.5}):
+        with pytest.raises(PromptError, match="is no whole number"):
+            next(predictor.propagate_in_video(state, **span))
+
+
 def test_points_add_up_or_replace(model, frames) -> None:
     """Fed back logits make every answer depend on the ones before, so the points that were used are compared."""
     predictor = SAM2VideoPredictor(model)
@@ -400,7 +430,7 @@ def test_an_error_leaves_the_state_as_it_was(predictor, frames) -> None:
     click(predictor, state, 0, 1)
     with pytest.raises(PromptError, match="lies outside the image"):
         click(predictor, state, 0, 2, 900, 50)
-    with pytest.raises(PromptError, match=r"frame 1\.5 does not exist"):
+    with pytest.raises(PromptError, match=r"frame 1\.5 is no whole number"):
         click(predictor, predictor.init_state(frames[:3]), 1.5, 1)
     with pytest.raises(PromptError, match="frame 3 does not exist: the stack has frames 0 to 2"):
         click(predictor, state, 3, 2)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from predictor_calls import rounding
 from stand_ins import movie
 from whole_frames import StandInPredictor
 
-from sam2_core import WindowedPredictor
+from sam2_core import PromptError, WindowedPredictor
 
 
 class OneAfterTheOther(StandInPredictor):
@@ -31,6 +32,29 @@ def story(predictor, frames):
     windowed.add_new_points_or_box(state, 3, 2, points=[[150, 90]], labels=[0])
     answers += windowed.propagate_in_video(state, 4, 5, reverse=True)
     return state, answers
+
+
+def test_objects_may_be_removed_between_two_frames(real):
+    windowed = WindowedPredictor(real, 20.0)
+    state = windowed.init_state(movie(6, seed=11))
+    for object_id, (x, y) in enumerate([(60, 50), (150, 80)], start=1):
+        windowed.add_new_points_or_box(state, np.int64(0), np.array(object_id), points=[[x, y]], labels=[1])
+    assert [type(one) for one in state.obj_ids] == [int, int]
+    assert len(set(state.views.values())) == 2
+    going = windowed.propagate_in_video(state)
+    next(going)
+    windowed.remove_object(state, np.int64(1))
+    assert next(going)[:2] == (1, [2])
+    windowed.reset_state(state)
+    assert list(going) == []
+    for call in (
+        lambda: windowed.add_new_points_or_box(state, 1.5, 1, points=[[60, 50]], labels=[1]),
+        lambda: windowed.add_new_points_or_box(state, 1, "a", points=[[60, 50]], labels=[1]),
+        lambda: windowed.add_new_points_or_box(state, 6, 1, points=[[60, 50]], labels=[1]),
+    ):
+        with pytest.raises(PromptError, match=r"no whole number|does not exist"):
+            call()
+        assert state.obj_ids == []
 
 
 def test_one_batch_of_windows_gives_what_one_after_the_other_does(real):

@@ -21,6 +21,7 @@ from sam2_core.inference.frames.opened_frames import OpenedFrames
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry
 from sam2_core.inference.memory.selection import Selected
 from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt
+from sam2_core.whole_numbers import whole_number
 
 Shift = Callable[[int, int], tuple[float, float]]
 """By which shares of height and width what one frame shows is moved to lie where it is expected on another."""
@@ -194,9 +195,7 @@ class InferenceState(Mapping[str, Any]):
         PromptError
             There is no such frame.
         """
-        if not 0 <= frame < self.num_frames or int(frame) != frame:
-            raise PromptError(f"frame {frame} does not exist: the stack has frames 0 to {self.num_frames - 1}")
-        return int(frame)
+        return checked_frame(frame, self.num_frames)
 
     def find_object(self, object_id: int) -> TrackedObject:
         """Return an object.
@@ -237,6 +236,25 @@ class InferenceState(Mapping[str, Any]):
     def clear(self) -> None:
         """Forget all objects and prompts; frames and image features stay."""
         self.objects.clear()
+
+
+def checked_frame(frame: object, num_frames: int) -> int:
+    """Return the index of a frame as a plain integer.
+
+    Raises
+    ------
+    PromptError
+        A stack of that many frames has no such frame.
+    """
+    number = whole_number(frame, "frame")
+    if not 0 <= number < num_frames:
+        raise PromptError(f"frame {number} does not exist: the stack has frames 0 to {num_frames - 1}")
+    return number
+
+
+def checked_place(frame: object, object_id: object, num_frames: int) -> tuple[int, int]:
+    """Return frame and object id of a call as plain integers; see `checked_frame`."""
+    return checked_frame(frame, num_frames), whole_number(object_id, "object id")
 
 
 def _passed(tracked: TrackedObject) -> dict[int, dict[str, bool]]:
