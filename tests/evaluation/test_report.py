@@ -44,6 +44,13 @@ def test_the_data_hold_every_object_and_no_nan(tmp_path):
     assert math.isclose(row["values"]["j"], np.mean(list(row["by_object"].values())))
 
 
+def test_a_movie_whose_name_is_no_text_is_reported(tmp_path):
+    _, run = finished_run()
+    table, data = write_report(tmp_path, ABOUT, [movie_row("l\udcfc", run, 11.0)])
+    assert r"| l\udcfc |" in table.read_text()
+    assert json.loads(data.read_text())["rows"][0]["stack"] == "l\udcfc"
+
+
 def test_best_median_and_worst_are_shown_once():
     picked = picked_objects({key: key / 10 for key in range(10)})
     assert picked == [("best", 9), ("best", 8), ("median", 5), ("median", 4), ("worst", 1), ("worst", 0)]

@@ -7,6 +7,7 @@ import pytest
 import tifffile
 
 from napari_sam2.io.found_frames import FoundFrames
+from napari_sam2.io.found_table import write_found_table
 from sam2_core.errors import StackError
 
 
@@ -21,6 +22,14 @@ def frames(tmp_path):
 def test_a_frame_comes_back(frames):
     assert frames.labels(0).tolist() == np.arange(12).reshape(3, 4).tolist()
     assert (frames.finished(), frames.diameter_px()) == ((0,), 7.0)
+
+
+def test_an_image_whose_name_is_no_text_has_its_row(frames, tmp_path):
+    frames.put(1, np.ones((3, 4), np.uint16), [{"image": "l\udcfc.tif", "frame": 1, "label": 1, "score": 0.5}], None)
+    rows = list(frames.rows())
+    assert rows[1]["image"] == "l\udcfc.tif"
+    write_found_table(tmp_path / "table.csv", rows[1:])
+    assert r"l\udcfc.tif" in (tmp_path / "table.csv").read_text()
 
 
 def test_a_frame_that_says_it_is_far_larger_than_it_can_be_is_not_unpacked(frames):

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam2.evaluation.movies import MovieRun
+from napari_sam2.io.atomic import make_folder, write_atomically
+from napari_sam2.io.text_files import encoded
 from sam2_core.inference.video_calls import VideoPredictor
 from sam2_core.scoring.detection import ScoreBin
 from sam2_core.scoring.metrics import movie_metrics, object_means, still_metrics
@@ -216,10 +218,10 @@ def as_json(about: About | None, rows: Sequence[ReportRow]) -> str:
 
 def write_report(folder: Path, about: About | None, rows: Sequence[ReportRow]) -> tuple[Path, Path]:
     """Return the paths of evaluation.md and evaluation.json, written to a folder that is made if it is not there."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     table, data = folder / "evaluation.md", folder / "evaluation.json"
-    table.write_text(as_markdown(about, rows), encoding="utf-8")
-    data.write_text(as_json(about, rows), encoding="utf-8")
+    write_atomically(table, encoded(as_markdown(about, rows)))
+    write_atomically(data, encoded(as_json(about, rows)))
     return table, data
 
 

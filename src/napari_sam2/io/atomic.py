@@ -49,6 +49,24 @@ def check_has_folder(path: Path) -> None:
         raise StackError(f"There is no folder {path.parent} for {path.name}; create it first.")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those that it lies in, where they are not there yet.
+
+    Raises
+    ------
+    StackError
+        If a file is in the way, or the disk is full or cannot be written to.
+    """
+    with writing(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            file = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
+            raise StackError(
+                f"{folder} cannot be made: {file} is a file. Move it away, or choose another folder."
+            ) from error
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file; one that is there is replaced in one step.
 

@@ -151,7 +151,9 @@ class FoundFrames:
     def _told(self, frame: int) -> _Told:
         path = self._path(frame, "json")
         with reading(path):
-            return _Told.model_validate_json(path.read_bytes())
+            return _Told.model_validate(
+                json.loads(path.read_bytes())
+            )  # that of pydantic reads no names that are no text
 
     def _path(self, frame: int, suffix: str) -> Path:
         return self.folder / f"frame{frame:06d}.{suffix}"

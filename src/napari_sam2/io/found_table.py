@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_sam2.io.atomic import write_atomically
+from napari_sam2.io.text_files import encoded
 from napari_sam2.stacks import Movie
 
 Row = dict[str, Any]
@@ -58,7 +59,7 @@ def write_found_table(path: Path, rows: Iterable[Row]) -> None:
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(written)
-    write_atomically(path, text.getvalue().encode("utf-8"))
+    write_atomically(path, encoded(text.getvalue()))
 
 
 def channels_of(movie: Movie, frame: int) -> dict[str, Array]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from napari_sam2.io.atomic import check_has_folder, part_beside, remove_parts, remove_path, writing
+from napari_sam2.io.text_files import encoded
 from napari_sam2.stacks import Calibration, Movie, Stack
 from sam2_core.errors import StackError
 
@@ -55,7 +56,7 @@ class LabelSpec:
         axis = movie.track_axis or "T"
         scale = {letter: size for letter, size in about.scale.items() if letter in f"{axis}YX"}
         units = {letter: unit for letter, unit in about.units.items() if letter in scale}
-        name = movie.stack.name.encode("utf-8", "backslashreplace").decode()  # of a file whose name is no UTF-8
+        name = encoded(movie.stack.name).decode()
         return cls((len(movie), movie.height, movie.width), dtype, axis, scale, units, f"{name} labels")
 
 

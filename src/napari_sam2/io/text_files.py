@@ -7,6 +7,11 @@ import codecs
 _NO_TEXT = {chr(code) for code in range(32)} - set("\t\n\r\f\v")
 
 
+def encoded(text: str) -> bytes:
+    """Return text as UTF-8; of a name of a file that is no text, what is none is escaped."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def decoded(raw: bytes) -> str:
     """Return bytes as text: UTF-8 or UTF-16 by its first bytes, Latin-1 for what is neither.
 
