@@ -57,6 +57,24 @@ def test_an_unknown_prompt_is_named(movie, capsys):
         checked_prompts(["corrections"], "stills")
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("--tracking --find", "--tracking judges tracks that are there, but --find was given"),
+        ("--tracking --prompt click", "but --prompt was given; leave one of them out"),
+        ("--find --prompt click", "--find prompts nothing, but --prompt click was given"),
+        ("--parents t.csv", "--parents t.csv goes with tracks; give --tracking as well"),
+        ("--truth-parents t.csv", "--truth-parents t.csv goes with tracks; give --tracking as well"),
+        ("--baselines images.tif", "--baselines images.tif goes with tracks; give --tracking as well"),
+    ],
+)
+def test_options_that_cannot_both_be_meant_are_said(movie, capsys, given, words):
+    line = f"evaluate {movie}/images.tif --truth {movie}/labels.tif --out {movie}/out {given}"
+    assert main(line.split()) == 1
+    assert words in " ".join(capsys.readouterr().err.split())
+    assert not (movie / "out").exists()
+
+
 def test_folders_of_stills_are_evaluated(tmp_path, monkeypatch):
     labels = np.zeros((80, 100), np.uint8)
     labels[20:32, 20:32], labels[50:62, 60:72] = 1, 2

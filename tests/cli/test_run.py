@@ -76,8 +76,9 @@ def test_the_movies_of_an_array_are_run_by_number_and_their_status_is_shown(work
 def test_a_failure_that_cannot_be_written_down_is_one(work, plate, run):
     (work / "out" / "raw").mkdir(parents=True)
     (work / "out" / "raw" / "0").write_text("where the folder of a movie should be")
-    code, out, _ = run("run plan.toml --index 0")
+    code, out, err = run("run plan.toml --index 0")
     assert (code, out) == (1, "raw/0: failed\n")
+    assert "0 is a file. Move it away" in " ".join(err.split())
     code, out, _ = run("run plan.toml")
     assert (code, "3 movies: 1 done, 2 failed." in out) == (1, True), out
     assert [state for _, state, _ in states(work)] == ["failed", "failed", "done"]
@@ -102,12 +103,15 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(work, plate, run, monkeypatch
     ("line", "code", "words"),
     [
         ("run none.toml", 1, "There is no plan none.toml"),
+        ("run to_file.toml", 1, "plan.toml is a file. Move it away, or choose another folder"),
+        ("run to_file.toml --status", 1, "plan.toml is a file. Move it away, or choose another folder"),
         ("run plan.toml --on slurm", 1, "dask-jobqueue, which is not installed"),
         ("run plan.toml --on dask --scheduler tcp://127.0.0.1:1", 1, "No Dask scheduler answers at tcp://127.0.0.1:1"),
         ("run plan.toml --scheduler tcp://127.0.0.1:1", 2, "give --on dask as well"),
     ],
 )
-def test_what_cannot_be_run_is_said(plate, run, line, code, words, monkeypatch):
+def test_what_cannot_be_run_is_said(work, plate, run, line, code, words, monkeypatch):
+    (work / "to_file.toml").write_text(PLAN.replace('"out"', '"plan.toml"'))
     monkeypatch.setattr("napari_sam2.plates.cluster._CONNECT_SECONDS", 0.5)
     found, _, err = run(line)
     assert (found, words in err) == (code, True), err

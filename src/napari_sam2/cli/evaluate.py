@@ -59,8 +59,13 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     with --baselines, others stand beside them.
     """
     choice = MovieChoice(axes, scene, track_axis, channel, fixed)
-    if baselines is not None and not tracking:
-        raise StackError(f"--baselines {baselines} stand beside tracks; give --tracking as well.")
+    if find and prompt:
+        raise StackError(f"--find prompts nothing, but --prompt {' '.join(prompt)} was given; leave one of them out.")
+    check_tracking(
+        tracking,
+        {"--baselines": baselines, "--parents": parents, "--truth-parents": truth_parents},
+        {"--find": find, "--prompt": prompt},
+    )
     if tracking:
         settings = {"model": model, "device": device, "image_size": image_size}
         images = None if baselines is None else images_of(baselines, choice, settings)
@@ -69,8 +74,6 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     from sam2_core.scoring.ground_truth import MOST_OBJECTS
 
     judged = resolved_kind(kind, stack, truth, choice)
-    if find and prompt:
-        raise StackError(f"--find prompts nothing, but --prompt {' '.join(prompt)} was given; leave one of them out.")
     prompts = checked_prompts(prompt, judged)
     name, plan = evaluation.stack_name(stack), evaluation.Plan(prompts, prompts, baseline, objects, span, view)
     files = ["evaluation.md", "evaluation.json", f"{name}.png"]
@@ -95,6 +98,22 @@ def evaluate_command(  # noqa: PLR0913 - one parameter per option of the command
     found.write_picture(out)
     show_report(about, found.rows, evaluation.write_report(out, about, found.rows))
     return 0
+
+
+def check_tracking(tracking: bool, beside: dict[str, object], instead: dict[str, object]) -> None:
+    """Say no to options that mean something beside --tracking only, or instead of it only.
+
+    Raises
+    ------
+    StackError
+        If one of them was given.
+    """
+    lost = [f"{name} {value}" for name, value in beside.items() if value is not None]
+    if lost and not tracking:
+        raise StackError(f"{lost[0]} goes with tracks; give --tracking as well.")
+    other = [name for name, value in instead.items() if value]
+    if other and tracking:
+        raise StackError(f"--tracking judges tracks that are there, but {other[0]} was given; leave one of them out.")
 
 
 def images_of(stack: str, choice: MovieChoice, settings: dict[str, Any]) -> Images:

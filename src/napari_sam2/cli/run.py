@@ -14,6 +14,7 @@ from rich.text import Text
 from napari_sam2.cli.console import errors, frame_progress, output, table
 from napari_sam2.cli.interrupt import STOPPED, StopOnCtrlC
 from napari_sam2.cli.model_choice import download_bar
+from napari_sam2.io.atomic import make_folder
 from napari_sam2.plates.movies import MovieTask, movies_of
 from napari_sam2.plates.one_movie import Worker, new_worker
 from napari_sam2.plates.plan import Plan, read_plan
@@ -53,6 +54,7 @@ def run_command(
     """
     said = read_plan(plan)
     tasks = movies_of(said)
+    make_folder(said.out_folder)
     if status:
         return _show(said, plan_status(tasks))
     if index is not None:

@@ -20,6 +20,7 @@ from filelock import Timeout
 
 from napari_sam2.engine.jobs import CancelToken
 from napari_sam2.engine.loader import Loader
+from napari_sam2.io.atomic import make_folder
 from napari_sam2.io.contact_sheet import outlined
 from napari_sam2.plates.movies import MovieTask
 from napari_sam2.plates.plan import Export, FromSessions
@@ -80,7 +81,7 @@ def run_movie(task: MovieTask, worker: Worker, told: Told = lambda *_: None) -> 
     if worker.token.cancelled:
         return read_record(task)
     try:
-        task.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(task.folder)
         with lock_of(task).acquire(timeout=_LOCK_SECONDS):
             return _locked(task, worker, told)
     except Timeout:

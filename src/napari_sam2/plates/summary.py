@@ -17,7 +17,8 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from napari_sam2.document.plain_values import counted
-from napari_sam2.io.atomic import write_atomically
+from napari_sam2.io.atomic import make_folder, write_atomically
+from napari_sam2.io.text_files import encoded
 from napari_sam2.plates.movies import MovieTask
 from napari_sam2.plates.one_movie import is_in_work
 from napari_sam2.plates.plan import Plan
@@ -96,12 +97,12 @@ def write_summary(plan: Plan, status: PlanStatus) -> tuple[Path, Path]:
         If they cannot be written.
     """
     folder = plan.out_folder
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     table, report = folder / TABLE_FILE, folder / REPORT_FILE
-    write_atomically(table, _table(plan, status).encode("utf-8", "backslashreplace"))  # a file's name may be no text
+    write_atomically(table, encoded(_table(plan, status)))
     write_atomically(folder / "plan.toml", plan.text.encode("utf-8"))
     write_atomically(folder / "versions.json", json.dumps(_versions(), indent=1).encode())
-    write_atomically(report, _report(plan, status).encode("utf-8", "backslashreplace"))
+    write_atomically(report, encoded(_report(plan, status)))
     return table, report
 
 

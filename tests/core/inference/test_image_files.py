@@ -203,6 +203,10 @@ def test_empty_folder_and_folder_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("x")
     with pytest.raises(StackError, match="no known kind"):
         open_frames(tmp_path / "table.csv")
+    for name in ("packed.zarr", "packed.zarr.zip", "packed.ome.zarr.zip"):
+        (tmp_path / name).write_text("x")
+        with pytest.raises(StackError, match="read as a folder; unpack it"):
+            open_frames(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["0.jpg", "0.png", "0.tif"])

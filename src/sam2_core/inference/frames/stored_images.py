@@ -158,6 +158,8 @@ def _open_file(path: Path, scene: int | str | None, axes: str | None, indexed: b
         return StoredImages(picture, path.stem, "YX" if picture.ndim == 2 else "YXS")
     if name.endswith(".npy"):
         return StoredImages(_open_npy(path), path.stem)
+    if ".zarr" in path.suffixes:
+        raise StackError(f"{path} is one file, and a zarr store is read as a folder; unpack it, and give the folder.")
     raise StackError(f"{path} is of no known kind ({path.suffix or 'no suffix'}); use {KNOWN_KINDS}.")
 
 
