@@ -101,6 +101,15 @@ def test_a_session_that_was_stopped_goes_on_and_ends_with_the_same_labels(movie,
     np.testing.assert_array_equal(list(open_stack("labels.tif").movie()), before)
 
 
+def test_where_nothing_is_kept_a_run_that_was_stopped_says_so(movie, run, discs, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
+    discs.on_frame = lambda frame: signal.raise_signal(signal.SIGINT) if frame == 6 else None
+    code, _, err = run("track --session movie.sam2 --out labels.tif")
+    assert code == 130
+    assert "Nothing is kept, for movie.sam2 can only be read" in " ".join(err.split())
+    assert load_session("movie.sam2").run is None
+
+
 def test_a_session_says_what_it_does_not_take(movie, run):
     code, _, err = run("track --session movie.sam2 --model sam2.1-tiny --contrast 0 1")
     assert code == 2

@@ -5,6 +5,7 @@ What is asked for is checked before the model is loaded. The session can be open
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from napari_sam2.cli.console import errors
@@ -32,6 +33,8 @@ def track_session(job: SavedJob, out: Path, overwrite: bool) -> int:
         show_results(write_results(session, out), session.movie, session.view_sentence, out)
 
     if not track_saved(job, run_in_terminal, predictor_of, write):
-        errors().print(f"Stopped. What is finished is kept in {job.folder}; the same command goes on.")
+        kept = f"What is finished is kept in {job.folder}; the same command goes on."
+        lost = f"Nothing is kept, for {job.folder} can only be read; the same command begins again."
+        errors().print(f"Stopped. {kept if os.access(job.folder, os.W_OK) else lost}")
         return STOPPED
     return 0
