@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -124,20 +124,21 @@ def fingerprint(task: MovieTask) -> str:
 
 
 def fingerprints() -> Callable[[MovieTask], str]:
-    """Return `fingerprint` for many movies at one moment: files that several of them share are looked at once."""
-    return partial(_fingerprint, cache(_mark), cache(_weights))
+    """Return `fingerprint` for many movies at one moment: what several of them share is looked at once."""
+    mark, weights, version = cache(_mark), cache(_weights), metadata.version("napari-sam2")
 
+    def of(task: MovieTask) -> str:
+        said = {
+            "input": [mark(path) for path in (task.source, task.aside) if path is not None],
+            "weights": weights(task.settings.model),
+            "image": [task.axes, task.scene],
+            "work": task.work.model_dump(mode="json"),
+            "settings": task.settings.model_dump(mode="json", exclude=_ONLY_HOW),
+            "version": version,
+        }
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
-def _fingerprint(mark: Callable[[Path], list[object]], weights: Callable[[str], list[object]], task: MovieTask) -> str:
-    said = {
-        "input": [mark(path) for path in (task.source, task.aside) if path is not None],
-        "weights": weights(task.settings.model),
-        "image": [task.axes, task.scene],
-        "work": task.work.model_dump(mode="json"),
-        "settings": task.settings.model_dump(mode="json", exclude=_ONLY_HOW),
-        "version": metadata.version("napari-sam2"),
-    }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return of
 
 
 def _weights(model: str) -> list[object]:
