@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import SupportsFloat, SupportsIndex, cast
+from typing import Any, SupportsFloat, SupportsIndex, cast
 
 from sam2_core.errors import PromptError
 
@@ -29,3 +29,14 @@ def whole_number(value: object, what: str, error: type[ValueError] = PromptError
     except (TypeError, ValueError, RuntimeError):  # the last one of torch
         raise error(f"{what} {value!r:.200} is no whole number.") from None
     return int(number)
+
+
+def plain_id(value: Any) -> int:
+    """Return the id of an object as an int; a text, which official calls take too, stays as it is.
+
+    Raises
+    ------
+    PromptError
+        If it is neither.
+    """
+    return cast(int, value) if isinstance(value, str) else whole_number(value, "object id")

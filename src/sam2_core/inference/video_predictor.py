@@ -33,7 +33,7 @@ from sam2_core.inference.run import Run
 from sam2_core.inference.tracker import Tracker
 from sam2_core.inference.tracking_options import TrackingOptions
 from sam2_core.modeling.sam2 import Sam2Model
-from sam2_core.whole_numbers import whole_number
+from sam2_core.whole_numbers import plain_id
 
 if TYPE_CHECKING:
     from sam2_core.inference.feature_folder import FeatureFolder
@@ -331,7 +331,7 @@ class SAM2VideoPredictor(OfficialAttributes):
         PromptError
             ``strict`` and no such object.
         """
-        state, obj_id = inference_state, whole_number(obj_id, "object id")
+        state, obj_id = inference_state, plain_id(obj_id)
         if obj_id not in state.objects and not strict:
             return state.obj_ids, []
         prompted = sorted(state.find_object(obj_id).prompts)

@@ -29,7 +29,7 @@ from sam2_core.inference.memory.inference_state import checked_frame, checked_pl
 from sam2_core.inference.memory.snapshots import Snapshot
 from sam2_core.inference.prompt_inputs import mask_prompt, point_prompt, said_plainly
 from sam2_core.inference.video_calls import Answer, EncodesFrames, WholeFramePredictor
-from sam2_core.whole_numbers import whole_number
+from sam2_core.whole_numbers import plain_id
 from sam2_core.windowed.following_window import RecentFrames
 from sam2_core.windowed.motion import Motion
 from sam2_core.windowed.prompt_calls import PromptCall, in_pixels, united
@@ -213,7 +213,7 @@ class WindowedPredictor:
 
         The second value, masks of frames in the official call, is always empty: those of the others do not change.
         """
-        obj_id = whole_number(obj_id, "object id")
+        obj_id = plain_id(obj_id)
         if obj_id in inference_state.views or strict:
             view = inference_state.existing_view(obj_id)
             self.predictor.remove_object(view.state, obj_id, need_output=False)

@@ -325,7 +325,9 @@ def test_ids_and_frames_are_whole_numbers_of_whatever_kind(predictor, frames) ->
     assert state.select([torch.tensor(2)]).obj_ids == [2]
     predictor.clear_all_prompts_in_frame(state, 1, torch.tensor(2))
     assert predictor.remove_object(state, torch.tensor(2))[0] == [1]
-    for number in (1.5, "1", None, torch.zeros(2)):
+    assert click(predictor, state, 0, "left cell")[1] == [1, "left cell"]  # official calls take texts as well
+    assert predictor.remove_object(state, "left cell")[0] == [1]
+    for number in (1.5, None, torch.zeros(2)):
         with pytest.raises(PromptError, match=r"object id .* is no whole number"):
             click(predictor, state, 0, number)
     for span in ({"start_frame_idx": 0.5}, {"max_frame_num_to_track": 1.5}):

@@ -49,7 +49,7 @@ def test_objects_may_be_removed_between_two_frames(real):
     assert list(going) == []
     for call in (
         lambda: windowed.add_new_points_or_box(state, 1.5, 1, points=[[60, 50]], labels=[1]),
-        lambda: windowed.add_new_points_or_box(state, 1, "a", points=[[60, 50]], labels=[1]),
+        lambda: windowed.add_new_points_or_box(state, 1, None, points=[[60, 50]], labels=[1]),
         lambda: windowed.add_new_points_or_box(state, 6, 1, points=[[60, 50]], labels=[1]),
     ):
         with pytest.raises(PromptError, match=r"no whole number|does not exist"):

@@ -21,7 +21,7 @@ from sam2_core.inference.frames.opened_frames import OpenedFrames
 from sam2_core.inference.memory.memory_bank import MemoryBank, MemoryEntry
 from sam2_core.inference.memory.selection import Selected
 from sam2_core.inference.prompt_inputs import MaskPrompt, PointPrompt
-from sam2_core.whole_numbers import whole_number
+from sam2_core.whole_numbers import plain_id, whole_number
 
 Shift = Callable[[int, int], tuple[float, float]]
 """By which shares of height and width what one frame shows is moved to lie where it is expected on another."""
@@ -254,7 +254,7 @@ def checked_frame(frame: object, num_frames: int) -> int:
 
 def checked_place(frame: object, object_id: object, num_frames: int) -> tuple[int, int]:
     """Return frame and object id of a call as plain integers; see `checked_frame`."""
-    return checked_frame(frame, num_frames), whole_number(object_id, "object id")
+    return checked_frame(frame, num_frames), plain_id(object_id)
 
 
 def _passed(tracked: TrackedObject) -> dict[int, dict[str, bool]]:

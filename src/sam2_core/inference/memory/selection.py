@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from typing import TypeVar
 
 from sam2_core.errors import PromptError
-from sam2_core.whole_numbers import whole_number
+from sam2_core.whole_numbers import plain_id
 
 Value = TypeVar("Value")
 
@@ -23,7 +23,7 @@ class Selected(MutableMapping[int, Value]):
 
     def __init__(self, whole: MutableMapping[int, Value], object_ids: Iterable[int]) -> None:
         self._whole = whole
-        self._ids = {whole_number(one, "object id") for one in object_ids}
+        self._ids = {plain_id(one) for one in object_ids}
 
     def __getitem__(self, object_id: int) -> Value:
         if object_id not in self._ids:
