@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -128,7 +129,7 @@ def _paths(plan: Plan, entry: Movies, place: int) -> Iterator[Path]:
             raise StackError(f"movies.{place}.paths: there is no {path}.")
         names = glob.glob(str(Path(pattern).expanduser()), root_dir=plan.folder, recursive=True)
         found = [path for path in map(plan.folder.joinpath, names) if not path.name.startswith(".")]
-        paths = [path for path in found if results.resolve() not in path.resolve().parents]
+        paths = [path for path in found if _real(results) not in _real(path).parents]
         if found and not paths:
             raise StackError(
                 f"movies.{place}.paths: all that fits {pattern!r} lies in {results}, the folder for results (out), "
@@ -137,6 +138,11 @@ def _paths(plan: Plan, entry: Movies, place: int) -> Iterator[Path]:
         if not paths:
             raise StackError(f"movies.{place}.paths: nothing fits {pattern!r} in {plan.folder}.")
         yield from sorted(paths, key=_as_counted)
+
+
+def _real(path: Path) -> Path:
+    """Return where a path leads; of links in a circle, as far as they do."""
+    return Path(os.path.realpath(path))
 
 
 def _tasks(plan: Plan, entry: Movies, path: Path, scenes: _Scenes) -> Iterator[MovieTask]:
