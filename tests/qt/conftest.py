@@ -121,3 +121,12 @@ def desk(
     desk.until(lambda: not [t for t in set(threading.enumerate()) - threads if "napari-sam2" in t.name])
     made.clear()
     gc.collect()
+
+
+@pytest.fixture
+def told(desk: Any) -> list[str]:
+    """What the panel said, errors with "!" in front."""
+    told: list[str] = []
+    desk.panel.bench.said.connect(told.append)
+    desk.panel.bench.failed.connect(lambda error: told.append(f"!{error}"))
+    return told

@@ -16,15 +16,6 @@ from napari_sam2.masks.mask_store import MaskStatus
 ROWS = [(1, 0, 20, 20), (1, 1, 20, 21), (2, 2, 12, 22), (2, 4, 12, 24), (3, 2, 30, 22)]
 
 
-@pytest.fixture
-def told(desk: Any) -> list[str]:
-    """What the panel said, errors with "!" in front."""
-    told: list[str] = []
-    desk.panel.bench.said.connect(told.append)
-    desk.panel.bench.failed.connect(lambda error: told.append(f"!{error}"))
-    return told
-
-
 def offered(desk: Any) -> dict[str, Any]:
     """Return what the menu of Import offers when it opens."""
     menu: QMenu = desk.panel.saving.bring.menu()

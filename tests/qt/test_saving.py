@@ -28,15 +28,6 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return chosen
 
 
-@pytest.fixture
-def told(desk: Any) -> list[str]:
-    """What the panel said, errors with "!" in front."""
-    told: list[str] = []
-    desk.panel.bench.said.connect(told.append)
-    desk.panel.bench.failed.connect(lambda error: told.append(f"!{error}"))
-    return told
-
-
 def save_into(desk: Any, told: list[str]) -> str:
     """Press Save, and return what is said of it."""
     before = len(told)

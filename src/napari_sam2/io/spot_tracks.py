@@ -115,14 +115,9 @@ def spots_of_table(table: Table, name: str, parents_of_objects: ParentsOf | None
     if {_NODE, _BEFORE} <= columns.keys():
         nodes = np.array([row.whole(columns[_NODE]) for row in table.rows], np.int64)
         if len(np.unique(nodes)) == len(nodes):
-            edges = np.array(_said(table, columns[_BEFORE], nodes), np.int64).reshape(-1, 2)
-            edges = edges[np.isin(edges, nodes).all(axis=1)]  # of a table that was cut, what is left
-            named = [] if own == columns[_NODE] else [ids]
-            links = places_of(nodes, edges, name)
-            late = links[frames[links[:, 0]] >= frames[links[:, 1]]]
-            if len(late):
-                raise PromptError(f"{table.rows[late[0, 1]].where}: what it comes from is not on an earlier frame.")
+            links = _links_of(table, columns[_BEFORE], (nodes, frames), name)
             plane = _plane(data[:, 2], name) if "z" in columns else None
+            named = [] if own == columns[_NODE] else [ids]
             return replace(spots_of_nodes(name, frames, data[:, -2:], links, named), plane=plane)
     there = set(ids.tolist())
     if parents_of_objects is not None:
@@ -134,6 +129,17 @@ def spots_of_table(table: Table, name: str, parents_of_objects: ParentsOf | None
         note = f"{name}: no object is on two frames by its column {own!r}, so nothing is linked."
         return replace(spots, notes=(*spots.notes, note))
     return spots
+
+
+def _links_of(table: Table, column: str, nodes_frames: tuple[Array, Array], name: str) -> Array:
+    """Return (E, 2) places of the rows that are linked; of a table that was cut, what is left."""
+    nodes, frames = nodes_frames
+    edges = np.array(_said(table, column, nodes), np.int64).reshape(-1, 2)
+    links = places_of(nodes, edges[np.isin(edges, nodes).all(axis=1)], name)
+    late = links[frames[links[:, 0]] >= frames[links[:, 1]]]
+    if len(late):
+        raise PromptError(f"{table.rows[late[0, 1]].where}: what it comes from is not on an earlier frame.")
+    return links
 
 
 def _said(table: Table, column: str, ids: Array) -> list[tuple[int, int]]:
